@@ -295,8 +295,8 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     })
 }
 
-/// The place of a field of the body. It cannot be the whole body, nor an element of a list, because the body is an
-/// object.
+/// Returns the place of a field of the body. It cannot be the whole body, nor an element of a list, because the body is
+/// an object.
 fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     let inside = pointer(key, place)?;
     if place.is_empty() || place.starts_with("/*") {

@@ -8,13 +8,14 @@ pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-
 /// Up to this many headers, comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
-/// The values of that name. Most heads are short, so searching them costs less than hashing the name.
+/// Returns the values of that name. Most heads are short, so searching them costs less than hashing the name.
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// Whether a header has a checksum of the body: those of RFC 9530 and its predecessors, and those of object stores (R6).
+/// Returns true if a header has a checksum of the body: those of RFC 9530 and its predecessors, and those of object
+/// stores (R6).
 pub(crate) fn is_checksum(name: &str) -> bool {
     matches!(
         name,
@@ -29,12 +30,12 @@ pub(crate) fn is_checksum(name: &str) -> bool {
     ) || name.starts_with("x-amz-checksum-")
 }
 
-/// The elements of a comma-separated header line.
+/// Returns the elements of a comma-separated header line.
 pub(crate) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
 }
 
-/// The first value of that name.
+/// Returns the first value of that name.
 #[inline]
 pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
@@ -43,13 +44,14 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     lines(headers, name).next()
 }
 
-/// The value of that name; `None` if there is none, or more than one.
+/// Returns the value of that name, or `None` if there is none, or more than one.
 #[inline]
 pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     at_most_one(headers, name).flatten()
 }
 
-/// The value of that name, if there is exactly one. `Some(None)` if there is none; `None` if there are several.
+/// Returns the value of that name, if there is exactly one. `Some(None)` if there is none, or `None` if there are
+/// several.
 #[inline]
 pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {
@@ -62,8 +64,8 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Whether a service that passes headers on as CGI does sees the same header in two names (RFC 3875 §4.1.18): CGI
-/// ignores letter case, and reads every character except letters and digits as `_`.
+/// Returns true if a service that passes headers on as CGI does sees the same header in two names (RFC 3875 §4.1.18):
+/// CGI ignores letter case, and reads every character except letters and digits as `_`.
 ///
 /// ```
 /// use error_envelope_core::session::is_same_to_cgi;
@@ -77,8 +79,8 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// The value of that name, and whether a service may confuse another line with it: one with the same name, or with a
-/// name that is [the same to CGI](is_same_to_cgi).
+/// Returns the value of that name, and whether a service may confuse another line with it: one with the same name, or
+/// with a name that is [the same to CGI](is_same_to_cgi).
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Comparing lengths first is cheaper than hashing the name.
@@ -125,7 +127,7 @@ impl Lengths {
     }
 }
 
-/// Whether there is a header with that name.
+/// Returns true if there is a header with that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     if headers.keys_len() > FEW { headers.contains_key(name) } else { headers.keys().any(|it| it == name) }

@@ -27,12 +27,13 @@ pub(crate) enum DecodedItem<'a> {
 /// The length of a prefix in bytes.
 pub(crate) const PREFIX_LEN: u64 = 5;
 
-/// Whether these bytes are exactly one message with its prefix.
+/// Returns true if these bytes are exactly one message with its prefix.
 pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
-/// Where the last message begins, in bytes that end with it. The first `begun` bytes belong to an earlier message.
+/// Returns where the last message begins, in bytes that end with it. The first `begun` bytes belong to an earlier
+/// message.
 pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     let mut at = begun;
     loop {
@@ -45,7 +46,7 @@ pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     }
 }
 
-/// The decoded text; `None` if it is not base64.
+/// Returns the decoded text, or `None` if it is not base64.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut reader = Text::default();
@@ -64,7 +65,7 @@ pub(crate) struct MessagePrefix {
 }
 
 impl MessagePrefix {
-    /// Whether a message of some protocol may have these flags: compressed, Connect's end, gRPC-Web's trailers.
+    /// Returns true if a message of some protocol may have these flags: compressed, Connect's end, gRPC-Web's trailers.
     pub(crate) const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
     }
@@ -88,7 +89,7 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Whether these bytes are one whole message, as most chunks are: then nothing of them must be stored.
+    /// Returns true if these bytes are one whole message, as most chunks are: then nothing of them must be stored.
     pub(crate) fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
@@ -105,19 +106,19 @@ impl MessageDecoder {
         read
     }
 
-    /// Whether the stream is between two messages, so that another message may follow.
+    /// Returns true if the stream is between two messages, so that another message may follow.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
     }
 
-    /// How many bytes are missing of the message that has begun, after decoding. `None` in its prefix, or in a group of
-    /// four characters.
+    /// Returns how many bytes are missing of the message that has begun, after decoding. `None` in its prefix, or in a
+    /// group of four characters.
     pub(crate) fn payload_left(&self) -> Option<usize> {
         let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
         if is_aligned { usize::try_from(self.left).ok() } else { None }
     }
 
-    /// How many bytes of the stream are missing until the end of the message that has begun.
+    /// Returns how many bytes of the stream are missing until the end of the message that has begun.
     pub(crate) fn left(&self) -> u64 {
         let left = u64::from(self.left);
         if self.text.is_some() { left.div_ceil(3) * 4 } else { left }
@@ -201,7 +202,7 @@ mod tests {
 
     type Message = (u8, Vec<u8>);
 
-    /// The messages of a stream that comes in these chunks, and whether it ends between two.
+    /// Returns the messages of a stream that comes in these chunks, and whether it ends between two.
     fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), InvalidBase64> {
         let mut frames = MessageDecoder::new(is_text);
         let mut messages: Vec<Message> = Vec::new();

@@ -58,7 +58,7 @@ pub(crate) fn sort_by<T>(list: &mut Vec<T>, is_behind: &dyn Fn(&T, &T) -> bool) 
     list.extend(order.into_iter().filter_map(|at| values[at].take()));
 }
 
-/// The order of so many values.
+/// Returns the order of so many values.
 fn order_of(count: usize, is_behind: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|one, other| is_behind(*one, *other).cmp(&is_behind(*other, *one)));

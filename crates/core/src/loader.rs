@@ -158,14 +158,15 @@ impl PolicyLoader {
         self.check_text(name, text).map_err(first)
     }
 
-    /// Whether a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot be read.
+    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot
+    /// be read.
     pub fn has_scope(&self, path: &Path) -> bool {
         source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
     }
 
-    /// The policies that include this file. They are in the nearest folder that has any: the folder of the file, or one
-    /// above it. The search ends at the root of a Git work tree, or after eight folders. The paths are absolute, and
-    /// sorted by name.
+    /// Returns the policies that include this file. They are in the nearest folder that has any: the folder of the
+    /// file, or one above it. The search ends at the root of a Git work tree, or after eight folders. The paths are
+    /// absolute, and sorted by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -177,8 +178,8 @@ impl PolicyLoader {
         Vec::new()
     }
 
-    /// Whether a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a policy
-    /// itself.
+    /// Returns true if a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a
+    /// policy itself.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);
@@ -187,7 +188,7 @@ impl PolicyLoader {
     }
 }
 
-/// The TOML files in a folder.
+/// Returns the TOML files in a folder.
 fn policies_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
@@ -195,15 +196,15 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the first one
-/// cannot be read.
+/// Returns the files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the
+/// first one cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);
     gathered.files.into_iter().map(|file| (file.name.into(), file.places.contains_key("scope"))).collect()
 }
 
-/// The first of all mistakes.
+/// Returns the first of all mistakes.
 fn first(mut mistakes: Vec<PolicyError>) -> PolicyError {
     mistakes.swap_remove(0)
 }

@@ -149,7 +149,7 @@ impl<'a> OutwardForm<'a> {
         }
     }
 
-    /// The details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
+    /// Returns the details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
     pub(crate) fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.message();
         Some(match without_noise(always_lists, fault.details()?, &text)? {
@@ -173,8 +173,8 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
     }
 }
 
-/// The message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else the
-/// message of its code.
+/// Returns the message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else
+/// the message of its code.
 pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
     match (fault.own_message(), first()) {
@@ -183,7 +183,7 @@ pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     }
 }
 
-/// The general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
+/// Returns the general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
 fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
     let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
     let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));

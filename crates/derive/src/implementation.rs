@@ -154,8 +154,8 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// The codes of a type: its own, and those of its transparent inner errors, but not those that a `with` function
-/// returns.
+/// Returns the codes of a type: its own, and those of its transparent inner errors, but not those that a `with`
+/// function returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

@@ -20,7 +20,8 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
-/// The text that a document shows: a format string with the names of its fields. `None` for any other expression.
+/// Returns the text that a document shows: a format string with the names of its fields. `None` for any other
+/// expression.
 pub(crate) fn documented(message: &Expr) -> Option<String> {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),

@@ -322,7 +322,7 @@ impl Retained {
     }
 }
 
-/// Returns the part of the body that passes; `None` if all of the body is rewritten.
+/// Returns the part of the body that passes, or `None` if all of the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {

@@ -69,47 +69,47 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// The HTTP status: 400–599, or the status that an RPC error came with. If that was 200, it is the one that
+    /// Returns the HTTP status: 400–599, or the status that an RPC error came with. If that was 200, it is the one that
     /// `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The gRPC status, 1–16, of a gRPC, gRPC-Web or Connect error.
+    /// Returns the gRPC status, 1–16, of a gRPC, gRPC-Web or Connect error.
     #[must_use]
     pub fn grpc(&self) -> Option<u8> {
         self.0.grpc
     }
 
-    /// The canonical code. The set is open (E2): of an unknown code, only the name is known
+    /// Returns the canonical code. The set is open (E2): of an unknown code, only the name is known
     /// ([`ErrorCode::is_foreign`]).
     #[must_use]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// The name that the body has for the code, if it differs from the code, such as OpenAI's `model_not_found`: 1–64
-    /// of `[A-Za-z0-9_.-]`.
+    /// Returns the name that the body has for the code, if it differs from the code, such as OpenAI's
+    /// `model_not_found`: 1–64 of `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// One printable line for people, at most 1,024 bytes. If the response has no message, it is the one of the
+    /// Returns one printable line for people, at most 1,024 bytes. If the response has no message, it is the one of the
     /// catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The details as JSON text. An issue list in them is in the form that rule E8 defines.
+    /// Returns the details as JSON text. An issue list in them is in the form that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The details, parsed as the caller's type; `None` if there are none.
+    /// Returns the details, parsed as the caller's type, or `None` if there are none.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl ClientError {
         self.details_json().map(serde_json::from_str).transpose()
     }
 
-    /// The issues of an invalid request; empty if the details have no well-formed list.
+    /// Returns the issues of an invalid request. It is empty if the details have no well-formed list.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
         let details = self.details_json().and_then(Object::parse);
@@ -126,34 +126,35 @@ impl ClientError {
         list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
-    /// The id to quote in a support request: at most 128 printable characters.
+    /// Returns the id to quote in a support request: at most 128 printable characters.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// Whether and how to try again: the advice in the error itself (rule E10), else the contract's for this code. An
-    /// unknown code counts as transient.
+    /// Returns whether and how to try again: the advice in the error itself (rule E10), else the contract's for this
+    /// code. An unknown code counts as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// The page that describes the code: the address in the error itself (rule E10), else the one of the reader's code.
+    /// Returns the page that describes the code: the address in the error itself (rule E10), else the one of the
+    /// reader's code.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())
     }
 
-    /// Whether the same request may succeed later: the code allows it, and no gRPC server forbids it.
+    /// Returns true if the same request may succeed later: the code allows it, and no gRPC server forbids it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// How long the server wants the client to wait: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a
-    /// date, compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is
-    /// zero.
+    /// Returns how long the server wants the client to wait: from `grpc-retry-pushback-ms`, else `retry-after`
+    /// (seconds, or a date, compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the
+    /// past, the wait is zero.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {
@@ -162,7 +163,7 @@ impl ClientError {
         }
     }
 
-    /// The shape of the body; `None` if everything was read from the head.
+    /// Returns the shape of the body, or `None` if everything was read from the head.
     #[must_use]
     pub fn shape(&self) -> Option<Shape> {
         self.0.shape

@@ -52,7 +52,7 @@ pub struct ResponseView<'a> {
     pub limit: usize,
 }
 
-/// Whether a response's head shows that it is an error.
+/// Returns true if a response's head shows that it is an error.
 pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
     is_error(status) || grpc::read(headers).is_some_and(|reported| reported.status != Status::OK)
 }
@@ -61,7 +61,7 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// The content of a response; `None` if it is not an error.
+/// Returns the content of a response, or `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// The content of a response that is an error for certain.
+/// Returns the content of a response that is an error for certain.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -99,7 +99,8 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// The status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a unary body.
+/// Returns the status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a
+/// unary body.
 fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
@@ -122,7 +123,7 @@ fn rpc_of(headers: &HeaderMap) -> Option<Rpc> {
     Rpc::of_media_type(headers.get(CONTENT_TYPE)?.as_bytes())
 }
 
-/// The last message that has this flag.
+/// Returns the last message that has this flag.
 fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> Option<Vec<u8>> {
     let mut found: Option<(u8, Vec<u8>)> = None;
     let mut wanted = false;
@@ -244,24 +245,24 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     }
 }
 
-/// The advice that a layer wrote: in the error object, or in the data of JSON-RPC (E10).
+/// Returns the advice that a layer wrote: in the error object, or in the data of JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
 }
 
-/// The data of a JSON-RPC error, if a layer wrote them (R10).
+/// Returns the data of a JSON-RPC error, if a layer wrote them (R10).
 fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     let body = Object::of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Whether a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
+/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
 fn is_message(text: &str) -> bool {
     message::from_json_text(text).is_some()
 }
 
-/// The code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
+/// Returns the code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
@@ -287,12 +288,12 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     }
 }
 
-/// The name of the code in the body, if it differs from the code.
+/// Returns the name of the code in the body, if it differs from the code.
 fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
     (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
 }
 
-/// The parts of an error that can be read from the head alone.
+/// Returns the parts of an error that can be read from the head alone.
 fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
         advice: Advice::default(),
@@ -309,7 +310,7 @@ fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>)
     }
 }
 
-/// The text as one printable line (E2), else the message of the code, or of its status.
+/// Returns the text as one printable line (E2), else the message of the code, or of its status.
 fn text(parsed: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     let stock =
         || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
@@ -327,7 +328,7 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// The id in the body. Proxies in front of browsers, and logs, may have lost the header.
+/// Returns the id in the body. Proxies in front of browsers, and logs, may have lost the header.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));

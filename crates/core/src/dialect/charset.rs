@@ -73,7 +73,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// Returns the charset that the media type of the body names; `None` if it is unknown.
+/// Returns the charset that the media type of the body names, or `None` if it is unknown.
 #[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();

@@ -120,8 +120,8 @@ impl BodyMeter {
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the data of the body. An adapter that does not get all data anyway must then
-    /// request it. `declared`: the head has the length of the body, so the guards have checked it.
+    /// Returns true if a decision depends on the data of the body. An adapter that does not get all data anyway must
+    /// then request it. `declared`: the head has the length of the body, so the guards have checked it.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;
@@ -130,7 +130,7 @@ impl BodyMeter {
         shared.seen.is_some() || counts && !by_head
     }
 
-    /// Whether the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
+    /// Returns true if the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
     pub fn rest_is_free(&self) -> bool {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
@@ -165,7 +165,7 @@ impl Messages {
         MeterAction::Over(self.drain(flags.0.drain))
     }
 
-    /// How much to read of a body that is cut off.
+    /// Returns how much to read of a body that is cut off.
     fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
@@ -216,8 +216,8 @@ pub(crate) struct ObservedLimit {
     pub(crate) first_byte: bool,
 }
 
-/// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset before the
-/// end of the body, or the stream was. Invalid framing is a different error.
+/// Returns true if an error of a request's body means that the client left (F1a): the connection ended or was reset
+/// before the end of the body, or the stream was. Invalid framing is a different error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -225,8 +225,8 @@ pub fn client_left(error: &(dyn Error + 'static)) -> bool {
         || cause::chain(error).skip(1).any(was_ended_by_peer)
 }
 
-/// Whether this is h2's error for a stream, or a connection, that its peer has ended. It is known by its text, because this
-/// crate does not need h2 for anything else, and h2 does not show the error of the connection as a source.
+/// Returns true if this is h2's error for a stream, or a connection, that its peer has ended. It is known by its text,
+/// because this crate does not need h2 for anything else, and h2 does not show the error of the connection as a source.
 fn was_ended_by_peer(error: &(dyn Error + 'static)) -> bool {
     const BY_PEER: [&str; 4] = [
         "stream error received: ",
@@ -259,7 +259,7 @@ impl BodyFlags {
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched, seen }))
     }
 
-    /// The limit at which the body is cut off.
+    /// Returns the limit at which the body is cut off.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.0.limit
     }
@@ -270,7 +270,7 @@ impl BodyFlags {
         Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
     }
 
-    /// The limit of a route in mode `observe` that the body has exceeded.
+    /// Returns the limit of a route in mode `observe` that the body has exceeded.
     pub(crate) fn exceeded_observed_limit(&self) -> Option<u64> {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
@@ -313,12 +313,12 @@ impl BodyFlags {
     }
 }
 
-/// The length that the head declares, in bytes; `None` if it declares none, or none that can be trusted.
+/// Returns the length that the head declares, in bytes, or `None` if it declares none, or none that can be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     length(fields::single_value(headers, &CONTENT_LENGTH)?)
 }
 
-/// The length in one line. A number with more digits than a u64 can have is still a length, and over any limit.
+/// Returns the length in one line. A number with more digits than a u64 can have is still a length, and over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {
@@ -331,14 +331,14 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     length
 }
 
-/// The answer to a body that is over the limit.
+/// Returns the answer to a body that is over the limit.
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
     let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
     fault.with_source(format!("body limit: more than {limit} bytes"))
 }
 
-/// Whether details have nothing but the limit.
+/// Returns true if details have nothing but the limit.
 pub(crate) fn is_limit_alone(details: &str) -> bool {
     details
         .strip_prefix("{\"limit_bytes\":")
@@ -346,7 +346,7 @@ pub(crate) fn is_limit_alone(details: &str) -> bool {
         .is_some_and(|limit| limit.parse::<u64>().is_ok())
 }
 
-/// The answer to a body that is not a sequence of messages.
+/// Returns the answer to a body that is not a sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
         .with_stock_message("The body is not a sequence of messages.")

@@ -26,7 +26,7 @@ pub(crate) enum Declared {
 }
 
 impl MediaTypes {
-    /// The types of a list, which must not be empty.
+    /// Returns the types of a list, which must not be empty.
     pub(crate) fn new(types: &[String]) -> Result<Self, SettingError> {
         let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
         let accept = HeaderValue::from_str(&types.join(", "));
@@ -45,8 +45,8 @@ impl MediaTypes {
         }
     }
 
-    /// The answer to a wrong type. It lists the types that the route accepts, in its message and in the header that RFC
-    /// 9110 §15.5.16 defines.
+    /// Returns the answer to a wrong type. It lists the types that the route accepts, in its message and in the header
+    /// that RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
@@ -94,12 +94,12 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// The `type/subtype` of the only content-type header.
+/// Returns the `type/subtype` of the only content-type header.
 pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
     essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }
 
-/// The `type/subtype` of a content-type header; `None` if its parameters are not valid (RFC 9110 §8.3.1).
+/// Returns the `type/subtype` of a content-type header, or `None` if its parameters are not valid (RFC 9110 §8.3.1).
 pub fn essence(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
     let (kind, subtype) = media_type(value, |_, _| true)?;

@@ -50,7 +50,7 @@ impl RequiredHeader {
         Self { name: Some(name.into()), ..Self::default() }
     }
 
-    /// The header's name if the gateway sets it on each request by default, and any value is accepted.
+    /// Returns the header's name if the gateway sets it on each request by default, and any value is accepted.
     #[cfg(feature = "policy-file")]
     pub(crate) fn set_by_gateway(&self) -> Option<&'static str> {
         const SET: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-proto"];
@@ -112,7 +112,7 @@ impl HeaderGuard {
         &self.name
     }
 
-    /// The answer to a request without the header.
+    /// Returns the answer to a request without the header.
     #[cfg(feature = "openapi")]
     pub(crate) fn refusal(&self) -> Fault {
         self.missing.clone()
@@ -134,7 +134,7 @@ impl HeaderGuard {
     }
 }
 
-/// Whether a service that trims white space, in UTF-8 or in Latin-1, finds nothing in a value.
+/// Returns true if a service that trims white space, in UTF-8 or in Latin-1, finds nothing in a value.
 fn is_blank(value: &[u8]) -> bool {
     let is_trimmed = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\u{feff}';
     match str::from_utf8(value) {

@@ -49,7 +49,7 @@ pub(crate) struct Methods {
     pub(crate) unclear: Option<&'static str>,
 }
 
-/// Whether a header may name another method, in any spelling that a service which works like CGI accepts.
+/// Returns true if a header may name another method, in any spelling that a service which works like CGI accepts.
 pub(crate) fn is_override(name: &str) -> bool {
     override_header(name).is_some()
 }
@@ -103,7 +103,7 @@ fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// All methods that a service may see in a request. `paths` are the readings of its path.
+/// Returns all methods that a service may see in a request. `paths` are the readings of its path.
 pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;
@@ -148,14 +148,14 @@ impl Methods {
     }
 }
 
-/// The methods in a list; `None` for one that is not plain.
+/// Returns the methods in a list, or `None` for one that is not plain.
 fn listed(value: &[u8]) -> impl Iterator<Item = Option<Method>> {
     let is_plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
     let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
     names.map(move |name| in_capitals(name).filter(|_| name.len() <= LONGEST && is_plain(name)))
 }
 
-/// The request's own method, as it was sent and in capitals.
+/// Returns the request's own method, as it was sent and in capitals.
 fn own_spellings(sent: &Method) -> impl Iterator<Item = Method> {
     let other = in_capitals(sent.as_str().as_bytes()).filter(|method| method != sent);
     std::iter::once(sent.clone()).chain(other)
@@ -165,18 +165,19 @@ fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.to_ascii_uppercase()).ok()
 }
 
-/// The fields of a query that name a method, and their values.
+/// Returns the fields of a query that name a method, and their values.
 fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// The fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path into one.
+/// Returns the fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path
+/// into one.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)
 }
 
-/// The values of the cookies that name a method.
+/// Returns the values of the cookies that name a method.
 fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
     let cookies = head.headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     // Most names begin with a letter, and then they cannot be this one.
@@ -185,9 +186,9 @@ fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
     others.filter_map(|cookie| Some(override_in(cookie, &FIELDS[..1])?.1))
 }
 
-/// The name among `names` that a field has, and its value, decoded as a form. PHP replaces each character that the name
-/// of a variable cannot have with `_`, drops spaces before it, and ends it at a NUL. A rewrite may put a second `?`
-/// before it.
+/// Returns the name among `names` that a field has, and its value, decoded as a form. PHP replaces each character that
+/// the name of a variable cannot have with `_`, drops spaces before it, and ends it at a NUL. A rewrite may put a
+/// second `?` before it.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
     if field.len() < FIELDS[0].len() {
         return None;

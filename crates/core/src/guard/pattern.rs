@@ -38,7 +38,7 @@ impl Pattern {
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as it was written.
     pub(crate) fn written(&self) -> &str {
         &self.written
     }
@@ -51,7 +51,7 @@ impl Pattern {
         &self.segments
     }
 
-    /// The first of its methods, if it has any.
+    /// Returns the first of its methods, if it has any.
     pub(crate) fn first_method(&self) -> Option<Method> {
         self.methods.first().cloned()
     }
@@ -60,17 +60,17 @@ impl Pattern {
         !self.methods.is_empty()
     }
 
-    /// The methods as written; empty if any method matches.
+    /// Returns the methods as written. It is empty if any method matches.
     pub(crate) fn methods(&self) -> &[Method] {
         &self.methods
     }
 
-    /// Whether the pattern ends in `{*rest}`.
+    /// Returns true if the pattern ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
     }
 
-    /// The literal segments.
+    /// Returns the literal segments.
     pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(literal) => Some(&**literal),
@@ -78,14 +78,15 @@ impl Pattern {
         })
     }
 
-    /// The sort key that puts the most specific of several matching patterns first: by the kinds of their segments, and
-    /// then those with a method before those without.
+    /// Returns the sort key that puts the most specific of several matching patterns first: by the kinds of their
+    /// segments, and then those with a method before those without.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
 
-    /// The kind of each segment: a literal is more specific than `{one}`, and that is more specific than `{*rest}`. If
-    /// two patterns match the same path and have the same kinds, they can only differ in letter case and in methods.
+    /// Returns the kind of each segment: a literal is more specific than `{one}`, and that is more specific than
+    /// `{*rest}`. If two patterns match the same path and have the same kinds, they can only differ in letter case and
+    /// in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
@@ -98,7 +99,7 @@ impl Pattern {
         (&self.segments, self.rest) == (&other.segments, other.rest)
     }
 
-    /// Whether the pattern matches a path that begins with these segments.
+    /// Returns true if the pattern matches a path that begins with these segments.
     pub(crate) fn meets_prefix<'a>(&self, mut prefix: impl Iterator<Item = &'a str>) -> bool {
         let fitting = self.segments.iter().all(|segment| prefix.next().is_none_or(|it| segment.fits(it.as_bytes())));
         fitting && (self.rest || prefix.next().is_none())
@@ -120,8 +121,8 @@ impl Pattern {
         }
     }
 
-    /// Whether both patterns have a common method, or neither has one. Here `GET` does not cover `HEAD`, just as for
-    /// specificity.
+    /// Returns true if both patterns have a common method, or neither has one. Here `GET` does not cover `HEAD`, just
+    /// as for specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -129,7 +130,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern matches `path` in exactly this spelling.
+    /// Returns true if the pattern matches `path` in exactly this spelling.
     pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
         let mut rest = segments_of(path);
         for segment in &self.segments {
@@ -144,14 +145,14 @@ impl Pattern {
     }
 }
 
-/// The segments of a path, to be taken off one by one. A target that is not a path (`*`, an authority) is guarded like
-/// the root, because it names no resource.
+/// Returns the segments of a path, to be taken off one by one. A target that is not a path (`*`, an authority) is
+/// guarded like the root, because it names no resource.
 #[inline]
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
-/// The first segment, and the rest behind the slash.
+/// Returns the first segment, and the rest behind the slash.
 #[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match slash_at(path) {
@@ -160,7 +161,8 @@ pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     }
 }
 
-/// The position of the first slash. Most segments end within the first eight bytes, which are compared as one word.
+/// Returns the position of the first slash. Most segments end within the first eight bytes, which are compared as one
+/// word.
 #[inline]
 fn slash_at(path: &[u8]) -> Option<usize> {
     const EACH: u64 = u64::MAX / 255;

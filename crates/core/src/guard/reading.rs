@@ -46,7 +46,7 @@ pub(crate) struct TooManyReadings;
 /// How often the services behind the guards decode a path, at most.
 const DECODES: u8 = 2;
 
-/// All readings of a path, beginning with the path as it was sent. Letter case does not count.
+/// Returns all readings of a path, beginning with the path as it was sent. Letter case does not count.
 pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     let mut found = Found::default();
     found.add(path.to_vec())?;
@@ -240,7 +240,7 @@ impl Codes {
     }
 }
 
-/// The text after each percent sign, up to the next one.
+/// Returns the text after each percent sign, up to the next one.
 fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
@@ -384,7 +384,8 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
     cut
 }
 
-/// The [normalised](normalise) reading; `None` if the path is normalised already, or does not begin with a slash.
+/// Returns the [normalised](normalise) reading, or `None` if the path is normalised already, or does not begin with a
+/// slash.
 pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if !path.starts_with('/') || !has_readings(path.as_bytes()) {
         return None;
@@ -393,8 +394,8 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// The reading that everything uses except the guards. The path is decoded once, `\` becomes a slash, dot segments are
-/// resolved, slashes are merged, and a trailing slash is removed. Parameters and letter case stay.
+/// Returns the reading that everything uses except the guards. The path is decoded once, `\` becomes a slash, dot
+/// segments are resolved, slashes are merged, and a trailing slash is removed. Parameters and letter case stay.
 pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
     let written: Cow<'_, [u8]> = if path.contains(&b'%') { decoded(path, |_| false).into() } else { path.into() };
     let mut normal = Vec::with_capacity(written.len());

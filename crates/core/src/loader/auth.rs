@@ -50,7 +50,7 @@ const SCHEMES: [(&str, &str); 5] = [
     ("custom", "timeout unavailable_code"),
 ];
 
-/// Whether a key is one of those that a kind has.
+/// Returns true if a key is one of those that a kind has.
 fn is_of(keys: &str, key: &str) -> bool {
     keys.split(' ').any(|known| known == key)
 }
@@ -114,7 +114,7 @@ impl Leaf for Scheme {
     }
 }
 
-/// Whether all kinds of schemes have the key.
+/// Returns true if all kinds of schemes have the key.
 fn is_shared(key: &str) -> bool {
     !SCHEMES.iter().any(|(_, keys)| is_of(keys, key))
 }
@@ -158,7 +158,7 @@ impl Leaf for KeysFile {
 }
 
 impl AuthTable {
-    /// The scheme. If parts of it are wrong, others stand for them, so that its other keys are checked as well.
+    /// Returns the scheme. If parts of it are wrong, others stand for them, so that its other keys are checked as well.
     pub(super) fn into_scheme(self, name: &str, env: &PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
         let kind = self.scheme.as_deref().map(|written| known_or_near(written, refusals));
         let kind = kind.flatten().unwrap_or_default();
@@ -293,7 +293,7 @@ fn missing(key: &'static str) -> SettingError {
     SettingError::new(key, "the key is missing", format!("add {key} = … to the table")).of_kind(Kind::MissingKey)
 }
 
-/// The kind of a scheme. If it is misspelled, the kind that was probably meant is used for the other keys.
+/// Returns the kind of a scheme. If it is misspelled, the kind that was probably meant is used for the other keys.
 fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str> {
     let known = SCHEMES.iter().map(|(name, _)| *name);
     known.clone().find(|name| *name == written).or_else(|| {
@@ -303,8 +303,8 @@ fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str>
     })
 }
 
-/// Whether the text is the name of a variable, which an error may quote. Any other text may be the secret itself (L3),
-/// such as 32 letters in base 32.
+/// Returns true if the text is the name of a variable, which an error may quote. Any other text may be the secret
+/// itself (L3), such as 32 letters in base 32.
 #[must_use]
 pub fn is_variable_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
@@ -328,7 +328,8 @@ fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
     Err(SettingError::new("secret_env", wrong, right).of_kind(Kind::Unavailable))
 }
 
-/// The known algorithms; the others are refused. The builder refuses `none`, and those that do not fit the keys.
+/// Returns the known algorithms; the others are refused. The builder refuses `none`, and those that do not fit the
+/// keys.
 #[cfg(feature = "jwt")]
 fn refuse_algorithms(names: &[String], refusals: &mut Refusals) -> Vec<String> {
     const KNOWN: [&str; 12] =

@@ -53,8 +53,8 @@ pub struct PolicyChange {
 }
 
 impl PolicyFile {
-    /// The changes from this policy to another one, by their kinds and then by key. A mode in which the layer begins to
-    /// enforce is the first change of the answers.
+    /// Returns the changes from this policy to another one, by their kinds and then by key. A mode in which the layer
+    /// begins to enforce is the first change of the answers.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
@@ -74,7 +74,7 @@ impl PolicyFile {
         changes
     }
 
-    /// The settings that only one of the policies locks.
+    /// Returns the settings that only one of the policies locks.
     fn changed_locks<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
         let missing = |one: &'a Self, other: &'a Self| {
             let is_missing = |lock: &&Lock| other.locked_settings.iter().all(|it| it.key != lock.key);
@@ -106,7 +106,7 @@ struct Tables<'a> {
     defaults: RouteTable,
 }
 
-/// The keys that differ, or that only one of the policies sets.
+/// Returns the keys that differ, or that only one of the policies sets.
 pub(super) fn changed_settings(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
     let (old, new) = (Tables::new(old), Tables::new(new));
     let names: BTreeSet<_> = old.by_name.keys().chain(new.by_name.keys()).collect();
@@ -172,7 +172,7 @@ impl<'a> Tables<'a> {
         Some(PlacedValue { value, from: Some(self.policy.place(&table.place, name)) })
     }
 
-    /// The table that sets a key for the requests of the table with this name.
+    /// Returns the table that sets a key for the requests of the table with this name.
     fn deciding(&self, name: &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let own = self.by_name.get(name).map(|table| table.keys).filter(|keys| keys.value_of(key).is_some());
         own.unwrap_or_else(|| self.inherited(name, pattern, key))
@@ -211,8 +211,8 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers
-    /// its requests, else the defaults around it.
+    /// Returns the next wider table that sets a key which the table of this name does not set: the narrowest route that
+    /// covers its requests, else the defaults around it.
     fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let sets = |keys: &RouteTable| keys.value_of(key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
@@ -236,7 +236,7 @@ impl<'a> Tables<'a> {
 }
 
 impl PolicyFile {
-    /// The hosts and the prefix of a scope, as a changed key names them; empty for the policy itself.
+    /// Returns the hosts and the prefix of a scope, as a changed key names them; empty for the policy itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = self.builder.scope_of(part) else { return String::new() };
         let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
@@ -277,7 +277,7 @@ const SCHEME_DEFAULTS: [(&str, &str); 5] = [
 /// Lists of which an entry is one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
-/// The keys that differ, or that only one of the policies has.
+/// Returns the keys that differ, or that only one of the policies has.
 pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime) -> Vec<PolicyChange> {
     let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
     let live: HashSet<String> = [old, new].iter().flat_map(|policy| policy.live_keys(now)).collect();
@@ -307,7 +307,7 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime
     keys.filter_map(change).collect()
 }
 
-/// What a change of a key does, which may be new or gone.
+/// Returns what a change of a key does, which may be new or gone.
 fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
     let root = key.split(['.', '[', ' ']).next().unwrap_or_default();
     let (is_key, is_revocation) = (key.contains(".keys["), key.ends_with(".revoked") || key.ends_with(".expires"));
@@ -344,7 +344,7 @@ fn is_default(key: &str, value: &str) -> bool {
 }
 
 impl PolicyFile {
-    /// The API keys that are neither revoked nor expired, as a changed key names them.
+    /// Returns the API keys that are neither revoked nor expired, as a changed key names them.
     fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
         self.builder
             .schemes
@@ -453,7 +453,7 @@ impl Source<'_> {
     }
 }
 
-/// The text of a table on one line.
+/// Returns the text of a table on one line.
 fn inline(table: &DeTable<'_>, text: &str) -> String {
     let written = |value: &toml::Spanned<DeValue<'_>>| text.get(value.span()).unwrap_or_default().to_owned();
     let keys: Vec<_> = table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value))).collect();

@@ -137,7 +137,7 @@ fn read_file(name: &str, text: &str, at: &mut Reading<'_>) -> Option<Json> {
     }
 }
 
-/// The position, in a JSON text, of the last field of a path that exists.
+/// Returns the position, in a JSON text, of the last field of a path that exists.
 fn place(text: &str, path: &[String]) -> usize {
     use std::collections::HashMap;
 

@@ -62,8 +62,8 @@ pub struct PathReading {
 }
 
 impl PolicyFile {
-    /// The settings for a request, key by key, and the line that sets each of them. `url` is a path, or a URL with a
-    /// host.
+    /// Returns the settings for a request, key by key, and the line that sets each of them. `url` is a path, or a URL
+    /// with a host.
     ///
     /// # Errors
     ///
@@ -150,14 +150,15 @@ impl PolicyFile {
         }
     }
 
-    /// The value that applies to a key, which must be one of [`RouteTable::settings`], and the key that sets it.
+    /// Returns the value that applies to a key, which must be one of [`RouteTable::settings`], and the key that sets
+    /// it.
     pub(super) fn placed(&self, chain: &SettingChain<'_>, key: &'static str) -> (&'static str, PlacedValue) {
         let decided = chain.resolved(key);
         let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
         (decided.key, PlacedValue { value: decided.value, from })
     }
 
-    /// The service of a part, and where the policy names it.
+    /// Returns the service of a part, and where the policy names it.
     fn upstream(&self, part: usize) -> Option<(String, String)> {
         let names = |at: &usize| self.builder.scope_of(*at)?.table.upstream.as_ref();
         let named = self.around(part).find(|at| names(at).is_some())?;

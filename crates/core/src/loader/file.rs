@@ -47,13 +47,13 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// The policy, without the facts about its files.
+    /// Returns the policy, without the facts about its files.
     #[must_use]
     pub fn into_policy(self) -> Policy {
         self.policy
@@ -69,17 +69,17 @@ impl PolicyFile {
         Ok(policy.with_origin(self.policy.origin.clone()))
     }
 
-    /// All files that were read: the policy, the files that it includes, and files with keys.
+    /// Returns all files that were read: the policy, the files that it includes, and files with keys.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }
 
-    /// The folders in which a new file may appear that the policy would include.
+    /// Returns the folders in which a new file may appear that the policy would include.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folders.iter().map(PathBuf::as_path)
     }
 
-    /// A hash that is equal for the same files with the same texts.
+    /// Returns a hash that is equal for the same files with the same texts.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -109,8 +109,9 @@ impl PolicyFile {
         if refused.is_empty() { Ok(file) } else { Err(refused) }
     }
 
-    /// The errors of the keys that are locked for their file, by file and line. No file below the one with a lock may set
-    /// the key (`manual/policy.md`). An included file is below every file that locks, and a file is below its bases.
+    /// Returns the errors of the keys that are locked for their file, by file and line. No file below the one with a
+    /// lock may set the key (`manual/policy.md`). An included file is below every file that locks, and a file is below
+    /// its bases.
     fn set_although_locked(&self) -> Vec<PolicyError> {
         let refused = self.sources.route_keys().filter_map(|(part, file, name, span)| {
             let is_below = |lock: &&Lock| {
@@ -144,13 +145,13 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
 /// compare them.
 const DIGITS: usize = 16;
 
-/// The hash of a text, in hexadecimal digits.
+/// Returns the hash of a text, in hexadecimal digits.
 fn digest(text: &str) -> String {
     shortened(Sha256::digest(text))
 }
 
-/// The hash of all files of a policy. The folder and the file name of the policy itself do not count, because gateways
-/// may have it in different places.
+/// Returns the hash of all files of a policy. The folder and the file name of the policy itself do not count, because
+/// gateways may have it in different places.
 fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
     let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));

@@ -43,8 +43,8 @@ impl Gathered {
         gathered
     }
 
-    /// The files in the order of precedence. Each file comes before its bases, and these begin with the last one. The
-    /// files that it includes come after that.
+    /// Returns the files in the order of precedence. Each file comes before its bases, and these begin with the last
+    /// one. The files that it includes come after that.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(files: &[SourceFile], file: usize, order: &mut Vec<usize>) {
             order.push(file);
@@ -105,7 +105,7 @@ impl Gathered {
         }
     }
 
-    /// An error at the path of a file, or at a pattern.
+    /// Returns an error at the path of a file, or at a pattern.
     fn error(&self, file: usize, text: &PlacedText, kind: Kind, wrong: String, right: &str) -> PolicyError {
         self.files[file].error(&text.path, kind, wrong, right)
     }
@@ -156,7 +156,7 @@ impl Gathered {
 
 type Refuse<'a> = &'a dyn Fn(Kind, String, &str) -> PolicyError;
 
-/// The file of a name without a wildcard.
+/// Returns the file of a name without a wildcard.
 fn named_file(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<PathBuf, PolicyError> {
     if written.is_empty() {
         let right = "write a path, as in \"services/*.toml\"";
@@ -177,7 +177,7 @@ fn named_file(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<PathBu
     }
 }
 
-/// The files that match an element of `include` with a wildcard, sorted by name.
+/// Returns the files that match an element of `include` with a wildcard, sorted by name.
 fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Vec<PathBuf>, PolicyError> {
     let escaped = glob::Pattern::escape(&folder.display().to_string());
     let full = Path::new(&escaped).join(written);
@@ -203,7 +203,7 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
     Ok(found)
 }
 
-/// The same pattern with the name of a similar folder that exists, if its own folder does not exist.
+/// Returns the same pattern with the name of a similar folder that exists, if its own folder does not exist.
 fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let mut parts: Vec<&str> = written.split('/').collect();
     let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));
@@ -218,7 +218,7 @@ fn is_wildcard(written: &str) -> bool {
     written.contains(['*', '?', '['])
 }
 
-/// The folders in which a new file or folder could match the pattern; `None` if they are too many.
+/// Returns the folders in which a new file or folder could match the pattern, or `None` if they are too many.
 fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
     if !is_wildcard(written) {
         return Some(Vec::new());

@@ -45,7 +45,7 @@ impl PolicyFile {
         self.deciding_tables(part, &routes)
     }
 
-    /// The tables that decide about requests that these routes match.
+    /// Returns the tables that decide about requests that these routes match.
     pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
         let tables = lookup::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
@@ -56,18 +56,19 @@ impl PolicyFile {
         SettingChain { part, tables: tables.collect() }
     }
 
-    /// A part of the policy and those around it, beginning with the narrowest.
+    /// Returns a part of the policy and those around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
         lookup::around(&self.policy.parts, part)
     }
 
-    /// The tables of a part.
+    /// Returns the tables of a part.
     pub(super) fn part(&self, part: usize) -> &PolicyPart {
         self.builder.scope_of(part).map_or(&self.builder.part, |scope| &scope.part)
     }
 
-    /// The file and line of a `[[map]]` rule that is in an event of this policy
-    /// ([`RequestRecord::map_rule`](crate::session::RequestRecord::map_rule)). `None` if the rule is from another policy.
+    /// Returns the file and line of a `[[map]]` rule that is in an event of this policy
+    /// ([`RequestRecord::map_rule`](crate::session::RequestRecord::map_rule)). Returns `None` if the rule is from
+    /// another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
         // The rules of a part are followed by those of the parts around it.
@@ -82,14 +83,14 @@ impl PolicyFile {
         None
     }
 
-    /// The span of a key; of its table if that does not set the key.
+    /// Returns the span of a key; of its table if that does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }
 }
 
 impl SettingChain<'_> {
-    /// The value that applies to a key, which must be one of [`RouteTable::settings`].
+    /// Returns the value that applies to a key, which must be one of [`RouteTable::settings`].
     pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
         let setting = self.tables.iter().find_map(|(place, keys)| Some((place, keys.effective_value_of(key)?)));
         match setting {
@@ -100,7 +101,7 @@ impl SettingChain<'_> {
         }
     }
 
-    /// How many tables are between the request and this one.
+    /// Returns how many tables are between the request and this one.
     pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
         self.tables.iter().position(|(other, _)| other == place)
     }

@@ -67,7 +67,8 @@ pub(super) struct SourceSpan<'a> {
 }
 
 impl SourceFile {
-    /// Where a key is. If the file does not have it, an empty span at its table, or at the beginning of the file.
+    /// Returns where a key is. If the file does not have it, an empty span at its table, or at the beginning of the
+    /// file.
     pub(super) fn span(&self, path: &str) -> SourceSpan<'_> {
         let table =
             || path.rsplit_once('.').and_then(|(table, _)| self.places.get(table)).map_or(0, |table| table.start);
@@ -86,7 +87,7 @@ impl SourceFile {
         self.span(path).error(wrong, right).of_kind(kind)
     }
 
-    /// Where a key is, as `FILE:LINE`.
+    /// Returns where a key is, as `FILE:LINE`.
     pub(super) fn location(&self, path: &str) -> String {
         format!("{}:{}", self.name, self.span(path).line)
     }
@@ -104,13 +105,13 @@ impl Sources {
         self.tables.entry(place).or_default().push((file, path));
     }
 
-    /// The first table at this place: the one of the highest precedence.
+    /// Returns the first table at this place: the one of the highest precedence.
     pub(super) fn first(&self, place: &TablePath) -> Option<SourceSpan<'_>> {
         let (file, path) = self.tables.get(place)?.first()?;
         Some(self.files[*file].span(path))
     }
 
-    /// Which of these keys a table at this place sets. If several files have the table, the one of the highest
+    /// Returns which of these keys a table at this place sets. If several files have the table, the one of the highest
     /// precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {
         let mut tables = self.tables.get(place)?.iter();
@@ -121,13 +122,14 @@ impl Sources {
         self.files[*file].places.contains_key(&format!("{path}.{key}"))
     }
 
-    /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
+    /// Returns true if one table is in a base of the file that has the other table. Only a file and its bases share a
+    /// part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
         let rank = |place, key| self.rank(self.table_of(place, key)?.0);
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
-    /// The keys that `[defaults]` and routes set in each file, with the part, the file and the span.
+    /// Returns the keys that `[defaults]` and routes set in each file, with the part, the file and the span.
     pub(super) fn route_keys(&self) -> impl Iterator<Item = (usize, usize, &'static str, SourceSpan<'_>)> {
         let tables = self.tables.iter().filter_map(|(place, tables)| Some((place.part()?, tables)));
         let tables = tables.flat_map(|(part, tables)| tables.iter().map(move |table| (part, table)));
@@ -137,7 +139,7 @@ impl Sources {
         })
     }
 
-    /// The place of a file in the order of precedence.
+    /// Returns the place of a file in the order of precedence.
     pub(super) fn rank(&self, file: usize) -> Option<usize> {
         self.order.iter().position(|it| *it == file)
     }
@@ -147,13 +149,13 @@ impl Sources {
         tables.iter().find(|table| self.sets(table, key)).or(tables.first())
     }
 
-    /// The path of a key of this table in its file.
+    /// Returns the path of a key of this table in its file.
     fn path_of(&self, (file, table): &(usize, String), key: &str) -> String {
         let path = if key.is_empty() { table.clone() } else { format!("{table}.{key}") };
         self.files[*file].moved.get(&path).cloned().unwrap_or(path)
     }
 
-    /// Where a key is; an empty span at its table if the table does not set the key.
+    /// Returns where a key is; an empty span at its table if the table does not set the key.
     pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         let table @ (file, path) = self.table_of(place, key)?;
         let places = &self.files[*file].places;
@@ -183,7 +185,7 @@ impl Sources {
         mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))
     }
 
-    /// The error for a mistake that the builder refused, with the file's line and key.
+    /// Returns the error for a mistake that the builder refused, with the file's line and key.
     ///
     /// If two tables contradict each other, the error is at the table of the file that uses a base, whose author cannot
     /// change the base.

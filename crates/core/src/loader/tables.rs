@@ -126,7 +126,7 @@ impl CodeTable {
         ErrorCode::in_catalogue(name).filter(|code| code == name)
     }
 
-    /// The code. If its name or its status is wrong, others stand for them.
+    /// Returns the code. If its name or its status is wrong, others stand for them.
     pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
         const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
         if let Some(code) = self.in_catalogue() {
@@ -147,7 +147,7 @@ impl CodeTable {
         self.details.into_iter().fold(code, |code, Details(schema)| code.with_details(schema))
     }
 
-    /// A code of the catalogue with what the table adds to it.
+    /// Returns a code of the catalogue with what the table adds to it.
     fn added_to(self, code: ErrorCode, refusals: &mut Refusals) -> ErrorCode {
         let has_fixed = code.has_fixed_details();
         for (key, is_set) in [

@@ -181,7 +181,7 @@ fn built() -> Policy {
     builder.build().unwrap()
 }
 
-/// The facts of a code that `Debug` does not show.
+/// Returns the facts of a code that `Debug` does not show.
 fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
     let code = policy.codes().find(name).unwrap();
     (code.status().as_u16(), code.grpc(), code.retry(), code.message().to_owned())

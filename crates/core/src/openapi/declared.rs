@@ -60,8 +60,8 @@ impl DeclaredError {
         Self { waits: true, ..self }
     }
 
-    /// The error that a document already declares, as the branch of a schema and as an example; `None` if the branch
-    /// has no code. Fails if no service can have the code.
+    /// Returns the error that a document already declares, as the branch of a schema and as an example, or `None` if
+    /// the branch has no code. Fails if no service can have the code.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,
@@ -91,7 +91,7 @@ impl DeclaredError {
     }
 }
 
-/// A value of a schema, for examples: the one that the schema gives, or else the simplest.
+/// Returns a value of a schema, for examples: the one that the schema gives, or else the simplest.
 fn sample_value(schema: &Value) -> Value {
     let given = ["/example", "/examples/0", "/default", "/const", "/enum/0"];
     if let Some(value) = given.iter().find_map(|at| schema.pointer(at)) {

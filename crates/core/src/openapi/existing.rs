@@ -58,7 +58,7 @@ impl RouteErrors {
         Ok(responses)
     }
 
-    /// The errors that one response declares.
+    /// Returns the errors that one response declares.
     fn declared(&self, key: &str, response: &Value) -> Result<Vec<DeclaredError>, String> {
         let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
         let Some(status) = key.parse().ok().filter(is_error) else { return Ok(Vec::new()) };
@@ -77,12 +77,12 @@ impl RouteErrors {
     }
 }
 
-/// Whether this module has written the response.
+/// Returns true if this module has written the response.
 fn is_ours(response: &Value) -> bool {
     response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
 }
 
-/// A handwritten response, with what the layer adds.
+/// Returns a handwritten response, with what the layer adds.
 fn with_parts_of_layer(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {

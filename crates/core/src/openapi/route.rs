@@ -62,8 +62,8 @@ impl RouteErrors {
         Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// The errors that a client may get before the operation's handler runs: of the policy's guards, and then of the
-    /// extractors that read its parameters and its body.
+    /// Returns the errors that a client may get before the operation's handler runs: of the policy's guards, and then
+    /// of the extractors that read its parameters and its body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();
@@ -75,7 +75,7 @@ impl RouteErrors {
         faults.into_iter().map(DeclaredError::from).collect()
     }
 
-    /// A response for each status that these errors have.
+    /// Returns a response for each status that these errors have.
     #[must_use]
     pub fn responses(&self, errors: impl IntoIterator<Item = DeclaredError>) -> BTreeMap<String, Value> {
         let mut by_status: BTreeMap<u16, Vec<Rendered>> = BTreeMap::new();
@@ -129,7 +129,7 @@ impl Rendered {
     }
 }
 
-/// The path with a literal text in place of each `{…}`.
+/// Returns the path with a literal text in place of each `{…}`.
 fn sample(path: &str) -> String {
     let (mut sample, mut rest) = (String::new(), path);
     while let Some((before, parameter)) = rest.split_once('{') {
@@ -139,8 +139,8 @@ fn sample(path: &str) -> String {
     sample + rest
 }
 
-/// The errors of extractors, for parameters and bodies of the wrong type. Those of axum and of this project are the
-/// same.
+/// Returns the errors of extractors, for parameters and bodies of the wrong type. Those of axum and of this project are
+/// the same.
 fn extractor_faults(input: &OperationInput) -> Vec<Fault> {
     let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
     let mut faults = Vec::new();

@@ -20,7 +20,7 @@ pub struct Security {
 }
 
 impl RouteErrors {
-    /// Which credentials the policy requires for the operation; `None` if none of its routes requires any.
+    /// Returns which credentials the policy requires for the operation, or `None` if none of its routes requires any.
     #[must_use]
     pub fn security(&self) -> Option<Security> {
         let policy = self.config.policy();
@@ -35,7 +35,7 @@ impl RouteErrors {
         Some(Security { requirements: requirements.into(), schemes: described.collect() })
     }
 
-    /// The parameters for the headers that the policy requires, except those that the operation declares.
+    /// Returns the parameters for the headers that the policy requires, except those that the operation declares.
     #[must_use]
     pub fn header_parameters(&self, operation: &Operation<'_>) -> Vec<Value> {
         let guards = self.config.policy().guards_of(&self.head);

@@ -53,7 +53,7 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
     })
 }
 
-/// The advice that does not depend on a policy: the page of a custom code.
+/// Returns the advice that does not depend on a policy: the page of a custom code.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

@@ -9,7 +9,7 @@ use crate::message::is_invisible;
 
 const REQUEST_ID: &str = "Request id";
 
-/// The error: a heading with its message, and a list of the rest. What came from the service has no markup.
+/// Returns the error: a heading with its message, and a list of the rest. What came from the service has no markup.
 pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let mut page = String::with_capacity(192 + out.message.len() + out.details.map_or(0, str::len));
     page.push_str("# ");
@@ -44,7 +44,7 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     page.into_bytes()
 }
 
-/// Whether the body is an error that a layer wrote under this id (E7).
+/// Returns true if the body is an error that a layer wrote under this id (E7).
 pub(crate) fn has_id(body: &[u8], id: &str) -> bool {
     let mut line = String::new();
     item(&mut line, REQUEST_ID, |line| push_code(line, id));

@@ -59,7 +59,7 @@ impl ErrorPage {
         Self(PageSource::Template { name: Some(name.into()), text: text.into() })
     }
 
-    /// The template; `None` if clients get no page.
+    /// Returns the template, or `None` if clients get no page.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.0 {
             PageSource::Off => None,
@@ -68,7 +68,7 @@ impl ErrorPage {
         }
     }
 
-    /// The value, spelled as in the policy file.
+    /// Returns the value, spelled as in the policy file.
     #[cfg(feature = "policy-file")]
     pub(crate) fn written(&self) -> String {
         match &self.0 {
@@ -105,7 +105,7 @@ impl PageType {
         }
     }
 
-    /// The kind of page with this media type, which has no parameters.
+    /// Returns the kind of page with this media type, which has no parameters.
     pub(crate) fn of_media_type(name: &str) -> Option<Self> {
         let is = |kind: &Self| kind.content_type().split(';').next().is_some_and(|it| it.eq_ignore_ascii_case(name));
         [Self::Html, Self::Markdown].into_iter().find(is)
@@ -116,7 +116,7 @@ impl PageType {
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 
-/// A page that an inner layer wrote, with the id of the outermost layer (E7).
+/// Returns a page that an inner layer wrote, with the id of the outermost layer (E7).
 pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue) -> Bytes {
     let mut page = page.to_vec();
     let Some(inner) = inner.map(HeaderValue::as_bytes).filter(|inner| inner.len() == id.len()) else {

@@ -141,17 +141,17 @@ impl PolicyBuilder {
         self
     }
 
-    /// The policy itself, and then its scopes.
+    /// Returns the policy itself, and then its scopes.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 
-    /// The scope of a part; `None` for the policy itself.
+    /// Returns the scope of a part, or `None` for the policy itself.
     pub(crate) fn scope_of(&self, part: usize) -> Option<&Scope> {
         self.scopes.get(part.checked_sub(1)?)
     }
 
-    /// A name for a table, for the errors of [`PolicyBuilder::build`].
+    /// Returns a name for a table, for the errors of [`PolicyBuilder::build`].
     pub(super) fn name_of(&self, place: &TablePath) -> String {
         let scope = |part: usize| self.scope_of(part).map(|scope| format!("scope {:?}", scope.covers()));
         let inside = |part: usize| scope(part).map_or_else(String::new, |scope| scope + ": ");

@@ -118,14 +118,14 @@ words! {
 }
 
 impl Mode {
-    /// Whether guards refuse requests.
+    /// Returns true if guards refuse requests.
     pub(crate) fn is_enforced(self) -> bool {
         !matches!(self, Self::Off | Self::Observe)
     }
 }
 
 impl BodyLimitPer {
-    /// Whether the limit counts less of a stream than with the other value.
+    /// Returns true if the limit counts less of a stream than with the other value.
     #[cfg(feature = "policy-file")]
     pub(super) fn counts_less_than(self, other: Self) -> bool {
         matches!((self, other), (Self::Auto | Self::Message, Self::Body) | (Self::Message, Self::Auto))

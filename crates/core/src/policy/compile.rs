@@ -196,8 +196,8 @@ fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// The matchers of the scopes; and for each part, its name, its parent and its own service. A scope with a mistake
-/// counts as covering everything, so that all scopes inside it are still checked.
+/// Returns the matchers of the scopes; and for each part, its name, its parent and its own service. A scope with a
+/// mistake counts as covering everything, so that all scopes inside it are still checked.
 fn compile_scopes(scopes: &[Scope], problems: &mut Refusals) -> (Vec<ScopeMatcher>, Vec<CompiledScope>) {
     let (mut covers, mut parts) = (Vec::<ScopeMatcher>::new(), vec![CompiledScope::default()]);
     for (at, scope) in (1..).zip(scopes) {
@@ -288,7 +288,7 @@ fn refuse_code(code: &ErrorCode, refusals: &mut Refusals) -> Option<()> {
     refusals.keep(details)
 }
 
-/// The shapes of all parts, by name; `None` for a shape with a mistake.
+/// Returns the shapes of all parts, by name, or `None` for a shape with a mistake.
 #[cfg(feature = "foreign")]
 fn compile_shapes<'p>(
     parts: impl Iterator<Item = &'p PolicyPart>,

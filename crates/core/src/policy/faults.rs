@@ -35,19 +35,19 @@ impl PolicyFaults {
         }
     }
 
-    /// The fault for a code of the catalogue. It has nothing but the code.
+    /// Returns the fault for a code of the catalogue. It has nothing but the code.
     #[inline]
     pub(crate) fn of_code(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
 
-    /// The policy's own copy of a fault, if the fault has nothing but its code; else the fault.
+    /// Returns the policy's own copy of a fault, if the fault has nothing but its code; else the fault.
     #[inline(always)]
     pub(crate) fn prepared<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.of_code(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// The answer to a body that is over this limit (G4).
+    /// Returns the answer to a body that is over this limit (G4).
     pub(crate) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),
@@ -55,7 +55,8 @@ impl PolicyFaults {
         }
     }
 
-    /// Whether to report that a service uses another status for the code at this index. True only the first time.
+    /// Returns true if to report that a service uses another status for the code at this index. True only the first
+    /// time.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

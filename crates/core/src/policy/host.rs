@@ -19,8 +19,8 @@ pub(crate) struct Hosts<'a> {
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
-/// Whether the target and the `host` line of a request are clear about its host; a request without either is, too.
-/// If not, RFC 9112 §3.2 requires that the request is refused: a service may read another host than the guards.
+/// Returns true if the target and the `host` line of a request are clear about its host; a request without either is,
+/// too. If not, RFC 9112 §3.2 requires that the request is refused: a service may read another host than the guards.
 ///
 /// ```
 /// use error_envelope_core::session::has_clear_host;
@@ -35,8 +35,8 @@ pub fn has_clear_host(target: &Uri, headers: &HeaderMap) -> bool {
     hosts(target, headers).is_some()
 }
 
-/// The hosts of a request. `None` if they are unclear: there are several `host` lines, or one is not a host with a
-/// port, such as `a.example:80:80`, `a..example` or an empty one.
+/// Returns the hosts of a request. Returns `None` if they are unclear: there are several `host` lines, or one is not a
+/// host with a port, such as `a.example:80:80`, `a..example` or an empty one.
 pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts<'h>> {
     let line = match fields::at_most_one(headers, &HOST)? {
         Some(line) => Some(host_without_port(line.to_str().ok()?)?),
@@ -52,7 +52,8 @@ pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts
     })
 }
 
-/// The host in `host [":" port]`. An IPv6 address can be written in many ways (RFC 5952); it is returned in only one.
+/// Returns the host in `host [":" port]`. An IPv6 address can be written in many ways (RFC 5952); it is returned in
+/// only one.
 fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;

@@ -56,7 +56,7 @@ macro_rules! keys {
                 Self { $($key: Some(default!($value $(, $default)?)),)* }
             }
 
-            /// Whether both tables set the key, and this one requires less of a request.
+            /// Returns true if both tables set the key, and this one requires less of a request.
             pub(crate) fn weakens(&self, base: &Self, key: &str) -> bool {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
@@ -89,7 +89,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Whether the guards of both require the same in the same mode, so that it is enough to apply one of them.
+            /// Returns true if the guards of both require the same in the same mode, so that it is enough to apply one
+            /// of them.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.mode == other.mode $($(&& is_same!(self.$key, other.$key, $guard))?)*
             }
@@ -174,7 +175,7 @@ macro_rules! linked {
 }
 
 impl RouteSettings {
-    /// The index of the narrowest scope; 0 is the policy itself.
+    /// Returns the index of the narrowest scope; 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
         self.part.into()
@@ -185,18 +186,18 @@ impl RouteSettings {
         LogLabel { mode: self.mode, switched_from: self.switched_from, route: self.route, part: self.part }
     }
 
-    /// Whether a client may choose a page (R16, R18).
+    /// Returns true if a client may choose a page (R16, R18).
     #[inline]
     pub(crate) fn has_pages(&self) -> bool {
         self.html.is_some() || self.markdown
     }
 
-    /// Whether the settings belong to a route or a scope.
+    /// Returns true if the settings belong to a route or a scope.
     pub(super) fn has_place(&self) -> bool {
         self.route.is_some() || self.part > 0
     }
 
-    /// The same settings, except that they accept any content type.
+    /// Returns the same settings, except that they accept any content type.
     pub(super) fn without_types(self: &Arc<Self>) -> Arc<Self> {
         match self.content_types.is_none() {
             true => self.clone(),
@@ -204,7 +205,7 @@ impl RouteSettings {
         }
     }
 
-    /// Whether the guards only check the type and the size of a body, and the mode enforces them.
+    /// Returns true if the guards only check the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
         self.require_headers.is_none() && self.auth.is_none() && self.mode.is_enforced()
@@ -353,7 +354,7 @@ pub(crate) type Texts = Vec<String>;
 
 for_each_key!(keys);
 
-/// Whether both tables set the key, and the first value requires less.
+/// Returns true if both tables set the key, and the first value requires less.
 #[cfg(feature = "policy-file")]
 fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
@@ -371,12 +372,12 @@ fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
 impl RouteTable {
     const CONTENT_TYPES: &str = "content_types";
 
-    /// The names of all settings, in the order of the manual. `json` also represents `content_types`.
+    /// Returns the names of all settings, in the order of the manual. `json` also represents `content_types`.
     pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
         Self::KEYS.iter().copied().filter(|key| *key != Self::CONTENT_TYPES)
     }
 
-    /// The names under which one of [`RouteTable::settings`] may be set.
+    /// Returns the names under which one of [`RouteTable::settings`] may be set.
     pub(crate) fn names_of(key: &'static str) -> &'static [&'static str] {
         let index = Self::KEYS.iter().position(|name| *name == key);
         match index {
@@ -386,7 +387,7 @@ impl RouteTable {
         }
     }
 
-    /// The name and the value of one of [`RouteTable::settings`], as this table sets it.
+    /// Returns the name and the value of one of [`RouteTable::settings`], as this table sets it.
     pub(crate) fn value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
         // If both are set, the list decides, unless it is empty and `json` is true.
         let list_decides = |types: &Vec<String>| self.json != Some(true) || !types.is_empty();
@@ -403,21 +404,22 @@ impl RouteTable {
 }
 
 impl RouteTable {
-    /// The value that this table gives to one of [`RouteTable::settings`], whether the table states it or not.
+    /// Returns the value that this table gives to one of [`RouteTable::settings`], whether the table states it or not.
     #[cfg(feature = "policy-file")]
     pub(crate) fn effective_value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
         let markdown = || Some((key, self.offers_markdown().filter(|_| key == "markdown")?.to_string()));
         self.value_of(key).or_else(markdown)
     }
 
-    /// Whether the table offers Markdown (R18). One that sets a dialect, and not this key, offers that dialect alone.
+    /// Returns whether the table offers Markdown (R18). One that sets a dialect, and not this key, offers that dialect
+    /// alone.
     fn offers_markdown(&self) -> Option<bool> {
         let is_other = |dialect: &DialectName| *dialect != DialectName::from(Dialect::Standard);
         self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
     }
 
-    /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's
-    /// value replaces a wider one's, in whichever way each is set.
+    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set them: a narrower
+    /// route's value replaces a wider one's, in whichever way each is set.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

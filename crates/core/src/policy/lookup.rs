@@ -54,7 +54,7 @@ pub(crate) enum RefusedPath {
 
 #[cfg(feature = "policy-file")]
 impl RefusedPath {
-    /// The reason, for the author of the policy.
+    /// Returns the reason, for the author of the policy.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Ambiguous => "readings of the path match different guards (paths = \"refuse\")",
@@ -85,7 +85,7 @@ impl Matched {
         Self { normal, others, refused, follows_original: false, only_original: false }
     }
 
-    /// The settings of all readings, one for each set of guards.
+    /// Returns the settings of all readings, one for each set of guards.
     pub(crate) fn guards(&self) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
@@ -123,7 +123,7 @@ impl Matched {
 }
 
 impl Policy {
-    /// The settings for a request whose path no framework has changed (rule G0).
+    /// Returns the settings for a request whose path no framework has changed (rule G0).
     ///
     /// # Errors
     ///
@@ -132,8 +132,8 @@ impl Policy {
         self.matched_as(head, None, true)
     }
 
-    /// The settings for a request that may have two paths. `original` is the path from before a framework stripped a
-    /// prefix. `overrides`: a header may name another method.
+    /// Returns the settings for a request that may have two paths. `original` is the path from before a framework
+    /// stripped a prefix. `overrides`: a header may name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -174,8 +174,8 @@ impl Policy {
         .without_repetitions())
     }
 
-    /// The settings for every reading of one path, with every method and every host that a service may see. The first
-    /// method and the first host are the request's own; there is at least one of each.
+    /// Returns the settings for every reading of one path, with every method and every host that a service may see. The
+    /// first method and the first host are the request's own; there is at least one of each.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &PathReadings<'_>) -> Result<Matched, Unmatched> {
         let PathReadings { sent, all } = path;
         let normal = if all.len() > 1 { normalise(sent.as_bytes()).into() } else { Cow::Borrowed(sent.as_bytes()) };
@@ -247,7 +247,7 @@ impl Policy {
         })
     }
 
-    /// The methods that the routes of a path name, whatever its letter case.
+    /// Returns the methods that the routes of a path name, whatever its letter case.
     #[cold]
     fn methods_of(&self, host: &str, path: &[u8]) -> Vec<Method> {
         let mut named = Vec::new();
@@ -261,8 +261,8 @@ impl Policy {
         named
     }
 
-    /// The paths to which lists in the last segments of readings lead. An element that is no literal of a route, nor of a
-    /// scope's prefix, matches what the list matches, so it is left out.
+    /// Returns the paths to which lists in the last segments of readings lead. An element that is no literal of a
+    /// route, nor of a scope's prefix, matches what the list matches, so it is left out.
     fn listed(&self, host: &str, readings: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
         let mut paths = BTreeSet::new();
         for list in readings.iter().filter_map(|path| PathList::from_path(path)) {
@@ -272,7 +272,7 @@ impl Policy {
         paths
     }
 
-    /// The settings with which a request is answered that was refused because of its readings (rule G0).
+    /// Returns the settings with which a request is answered that was refused because of its readings (rule G0).
     #[cold]
     pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts =
@@ -285,14 +285,14 @@ impl Policy {
         }
     }
 
-    /// The settings if the host is unclear.
+    /// Returns the settings if the host is unclear.
     pub(crate) fn settings_without_host(&self) -> Matched {
         Matched::only(self.root_scope().defaults.clone())
     }
 
-    /// The settings for a request that can only be read in one way and names one host, as nearly every request does. If
-    /// it returns `None`, [`matched`](Self::matched) must find the settings. `overrides`: a header names another
-    /// method.
+    /// Returns the settings for a request that can only be read in one way and names one host, as nearly every request
+    /// does. If it returns `None`, [`matched`](Self::matched) must find the settings. `overrides`: a header names
+    /// another method.
     #[inline]
     pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Arc<RouteSettings>> {
         let path = head.uri.path();
@@ -329,7 +329,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// The settings for a request to which the same tables apply as to most requests of its route.
+    /// Returns the settings for a request to which the same tables apply as to most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         match met.first() {
@@ -338,19 +338,19 @@ impl Policy {
         }
     }
 
-    /// The settings for the normalised reading, which decide everything except the guards of other readings.
+    /// Returns the settings for the normalised reading, which decide everything except the guards of other readings.
     pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Arc<RouteSettings> {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
-    /// The settings for a path, if the host does not matter.
+    /// Returns the settings for a path, if the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
         let path = PathReadings::new(path)?;
         self.matched_by(std::slice::from_ref(method), &[""], &path).map(Matched::without_repetitions)
     }
 
-    /// The routes that match a reading, beginning with the most specific.
+    /// Returns the routes that match a reading, beginning with the most specific.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
         let (mut found, mut untyped) = (None, None);
@@ -398,8 +398,8 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, beginning with the most specific. Of several patterns that only differ
-    /// in letter case, a request can match just one, so each combination of these is a list of its own.
+    /// Returns the routes that match in any letter case, beginning with the most specific. Of several patterns that
+    /// only differ in letter case, a request can match just one, so each combination of these is a list of its own.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
         /// Enough for six such pairs of patterns; no sensible policy has more.
         const MOST: usize = 64;
@@ -431,7 +431,7 @@ impl Policy {
         Ok(variants)
     }
 
-    /// The settings for a path in exactly this letter case.
+    /// Returns the settings for a path in exactly this letter case.
     pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Arc<RouteSettings> {
         let narrowest = self.scopes.narrowest(host, path);
         let mut met = MatchedRoutes::default();
@@ -444,8 +444,8 @@ impl Policy {
         self.precomputed(narrowest, &met).cloned().unwrap_or_else(inherited)
     }
 
-    /// The routes that match, beginning with the most specific one of the narrowest part. `None` if letter case decides
-    /// which routes match.
+    /// Returns the routes that match, beginning with the most specific one of the narrowest part. Returns `None` if
+    /// letter case decides which routes match.
     #[inline]
     fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
         let (mut met, mut is_same) = (MatchedRoutes::default(), true);
@@ -456,8 +456,8 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// The narrowest part for a path in this letter case, and the routes that match, beginning with the most specific
-    /// one of that part.
+    /// Returns the narrowest part for a path in this letter case, and the routes that match, beginning with the most
+    /// specific one of that part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);
@@ -479,7 +479,8 @@ impl Policy {
         inherited(&self.parts, &self.routes, narrowest, routes)
     }
 
-    /// Whether most requests of the two routes have different guards, and letter case does not tell the routes apart.
+    /// Returns true if most requests of the two routes have different guards, and letter case does not tell the routes
+    /// apart.
     #[cfg(feature = "policy-file")]
     pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let settings = |route: usize| self.chains.get(route).map(|chain| &*chain.settings);
@@ -513,22 +514,22 @@ impl Policy {
         self
     }
 
-    /// A part, and those around it.
+    /// Returns a part, and those around it.
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
         around(&self.parts, part).map(|part| &self.parts[part])
     }
 }
 
-/// A part and those around it, beginning with the narrowest.
+/// Returns a part and those around it, beginning with the narrowest.
 pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
     let part = (part < parts.len()).then_some(part);
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
-/// The tables that decide about requests that match these routes, beginning with the most specific. Those of the
-/// narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the index of
-/// a route or `None`.
+/// Returns the tables that decide about requests that match these routes, beginning with the most specific. Those of
+/// the narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the
+/// index of a route or `None`.
 pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,
@@ -540,7 +541,7 @@ pub(crate) fn tables(
     })
 }
 
-/// The settings for requests that match these routes. `keys` are the tables of all routes.
+/// Returns the settings for requests that match these routes. `keys` are the tables of all routes.
 pub(super) fn inherited(
     parts: &[CompiledScope],
     keys: &[LinkedTable],

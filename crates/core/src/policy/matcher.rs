@@ -53,18 +53,18 @@ impl Matcher {
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
-    /// The index of the first pattern. Indices are counted over all parts.
+    /// Returns the index of the first pattern. Indices are counted over all parts.
     #[cfg(feature = "policy-file")]
     pub(crate) fn base(&self) -> usize {
         self.base
     }
 
-    /// The pattern with this index; `None` if it belongs to another part.
+    /// Returns the pattern with this index, or `None` if it belongs to another part.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
-    /// All patterns, in the order of their indices.
+    /// Returns all patterns, in the order of their indices.
     pub(crate) fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
@@ -90,7 +90,8 @@ impl Matcher {
         self.root.add_elements(list.folder(), list, paths);
     }
 
-    /// The patterns that match some request that this pattern matches, too: their indices in this part, in order.
+    /// Returns the patterns that match some request that this pattern matches, too: their indices in this part, in
+    /// order.
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
@@ -162,7 +163,7 @@ impl Node {
         }
     }
 
-    /// The patterns with the same path, whatever the names of their parameters.
+    /// Returns the patterns with the same path, whatever the names of their parameters.
     fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
         let mut node = self;
         for segment in pattern.segments() {
@@ -278,7 +279,7 @@ impl<T> Literals<T> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    /// All literals with their values, in no order.
+    /// Returns all literals with their values, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let alike = self.few.iter().chain(self.many.values().flatten());
         alike.flat_map(|alike| {
@@ -287,7 +288,7 @@ impl<T> Literals<T> {
         })
     }
 
-    /// The values of the literals that equal this segment in any letter case.
+    /// Returns the values of the literals that equal this segment in any letter case.
     #[inline]
     pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {
         let near = match self.many.is_empty() {
@@ -308,7 +309,7 @@ impl<T> Literals<T> {
         }
     }
 
-    /// The value of this literal in exactly this letter case, or a new one.
+    /// Returns the value of this literal in exactly this letter case, or a new one.
     pub(super) fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
     where
         T: Default,
@@ -334,13 +335,13 @@ impl<T> Literals<T> {
 }
 
 impl<'l, T> Matching<'l, T> {
-    /// The value, if there is only one, and whether its literal equals the segment in letter case, too.
+    /// Returns the value, if there is only one, and whether its literal equals the segment in letter case, too.
     #[inline]
     pub(super) fn only(&self) -> Option<(&'l T, bool)> {
         self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
-    /// All values, each with whether its literal equals the segment in letter case, too.
+    /// Returns all values, each with whether its literal equals the segment in letter case, too.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
         let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
         std::iter::once((&self.alike.value, self.is_exact)).chain(others)
@@ -363,7 +364,7 @@ impl<T> Alike<T> {
     }
 }
 
-/// Whether two texts are the same; `None` if they differ in more than letter case.
+/// Returns whether two texts are the same, or `None` if they differ in more than letter case.
 #[inline]
 fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     // Most segments that differ already differ in length. Of the same length, most are equal.
@@ -374,7 +375,8 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// A hash that ignores letter case. Some other characters also share a hash, which only costs one more comparison.
+/// Returns a hash that ignores letter case. Some other characters also share a hash, which only costs one more
+/// comparison.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;

@@ -193,63 +193,63 @@ impl Policy {
         self.process.ids
     }
 
-    /// How much of an inner error's body may be read (rule R4).
+    /// Returns how much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
         self.process.inspect
     }
 
-    /// How much of the rest of a request may be read and dropped (rule G5).
+    /// Returns how much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
         self.process.drain
     }
 
-    /// Whether the log shows the paths of requests.
+    /// Returns true if the log shows the paths of requests.
     pub(crate) fn shows_paths(&self) -> bool {
         self.process.shows_paths
     }
 
-    /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
+    /// Returns true if an [`Observer`](crate::session::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
         self.process.observes_bodies
     }
 
-    /// The advice on what a client can do next (E10).
+    /// Returns the advice on what a client can do next (E10).
     pub(crate) fn advice<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
         self.process.advice.of(fault, self.codes.redefined(fault.code()))
     }
 
-    /// The address of the page about a code of this policy.
+    /// Returns the address of the page about a code of this policy.
     #[cfg(feature = "openapi")]
     pub(crate) fn docs_of(&self, code: &crate::code::ErrorCode) -> Option<String> {
         Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
-    /// The origins whose scripts may read the answers that the layer itself makes (R6a).
+    /// Returns the origins whose scripts may read the answers that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
         self.process.cors.as_ref()
     }
 
-    /// The name in `Proxy-Status` (L4), in the syntax of a structured field.
+    /// Returns the name in `Proxy-Status` (L4), in the syntax of a structured field.
     #[inline]
     pub(crate) fn proxy_name(&self) -> Option<&str> {
         self.process.proxy_name.as_deref()
     }
 
-    /// The owner of the codes, for RPC clients (P1).
+    /// Returns the owner of the codes, for RPC clients (P1).
     pub(crate) fn rpc_domain(&self) -> &str {
         &self.process.rpc_domain
     }
 
-    /// The policy's own codes.
+    /// Returns the policy's own codes.
     #[must_use]
     pub fn codes(&self) -> &CodeSet {
         &self.codes
     }
 
-    /// The faults that the layer itself returns.
+    /// Returns the faults that the layer itself returns.
     #[inline(always)]
     pub(crate) fn faults(&self) -> &PolicyFaults {
         &self.faults
@@ -290,7 +290,7 @@ impl Policy {
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
 
-    /// Whether the policy redefines the code, or names it in a rule or a shape.
+    /// Returns true if the policy redefines the code, or names it in a rule or a shape.
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(&self, code: &crate::code::ErrorCode) -> bool {
         let in_part = |part: &CompiledScope| {
@@ -301,13 +301,14 @@ impl Policy {
             || self.shapes.iter().any(|shape| shape.names_code(code))
     }
 
-    /// Whether different paths may have different guards.
+    /// Returns true if different paths may have different guards.
     #[inline]
     pub(crate) fn distinguishes_paths(&self) -> bool {
         !self.is_everywhere
     }
 
-    /// Whether to report that routes only match the path from before a prefix was stripped. True only the first time.
+    /// Returns true if to report that routes only match the path from before a prefix was stripped. True only the first
+    /// time.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -317,7 +318,8 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// The pattern, spelled as in the policy. It is a label for the log, of which there are only a few (rules L1, L2).
+    /// Returns the pattern, spelled as in the policy. It is a label for the log, of which there are only a few (rules
+    /// L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
@@ -336,7 +338,7 @@ impl Policy {
         self.names_methods
     }
 
-    /// The name of a request's scope: its first host and its prefix.
+    /// Returns the name of a request's scope: its first host and its prefix.
     pub(crate) fn scope_name(&self, label: LogLabel) -> Option<&str> {
         self.part(label.part).name.as_deref()
     }
@@ -346,7 +348,7 @@ impl Policy {
         self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
-    /// The part of the policy outside of all scopes.
+    /// Returns the part of the policy outside of all scopes.
     #[inline]
     fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]

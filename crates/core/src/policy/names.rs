@@ -101,7 +101,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.find(key).ok().map(|at| &self.0[at].1)
     }
 
-    /// Whether the key was there already. Its value is replaced.
+    /// Returns true if the key was there already. Its value is replaced.
     fn insert(&mut self, key: K, value: V) -> bool {
         let found = self.find(&key);
         match found {
@@ -152,7 +152,7 @@ impl Names {
         Self { guards, schemes, shapes, types, auth, headers, kept, pages }
     }
 
-    /// The names of headers that the schemes have, without duplicates.
+    /// Returns the names of headers that the schemes have, without duplicates.
     pub(super) fn headers_of_schemes(&self, name: fn(&Scheme) -> Option<&HeaderName>) -> Box<[HeaderName]> {
         let mut found: Vec<HeaderName> = Vec::new();
         for name in self.schemes.values().flatten().filter_map(|scheme| name(scheme)) {
@@ -188,7 +188,7 @@ impl Names {
         share(&mut self.auth, names, || resolve(("auth", "auth scheme"), names, &self.schemes, advice, refusals))
     }
 
-    /// The shape with that name; `None` if its table has a mistake.
+    /// Returns the shape with that name, or `None` if its table has a mistake.
     #[cfg(feature = "foreign")]
     pub(super) fn shape(&self, name: &str) -> Option<CustomShape> {
         self.shapes.iter().find(|(known, _)| known == name)?.1
@@ -239,7 +239,7 @@ impl Names {
     }
 }
 
-/// What the tables of these names are made into.
+/// Returns what the tables of these names are made into.
 fn compile_named<S: Clone, T>(
     tables: &[(String, S)],
     place: fn(String) -> TablePath,
@@ -256,7 +256,7 @@ fn compile_named<S: Clone, T>(
     named
 }
 
-/// What is made from a list, which is none from an empty one.
+/// Returns what is made from a list, which is none from an empty one.
 fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> Option<Arc<T>>) -> Option<Shared<T>> {
     if list.is_empty() {
         return Some(Shared::default());
@@ -269,7 +269,8 @@ fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> 
     Some(new)
 }
 
-/// The values to which the names refer, except for those whose own tables have a mistake. `advice` is on a new table.
+/// Returns the values to which the names refer, except for those whose own tables have a mistake. `advice` is on a new
+/// table.
 fn resolve<T: Clone>(
     (key, what): (&'static str, &str),
     names: &[String],

@@ -177,7 +177,7 @@ fn compile_domain(domain: Cow<'static, str>) -> Result<Cow<'static, str>, Settin
     Err(SettingError::new("domain", "the domain is not a valid host name", right))
 }
 
-/// The name as RFC 9209 §2 writes it: a token, or a string in quotes.
+/// Returns the name as RFC 9209 §2 writes it: a token, or a string in quotes.
 fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
@@ -211,8 +211,8 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// The advice for an error: the policy's, else that of an inner layer (E7). `redefined` is the error's code of the
-    /// catalogue with what the policy adds to it.
+    /// Returns the advice for an error: the policy's, else that of an inner layer (E7). `redefined` is the error's code
+    /// of the catalogue with what the policy adds to it.
     pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());
@@ -223,7 +223,7 @@ impl PolicyAdvice {
         WrittenAdvice { retry: retry.map(Retry::as_str), docs }
     }
 
-    /// The page about a code: the code's own, else the policy's.
+    /// Returns the page about a code: the code's own, else the policy's.
     pub(super) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
         let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
         code.docs().map(Docs::Address).or_else(of_policy)
@@ -291,12 +291,12 @@ impl CorsTable {
 }
 
 impl Cors {
-    /// Whether every origin is allowed, so that the header is the same for all requests.
+    /// Returns true if every origin is allowed, so that the header is the same for all requests.
     pub(crate) fn is_for_any(&self) -> bool {
         self.origins.is_none()
     }
 
-    /// The value of `access-control-allow-origin` for a request; `None` if its origin is not allowed.
+    /// Returns the value of `access-control-allow-origin` for a request, or `None` if its origin is not allowed.
     pub(crate) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let sent = fields::single_value(headers, &ORIGIN)?;
         let origin = Origin::parse(sent.to_str().ok()?)?;
@@ -328,8 +328,8 @@ impl AllowedOrigin {
 }
 
 impl Origin {
-    /// Parses an origin; `None` for `null`, and for a text with more parts than an origin has, such as a path or a user
-    /// name.
+    /// Parses an origin, or `None` for `null`, and for a text with more parts than an origin has, such as a path or a
+    /// user name.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');

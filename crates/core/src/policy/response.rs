@@ -50,44 +50,44 @@ pub struct Guards {
 }
 
 impl Policy {
-    /// Whether any route requires credentials.
+    /// Returns true if any route requires credentials.
     pub(crate) fn has_schemes(&self) -> bool {
         !self.schemes.is_empty()
     }
 
-    /// The names of the schemes whose verifiers the layer must have.
+    /// Returns the names of the schemes whose verifiers the layer must have.
     pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// The key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set, it is
-    /// repeated.
+    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set,
+    /// it is repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Whether any route refuses requests. None does if all of them are in mode `off` or `observe`, and require no
-    /// credentials.
+    /// Returns true if any route refuses requests. None does if all of them are in mode `off` or `observe`, and require
+    /// no credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// The headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
+    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
     }
 
-    /// The headers in which keys are sent (rule R1).
+    /// Returns the headers in which keys are sent (rule R1).
     #[inline]
     pub(crate) fn key_headers(&self) -> &[HeaderName] {
         &self.key_headers
     }
 
-    /// Whether a request may need, or may get, headers with names that the policy defines, or a trace (I4).
+    /// Returns true if a request may need, or may get, headers with names that the policy defines, or a trace (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         let has_names = lists.iter().any(|names| !names.is_empty());
@@ -95,43 +95,44 @@ impl Policy {
         self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
-    /// The dialects that a route of this policy may have: the built-in ones, and those shapes of the policy that have a
-    /// template (R15).
+    /// Returns the dialects that a route of this policy may have: the built-in ones, and those shapes of the policy
+    /// that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..self.places_of_dialects()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
     }
 
-    /// The policy's own shapes (rule R15).
+    /// Returns the policy's own shapes (rule R15).
     #[must_use]
     pub fn own_shapes(&self) -> &[CustomShape] {
         &self.shapes
     }
 
-    /// The policy's own shapes that are tried for a request, beginning with those of the narrowest scope (rule R15).
+    /// Returns the policy's own shapes that are tried for a request, beginning with those of the narrowest scope (rule
+    /// R15).
     pub(crate) fn shapes(&self, settings: &RouteSettings) -> &[CustomShape] {
         &self.part(settings.part).shapes
     }
 
-    /// The rules that apply to a request, beginning with those of the narrowest scope.
+    /// Returns the rules that apply to a request, beginning with those of the narrowest scope.
     pub(crate) fn rules(&self, settings: &RouteSettings) -> &[Arc<Rule>] {
         &self.part(settings.part).rules
     }
 
-    /// How codes are written in another dialect (rule R12), beginning with the rules of the narrowest scope.
+    /// Returns how codes are written in another dialect (rule R12), beginning with the rules of the narrowest scope.
     pub(crate) fn outward(&self, settings: &RouteSettings) -> &[Arc<Outward>] {
         &self.part(settings.part).outward
     }
 
-    /// Whether any rule compares the path of a request.
+    /// Returns true if any rule compares the path of a request.
     #[inline]
     pub(crate) fn rules_use_path(&self, settings: &RouteSettings) -> bool {
         self.part(settings.part).rules_use_path
     }
 
-    /// The index of the form of an error whose whole text can be prepared. `None` if the text depends on more than the
-    /// code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`: the client
-    /// chose RFC 9457 (R11).
+    /// Returns the index of the form of an error whose whole text can be prepared. Returns `None` if the text depends
+    /// on more than the code: on the path of the request, or on a part of the policy beyond the first few.
+    /// `negotiated`: the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
         match settings.dialect {
@@ -141,7 +142,7 @@ impl Policy {
         }
     }
 
-    /// The number of such forms.
+    /// Returns the number of such forms.
     pub(crate) fn forms(&self) -> usize {
         /// Errors of further parts are not prepared, because there may be a thousand parts.
         const MOST_PARTS: usize = 8;
@@ -175,8 +176,8 @@ impl Policy {
         Adopted { fault: fault.with_code(code), other_status }
     }
 
-    /// The guards for a request (G0). If it can be read in ways that have different guards, those of the normalised
-    /// reading.
+    /// Returns the guards for a request (G0). If it can be read in ways that have different guards, those of the
+    /// normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
@@ -194,8 +195,8 @@ impl Policy {
         }
     }
 
-    /// A sample request for each route, which matches as few other routes as possible. It has a method, if the route
-    /// names one, and a path with `stand_in` for each parameter.
+    /// Returns a sample request for each route, which matches as few other routes as possible. It has a method, if the
+    /// route names one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = witness(pattern);
@@ -207,7 +208,8 @@ impl Policy {
 
 #[cfg(feature = "openapi")]
 impl Policy {
-    /// The faults that may answer requests of a route before the service gets them, and those for a service that fails.
+    /// Returns the faults that may answer requests of a route before the service gets them, and those for a service
+    /// that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();
@@ -230,7 +232,7 @@ impl Policy {
         faults
     }
 
-    /// The schemes of a route, and whether requests without credentials may pass.
+    /// Returns the schemes of a route, and whether requests without credentials may pass.
     pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)

@@ -176,13 +176,13 @@ impl Scope {
         self.path_prefix().unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
     }
 
-    /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
+    /// Returns the name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
     pub(crate) fn name(&self) -> String {
         let host = self.hosts().first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
         host + self.path_prefix().unwrap_or_default()
     }
 
-    /// The hosts and the prefix, as errors and tables show them.
+    /// Returns the hosts and the prefix, as errors and tables show them.
     pub(crate) fn covers(&self) -> String {
         self.hosts().join(",") + self.path_prefix().unwrap_or_default()
     }
@@ -219,7 +219,7 @@ enum HostPattern {
 }
 
 impl ScopeMatcher {
-    /// Whether a pattern may match a path inside the scope.
+    /// Returns true if a pattern may match a path inside the scope.
     pub(super) fn may_match(&self, pattern: &Pattern) -> bool {
         pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
     }
@@ -231,7 +231,7 @@ impl ScopeMatcher {
         hosts && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
-    /// Whether this scope covers only a part of what `wider` covers.
+    /// Returns true if this scope covers only a part of what `wider` covers.
     pub(crate) fn is_narrower_than(&self, wider: &Self) -> bool {
         self.is_within(wider) && !wider.is_within(self)
     }
@@ -293,7 +293,8 @@ impl HostPattern {
     }
 }
 
-/// Whether a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of hosts.
+/// Returns true if a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of
+/// hosts.
 pub(super) fn is_name(name: &str) -> bool {
     name.split('.').all(|label| {
         (1..=63).contains(&label.len())
@@ -373,18 +374,19 @@ impl Scopes {
         hosts.into_iter().map(|(host, prefixes)| (host, prefixes.listed())).collect()
     }
 
-    /// Whether the host of a request matters.
+    /// Returns true if the host of a request matters.
     pub(super) fn depend_on_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
     }
 
-    /// The narrowest part that covers a request. `host` is in lower case, without its port.
+    /// Returns the narrowest part that covers a request. `host` is in lower case, without its port.
     #[inline]
     pub(super) fn narrowest(&self, host: &str, path: &[u8]) -> usize {
         self.prefixes(host).exact(path).unwrap_or(0)
     }
 
-    /// The narrowest part that covers a path in any letter case; `None` if letter case decides which part that is.
+    /// Returns the narrowest part that covers a path in any letter case, or `None` if letter case decides which part
+    /// that is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
@@ -399,8 +401,8 @@ impl Scopes {
         Some(found.unwrap_or(0))
     }
 
-    /// The narrowest parts that cover a path if letter case is ignored. There may be several, if prefixes only differ
-    /// in letter case.
+    /// Returns the narrowest parts that cover a path if letter case is ignored. There may be several, if prefixes only
+    /// differ in letter case.
     pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
         let mut found = Vec::new();
         self.prefixes(host).folded(segments_of(path), 0, &mut found);
@@ -412,7 +414,7 @@ impl Scopes {
         self.prefixes(host).add_elements(list.folder(), list, paths);
     }
 
-    /// The prefixes for a host: its own, else those of the nearest domain above it.
+    /// Returns the prefixes for a host: its own, else those of the nearest domain above it.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

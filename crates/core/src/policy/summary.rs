@@ -49,7 +49,7 @@ facts! {
 }
 
 impl Policy {
-    /// The numbers that are logged when the policy is first used.
+    /// Returns the numbers that are logged when the policy is first used.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -66,7 +66,7 @@ impl Policy {
         }
     }
 
-    /// All routes: first those of the policy itself, then those of its scopes. Their patterns are in
+    /// Returns all routes: first those of the policy itself, then those of its scopes. Their patterns are in
     /// [`RequestRecord::route`](crate::session::RequestRecord::route).
     ///
     /// ```
@@ -95,7 +95,7 @@ impl Policy {
         })
     }
 
-    /// The scopes, each with the mode of its requests that no route matches.
+    /// Returns the scopes, each with the mode of its requests that no route matches.
     #[doc(hidden)]
     pub fn scope_modes(&self) -> impl Iterator<Item = (&str, Mode)> {
         self.parts.iter().filter_map(|part| Some((part.name.as_deref()?, part.defaults.mode)))
@@ -116,22 +116,22 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// The host in lower case, without a port. `*.example.com` is for subdomains, and `*` for hosts that no scope
-    /// names.
+    /// Returns the host in lower case, without a port. `*.example.com` is for subdomains, and `*` for hosts that no
+    /// scope names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A prefix
-    /// covers whole segments of the normalised path, in exactly this letter case.
+    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A
+    /// prefix covers whole segments of the normalised path, in exactly this letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }
 }
 
 impl Policy {
-    /// The services of the scopes, without duplicates, in the order of the scopes.
+    /// Returns the services of the scopes, without duplicates, in the order of the scopes.
     ///
     /// ```
     /// use tower_error_envelope::Policy;
@@ -148,7 +148,8 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// The services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of the path.
+    /// Returns the services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of
+    /// the path.
     #[must_use]
     #[doc(hidden)]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
@@ -159,19 +160,19 @@ impl Policy {
             .collect()
     }
 
-    /// The service that the scope of a request names, else that of the nearest scope around it.
+    /// Returns the service that the scope of a request names, else that of the nearest scope around it.
     #[inline]
     pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
         self.part(settings.part).upstream.as_ref()
     }
 
-    /// How long to wait for that service, if a scope sets it.
+    /// Returns how long to wait for that service, if a scope sets it.
     #[inline]
     pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
-    /// The service for a request, of which only the label for the log is left.
+    /// Returns the service for a request, of which only the label for the log is left.
     pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
         self.part(label.part).upstream.as_ref()
     }

@@ -51,7 +51,7 @@ impl Written {
         }
     }
 
-    /// How closely the methods name the request's: by name, `GET` for `HEAD`, any.
+    /// Returns how closely the methods name the request's: by name, `GET` for `HEAD`, any.
     fn rank(&self, method: &Method) -> Option<u8> {
         match method.as_str() {
             name if self.methods.contains(&name) => Some(0),
@@ -92,7 +92,7 @@ fn fits(pattern: &[&str], path: &[&[u8]]) -> bool {
     }
 }
 
-/// The settings for one reading: the limit and whether the header is required.
+/// Returns the settings for one reading: the limit and whether the header is required.
 fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8]) -> (Option<u64>, bool) {
     let mut matching: Vec<&Written> = routes.iter().filter(|route| route.matches(method, path)).collect();
     matching.sort_by(|a, b| match a.shape().cmp(&b.shape()) {
@@ -103,7 +103,7 @@ fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8])
     (Some(limit), matching.iter().find_map(|route| route.closed).unwrap_or(closed))
 }
 
-/// The normal form by rewriting until nothing changes.
+/// Returns the normal form by rewriting until nothing changes.
 fn rewritten(path: &str) -> Vec<u8> {
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
     let mut text: String = decoded.iter().map(|byte| char::from(*byte)).collect::<String>().replace('\\', "/");
@@ -155,7 +155,7 @@ fn a_path() -> impl Strategy<Value = String> {
         .prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// The routes, under defaults that are closed or not.
+/// Returns the routes, under defaults that are closed or not.
 fn policy(routes: &[Written], closed: bool) -> Result<Policy, PolicyError> {
     let required = closed.then_some("tenant");
     let builder = Policy::builder().body_limit(DEFAULT_LIMIT).require_headers(required);

@@ -28,7 +28,7 @@ use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 pub struct UpstreamUrl(Arc<(Scheme, Authority)>);
 
 impl UpstreamUrl {
-    /// The scheme: `http` or `https`.
+    /// Returns the scheme: `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
         &self.0.0
@@ -41,13 +41,13 @@ impl UpstreamUrl {
         &self.0.1
     }
 
-    /// The host; an IPv6 address has no brackets.
+    /// Returns the host; an IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.authority().host().trim_matches(['[', ']'])
     }
 
-    /// The port; if none is set, the default of the scheme.
+    /// Returns the port; if none is set, the default of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
@@ -123,8 +123,8 @@ fn usual_port(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// A name, or an address in its canonical form. A final dot of the name stays: with it, a resolver tries no search
-/// domains.
+/// Returns a name, or an address in its canonical form. A final dot of the name stays: with it, a resolver tries no
+/// search domains.
 fn host(written: &str) -> Option<String> {
     if let Some(address) = written.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;

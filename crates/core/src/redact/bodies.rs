@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::json::json;
 use super::{Strictness, text};
 
-/// Returns a UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is
-/// not text. JSON stays valid JSON, even in the events of an event stream.
+/// Returns a UTF-8 body without anything that looks like a credential. Returns `None` if nothing was removed, or if the
+/// body is not text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -100,7 +100,7 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
 }
 
 /// Returns the data of an event with several lines, if a secret spans more than one of them. JSON becomes one line.
-/// `None` if the lines can be redacted one by one.
+/// Returns `None` if the lines can be redacted one by one.
 fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();

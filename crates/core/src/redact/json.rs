@@ -26,8 +26,8 @@ pub struct RedactedJson {
     pub is_cut: bool,
 }
 
-/// Removes credentials from an object or an array. `None` if the text is neither, or becomes invalid before its end. If
-/// `whole` is false, the text may be incomplete.
+/// Removes credentials from an object or an array. Returns `None` if the text is neither, or becomes invalid before its
+/// end. If `whole` is false, the text may be incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};

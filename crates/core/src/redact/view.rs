@@ -17,7 +17,7 @@ pub(super) struct View<'t> {
 
 impl<'t> View<'t> {
     /// Returns the text with those escapes decoded that never separate anything: letters, digits and what is not ASCII.
-    /// `None` if the text has no such letters.
+    /// Returns `None` if the text has no such letters.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
             matches!(it, '%' | '\\') || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)

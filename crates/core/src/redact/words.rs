@@ -102,7 +102,7 @@ pub(super) fn is_plain(word: &str) -> bool {
 }
 
 /// Returns the part of a credential's value that may stay: words about it, without those that may be a part of the
-/// credential. `None` if the value does not look like words. If it is a message, any several words are enough.
+/// credential. Returns `None` if the value does not look like words. If it is a message, any several words are enough.
 pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();

@@ -181,7 +181,7 @@ impl Verification {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// Returns the keys that must be fetched; `None` if a verifier must run instead.
+    /// Returns the keys that must be fetched, or `None` if a verifier must run instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
@@ -312,15 +312,15 @@ impl Session {
         self
     }
 
-    /// Returns what an inner error contains, and which rules matched; `None` if the session has ended. `body` is `None`
-    /// if it was not read.
+    /// Returns what an inner error contains, and which rules matched, or `None` if the session has ended. `body` is
+    /// `None` if it was not read.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Option<&[u8]>) -> Option<Explanation> {
         let body = body.map_or(ReadBytes::Part(&[]), ReadBytes::Whole);
         Some(self.state()?.explanation(head, body))
     }
 
-    /// Returns the rule at this index, in the order in which rules are tried; `None` if the session has ended.
+    /// Returns the rule at this index, in the order in which rules are tried, or `None` if the session has ended.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
         Some(MapRuleId::new(self.state()?.settings.part(), index))

@@ -51,44 +51,44 @@ impl PolicyError {
         self
     }
 
-    /// The name of the file, as it was passed; `None` for a policy that was built in Rust.
+    /// Returns the name of the file, as it was passed, or `None` for a policy that was built in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
     }
 
-    /// The line in the file, counted from 1.
+    /// Returns the line in the file, counted from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
 
-    /// The range of the wrong bytes in the file; empty if something is missing there.
+    /// Returns the range of the wrong bytes in the file. It is empty if something is missing there.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub fn wrong(&self) -> &str {
         &self.0.wrong
     }
 
-    /// The kind of mistake, such as `unknown-key`. These names are stable.
+    /// Returns the kind of mistake, such as `unknown-key`. These names are stable.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.0.kind.as_str()
     }
 
-    /// How to correct it.
+    /// Returns how to correct it.
     #[must_use]
     pub fn advice(&self) -> &str {
         &self.0.right
     }
 
-    /// The key. In a file it is written as `route[0].body_limit`, where tables of an array count from 0. In Rust it is
-    /// written as `route "POST /x": body_limit`. `None` if the file cannot be read or parsed.
+    /// Returns the key. In a file it is written as `route[0].body_limit`, where tables of an array count from 0. In
+    /// Rust it is written as `route "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -105,8 +105,8 @@ impl PolicyError {
             .caused_by(error)
     }
 
-    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
-    /// searched.
+    /// Returns the files of the policy that are missing. If a pattern matches no files, the pattern in each folder that
+    /// was searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)
     }
@@ -206,7 +206,7 @@ words! {
     }
 }
 
-/// The line of a position, counted from 1.
+/// Returns the line of a position, counted from 1.
 #[cfg(feature = "policy-file")]
 pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
     text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1

@@ -19,7 +19,7 @@ pub(crate) struct NamedFile {
     pub(crate) text: String,
 }
 
-/// The text of a policy file. Longer files than `most` bytes are refused.
+/// Returns the text of a policy file. Longer files than `most` bytes are refused.
 pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
     let name = path.display().to_string();
     let refused =
@@ -70,7 +70,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The error for a file that cannot be opened. For a socket, the system would report "no such device".
+/// Returns the error for a file that cannot be opened. For a socket, the system would report "no such device".
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
         Ok(meta) if !meta.is_file() => not_a_regular_file(meta.file_type()),

@@ -43,7 +43,7 @@ impl Leaf for bool {
     }
 }
 
-/// The number, in whichever base it is written; `None` if it does not fit.
+/// Returns the number, in whichever base it is written, or `None` if it does not fit.
 fn parse_number<N: TryFrom<i128>>(number: &DeInteger<'_>) -> Option<N> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()?.try_into().ok()
 }
@@ -158,7 +158,7 @@ impl Leaf for SystemTime {
     }
 }
 
-/// The point in time; `None` for a local time, which has no offset.
+/// Returns the point in time, or `None` for a local time, which has no offset.
 fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = written else { return None };
     let utc = humantime::parse_rfc3339(&format!("{date}T{time}Z")).ok()?;

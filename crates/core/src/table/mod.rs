@@ -83,7 +83,7 @@ macro_rules! tables {
                 Self { $($key: self.$key.or(base.$key),)* }
             }
 
-            /// The value of a key, spelled as in a file; `None` if it is not set.
+            /// Returns the value of a key, spelled as in a file, or `None` if it is not set.
             pub(crate) fn written(&self, key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return self.$key.as_ref().map($crate::table::Leaf::written);

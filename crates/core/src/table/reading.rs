@@ -20,7 +20,7 @@ pub(crate) trait Leaf: Sized {
     /// Reads the value. If it is wrong, that is noted, and there is none.
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self>;
 
-    /// The value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
+    /// Returns the value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
     fn written(&self) -> String {
         "…".to_owned()
     }
@@ -66,7 +66,7 @@ impl<'a> Reading<'a> {
         made
     }
 
-    /// The last step of the path.
+    /// Returns the last step of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
@@ -104,7 +104,7 @@ impl<'a> Reading<'a> {
         self.refuse(Kind::WrongType, format!("{} has the wrong type here", kind_of(value)), right)
     }
 
-    /// An error here.
+    /// Returns an error here.
     pub(crate) fn error(&self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
         let key = Some(self.path.clone()).filter(|path| !path.is_empty());
         // Finding the line is a search through the text, and is of no use for a mistake that is not stored.
@@ -119,7 +119,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A text of the file for an error, unless it may be a credential.
+    /// Returns a text of the file for an error, unless it may be a credential.
     pub(crate) fn quoted(&self, text: &str) -> String {
         if self.is_secret { "the text".to_owned() } else { format!("{text:?}") }
     }
@@ -151,7 +151,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value of a key, if it is set and right.
+    /// Returns the value of a key, if it is set and right.
     pub(crate) fn key<T: Leaf>(&mut self, table: &DeTable<'_>, name: &str, is_required: bool) -> Option<T> {
         match table.get_key_value(name) {
             Some((key, value)) => self.within(name, span_to_show(key, value), |at| T::read(value.get_ref(), at)),
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value as a table.
+    /// Returns the value as a table.
     pub(crate) fn table<'v, 'i>(&mut self, value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
         value.as_table().or_else(|| {
             let right = if self.path.ends_with(']') {
@@ -202,7 +202,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The name and the text of the file that the value names.
+    /// Returns the name and the text of the file that the value names.
     pub(crate) fn read_file(&mut self, name: &str, most: u64) -> Option<(String, String)> {
         let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
         let path = folder.join(name);
@@ -223,7 +223,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The keys and values of a table, in the order of the file.
+/// Returns the keys and values of a table, in the order of the file.
 pub(crate) fn in_order<'v, 'i>(
     table: &'v DeTable<'i>,
 ) -> impl Iterator<Item = (&'v Spanned<DeString<'i>>, &'v Spanned<DeValue<'i>>)> {
@@ -232,13 +232,13 @@ pub(crate) fn in_order<'v, 'i>(
     entries.into_iter()
 }
 
-/// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
+/// Returns the span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
 pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
-/// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong
-/// place, so it is never quoted (L3).
+/// Returns true if a name is short and plain, as the policy's own names are. Any other text may be a credential in the
+/// wrong place, so it is never quoted (L3).
 pub(crate) fn is_word(name: &str) -> bool {
     const LONGEST: usize = 16;
     const DIGITS: usize = 3;
@@ -247,7 +247,7 @@ pub(crate) fn is_word(name: &str) -> bool {
     name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
 }
 
-/// Whether a name is so similar to a known one that it is a misspelling, and not a credential: `secretEnv`.
+/// Returns true if a name is so similar to a known one that it is a misspelling, and not a credential: `secretEnv`.
 fn is_slip(name: &str, known: &[&str]) -> bool {
     const EDITS: usize = 2;
     let name = name.to_ascii_lowercase();

@@ -26,7 +26,7 @@ pub(crate) enum TablePath {
 
 #[cfg(feature = "policy-file")]
 impl TablePath {
-    /// The part to which the table belongs.
+    /// Returns the part to which the table belongs.
     pub(crate) const fn part(&self) -> Option<usize> {
         match self {
             Self::Defaults(part) | Self::Route(part, _) => Some(*part),
@@ -92,7 +92,7 @@ impl SettingError {
         }
     }
 
-    /// The code, as the policy defines it. Refuses a code that neither the policy nor the catalogue has.
+    /// Returns the code, as the policy defines it. Refuses a code that neither the policy nor the catalogue has.
     pub(crate) fn known_code(
         key: impl Into<Cow<'static, str>>,
         code: ErrorCode,
@@ -120,7 +120,7 @@ impl Refusals {
         self.0.push(refused);
     }
 
-    /// The value; `None` if it is wrong.
+    /// Returns the value, or `None` if it is wrong.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
         match made {
             Ok(made) => Some(made),
@@ -131,7 +131,7 @@ impl Refusals {
         }
     }
 
-    /// The value of a key that is right or not set; `None` if it is wrong.
+    /// Returns the value of a key that is right or not set, or `None` if it is wrong.
     pub(crate) fn keep_some<V, T>(
         &mut self,
         value: Option<V>,
@@ -140,7 +140,7 @@ impl Refusals {
         self.keep(value.map(make).transpose())
     }
 
-    /// What is made from the table at this place, even if the table has mistakes.
+    /// Returns what is made from the table at this place, even if the table has mistakes.
     pub(crate) fn read<T>(&mut self, place: &TablePath, make: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.0.len();
         let made = make(self);
@@ -155,14 +155,14 @@ impl Refusals {
         }
     }
 
-    /// What is made from the table at this place; `None` if the table has a mistake.
+    /// Returns what is made from the table at this place, or `None` if the table has a mistake.
     pub(crate) fn make<T>(&mut self, place: TablePath, make: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let before = self.0.len();
         self.read(&place, make).filter(|_| self.0.len() == before)
     }
 }
 
-/// What is made, or the first mistake.
+/// Returns what is made, or the first mistake.
 #[cfg(test)]
 pub(crate) fn alone<T>(make: impl FnOnce(&mut Refusals) -> Option<T>) -> Result<T, SettingError> {
     let mut refusals = Refusals::default();
@@ -170,7 +170,7 @@ pub(crate) fn alone<T>(make: impl FnOnce(&mut Refusals) -> Option<T>) -> Result<
     refusals.0.into_iter().next().map_or_else(|| Ok(made.expect("nothing was refused")), Err)
 }
 
-/// What is wrong with an unknown code, and advice.
+/// Returns what is wrong with an unknown code, and advice.
 pub(super) fn unknown_code<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> (String, String) {
     let right = match closest(name, known) {
         Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
@@ -199,7 +199,7 @@ fn advice_among(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known word of which this one is probably a misspelling.
+/// Returns the known word of which this one is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     closest_of(word, &mut { known })
 }

@@ -21,7 +21,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word in the policy file.
+            /// Returns the word in the policy file.
             #[must_use]
             $vis const fn as_str(self) -> &'static str {
                 match self {
@@ -85,7 +85,7 @@ impl<T> Default for Named<T> {
     }
 }
 
-/// What kind of value this is, with an article.
+/// Returns what kind of value this is, with an article.
 #[cfg(feature = "policy-file")]
 pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
@@ -118,7 +118,7 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
 }
 
-/// A number of bytes in the largest unit of which it is a multiple.
+/// Returns a number of bytes in the largest unit of which it is a multiple.
 #[cfg(feature = "policy-file")]
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];

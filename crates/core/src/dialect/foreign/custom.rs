@@ -77,7 +77,8 @@ impl CustomShape {
         place.filter(|_| self.description.conditions.misfit(body).is_none())?.first(body).and_then(json::string)
     }
 
-    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
+    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text, or `None` if the shape has no
+    /// template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()

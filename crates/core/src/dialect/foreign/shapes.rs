@@ -217,7 +217,7 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// Returns the shape for the log; `None` if the body does not describe an error.
+/// Returns the shape for the log, or `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);

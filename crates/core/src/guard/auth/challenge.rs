@@ -70,8 +70,8 @@ const REGISTERED: [&str; 10] =
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// The scheme as OpenAPI describes it. A registered scheme has its name. Any other is a key in a header: the one
-    /// that the parameter `header` names, as in `ApiKey header="x-api-key"`, else `authorization`.
+    /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other is a key in a header:
+    /// the one that the parameter `header` names, as in `ApiKey header="x-api-key"`, else `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
@@ -88,7 +88,7 @@ impl Challenges {
 
 const BEARER: &str = "Bearer";
 
-/// Whether the challenge already has an error; `None` if clients cannot parse the challenge.
+/// Returns whether the challenge already has an error, or `None` if clients cannot parse the challenge.
 fn has_own_error(challenge: &str) -> Option<bool> {
     let challenges: Vec<_> = ChallengeParser::new(challenge).collect::<Result<_, _>>().ok()?;
     let names_error = |name: &&str| name.eq_ignore_ascii_case("error");
@@ -96,7 +96,7 @@ fn has_own_error(challenge: &str) -> Option<bool> {
     (!challenges.is_empty()).then(|| params().any(|name| names_error(&name)))
 }
 
-/// Adds the error as a parameter to a challenge of the scheme Bearer (RFC 6750 §3); `None` for any other scheme.
+/// Adds the error as a parameter to a challenge of the scheme Bearer (RFC 6750 §3), or `None` for any other scheme.
 fn with_error(challenge: &str, error: &str) -> Option<String> {
     let (scheme, params) = challenge.split_at_checked(BEARER.len())?;
     if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with([' ', ','])) {

@@ -47,17 +47,17 @@ pub(super) enum Check {
 }
 
 impl Scheme {
-    /// The scheme's name in the policy.
+    /// Returns the scheme's name in the policy.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The header in which the inner service gets the caller's id.
+    /// Returns the header in which the inner service gets the caller's id.
     pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
         self.forward_id.as_ref()
     }
 
-    /// The header in which keys are sent, if that is not `authorization`.
+    /// Returns the header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
@@ -66,7 +66,7 @@ impl Scheme {
         None
     }
 
-    /// The header in which a request repeats the id of its key.
+    /// Returns the header in which a request repeats the id of its key.
     pub(crate) fn id_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
@@ -75,17 +75,17 @@ impl Scheme {
         None
     }
 
-    /// Whether the credentials are in the TLS handshake instead of a header.
+    /// Returns true if the credentials are in the TLS handshake instead of a header.
     pub(crate) fn is_certificate(&self) -> bool {
         matches!(self.check, Check::Certificate)
     }
 
-    /// Whether the scheme uses a verifier of the user.
+    /// Returns true if the scheme uses a verifier of the user.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
     }
 
-    /// The keys that an adapter fetches.
+    /// Returns the keys that an adapter fetches.
     #[cfg(feature = "jwt")]
     pub(crate) fn remote_keys(&self) -> Option<&RemoteKeys> {
         match &self.check {
@@ -94,7 +94,7 @@ impl Scheme {
         }
     }
 
-    /// The time limit for that verifier, or for fetching keys.
+    /// Returns the time limit for that verifier, or for fetching keys.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -217,7 +217,7 @@ impl AuthScheme {
     }
 }
 
-/// The header of a scheme's keys.
+/// Returns the header of a scheme's keys.
 #[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     header_name(
@@ -240,8 +240,8 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
     }
 }
 
-/// Whether HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it would
-/// mislead.
+/// Returns true if HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it
+/// would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 33] = [
         "accept",

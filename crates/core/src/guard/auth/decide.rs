@@ -67,7 +67,7 @@ pub(crate) fn check_without_wait<'a>(
 }
 
 impl AwaitingVerifiers {
-    /// The scheme whose verifier is to be called next.
+    /// Returns the scheme whose verifier is to be called next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
@@ -127,8 +127,8 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// The fault for malformed credentials. The default text of its code mentions `authorization`, which not every
-    /// scheme reads.
+    /// Returns the fault for malformed credentials. The default text of its code mentions `authorization`, which not
+    /// every scheme reads.
     fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {
@@ -221,7 +221,7 @@ impl Scheme {
         self.pass(Some(name), Proof::IdAlone)
     }
 
-    /// Whether newer keys may be available soon.
+    /// Returns true if newer keys may be available soon.
     fn may_get_new_keys(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.remote_keys().is_some_and(|keys| !keys.is_resting());

@@ -107,9 +107,9 @@ impl Digest {
     }
 }
 
-/// The index of a digest in a list. Every digest in it is compared, in the same time, so that the duration only reveals
-/// the length of the list. A hash table would be faster for thousands of keys, but its timing would reveal which
-/// buckets are in use, and a comparison takes only a few nanoseconds.
+/// Returns the index of a digest in a list. Every digest in it is compared, in the same time, so that the duration only
+/// reveals the length of the list. A hash table would be faster for thousands of keys, but its timing would reveal
+/// which buckets are in use, and a comparison takes only a few nanoseconds.
 pub(super) fn position(of: &Digest, among: &[Digest]) -> Option<usize> {
     let mut found = u64::MAX;
     for (place, digest) in (0_u64..).zip(among) {

@@ -53,7 +53,7 @@ impl KeyCheck {
         Some(Self { header, id_header, pattern: pattern?, keys: keys? })
     }
 
-    /// The record of the key that was sent, if the key lets the request in.
+    /// Returns the record of the key that was sent, if the key lets the request in.
     pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&KeyRecord, Rejection> {
         let key = match &self.header {
             Some(name) => header_key(headers, name),
@@ -149,8 +149,8 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
-/// Whether a key may have this character: printable ASCII except the comma. A comma joins two lines into one (RFC 9110
-/// §5.3), so it cannot be a part of a key.
+/// Returns true if a key may have this character: printable ASCII except the comma. A comma joins two lines into one
+/// (RFC 9110 §5.3), so it cannot be a part of a key.
 pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
@@ -158,8 +158,8 @@ pub(super) fn is_key_byte(byte: u8) -> bool {
 /// The longest key or token, in bytes: enough for a token with many claims. A longer one is not checked.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter case (RFC
-/// 9110 §11.1).
+/// Returns the token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter
+/// case (RFC 9110 §11.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
     let value = only_line(headers, &AUTHORIZATION)?;
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
@@ -189,7 +189,7 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// The only line of a header. An empty line counts as none. Several lines are refused, because they may differ.
+/// Returns the only line of a header. An empty line counts as none. Several lines are refused, because they may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
         // A service that works like CGI takes a look-alike for the header, so a request with only that is not anonymous.

@@ -56,7 +56,7 @@ pub(super) enum AuthFailure {
 }
 
 impl AuthFailure {
-    /// The words for the log.
+    /// Returns the words for the log.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "no credentials",

@@ -32,8 +32,8 @@ impl AuthRefusal {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// The answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of all
-    /// schemes.
+    /// Returns the answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of
+    /// all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
@@ -46,7 +46,7 @@ impl AuthRefusal {
         }
     }
 
-    /// Whom the credentials name that got furthest, if they are genuine.
+    /// Returns whom the credentials name that got furthest, if they are genuine.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -55,7 +55,7 @@ impl AuthRefusal {
         Some(Identity::new(scheme.name.clone(), Some(rejection.caller.as_deref()?)))
     }
 
-    /// Whether the request has no credentials for any of the schemes.
+    /// Returns true if the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match self {
             Self::One(_, rejection) => rejection.why == AuthFailure::Missing,
@@ -95,7 +95,7 @@ fn refuse<'a>(
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// The scheme whose check got furthest; the first one of equals.
+/// Returns the scheme whose check got furthest; the first one of equals.
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
@@ -103,7 +103,8 @@ fn furthest<'a>(
     all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
-/// The challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes, else Bearer.
+/// Returns the challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes,
+/// else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,

@@ -184,7 +184,7 @@ impl AuthScheme {
         self
     }
 
-    /// The ids of its API keys that are neither revoked nor expired.
+    /// Returns the ids of its API keys that are neither revoked nor expired.
     #[cfg(feature = "policy-file")]
     pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
         let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
@@ -225,7 +225,7 @@ macro_rules! words {
         }
 
         impl AuthMessages {
-            /// All messages that are set, with their keys in the policy file.
+            /// Returns all messages that are set, with their keys in the policy file.
             pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
                 let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];
                 all.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?)))
@@ -311,7 +311,7 @@ impl ClientCertificate {
         Self(name.into())
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
@@ -334,7 +334,8 @@ impl<'a> From<&'a Parts> for Sent<'a> {
 
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
-    /// Whether this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519 §4.1.3).
+    /// Returns true if this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519
+    /// §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
         #[cfg(feature = "jwt")]
         return matches!(self.kind, SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
@@ -343,7 +344,7 @@ impl AuthScheme {
     }
 }
 
-/// The id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
+/// Returns the id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }

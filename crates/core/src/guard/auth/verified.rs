@@ -70,7 +70,7 @@ impl Verified {
 }
 
 impl VerifiedCaller {
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -78,7 +78,7 @@ impl VerifiedCaller {
 }
 
 impl PartialEq for VerifiedCaller {
-    /// Whether the ids are equal, and the values are the same object.
+    /// Returns true if the ids are equal, and the values are the same object.
     fn eq(&self, other: &Self) -> bool {
         let is_same = match (&self.data, &other.data) {
             (Some(data), Some(other)) => data.is_same(other),

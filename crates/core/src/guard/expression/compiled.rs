@@ -79,8 +79,8 @@ fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     SettingError::new(key, wrong, "correct it; https://docs.rs/regex has the syntax")
 }
 
-/// Whether no value can match, because no path of the automaton leads to a match. If the automaton cannot be built or
-/// searched within the limits, the answer is no.
+/// Returns true if no value can match, because no path of the automaton leads to a match. If the automaton cannot be
+/// built or searched within the limits, the answer is no.
 fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)

@@ -131,7 +131,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
     Ok(())
 }
 
-/// The text between the braces of a segment.
+/// Returns the text between the braces of a segment.
 fn parameter(segment: &str) -> Result<Option<&str>, Advice> {
     if !segment.contains(['{', '}']) {
         return Ok(None);

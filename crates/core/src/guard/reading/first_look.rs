@@ -1,7 +1,7 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Whether a path may have other readings than itself, regardless of letter case. Most paths have none, which one pass
-/// over eight bytes at a time can show without an allocation. For an ASCII path the result is exact.
+/// Returns true if a path may have other readings than itself, regardless of letter case. Most paths have none, which
+/// one pass over eight bytes at a time can show without an allocation. For an ASCII path the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };

@@ -19,7 +19,7 @@ impl<'p> PathList<'p> {
         list.contains(&b',').then_some(Self { folder, list: &list[1..] })
     }
 
-    /// The segments before the list.
+    /// Returns the segments before the list.
     pub(crate) fn folder(self) -> RemainingPath<'p> {
         segments_of(self.folder)
     }
@@ -33,7 +33,7 @@ impl<'p> PathList<'p> {
         self.elements().nth(MOST).is_some()
     }
 
-    /// The path to which an element leads.
+    /// Returns the path to which an element leads.
     pub(crate) fn path_to(self, element: &[u8]) -> Vec<u8> {
         [self.folder, b"/", element].concat()
     }

@@ -7,7 +7,7 @@ use crate::loader::sources::Sources;
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, RouteRule, RouteSettings, Scope};
 
-/// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
+/// Returns the lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
     let keys = RouteTable::settings().filter(|key| !are_guards || RouteTable::GUARDS.contains(key));
     keys.map(|key| {
@@ -152,7 +152,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
     })
 }
 
-/// The decision, in a form that two policies can be compared by.
+/// Returns the decision, in a form that two policies can be compared by.
 fn decision(settings: &RouteSettings) -> String {
     format!("{:?}", RouteSettings { part: 0, route: None, ..settings.clone() })
 }

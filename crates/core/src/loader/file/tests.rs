@@ -56,7 +56,7 @@ fn check(text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
     PolicyLoader::new().any_verifier().environment(secret).check_text("policy.toml", text)
 }
 
-/// Whether the policy has exactly these paths, or has a mistake at one of `places`, or inside of it.
+/// Returns true if the policy has exactly these paths, or has a mistake at one of `places`, or inside of it.
 fn has_path(file: &PolicyFile, path: &str) -> bool {
     file.sources.files[0].places.contains_key(path)
 }

@@ -41,19 +41,19 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The kind of lint, such as `routes-cross`. These names are stable.
+    /// Returns the kind of lint, such as `routes-cross`. These names are stable.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the setting is probably intended.
+    /// Returns true if the setting is probably intended.
     #[must_use]
     pub const fn is_note(&self) -> bool {
         self.note
     }
 
-    /// The setting's place, what is wrong, and advice.
+    /// Returns the setting's place, what is wrong, and advice.
     #[must_use]
     pub const fn finding(&self) -> &PolicyError {
         &self.finding
@@ -111,7 +111,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Where another table is, for a reader of the first one: `line 3`, or `shared.toml:3`.
+    /// Returns where another table is, for a reader of the first one: `line 3`, or `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
         match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
@@ -135,7 +135,7 @@ const FRESH: &str = "lint-witness";
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl Witness<'_> {
-    /// The table of the sample, and the wider ones that apply to it.
+    /// Returns the table of the sample, and the wider ones that apply to it.
     pub(super) fn own_and_wider(&self) -> (&TablePath, &RouteTable, &[(TablePath, &RouteTable)]) {
         let at = self.chain.distance(&self.place).unwrap_or_default();
         (&self.place, self.chain.tables[at].1, &self.chain.tables[at + 1..])
@@ -143,7 +143,7 @@ impl Witness<'_> {
 }
 
 impl PolicyFile {
-    /// A witness for each method of each route; and for each part, one for a request that no route matches.
+    /// Returns a witness for each method of each route; and for each part, one for a request that no route matches.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let mut witnesses = Vec::new();
         let deepest = self.deepest();
@@ -168,14 +168,14 @@ impl PolicyFile {
         witnesses
     }
 
-    /// The number of segments of the longest pattern.
+    /// Returns the number of segments of the longest pattern.
     fn deepest(&self) -> usize {
         let patterns = self.policy.parts.iter().flat_map(|part| part.matcher.patterns());
         patterns.map(|pattern| pattern.segments().len()).max().unwrap_or(0)
     }
 
-    /// The settings of those requests of a part that a pattern matches, one for each table that may apply to some of
-    /// them. `None` if they are not clear, because the host of the sample belongs to another part.
+    /// Returns the settings of those requests of a part that a pattern matches, one for each table that may apply to
+    /// some of them. Returns `None` if they are not clear, because the host of the sample belongs to another part.
     pub(super) fn settings_of_each(&self, part: usize, route: &Pattern) -> Option<Vec<Arc<RouteSettings>>> {
         let more = if route.has_rest() { self.deepest() + 1 } else { 0 };
         let method = route.first_method().unwrap_or_else(any_method);
@@ -202,7 +202,7 @@ impl PolicyFile {
         host.map(|host| host.to_ascii_lowercase().replace('*', FRESH)).unwrap_or_default()
     }
 
-    /// Whether a path is below the prefix of the part's scope.
+    /// Returns true if a path is below the prefix of the part's scope.
     pub(super) fn is_inside(&self, part: usize, path: &str) -> bool {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         self.prefix_of(part).into_iter().all(|prefix| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(prefix)))
@@ -212,7 +212,7 @@ impl PolicyFile {
         self.builder.scope_of(part).map_or_else(Vec::new, |scope| scope.prefix_segments().collect())
     }
 
-    /// A path that matches the pattern and is inside the part's prefix, with `more` segments at its end.
+    /// Returns a path that matches the pattern and is inside the part's prefix, with `more` segments at its end.
     fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
         let prefix = self.prefix_of(part);
         let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {

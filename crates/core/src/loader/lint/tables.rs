@@ -84,7 +84,7 @@ pub(super) fn lint_overrides(report: &mut Report<'_>, witnesses: &[Witness<'_>])
     }
 }
 
-/// The keys that a route sets, although the next wider table, which is in a base, sets them as well.
+/// Returns the keys that a route sets, although the next wider table, which is in a base, sets them as well.
 fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
     let (place @ TablePath::Route(..), own, wider) = witness.own_and_wider() else { return Vec::new() };
     let overridden = |key| {
@@ -155,7 +155,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// The mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
+/// Returns the mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
 fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route)?;
     let passes = |it: &Arc<RouteSettings>| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::default();

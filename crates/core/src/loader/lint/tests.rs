@@ -308,7 +308,7 @@ fn g0_patterns_that_look_like_regular_expressions() {
     );
 }
 
-/// The lints of a policy that includes a file with a scope.
+/// Returns the lints of a policy that includes a file with a scope.
 fn lints_with(name: &str, top: &str, scope: &str) -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
     std::fs::create_dir_all(&folder).unwrap();

@@ -172,7 +172,7 @@ fn r17_what_is_left_keeps_its_spelling() {
     }
 }
 
-/// The text with some of its letters as a percent-encoding or in full width.
+/// Returns the text with some of its letters as a percent-encoding or in full width.
 fn respelled(text: &str, how: &[u8]) -> String {
     let letters = text.chars().zip(how.iter().cycle());
     letters

@@ -35,7 +35,7 @@ impl BodyCapture {
         }
     }
 
-    /// Returns the response that the service sent; `None` if the service was not called, or did not respond.
+    /// Returns the response that the service sent, or `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()

@@ -101,7 +101,7 @@ impl SentStatus {
         self.grpc
     }
 
-    /// Returns the code; `None` if the response has none.
+    /// Returns the code, or `None` if the response has none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()

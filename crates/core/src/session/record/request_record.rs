@@ -293,13 +293,13 @@ impl RequestRecord {
         self.label.bits & RecordLabel::CALLED != 0
     }
 
-    /// Returns the canonical code that the client got; `None` if it got none.
+    /// Returns the canonical code that the client got, or `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.sent.as_ref()?.code()
     }
 
-    /// Returns the HTTP status that the client got; `None` if no head was sent.
+    /// Returns the HTTP status that the client got, or `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.sent.as_ref().map(SentStatus::status)
@@ -364,7 +364,7 @@ impl RequestRecord {
         self.origin
     }
 
-    /// Returns the shape of an inner error; `None` if it is in no known shape.
+    /// Returns the shape of an inner error, or `None` if it is in no known shape.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
@@ -542,7 +542,7 @@ impl RequestRecord {
         self.config.observer.as_deref()
     }
 
-    /// Returns the bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
+    /// Returns the bodies that were captured, or `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()

@@ -52,7 +52,7 @@ impl RpcHeaderFlags {
     }
 }
 
-/// Returns the protocol of a response that is in the protocol of the call; `None` for any other response, such as an
+/// Returns the protocol of a response that is in the protocol of the call, or `None` for any other response, such as an
 /// HTTP error without a gRPC status.
 #[inline]
 pub(in crate::session) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {

@@ -116,7 +116,7 @@ impl Follow {
         }
     }
 
-    /// Returns the record as decided so far; `None` if nothing has failed.
+    /// Returns the record as decided so far, or `None` if nothing has failed.
     #[must_use]
     #[inline]
     pub fn record(&self) -> Option<&RequestRecord> {

@@ -46,7 +46,7 @@ impl RequestState {
         self.with_facts(inner, classify::explain)
     }
 
-    /// Returns the decoded body in UTF-8; `None` if it cannot be read (R3–R5).
+    /// Returns the decoded body in UTF-8, or `None` if it cannot be read (R3–R5).
     pub(in crate::session) fn decoded_body<'b>(
         &self,
         headers: &HeaderMap,

@@ -93,7 +93,7 @@ impl PathNotation {
 }
 
 impl IssuePlaces {
-    /// Returns the issues of a body as a JSON array; `None` if it has none.
+    /// Returns the issues of a body as a JSON array, or `None` if it has none.
     pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
@@ -115,7 +115,7 @@ impl IssuePlaces {
         list.push(&path.json(), message, code.as_deref());
     }
 
-    /// Returns the issues of canonical details in the form of the shape; `None` if the details have no issues.
+    /// Returns the issues of canonical details in the form of the shape, or `None` if the details have no issues.
     pub(super) fn write(&self, details: &str) -> Option<Vec<u8>> {
         let issues = Object::parse(details)?.raw("issues").and_then(|issues| json::array(issues.get()))?;
         let issues = issues.iter().filter_map(|issue| Object::parse(issue.get()));

@@ -48,7 +48,7 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 /// token.
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
-/// The keys in a set that can be used with one of these algorithms.
+/// Returns the keys in a set that can be used with one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
     // The text of the parser's error is not used, because it may quote the input.
@@ -88,8 +88,8 @@ pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), 
     Err(SettingError::new("algorithms", wrong, right))
 }
 
-/// A key of the set that can be used. A key of another type or for another use, or a broken one, is skipped (RFC 7517
-/// §5).
+/// Returns a key of the set that can be used. A key of another type or for another use, or a broken one, is skipped
+/// (RFC 7517 §5).
 fn usable_key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
     let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
     let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
@@ -135,20 +135,20 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// Whether an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then refuse every
-/// token.
+/// Returns true if an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then
+/// refuse every token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
 }
 
-/// The number without leading zeros. RFC 7518 §2 forbids them, but some issuers write one.
+/// Returns the number without leading zeros. RFC 7518 §2 forbids them, but some issuers write one.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
-/// A key from an uncompressed point (SEC 1 §2.3.3).
+/// Returns a key from an uncompressed point (SEC 1 §2.3.3).
 fn key_of_point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
     let whole = x.len() == length && y.len() == length;
     whole.then(|| DecodingKey::from_ec_der(&[&[4], &x[..], &y[..]].concat()))

@@ -60,7 +60,7 @@ impl JwtKeys {
         Self(Material::Remote(keys))
     }
 
-    /// Whether the keys are fetched, so that tokens may have to wait for them.
+    /// Returns true if the keys are fetched, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -87,7 +87,7 @@ pub(super) struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// The name of the first of these settings that is set.
+    /// Returns the name of the first of these settings that is set.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let set = [
             ("algorithms", !self.algorithms.is_empty()),
@@ -157,7 +157,7 @@ impl Tokens {
         Some(Self { algorithms, keys, settings })
     }
 
-    /// The keys that an adapter fetches.
+    /// Returns the keys that an adapter fetches.
     pub(super) fn remote_keys(&self) -> Option<&RemoteKeys> {
         match &self.keys {
             Keys::Fixed(_) => None,
@@ -171,7 +171,7 @@ impl Keys {
         Self::Fixed(Arc::new(KeySet(keys.into())))
     }
 
-    /// The current keys; `None` until a set has been fetched.
+    /// Returns the current keys, or `None` until a set has been fetched.
     fn current(&self) -> Option<Arc<KeySet>> {
         match self {
             Self::Fixed(set) => Some(set.clone()),

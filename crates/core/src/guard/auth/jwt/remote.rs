@@ -46,25 +46,25 @@ impl RemoteKeys {
         keys
     }
 
-    /// The URL of the set.
+    /// Returns the URL of the set.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// The fetcher that was passed to [`RemoteKeys::new`]; `None` if it has another type.
+    /// Returns the fetcher that was passed to [`RemoteKeys::new`], or `None` if it has another type.
     #[must_use]
     pub fn fetcher<F: Any>(&self) -> Option<&F> {
         self.0.fetcher.downcast_ref()
     }
 
-    /// How many clones exist, including those in policies.
+    /// Returns how many clones exist, including those in policies.
     #[must_use]
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }
 
-    /// Whether a set has been fetched.
+    /// Returns true if a set has been fetched.
     #[must_use]
     pub fn has_set(&self) -> bool {
         self.current().is_some()
@@ -82,12 +82,12 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Stores why the last fetch failed; `None` if it succeeded.
+    /// Stores why the last fetch failed, or `None` if it succeeded.
     pub fn note_failure(&self, why: Option<&str>) {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Why the last fetch failed; `None` if it succeeded, or if there was no fetch.
+    /// Returns why the last fetch failed, or `None` if it succeeded, or if there was no fetch.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -98,7 +98,7 @@ impl RemoteKeys {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
 
-    /// Whether fetches pause, as set by [`rest`](Self::rest).
+    /// Returns true if fetches pause, as set by [`rest`](Self::rest).
     #[must_use]
     pub fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Acquire)

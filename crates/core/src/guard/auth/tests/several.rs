@@ -17,7 +17,8 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
     }
 }
 
-/// The results of a verifier, each further than the one before; the failure last, because it may hide a good answer.
+/// Returns the results of a verifier, each further than the one before; the failure last, because it may hide a good
+/// answer.
 fn outcomes() -> [(Result<Verified, VerifierFailure>, &'static str); 6] {
     [
         (Ok(Verified::Missing), "auth_missing"),

@@ -26,7 +26,7 @@ fn mistakes(name: &str, files: &[(&str, &str)]) -> Vec<String> {
     shown.collect()
 }
 
-/// The mistakes of an organisation's base, the file that uses it, and a scope.
+/// Returns the mistakes of an organisation's base, the file that uses it, and a scope.
 fn of_three(base: &str, user: &str, scope: &str) -> Vec<String> {
     let user = format!("base = [\"org.toml\"]\ninclude = [\"a.toml\"]\n{user}");
     let scope = format!("[scope]\nprefix = \"/a\"\n{scope}");
