@@ -5,13 +5,13 @@
 //! `crates/cli/src/policy.schema.json` and the list in `manual/policy.md` are generated from the rows: the comment of a
 //! row is the description in the schema, and `manual` is the comment in the manual.
 //!
-//! `KEY: TYPE` is the type of what a table may set, and `= DEFAULT` what applies if no table sets the key, else the
-//! default of the type. `=> MADE, by` is what the value is made into when the policy is built, and the function of
-//! [`Names`] that makes it.
+//! `KEY: TYPE` is the type of the value that a table may set. `= DEFAULT` is the value that applies if no table sets
+//! the key; without it, that is the default of the type. `=> MADE, by` is the type into which the value is made when
+//! the policy is built, and the function of [`Names`] that makes it.
 //!
-//! `guard` is for a key that decides what is required of a request: if readings of a path have the same values, they
-//! have the same guards. It tests whether the first of two values requires less than the second, as `weaker` does for
-//! other keys.
+//! `guard` marks a key that decides what is required of a request. If readings of a path have the same values of these
+//! keys, they have the same guards. `guard` also tests whether the first of two values requires less than the second,
+//! as `weaker` does for other keys.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// Enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
+/// This is enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
@@ -51,7 +51,7 @@ macro_rules! keys {
             pub(crate) const GUARDS: &[&'static str] =
                 &[stringify!(json), $($(name_of!($key, $guard),)? $(name_of!($key, $weaker),)?)*];
 
-            /// The settings that apply if no table sets anything.
+            /// Returns the settings that apply if no table sets anything.
             pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $(, $default)?)),)* }
             }
@@ -70,11 +70,12 @@ macro_rules! keys {
             }
         }
 
-        /// What applies to a request: each key is set. All requests that the same tables decide about share it.
+        /// The settings that apply to a request. Each key is set. All requests for which the same tables decide share
+        /// them.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct RouteSettings {
             $(pub(crate) $key: made!($value $(, $made)?),)*
-            /// The index of the narrowest scope; 0 is the policy itself.
+            /// The index of the narrowest scope, where 0 is the policy itself.
             pub(crate) part: u16,
             /// The most specific route that matches.
             pub(crate) route: Option<u32>,
@@ -96,7 +97,7 @@ macro_rules! keys {
             }
         }
 
-        /// A table whose names are replaced by what they refer to.
+        /// A table whose names are replaced by the values to which they refer.
         #[derive(Clone, Debug, Default)]
         pub(super) struct LinkedTable {
             $(pub(super) $key: Option<made!($value $(, $made)?)>,)*
@@ -111,7 +112,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// The settings that these tables have together: for each key, the first table that sets it decides.
+            /// Returns the settings that these tables have together. For each key, the first table that sets it
+            /// decides.
             pub(super) fn inherited(
                 tables: &mut dyn Iterator<Item = &LinkedTable>,
                 part: u16,
@@ -175,7 +177,7 @@ macro_rules! linked {
 }
 
 impl RouteSettings {
-    /// Returns the index of the narrowest scope; 0 is the policy itself.
+    /// Returns the index of the narrowest scope, where 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
         self.part.into()
@@ -219,7 +221,7 @@ pub(crate) struct LogLabel {
     /// The mode of the policy, while a kill switch has replaced it by `off`.
     pub(crate) switched_from: Option<Mode>,
     pub(super) route: Option<u32>,
-    /// The index of the narrowest scope; 0 is the policy itself.
+    /// The index of the narrowest scope, where 0 is the policy itself.
     pub(super) part: u16,
 }
 
@@ -348,7 +350,7 @@ macro_rules! for_each_key {
 
 pub(crate) use for_each_key;
 
-/// The most bytes of a body; `None` if there is no limit.
+/// The most bytes of a body, or `None` if there is no limit.
 pub(crate) type Limit = Option<u64>;
 pub(crate) type Texts = Vec<String>;
 
@@ -360,7 +362,7 @@ fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
-/// For lists of names of which a request needs only one. An empty list guards nothing.
+/// Compares lists of names of which a request needs only one. An empty list guards nothing.
 #[cfg(feature = "policy-file")]
 #[allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
 fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
@@ -396,7 +398,7 @@ impl RouteTable {
         Some((key, self.written(key)?))
     }
 
-    /// Joins the settings of both tables; if both set a key, this table's value counts.
+    /// Joins the settings of both tables. If both set a key, this table's value is used.
     pub(crate) fn over_base(self, base: Self) -> Self {
         let sets_types = self.json.is_some() || self.content_types.is_some();
         self.overriding(if sets_types { Self { json: None, content_types: None, ..base } } else { base })
@@ -404,22 +406,23 @@ impl RouteTable {
 }
 
 impl RouteTable {
-    /// Returns the value that this table gives to one of [`RouteTable::settings`], whether the table states it or not.
+    /// Returns the value that this table gives to one of [`RouteTable::settings`], even if another key of the table
+    /// implies it.
     #[cfg(feature = "policy-file")]
     pub(crate) fn effective_value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
         let markdown = || Some((key, self.offers_markdown().filter(|_| key == "markdown")?.to_string()));
         self.value_of(key).or_else(markdown)
     }
 
-    /// Returns whether the table offers Markdown (R18). One that sets a dialect, and not this key, offers that dialect
-    /// alone.
+    /// Returns whether the table offers Markdown (R18). A table that sets a dialect, but not this key, offers only that
+    /// dialect.
     fn offers_markdown(&self) -> Option<bool> {
         let is_other = |dialect: &DialectName| *dialect != DialectName::from(Dialect::Standard);
         self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
     }
 
-    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set them: a narrower
-    /// route's value replaces a wider one's, in whichever way each is set.
+    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set them. A narrower
+    /// route's value replaces that of a wider route, even if they are set in different ways.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

@@ -1,5 +1,5 @@
-//! The parts of a policy that the settings of a request lead to: what its guards require (G1–G4), and how its errors are
-//! written.
+//! The parts of a policy to which the settings of a request lead: what its guards require (G1–G4), and how its errors
+//! are written.
 
 use std::sync::Arc;
 
@@ -28,22 +28,22 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another one. Only for the first such fault of
-    /// each code.
+    /// The status that the policy sets for the code, if the fault has another status. It is set only for the first such
+    /// fault of each code.
     pub(crate) other_status: Option<StatusCode>,
 }
 
-/// What is checked in a request before the service is called.
+/// The checks of a request before the service is called.
 #[derive(Clone, Debug)]
 pub struct Guards {
     /// The mode, which decides whether the guards refuse requests (M1).
     pub mode: Mode,
-    /// The names of the headers that must be there (G1).
+    /// The names of the headers that are required (G1).
     pub required: Vec<HeaderName>,
-    /// The names of the headers that have credentials: one for each scheme (G2), except for certificates. A custom
-    /// verifier may read other headers.
+    /// The names of the headers that contain credentials. There is one for each scheme (G2), except for certificates. A
+    /// custom verifier may read other headers.
     pub credentials: Vec<HeaderName>,
-    /// Whether the request must have a certain media type (G3).
+    /// True if the request must have a certain media type (G3).
     pub decodes: bool,
     /// The most bytes that a body may have (G4).
     pub body_limit: Option<u64>,
@@ -67,8 +67,8 @@ impl Policy {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Returns true if any route refuses requests. None does if all of them are in mode `off` or `observe`, and require
-    /// no credentials.
+    /// Returns true if any route refuses requests. No route does if all of them are in mode `off` or `observe`, and
+    /// require no credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
@@ -95,8 +95,8 @@ impl Policy {
         self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
-    /// Returns the dialects that a route of this policy may have: the built-in ones, and those shapes of the policy
-    /// that have a template (R15).
+    /// Returns the dialects that a route of this policy may have. These are the built-in dialects, and the shapes of
+    /// the policy that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..self.places_of_dialects()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
@@ -131,8 +131,8 @@ impl Policy {
     }
 
     /// Returns the index of the form of an error whose whole text can be prepared. Returns `None` if the text depends
-    /// on more than the code: on the path of the request, or on a part of the policy beyond the first few.
-    /// `negotiated`: the client chose RFC 9457 (R11).
+    /// on more than the code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`
+    /// is true if the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
         match settings.dialect {
@@ -164,8 +164,8 @@ impl Policy {
         Dialect::ALL.len() + self.shapes.len()
     }
 
-    /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, wherever the fault was
-    /// created. If it has a message or a status of its own, that stays.
+    /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, even if the service created
+    /// the fault. The fault keeps a message or a status of its own.
     #[inline]
     pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
         let Some((place, code)) = self.codes.defined(fault.code()) else {
@@ -176,8 +176,8 @@ impl Policy {
         Adopted { fault: fault.with_code(code), other_status }
     }
 
-    /// Returns the guards for a request (G0). If it can be read in ways that have different guards, those of the
-    /// normalised reading.
+    /// Returns the guards for a request (G0). If the request can be read in ways that have different guards, returns
+    /// those of the normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
@@ -195,7 +195,7 @@ impl Policy {
         }
     }
 
-    /// Returns a sample request for each route, which matches as few other routes as possible. It has a method, if the
+    /// Returns a sample request for each route, which matches as few other routes as possible. It has a method if the
     /// route names one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
@@ -222,7 +222,7 @@ impl Policy {
         // The guards that a mode may turn off (G0, G1, G3, G4).
         if settings.mode.is_enforced() {
             faults.extend(settings.require_headers.iter().map(|guard| guard.refusal()));
-            // For a path that can be read in several ways.
+            // This is the answer to a path that can be read in several ways.
             faults.push(Fault::new(ErrorCode::BAD_REQUEST));
         }
         if settings.mode.is_enforced() && has_body {
@@ -232,7 +232,7 @@ impl Policy {
         faults
     }
 
-    /// Returns the schemes of a route, and whether requests without credentials may pass.
+    /// Returns the schemes of a route, and true if requests without credentials may pass.
     pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)
