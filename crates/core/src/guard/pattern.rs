@@ -4,7 +4,7 @@
 //! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
 //! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that cannot match any normalised path is
-//! refused: a guard that never runs is easily mistaken for one that does.
+//! refused, because a guard that never runs is easily mistaken for one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -27,11 +27,11 @@ pub(crate) struct Pattern {
     rest: bool,
 }
 
-/// The part of a path that is not matched yet; `None` behind its last segment.
+/// The part of a path that is not matched yet, or `None` after its last segment.
 pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
 impl Pattern {
-    /// Parses a pattern. `key` is the key to name in an error.
+    /// Parses a pattern. `key` is the key that an error names.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
             parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
@@ -51,7 +51,7 @@ impl Pattern {
         &self.segments
     }
 
-    /// Returns the first of its methods, if it has any.
+    /// Returns the first method of the pattern, if it has any.
     pub(crate) fn first_method(&self) -> Option<Method> {
         self.methods.first().cloned()
     }
@@ -60,7 +60,7 @@ impl Pattern {
         !self.methods.is_empty()
     }
 
-    /// Returns the methods as written. It is empty if any method matches.
+    /// Returns the methods as they were written. The list is empty if any method matches.
     pub(crate) fn methods(&self) -> &[Method] {
         &self.methods
     }
@@ -78,14 +78,14 @@ impl Pattern {
         })
     }
 
-    /// Returns the sort key that puts the most specific of several matching patterns first: by the kinds of their
-    /// segments, and then those with a method before those without.
+    /// Returns the sort key that puts the most specific of several matching patterns first. It compares the kinds of
+    /// their segments. If these are equal, patterns with a method come before those without.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
 
-    /// Returns the kind of each segment: a literal is more specific than `{one}`, and that is more specific than
-    /// `{*rest}`. If two patterns match the same path and have the same kinds, they can only differ in letter case and
+    /// Returns the kind of each segment. A literal is more specific than `{one}`, which is more specific than
+    /// `{*rest}`. If two patterns match the same path and have the same kinds, they can differ only in letter case and
     /// in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
@@ -112,7 +112,8 @@ impl Pattern {
             || method == Method::HEAD && self.methods.contains(&Method::GET)
     }
 
-    /// Of two patterns with the same path, the one with the lower rank is more specific.
+    /// Returns the rank of the methods. Of two patterns with the same path, the one with the lower rank is more
+    /// specific.
     pub(crate) fn method_rank(&self) -> u8 {
         match &self.methods[..] {
             [] => 2,
@@ -121,8 +122,8 @@ impl Pattern {
         }
     }
 
-    /// Returns true if both patterns have a common method, or neither has one. Here `GET` does not cover `HEAD`, just
-    /// as for specificity.
+    /// Returns true if both patterns have a common method, or if neither has a method. Here `GET` does not cover
+    /// `HEAD`, just as in the comparison of specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -145,8 +146,8 @@ impl Pattern {
     }
 }
 
-/// Returns the segments of a path, to be taken off one by one. A target that is not a path (`*`, an authority) is
-/// guarded like the root, because it names no resource.
+/// Returns the segments of a path, which are then taken off one by one. A target that is not a path (`*`, an authority)
+/// is guarded like the root, because it names no resource.
 #[inline]
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())

@@ -117,7 +117,7 @@ mod tests {
         let segment = prop_oneof![Just("/a"), Just("/b"), Just("/{x}")];
         let methods = prop_oneof![Just(""), Just("GET "), Just("HEAD "), Just("GET|PUT ")];
         (methods, proptest::collection::vec(segment, 0..4), any::<bool>()).prop_map(|(methods, segments, rest)| {
-            // A parameter's name is given once.
+            // Each parameter's name must be used only once.
             let path: String = segments.iter().enumerate().map(|(at, it)| it.replace('x', &format!("x{at}"))).collect();
             let rest = if rest || path.is_empty() { "/{*rest}" } else { "" };
             format!("{methods}{path}{rest}")

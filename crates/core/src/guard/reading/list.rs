@@ -28,7 +28,7 @@ impl<'p> PathList<'p> {
         self.list.split(|byte| *byte == b',')
     }
 
-    /// Returns true if the list is treated as if it had an element of every name.
+    /// Returns true if the list is treated as if it contained every name.
     pub(crate) fn has_any(self) -> bool {
         self.elements().nth(MOST).is_some()
     }
