@@ -1,4 +1,4 @@
-//! Reads policies from files. Their inputs are the environment and the layer's verifiers.
+//! Reads policies from files. Reading also depends on the environment and on the layer's verifiers.
 
 mod auth;
 mod build;
@@ -33,7 +33,7 @@ use crate::policy::keys::RouteTable;
 pub use crate::table::{MAX_ANY_FILE_BYTES, parse_size, read_regular};
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
 
-/// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
+/// The most folders that are searched if no `.git` ends the search. No known policy has deeper folders.
 const MAX_FOLDERS: usize = 8;
 
 /// The names of the keys that a route may have, in the order of the manual.
@@ -57,7 +57,7 @@ pub struct PolicyLoader {
 }
 
 impl PolicyLoader {
-    /// A loader that uses the environment of the process, and has no verifiers.
+    /// Creates a loader that uses the environment of the process, and has no verifiers.
     pub fn new() -> Self {
         let env = PolicyEnv {
             variable: Box::new(|name| std::env::var(name).ok()),
@@ -83,7 +83,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets where the keys of a `jwks_url` come from. An error of the function is advice for the operator. Without this
+    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the operator. Without this
     /// setting, such a URL is refused. The function is called while a policy is read, even if the policy is then
     /// refused.
     #[cfg(feature = "jwt")]
@@ -93,7 +93,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Accepts verifiers of any name, and fetches no keys: for inspecting policies without their service.
+    /// Accepts verifiers of any name, and fetches no keys. This is for inspecting policies without their service.
     pub fn any_verifier(mut self) -> Self {
         self.env.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -103,13 +103,13 @@ impl PolicyLoader {
         self
     }
 
-    /// Declares that no verifier is available: a scheme that needs one is refused with this advice.
+    /// Declares that no verifier is available. A scheme that needs a verifier is refused with this advice.
     pub fn no_verifiers(mut self, advice: impl Into<String>) -> Self {
         self.env.verifiers = Verifiers::None(advice.into());
         self
     }
 
-    /// Declares that client certificates are not available: a scheme `certificate` is refused with this advice.
+    /// Declares that client certificates are not available. A scheme `certificate` is refused with this advice.
     pub fn no_certificates(mut self, advice: impl Into<String>) -> Self {
         self.env.certificate_advice = Some(advice.into());
         self
@@ -119,21 +119,21 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a regular
-    /// file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
+    /// Returns the first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a
+    /// regular file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         self.check(path).map_err(first)
     }
 
     /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
-    /// A mistake that only follows from another one is not reported: for example, a name whose table has a mistake. If
-    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names: these are
-    /// checked once all files are TOML.
+    /// A mistake that only follows from another one is not reported. An example is a name whose table has a mistake. If
+    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names. Names are
+    /// checked only once all files are TOML.
     ///
     /// # Errors
     ///
-    /// All mistakes, sorted by file and line: at least one and at most 200.
+    /// Returns all mistakes, sorted by file and line. There is at least one, and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let path = path.as_ref();
         let text = read_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
@@ -144,7 +144,7 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::check`].
+    /// Returns the same errors as [`PolicyLoader::check`].
     pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
         PolicyFile::read(name, text.to_owned(), &self.env).map(PolicyFile::with_places)
     }
@@ -153,7 +153,7 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
         self.check_text(name, text).map_err(first)
     }
@@ -196,8 +196,8 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the
-/// first one cannot be read.
+/// Returns the files of a policy, even if parts of it are wrong. Each is returned with true if it has a `[scope]`.
+/// Returns no files if the first one cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);
@@ -226,7 +226,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
@@ -235,7 +235,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
         PolicyLoader::new().parse(name, text).map(PolicyFile::into_policy)
     }

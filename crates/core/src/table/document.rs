@@ -1,4 +1,4 @@
-//! A file as TOML. Of a file with lines that are not TOML, the rest is read as well.
+//! A file as TOML. If some lines of a file are not TOML, the rest of the file is read as well.
 
 use toml::Spanned;
 use toml::de::{DeTable, Error};
@@ -12,7 +12,7 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     /// The tables that could be parsed.
     pub(crate) root: DeTable<'a>,
-    /// The errors of invalid TOML, with their lines: at most one for a line.
+    /// The errors of invalid TOML, with their lines. There is at most one error for a line.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -57,8 +57,8 @@ impl<'a> Document<'a> {
             .with_span(span)
     }
 
-    /// Returns true if a mistake only follows from a line that is not TOML: it is in that line, it is in a table whose
-    /// head is that line, or its table seems to lack a key because of that line.
+    /// Returns true if a mistake only follows from a line that is not TOML. The mistake is in that line, or in a table
+    /// whose head is that line, or its table seems to lack a key because of that line.
     pub(crate) fn explains(&self, mistake: &PolicyError) -> bool {
         if self.is_toml() || self.root.is_empty() {
             return !self.is_toml();
@@ -75,8 +75,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// In longer texts, only the first error is reported. The parser stores each of its errors, which takes some 600 bytes
-/// for every two wrong bytes.
+/// The longest text of which more than the first error is reported. The parser stores each of its errors, which takes
+/// some 600 bytes for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 
 /// Returns an earlier line with the same key in the same table, or with the same table header.

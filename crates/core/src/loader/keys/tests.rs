@@ -1,4 +1,4 @@
-//! Each row of the table is read, written, set by a setter and described.
+//! Each row of the table must be read, written, set by a setter and described.
 
 use std::path::Path;
 use std::{env, fs};
@@ -38,7 +38,7 @@ pub(in crate::loader) fn singles() -> Vec<RouteTable> {
     singles
 }
 
-/// Returns the keys of a table, as a file has them.
+/// Returns the keys of a table, as they are written in a file.
 pub(in crate::loader) fn as_text(keys: &RouteTable) -> String {
     let line = |key: &&str| Some(format!("{key} = {}\n", keys.written(key)?));
     RouteTable::KEYS.iter().filter_map(line).collect()
@@ -53,7 +53,7 @@ fn what_a_file_sets_is_what_it_reads() {
     }
 }
 
-/// `body_limit` has two setters.
+/// Sets a key with its setter. `body_limit` has two setters.
 macro_rules! set {
     (body_limit, $route:expr, $value:expr) => {
         match $value {
@@ -89,7 +89,7 @@ fn each_key_has_a_setter() {
 
 /// The JSON Schema of a type of values, and some of its values.
 trait Values: Sized {
-    /// Fields of a definition in `policy.schema.json`.
+    /// Returns the fields of a definition in `policy.schema.json`.
     fn schema() -> String;
 
     fn samples() -> Vec<Self>;
@@ -238,7 +238,7 @@ impl Description {
     }
 }
 
-/// References to all definitions, as members of an object.
+/// Returns references to all definitions, as members of an object.
 fn references(indent: usize) -> String {
     let one = |it: Description| {
         format!("{:indent$}\"{}\": {{\n{:indent$}  \"$ref\": \"#/$defs/{1}\"\n{:indent$}}}", "", it.key, "", "")
