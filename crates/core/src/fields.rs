@@ -5,17 +5,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
-/// Up to this many headers, comparing all names is faster than hashing one name to look it up.
+/// The most headers for which comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
-/// Returns the values of that name. Most heads are short, so searching them costs less than hashing the name.
+/// Returns the values of the header with that name. Most heads are short, so searching them costs less than hashing the
+/// name.
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// Returns true if a header has a checksum of the body: those of RFC 9530 and its predecessors, and those of object
-/// stores (R6).
+/// Returns true if a header contains a checksum of the body. These are the headers of RFC 9530 and its predecessors,
+/// and those of object stores (R6).
 pub(crate) fn is_checksum(name: &str) -> bool {
     matches!(
         name,
@@ -35,7 +36,7 @@ pub(crate) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
 }
 
-/// Returns the first value of that name.
+/// Returns the first value of the header with that name.
 #[inline]
 pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
@@ -44,14 +45,14 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     lines(headers, name).next()
 }
 
-/// Returns the value of that name, or `None` if there is none, or more than one.
+/// Returns the value of the header with that name. Returns `None` if there is no such line, or more than one.
 #[inline]
 pub(crate) fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     at_most_one(headers, name).flatten()
 }
 
-/// Returns the value of that name, if there is exactly one. `Some(None)` if there is none, or `None` if there are
-/// several.
+/// Returns the value of the header with that name, if there is exactly one line. Returns `Some(None)` if there is no
+/// line, and `None` if there are several.
 #[inline]
 pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {
@@ -64,8 +65,8 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Returns true if a service that passes headers on as CGI does sees the same header in two names (RFC 3875 §4.1.18):
-/// CGI ignores letter case, and reads every character except letters and digits as `_`.
+/// Returns true if a service that passes headers on like CGI confuses two names (RFC 3875 §4.1.18). CGI ignores letter
+/// case, and reads every character except letters and digits as `_`.
 ///
 /// ```
 /// use error_envelope_core::session::is_same_to_cgi;
@@ -79,8 +80,8 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Returns the value of that name, and whether a service may confuse another line with it: one with the same name, or
-/// with a name that is [the same to CGI](is_same_to_cgi).
+/// Returns the value of the header with that name, and true if a service may confuse another line with it. That line
+/// has the same name, or a name that is [the same to CGI](is_same_to_cgi).
 pub(crate) fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Comparing lengths first is cheaper than hashing the name.
@@ -105,7 +106,7 @@ pub(crate) struct Lengths(u32);
 impl Lengths {
     /// # Panics
     ///
-    /// If a name has more than 31 bytes.
+    /// Panics if a name has more than 31 bytes.
     pub(crate) const fn from_names(names: &[&str]) -> Self {
         let (mut lengths, mut at) = (0, 0);
         while at < names.len() {
@@ -120,7 +121,7 @@ impl Lengths {
         Self(self.0 | other.0)
     }
 
-    /// A quick check: if it returns false, no name has this length. Lengths count modulo 32.
+    /// Returns false if no name has this length. This is a quick check, because lengths are compared modulo 32.
     #[inline]
     pub(crate) const fn may_have(self, length: usize) -> bool {
         self.0 >> (length % 32) & 1 == 1

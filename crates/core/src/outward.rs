@@ -1,12 +1,12 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is the one of the `[[outward]]` entry, else it stays.
-//! 2. The code is the entry's name, else the code that the first `[[map]]` rule maps to it, else the dialect's own
-//!    name, else the canonical code.
-//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule maps to the code, if only one
-//!    rule has a text, else the catalogue's.
+//! 1. The status is that of the `[[outward]]` entry. Without one, the status stays.
+//! 2. The code is the entry's name. Without one, it is the inner code that the first `[[map]]` rule maps to this code,
+//!    then the dialect's own name, then the canonical code.
+//! 3. The text is the fault's own. Without one, it is the entry's text, then the text that a `[[map]]` rule maps to the
+//!    code if only one rule has a text, then the catalogue's.
 //!
-//! Each key comes from the first entry that has it. Entries of narrower scopes come first.
+//! Each key comes from the first entry that sets it. Entries of narrower scopes come first.
 
 mod body;
 
@@ -42,10 +42,10 @@ setters! {
     pub struct OutwardRule {
         /// The codes.
         codes: Codes = required,
-        /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
-        /// leads to this code, else the canonical code.
+        /// Sets the dialect's name for the code, as one printable line. By default, it is the code of a `[[map]]` rule
+        /// that leads to this code, or else the canonical code.
         name: Message,
-        /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
+        /// Sets the text for errors that have no text. The default comes from the `[[map]]` rules, or else from the
         /// catalogue.
         message: Message,
         /// Sets the status (400–599). By default the status stays.
@@ -61,7 +61,7 @@ impl OutwardRule {
         Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }
 
-    /// `codes` are those that the policy defines.
+    /// `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Outward> {
         let listed = self.codes?;
         if listed.is_empty() {
@@ -97,7 +97,7 @@ impl Outward {
     }
 }
 
-/// The parts of an error as they are sent.
+/// The parts of an error in the form in which they are sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OutwardForm<'a> {
     pub(crate) name: Cow<'a, str>,
@@ -113,13 +113,14 @@ pub(crate) struct InverseMapRule<'a> {
 }
 
 impl<'a> OutwardForm<'a> {
-    /// The canonical parts of a fault, for a client that chose the dialect itself (R11).
+    /// Returns the canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
         let text = if can_list_issues { fault.message() } else { message_or_first_issue(fault) };
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// The parts of a fault on a route with this dialect. `rules` lead to the fault's code and apply to this route.
+    /// Returns the parts of a fault on a route with this dialect. `rules` lead to the fault's code and apply to this
+    /// route.
     pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,
@@ -149,7 +150,7 @@ impl<'a> OutwardForm<'a> {
         }
     }
 
-    /// Returns the details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
+    /// Returns the details to send. `always_lists` is true if every `invalid_request` has an issue list in this form.
     pub(crate) fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.message();
         Some(match without_noise(always_lists, fault.details()?, &text)? {
@@ -173,8 +174,8 @@ pub(crate) fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str
     }
 }
 
-/// Returns the message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else
-/// the message of its code.
+/// Returns the message of a fault in a form that cannot list issues. It is the fault's own message, or else the first
+/// issue (E8), or else the message of its code.
 pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
     match (fault.own_message(), first()) {
@@ -183,7 +184,7 @@ pub(crate) fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     }
 }
 
-/// Returns the general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
+/// Returns the general text, a colon, and the first issue. A text that contains the issue's text does not change (E8).
 fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
     let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
     let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));
@@ -309,7 +310,7 @@ mod tests {
             assert_eq!(leaves(&busy, dialect, &[]).0, name);
             assert_eq!(leaves(&busy, dialect, &[InverseMapRule { name: Some("SLOW"), text: None }]).0, "SLOW");
         }
-        // Its name follows the status that leaves.
+        // Its name follows the status that is sent.
         assert_eq!(leaves(&Fault::new(ErrorCode::CONFLICT), Dialect::Anthropic, &[]).0, "invalid_request_error");
     }
 }

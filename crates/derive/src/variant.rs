@@ -48,8 +48,8 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// Returns the binding of the field that the `with` function gets: the only field, or else the one that thiserror
-    /// takes as the error's source.
+    /// Returns the binding of the field that the `with` function gets. It is the only field, or else the field that
+    /// thiserror uses as the error's source.
     fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
@@ -60,7 +60,8 @@ impl<'a> Variant<'a> {
         Some(binding(at, field))
     }
 
-    /// Returns true if the variant's code depends on the value of the wrapped error, and so is unknown at compile time.
+    /// Returns true if the variant's code depends on the value of the wrapped error, so that it is unknown at compile
+    /// time.
     pub(crate) fn has_unknown_code(&self) -> bool {
         self.fault.with.is_some()
     }
@@ -86,8 +87,7 @@ impl<'a> Variant<'a> {
         })
     }
 
-    /// Returns what the documentation shows of a variant, as a constant expression, or `None` if its code is not
-    /// constant.
+    /// Returns the constant expression for the documentation of a variant, or `None` if its code is not constant.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
         let status = match &self.fault.status {
@@ -116,8 +116,8 @@ impl<'a> Variant<'a> {
         Some(quote!(__error_envelope::__private::Detail { name: #name, schemas: #schemas }))
     }
 
-    /// Returns a constant that the compiler always evaluates, so that an invalid name or status is a compile error, and
-    /// a status without a code.
+    /// Returns a constant that the compiler always evaluates. An invalid name or status, or a status without a code, is
+    /// thus a compile error.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let code = match (&self.fault.code, &self.fault.status) {
             (Some(Code::Custom(name, status)), _) => custom(name, status),
@@ -153,7 +153,7 @@ impl<'a> Variant<'a> {
 
     /// Returns the match arm that turns the inner error into its fault, with that error's cause.
     ///
-    /// `None` without an inner error: the error itself is the cause then.
+    /// Returns `None` if there is no inner error. The error itself is then the cause.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
@@ -240,7 +240,7 @@ fn is_anyhow(field: &Type) -> bool {
     names.take(2).eq(["Error", "anyhow"])
 }
 
-/// Returns the name of a detail: that of its field, unless the attribute gives another.
+/// Returns the name of a detail. It is that of its field, unless the attribute sets another.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
@@ -268,7 +268,7 @@ fn member(at: usize, field: &Field) -> Member {
     field.ident.clone().map_or(Member::from(at), Member::from)
 }
 
-/// Returns the name to which a field is bound in patterns; a field without a name gets `_0`, `_1` and so on.
+/// Returns the name to which a field is bound in patterns. A field without a name gets `_0`, `_1` and so on.
 fn binding(at: usize, field: &Field) -> Ident {
     field.ident.clone().unwrap_or_else(|| format_ident!("_{at}"))
 }

@@ -28,11 +28,11 @@ use crate::message;
 use crate::request_id::RequestId;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-/// The headers that may have a request id: the contract's, and Anthropic's (R12).
+/// The headers that may contain a request id: the contract's header, and Anthropic's (R12).
 const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// The longest id that is read: a longer one would fill the log.
+/// The longest id that is read. A longer id would fill the log.
 const MAX_ID: usize = 128;
 
 /// The available parts of a response.
@@ -69,7 +69,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// Returns the content of a response that is an error for certain.
+/// Returns the content of a response that is certainly an error.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -99,8 +99,7 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// Returns the status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a
-/// unary body.
+/// Returns the status of an RPC call. The protocol puts it into the head, the trailers, the last frame or a unary body.
 fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
@@ -163,7 +162,7 @@ fn parts_of_status(
     now: fn() -> SystemTime,
 ) -> ErrorParts {
     let rich = reported.rich.as_ref();
-    // A reason is defined by its domain. If no layer wrote the error, its domain is not ours.
+    // A domain defines the meaning of a reason. If no layer wrote the error, its domain is not ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
@@ -185,7 +184,7 @@ fn is_ours(id: &str) -> bool {
     id.starts_with("req_") && id.parse::<RequestId>().is_ok()
 }
 
-/// Metadata become fields with texts, violations an issue list.
+/// Returns the details. Metadata become fields with texts, and violations become an issue list.
 fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
@@ -245,7 +244,7 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     }
 }
 
-/// Returns the advice that a layer wrote: in the error object, or in the data of JSON-RPC (E10).
+/// Returns the advice that a layer wrote. It is in the error object, or in the data of JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
@@ -310,7 +309,7 @@ fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>)
     }
 }
 
-/// Returns the text as one printable line (E2), else the message of the code, or of its status.
+/// Returns the text as one printable line (E2), or else the message of the code or of its status.
 fn text(parsed: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     let stock =
         || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
@@ -328,7 +327,7 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// Returns the id in the body. Proxies in front of browsers, and logs, may have lost the header.
+/// Returns the id in the body. It is needed if a proxy in front of browsers, or a log, has lost the header.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
@@ -337,7 +336,7 @@ fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
 }
 
-/// gRPC's rule (A6): any value except a number of milliseconds forbids another attempt.
+/// Parses the server's instruction. In gRPC (A6), any value except a number of milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();

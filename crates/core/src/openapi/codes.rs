@@ -17,7 +17,7 @@ pub struct Codes {
 pub struct Listed {
     /// The code.
     pub code: ErrorCode,
-    /// The group in the catalogue, or the one for the policy's own codes.
+    /// The group in the catalogue, or the group for the policy's own codes.
     pub group: &'static str,
     /// The address of the page about the code, if the code or the policy has one (E10).
     pub docs: Option<String>,
@@ -27,7 +27,8 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// The codes of everybody's groups and of these groups of products, and those that the policy adds or names (E2).
+    /// Creates the list for a policy. It contains the codes of everybody's groups and of these groups of products, and
+    /// the codes that the policy adds or names (E2).
     pub fn from_policy(policy: Option<&Policy>, groups: &[String]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
@@ -70,7 +71,7 @@ impl Codes {
     }
 }
 
-/// Returns the name of a type: for `json-api` it is JsonApiErrorBody.
+/// Returns the name of a type, such as JsonApiErrorBody for `json-api`.
 fn type_name(shape: &str) -> String {
     let words = shape.split(['-', '_']).filter(|word| !word.is_empty());
     words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect::<String>() + "ErrorBody"
@@ -118,7 +119,7 @@ impl Listed {
         self.summary_with(self.status())
     }
 
-    /// Returns the same, for a code that is sent with another status.
+    /// Returns the summary of a code that is sent with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

@@ -21,7 +21,7 @@ const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
-/// Returns the schema of the envelope (E1). `at` is where its parts are, such as `#/$defs/`.
+/// Returns the schema of the envelope (E1). `at` is the place of its parts, such as `#/$defs/`.
 pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")
@@ -49,7 +49,7 @@ struct Typed {
     schema: Json,
 }
 
-/// Returns all such codes except invalid_request. Their schemas get names of their own.
+/// Returns all such codes except invalid_request. Their schemas get separate names.
 fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
@@ -62,8 +62,8 @@ fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     .collect()
 }
 
-/// Returns the name of the schema for a code's details: for `seat_taken` it is SeatTakenDetails. If two codes only
-/// differ in underscores, the second one keeps them.
+/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`. If two codes differ
+/// only in underscores, the second one keeps its underscores.
 fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();
@@ -113,7 +113,7 @@ fn has_issues(at: &str) -> Json {
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
-/// Returns the schema of codes. It is open (E2): the last branch allows any code of the right form.
+/// Returns the schema of codes. It is open (E2), because the last branch allows any code of the right form.
 fn error_code(codes: &Codes) -> Json {
     let listed =
         codes.iter().map(|listed| object([("const", text(listed.name())), ("description", text(listed.summary()))]));

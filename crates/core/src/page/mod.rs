@@ -1,4 +1,4 @@
-//! Error pages: for browsers (R16) the built-in page, or an operator's template; for agents Markdown (R18).
+//! Error pages. Browsers get the built-in page or an operator's template (R16), and agents get Markdown (R18).
 
 pub(crate) mod markdown;
 mod template;
@@ -46,14 +46,14 @@ enum PageSource {
 }
 
 impl ErrorPage {
-    /// A page of your own: HTML of at most 64 KiB with the placeholders `{{title}}` (the phrase of the status),
-    /// `{{message}}`, `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake is refused
-    /// when the policy is built.
+    /// Uses your own page: HTML of at most 64 KiB with the placeholders `{{title}}` (the phrase of the status),
+    /// `{{message}}`, `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake in the page is
+    /// refused when the policy is built.
     pub fn template(text: impl Into<Arc<str>>) -> Self {
         Self(PageSource::Template { name: None, text: text.into() })
     }
 
-    /// The page in a file, which the policy names `name`.
+    /// Uses the page in a file, which the policy names `name`.
     #[cfg(feature = "policy-file")]
     pub(crate) fn from_file(name: &str, text: String) -> Self {
         Self(PageSource::Template { name: Some(name.into()), text: text.into() })
@@ -79,7 +79,7 @@ impl ErrorPage {
     }
 }
 
-/// `true` is the built-in page for browsers; `false` is no page.
+/// `true` stands for the built-in page for browsers, and `false` for no page.
 impl From<bool> for ErrorPage {
     fn from(is_on: bool) -> Self {
         Self(if is_on { PageSource::BuiltIn } else { PageSource::Off })
@@ -91,9 +91,9 @@ const BUILT_IN: &str = include_str!("built_in.html");
 /// The two kinds of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageType {
-    /// For browsers (R16).
+    /// A page for browsers (R16).
     Html,
-    /// For agents (R18).
+    /// A page for agents (R18).
     Markdown,
 }
 
@@ -112,7 +112,7 @@ impl PageType {
     }
 }
 
-/// Allows no scripts, and no styles or images from elsewhere.
+/// The policy of the page allows no scripts, and no styles or images from elsewhere.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 
