@@ -251,8 +251,8 @@ macro_rules! for_each_key {
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
             negotiate: bool = true;
-            /// What clients get for a well-formed code that is neither in the catalogue nor in the policy (E2): the
-            /// code itself, or the code of its status.
+            /// The treatment of a well-formed code that is neither in the catalogue nor in the policy (E2). Clients get
+            /// the code itself, or the code of its status.
             #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
             unknown_codes: UnknownCodes;
             /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
@@ -261,8 +261,8 @@ macro_rules! for_each_key {
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
             #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
             body_limit: Limit = Some(DEFAULT_BODY_LIMIT);
-            /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
-            /// body (P1).
+            /// The unit to which the limit applies if a request's content type is that of an RPC stream (P1): each
+            /// message, or the whole body.
             #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
             #[guard(|own, base| own.counts_less_than(*base))]
             body_limit_per: BodyLimitPer;
@@ -274,7 +274,7 @@ macro_rules! for_each_key {
             #[manual = "instead of json: the media types that the route decodes"]
             #[guard(lets_more_in)]
             content_types: Texts => Shared<MediaTypes>, by media_types;
-            /// Names of [auth.*] tables. Any one of them lets the request in; an empty list requires no credentials
+            /// Names of [auth.*] tables. Any one of them lets the request in. An empty list requires no credentials
             /// (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
             #[guard(lets_more_in)]
@@ -294,17 +294,18 @@ macro_rules! for_each_key {
             #[manual = "names of [header.*]: a request must have all of them"]
             #[guard(|own, base| base.iter().any(|name| !own.contains(name)))]
             require_headers: Texts => Shared<[HeaderGuard]>, by headers;
-            /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
+            /// The treatment of a service's error with `cache-control: no-transform`: it is rewritten, or it passes
+            /// (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform;
-            /// Whether errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK keep their shape or become
-            /// envelopes (R10).
+            /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK. They keep
+            /// their shape, or become envelopes (R10).
             #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and SDKs become envelopes, too"#]
             protocols: Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
-            /// Whether the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
+            /// If true, the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
             #[manual = "keep the sentences and codes of a 4xx body that no rule reads, in `details`"]
             keep_rest: bool = true;
             /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
@@ -312,33 +313,33 @@ macro_rules! for_each_key {
             #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
             #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool;
-            /// Whether CORS preflights skip the guards or are guarded (G0).
+            /// The treatment of CORS preflights: they skip the guards, or are guarded (G0).
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
-            /// How to treat a path whose readings match routes with different guards: apply all guards, or return 400
-            /// (G0). It can also return 400 for every path with characters that services read differently.
+            /// The treatment of a path whose readings match routes with different guards. All guards apply, or the
+            /// answer is 400 (G0). The answer can also be 400 for every path with characters that services read
+            /// differently.
             #[manual = r#""refuse": 400 for a path whose readings match different guards; "plain": 400 unless all its characters are plain"#]
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
-            /// Whether guards ignore or compare the ASCII letter case of paths (G0).
+            /// The treatment of the ASCII letter case of paths: guards ignore it, or compare it (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
             #[weaker(|own, base| (*own, *base) == (LetterCase::Exact, LetterCase::Fold))]
             case: LetterCase;
-            /// How to end an event stream that is cut off between two events: with nothing, or with an error event
-            /// (F6).
+            /// The end of an event stream that is cut off between two events: nothing, or an error event (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams;
-            /// How the external processor treats an error without a declared length: its head decides, or Envoy buffers
-            /// its body. Other adapters ignore this key (R4).
+            /// The treatment of an error without a declared length in the external processor (R4). Its head decides, or
+            /// Envoy buffers its body. Other adapters ignore this key.
             #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies;
-            /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
-            /// of at most 64 KiB (R16).
+            /// Clients whose Accept prefers text/html to JSON get an error page. It is the built-in page, or a template
+            /// file of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage => Shared<PageTemplate>, by page;
-            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). Where a table sets a
-            /// dialect, it must set this key, too, to offer Markdown.
+            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). A table that sets a
+            /// dialect must also set this key to offer Markdown.
             #[manual = "agents that prefer text/markdown get Markdown; see \"Markdown for agents\""]
             markdown: bool;
             /// Scripts of other origins may read the request id, the code and retry-after (E4).
