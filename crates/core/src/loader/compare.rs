@@ -40,7 +40,7 @@ pub enum ChangeKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PolicyChange {
-    /// What the change does.
+    /// The effect of the change.
     pub kind: ChangeKind,
     /// The dotted key with its table, as in `defaults.auth` or `route[GET /a].auth`, and with its scope if it has one.
     pub key: String,

@@ -48,10 +48,10 @@ words! {
 
     /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
     pub Protocols {
-        /// They keep their own shape, but on a 5xx they lose the service's texts.
+        /// The errors keep their own shape, but on a 5xx they lose the service's texts.
         #[default]
         Pass = "pass",
-        /// They are rewritten like any other error.
+        /// The errors are rewritten like any other error.
         Rewrite = "rewrite",
     }
 

@@ -30,7 +30,7 @@ const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 const NOT_PLAIN: &str =
     "The request's path may only have letters, digits, - . _ ~ and /, and no empty or dot segments.";
 
-/// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
+/// The time to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session, and the first step for its adapter.

@@ -35,10 +35,10 @@ pub(in crate::session) struct ErrorForm<'e> {
     pub(in crate::session) request: RequestFlags,
     /// The method and the path, if a rule of the policy compares them.
     pub(in crate::session) target: Option<&'e (Method, PathAndQuery)>,
-    /// When the request began, if the dialect writes that time.
+    /// The time when the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
     pub(in crate::session) id: &'e HeaderValue,
-    /// What is known of the request body so far.
+    /// The facts that are known of the request body so far.
     pub(in crate::session) seen: Option<&'e BodyFlags>,
     /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub(in crate::session) kept: Option<&'e str>,

@@ -25,11 +25,11 @@ const OWN_HEADERS: usize = 5;
 /// allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
-/// What to write into the head of a written error.
+/// The facts from which the head of a written error is made.
 pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) code: &'a ErrorCode,
     pub(in crate::session) content_type: HeaderValue,
-    /// The length of the body; `None` if the head is the whole answer (P1).
+    /// The length of the body, or `None` if the head is the whole answer (P1).
     pub(in crate::session) length: Option<u64>,
     /// True if the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,

@@ -94,11 +94,11 @@ pub struct RewrittenBody {
 /// The last frame of a body.
 #[derive(Debug)]
 pub enum FinalFrame {
-    /// These trailers.
+    /// The frame holds these trailers.
     Trailers(HeaderMap),
-    /// These bytes.
+    /// The frame holds these bytes.
     Data(Bytes),
-    /// No frame: the body cannot end properly, so it is cut off (F4).
+    /// There is no frame, because the body cannot end properly. It is cut off (F4).
     BrokenOff,
 }
 

@@ -24,7 +24,7 @@ pub struct ServiceAnswer {
     pub(in crate::session) body: ServiceBody,
 }
 
-/// How the body of a service's response ended.
+/// The way in which the body of a service's response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBody {
     /// The body was passed on or read to its end, or was not needed.
@@ -40,15 +40,15 @@ pub enum ServiceBody {
 pub struct Delivery {
     /// True if the head of the response was sent.
     pub head_sent: bool,
-    /// The bytes of the request's body that were read; `None` if the adapter does not count them.
+    /// The bytes of the request's body that were read, or `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
-    /// The bytes of the response's body that the server took; `None` if the adapter does not count them.
+    /// The bytes of the response's body that the server took, or `None` if the adapter does not count them.
     pub response_bytes: Option<u64>,
-    /// How the delivery ended.
+    /// The way in which the delivery ended.
     pub end: End,
 }
 
-/// How the delivery of a response ended.
+/// The way in which the delivery of a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// The server took the last byte, or dropped a body that had ended.
@@ -65,7 +65,7 @@ pub enum End {
     Unknown,
 }
 
-/// How a request ended, as the metrics count it.
+/// The result of a request, as the metrics count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A success.

@@ -522,7 +522,7 @@ impl RequestRecord {
         self.notes().shown_path()
     }
 
-    /// Takes the cause out of the record, because dropping it may run code of the user.
+    /// Takes the cause out of the record, because dropping it may run user code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
@@ -583,7 +583,7 @@ impl ClosedRecord {
         }
     }
 
-    /// Takes the cause out of the record after every view of it is written, because dropping it may run code of the user.
+    /// Takes the cause out of the record after every view of it is written, because dropping it may run user code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.record.take_cause()
     }

@@ -93,7 +93,7 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
-    /// Returns all readings; the normalised one is last.
+    /// Returns all readings. The normalised one is last.
     fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }

@@ -229,7 +229,7 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) observed: Option<Fault>,
     /// The fault of such a guard, if the refusal depends on the first byte of the body (G3).
     pub(in crate::session) observed_peek: Option<Fault>,
-    /// When the request began, if the dialect writes that time.
+    /// The time when the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
     /// True if the request claims to be a stream of messages, but the limit counts its whole body (P1).
     pub(in crate::session) counts_whole: bool,

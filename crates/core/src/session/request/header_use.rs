@@ -29,7 +29,7 @@ pub(in crate::session) enum HeaderUse {
     /// A header whose trace id is logged with an error (L1).
     Trace,
     TransferEncoding,
-    /// A header that a service may confuse with `content-type`; it is removed.
+    /// A header that a service may confuse with `content-type`. It is removed.
     TypeLookAlike,
     Upgrade,
 }

@@ -82,7 +82,7 @@ impl Session {
         Self { phase: Phase::Called(state) }
     }
 
-    /// Takes the state of a request that was forwarded, and ends.
+    /// Takes the state of a request that was forwarded, and ends the session. Returns `None` in any other phase.
     #[inline(always)]
     pub(in crate::session) fn take_called(&mut self) -> Option<RequestState> {
         if !matches!(self.phase, Phase::Called(_)) {
@@ -91,7 +91,7 @@ impl Session {
         if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
     }
 
-    /// Takes the state of the request, wherever it is, and ends.
+    /// Takes the state of the request, wherever it is, and ends the session.
     pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
         match std::mem::take(&mut self.phase) {
             Phase::Called(state) => Some(state),

@@ -26,7 +26,7 @@ pub(in crate::session) struct RequestView<'a> {
     pub(in crate::session) head: &'a Parts,
     pub(in crate::session) sent: &'a HeaderFlags,
     pub(in crate::session) body: BodyFacts,
-    /// What the body limit counts, if the content type claims a stream of messages (P1).
+    /// The unit that the body limit counts, if the content type claims a stream of messages (P1).
     pub(in crate::session) stream_limit_per: Option<BodyLimitPer>,
 }
 

@@ -101,7 +101,7 @@ impl Follow {
         Self { kind: Kind::Events(events), record: record.map(Box::new) }
     }
 
-    /// Returns the request's id; `None` once the record is closed.
+    /// Returns the request's id, or `None` once the record is closed.
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         if let Some(record) = &self.record {
