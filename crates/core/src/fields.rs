@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
-/// The most headers for which comparing all names is faster than hashing one name to look it up.
+/// The number of headers up to which comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
 /// Returns the values of the header with that name. Most heads are short, so searching them costs less than hashing the

@@ -33,7 +33,7 @@ use crate::policy::keys::RouteTable;
 pub use crate::table::{MAX_ANY_FILE_BYTES, parse_size, read_regular};
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
 
-/// The most folders that are searched if no `.git` ends the search. No known policy has deeper folders.
+/// The maximum number of folders that are searched if no `.git` ends the search. No known policy has deeper folders.
 const MAX_FOLDERS: usize = 8;
 
 /// The names of the keys that a route may have, in the order of the manual.
@@ -125,7 +125,7 @@ impl PolicyLoader {
         self.check(path).map_err(first)
     }
 
-    /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
+    /// Does the same as [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
     /// A mistake that only follows from another one is not reported. An example is a name whose table has a mistake. If
     /// a file has lines that are not TOML, the rest of the files is checked as well, except for names. Names are
@@ -140,7 +140,8 @@ impl PolicyLoader {
         self.check_text(&path.display().to_string(), &text)
     }
 
-    /// Like [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are relative to it.
+    /// Does the same as [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are
+    /// relative to it.
     ///
     /// # Errors
     ///

@@ -103,7 +103,7 @@ impl FaultAttribute {
             Some("custom") if input.peek(token::Paren) => {
                 set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
-            // A word in lower case is a misspelt key, not a constant.
+            // A word in lower case is a misspelled key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
             Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
                 Err(Error::new(span, format!("codes are constants: write `{}`", in_capitals(name))))

@@ -306,7 +306,7 @@ pub(crate) enum KeptProtocols {
     All,
     /// Only the protocols that keep it even under `protocols = "rewrite"`.
     Some,
-    /// None, because the client of an RPC call reads only the call's own protocol.
+    /// No protocol, because the client of an RPC call reads only the call's own protocol.
     Nothing,
 }
 

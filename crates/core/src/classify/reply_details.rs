@@ -198,10 +198,10 @@ fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> boo
     parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
 
-/// The most names that are logged for one body. If there are more, they are probably data.
+/// The maximum number of names that are logged for one body. If there are more, they are probably data.
 const MAX_NAMES: usize = 16;
 
-/// The most characters that are logged of one name.
+/// The maximum number of characters that are logged of one name.
 const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Default)]

@@ -48,7 +48,7 @@ pub struct ResponseView<'a> {
     pub trailers: Option<&'a HeaderMap>,
     /// The services' own shapes of error bodies, in the order in which they are tried (R15).
     pub shapes: &'a [CustomShape],
-    /// The most bytes that the body may have after decoding.
+    /// The maximum number of bytes that the body may have after decoding.
     pub limit: usize,
 }
 

@@ -11,8 +11,8 @@ use super::outgoing::list;
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
-/// The most bytes of details. In base64, they keep the body within the 64 KiB that a second layer outside this one
-/// reads by default (R4).
+/// The maximum number of bytes of details. In base64, they keep the body within the 64 KiB that a second layer outside
+/// this one reads by default (R4).
 const MAX_DETAILS: usize = 40 * 1024;
 
 /// The flag of the envelope that ends a stream.

@@ -34,7 +34,7 @@ pub(crate) enum Protocol {
     JsonRpc,
     /// RFC 6749 §5.2. An error is treated as OAuth's only if the request has the form of a request to an OAuth server.
     OAuth {
-        /// True if a description stands next to the error, or a nonce of OpenID4VCI.
+        /// True if a description, or a nonce of OpenID4VCI, stands next to the error.
         is_described: bool,
         /// True if it is an error of a resource (RFC 6750 §3.1), whose clients may use JSON-RPC.
         is_of_resource: bool,
@@ -198,7 +198,7 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
-/// The most errors of a list that are checked. The first ones identify the protocol.
+/// The maximum number of errors of a list that are checked. The first ones identify the protocol.
 const MOST_LOOKED_AT: usize = 16;
 
 /// Returns true if a body is GraphQL. Any API could send `errors` alone, so there must also be `data`, a place in the

@@ -21,16 +21,16 @@ use super::sent_values::message_of;
 use super::tree::Node;
 use crate::message;
 
-/// The most values that are kept.
+/// The maximum number of values that are kept.
 const MAX_VALUES: usize = 8;
 
-/// The most values that are checked. Values after these are data.
+/// The maximum number of values that are checked. Values after these are data.
 const MAX_TRIED: usize = 256;
 
 /// The shortest text of an issue, in bytes, that can show that a longer text contains this issue.
 const MIN_ISSUE: usize = 4;
 
-/// The most names around a value, including its own name. Positions in lists are not counted.
+/// The maximum number of names around a value, including its own name. Positions in lists are not counted.
 const MAX_NAMES: usize = 4;
 
 /// The name for the rest of a body that is a list.

@@ -27,7 +27,7 @@ pub(crate) const UNKNOWN: &[u8] = b"*";
 /// The fields of a query in which a request may name another method. Masonite and Plack have their own.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
-/// The most other methods that a request may name. An honest client names one.
+/// The maximum number of other methods that a request may name. An honest client names one.
 const MOST: usize = 8;
 
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.

@@ -33,10 +33,10 @@ use memchr::memmem;
 pub(crate) use self::first_look::has_readings;
 pub(crate) use self::list::PathList;
 
-/// The most readings of one path that the guards check. Paths of honest clients have fewer.
+/// The maximum number of readings of one path that the guards check. Paths of honest clients have fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The most bytes of all readings together: eight times the longest path that most servers accept.
+/// The maximum number of bytes of all readings together. It is eight times the longest path that most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// The error for a path with more readings, or with more bytes in its readings, than the guards check.

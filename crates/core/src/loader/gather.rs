@@ -11,13 +11,13 @@ use super::tables::{FileTable, misplaced};
 use crate::table::closest;
 use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
 
-/// The most files of one policy. There may be as many services behind one process. The number also limits a pattern
-/// that is too wide.
+/// The maximum number of files of one policy. There may be as many services behind one process. The number also limits
+/// a pattern that is too wide.
 const MAX_FILES: usize = 4096;
 
-/// The most folders to watch. Each file may be in a separate folder, and each of these in another one. A pattern that
-/// needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for
-/// one user, to about 8,000.
+/// The maximum number of folders to watch. Each file may be in a separate folder, and each of these in another one. A
+/// pattern that needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders
+/// they watch for one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// All files of a policy with their tables, and the folders in which more files may appear.
@@ -194,8 +194,8 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
             let wrong = format!("{} cannot be read: {}", error.path().display(), error.error());
             refuse(Kind::File, wrong, "make it readable")
         })?;
-        // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If it
-        // were left out instead, the guards in it would be missing without notice.
+        // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If
+        // it were left out instead, the guards in it would be missing without notice.
         if path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir()) {
             found.push(path);
         }

@@ -23,6 +23,7 @@ impl RouteErrors {
     /// set, other codes of its error types are left out.
     ///
     /// # Errors
+    ///
     /// Returns the reason if a response declares a code that no service can have.
     pub fn completed(
         &self,

@@ -8,11 +8,12 @@ words! {
     pub Mode {
         /// The layer only sets request ids, checks credentials (G2), and responds to failures.
         Off = "off",
-        /// Like `Off`, but the log also shows what `Enforce` would have done. Bytes, status and timing do not change.
+        /// Works like `Off`, but the log also shows what `Enforce` would have done. Bytes, status and timing do not
+        /// change.
         Observe = "observe",
         /// Guards refuse requests, and failures get responses. Inner errors pass.
         Own = "own",
-        /// Like `Own`, but inner errors whose body is empty, HTML or plain text are rewritten.
+        /// Works like `Own`, but inner errors whose body is empty, HTML or plain text are rewritten.
         Fill = "fill",
         /// Guards refuse requests, failures get responses, and all inner errors are rewritten.
         #[default]

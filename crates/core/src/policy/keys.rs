@@ -351,7 +351,7 @@ macro_rules! for_each_key {
 
 pub(crate) use for_each_key;
 
-/// The most bytes of a body, or `None` if there is no limit.
+/// The maximum number of bytes of a body, or `None` if there is no limit.
 pub(crate) type Limit = Option<u64>;
 pub(crate) type Texts = Vec<String>;
 

@@ -36,6 +36,8 @@ struct Node {
 }
 
 impl Matcher {
+    /// Creates a matcher for these patterns, whose indices are counted from `base`.
+    ///
     /// # Errors
     ///
     /// Returns the pairs of patterns that both match some request, although neither is more specific.
@@ -182,8 +184,8 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// The most routes that are stored together. Requests in known policies match fewer. If more match, the settings are
-/// inherited for each request.
+/// The maximum number of routes that are stored together. Requests in known policies match fewer. If more match, the
+/// settings are inherited for each request.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.

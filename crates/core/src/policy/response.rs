@@ -45,7 +45,7 @@ pub struct Guards {
     pub credentials: Vec<HeaderName>,
     /// True if the request must have a certain media type (G3).
     pub decodes: bool,
-    /// The most bytes that a body may have (G4).
+    /// The maximum number of bytes that a body may have (G4).
     pub body_limit: Option<u64>,
 }
 

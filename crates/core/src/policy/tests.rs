@@ -197,7 +197,7 @@ proptest! {
             return Ok(());
         };
         let asks = matched.guards().any(|settings| !settings.require_headers.is_empty());
-        // The letters in the routes are small.
+        // The routes are in small letters.
         let reached = |path: &Vec<u8>| closed.matches(&method, &path.to_ascii_lowercase());
         prop_assert_eq!(asks, all.unwrap().iter().any(reached));
     }

@@ -93,8 +93,8 @@ const ROWS: [Row; 50] = [
     // This is the form of Go.
     (For::Both, r#"()[\w.+%\-]+:[^\s"'<>@/][^\s"'<>@]*(@(?:\w+\([^\s()]*\))?/)"#, With::Between,
      "ada:s3cret@tcp(db:3306)/x", "at 10:30@a.example"),
-    // These are Oracle's forms: with `//` before the host; any host after a scheme; a name, if a command or an error
-    // shows what it is.
+    // These are Oracle's forms. The first has `//` before the host, and the second begins with a scheme. In the third,
+    // the host is only a name, so a command or an error must come before it.
     (For::Both, r#"()[\w.$\-]+/[^\s"'<>@/]+(@//)"#, With::Between, "ada/s3cret@//db:1521/x", "npm/left-pad@1.0"),
     (For::Both, r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#, With::Between, "jdbc:oracle:thin:ada/s3cret@db", "jdbc:oracle:thin:@db"),
     (For::Both, r#"((?:(?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp)\b)[^\r\n]*?[ \t"'=]|(?i-u:\bconnect)[ \t]+["']?)[\w$.\-]+/)[^\s"'<>@/]+(@)"#, With::Between,

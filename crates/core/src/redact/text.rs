@@ -38,7 +38,7 @@ pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
 }
 
-/// Like [`text`], but calls `note` with each part that is removed.
+/// Does the same as [`text`], but calls `note` with each part that is removed.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, text_noting};

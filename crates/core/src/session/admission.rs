@@ -53,9 +53,9 @@ impl Session {
         admit(config, head, body, id, mark)
     }
 
-    /// Like [`Session::begin`], but works on a copy of the head that contains only the header lines that [are
-    /// read](crate::session::request::header_use::is_read). It is for an adapter whose proxy owns the heads. The config
-    /// must not [read any](SessionConfig::reads_any) other headers.
+    /// Does the same as [`Session::begin`], but works on a copy of the head that contains only the header lines that
+    /// [are read](crate::session::request::header_use::is_read). It is for an adapter whose proxy owns the heads. The
+    /// config must not [read any](SessionConfig::reads_any) other headers.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
     /// [`Session::id_header`], which replaces any other value. It changes nothing else.

@@ -12,7 +12,7 @@ use super::files::{NamedFile, read_text};
 use super::refusal::{advice_for_unknown, dotted};
 use super::values::{kind_of, size};
 
-/// The most mistakes that are stored. Nobody would correct a longer list at once.
+/// The maximum number of mistakes that are stored. Nobody would correct a longer list at once.
 pub(crate) const MAX_MISTAKES: usize = 200;
 
 /// A type of values that a key can have.

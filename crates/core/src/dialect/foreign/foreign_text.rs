@@ -46,7 +46,7 @@ pub(in crate::dialect) struct Found<'t, 'a> {
     pub(in crate::dialect) field: Node<'t, 'a>,
 }
 
-/// The most objects that may be around the object with the text (R2).
+/// The maximum number of objects that may be around the object with the text (R2).
 const MAX_WRAPPERS: usize = 2;
 
 /// An object or a list with more fields or elements is data, so the search for the error ends after this many.

@@ -65,7 +65,7 @@ pub(super) fn is_registered(error: &str) -> bool {
 
 /// The facts about a body in the form of an OAuth error.
 pub(super) struct Detected {
-    /// True if a description stands next to the error, or a nonce for a proof.
+    /// True if a description, or a nonce for a proof, stands next to the error.
     pub(super) is_described: bool,
     pub(super) is_of_resource: bool,
 }

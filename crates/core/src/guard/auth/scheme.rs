@@ -1,5 +1,6 @@
-//! The settings of an `[auth.*]` table before they are checked. Also client certificates, which the server of the TLS
-//! handshake verifies, and `forward_id`, which replaces a header of the client with the verified id.
+//! The settings of an `[auth.*]` table before they are checked. This module also contains client certificates, which
+//! the server of the TLS handshake verifies, and `forward_id`, which replaces a header of the client with the verified
+//! id.
 
 use std::borrow::Cow;
 use std::sync::Arc;

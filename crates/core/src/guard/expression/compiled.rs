@@ -12,8 +12,8 @@ use regex_automata::{Anchored, Input};
 use super::Values;
 use crate::table::SettingError;
 
-/// The most memory that the search for a match may use. Patterns with a few hundred states need less. If a pattern
-/// needs more, it is accepted unchecked.
+/// The maximum number of bytes that the search for a match may use. Patterns with a few hundred states need less. If a
+/// pattern needs more, it is accepted unchecked.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// A pattern that must match a whole value.

@@ -2,7 +2,7 @@
 
 use crate::guard::pattern::{RemainingPath, segments_of};
 
-/// The most elements of a list that are compared with the routes one by one.
+/// The maximum number of elements of a list that are compared with the routes one by one.
 const MOST: usize = 256;
 
 /// A path whose last segment is a list with commas. tRPC's batches call each element: `/trpc/hello,admin.drop` calls

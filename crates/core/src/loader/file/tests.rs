@@ -81,7 +81,7 @@ fn m2_no_mistake_opens_a_door() {
         all.retain(|key| !key.path.contains(".details."));
         for Key { path, table, name, value, other_type } in all {
             let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
-            // A misspelt key is unknown, or is another name of a table, which the file then has.
+            // A misspelled key is unknown, or is another name of a table, which the file then has.
             let written = format!("{}qq", text[name.clone()].trim_matches('"'));
             let misspelt = dotted(&table, &written);
             match check(&with(&name, &written)) {

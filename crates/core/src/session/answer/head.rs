@@ -113,7 +113,7 @@ pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode)
     headers.keys().all(|name| is_removed(name, status))
 }
 
-/// The most lines that an inner head may have for its error to get a prepared head.
+/// The maximum number of lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
 /// Returns true if the names of the headers in an inner head suffice to decide which of them an error keeps. Their

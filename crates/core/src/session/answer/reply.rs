@@ -390,7 +390,7 @@ fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyErro
     }
 }
 
-/// The most paths that are logged for one fault.
+/// The maximum number of paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
 /// Returns the cause of a fault that has no source: its own text, and the paths of its issues. Returns `None` if it has

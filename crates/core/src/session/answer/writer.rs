@@ -152,7 +152,7 @@ impl ErrorForm<'_> {
         }
     }
 
-    /// Returns what to write into the head of the error.
+    /// Returns the facts from which the head of the error is made.
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),

@@ -14,7 +14,7 @@ use crate::message::is_unprintable;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// The most characters of a foreign id that are logged (I2).
+/// The maximum number of characters of a foreign id that are logged (I2).
 const MAX_NOTE: usize = 128;
 
 /// The origin of an error.
@@ -34,7 +34,7 @@ pub enum Origin {
     /// A response of the proxy itself (V2).
     Proxy,
     /// There is no error. The client disconnected before the response head (F2), cancelled a call, or read nothing for
-    /// too long; or the process stopped.
+    /// too long. Or the process stopped.
     Abandoned,
 }
 
@@ -74,7 +74,7 @@ pub struct RecordFields {
     pub(in crate::session) also: Vec<ErrorCode>,
     /// True if a check of the credentials would have refused the request.
     pub(in crate::session) observes_credentials: bool,
-    /// `None` if no observer is registered.
+    /// The facts for an observer, or `None` if no observer is registered.
     pub(in crate::session) request: Option<RequestFacts>,
     pub(in crate::session) captured: Option<BodyCapture>,
 }
@@ -272,7 +272,8 @@ impl RecordFields {
 
 /// A method of RFC 9110, or PATCH (RFC 5789). All other methods share one value, `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-// From 1, so that an `Option` has the size of a byte: what outlives a session is small.
+// The number begins at 1, so that an `Option` has the size of a byte. This keeps the values small that outlive a
+// session.
 pub struct KnownMethod(NonZeroU8);
 
 /// The names of the methods. The last one stands for all other methods.

@@ -39,8 +39,8 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches the
-/// panics of `Display`, which is the user's own code (F2).
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches
+/// the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
 /// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
@@ -50,9 +50,9 @@ pub struct RequestRecord {
     pub(in crate::session) request_id: RequestId,
     pub(in crate::session) config: Arc<SessionConfig>,
     pub(in crate::session) label: RecordLabel,
-    /// `None` if nothing failed.
+    /// The origin of the error, or `None` if nothing failed.
     pub(in crate::session) origin: Option<Origin>,
-    /// `None` if no head was made.
+    /// The status that was sent, or `None` if no head was made.
     pub(in crate::session) sent: Option<SentStatus>,
     /// The answer that the client would have got in mode `enforce`, or without the route's `auth_observe`, if it
     /// differs.
@@ -217,7 +217,7 @@ impl RequestRecord {
     /// without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// The most readings that are listed. Further readings would add nothing to the first ones.
+        /// The maximum number of readings that are listed. Further readings would add nothing to the first ones.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -324,8 +324,8 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its head
-    /// (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its
+    /// head (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()

@@ -13,7 +13,7 @@ use crate::session::record::notes::{RecordFields, printable};
 
 pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The most names of removed headers that are logged: more would add nothing to the first ones.
+/// The maximum number of names of removed headers that are logged. Further names would add nothing to the first ones.
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.

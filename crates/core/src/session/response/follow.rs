@@ -129,7 +129,7 @@ impl Follow {
         self.record.map(|record| *record)
     }
 
-    /// Like [`record`](Self::record), but the caller can change the record.
+    /// Returns the same as [`record`](Self::record), but the caller can change the record.
     #[must_use]
     pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
         self.record.as_deref_mut()
@@ -183,8 +183,8 @@ impl Follow {
         }
     }
 
-    /// Called when the head is sent. The time limit of a body that is copied begins now. `length` returns the exact
-    /// length that the body reports.
+    /// This is called when the head is sent. The time limit of a body that is copied begins now. `length` returns the
+    /// exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());
@@ -197,15 +197,15 @@ impl Follow {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
     }
 
-    /// Called when the client's time limit for the call has passed. Returns the last frame if the call can still end
-    /// properly.
+    /// This is called when the client's time limit for the call has passed. Returns the last frame if the call can
+    /// still end properly.
     pub fn timed_out(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|call| !call.has_ended())?;
         Some(self.ended_with(call.timed_out()))
     }
 
-    /// Called when the meter has reported that the request's body is over its limit. If the response is a call, it ends
-    /// with that error (G4), and this returns the last frame.
+    /// This is called when the meter has reported that the request's body is over its limit. If the response is a call,
+    /// it ends with that error (G4), and this returns the last frame.
     pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
         Some(self.ended_with(call.overran()))
@@ -226,8 +226,8 @@ impl Follow {
         last
     }
 
-    /// Called for each chunk, which it may change. `last` is true if the body reports that it ends with this chunk,
-    /// because the server then does not poll it again.
+    /// This is called for each chunk, which it may change. `last` is true if the body reports that it ends with this
+    /// chunk, because the server then does not poll it again.
     #[inline]
     pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
@@ -250,7 +250,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called for the trailers, which it may change.
+    /// This is called for the trailers, which it may change.
     pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
@@ -264,7 +264,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called when the body has ended.
+    /// This is called when the body has ended.
     pub fn end(&mut self, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Copy(_) => self.end_copy(true, now),
@@ -274,7 +274,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called when the whole body of an error that is copied is in memory.
+    /// This is called when the whole body of an error that is copied is in memory.
     pub fn whole(&mut self, body: &Bytes) {
         let Kind::Copy(copy) = &self.kind else { return };
         let is_long = body.len() as u64 > copy.max_bytes;
@@ -289,7 +289,7 @@ impl Follow {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// Called if the adapter does not get the body of an error that should be copied.
+    /// This is called if the adapter does not get the body of an error that should be copied.
     pub fn unreadable(&mut self) {
         let Kind::Copy(copy) = &self.kind else { return };
         let mut record = copy.observed.finish(ReadBytes::Part(&[]));
@@ -315,8 +315,8 @@ impl Follow {
         }
     }
 
-    /// Called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. If `failure` is `None`,
-    /// the upstream broke off.
+    /// This is called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. If `failure` is
+    /// `None`, the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
         let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
@@ -356,7 +356,7 @@ impl Follow {
         }
     }
 
-    /// Called when the drop of the body panicked with this text.
+    /// This is called when the drop of the body panicked with this text.
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         if text.is_none() {
             return;
@@ -429,7 +429,7 @@ impl Follow {
 }
 
 impl Copy {
-    /// Called when the client left. The part of the body that has passed decides.
+    /// This is called when the client left. The part of the body that has passed decides.
     fn left(self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }

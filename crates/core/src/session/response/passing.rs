@@ -67,14 +67,14 @@ impl RequestState {
         ResponseStep::Pass(Follow::decided(self.preserve(head)))
     }
 
-    /// Like [`RequestState::pass_error`], for an error that is not an event stream.
+    /// Does the same as [`RequestState::pass_error`], for an error that is not an event stream.
     pub(in crate::session) fn preserve(mut self, head: &mut response::Parts) -> RequestRecord {
         self.mark_head(&mut head.headers);
         self.record_by_head(head)
     }
 
-    /// Like [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the body that
-    /// was read.
+    /// Does the same as [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the
+    /// body that was read.
     pub(in crate::session) fn preserve_protocol(
         mut self,
         head: &mut response::Parts,

@@ -16,11 +16,11 @@ pub struct Budget {
     /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
-    /// Set at the first wait: most bodies do not wait, and the clock is not read.
+    /// The end of the time, which is set at the first wait. Most bodies do not wait, so the clock is not read for them.
     until: Option<Instant>,
 }
 
-/// The most empty frames to accept: more than any server sends by itself.
+/// The maximum number of empty frames. No server sends so many by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 impl Budget {
@@ -30,7 +30,7 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
-    /// Called when no data is available. Returns the time until which to wait.
+    /// This is called when no data is available. Returns the time until which to wait.
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         *self.until.get_or_insert_with(|| now() + self.time)
     }
@@ -113,37 +113,38 @@ impl Reading {
         Self { pieces: Pieces::default(), trailers: None, budget: Budget::new(max_bytes, time), keeps }
     }
 
-    /// Called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
+    /// This is called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
     pub fn data(&mut self, data: Bytes, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let length = data.len();
         self.pieces.push(data);
         self.budget.deduct(length, now)
     }
 
-    /// Called when no data is available. Returns the time until which to wait. After that time, call [`Reading::stop`].
+    /// This is called when no data is available. Returns the time until which to wait. After that time, call
+    /// [`Reading::stop`].
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         self.budget.waits(now)
     }
 
-    /// Called for the trailers, with which the body ends.
+    /// This is called for the trailers, with which the body ends.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }
 
-    /// Called when all of the body is in memory.
+    /// This is called when all of the body is in memory.
     #[must_use]
     pub fn whole(mut self, body: Bytes) -> Read {
         self.pieces.push(body.clone());
         if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
     }
 
-    /// Called when the body has ended.
+    /// This is called when the body has ended.
     #[must_use]
     pub fn end(self) -> Read {
         self.read(None)
     }
 
-    /// Called when the rest of the body is not read.
+    /// This is called when the rest of the body is not read.
     #[must_use]
     pub fn stop(self, why: UnreadReason) -> Read {
         self.read(Some(why))

@@ -44,7 +44,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// The most fields that may be above a candidate.
+    /// The maximum number of fields that may be above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
     pub(super) fn one_level_down(self) -> Self {

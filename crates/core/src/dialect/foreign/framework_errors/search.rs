@@ -68,7 +68,7 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
     fields.filter_map(list).take(MOST).collect()
 }
 
-/// The most objects and lists to try. The errors of all known services have fewer.
+/// The maximum number of objects and lists that are tried. The errors of all known services have fewer.
 const MOST_CANDIDATES: usize = 128;
 
 struct Search<'x, 's> {
