@@ -12,8 +12,8 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::table::{Size, TablePath};
 
-/// Builds a [`Policy`]; [`Policy::builder`] creates it. Settings of routes that are set here apply to all routes by
-/// default.
+/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. Settings of routes that are set here apply to all routes
+/// by default.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {

@@ -6,8 +6,8 @@
 //! row is the description in the schema, and `manual` is the comment in the manual.
 //!
 //! `KEY: TYPE` is the type of the value that a table may set. `= DEFAULT` is the value that applies if no table sets
-//! the key; without it, that is the default of the type. `=> MADE, by` is the type into which the value is made when
-//! the policy is built, and the function of [`Names`] that makes it.
+//! the key. Without `= DEFAULT`, that is the default of the type. `=> MADE, by` is the type into which the value is
+//! made when the policy is built, and the function of [`Names`] that makes it.
 //!
 //! `guard` marks a key that decides what is required of a request. If readings of a path have the same values of these
 //! keys, they have the same guards. `guard` also tests whether the first of two values requires less than the second,

@@ -39,7 +39,7 @@ pub(super) type Admitted = (Session, RequestStep);
 impl Session {
     /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// `id` generates an id. It is called only if no other id is used (I1). If the request is forwarded, its head
     /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
     /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
     /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.

@@ -1,7 +1,7 @@
 //! Follows one request from its head to the last decision about its response, without I/O.
 //!
 //! An adapter owns the heads, the bodies, the timers, and everything in which user code can panic. A [`Session`]
-//! decides, and returns each decision as a step. Three values count what passes; they are separate from the session
+//! decides, and returns each decision as a step. Three values count what passes. They are separate from the session
 //! because on an HTTP server they live in other tasks:
 //!
 //! | value | lives with | from | until |
@@ -29,8 +29,8 @@
 //! A request goes through these files in this order:
 //!
 //! 1. `admission` admits the request, with the help of the folder `request`.
-//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does this
-//!    for RPCs, and `passing` handles responses that pass.
+//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does
+//!    this for RPCs, and `passing` handles responses that pass.
 //! 3. `inner_error` handles the body of an inner error: [`classify`](crate::classify) parses it by
 //!    [`dialect`](crate::dialect), and decides its code.
 //! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error, with its `head` and its `body`.

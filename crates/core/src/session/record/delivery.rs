@@ -95,7 +95,7 @@ impl SentStatus {
         self.status
     }
 
-    /// Returns the gRPC status of an RPC, from 0 to 16; 17 stands for any other number.
+    /// Returns the gRPC status of an RPC, from 0 to 16. The value 17 stands for any other number.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
@@ -145,7 +145,8 @@ impl ServiceAnswer {
         self.status
     }
 
-    /// Returns the gRPC status, if the call is an RPC and the service sent one; 17 stands for a number above 16.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one. The value 17 stands for a number above
+    /// 16.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc

@@ -91,7 +91,7 @@ pub(in crate::session) struct RequestFacts {
 /// the line of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapRuleId {
-    /// The index of the rule's scope; 0 is the policy itself.
+    /// The index of the rule's scope, where 0 is the policy itself.
     pub(crate) part: u32,
     /// The index of the rule in a list: the rules of its scope, followed by those of the scopes around it.
     pub(crate) index: u32,

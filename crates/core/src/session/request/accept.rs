@@ -1,4 +1,5 @@
-//! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines it.
+//! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines
+//! it.
 //!
 //! The form with the highest quality is chosen. Between equals, the order is JSON, problem, HTML, Markdown. But
 //! Markdown that the client names is chosen before JSON that only a wildcard includes. If several ranges fit a type,
@@ -121,7 +122,7 @@ impl<'a> Range<'a> {
                 weight = thousandths(value);
                 return is_first && weight.is_some();
             }
-            // Both types are UTF-8; for JSON, a charset means nothing (RFC 8259 §11).
+            // Both types are UTF-8. For JSON, a charset means nothing (RFC 8259 §11).
             narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
             true
         };

@@ -27,7 +27,7 @@ pub(in crate::session) enum AuthDecision {
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings. Few requests have any; for all others, nothing is allocated.
+    /// The other readings. Few requests have any. For all others, nothing is allocated.
     others: Vec<RouteAuth>,
 }
 

@@ -26,7 +26,7 @@ pub enum PathNotation {
     /// `items.1.qty`.
     #[default]
     Dotted,
-    /// `items[1].qty`; `items[1][qty]` is read as well.
+    /// `items[1].qty`. The form `items[1][qty]` is read as well.
     Brackets,
     /// `/items/1/qty` (RFC 6901).
     Pointer,

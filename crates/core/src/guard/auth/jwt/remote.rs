@@ -26,8 +26,8 @@ struct Shared {
 }
 
 impl RemoteKeys {
-    /// Creates a set that is empty until it is fetched. `fetcher` is any value of the adapter; [`RemoteKeys::fetcher`]
-    /// returns it.
+    /// Creates a set that is empty until it is fetched. `fetcher` is any value of the adapter, which
+    /// [`RemoteKeys::fetcher`] returns.
     pub fn new(url: &str, fetcher: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Shared {
             url: url.into(),
