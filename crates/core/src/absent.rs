@@ -1,4 +1,4 @@
-//! Functions of features that are off: a call to one does not compile, and the compiler's error names the feature.
+//! Functions of features that are off. A call to one does not compile, and the compiler's error names the feature.
 
 /// Declares a bound that no type fulfils, and functions whose argument must fulfil it, so that no call compiles.
 macro_rules! absent {

@@ -13,7 +13,7 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
 
 /// A shape of error bodies that services send or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
-/// It defines how a body in the shape is recognised ([`when`](Self::when)), and where such a body has its code,
+/// It defines how a body in the shape is recognised ([`when`](Self::when)), and the places of such a body's code,
 /// message, details and issues. [`write`](Self::write) defines how errors are written in it. Places are JSON pointers
 /// (RFC 6901), in which `*` stands for the elements of a list. If a place is not set, the place in the template is
 /// used.
@@ -43,7 +43,7 @@ pub struct BodyShape {
 }
 
 tables! {
-    /// `[shape.NAME]`: where a body has its parts.
+    /// `[shape.NAME]`: the places of the parts of a body.
     pub(crate) struct ShapeTable {
         when: Named<Expected>,
         any: Named<Expected>,
@@ -64,7 +64,7 @@ tables! {
 }
 
 setters! {
-    /// Where bodies of a [`BodyShape`] have their issues, and where each issue has its parts.
+    /// The places of the issues in bodies of a [`BodyShape`], and of the parts in each issue.
     ///
     /// ```
     /// use tower_error_envelope::policy::{PathNotation, ShapeIssues};
@@ -78,20 +78,20 @@ setters! {
     pub struct ShapeIssues {
         /// The list of issues.
         list: String = required,
-        /// Sets where an issue has the path of the wrong field, seen from the issue.
+        /// Sets the place of the path of the wrong field in an issue, relative to the issue.
         path: String,
-        /// Sets where an issue has its text, seen from the issue: an empty place is the issue itself. An issue without
-        /// a text gets its code as the text.
+        /// Sets the place of the text in an issue, relative to the issue. An empty place means the issue itself. If an
+        /// issue has no text, its code becomes the text.
         message: String,
-        /// Sets where an issue has its code: one word that names the mistake.
+        /// Sets the place of the code in an issue. The code is one word that names the mistake.
         code: String,
-        /// Sets how paths are written: [`PathNotation::Dotted`] by default.
+        /// Sets the notation of paths. The default is [`PathNotation::Dotted`].
         notation: PathNotation,
     }
 }
 
 impl ShapeIssues {
-    /// Issues in the list whose elements are at this place, which ends in `/*`.
+    /// Creates the places for issues in a list. `list` is the place of its elements, which ends in `/*`.
     pub fn new(list: impl Into<String>) -> Self {
         Self { list: Some(list.into()), ..Self::default() }
     }
@@ -117,54 +117,56 @@ impl ShapeIssues {
 }
 
 impl BodyShape {
-    /// Creates a shape with a name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
+    /// Creates a shape with a name. The name is a lower-case letter, then up to 62 lower-case letters, digits, `_` and
+    /// `-`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), table: ShapeTable::default() }
     }
 
-    /// Adds a condition of the shape; a body in the shape fulfils all of them.
+    /// Adds a condition of the shape. A body in the shape fulfils all of these conditions.
     pub fn when(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
         self.table.when.get_or_insert_default().0.push((place.into(), expected.into()));
         self
     }
 
-    /// Adds a condition of which a body in the shape fulfils at least one.
+    /// Adds a condition of the shape. A body in the shape fulfils at least one of these conditions.
     pub fn any(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
         self.table.any.get_or_insert_default().0.push((place.into(), expected.into()));
         self
     }
 
-    /// Adds a condition that no body in the shape fulfils.
+    /// Adds a condition of the shape. A body in the shape fulfils none of these conditions.
     pub fn not(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
         self.table.not.get_or_insert_default().0.push((place.into(), expected.into()));
         self
     }
 
-    /// Adds a place where a body may have its code: a text or a number. The first place that has one counts.
+    /// Adds a place where a body may have its code, which is a text or a number. The first place with a code is used.
     pub fn code(mut self, place: impl Into<String>) -> Self {
         self.table.code.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// Adds a place where a body may have its message. The first place that has one counts.
+    /// Adds a place where a body may have its message. The first place with a message is used.
     pub fn message(mut self, place: impl Into<String>) -> Self {
         self.table.message.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// Adds a place where a body may have its details: any JSON except `null`. The first place that has any counts.
+    /// Adds a place where a body may have its details, which may be any JSON except `null`. The first place with
+    /// details is used.
     pub fn details(mut self, place: impl Into<String>) -> Self {
         self.table.details.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// Sets where a received body in this shape has the request id.
+    /// Sets the place of the request id in a received body in this shape.
     pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
         self.table.request_id = Some(request_id.into());
         self
     }
 
-    /// Sets the media type of the bodies that are written: a JSON type, by default `application/json`.
+    /// Sets the media type of the bodies that are written. It must be a JSON type. The default is `application/json`.
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.table.media_type = Some(media_type.into());
         self
@@ -176,50 +178,50 @@ impl BodyShape {
         self
     }
 
-    /// Sets the template of bodies: JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
-    /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) stand for
-    /// whole values. A placeholder without a value becomes `null`; if it ends with `?`, as `{{details?}}` does, its
-    /// field is left out.
+    /// Sets the template of bodies. It is JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
+    /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) stand for whole
+    /// values. A placeholder without a value becomes `null`. If it ends with `?`, like `{{details?}}`, its field is
+    /// left out instead.
     pub fn write(mut self, write: impl Into<String>) -> Self {
         self.table.write = Some(write.into());
         self
     }
 
-    /// Sets where a body has its issues.
+    /// Sets the places of the issues in a body.
     pub fn issues(mut self, issues: ShapeIssues) -> Self {
         self.table.issues = Some(issues);
         self
     }
 
-    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. If a code has two
+    /// Adds the shape's own name for a code. It is read as the code, and written as `{{name}}`. If a code has two
     /// names, the first one is written.
     pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
         self.table.codes.get_or_insert_default().0.push((name.into(), code));
         self
     }
 
-    /// Adds the shape's name for all codes of a status that have no name of their own: `404`, or `"4xx"` and `"5xx"` for
-    /// statuses that have none. Such a name is read as a repetition of the status.
+    /// Adds the shape's name for all codes of a status that have no other name. The status is written as `404`, or as
+    /// `"4xx"` or `"5xx"` for all statuses that have no name. Such a name is read as a repetition of the status.
     pub fn by_status(mut self, status: impl ToString, name: impl Into<String>) -> Self {
         self.table.by_status.get_or_insert_default().0.push((status.to_string(), name.into()));
         self
     }
 
-    /// Adds a place whose name, number or boolean stays in a body in this shape, even if its texts may not pass (rule
-    /// R3). If they may, all fields stay.
+    /// Adds a place whose name, number or boolean stays in a body in this shape, even if the body's texts may not pass
+    /// (rule R3). If they may pass, all fields stay.
     pub fn stays(mut self, place: impl Into<String>) -> Self {
         self.table.stays.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// Adds a field of the body, or of its `error`, that means nothing: it is neither searched for field errors nor
+    /// Adds a field of the body, or of its `error`, that means nothing. It is neither searched for field errors nor
     /// logged as dropped (rules R13, R14).
     pub fn ignores(mut self, place: impl Into<String>) -> Self {
         self.table.ignores.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// `codes` are those that the policy defines.
+    /// `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<CustomShape> {
         let Self { name, table } = self;
         let of_name = refusals.keep(refuse_name(&name));
@@ -295,8 +297,8 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     })
 }
 
-/// The place of a field of the body. It cannot be the whole body, nor an element of a list, because the body is an
-/// object.
+/// Returns the place of a field of the body. It cannot be the whole body or an element of a list, because the body is
+/// an object.
 fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     let inside = pointer(key, place)?;
     if place.is_empty() || place.starts_with("/*") {
@@ -343,7 +345,7 @@ fn compile_conditions(
     Some(conditions)
 }
 
-/// Exact statuses come before classes.
+/// Compiles the names of statuses. Exact statuses come before classes.
 fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingError> {
     let compiled = named.into_iter().map(|(status, name)| {
         let wrong = |wrong, right| Err(SettingError::new(format!("by_status.{status}"), wrong, right));
@@ -370,7 +372,7 @@ fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingE
     Ok(compiled)
 }
 
-/// Refuses places in `stays` and `ignores` that have no effect, or none that the operator can mean.
+/// Refuses places in `stays` and `ignores` that have no effect, or an effect that the operator cannot want.
 fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
     let refuse = |key, place: &Pointer, wrong: &str, right| {
         Err(SettingError::new(key, format!("{:?} {wrong}", place.to_string()), right))
@@ -430,7 +432,7 @@ fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
 }
 
 fn header_name(name: &str) -> Result<Box<str>, SettingError> {
-    /// Names of headers that define how a message is read: only the layer may set them.
+    /// The names of headers that define how a message is read. Only the layer may set them.
     const RESERVED: [&str; 9] = [
         "x-request-id",
         "x-error-code",

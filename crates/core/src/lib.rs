@@ -4,10 +4,11 @@
 //! Services use the Tower layer of that crate, which re-exports the parts of this crate that its users need. An adapter
 //! for another proxy or framework calls the methods of a [`Session`](session::Session) itself:
 //!
-//! 1. A [`fault::Fault`] has a [`code::ErrorCode`]; a [`dialect::Dialect`] writes it as an envelope.
+//! 1. A [`fault::Fault`] contains a [`code::ErrorCode`], and a [`dialect::Dialect`] writes it as an envelope.
 //! 2. The [`guard`]s refuse requests by their head or by the size of their body.
-//! 3. [`classify`] chooses the code of an inner error, and [`outward`] the code's name, message and status for clients.
-//! 4. The [`policy::Policy`] has the settings of each route.
+//! 3. [`classify`] chooses the code of an inner error. [`outward`] chooses the code's name, message and status for
+//!    clients.
+//! 4. The [`policy::Policy`] contains the settings of each route.
 //! 5. One [`session::Session`] follows one request through all of these steps.
 //!
 //! Nothing here has a body, a future, a clock, a random source or a log. Inputs are arguments, and decisions are
@@ -52,14 +53,15 @@ use error_envelope_read::{fields, syntax, target};
 pub use error_envelope_text::message;
 use error_envelope_text::{issues, json};
 
-/// Sorts by a key, keeping the order of equals: one sort for all types, because each costs the compiler 2,500 lines.
+/// Sorts by a key, and keeps the order of equals. All types share this sort, because each would cost the compiler 2,500
+/// lines.
 pub(crate) fn sort_by<T>(list: &mut Vec<T>, is_behind: &dyn Fn(&T, &T) -> bool) {
     let order = order_of(list.len(), &|one, other| is_behind(&list[one], &list[other]));
     let mut values: Vec<Option<T>> = list.drain(..).map(Some).collect();
     list.extend(order.into_iter().filter_map(|at| values[at].take()));
 }
 
-/// The order of so many values.
+/// Returns the order of `count` values.
 fn order_of(count: usize, is_behind: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by(|one, other| is_behind(*one, *other).cmp(&is_behind(*other, *one)));

@@ -1,4 +1,4 @@
-//! Reads policies from files. Their inputs are the environment and the layer's verifiers.
+//! Reads policies from files. Reading also depends on the environment and on the layer's verifiers.
 
 mod auth;
 mod build;
@@ -33,7 +33,7 @@ use crate::policy::keys::RouteTable;
 pub use crate::table::{MAX_ANY_FILE_BYTES, parse_size, read_regular};
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
 
-/// How many folders are searched if no `.git` ends the search: no policy is known to have deeper folders.
+/// The maximum number of folders that are searched if no `.git` ends the search. No known policy has deeper folders.
 const MAX_FOLDERS: usize = 8;
 
 /// The names of the keys that a route may have, in the order of the manual.
@@ -57,7 +57,7 @@ pub struct PolicyLoader {
 }
 
 impl PolicyLoader {
-    /// A loader that uses the environment of the process, and has no verifiers.
+    /// Creates a loader that uses the environment of the process, and has no verifiers.
     pub fn new() -> Self {
         let env = PolicyEnv {
             variable: Box::new(|name| std::env::var(name).ok()),
@@ -83,7 +83,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets where the keys of a `jwks_url` come from. An error of the function is advice for the operator. Without this
+    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the operator. Without this
     /// setting, such a URL is refused. The function is called while a policy is read, even if the policy is then
     /// refused.
     #[cfg(feature = "jwt")]
@@ -93,7 +93,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Accepts verifiers of any name, and fetches no keys: for inspecting policies without their service.
+    /// Accepts verifiers of any name, and fetches no keys. This is for inspecting policies without their service.
     pub fn any_verifier(mut self) -> Self {
         self.env.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -103,13 +103,13 @@ impl PolicyLoader {
         self
     }
 
-    /// Declares that no verifier is available: a scheme that needs one is refused with this advice.
+    /// Declares that no verifier is available. A scheme that needs a verifier is refused with this advice.
     pub fn no_verifiers(mut self, advice: impl Into<String>) -> Self {
         self.env.verifiers = Verifiers::None(advice.into());
         self
     }
 
-    /// Declares that client certificates are not available: a scheme `certificate` is refused with this advice.
+    /// Declares that client certificates are not available. A scheme `certificate` is refused with this advice.
     pub fn no_certificates(mut self, advice: impl Into<String>) -> Self {
         self.env.certificate_advice = Some(advice.into());
         self
@@ -119,32 +119,33 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a regular
-    /// file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
+    /// Returns the first mistake, with its file, line and key. A file is also refused if it cannot be read, is not a
+    /// regular file, is larger than 4 MiB, or is not UTF-8. An environment variable that is not set is a mistake, too.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         self.check(path).map_err(first)
     }
 
-    /// Like [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
+    /// Does the same as [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
-    /// A mistake that only follows from another one is not reported: for example, a name whose table has a mistake. If
-    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names: these are
-    /// checked once all files are TOML.
+    /// A mistake that only follows from another one is not reported. An example is a name whose table has a mistake. If
+    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names. Names are
+    /// checked only once all files are TOML.
     ///
     /// # Errors
     ///
-    /// All mistakes, sorted by file and line: at least one and at most 200.
+    /// Returns all mistakes, sorted by file and line. There is at least one, and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let path = path.as_ref();
         let text = read_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         self.check_text(&path.display().to_string(), &text)
     }
 
-    /// Like [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are relative to it.
+    /// Does the same as [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are
+    /// relative to it.
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::check`].
+    /// Returns the same errors as [`PolicyLoader::check`].
     pub fn check_text(&self, name: &str, text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
         PolicyFile::read(name, text.to_owned(), &self.env).map(PolicyFile::with_places)
     }
@@ -153,19 +154,20 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
         self.check_text(name, text).map_err(first)
     }
 
-    /// Whether a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot be read.
+    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot
+    /// be read.
     pub fn has_scope(&self, path: &Path) -> bool {
         source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
     }
 
-    /// The policies that include this file. They are in the nearest folder that has any: the folder of the file, or one
-    /// above it. The search ends at the root of a Git work tree, or after eight folders. The paths are absolute, and
-    /// sorted by name.
+    /// Returns the policies that include this file. They are in the nearest folder that has any: the folder of the
+    /// file, or one above it. The search ends at the root of a Git work tree, or after eight folders. The paths are
+    /// absolute, and sorted by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -177,8 +179,8 @@ impl PolicyLoader {
         Vec::new()
     }
 
-    /// Whether a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a policy
-    /// itself.
+    /// Returns true if a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a
+    /// policy itself.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);
@@ -187,7 +189,7 @@ impl PolicyLoader {
     }
 }
 
-/// The TOML files in a folder.
+/// Returns the TOML files in a folder.
 fn policies_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
@@ -195,15 +197,15 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files of a policy, even if parts of it are wrong, each with whether it has a `[scope]`; none if the first one
-/// cannot be read.
+/// Returns the files of a policy, even if parts of it are wrong. Each is returned with true if it has a `[scope]`.
+/// Returns no files if the first one cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);
     gathered.files.into_iter().map(|file| (file.name.into(), file.places.contains_key("scope"))).collect()
 }
 
-/// The first of all mistakes.
+/// Returns the first of all mistakes.
 fn first(mut mistakes: Vec<PolicyError>) -> PolicyError {
     mistakes.swap_remove(0)
 }
@@ -225,7 +227,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
@@ -234,7 +236,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`].
+    /// Returns the same errors as [`PolicyLoader::load`].
     pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
         PolicyLoader::new().parse(name, text).map(PolicyFile::into_policy)
     }

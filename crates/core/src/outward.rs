@@ -1,12 +1,12 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is the one of the `[[outward]]` entry, else it stays.
-//! 2. The code is the entry's name, else the code that the first `[[map]]` rule maps to it, else the dialect's own
-//!    name, else the canonical code.
-//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule maps to the code, if only one
-//!    rule has a text, else the catalogue's.
+//! 1. The status is that of the `[[outward]]` entry. Without one, the status stays.
+//! 2. The code is the entry's name. Without one, it is the inner code that the first `[[map]]` rule maps to this code,
+//!    then the dialect's own name, then the canonical code.
+//! 3. The text is the fault's own. Without one, it is the entry's text, then the text that a `[[map]]` rule maps to the
+//!    code if only one rule has a text, then the catalogue's.
 //!
-//! Each key comes from the first entry that has it. Entries of narrower scopes come first.
+//! Each key comes from the first entry that sets it. Entries of narrower scopes come first.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -39,10 +39,10 @@ setters! {
     pub struct OutwardRule {
         /// The codes.
         codes: Codes = required,
-        /// Sets the dialect's name for the code: one printable line. By default, it is the code of a `[[map]]` rule that
-        /// leads to this code, else the canonical code.
+        /// Sets the dialect's name for the code, as one printable line. By default, it is the code of a `[[map]]` rule
+        /// that leads to this code, or else the canonical code.
         name: Message,
-        /// Sets the text for errors that have none of their own. The default comes from the `[[map]]` rules, else from the
+        /// Sets the text for errors that have no text. The default comes from the `[[map]]` rules, or else from the
         /// catalogue.
         message: Message,
         /// Sets the status (400–599). By default the status stays.
@@ -58,7 +58,7 @@ impl OutwardRule {
         Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }
 
-    /// `codes` are those that the policy defines.
+    /// `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Outward> {
         let listed = self.codes?;
         if listed.is_empty() {
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(leaves(&busy, dialect, &[]).0, name);
             assert_eq!(leaves(&busy, dialect, &[InverseMapRule { name: Some("SLOW"), text: None }]).0, "SLOW");
         }
-        // Its name follows the status that leaves.
+        // Its name follows the status that is sent.
         assert_eq!(leaves(&Fault::new(ErrorCode::CONFLICT), Dialect::Anthropic, &[]).0, "invalid_request_error");
     }
 }

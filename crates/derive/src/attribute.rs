@@ -1,5 +1,5 @@
-//! `#[fault(CODE, message = …, details(…), header(…), retry_after = …, status = …)]`, the same with `with = …` in place
-//! of the code, and `#[fault(transparent)]`.
+//! Parses `#[fault(CODE, message = …, details(…), header(…), retry_after = …, status = …)]`, the same with `with = …`
+//! instead of the code, and `#[fault(transparent)]`.
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -33,14 +33,14 @@ pub(crate) enum Code {
     Custom(LitStr, LitInt),
 }
 
-/// A field, under its own name or another: `left`, `0 = "seat"`, `left = "remaining"`.
+/// A field, under its own name or under another name: `left`, `0 = "seat"`, `left = "remaining"`.
 pub(crate) struct Detail {
     pub(crate) field: Member,
     pub(crate) name: Option<LitStr>,
 }
 
 impl FaultAttribute {
-    /// Parses all attributes of a variant: several attributes count as one.
+    /// Parses all attributes of a variant. Several attributes are treated as one.
     pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
         let mut all = Self::default();
         let mut last = None;
@@ -55,7 +55,7 @@ impl FaultAttribute {
             (_, Some(with)) if all.code.is_some() => {
                 Err(Error::new(with.span(), "`with` replaces a code: keep one of the two"))
             }
-            // For a status, the compiler's error names the code that it probably needs.
+            // If only a status is set, the compiler's error names the code that it probably needs.
             (None, None) if all.code.is_none() && all.status.is_none() && all.has_more() => Err(Error::new_spanned(
                 last,
                 "the code is missing: add one, such as `CONFLICT`, or `INTERNAL_ERROR` if the client is not to blame",
@@ -103,7 +103,7 @@ impl FaultAttribute {
             Some("custom") if input.peek(token::Paren) => {
                 set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
-            // A word in lower case is a misspelt key, not a constant.
+            // A word in lower case is a misspelled key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
             Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
                 Err(Error::new(span, format!("codes are constants: write `{}`", in_capitals(name))))
@@ -125,7 +125,7 @@ impl FaultAttribute {
     }
 }
 
-/// `"x-seat", seat`.
+/// Parses the name and the value of a header: `"x-seat", seat`.
 fn header(input: ParseStream<'_>) -> Result<(LitStr, Expr)> {
     let name: LitStr = input.parse()?;
     let text = name.value();
@@ -138,7 +138,7 @@ fn header(input: ParseStream<'_>) -> Result<(LitStr, Expr)> {
     Ok((name, value))
 }
 
-/// `NotFound` as `NOT_FOUND`.
+/// Returns a name in capitals, such as `NOT_FOUND` for `NotFound`.
 fn in_capitals(name: &str) -> String {
     let mut capitals = String::new();
     for letter in name.chars() {

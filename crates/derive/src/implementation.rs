@@ -6,7 +6,8 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Result, 
 
 use crate::variant::Variant;
 
-/// A mistake becomes one error of the compiler: what uses the type still finds its implementations.
+/// Writes the implementations. A mistake becomes one error of the compiler, and code that uses the type still finds its
+/// implementations.
 pub(crate) fn write(input: &DeriveInput, library: &Ident) -> TokenStream {
     let (Parts { as_fault, codes, checks }, mistake) = match Parts::of(input) {
         Ok(parts) => (parts, None),
@@ -43,7 +44,7 @@ pub(crate) fn write(input: &DeriveInput, library: &Ident) -> TokenStream {
     }
 }
 
-/// What depends on the variants.
+/// The parts of the output that depend on the variants.
 struct Parts {
     as_fault: TokenStream,
     codes: TokenStream,
@@ -57,7 +58,7 @@ impl Parts {
         Ok(Self { checks: quote!(#(#checks)*), codes: codes(&variants), as_fault: as_fault(&variants)? })
     }
 
-    /// What takes their place beside an error of the compiler, and never runs.
+    /// Returns the parts that replace them next to an error of the compiler. They never run.
     fn of_mistake() -> Self {
         let as_fault = quote! {
             fn code(&self) -> __error_envelope::ErrorCode { ::std::unreachable!() }
@@ -99,8 +100,8 @@ fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// A generic type may be an error only for some of its parameters, so the code requires it in a bound. For a type
-/// without parameters, the compiler reports what is missing.
+/// Adds a bound. A generic type may be an error only for some of its parameters, so the generated code requires it in a
+/// bound. For a type without parameters, the compiler reports what is missing.
 fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
     let mut bounded = generics.clone();
     if generics.type_params().next().is_some() {
@@ -117,8 +118,9 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
-    // An enum without variants has no value to match, but the compiler requires the reference to it to be dereferenced.
-    // A `with` may be a closure, which is called in place. It may also return a fault, which is converted to itself.
+    // An enum without variants has no value to match, but the compiler requires that the reference to it is
+    // dereferenced. A `with` may be a closure, which is called in place. It may also return a fault, which is converted
+    // to itself.
     let allowed = quote!(#[allow(unused_variables, clippy::redundant_closure_call, clippy::useless_conversion)]);
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {
@@ -154,8 +156,8 @@ fn into_fault(variants: &[Variant<'_>]) -> Option<TokenStream> {
     })
 }
 
-/// The codes of a type: its own, and those of its transparent inner errors, but not those that a `with` function
-/// returns.
+/// Returns the codes of a type: its own, and those of its transparent inner errors, but not those that a `with`
+/// function returns.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
     let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);

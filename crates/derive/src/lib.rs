@@ -1,7 +1,9 @@
-//! `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature `derive`. That crate has the documentation.
+//! `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature `derive`. That crate contains the
+//! documentation.
 //!
-//! An attribute is parsed (`attribute`), checked against the fields of its variant, and written (`implementation`) as an arm
-//! of one match. Code that depends on features of `tower-error-envelope` is written by that crate's own macros.
+//! An attribute is parsed (`attribute`), and checked against the fields of its variant. Then it is written
+//! (`implementation`) as an arm of one match. If code depends on features of `tower-error-envelope`, that crate's own
+//! macros write it.
 
 mod attribute;
 mod implementation;
@@ -35,8 +37,8 @@ fn write(input: &DeriveInput, library: &str) -> TokenStream {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Tests a custom code whose name has not the form of a code. The compiler's message quotes the standard library's
-/// sources only where they are installed, so its text cannot be tested.
+/// Tests a custom code whose name does not have the form of a code. The compiler's message quotes the standard
+/// library's sources only where they are installed, so its text cannot be tested.
 ///
 /// ```compile_fail,E0080
 /// #[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]

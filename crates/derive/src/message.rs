@@ -1,10 +1,10 @@
-//! Writes the code for `message = "…"`: a format string whose placeholders are names or numbers of fields.
+//! Writes the code for `message = "…"`, a format string whose placeholders are names or numbers of fields.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
-/// Writes the message. A string literal is a format string with the names of fields, as in `format!`; any other
+/// Writes the message. A string literal is a format string with the names of fields, as in `format!`. Any other
 /// expression is the message itself.
 pub(crate) fn write(message: &Expr) -> TokenStream {
     match message {
@@ -20,7 +20,8 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
-/// The text that a document shows: a format string with the names of its fields. `None` for any other expression.
+/// Returns the text that a document shows, which is a format string with the names of its fields. Returns `None` for
+/// any other expression.
 pub(crate) fn documented(message: &Expr) -> Option<String> {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),

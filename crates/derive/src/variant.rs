@@ -48,8 +48,8 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The binding of the field that the `with` function gets: the only field, or else the one that thiserror takes as
-    /// the error's source.
+    /// Returns the binding of the field that the `with` function gets. It is the only field, or else the field that
+    /// thiserror uses as the error's source.
     fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
@@ -60,12 +60,13 @@ impl<'a> Variant<'a> {
         Some(binding(at, field))
     }
 
-    /// Whether the variant's code depends on the value of the wrapped error, and so is unknown at compile time.
+    /// Returns true if the variant's code depends on the value of the wrapped error, so that it is unknown at compile
+    /// time.
     pub(crate) fn has_unknown_code(&self) -> bool {
         self.fault.with.is_some()
     }
 
-    /// The field of a transparent variant.
+    /// Returns the field of a transparent variant.
     pub(crate) fn inner(&self) -> Option<&'a Type> {
         let mut fields = self.fields.iter();
         match (self.fault.transparent, fields.next(), fields.next()) {
@@ -74,7 +75,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The code as a constant expression; `None` if it comes from the inner error.
+    /// Returns the code as a constant expression, or `None` if it comes from the inner error.
     pub(crate) fn code(&self) -> Option<TokenStream> {
         if self.fault.transparent.is_some() || self.has_unknown_code() {
             return None;
@@ -86,7 +87,7 @@ impl<'a> Variant<'a> {
         })
     }
 
-    /// What the documentation shows of a variant, as a constant expression; `None` if its code is not constant.
+    /// Returns the constant expression for the documentation of a variant, or `None` if its code is not constant.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
         let status = match &self.fault.status {
@@ -115,8 +116,8 @@ impl<'a> Variant<'a> {
         Some(quote!(__error_envelope::__private::Detail { name: #name, schemas: #schemas }))
     }
 
-    /// A constant that the compiler always evaluates, so that an invalid name or status is a compile error, and a status
-    /// without a code.
+    /// Returns a constant that the compiler always evaluates. An invalid name or status, or a status without a code, is
+    /// thus a compile error.
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let code = match (&self.fault.code, &self.fault.status) {
             (Some(Code::Custom(name, status)), _) => custom(name, status),
@@ -128,7 +129,7 @@ impl<'a> Variant<'a> {
         Some(quote!(const _: __error_envelope::ErrorCode = #code;))
     }
 
-    /// The match arm that returns the variant's code.
+    /// Returns the match arm that returns the variant's code.
     pub(crate) fn code_arm(&self) -> TokenStream {
         let (constructor, pattern) = (&self.constructor, self.pattern());
         match self.code() {
@@ -140,7 +141,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The match arm that returns the variant's fault.
+    /// Returns the match arm that returns the variant's fault.
     pub(crate) fn fault_arm(&self) -> Result<TokenStream> {
         let pattern = self.pattern();
         if self.inner().is_some() {
@@ -150,9 +151,9 @@ impl<'a> Variant<'a> {
         Ok(quote!(#pattern => #fault,))
     }
 
-    /// The match arm that turns the inner error into its fault, with that error's cause.
+    /// Returns the match arm that turns the inner error into its fault, with that error's cause.
     ///
-    /// `None` without an inner error: the error itself is the cause then.
+    /// Returns `None` if there is no inner error. The error itself is then the cause.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
@@ -209,7 +210,8 @@ impl<'a> Variant<'a> {
         Ok(fault)
     }
 
-    /// The fault that the `with` function returns. If its types do not fit, the compiler reports it at the function.
+    /// Returns the fault that the `with` function returns. If its types do not fit, the compiler reports it at the
+    /// function.
     fn with(&self) -> Option<TokenStream> {
         let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
@@ -231,19 +233,20 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// Whether the type is written as `anyhow::Error`.
+/// Returns true if the type is written as `anyhow::Error`.
 fn is_anyhow(field: &Type) -> bool {
     let Type::Path(path) = field else { return false };
     let names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
     names.take(2).eq(["Error", "anyhow"])
 }
 
-/// The name of a detail: that of its field, unless the attribute gives another.
+/// Returns the name of a detail. It is that of its field, unless the attribute sets another.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
 
-/// The type behind references and `Cow`, which is serialized in the same way. utoipa has no schema for most of these.
+/// Returns the type behind references and `Cow`, which is serialized in the same way. utoipa has no schema for most of
+/// these.
 fn serialized(field: &Type) -> &Type {
     let inner = match field {
         Type::Reference(reference) => Some(&*reference.elem),
@@ -265,7 +268,7 @@ fn member(at: usize, field: &Field) -> Member {
     field.ident.clone().map_or(Member::from(at), Member::from)
 }
 
-/// The name to which a field is bound in patterns; a field without a name gets `_0`, `_1` and so on.
+/// Returns the name to which a field is bound in patterns. A field without a name gets `_0`, `_1` and so on.
 fn binding(at: usize, field: &Field) -> Ident {
     field.ident.clone().unwrap_or_else(|| format_ident!("_{at}"))
 }

@@ -5,16 +5,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
-/// Up to this many headers, comparing all names is faster than hashing one name to look it up.
+/// The number of headers up to which comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
-/// The values of that name. Most heads are short, so searching them costs less than hashing the name.
+/// Returns the values of the header with that name. Most heads are short, so searching them costs less than hashing the
+/// name.
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// Whether a header has a checksum of the body: those of RFC 9530 and its predecessors, and those of object stores (R6).
+/// Returns true if a header contains a checksum of the body. These are the headers of RFC 9530 and its predecessors,
+/// and those of object stores (R6).
 pub fn is_checksum(name: &str) -> bool {
     matches!(
         name,
@@ -29,12 +31,12 @@ pub fn is_checksum(name: &str) -> bool {
     ) || name.starts_with("x-amz-checksum-")
 }
 
-/// The elements of a comma-separated header line.
+/// Returns the elements of a comma-separated header line.
 pub fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
 }
 
-/// The first value of that name.
+/// Returns the first value of the header with that name.
 #[inline]
 pub fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
@@ -43,13 +45,14 @@ pub fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h Header
     lines(headers, name).next()
 }
 
-/// The value of that name; `None` if there is none, or more than one.
+/// Returns the value of the header with that name. Returns `None` if there is no such line, or more than one.
 #[inline]
 pub fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     at_most_one(headers, name).flatten()
 }
 
-/// The value of that name, if there is exactly one. `Some(None)` if there is none; `None` if there are several.
+/// Returns the value of the header with that name, if there is exactly one line. Returns `Some(None)` if there is no
+/// line, and `None` if there are several.
 #[inline]
 pub fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {
@@ -62,8 +65,8 @@ pub fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Whether a service that passes headers on as CGI does sees the same header in two names (RFC 3875 §4.1.18): CGI
-/// ignores letter case, and reads every character except letters and digits as `_`.
+/// Returns true if a service that passes headers on like CGI confuses two names (RFC 3875 §4.1.18). CGI ignores letter
+/// case, and reads every character except letters and digits as `_`.
 ///
 /// ```
 /// use error_envelope_core::session::is_same_to_cgi;
@@ -77,8 +80,8 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// The value of that name, and whether a service may confuse another line with it: one with the same name, or with a
-/// name that is [the same to CGI](is_same_to_cgi).
+/// Returns the value of the header with that name, and true if a service may confuse another line with it. That line
+/// has the same name, or a name that is [the same to CGI](is_same_to_cgi).
 pub fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Comparing lengths first is cheaper than hashing the name.
@@ -103,7 +106,7 @@ pub struct Lengths(u32);
 impl Lengths {
     /// # Panics
     ///
-    /// If a name has more than 31 bytes.
+    /// Panics if a name has more than 31 bytes.
     pub const fn from_names(names: &[&str]) -> Self {
         let (mut lengths, mut at) = (0, 0);
         while at < names.len() {
@@ -118,14 +121,14 @@ impl Lengths {
         Self(self.0 | other.0)
     }
 
-    /// A quick check: if it returns false, no name has this length. Lengths count modulo 32.
+    /// Returns false if no name has this length. This is a quick check, because lengths are compared modulo 32.
     #[inline]
     pub const fn may_have(self, length: usize) -> bool {
         self.0 >> (length % 32) & 1 == 1
     }
 }
 
-/// Whether there is a header with that name.
+/// Returns true if there is a header with that name.
 #[inline]
 pub fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     if headers.keys_len() > FEW { headers.contains_key(name) } else { headers.keys().any(|it| it == name) }

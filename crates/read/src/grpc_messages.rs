@@ -1,6 +1,6 @@
-//! Finds messages in a stream of bytes, however the stream is cut into chunks (section P). Before each message are one
-//! byte of flags and four bytes of its length, big-endian. In gRPC-Web's text form all of this is in base64, and each
-//! chunk may have its own padding.
+//! Finds messages in a stream of bytes, in chunks of any size (section P). Before each message are one byte of flags
+//! and four bytes of its length, big-endian. In gRPC-Web's text form, all of this is in base64, and each chunk may have
+//! separate padding.
 
 use std::ops::ControlFlow;
 
@@ -13,26 +13,27 @@ pub struct MessageDecoder {
     text: Option<Text>,
     prefix: [u8; 5],
     have: u8,
-    /// How many bytes of the message are still missing.
+    /// The number of bytes of the message that are still missing.
     left: u32,
 }
 
 /// An item of the stream.
 pub enum DecodedItem<'a> {
     Prefix(MessagePrefix),
-    /// A part of the message behind the last prefix.
+    /// A part of the message after the last prefix.
     Payload(&'a [u8]),
 }
 
 /// The length of a prefix in bytes.
 pub const PREFIX_LEN: u64 = 5;
 
-/// Whether these bytes are exactly one message with its prefix.
+/// Returns true if these bytes are exactly one message with its prefix.
 pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
-/// Where the last message begins, in bytes that end with it. The first `begun` bytes belong to an earlier message.
+/// Returns the position of the last message, in bytes that end with it. The first `begun` bytes belong to an earlier
+/// message.
 pub fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     let mut at = begun;
     loop {
@@ -45,7 +46,7 @@ pub fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     }
 }
 
-/// The decoded text; `None` if it is not base64.
+/// Returns the decoded text, or `None` if it is not base64.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut reader = Text::default();
@@ -64,7 +65,8 @@ pub struct MessagePrefix {
 }
 
 impl MessagePrefix {
-    /// Whether a message of some protocol may have these flags: compressed, Connect's end, gRPC-Web's trailers.
+    /// Returns true if a message of some protocol may have these flags: compressed, Connect's end, or gRPC-Web's
+    /// trailers.
     pub const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
     }
@@ -79,7 +81,7 @@ pub const END_STREAM: u8 = 0x02;
 /// The flag of gRPC-Web's trailers.
 pub const TRAILERS: u8 = 0x80;
 
-/// The stream is not base64, as its text form requires.
+/// The error for a stream that is not base64, which its text form requires.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidBase64;
 
@@ -88,7 +90,7 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Whether these bytes are one whole message, as most chunks are: then nothing of them must be stored.
+    /// Returns true if these bytes are one whole message, like most chunks. Nothing of them must then be stored.
     pub fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
@@ -105,19 +107,19 @@ impl MessageDecoder {
         read
     }
 
-    /// Whether the stream is between two messages, so that another message may follow.
+    /// Returns true if the stream is between two messages, so that another message may follow.
     pub fn is_between_messages(&self) -> bool {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
     }
 
-    /// How many bytes are missing of the message that has begun, after decoding. `None` in its prefix, or in a group of
-    /// four characters.
+    /// Returns the number of missing bytes of the message that has begun, after decoding. Returns `None` in the middle
+    /// of a prefix, or of a group of four characters.
     pub fn payload_left(&self) -> Option<usize> {
         let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
         if is_aligned { usize::try_from(self.left).ok() } else { None }
     }
 
-    /// How many bytes of the stream are missing until the end of the message that has begun.
+    /// Returns the number of bytes of the stream that are missing until the end of the message that has begun.
     pub fn left(&self) -> u64 {
         let left = u64::from(self.left);
         if self.text.is_some() { left.div_ceil(3) * 4 } else { left }
@@ -162,7 +164,7 @@ impl MessageDecoder {
     }
 }
 
-/// Decodes base64 as it comes: stores the characters of an incomplete group of four.
+/// Decodes base64 in chunks. It stores the characters of an incomplete group of four.
 #[derive(Debug, Default)]
 struct Text {
     quantum: [u8; 4],
@@ -201,7 +203,7 @@ mod tests {
 
     type Message = (u8, Vec<u8>);
 
-    /// The messages of a stream that comes in these chunks, and whether it ends between two.
+    /// Returns the messages of a stream that comes in these chunks, and true if it ends between two messages.
     fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), InvalidBase64> {
         let mut frames = MessageDecoder::new(is_text);
         let mut messages: Vec<Message> = Vec::new();

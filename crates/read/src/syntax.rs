@@ -3,12 +3,13 @@
 use crate::json::end_of_quoted;
 use crate::message::has_any;
 
-/// Whether a byte may be part of a token (§5.6.2).
+/// Returns true if a byte may be part of a token (§5.6.2).
 pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes that has a host and no credentials.
+/// Returns true if a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes that has a host and no
+/// credentials.
 pub fn is_https_uri(text: &str) -> bool {
     let is_uri_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]!$&'()*+,;=%".contains(&byte);
     let Some(rest) = text.strip_prefix("https://").filter(|rest| rest.bytes().all(is_uri_byte)) else { return false };
@@ -16,13 +17,13 @@ pub fn is_https_uri(text: &str) -> bool {
     text.len() <= 1024 && authority.is_some_and(|it| !it.host().is_empty())
 }
 
-/// The token at the beginning, which may be empty, and the text behind it.
+/// Returns the token at the beginning, which may be empty, and the text after it.
 fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len()))
 }
 
-/// The elements of a list (§5.6.1), without white space around them. Empty elements are included. A comma in a quoted
-/// string separates nothing.
+/// Returns the elements of a list (§5.6.1), without white space around them. Empty elements are included. A comma in a
+/// quoted string is not a separator.
 pub fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = line.split(move |byte| {
@@ -33,16 +34,18 @@ pub fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts.map(<[u8]>::trim_ascii)
 }
 
-/// Whether a media type has neither parameters nor white space, so that it need not be parsed. Most have none.
+/// Returns true if a media type has neither parameters nor white space, so that it need not be parsed. Most have
+/// neither.
 #[inline]
 pub(crate) fn is_bare_type(value: &[u8]) -> bool {
     value == b"application/json" || !has_any(value, [b';', b' ', b'\t'])
 }
 
-/// The type and the subtype in a media type or range (§8.3.1), without white space around them. Calls `parameter` with
-/// each name and value, which still has its quotes, and expects it to return whether the parameter is allowed.
+/// Returns the type and the subtype in a media type or range (§8.3.1), without white space around them. It calls
+/// `parameter` with each name and value. The value still has its quotes. `parameter` must return true if the parameter
+/// is allowed.
 ///
-/// `None` if the value is malformed, or if a parameter is not allowed.
+/// Returns `None` if the value is malformed, or if a parameter is not allowed.
 pub fn media_type<'a>(
     text: &'a [u8],
     mut parameter: impl FnMut(&'a [u8], &'a [u8]) -> bool,
@@ -65,7 +68,8 @@ pub fn media_type<'a>(
     (!kind.is_empty() && !subtype.is_empty()).then_some((kind, subtype))
 }
 
-/// The token or the quoted string at the beginning, and the text behind it. It is empty if there is neither.
+/// Returns the token or the quoted string at the beginning, and the text after it. The first part is empty if there is
+/// neither.
 fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     if !text.starts_with(b"\"") {
         return split_token(text);

@@ -1,11 +1,12 @@
-//! The path and the query of a request, until its response is known: what the client sent there is not repeated (E9).
+//! The path and the query of a request, until its response is known. Errors do not repeat what the client sent there
+//! (E9).
 
 use http::uri::PathAndQuery;
 
-/// As many bytes as fit beside the length into the room of a [`PathAndQuery`].
+/// The number of bytes that fit, next to the length, into the size of a [`PathAndQuery`].
 const INLINE: usize = 38;
 
-/// The target of a request. A short one is copied, because a clone costs more: it counts its owners.
+/// The target of a request. A short target is copied, because a clone costs more: it counts its owners.
 #[derive(Debug)]
 pub enum Target {
     Unknown,
@@ -13,7 +14,7 @@ pub enum Target {
     Long(PathAndQuery),
 }
 
-/// The target of no request.
+/// The target for a response without a known request.
 pub static UNKNOWN: Target = Target::Unknown;
 
 impl Target {

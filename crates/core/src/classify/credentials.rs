@@ -10,7 +10,7 @@ use http_auth::parser::ChallengeParser;
 use crate::code::ErrorCode;
 use crate::syntax::elements;
 
-/// The credentials that a request carried, as far as an inner 401 needs them.
+/// The credentials of a request, as far as the code of an inner 401 depends on them.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
     None,
@@ -49,7 +49,7 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// `has_key`: one of the headers from which services read keys has a value.
+    /// `has_key` is true if one of the headers from which services read keys has a value.
     pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {
@@ -77,7 +77,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// Returns the code of an inner 401 that names no code.
+/// Returns the code of an inner 401 that states no code itself.
 pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
@@ -103,8 +103,8 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
     unparsed && elements(line.as_bytes()).any(begins)
 }
 
-/// Returns true if a challenge reports an expired token. RFC 6750 has one error for every fault of a token: only the
-/// description mentions the expiry.
+/// Returns true if a challenge reports an expired token. RFC 6750 defines one error for every fault of a token, so only
+/// the description mentions the expiry.
 fn reports_expiry(response: &HeaderMap) -> bool {
     any_challenge(response, &|challenge| {
         let param = |name: &str| {

@@ -1,5 +1,5 @@
-//! Step 2: decides the code of an inner error; the first source that has one wins (R1). The source is also for
-//! the log and for explanations (L1).
+//! Step 2: decides the code of an inner error. The first source that has a code decides (R1). The log and explanations
+//! also show the source (L1).
 
 use http::{HeaderMap, StatusCode};
 
@@ -14,15 +14,15 @@ use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Sha
 pub(super) struct Decision<'k> {
     pub(super) code: ErrorCode,
     pub(super) source: CodeSource<'k>,
-    /// The service's response determines the code; else only the status does (P1).
+    /// True if the service's response determines the code, and false if only its status does (P1).
     pub(super) is_code_named: bool,
-    /// The fields besides code and message may reach the client (R3).
+    /// True if the fields other than code and message may reach the client (R3).
     pub(super) passes: bool,
-    /// How many issues are missing from the issue list in those fields (R4).
+    /// The number of issues that are missing from the issue list in those fields (R4).
     pub(super) more_issues: usize,
 }
 
-/// What decided the code.
+/// The source that decided the code.
 pub(super) enum CodeSource<'k> {
     /// An inner layer wrote the body, which must not change (E7).
     Layer {
@@ -50,7 +50,7 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     };
     let is_code_named = match source {
         CodeSource::Layer { .. } | CodeSource::Rule(..) => true,
-        // If the body keeps its shape, the code counts as the service's, although the status decided it.
+        // If the body keeps its shape, the code is treated as the service's, although the status decided it.
         CodeSource::UnknownLayer => parsed.kept != KeptForm::Nothing,
         CodeSource::Dialect => body.is_some_and(|body| body.meaning != DialectCode::ByStatus),
         CodeSource::Otherwise(_) => false,
@@ -116,8 +116,8 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// Returns the code of a body in a shape that the policy can also write. It counts as a canonical code (R15). On a 5xx,
-/// an unknown code or a text counts only if an inner layer wrote it.
+/// Returns the code of a body in a shape that the policy can also write. It is treated as a canonical code (R15). On a
+/// 5xx, an unknown code or a text is used only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
@@ -135,7 +135,7 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
     let source = if parsed.policy.negotiated {
-        // If the client chose the shape, a body that a layer wrote has the same code as the head.
+        // If the client chose the shape, a body that a layer wrote contains the same code as the head.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
     } else if parsed.policy.by_status && !head.known {
         None
@@ -171,7 +171,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     {
         return Some(code);
     }
-    // What a policy's shape writes for a whole status may also be the name of a code.
+    // A shape of the policy writes this name for a whole status, although it may also be the name of a code.
     if body.meaning == DialectCode::ByStatus
         && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
     {
@@ -180,7 +180,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();
-        // Of a 5xx in no shape that has codes, the code of a client's error is data, and its text may be a database's.
+        // If a 5xx is in a shape without codes, the code of a client's error is data, and its text may be a database's.
         let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape.has_codes());
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
@@ -192,7 +192,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     }
 }
 
-/// Returns the code of the status; on a 401, the code that the request's credentials lead to.
+/// Returns the code of the status. On a 401, the request's credentials decide the code.
 pub(super) fn code_of_status(
     status: StatusCode,
     headers: &HeaderMap,
@@ -205,7 +205,7 @@ pub(super) fn code_of_status(
     }
 }
 
-/// What decided the code of an inner error: the first of these sources that had a code (R1).
+/// The source that decided the code of an inner error: the first of these sources that had a code (R1).
 ///
 /// ```
 /// use tower_error_envelope::session::DecidedBy;
@@ -244,8 +244,8 @@ impl DecidedBy {
     }
 }
 
-/// Returns true if an unknown code may be written to the log (L3): it must look like the name of an error, which has
-/// several words or capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3). It must look like the name of an error, with several
+/// words or with capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -259,7 +259,7 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Returns true if a word has only letters, with at most four digits at its end. The digits may also stand alone.
+/// Returns true if a word contains only letters, with at most four digits at its end. The digits may also stand alone.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

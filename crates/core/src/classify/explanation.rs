@@ -1,4 +1,4 @@
-//! What each step found that chooses the code of an inner error (R1). Programs show it to explain the code.
+//! The findings of each step that chooses the code of an inner error (R1). Programs show them to explain the code.
 
 use super::decide::DecidedBy;
 use super::decide::{self, CodeSource, Decision};
@@ -12,12 +12,13 @@ use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code in a layer's `x-error-code`: read if no code is in a body, or if the body is in the client's dialect.
+    /// The code in a layer's `x-error-code`. It is read if the body has no code, or if the body is in the client's
+    /// dialect.
     pub header: Option<String>,
-    /// The body is in the format of a protocol (R10).
+    /// True if the body is in the format of a protocol (R10).
     pub is_protocol: bool,
-    /// The policy's own shapes that did not match, in the order in which they were tried. Each has the condition that
-    /// the body does not fulfil (R15).
+    /// The policy's own shapes that did not match, in the order in which they were tried. Next to each shape is the
+    /// condition that the body does not fulfil (R15).
     pub other_shapes: Vec<(CustomShape, String)>,
     /// The shape that matched.
     pub shape: Option<Shape>,
@@ -25,9 +26,10 @@ pub struct Explanation {
     pub codes: Vec<String>,
     /// The error's text.
     pub message: Option<String>,
-    /// The body has a list of issues (E8).
+    /// True if the body has a list of issues (E8).
     pub lists_issues: bool,
-    /// For each rule that was tried, the key of the condition that did not match; the last rule may have matched.
+    /// For each rule that was tried, the key of the condition that did not match, or `None` if the rule matched. Only
+    /// the last rule can match.
     pub rules: Vec<Option<&'static str>>,
 }
 
@@ -58,7 +60,7 @@ impl Explanation {
         it
     }
 
-    /// Notes why the body was not in those shapes of the policy that were tried before the one that matched.
+    /// Notes why the body was not in the shapes of the policy that were tried before the shape that matched.
     fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
         let missing = |shape: &CustomShape| Some((*shape, shape.misfit(body)?));
         self.other_shapes = shapes.iter().map_while(missing).collect();

@@ -1,9 +1,17 @@
 //! Turns the error value of an inner service into a fault (F1).
 //!
-//! Checks in this order, each over the whole chain of causes: a typed fault; a fault of the adapter's [`Recogniser`],
-//! such as from a tonic status; a body over a limit; a time-out; load shedding; a closed or failed buffer; an
-//! upstream's connection. Anything else is `internal_error`. The meter's result for the request's body, and the user's
-//! own classifier, come first (see `session`). This module recognises errors of the standard library and of body
+//! It looks for these kinds of errors in this order, each in the whole chain of causes:
+//!
+//! 1. a typed fault
+//! 2. a fault that the adapter's [`Recogniser`] returns, for example for a tonic status
+//! 3. a body over a limit
+//! 4. a timeout
+//! 5. load shedding
+//! 6. a closed or failed buffer
+//! 7. a failed connection of an upstream
+//!
+//! Anything else is `internal_error`. The meter's result for the request's body, and the user's own classifier, are
+//! checked before all of these (see `session`). This module recognises errors of the standard library and of body
 //! limits. The recogniser recognises errors of tower, hyper and tonic.
 
 use std::error::Error;
@@ -15,18 +23,18 @@ use crate::cause::chain;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// What kind of error a value was recognised as.
+/// The kind of an error.
 pub(crate) enum ErrorKind<'e> {
     /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// A code if the connection to an upstream failed. An error of `poll_ready` never has this kind (F3).
+    /// The connection to an upstream failed, with the code for that. An error of `poll_ready` never has this kind (F3).
     Upstream(ErrorCode),
     Nothing,
 }
 
 impl<'e> ErrorKind<'e> {
-    /// Checks each cause once; the most specific kind wins.
+    /// Checks each cause once. The most specific kind is returned.
     pub(crate) fn new(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
         for cause in chain(error) {
@@ -81,21 +89,21 @@ pub enum CauseKind {
     Shed,
     /// The service's buffer failed or is closed: `service_unavailable`.
     Buffer,
-    /// A connection failed, or closed before a valid head: `other`, or `service_unavailable` if the service was not
-    /// ready.
+    /// A connection failed, or closed before a valid head. The code is `other`, or `service_unavailable` if the service
+    /// was not ready.
     Connection,
 }
 
 /// The result of a [`Recogniser`].
 #[derive(Debug)]
 pub enum Recognised {
-    /// The error is this fault, whatever its causes are.
+    /// The error is this fault, regardless of its causes.
     Fault(Fault),
     /// The kind of the error's most specific cause.
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates; it checks the whole chain of causes (F1).
+/// Recognises errors whose types are from other crates. It checks the whole chain of causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

@@ -1,16 +1,16 @@
 //! Turns an inner error into a [`Fault`].
 //!
-//! [`response`] reads an inner 4xx/5xx in five steps, unless it has only a status, or a line of text. Each step is a
-//! function of the results before it:
+//! [`response`] reads an inner 4xx or 5xx in five steps, unless the response consists only of a status or a line of
+//! text. Each step is a function of the results before it:
 //!
 //! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
 //! 2. [`decide`](decide::decide): the code
 //! 3. [`text`](rewrite::text): the text
-//! 4. [`details`](reply_details::ReplyDetails): the fields besides them
+//! 4. [`details`](reply_details::ReplyDetails): the fields in addition to code and text
 //! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
-//! The first match decides the code (R1), unless the response has a `Fault` in its extensions, which
-//! `session::responding` looks for first:
+//! The first match in this list decides the code (R1). But if the response has a `Fault` in its extensions,
+//! `session::responding` uses that fault instead.
 //!
 //! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
 //!    dialect, which may have no place for it (E7)
@@ -51,7 +51,7 @@ use parse::{Parsed, lenient, parse};
 pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::{Retained, Rewrite, with_issue_list};
 
-/// Decides how to rewrite an inner 4xx or 5xx, from its head and from what was read of its body.
+/// Decides how to rewrite an inner 4xx or 5xx, from its head and from the part of its body that was read.
 pub(crate) fn response<'b>(
     inner: &Inner<'_, 'b>,
     request: &RequestContext<'_>,
@@ -75,8 +75,8 @@ fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, polic
     }
 }
 
-/// Handles an error with only a status in a short way. Most errors of routers are of this kind: the other steps have
-/// nothing to do.
+/// Handles an error that consists only of a status in a short way. Most errors of routers are of this kind, and the
+/// other steps would find nothing in them.
 fn rewrite_status_alone(
     inner: &Inner<'_, '_>,
     request: &RequestContext<'_>,
@@ -87,8 +87,8 @@ fn rewrite_status_alone(
     Rewrite::of_status(fault, by)
 }
 
-/// Returns the line that is the whole body. `None` if the full steps are needed: the policy has rules, the status may
-/// have the sentences of a framework (R13), or secrets are to be removed (R17).
+/// Returns the line that is the whole body. Returns `None` if the full steps are needed, because the policy has rules,
+/// the body may contain the sentences of a framework (R13), or secrets must be removed (R17).
 #[inline]
 fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
@@ -112,7 +112,7 @@ fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestConte
     Rewrite::of_line(fault, by, text)
 }
 
-/// Returns the text for the client; `None` if the line is not a message.
+/// Returns the text for the client, or `None` if the line is not a message.
 fn text_of_line(line: &str, status: StatusCode) -> Option<Cow<'_, str>> {
     let read = framework_text::read(line, status, false);
     if read.client_message == framework_text::ClientMessage::All { message::from_foreign_text(line) } else { None }
@@ -161,7 +161,7 @@ mod tests {
     use crate::code::CodeSet;
     use crate::dialect::Dialect;
 
-    /// Returns what the client and the log get.
+    /// Returns all that the client and the log get.
     fn facts(it: &Rewrite<'_>) -> String {
         let (fault, text) = it.parts();
         let own = (it.retained, it.is_code_named, it.by, it.rule, it.to_status);

@@ -31,30 +31,30 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) bytes: &'b [u8],
     /// The service's own words in the status line (R3).
     pub(super) reason: Option<&'b str>,
-    /// The content of the body, or the content that replaces it: see [`replace`].
+    /// The content of the body, or the content that replaces it (see [`replace`]).
     pub(super) content: &'c ParsedBody<'b>,
     pub(super) kept: KeptForm,
-    /// The body is in the format of a protocol, whether it keeps that format or not (R10).
+    /// True if the body is in the format of a protocol, whether or not it keeps that format (R10).
     pub(super) is_protocol: bool,
-    /// The body's media type; `None` if no rule can compare it.
+    /// The body's media type, or `None` if no rule can compare it.
     pub(super) media_type: Option<&'c str>,
     /// The code in the head, if an inner layer may have written the body (E7).
     pub(super) head: Option<Envelope<'static>>,
-    /// A layer surely wrote the code in the head, so that the text of a 5xx may pass. Services, too, may send a header
-    /// of that name.
+    /// True if it is certain that a layer wrote the code in the head, so that the text of a 5xx may pass. Services may
+    /// send a header of that name, too.
     pub(super) is_vouched: bool,
-    /// The body is in the client's own dialect.
+    /// True if the body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// The body keeps its shape, as far as its parts may pass (R12).
+    /// True if the body keeps its shape, as far as its parts may pass (R12).
     pub(super) stays: bool,
-    /// The body has an issue list, and the status allows one (E8).
+    /// True if the body has an issue list, and the status allows one (E8).
     pub(super) lists_issues: bool,
 }
 
-/// What a body keeps of its form, whatever the client's dialect.
+/// The parts of its form that a body keeps, regardless of the client's dialect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptForm {
-    /// Nothing: the body is rewritten.
+    /// The body keeps nothing and is rewritten.
     Nothing,
     /// A page that a layer wrote (R16, R18).
     Page(PageType),
@@ -84,7 +84,7 @@ pub(super) fn parse<'b>(
     }
 }
 
-/// Returns the error with the body as a more lenient parser reads it, if the strict one read nothing (R3): its text
+/// Returns the error with the body as a more lenient parser reads it (R3), if the strict parser read nothing. Its text
 /// becomes UTF-8, and its JSON is repaired.
 #[inline]
 pub(super) fn lenient<'h, 'b>(body: &ParsedBody<'_>, inner: &Inner<'h, 'b>) -> Option<Inner<'h, 'b>> {
@@ -154,7 +154,7 @@ fn replace<'b>(
     policy: &PolicyView<'_>,
 ) -> KeptForm {
     let (content, kept) = match *body {
-        // Markdown is a text, too.
+        // Markdown is also a text.
         ParsedBody::Foreign(ref foreign) if !foreign.is_json() && page_of_layer(inner).is_some() => {
             content_without_body(inner, policy)
         }
@@ -167,7 +167,7 @@ fn replace<'b>(
     kept
 }
 
-/// Returns the content of a body that is empty or could not be read: the head may have its code, and the status line
+/// Returns the content of a body that is empty or could not be read. The head may contain its code, and the status line
 /// its text.
 fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
@@ -181,7 +181,7 @@ fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (
 }
 
 /// Returns the content of a protocol's body. If the body keeps its form, an inner layer may have put a code into the
-/// head, and has reported the error already (E7). Otherwise it is read like any foreign body.
+/// head, and has then already reported the error (E7). Otherwise the body is read like any foreign body.
 fn content_of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
@@ -224,7 +224,7 @@ fn kept_form(
     }
 }
 
-/// A protocol's name for an error is not a canonical code. On a 5xx, it must not make the text safe to send.
+/// A protocol's name for an error is not a canonical code. It must not make the text of a 5xx safe to send.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
@@ -232,12 +232,13 @@ fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<
     foreign
 }
 
-/// What replaces the received body while an error is read: it is kept here, because results borrow from it.
+/// The bytes that replace the received body while an error is read. They are kept here, because results borrow from
+/// them.
 #[derive(Default)]
 pub(crate) struct ChangedBody {
-    /// Repaired for the parser (R3).
+    /// The body after it was repaired for the parser (R3).
     pub(super) repaired: OnceCell<Vec<u8>>,
-    /// Without its secrets (R17), and the text in the status line.
+    /// The body without its secrets (R17), and the text in the status line.
     #[cfg(feature = "redact")]
     pub(super) redacted: OnceCell<(Vec<u8>, Option<String>)>,
 }
@@ -247,22 +248,23 @@ pub(crate) struct ChangedBody {
 pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'h HeaderMap,
-    /// The whole body. `None` if it cannot be read: it is the response to HEAD, too long, too late, cut off or encoded.
+    /// The whole body. It is `None` if it cannot be read: in a response to HEAD, or if it is too long, too late, cut
+    /// off or encoded.
     pub(crate) body: Option<&'b [u8]>,
-    /// The text of an error whose body has none: the [words of the service's own](super::reason::own_words) in the
-    /// status line.
+    /// The text of an error whose body has no text: the [service's own words](super::reason::own_words) in the status
+    /// line.
     pub(crate) reason: Option<&'b str>,
     pub(crate) changed: &'b ChangedBody,
 }
 
 impl<'h, 'b> Inner<'h, 'b> {
-    /// Returns the body; empty if it cannot be read.
+    /// Returns the body. It is empty if it cannot be read.
     pub(super) fn bytes(&self) -> &'b [u8] {
         self.body.unwrap_or_default()
     }
 
-    /// Returns true if the response has nothing but its status: no headers, no body and no words of its own in the
-    /// status line.
+    /// Returns true if the response consists only of its status: it has no headers, no body and no words of its own in
+    /// the status line.
     pub(super) fn is_status_alone(&self) -> bool {
         self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
     }
@@ -276,35 +278,35 @@ impl<'h, 'b> Inner<'h, 'b> {
     }
 }
 
-/// The facts about the request that the answer to it depends on.
+/// The facts about the request on which the answer to it depends.
 pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
-    /// The path and the query as sent, if the rest of the body is kept (E9).
+    /// The path and the query as they were sent, if the rest of the body is kept (E9).
     pub(crate) target: &'a Target,
     pub(crate) body_format: BodyFormat,
 }
 
-/// The format of a request's body: of those that an OAuth server accepts (R10).
+/// The format of a request's body, among those that an OAuth server accepts (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFormat {
     /// A form, as RFC 6749 and its extensions require.
     Form,
     /// JSON, as RFC 7591 requires.
     Json,
-    /// Anything else, or no body.
+    /// Another format, or no body.
     Other,
 }
 
-/// Which protocols keep the shape of their errors (R10).
+/// The protocols that keep the shape of their errors (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Only those that keep it even under `protocols = "rewrite"`.
+    /// Only the protocols that keep it even under `protocols = "rewrite"`.
     Some,
-    /// None, because the client of an RPC call reads only the call's own protocol.
+    /// No protocol, because the client of an RPC call reads only the call's own protocol.
     Nothing,
 }
 
@@ -330,19 +332,20 @@ pub(crate) struct PolicyView<'a> {
     /// The policy's own shapes (R15).
     pub(crate) shapes: &'a [CustomShape],
     pub(crate) rules: &'a [Arc<Rule>],
-    /// If a canonical code is unknown, the status decides instead (E2).
+    /// True if the status decides instead of an unknown canonical code (E2).
     pub(crate) by_status: bool,
     pub(crate) protocols: KeptProtocols,
-    /// Secrets in texts are to be replaced (R17).
+    /// True if secrets in texts must be replaced (R17).
     #[cfg(feature = "redact")]
     pub(crate) redact: bool,
     /// The names of the fields that may pass into the details (R14).
     pub(crate) kept: &'a [Box<str>],
-    /// The sentences and codes that no rule reads may pass into the details (E9).
+    /// True if the sentences and codes that no rule reads may pass into the details (E9).
     pub(crate) keeps_rest: bool,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
+    /// True if the client chose this dialect with its `accept` (R11). A body that is already in this dialect is then
+    /// rewritten, too.
     pub(crate) negotiated: bool,
     /// The page that the client gets (R16, R18).
     pub(crate) page: Option<PageType>,
@@ -372,8 +375,8 @@ impl<'a> PolicyView<'a> {
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Returns the code in a response's head, as an envelope without a text (R1). `None` if the head has no code, or more
-/// than one.
+/// Returns the code in a response's head, as an envelope without a text (R1). Returns `None` if the head has no code,
+/// or more than one.
 pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
     if headers.is_empty() {
         return None;
@@ -384,7 +387,7 @@ pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<E
     Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 
-/// Returns the page as which an inner layer wrote the body (R16, R18).
+/// Returns the type of page that an inner layer wrote as the body (R16, R18).
 fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
     let page = PageType::of_media_type(dialect::media_type(inner.headers)?)?;
     let id = inner.headers.get(X_REQUEST_ID)?.to_str().ok()?;
@@ -395,7 +398,8 @@ fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
     (is_layers && has_head_of_layer(inner.headers)).then_some(page)
 }
 
-/// Returns true if the head has the headers that every layer sets (I1, E4). Only a layer creates an id of this form.
+/// Returns true if the head contains the headers that every layer sets (I1, E4). Only a layer creates an id of this
+/// form.
 pub(super) fn has_head_of_layer(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();

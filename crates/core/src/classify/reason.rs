@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-/// Returns the phrase, if the service chose its words. `None` for the standard phrase of a status, past or present.
+/// Returns the phrase if the service chose its words. Returns `None` for the standard phrase of a status, past or
+/// present.
 pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     let phrase = str::from_utf8(phrase).ok()?.trim();
     let former = FORMER.iter().filter(|(code, _)| *code == status.as_u16()).map(|(_, name)| *name);
@@ -10,8 +11,8 @@ pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     (!phrase.is_empty() && !is_name).then_some(phrase)
 }
 
-/// Phrases that former RFCs (2068, 2616, 7231), RFC 9110 and drafts of WebDAV have for 4xx, besides those of the crate
-/// `http`.
+/// Phrases for 4xx in former RFCs (2068, 2616, 7231), in RFC 9110 and in drafts of WebDAV, in addition to those of the
+/// crate `http`.
 const FORMER: [(u16, &str); 13] = [
     (408, "Request Time-out"),
     (408, "Request Timeout"),

@@ -32,14 +32,15 @@ pub(super) fn rewrite<'b>(
     Rewrite::new(&parsed, decision).of_redacted(kept)
 }
 
-/// Returns true if the body is a text that would be read as JSON if redaction made it begin with a bracket.
+/// Returns true if the body is a text that could be read as JSON after redaction, because it would begin with a
+/// bracket.
 fn is_line(body: &ParsedBody<'_>, bytes: &[u8]) -> bool {
     let is_text = matches!(body, ParsedBody::Foreign(Foreign { shape: Shape::PlainText, .. }));
     is_text && !bytes.trim_ascii_start().starts_with(b"[") && !bytes.trim_ascii_start().starts_with(b"\"")
 }
 
 /// Returns true if an inner layer wrote the body, which is then canonical in any dialect (E7). A protocol's body that a
-/// layer let pass is still the service's.
+/// layer let pass is still the service's own.
 fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     let is_envelope = matches!(parsed.content, ParsedBody::Envelope(_));
     match parsed.kept {
@@ -52,7 +53,7 @@ fn is_layers(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> bool {
     }
 }
 
-/// Returns the body and the reason phrase, without their secrets. `None` if neither has any.
+/// Returns the body and the reason phrase without their secrets, or `None` if neither contains a secret.
 fn without_secrets(inner: &Inner<'_, '_>) -> Option<(Vec<u8>, Option<String>)> {
     let body = redact::body(inner.bytes());
     let reason = inner.reason.map(|reason| redact::text(reason, Strictness::Readable));

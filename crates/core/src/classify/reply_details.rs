@@ -1,5 +1,5 @@
-//! Step 4: the fields besides code and text that reach the client (rules R3, E8, E9, R14). Fields of a foreign
-//! 4xx body that no rule reads may be kept by name; the others are dropped, and their names are logged (L3).
+//! Step 4: the fields in addition to code and text that reach the client (R3, E8, E9, R14). Fields of a foreign 4xx
+//! body that no rule reads may be kept by name. The others are dropped, and their names are logged (L3).
 
 use std::borrow::Cow;
 
@@ -20,18 +20,18 @@ use crate::{dialect, fields, message};
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
 pub(super) struct ReplyDetails {
     pub(super) json: Option<Box<RawValue>>,
-    /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
+    /// A JSON object of the fields that the policy keeps, for a dialect whose error object accepts them (R12).
     pub(super) kept: Option<Box<str>>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(super) dropped: Option<Box<str>>,
     /// The code in the body, if the policy does not know it.
     pub(super) unknown_code: Option<Box<str>>,
-    /// The dialect requires an issue list in every `invalid_request`, and the details have none (E8).
+    /// True if the dialect requires an issue list in every `invalid_request`, and the details have none (E8).
     pub(super) lack_issues: bool,
 }
 
 impl ReplyDetails {
-    /// Collects the details of an error. `of_issues`: its message has what the issues state.
+    /// Collects the details of an error. `of_issues` is true if the message already states what the issues state.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, (message, of_issues): (&str, bool)) -> Self {
         let needs_list =
@@ -88,8 +88,8 @@ impl ReplyDetails {
     }
 }
 
-/// Returns the fields of a 4xx that no rule reads, sorted by whether they pass. A body that stays unchanged keeps them
-/// anyway.
+/// Returns the fields of a 4xx that no rule reads, sorted by whether they pass. A body that stays unchanged keeps these
+/// fields anyway.
 fn unread_fields<'p>(
     foreign: Option<&Foreign<'_>>,
     members: Option<&'p Members<'_>>,
@@ -103,22 +103,23 @@ fn unread_fields<'p>(
     members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
-/// Returns the issues that the client gets. Where the input was not wrong, the message may have all that a list without
-/// places states (R2).
+/// Returns the issues that the client gets. If the input was not wrong, the message may already state all that a list
+/// without places states (R2).
 fn issues_to_send<'p>(body: &'p ParsedError<'_>, parsed: &Parsed<'_, '_>, of_issues: bool) -> Option<&'p str> {
     let is_repeated =
         |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
     body.issues.as_deref().filter(|issues| !is_repeated(issues))
 }
 
-/// Returns the details that reach the client, with the issue list (E8), an unknown code, and what else is kept (E9).
+/// Returns the details that reach the client, with the issue list (E8), an unknown code, and the rest that is kept
+/// (E9).
 fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
     parsed: &Parsed<'_, '_>,
     (decision, issues, code): (&Decision<'_>, Option<&str>, Option<&str>),
 ) -> Option<Box<RawValue>> {
-    // A layer wrote all that it had read before (E7).
+    // A layer has already written all that it had read (E7).
     if parsed.is_own
         && matches!(decision.source, CodeSource::Layer { in_head: true })
         && let Some(body) = dialect::read_own(parsed.bytes, parsed.policy.dialect)
@@ -126,7 +127,7 @@ fn details_of(
         return details::compose(body.details, kept, body.issues.as_deref(), None);
     }
     let body = &foreign.parsed;
-    // Most bodies have only a text.
+    // Most bodies contain only a text.
     if body.is_text_alone() && code.is_none() && kept.is_empty() {
         return None;
     }
@@ -168,13 +169,13 @@ fn adds_to_status(code: &str) -> bool {
 const CODE_HEADERS: [HeaderName; 3] =
     [X_ERROR_CODE, HeaderName::from_static("x-amzn-errortype"), HeaderName::from_static("x-ms-error-code")];
 
-/// Returns true if a head may have the code of an error.
+/// Returns true if a head may contain the code of an error.
 pub(super) fn may_have_code(headers: &HeaderMap) -> bool {
     CODE_HEADERS.iter().any(|name| fields::has(headers, name))
 }
 
-/// Returns the code that a service put into the head of its 4xx, if it is not canonical (E9). AWS appends an address to
-/// it.
+/// Returns the code that a service put into the head of its 4xx, if the code is not canonical (E9). AWS appends an
+/// address to the code.
 pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes: &CodeSet) -> Option<&'h str> {
     let is_own = |code: &&str| adds_to_status(code) && *code != status.as_str() && codes.find(code).is_none();
     let value = |name: &HeaderName| {
@@ -184,35 +185,35 @@ pub(crate) fn service_code<'h>(headers: &'h HeaderMap, status: StatusCode, codes
     if status.is_client_error() && may_have_code(headers) { CODE_HEADERS.iter().find_map(value) } else { None }
 }
 
-/// Returns the code in the body, for the log: only if it is a name and cannot be a secret (L3).
+/// Returns the code in the body for the log, only if it is a name and cannot be a secret (L3).
 fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Box<str>> {
     let decides_by_it = matches!(decision.source, CodeSource::Layer { .. } | CodeSource::Rule(..));
     let code = foreign.parsed.code.as_deref().filter(|code| !decides_by_it && is_name(code))?;
     is_unknown(code, foreign, parsed).then(|| code.into())
 }
 
-/// Returns true if the code in a body is unknown: to the policy, the catalogue and the body's dialect. The number of
-/// the status counts as known.
+/// Returns true if neither the policy, the catalogue nor the body's dialect defines the code in a body. The number of
+/// the status is never unknown.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
     parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
 
-/// The most names to log for one body. If there are more, they are probably data.
+/// The maximum number of names that are logged for one body. If there are more, they are probably data.
 const MAX_NAMES: usize = 16;
 
-/// The most characters to log of one name.
+/// The maximum number of characters that are logged of one name.
 const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Default)]
 pub(super) struct UnreadFields<'a> {
     /// The kept fields in the order of the body, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
-    /// The names of the fields that are dropped, of which the log has the first.
+    /// The names of the fields that are dropped. The log shows the first ones.
     dropped: Vec<&'a str>,
 }
 
 impl<'a> UnreadFields<'a> {
-    /// Adds what is kept of the rest (E9): a field of which something is kept is not dropped.
+    /// Adds the parts of the rest that are kept (E9). A field is not dropped if a part of it is kept.
     fn add(&mut self, rest: &'a [(Box<str>, Box<RawValue>)]) {
         self.dropped.retain(|name| rest.iter().all(|(kept, _)| **kept != **name));
         self.kept.extend(rest.iter().map(|(name, value)| (&**name, &**value)));
@@ -229,7 +230,7 @@ impl<'a> UnreadFields<'a> {
     }
 }
 
-/// Sorts the fields into kept and dropped ones. `kept` are the names of the fields to keep, if the details have room
+/// Sorts the fields into kept and dropped fields. `kept` are the names of the fields to keep, if the details have room
 /// for them.
 #[cold]
 pub(super) fn sort<'a>(

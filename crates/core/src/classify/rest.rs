@@ -1,4 +1,4 @@
-//! What is kept of a 4xx besides what its rules have read (rule E9).
+//! The parts of a 4xx that are kept although no rule has read them (E9).
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use crate::dialect::{Members, ParsedBody, ParsedError, Shape};
 use crate::json::{array, string};
 use error_envelope_text::tree::{Node, Tree};
 
-/// The members that are kept, with their names. `said` are the texts of the answer: its message, its code and its issues.
-/// A list of issues has no members, and stands under `errors`.
+/// Returns the members that are kept, with their names. `said` are the texts of the answer: its message, its code and
+/// its issues. A list of issues has no members, and is kept under `errors`.
 pub(super) fn of(
     members: Option<&Members<'_>>,
     body: Option<&ParsedError<'_>>,
@@ -33,11 +33,11 @@ pub(super) fn of(
     let mut of_problem = problem.map_or_else(Vec::new, |members| of_problem(members, issues, said[0]));
     of_problem.retain(|(name, _)| !is_of_form(name));
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
-    // A code that has not the form of one is not sent as one.
+    // A value that does not have the form of a code is not sent as a code.
     let is_odd = |code: &&Cow<'_, str>| is_mapped || is_upstream_code(code);
     let code_read = body.and_then(|body| body.code.as_ref().filter(is_odd));
     let has_odd_code = body.is_some_and(|body| body.code.is_some()) && code_read.is_none();
-    // Most errors have nothing that no rule reads.
+    // In most errors, the rules read every field.
     let text = match members {
         Some(members) => {
             let source = body.and_then(|body| body.message_source);
@@ -68,7 +68,7 @@ pub(super) fn of(
         body.into_iter().flat_map(|body| [&body.message, &body.wider]).flatten().chain(raw_code).chain(code_read);
     let details =
         body.and_then(|body| if let Some(Cow::Borrowed(details)) = body.details { Some(details) } else { None });
-    // Where `code` is the code, the word under `error` is another one.
+    // If the field `code` contains the code, the word under `error` is another code.
     let is_word = |name: &str| name == "error" && root.field(name).is_some_and(Node::is_text);
     let is_taken = |name: &str| {
         is_problem
@@ -98,8 +98,8 @@ pub(super) fn of(
     of_problem.into_iter().chain(rest).collect()
 }
 
-/// Returns the rest of a problem. Its members keep their bytes, apart from stack traces. A title is kept if it states
-/// more than the message.
+/// Returns the rest of a problem. Its members keep their bytes, except that stack traces are removed. A title is kept
+/// if it states more than the message.
 fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);

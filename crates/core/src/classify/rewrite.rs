@@ -1,5 +1,5 @@
-//! Steps 3 and 5: the text that reaches the client (R3), and which part of a body stays in place (R10–R12,
-//! R16). Then the result of all steps: the content of the rewritten error, and the facts for the log.
+//! Steps 3 and 5: the text that reaches the client (R3), and the part of a body that stays in place (R10–R12, R16). The
+//! result of all steps is a [`Rewrite`]: the content of the rewritten error, and the facts for the log.
 
 use std::borrow::Cow;
 
@@ -20,20 +20,20 @@ use crate::json::Object;
 use crate::message;
 use crate::page::PageType;
 
-/// What was decided for an inner error.
+/// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// The body is sent unchanged, because it is in the shape of its protocol (R10). Only the head and the log get the
-    /// rest of this.
+    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). The other fields are then
+    /// only for the head and the log.
     pub(crate) passes: bool,
-    /// The cleaned message, while it still borrows from the body: it replaces the fault's, without another copy.
+    /// The cleaned message, as long as it borrows from the body. It replaces the fault's message without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
     pub(crate) retained: Option<Retained>,
-    /// The service's response determines the code; else only the status does (P1).
+    /// True if the service's response determines the code, and false if only its status does (P1).
     pub(crate) is_code_named: bool,
-    /// What decided the code; `None` where no inner error was read.
+    /// The source that decided the code, or `None` if no inner error was read.
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
@@ -43,7 +43,7 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) dropped: Option<Box<str>>,
     /// The code in the body, if the policy does not know it.
     pub(crate) unknown_code: Option<Box<str>>,
-    /// Fields that the policy keeps, for a dialect whose error object takes them (R12): a JSON object.
+    /// A JSON object of the fields that the policy keeps, for a dialect whose error object accepts them (R12).
     pub(crate) kept: Option<Box<str>>,
     /// The body to rewrite: as it was received, repaired for the parser (R3), or without its secrets (R17).
     pub(crate) body: &'b [u8],
@@ -89,7 +89,8 @@ impl<'b> Rewrite<'b> {
         if lack_issues { rewrite.with_issues() } else { rewrite }
     }
 
-    /// Returns the result for a body without its secrets (R17): it is rewritten, even if it would pass with them.
+    /// Returns the result for a body without its secrets (R17). The body is rewritten even if it would pass with its
+    /// secrets.
     #[cfg(feature = "redact")]
     pub(super) fn of_redacted(self, kept: KeptForm) -> Self {
         match kept {
@@ -101,7 +102,8 @@ impl<'b> Rewrite<'b> {
     }
 }
 
-/// Returns the shape in which the body was parsed. A body that keeps its form has none: only its head was parsed.
+/// Returns the shape in which the body was parsed. A body that keeps its form has no shape, because only its head was
+/// parsed.
 fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
     match parsed.content {
         ParsedBody::Envelope(_) if parsed.kept == KeptForm::Nothing => Some(Shape::Standard),
@@ -175,7 +177,8 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// Chooses the text: a text of the catalogue becomes the fault's; one of the service or the policy is returned, cleaned, with whether it is that of the issues. It
+/// Chooses the text. If it is a text of the catalogue, the returned fault contains it. A text of the service or the
+/// policy is returned separately and cleaned. The last value is true if the text states what the issues state. The text
 /// also states how many issues are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(
@@ -200,7 +203,7 @@ pub(super) fn text<'b>(
             let text = message::with_more(decision.code.default_message(), more).into_owned();
             (fault.with_stock_message(text), None, false)
         }
-        // A code of which only the name is known has no default message: the one of the status is used.
+        // If only the name of a code is known, it has no default message, so the message of the status is used.
         None if decision.code.is_foreign() => {
             (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
@@ -209,7 +212,8 @@ pub(super) fn text<'b>(
     }
 }
 
-/// Returns the fault with the text for an inner error that has none: it states no more than the status does (R1, R3).
+/// Returns the fault with the text for an inner error that has no text. It states no more than the status does (R1,
+/// R3).
 #[inline]
 pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     match status.as_u16() {
@@ -225,8 +229,8 @@ pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     }
 }
 
-/// Returns the first issue, and the number of the others, where a 4xx that is neither 400 nor 422 has no text of its
-/// own (E8).
+/// Returns a text made of the first issue and the number of the other issues. It is used if a 4xx that is neither 400
+/// nor 422 has no text (E8).
 fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
     let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
     if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
@@ -284,7 +288,7 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// Returns the text, if it is fit for a message after cleaning. It is copied only if it is not part of the body.
+/// Returns the text if it can be a message after cleaning. It is copied only if it is not part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),
@@ -292,7 +296,7 @@ fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> 
     }
 }
 
-/// Which part of a body passes (R3), if the body is in the client's dialect or keeps its form.
+/// The part of a body that passes (R3), if the body is in the client's dialect or keeps its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
     /// All except a text that clients must not get.
@@ -301,7 +305,7 @@ pub(crate) enum Retained {
     Negotiated,
     /// Only the names in its fields, such as a code.
     Names,
-    /// The parts that clients of the protocol may get, whatever their dialect (R10).
+    /// The parts that clients of the protocol may get, in any dialect (R10).
     Protocol(Protocol),
     /// JSON-RPC that an inner layer wrote, except for the id (E7).
     LayersJsonRpc,
@@ -320,7 +324,7 @@ impl Retained {
     }
 }
 
-/// Returns the part of the body that passes; `None` if all of the body is rewritten.
+/// Returns the part of the body that passes, or `None` if all of the body is rewritten.
 #[inline]
 pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<Retained> {
     match (parsed.kept, parsed.content) {

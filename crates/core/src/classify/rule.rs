@@ -1,7 +1,8 @@
 //! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule matches if all its conditions match; it has at least one. The inner code is compared exactly, the message
-//! without surrounding white space, the media type in any letter case, and the path in its normalised spelling.
+//! A rule has at least one condition, and matches if all of its conditions match. The inner code is compared exactly,
+//! the message without surrounding white space, the media type in any letter case, and the path in its normalised
+//! spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -69,7 +70,7 @@ impl MapRule {
         Self { to: Some(code), ..Self::default() }
     }
 
-    /// `codes` are those that the policy defines.
+    /// `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Rule> {
         self.refuse_conditions(refusals);
         let to = self.to.and_then(|to| refusals.keep(SettingError::known_code("to", to, codes)));
@@ -144,7 +145,7 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
     /// The code in the body, spelled as in the body.
     pub(crate) code: Option<&'a str>,
-    /// The first text or number under the name of a code, whatever its form.
+    /// The first text or number under the name of a code, in any form.
     pub(crate) raw_code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
@@ -169,7 +170,8 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// Returns the message that replaces a fault's: from the first rule that matches the fault and names its code.
+/// Returns the message that replaces a fault's message. It is that of the first rule that matches the fault and names
+/// its code.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
@@ -183,8 +185,8 @@ pub(crate) fn message_for<'r>(
     rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
 }
 
-/// Returns the rules that lead to `code` and may apply to this request. In reverse, they define how the code is written
-/// for the client (R12).
+/// Returns the rules that lead to `code` and may apply to this request. In reverse, these rules define how the code is
+/// written for the client (R12).
 pub(crate) fn rules_for_code<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,

@@ -13,11 +13,11 @@ use crate::dialect::Shape;
 use crate::fault::Advice;
 use crate::json::{self, Object};
 
-/// The content of an error response, whatever its shape.
+/// The content of an error response in any shape.
 ///
-/// It is one word wide. [`Display`](fmt::Display) prints one line without the details, fit for a log, such as `409
-/// channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`. [`Debug`] leaves out the
-/// content of the details as well.
+/// It is one word wide. [`Display`](fmt::Display) prints one line without the details. The line is fit for a log, such
+/// as `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`. [`Debug`] also leaves
+/// out the content of the details.
 #[derive(Clone)]
 pub struct ClientError(pub(super) Box<ErrorParts>);
 
@@ -28,7 +28,7 @@ pub(super) struct ErrorParts {
     pub(super) grpc: Option<u8>,
     pub(super) code: ErrorCode,
     pub(super) raw_code: Option<Box<str>>,
-    /// The message: one printable line of limited length (rule E2).
+    /// The message, which is one printable line of limited length (rule E2).
     pub(super) message: Box<str>,
     pub(super) details: Option<Box<RawValue>>,
     pub(super) request_id: Option<Box<str>>,
@@ -43,15 +43,15 @@ pub(super) struct ErrorParts {
 pub(super) enum Pushback {
     NotSent,
     After(Duration),
-    /// A negative number, or not a number.
+    /// A negative number, or a text that is not a number.
     Never,
 }
 
-/// What is wrong at one place of an invalid request (E8).
+/// One wrong part of an invalid request (E8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The names and indices that lead to the value; empty for the whole request.
+    /// The names and indices that lead to the value. They are empty for the whole request.
     pub path: Vec<Step>,
     /// The text of the issue, for people.
     pub message: String,
@@ -64,61 +64,61 @@ pub struct Issue {
 pub enum Step {
     /// The name of a field.
     Name(String),
-    /// The place in an array, from 0.
+    /// The position in an array, counted from 0.
     Index(u64),
 }
 
 impl ClientError {
-    /// The HTTP status: 400–599, or the status that an RPC error came with. If that was 200, it is the one that
-    /// `google.rpc.Code` defines for the error.
+    /// Returns the HTTP status of the error, 400–599. For an RPC error, it is the status that the error came with. If
+    /// that was 200, it is the status that `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The gRPC status, 1–16, of a gRPC, gRPC-Web or Connect error.
+    /// Returns the gRPC status, 1–16, of a gRPC, gRPC-Web or Connect error.
     #[must_use]
     pub fn grpc(&self) -> Option<u8> {
         self.0.grpc
     }
 
-    /// The canonical code. The set is open (E2): of an unknown code, only the name is known
+    /// Returns the canonical code. The set of codes is open (E2). If a code is unknown, only its name is known
     /// ([`ErrorCode::is_foreign`]).
     #[must_use]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// The name that the body has for the code, if it differs from the code, such as OpenAI's `model_not_found`: 1–64
-    /// of `[A-Za-z0-9_.-]`.
+    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's `model_not_found`. It has 1
+    /// to 64 of the characters `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// One printable line for people, at most 1,024 bytes. If the response has no message, it is the one of the
-    /// catalogue.
+    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no message, it is the message
+    /// of the catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The details as JSON text. An issue list in them is in the form that rule E8 defines.
+    /// Returns the details as JSON text. An issue list in them is in the form that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// The details, parsed as the caller's type; `None` if there are none.
+    /// Returns the details, parsed as the caller's type, or `None` if there are none.
     ///
     /// # Errors
     ///
-    /// If the details are not of that type.
+    /// Returns an error if the details are not of that type.
     pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
         self.details_json().map(serde_json::from_str).transpose()
     }
 
-    /// The issues of an invalid request; empty if the details have no well-formed list.
+    /// Returns the issues of an invalid request. The list is empty if the details have no well-formed list.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
         let details = self.details_json().and_then(Object::parse);
@@ -126,34 +126,35 @@ impl ClientError {
         list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
-    /// The id to quote in a support request: at most 128 printable characters.
+    /// Returns the id to quote in a support request. It has at most 128 printable characters.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// Whether and how to try again: the advice in the error itself (rule E10), else the contract's for this code. An
-    /// unknown code counts as transient.
+    /// Returns the advice on whether and how to try again. The advice in the error itself (rule E10) is preferred to
+    /// the contract's advice for this code. An unknown code is treated as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// The page that describes the code: the address in the error itself (rule E10), else the one of the reader's code.
+    /// Returns the page that describes the code. The address in the error itself (rule E10) is preferred to that of the
+    /// reader's code.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())
     }
 
-    /// Whether the same request may succeed later: the code allows it, and no gRPC server forbids it.
+    /// Returns true if the same request may succeed later, because the code allows it, and no gRPC server forbids it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
     }
 
-    /// How long the server wants the client to wait: from `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a
-    /// date, compared with the response's own `date`), else `google.rpc.RetryInfo`. For a date in the past, the wait is
-    /// zero.
+    /// Returns how long the server wants the client to wait. The time is from `grpc-retry-pushback-ms`, or else from
+    /// `retry-after`, or else from `google.rpc.RetryInfo`. `retry-after` may contain seconds, or a date that is
+    /// compared with the response's own `date`. For a date in the past, the result is zero.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.pushback {
@@ -162,7 +163,7 @@ impl ClientError {
         }
     }
 
-    /// The shape of the body; `None` if everything was read from the head.
+    /// Returns the shape of the body, or `None` if everything was read from the head.
     #[must_use]
     pub fn shape(&self) -> Option<Shape> {
         self.0.shape

@@ -1,6 +1,6 @@
 //! Reads the content of an error response for the caller of a service. It reads the same shapes as the layer.
 //!
-//! [`read`] takes a response, complete or not; the caller provides its bytes.
+//! [`read`] takes the parts of a response, which need not be complete. The caller provides its bytes.
 
 mod error;
 mod read;

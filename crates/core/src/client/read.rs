@@ -28,11 +28,11 @@ use crate::message;
 use crate::request_id::RequestId;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-/// The headers that may have a request id: the contract's, and Anthropic's (R12).
+/// The headers that may contain a request id: the contract's header, and Anthropic's (R12).
 const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// The longest id that is read: a longer one would fill the log.
+/// The longest id that is read. A longer id would fill the log.
 const MAX_ID: usize = 128;
 
 /// The available parts of a response.
@@ -48,11 +48,11 @@ pub struct ResponseView<'a> {
     pub trailers: Option<&'a HeaderMap>,
     /// The services' own shapes of error bodies, in the order in which they are tried (R15).
     pub shapes: &'a [CustomShape],
-    /// The most bytes that the body may have after decoding.
+    /// The maximum number of bytes that the body may have after decoding.
     pub limit: usize,
 }
 
-/// Whether a response's head shows that it is an error.
+/// Returns true if a response's head shows that it is an error.
 pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
     is_error(status) || grpc::read(headers).is_some_and(|reported| reported.status != Status::OK)
 }
@@ -61,7 +61,7 @@ fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// The content of a response; `None` if it is not an error.
+/// Returns the content of a response, or `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
 }
 
-/// The content of a response that is an error for certain.
+/// Returns the content of a response that is certainly an error.
 pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
@@ -99,7 +99,7 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// The status of an RPC call, wherever the protocol puts it: in the head, the trailers, the last frame or a unary body.
+/// Returns the status of an RPC call. The protocol puts it into the head, the trailers, the last frame or a unary body.
 fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
@@ -122,7 +122,7 @@ fn rpc_of(headers: &HeaderMap) -> Option<Rpc> {
     Rpc::of_media_type(headers.get(CONTENT_TYPE)?.as_bytes())
 }
 
-/// The last message that has this flag.
+/// Returns the last message that has this flag.
 fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> Option<Vec<u8>> {
     let mut found: Option<(u8, Vec<u8>)> = None;
     let mut wanted = false;
@@ -162,7 +162,7 @@ fn parts_of_status(
     now: fn() -> SystemTime,
 ) -> ErrorParts {
     let rich = reported.rich.as_ref();
-    // A reason is defined by its domain. If no layer wrote the error, its domain is not ours.
+    // A domain defines the meaning of a reason. If no layer wrote the error, its domain is not ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
@@ -184,7 +184,7 @@ fn is_ours(id: &str) -> bool {
     id.starts_with("req_") && id.parse::<RequestId>().is_ok()
 }
 
-/// Metadata become fields with texts, violations an issue list.
+/// Returns the details. Metadata become fields with texts, and violations become an issue list.
 fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
@@ -244,24 +244,24 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     }
 }
 
-/// The advice that a layer wrote: in the error object, or in the data of JSON-RPC (E10).
+/// Returns the advice that a layer wrote. It is in the error object, or in the data of JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
 }
 
-/// The data of a JSON-RPC error, if a layer wrote them (R10).
+/// Returns the data of a JSON-RPC error, if a layer wrote them (R10).
 fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     let body = Object::of_body(body).filter(|body| body.string("jsonrpc").is_some_and(|version| version == "2.0"))?;
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Whether a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
+/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
 fn is_message(text: &str) -> bool {
     message::from_json_text(text).is_some()
 }
 
-/// The code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
+/// Returns the code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
@@ -287,12 +287,12 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     }
 }
 
-/// The name of the code in the body, if it differs from the code.
+/// Returns the name of the code in the body, if it differs from the code.
 fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
     (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
 }
 
-/// The parts of an error that can be read from the head alone.
+/// Returns the parts of an error that can be read from the head alone.
 fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
     ErrorParts {
         advice: Advice::default(),
@@ -309,7 +309,7 @@ fn parts_of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>)
     }
 }
 
-/// The text as one printable line (E2), else the message of the code, or of its status.
+/// Returns the text as one printable line (E2), or else the message of the code or of its status.
 fn text(parsed: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
     let stock =
         || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
@@ -327,7 +327,7 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// The id in the body. Proxies in front of browsers, and logs, may have lost the header.
+/// Returns the id in the body. It is needed if a proxy in front of browsers, or a log, has lost the header.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
@@ -336,7 +336,7 @@ fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
 }
 
-/// gRPC's rule (A6): any value except a number of milliseconds forbids another attempt.
+/// Parses the server's instruction. In gRPC (A6), any value except a number of milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();

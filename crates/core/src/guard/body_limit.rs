@@ -1,8 +1,8 @@
-//! Limits the size of a request's body, declared or counted (rule G4).
+//! Limits the size of a request's body, whether it is declared or counted (rule G4).
 //!
 //! If the declared length is over the limit, the head is enough to refuse the request. The [`BodyMeter`] counts the
-//! bytes of any other body. It stays with the body in whichever task reads that, and reports to the session how
-//! the body ended. In an RPC stream each message is measured separately, by the length before it (rules P1–P3).
+//! bytes of any other body. It stays with the body in the task that reads it, and reports to the session how the body
+//! ended. In an RPC stream, each message is measured separately by the length before it (rules P1–P3).
 
 use std::error::Error;
 use std::io;
@@ -25,8 +25,8 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///
 /// It gets every chunk before the inner service does, and shares its result with the session. If the body is over the
-/// limit, the session answers 413 whatever the inner service returns, until the head of its response has left (G4). If the client's body is broken or slow, the
-/// session does not take that for a failure of the server (F1).
+/// limit, the session answers 413 until the head of the service's response has left, whatever the service returns (G4).
+/// If the client's body is broken or slow, the session does not treat that as a failure of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -40,33 +40,34 @@ enum Measured {
     Messages(Messages),
 }
 
-/// How to measure the messages of an RPC stream.
+/// The way to measure the messages of an RPC stream.
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// The client can read its answer even if the rest behind an overlong message is not read. True on HTTP/2, whose
-    /// streams end by themselves, and may not end before they are answered.
+    /// True if the client can read its answer even if the bytes after an overlong message are not read. This is so on
+    /// HTTP/2, whose streams end on their own, and may not end before they are answered.
     pub(crate) rest_is_free: bool,
 }
 
-/// What to do with a chunk.
+/// The action for a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum MeterAction {
     /// Pass the chunk on.
     Within,
-    /// The body is over its limit: pass nothing more on, read and drop the rest within this budget, and then fail (G5).
+    /// The body is over its limit. Pass nothing more on, read and drop the rest within this budget, and then fail (G5).
     Over(DrainBudget),
 }
 
-/// Limits for reading and dropping the rest of a request, which lets the client receive the response (G5).
+/// The limits for reading and dropping the rest of a request, which lets the client receive the response (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainBudget {
-    /// At most this many bytes.
+    /// The maximum number of bytes.
     pub max_bytes: u64,
-    /// At most this long.
+    /// The time limit.
     pub timeout: Duration,
-    /// Send the body of the response first, then read the rest of the request, and then end the response.
+    /// True if the body of the response is sent first. The rest of the request is then read, and after that the
+    /// response ends.
     pub body_first: bool,
 }
 
@@ -107,7 +108,7 @@ impl BodyMeter {
         }
     }
 
-    /// Notes that the body failed: it arrived too slowly, was cut off, or had invalid framing.
+    /// Notes that the body failed, because it arrived too slowly, was cut off, or had invalid framing.
     ///
     /// An error that is an outer layer's limit or a typed fault is not noted, because the client's connection did not
     /// cause it.
@@ -120,8 +121,9 @@ impl BodyMeter {
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Whether a decision depends on the data of the body. An adapter that does not get all data anyway must then
-    /// request it. `declared`: the head has the length of the body, so the guards have checked it.
+    /// Returns true if a decision depends on the data of the body. An adapter that does not already get all data must
+    /// then request it. `declared` is true if the head contains the length of the body, so that the guards have checked
+    /// it.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;
@@ -130,12 +132,12 @@ impl BodyMeter {
         shared.seen.is_some() || counts && !by_head
     }
 
-    /// Whether the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
+    /// Returns true if the body is a stream of messages over HTTP/2. The rest of such a body need not be read.
     pub fn rest_is_free(&self) -> bool {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
-    /// Notes that the body has ended, forwarded or drained: no more data comes.
+    /// Notes that the body has ended, whether it was forwarded or drained. No more data comes.
     pub fn body_ended(&mut self) {
         self.flags.set_flag(BodyFlags::ENDED);
     }
@@ -165,18 +167,19 @@ impl Messages {
         MeterAction::Over(self.drain(flags.0.drain))
     }
 
-    /// How much to read of a body that is cut off.
+    /// Returns the budget for reading a body that is cut off.
     fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
-            // The byte after the limit is enough to decide, so the budget ends before it, and nothing waits for more.
+            // The byte after the limit is enough to decide, so the budget ends before it, and nothing waits for more
+            // bytes.
             left => DrainBudget { max_bytes: whole.max_bytes.min(left - 1), ..whole },
         }
     }
 }
 
-/// How a request's body ended; shared by the meter and the session.
+/// The facts about how a request's body ended, which the meter and the session share.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyFlags(Arc<Shared>);
 
@@ -207,17 +210,17 @@ impl SeenBody {
     }
 }
 
-/// What to note about a body that a route in mode `observe` lets pass (M1).
+/// The facts to note about a body that a route in mode `observe` lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObservedLimit {
-    /// Note if the body is longer than this.
+    /// Note that the body is longer than this.
     pub(crate) limit: Option<u64>,
-    /// Note if there is a body at all.
+    /// Note that there is a body at all.
     pub(crate) first_byte: bool,
 }
 
-/// Whether an error of a request's body means that the client left (F1a): the connection ended or was reset before the
-/// end of the body, or the stream was. Invalid framing is a different error.
+/// Returns true if an error of a request's body means that the client left (F1a). The connection or the stream then
+/// ended or was reset before the end of the body. Invalid framing is a different error.
 pub fn client_left(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -225,8 +228,8 @@ pub fn client_left(error: &(dyn Error + 'static)) -> bool {
         || cause::chain(error).skip(1).any(was_ended_by_peer)
 }
 
-/// Whether this is h2's error for a stream, or a connection, that its peer has ended. It is known by its text, because this
-/// crate does not need h2 for anything else, and h2 does not show the error of the connection as a source.
+/// Returns true if this is h2's error for a stream or a connection that its peer has ended. It is recognised by its
+/// text. This crate does not need h2 for anything else, and h2 does not show the error of the connection as a source.
 fn was_ended_by_peer(error: &(dyn Error + 'static)) -> bool {
     const BY_PEER: [&str; 4] = [
         "stream error received: ",
@@ -252,25 +255,25 @@ impl BodyFlags {
     /// The client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
-    /// `keeps`: whether to store the beginning of the body.
+    /// `keeps` is true if the beginning of the body must be stored.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched, seen }))
     }
 
-    /// The limit at which the body is cut off.
+    /// Returns the limit at which the body is cut off.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.0.limit
     }
 
-    /// Calls `read` with the stored part of the body, and with whether that is the whole body.
+    /// Calls `read` with the stored part of the body. The second argument is true if that part is the whole body.
     pub(crate) fn read_seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
         let seen = self.0.seen.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
     }
 
-    /// The limit of a route in mode `observe` that the body has exceeded.
+    /// Returns the limit of a route in mode `observe` that the body has exceeded.
     pub(crate) fn exceeded_observed_limit(&self) -> Option<u64> {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
@@ -290,7 +293,7 @@ impl BodyFlags {
         }
     }
 
-    /// Checks a message of this length, which begins.
+    /// Checks a message of this length when it begins.
     fn message(&self, prefix: MessagePrefix, limit: Option<u64>) -> ControlFlow<()> {
         let length = u64::from(prefix.length);
         if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
@@ -299,7 +302,7 @@ impl BodyFlags {
         if limit.is_none_or(|limit| length <= limit) {
             return ControlFlow::Continue(());
         }
-        // If the flags are not a message's, the bytes are text, and the length means nothing.
+        // If the flags are not those of a message, the bytes are text, and the length means nothing.
         self.set_flag(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
         ControlFlow::Break(())
     }
@@ -313,12 +316,12 @@ impl BodyFlags {
     }
 }
 
-/// The length that the head declares, in bytes; `None` if it declares none, or none that can be trusted.
+/// Returns the length that the head declares, in bytes. Returns `None` if it declares no length that can be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     length(fields::single_value(headers, &CONTENT_LENGTH)?)
 }
 
-/// The length in one line. A number with more digits than a u64 can have is still a length, and over any limit.
+/// Returns the length in one line. A number that is too large for a u64 is still a length, and is over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {
@@ -331,14 +334,14 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     length
 }
 
-/// The answer to a body that is over the limit.
+/// Returns the answer to a body that is over the limit.
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
     let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
     fault.with_source(format!("body limit: more than {limit} bytes"))
 }
 
-/// Whether details have nothing but the limit.
+/// Returns true if details contain only the limit.
 pub(crate) fn is_limit_alone(details: &str) -> bool {
     details
         .strip_prefix("{\"limit_bytes\":")
@@ -346,7 +349,7 @@ pub(crate) fn is_limit_alone(details: &str) -> bool {
         .is_some_and(|limit| limit.parse::<u64>().is_ok())
 }
 
-/// The answer to a body that is not a sequence of messages.
+/// Returns the answer to a body that is not a sequence of messages.
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
         .with_stock_message("The body is not a sequence of messages.")

@@ -10,14 +10,14 @@ use crate::fields;
 use crate::syntax::media_type;
 use crate::table::SettingError;
 
-/// The media types that a route decodes, in lower case; at least one.
+/// The media types that a route decodes, in lower case. There is at least one.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
     refusal: Fault,
 }
 
-/// How a request's content type compares with a list of types.
+/// The result of comparing a request's content type with a list of types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     Accepted,
@@ -26,7 +26,7 @@ pub(crate) enum Declared {
 }
 
 impl MediaTypes {
-    /// The types of a list, which must not be empty.
+    /// Returns the types of a list, which must not be empty.
     pub(crate) fn new(types: &[String]) -> Result<Self, SettingError> {
         let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
         let accept = HeaderValue::from_str(&types.join(", "));
@@ -36,7 +36,8 @@ impl MediaTypes {
         }
     }
 
-    /// Compares the content type of a request: its first value, and whether there is a second one, which is refused.
+    /// Compares the content type of a request. `first` is its first value. `second` is true if there is another one,
+    /// which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
@@ -45,8 +46,8 @@ impl MediaTypes {
         }
     }
 
-    /// The answer to a wrong type. It lists the types that the route accepts, in its message and in the header that RFC
-    /// 9110 §15.5.16 defines.
+    /// Returns the answer to a wrong type. It lists the types that the route accepts, in its message and in the header
+    /// that RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
@@ -56,7 +57,7 @@ impl MediaTypes {
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }
-        // If the type begins like none of the accepted ones, the rest does not matter.
+        // If the type begins differently from all accepted types, the rest does not matter.
         let begins = |accepted: &String| {
             let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
@@ -85,7 +86,7 @@ pub const JSON: &str = "application/json";
 
 const KEY: &str = "content_types";
 
-/// Parses a media type of a policy; returns it in lower case.
+/// Parses a media type of a policy, and returns it in lower case.
 pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     let right = "write a whole type without parameters, such as \"application/json\"";
     match essence(written.as_bytes()) {
@@ -94,12 +95,12 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// The `type/subtype` of the only content-type header.
+/// Returns the `type/subtype` of the only content-type header.
 pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
     essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }
 
-/// The `type/subtype` of a content-type header; `None` if its parameters are not valid (RFC 9110 §8.3.1).
+/// Returns the `type/subtype` of a content-type header, or `None` if its parameters are not valid (RFC 9110 §8.3.1).
 pub fn essence(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
     let (kind, subtype) = media_type(value, |_, _| true)?;

@@ -1,8 +1,8 @@
-//! The regular expressions of a policy. One kind must match a whole header value (rules G1, G2), the other is searched
-//! for in a message (R1).
+//! The regular expressions of a policy. One kind must match a whole header value (rules G1, G2). The other kind is
+//! searched for in a message (R1).
 //!
-//! Without the feature `pattern`, no setter creates an expression, and a setting that needs one is refused. If the
-//! expression were ignored instead, its guard would let every request in.
+//! Without the feature `pattern`, no setter creates an expression, and a setting that needs one is refused. If such a
+//! setting were ignored instead, its guard would let every request in.
 
 #[cfg(not(feature = "pattern"))]
 mod absent;
@@ -14,7 +14,7 @@ pub(crate) use absent::{InText, WholeValue};
 #[cfg(feature = "pattern")]
 pub(crate) use compiled::{InText, WholeValue};
 
-/// The characters that a kind of value may have, and the name of that kind.
+/// The characters that a kind of value may contain, and the name of that kind.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is compared with a pattern"))]
 pub(crate) struct Values {

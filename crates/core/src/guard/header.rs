@@ -1,5 +1,5 @@
-//! Required headers (rule G1): each must be present exactly once, and be well-formed. A header whose name is the same
-//! to a service that works like CGI counts as a repetition.
+//! Required headers (rule G1). Each must be present exactly once, and be well-formed. A header whose name is the same
+//! to a service that works like CGI is treated as a repetition.
 //!
 //! There is one message for a missing header, and another for one that is malformed or repeated. The pattern must match
 //! the whole value. Without a pattern, every value except an empty one is accepted.
@@ -45,12 +45,12 @@ setters! {
 }
 
 impl RequiredHeader {
-    /// A required header of this name, in any letter case.
+    /// Creates a required header of this name, in any letter case.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::default() }
     }
 
-    /// The header's name if the gateway sets it on each request by default, and any value is accepted.
+    /// Returns the header's name if the gateway sets it on each request by default, and any value is accepted.
     #[cfg(feature = "policy-file")]
     pub(crate) fn set_by_gateway(&self) -> Option<&'static str> {
         const SET: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-proto"];
@@ -88,8 +88,8 @@ pub(crate) struct HeaderGuard {
     invalid: Fault,
 }
 
-/// A message for the client, and whether the policy sets it. In a dialect for old clients, only the layer's default
-/// text is replaced by the dialect's own (R12).
+/// A message for the client. `is_stock` is true if the policy does not set it. In a dialect for old clients, the
+/// dialect's own text replaces only such a default message of the layer (R12).
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,
@@ -112,7 +112,7 @@ impl HeaderGuard {
         &self.name
     }
 
-    /// The answer to a request without the header.
+    /// Returns the answer to a request without the header.
     #[cfg(feature = "openapi")]
     pub(crate) fn refusal(&self) -> Fault {
         self.missing.clone()
@@ -134,7 +134,7 @@ impl HeaderGuard {
     }
 }
 
-/// Whether a service that trims white space, in UTF-8 or in Latin-1, finds nothing in a value.
+/// Returns true if nothing is left of a value in a service that trims white space in UTF-8 or in Latin-1.
 fn is_blank(value: &[u8]) -> bool {
     let is_trimmed = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\u{feff}';
     match str::from_utf8(value) {

@@ -1,12 +1,12 @@
 //! The methods that a service may see in a request (rule G0).
 //!
-//! Some services distinguish letter case. Some replace the method by the one in a header, or in `_method` of the query,
-//! of a path that a rewrite puts into the query, or of a cookie. They trim, unquote, split and decode that value in more
-//! ways than can be listed. So a value that is not plain is never interpreted: if a route for this path names a method,
-//! the request is refused. Patterns have methods in capitals.
+//! Some services distinguish letter case. Some replace the method with the one in a header, or in the field `_method`.
+//! That field may be in the query, in a path that a rewrite puts into the query, or in a cookie. Services trim,
+//! unquote, split and decode its value in more ways than can be listed. So a value that is not plain is never
+//! interpreted. If a route for this path names a method, such a request is refused. Patterns have methods in capitals.
 //!
-//! Most services run some handler for a method that they do not know. So a method that is not [usual](is_usual) needs
-//! what the path's routes require for any method, unless one of them names it.
+//! Most services run some handler for a method that they do not know. So for a method that is not [usual](is_usual),
+//! the requirements of all methods of the path's routes apply, unless one of the routes names it.
 
 use http::Method;
 use http::header::COOKIE;
@@ -21,35 +21,35 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 
 pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 
-/// Stands for a method that no route can name.
+/// The name that stands for a method which no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
 /// The fields of a query in which a request may name another method. Masonite and Plack have their own.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
-/// The most other methods that a request may name; an honest client names one.
+/// The maximum number of other methods that a request may name. An honest client names one.
 const MOST: usize = 8;
 
-/// The longest plain name of a method; the longest registered one, `UPDATEREDIRECTREF`, has 17 bytes.
+/// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
 const LONGEST: usize = 32;
 
-/// A query that is shorter than this cannot name more methods than that, because each takes at least `_method=A`.
+/// A query that is shorter than this cannot name more than [`MOST`] methods, because each takes at least `_method=A`.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
-/// A request names more methods than the guards check.
+/// The error for a request that names more methods than the guards check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyMethods;
 
 /// All methods that a service may see in a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Methods {
-    /// The request's own method comes first.
+    /// The methods, of which the request's own comes first.
     pub(crate) named: Vec<Method>,
     /// The header or the field whose value is not plain.
     pub(crate) unclear: Option<&'static str>,
 }
 
-/// Whether a header may name another method, in any spelling that a service which works like CGI accepts.
+/// Returns true if a header may name another method, in any spelling that services accept if they work like CGI.
 pub(crate) fn is_override(name: &str) -> bool {
     override_header(name).is_some()
 }
@@ -59,7 +59,7 @@ fn override_header(name: &str) -> Option<&'static str> {
     if OVERRIDE_LENGTHS.may_have(name.len()) { OVERRIDES.into_iter().find(is_same) } else { None }
 }
 
-/// Returns true if services know the method. Then each of them runs the handler that its routes name for it.
+/// Returns true if services know the method. Each of them then runs the handler that its routes name for the method.
 #[inline]
 pub(crate) fn is_usual(method: &Method) -> bool {
     is_written_usually(method) || in_capitals(method.as_str().as_bytes()).is_some_and(|it| is_written_usually(&it))
@@ -71,7 +71,7 @@ fn is_written_usually(method: &Method) -> bool {
     matches!(*method, M::GET | M::HEAD | M::POST | M::PUT | M::DELETE | M::OPTIONS | M::PATCH)
 }
 
-/// Returns true if the request line names no other method than its own. The path and the headers are not checked.
+/// Returns true if the request line names only its own method. The path and the headers are not checked.
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
     is_written_usually(&head.method) && head.uri.query().is_none_or(|query| !may_override(query))
@@ -83,8 +83,8 @@ pub(crate) fn names_few_methods(head: &Parts) -> bool {
     head.uri.query().is_none_or(|query| query.len() < CROWDED_QUERY || !may_override(query))
 }
 
-/// Returns true if a field of the query, or of a path that a rewrite puts into a query, names another method,
-/// whatever its value.
+/// Returns true if a field of the query, or of a path that a rewrite puts into a query, names another method. The value
+/// of the field does not matter.
 pub(crate) fn is_in_target(head: &Parts) -> bool {
     let is_in_query = |query: &str| may_override(query) && overrides_of(query.as_bytes()).next().is_some();
     let path = head.uri.path().as_bytes();
@@ -93,17 +93,17 @@ pub(crate) fn is_in_target(head: &Parts) -> bool {
             && readings(path).is_ok_and(|paths| paths.iter().any(|path| overrides_of_path(path).next().is_some()))
 }
 
-/// Returns true if a cookie names another method, whatever its value.
+/// Returns true if a cookie names another method. The value of the cookie does not matter.
 pub(crate) fn is_in_cookie(head: &Parts) -> bool {
     overrides_of_cookies(head).next().is_some()
 }
 
-/// A quick check that finds every spelling of `_method`, but also matches some other queries.
+/// Returns true for every query with a spelling of `_method`, but also for some other queries. This is a quick check.
 fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// All methods that a service may see in a request. `paths` are the readings of its path.
+/// Returns all methods that a service may see in a request. `paths` are the readings of its path.
 pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;
@@ -120,7 +120,7 @@ pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>
 }
 
 impl Methods {
-    /// Adds the methods in a value, which may be a list: a service takes one of them, or joins several lines to a list.
+    /// Adds the methods in a value, which may be a list. A service uses one of them, or joins several lines to a list.
     fn add(&mut self, source: &'static str, value: &[u8], most: usize) -> Result<(), TooManyMethods> {
         for method in listed(value) {
             match method {
@@ -135,8 +135,8 @@ impl Methods {
         Ok(())
     }
 
-    /// Adds the methods in the value of a cookie. None of them refuses a request, because a page of another subdomain
-    /// can set a cookie.
+    /// Adds the methods in the value of a cookie. A cookie never refuses a request, because a page of another subdomain
+    /// can set it.
     fn add_of_cookie(&mut self, value: &[u8], most: usize) {
         for method in listed(value) {
             let unknown = || Method::from_bytes(UNKNOWN).unwrap_or_default();
@@ -148,14 +148,14 @@ impl Methods {
     }
 }
 
-/// The methods in a list; `None` for one that is not plain.
+/// Returns the methods in a list. An element that is not plain is returned as `None`.
 fn listed(value: &[u8]) -> impl Iterator<Item = Option<Method>> {
     let is_plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
     let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
     names.map(move |name| in_capitals(name).filter(|_| name.len() <= LONGEST && is_plain(name)))
 }
 
-/// The request's own method, as it was sent and in capitals.
+/// Returns the request's own method, as it was sent and in capitals.
 fn own_spellings(sent: &Method) -> impl Iterator<Item = Method> {
     let other = in_capitals(sent.as_str().as_bytes()).filter(|method| method != sent);
     std::iter::once(sent.clone()).chain(other)
@@ -165,29 +165,30 @@ fn in_capitals(name: &[u8]) -> Option<Method> {
     Method::from_bytes(&name.to_ascii_uppercase()).ok()
 }
 
-/// The fields of a query that name a method, and their values.
+/// Returns the fields of a query that name a method, and their values.
 fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// The fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path into one.
+/// Returns the fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path
+/// into one.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)
 }
 
-/// The values of the cookies that name a method.
+/// Returns the values of the cookies that name a method.
 fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
     let cookies = head.headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    // Most names begin with a letter, and then they cannot be this one.
+    // Most names begin with a letter, so they cannot be this name.
     let others =
         cookies.map(<[u8]>::trim_ascii_start).filter(|cookie| !cookie.first().is_some_and(u8::is_ascii_alphanumeric));
     others.filter_map(|cookie| Some(override_in(cookie, &FIELDS[..1])?.1))
 }
 
-/// The name among `names` that a field has, and its value, decoded as a form. PHP replaces each character that the name
-/// of a variable cannot have with `_`, drops spaces before it, and ends it at a NUL. A rewrite may put a second `?`
-/// before it.
+/// Returns the name among `names` that a field has, and its value, decoded as a form. In the name of a variable, PHP
+/// replaces each character that is not allowed with `_`. It drops spaces before the name, and ends it at a NUL. A
+/// rewrite may put a second `?` before the name.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
     if field.len() < FIELDS[0].len() {
         return None;

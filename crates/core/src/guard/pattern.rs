@@ -4,7 +4,7 @@
 //! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
 //! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that cannot match any normalised path is
-//! refused: a guard that never runs is easily mistaken for one that does.
+//! refused, because a guard that never runs is easily mistaken for one that does.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -27,18 +27,18 @@ pub(crate) struct Pattern {
     rest: bool,
 }
 
-/// The part of a path that is not matched yet; `None` behind its last segment.
+/// The part of a path that is not matched yet, or `None` after its last segment.
 pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
 impl Pattern {
-    /// Parses a pattern. `key` is the key to name in an error.
+    /// Parses a pattern. `key` is the key that an error names.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
             parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as it was written.
     pub(crate) fn written(&self) -> &str {
         &self.written
     }
@@ -51,7 +51,7 @@ impl Pattern {
         &self.segments
     }
 
-    /// The first of its methods, if it has any.
+    /// Returns the first method of the pattern, if it has any.
     pub(crate) fn first_method(&self) -> Option<Method> {
         self.methods.first().cloned()
     }
@@ -60,17 +60,17 @@ impl Pattern {
         !self.methods.is_empty()
     }
 
-    /// The methods as written; empty if any method matches.
+    /// Returns the methods as they were written. The list is empty if any method matches.
     pub(crate) fn methods(&self) -> &[Method] {
         &self.methods
     }
 
-    /// Whether the pattern ends in `{*rest}`.
+    /// Returns true if the pattern ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
     }
 
-    /// The literal segments.
+    /// Returns the literal segments.
     pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Literal(literal) => Some(&**literal),
@@ -78,14 +78,15 @@ impl Pattern {
         })
     }
 
-    /// The sort key that puts the most specific of several matching patterns first: by the kinds of their segments, and
-    /// then those with a method before those without.
+    /// Returns the sort key that puts the most specific of several matching patterns first. It compares the kinds of
+    /// their segments. If these are equal, patterns with a method come before those without.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
 
-    /// The kind of each segment: a literal is more specific than `{one}`, and that is more specific than `{*rest}`. If
-    /// two patterns match the same path and have the same kinds, they can only differ in letter case and in methods.
+    /// Returns the kind of each segment. A literal is more specific than `{one}`, which is more specific than
+    /// `{*rest}`. If two patterns match the same path and have the same kinds, they can differ only in letter case and
+    /// in methods.
     pub(crate) fn kinds(&self) -> Vec<u8> {
         let kind = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
@@ -98,7 +99,7 @@ impl Pattern {
         (&self.segments, self.rest) == (&other.segments, other.rest)
     }
 
-    /// Whether the pattern matches a path that begins with these segments.
+    /// Returns true if the pattern matches a path that begins with these segments.
     pub(crate) fn meets_prefix<'a>(&self, mut prefix: impl Iterator<Item = &'a str>) -> bool {
         let fitting = self.segments.iter().all(|segment| prefix.next().is_none_or(|it| segment.fits(it.as_bytes())));
         fitting && (self.rest || prefix.next().is_none())
@@ -111,7 +112,8 @@ impl Pattern {
             || method == Method::HEAD && self.methods.contains(&Method::GET)
     }
 
-    /// Of two patterns with the same path, the one with the lower rank is more specific.
+    /// Returns the rank of the methods. Of two patterns with the same path, the one with the lower rank is more
+    /// specific.
     pub(crate) fn method_rank(&self) -> u8 {
         match &self.methods[..] {
             [] => 2,
@@ -120,8 +122,8 @@ impl Pattern {
         }
     }
 
-    /// Whether both patterns have a common method, or neither has one. Here `GET` does not cover `HEAD`, just as for
-    /// specificity.
+    /// Returns true if both patterns have a common method, or if neither has a method. Here `GET` does not cover
+    /// `HEAD`, just as in the comparison of specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -129,7 +131,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the pattern matches `path` in exactly this spelling.
+    /// Returns true if the pattern matches `path` in exactly this spelling.
     pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
         let mut rest = segments_of(path);
         for segment in &self.segments {
@@ -144,14 +146,14 @@ impl Pattern {
     }
 }
 
-/// The segments of a path, to be taken off one by one. A target that is not a path (`*`, an authority) is guarded like
-/// the root, because it names no resource.
+/// Returns the segments of a path, which are then taken off one by one. A target that is not a path (`*`, an authority)
+/// is guarded like the root, because it names no resource.
 #[inline]
 pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
-/// The first segment, and the rest behind the slash.
+/// Returns the first segment, and the rest behind the slash.
 #[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match slash_at(path) {
@@ -160,7 +162,8 @@ pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     }
 }
 
-/// The position of the first slash. Most segments end within the first eight bytes, which are compared as one word.
+/// Returns the position of the first slash. Most segments end within the first eight bytes, which are compared as one
+/// word.
 #[inline]
 fn slash_at(path: &[u8]) -> Option<usize> {
     const EACH: u64 = u64::MAX / 255;

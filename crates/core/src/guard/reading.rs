@@ -5,20 +5,20 @@
 //! be decoded twice, and the other steps may follow each time. Letter case is not a step, because patterns are compared
 //! without it.
 //!
-//! Some steps differ from those of the contract or come in addition, because some servers take them:
+//! Some steps differ from those of the contract, or are additional, because some servers apply them:
 //!
 //! - `%2F`, `%5C` and `\` become a slash, each regardless of the others;
-//! - slashes may be merged while a trailing one stays (Go's `ServeMux`);
+//! - slashes may be merged while a slash at the end stays (Go's `ServeMux`);
 //! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
 //! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`);
-//! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression (Starlette,
-//!   FastRoute), any such byte (Bottle);
+//! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression
+//!   (Starlette, FastRoute), or any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
-//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP), and so may an `&`, where a rewrite puts the path into
-//!   a query (Apache, nginx);
-//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`), and so may a `+`, which is a
-//!   space in a query;
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end it, if a rewrite puts the
+//!   path into a query (Apache, nginx);
+//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may also be
+//!   ignored, because it is a space in a query;
 //! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
@@ -33,20 +33,20 @@ use memchr::memmem;
 pub(crate) use self::first_look::has_readings;
 pub(crate) use self::list::PathList;
 
-/// The most readings of one path that the guards check. Paths of honest clients have fewer.
+/// The maximum number of readings of one path that the guards check. Paths of honest clients have fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The most bytes of all readings together: eight times the longest path that most servers accept.
+/// The maximum number of bytes of all readings together. It is eight times the longest path that most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// A path has more readings, or readings with more bytes, than the guards check.
+/// The error for a path with more readings, or with more bytes in its readings, than the guards check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyReadings;
 
-/// How often the services behind the guards decode a path, at most.
+/// The maximum number of times that the services behind the guards decode a path.
 const DECODES: u8 = 2;
 
-/// All readings of a path, beginning with the path as it was sent. Letter case does not count.
+/// Returns all readings of a path, beginning with the path as it was sent. Letter case is ignored.
 pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     let mut found = Found::default();
     found.add(path.to_vec())?;
@@ -106,7 +106,7 @@ impl Found {
     }
 }
 
-/// Adds the paths that decoding once can lead to: with all separators decoded, and with some of them still encoded.
+/// Adds the paths to which one decoding can lead: with all separators decoded, and with some of them still encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -123,7 +123,7 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Adds the paths that each of the other steps leads to. A step that changes nothing adds none.
+/// Adds the paths to which each of the other steps leads. A step that changes nothing adds no path.
 fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     let signs = Signs::from_path(path);
     let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
@@ -174,7 +174,7 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Which characters a path has that some step acts on.
+/// The characters in a path on which some step acts.
 #[derive(Clone, Copy)]
 struct Signs(u8);
 
@@ -186,12 +186,13 @@ impl Signs {
     const DOT_SEGMENT: u8 = 1 << 4;
     /// A control, or a byte outside ASCII.
     const ODD: u8 = 1 << 5;
-    /// A character that may end the path; a NUL, which may also end it, is odd.
+    /// A character that may end the path. A NUL may also end it, but is `ODD`.
     const END: u8 = 1 << 6;
-    /// A space, or a `+`, which is one in a query.
+    /// A space, or a `+`, which is a space in a query.
     const SPACE: u8 = 1 << 7;
 
-    /// The loop has no early exit, so that the compiler can process several bytes at once.
+    /// Collects the signs of a path. The loop has no early exit, so that the compiler can process several bytes at
+    /// once.
     fn from_path(path: &[u8]) -> Self {
         let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
@@ -214,14 +215,14 @@ impl Signs {
     }
 }
 
-/// Which percent codes a path has for characters that other steps act on.
+/// The percent codes in a path for characters on which other steps act.
 #[derive(Default)]
 struct Codes {
     slash: bool,
     backslash: bool,
     dot: bool,
     ampersand: bool,
-    /// `%u`.
+    /// True if the path contains `%u`.
     unicode: bool,
 }
 
@@ -240,12 +241,12 @@ impl Codes {
     }
 }
 
-/// The text after each percent sign, up to the next one.
+/// Returns the text after each percent sign, up to the next one.
 fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// Parses the two hexadecimal digits at the beginning of a text. Returns the text behind them, and the byte.
+/// Parses the two hexadecimal digits at the beginning of a text. Returns the text after them, and the byte.
 fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
@@ -253,7 +254,7 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// Replaces each percent code with the byte that `replacement` returns for it. If it returns `None`, the code stays.
+/// Replaces each percent code with the byte that `replacement` returns for it. If that is `None`, the code stays.
 fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
@@ -273,8 +274,8 @@ fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) ->
     replaced
 }
 
-/// Decodes a path. The codes of those bytes for which `is_kept` returns true stay: a separator may be a part of its
-/// segment.
+/// Decodes a path, except for the bytes for which `is_kept` returns true. A separator that stays encoded is a part of
+/// its segment.
 fn decoded(path: &[u8], is_kept: fn(u8) -> bool) -> Vec<u8> {
     replace_percent_codes(path, &|byte| (!is_kept(byte)).then_some(byte))
 }
@@ -333,7 +334,7 @@ fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     path[..=last].to_vec()
 }
 
-/// Removes the first segment of a path with two leading slashes: some services take it for a host.
+/// Removes the first segment of a path with two leading slashes, because some services take it for a host.
 fn without_host(path: &[u8]) -> Vec<u8> {
     let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
     let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
@@ -346,14 +347,15 @@ fn without_ignored_bytes(path: &[u8]) -> Vec<u8> {
     letters.filter(|letter| !letter.is_control()).collect::<String>().into()
 }
 
-/// Replaces each letter outside ASCII by its small or capital form. A pattern is compared with it without regard to the
-/// letter case of ASCII.
+/// Replaces each letter outside ASCII with its small or capital form. Patterns are compared with the result without
+/// regard to the letter case of ASCII.
 fn with_letters<L: Iterator<Item = char>>(path: &[u8], form: impl Fn(char) -> L) -> Vec<u8> {
     let Ok(path) = str::from_utf8(path) else { return path.to_vec() };
     let mut folded = String::with_capacity(path.len());
     for letter in path.chars() {
         match letter {
-            // Its small form is two characters, although it folds to one in Turkish, and to Java.
+            // The small form of this letter is two characters, although it becomes one character in Turkish and in
+            // Java.
             '\u{130}' => folded.push('i'),
             _ if letter.is_ascii() => folded.push(letter),
             _ => folded.extend(form(letter)),
@@ -384,7 +386,8 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
     cut
 }
 
-/// The [normalised](normalise) reading; `None` if the path is normalised already, or does not begin with a slash.
+/// Returns the [normalised](normalise) reading. Returns `None` if the path is already normalised, or does not begin
+/// with a slash.
 pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if !path.starts_with('/') || !has_readings(path.as_bytes()) {
         return None;
@@ -393,8 +396,8 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// The reading that everything uses except the guards. The path is decoded once, `\` becomes a slash, dot segments are
-/// resolved, slashes are merged, and a trailing slash is removed. Parameters and letter case stay.
+/// Returns the reading that everything uses except the guards. The path is decoded once, `\` becomes a slash, dot
+/// segments are resolved, slashes are merged, and a trailing slash is removed. Parameters and letter case stay.
 pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
     let written: Cow<'_, [u8]> = if path.contains(&b'%') { decoded(path, |_| false).into() } else { path.into() };
     let mut normal = Vec::with_capacity(written.len());

@@ -1,4 +1,4 @@
-//! `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text of it (L3).
+//! `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text in it (L3).
 
 use std::time::{Duration, SystemTime};
 
@@ -13,15 +13,15 @@ use crate::table::{
     advice_for_unknown, closest, tables,
 };
 
-/// What a policy needs besides its own text.
+/// The values that a policy needs in addition to its own text.
 pub(super) struct PolicyEnv {
     /// The values of environment variables.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
     pub(super) variable: Box<Variables>,
     pub(super) verifiers: Verifiers,
-    /// Advice for a scheme `certificate`; `None` if client certificates are available.
+    /// Advice for a scheme `certificate`, or `None` if client certificates are available.
     pub(super) certificate_advice: Option<String>,
-    /// The keys at a URL. The error is advice for an operator whose key sets are not fetched.
+    /// Returns the keys at a URL. The error is advice for an operator whose key sets are not fetched.
     #[cfg(feature = "jwt")]
     pub(super) key_sets: Box<KeySets>,
 }
@@ -34,11 +34,11 @@ type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
 pub(super) enum Verifiers {
     Any,
     These(Vec<String>),
-    /// No key sets are fetched. The text advises operators whose policy needs one.
+    /// No verifier is available. The text is advice for operators whose policy needs one.
     None(String),
 }
 
-/// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
+/// The kinds of schemes, and the keys of each in addition to `scheme`, `forward_id`, `messages` and `challenge`.
 const SCHEMES: [(&str, &str); 5] = [
     ("bearer", "id_header pattern keys keys_file unavailable_code"),
     ("header", "header id_header pattern keys keys_file unavailable_code"),
@@ -50,13 +50,13 @@ const SCHEMES: [(&str, &str); 5] = [
     ("custom", "timeout unavailable_code"),
 ];
 
-/// Whether a key is one of those that a kind has.
+/// Returns true if a kind has this key.
 fn is_of(keys: &str, key: &str) -> bool {
     keys.split(' ').any(|known| known == key)
 }
 
 tables! {
-    /// The keys of all kinds of schemes.
+    /// The keys of all kinds of schemes together.
     pub(super) struct AuthTable {
         scheme: String = required,
         forward_id: String,
@@ -97,7 +97,7 @@ tables! {
 type Keys = Vec<KeyTable>;
 type Algorithms = Vec<String>;
 
-/// A scheme: the keys of its kind, and none of the others.
+/// A scheme with only the keys of its kind.
 #[derive(Clone, Debug)]
 pub(super) struct Scheme(pub(super) AuthTable);
 
@@ -106,7 +106,7 @@ impl Leaf for Scheme {
         let table = at.table(value)?;
         let written = table.get("scheme").and_then(|scheme| scheme.get_ref().as_str()).unwrap_or_default();
         let kind = SCHEMES.iter().find(|(name, _)| closest(written, std::iter::once(*name)).is_some());
-        // A key that only other kinds have is refused with its place in `refuse_foreign_keys`.
+        // A key that only other kinds have is refused in `refuse_foreign_keys`, with its place.
         let is_known =
             |key: &&&str| kind.is_none_or(|(_, own)| is_of(own, key) || is_shared(key) || table.contains_key(**key));
         at.refuse_others(table, &AuthTable::KEYS.iter().filter(is_known).copied().collect::<Vec<_>>());
@@ -114,7 +114,7 @@ impl Leaf for Scheme {
     }
 }
 
-/// Whether all kinds of schemes have the key.
+/// Returns true if all kinds of schemes have the key.
 fn is_shared(key: &str) -> bool {
     !SCHEMES.iter().any(|(_, keys)| is_of(keys, key))
 }
@@ -158,7 +158,7 @@ impl Leaf for KeysFile {
 }
 
 impl AuthTable {
-    /// The scheme. If parts of it are wrong, others stand for them, so that its other keys are checked as well.
+    /// Returns the scheme. Wrong parts of it are replaced, so that its other keys are checked as well.
     pub(super) fn into_scheme(self, name: &str, env: &PolicyEnv, refusals: &mut Refusals) -> AuthScheme {
         let kind = self.scheme.as_deref().map(|written| known_or_near(written, refusals));
         let kind = kind.flatten().unwrap_or_default();
@@ -197,7 +197,7 @@ impl AuthTable {
         let has = |key| SCHEMES.iter().any(|(name, keys)| *name == kind && is_of(keys, key));
         let keys = self.keys.into_iter().chain(self.keys_file.map(|KeysFile(keys)| keys)).flatten();
         let keys: Vec<_> = keys.filter(|_| has("keys")).collect();
-        // Stands for keys with a mistake, which was noted when they were read.
+        // This key replaces keys with a mistake, which was noted when they were read.
         let is_whole = keys.iter().all(|key| key.id.is_some() && key.sha256.is_some());
         let keys = if is_whole { keys } else { vec![KeyTable::unknown()] };
         let scheme = keys.into_iter().fold(scheme, |scheme, KeyTable { id, sha256, revoked, expires }| {
@@ -293,7 +293,7 @@ fn missing(key: &'static str) -> SettingError {
     SettingError::new(key, "the key is missing", format!("add {key} = … to the table")).of_kind(Kind::MissingKey)
 }
 
-/// The kind of a scheme. If it is misspelled, the kind that was probably meant is used for the other keys.
+/// Returns the kind of a scheme. If it is misspelled, the kind that was probably meant is used for the other keys.
 fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str> {
     let known = SCHEMES.iter().map(|(name, _)| *name);
     known.clone().find(|name| *name == written).or_else(|| {
@@ -303,8 +303,8 @@ fn known_or_near(written: &str, refusals: &mut Refusals) -> Option<&'static str>
     })
 }
 
-/// Whether the text is the name of a variable, which an error may quote. Any other text may be the secret itself (L3),
-/// such as 32 letters in base 32.
+/// Returns true if the text is the name of a variable, which an error may quote. Any other text may be the secret
+/// itself (L3), such as 32 letters in base 32.
 #[must_use]
 pub fn is_variable_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
@@ -328,7 +328,8 @@ fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
     Err(SettingError::new("secret_env", wrong, right).of_kind(Kind::Unavailable))
 }
 
-/// The known algorithms; the others are refused. The builder refuses `none`, and those that do not fit the keys.
+/// Returns the known algorithms, and refuses the others. The builder refuses `none`, and algorithms that do not fit the
+/// keys.
 #[cfg(feature = "jwt")]
 fn refuse_algorithms(names: &[String], refusals: &mut Refusals) -> Vec<String> {
     const KNOWN: [&str; 12] =

@@ -1,4 +1,4 @@
-//! Puts the tables of a policy's files together, and remembers where each table is.
+//! Puts the tables of a policy's files together, and stores the place of each table.
 
 use std::collections::HashSet;
 
@@ -21,11 +21,11 @@ use crate::table::{
 pub(super) struct Lock {
     pub(super) key: &'static str,
     pub(super) file: usize,
-    /// Where it is locked, as `FILE:LINE`.
+    /// The place of the lock, as `FILE:LINE`.
     pub(super) location: String,
 }
 
-/// What the files of a policy are together.
+/// The content of all files of a policy together.
 #[derive(Default)]
 pub(super) struct Assembly {
     pub(super) builder: PolicyBuilder,
@@ -59,7 +59,7 @@ impl Assembly {
         self.mistakes.push(self.sources.files[file].error(path, Kind::Conflict, wrong, right));
     }
 
-    /// Reads which keys a file locks.
+    /// Reads the keys that a file locks.
     fn read_locks(&mut self, file: usize, table: &FileTable) {
         let names = table.locked.iter().flatten();
         if table.locked.is_some() && table.scope.is_some() {
@@ -81,8 +81,8 @@ impl Assembly {
         }
     }
 
-    /// The index of the part for a file. A file with a scope has a part of its own. A base belongs to the part of the
-    /// file that names it.
+    /// Returns the index of the part for a file. A file with a scope has its own part. A base belongs to the part of
+    /// the file that names it.
     fn part_for_file(&mut self, file: usize, table: &mut FileTable, parts: &[usize]) -> usize {
         let source = &self.sources.files[file];
         let (has_scope, parent) = (source.places.contains_key("scope"), source.parent.as_ref());
@@ -188,7 +188,7 @@ impl Assembly {
         read! { request_id rpc inspect observe drain advice cors proxy }
     }
 
-    /// Whether no other file has a table of this name, because names are shared by all files (POLICY.md).
+    /// Returns true if no other file has a table of this name, because names are shared by all files (POLICY.md).
     fn is_new(&mut self, place: TablePath, file: usize, path: String) -> bool {
         let Some(first) = self.sources.first(&place) else {
             self.sources.insert(place, file, path);
@@ -200,8 +200,8 @@ impl Assembly {
         false
     }
 
-    /// Adds defaults. Several files of a part may have some: key by key, those of a file take precedence over those of
-    /// its bases.
+    /// Adds defaults. Several files of a part may have defaults. For each key, those of a file take precedence over
+    /// those of its bases.
     fn put_defaults(&mut self, file: usize, part: usize, keys: RouteTable) {
         let (place, known) = (TablePath::Defaults(part), self.part(part).keys.clone());
         for key in RouteTable::settings() {
@@ -224,8 +224,8 @@ impl Assembly {
         }
     }
 
-    /// All mistakes, by file and line. At one key, only the first stays. A mistake that follows from another is left
-    /// out, as is an unknown name if a file may define more names than could be read.
+    /// Returns all mistakes, by file and line. At each key, only the first mistake stays. A mistake that follows from
+    /// another is left out. So is an unknown name if files that could not be read may define it.
     pub(super) fn all_mistakes(&mut self) -> Vec<PolicyError> {
         let is_lost = |mistake: &PolicyError| {
             let names_file = mistake.key().is_none_or(|key| key.starts_with("include") || key.starts_with("base"));
@@ -265,8 +265,8 @@ impl Assembly {
     }
 }
 
-/// Whether a mistake follows from another one: it is in a line that is not TOML; or a key is missing because its name is
-/// misspelled.
+/// Returns true if a mistake follows from another one. It is in a line that is not TOML, or a key is missing because
+/// its name is misspelled.
 fn follows_from(mistake: &PolicyError, other: &PolicyError) -> bool {
     let is = |error: &PolicyError, kind: Kind| error.kind() == kind.as_str();
     let table_and_name = |error: &PolicyError| {

@@ -1,12 +1,12 @@
-//! Compares two policies: [`PolicyFile::changes_to`].
+//! Compares two policies for [`PolicyFile::changes_to`].
 //!
-//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. A key that only one policy sets
-//!    there is compared with the next wider table of the other one. `weaker` in the row of the key decides whether the
-//!    new value requires less. Guards that a mode only observes require nothing, so a mode that begins to enforce them
-//!    closes a door.
-//! 2. Everything else is compared as text, key by key. What is added to a scheme, a header or a scope closes a door;
-//!    anything else there may open one, which a person must judge. A code, and a rule, is one line. A default that is
-//!    written out, and an API key that lets nobody in, change nothing.
+//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only one policy sets a key
+//!    there, it is compared with the next wider table of the other policy. `weaker` in the row of the key decides
+//!    whether the new value requires less. Guards that a mode only observes require nothing, so a mode that begins to
+//!    enforce them closes a door.
+//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope closes a door. Any
+//!    other change there may open a door, which a person must judge. A code or a rule is compared as one line. A
+//!    default that is written out, and an API key that lets nobody in, change nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -22,17 +22,17 @@ use crate::policy::keys::RouteTable;
 use crate::policy::{Mode, Scope};
 use crate::table::{TablePath, line_of};
 
-/// What a change does. A list of changes is in this order.
+/// The effect of a change. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires more than before: clients may be refused that were not. Or a setting is newly locked.
+    /// A guard requires more than before, so that clients may be refused that were not. Or a setting is newly locked.
     Closes,
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
     Opens,
     /// Clients get other answers.
     Answers,
-    /// Neither who is let in nor an answer changes.
+    /// The change affects neither who is let in nor any answer.
     Neither,
 }
 
@@ -40,21 +40,21 @@ pub enum ChangeKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PolicyChange {
-    /// What the change does.
+    /// The effect of the change.
     pub kind: ChangeKind,
     /// The dotted key with its table, as in `defaults.auth` or `route[GET /a].auth`, and with its scope if it has one.
     pub key: String,
-    /// The old value; `None` if the old policy has none.
+    /// The old value, or `None` if the old policy has no value.
     pub old: Option<PlacedValue>,
-    /// The new value; `None` if the new policy has none.
+    /// The new value, or `None` if the new policy has no value.
     pub new: Option<PlacedValue>,
-    /// Whether it is a mode that goes from observing to enforcing.
+    /// True if this is a mode that changes from observing to enforcing.
     begins_to_enforce: bool,
 }
 
 impl PolicyFile {
-    /// The changes from this policy to another one, by their kinds and then by key. A mode in which the layer begins to
-    /// enforce is the first change of the answers.
+    /// Returns the changes from this policy to another one, by their kinds and then by key. A mode in which the layer
+    /// begins to enforce guards is the first change of the answers.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
@@ -74,7 +74,7 @@ impl PolicyFile {
         changes
     }
 
-    /// The settings that only one of the policies locks.
+    /// Returns the settings that only one of the policies locks.
     fn changed_locks<'a>(&'a self, new: &'a Self) -> impl Iterator<Item = PolicyChange> {
         let missing = |one: &'a Self, other: &'a Self| {
             let is_missing = |lock: &&Lock| other.locked_settings.iter().all(|it| it.key != lock.key);
@@ -94,7 +94,7 @@ impl PolicyFile {
 struct Table<'a> {
     place: TablePath,
     keys: &'a RouteTable,
-    /// Matches all requests of the table.
+    /// A pattern that matches all requests of the table.
     pattern: Pattern,
 }
 
@@ -106,7 +106,7 @@ struct Tables<'a> {
     defaults: RouteTable,
 }
 
-/// The keys that differ, or that only one of the policies sets.
+/// Returns the keys that differ, or that only one of the policies sets.
 pub(super) fn changed_settings(old: &PolicyFile, new: &PolicyFile) -> Vec<PolicyChange> {
     let (old, new) = (Tables::new(old), Tables::new(new));
     let names: BTreeSet<_> = old.by_name.keys().chain(new.by_name.keys()).collect();
@@ -172,20 +172,22 @@ impl<'a> Tables<'a> {
         Some(PlacedValue { value, from: Some(self.policy.place(&table.place, name)) })
     }
 
-    /// The table that sets a key for the requests of the table with this name.
+    /// Returns the table that sets a key for the requests of the table with this name.
     fn deciding(&self, name: &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let own = self.by_name.get(name).map(|table| table.keys).filter(|keys| keys.value_of(key).is_some());
         own.unwrap_or_else(|| self.inherited(name, pattern, key))
     }
 
-    /// Returns true if the mode of the table, or of one that shares a request with it, enforces the guards that `observe` only observes.
+    /// Returns true if guards that `observe` only observes are enforced, by the mode of the table or of a table that
+    /// shares a request with it.
     fn enforces(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let is_enforced = |keys: &RouteTable| keys.mode.is_some_and(Mode::is_enforced);
         let mut inside = self.by_name.values().filter(|table| pattern.common_request(&table.pattern).is_some());
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
 
-    /// Returns true if such a guard requires something of the requests of the table, or of one that shares a request with it.
+    /// Returns true if such a guard requires something of the requests of the table, or of a table that shares a
+    /// request with it.
     fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let open = RouteTable {
             body_limit: Some(None),
@@ -199,8 +201,8 @@ impl<'a> Tables<'a> {
             || inside.any(|table| requires(table.keys))
     }
 
-    /// Returns true if a route that shares requests with the pattern, and is neither wider nor narrower, requires less
-    /// than `earlier`: it decides about these requests now (G0).
+    /// Returns true if a route now decides about some requests of the pattern, and requires less than `earlier` (G0).
+    /// Such a route shares requests with the pattern, but is neither wider nor narrower.
     fn weakens_beside(&self, name: &(String, String), pattern: &Pattern, (earlier, key): (&RouteTable, &str)) -> bool {
         self.by_name.iter().any(|(its, table)| {
             let is_beside = || !table.pattern.covers(pattern) && !pattern.covers(&table.pattern);
@@ -211,8 +213,8 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// The next wider table that sets a key which the table of this name does not set: the narrowest route that covers
-    /// its requests, else the defaults around it.
+    /// Returns the table that decides a key which the table of this name does not set. It is the narrowest route that
+    /// covers its requests and sets the key, or else the defaults around it.
     fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let sets = |keys: &RouteTable| keys.value_of(key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
@@ -236,7 +238,8 @@ impl<'a> Tables<'a> {
 }
 
 impl PolicyFile {
-    /// The hosts and the prefix of a scope, as a changed key names them; empty for the policy itself.
+    /// Returns the hosts and the prefix of a scope, as a changed key names them. Returns an empty text for the policy
+    /// itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = self.builder.scope_of(part) else { return String::new() };
         let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
@@ -247,17 +250,17 @@ impl PolicyFile {
 
 /// Guards that `off` and `observe` do not enforce (M1).
 const OBSERVED: [&str; 5] = ["body_limit", "body_limit_per", "json", "content_types", "require_headers"];
-/// Keys that are not settings: they describe the files, or are locks, which are compared separately.
+/// Keys that are not settings. They describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 /// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Tables that change neither who is let in nor an answer.
+/// Tables that affect neither who is let in nor an answer.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
-/// Keys whose value is the same as none.
+/// Keys with the value that has the same effect as no value.
 const DEFAULTS: [(&str, &str); 6] = [
     ("advice.retry", "false"),
     ("cors.credentials", "false"),
@@ -266,7 +269,7 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("request_id.upstream", "false"),
     ("rpc.domain", "\"tower-error-envelope\""),
 ];
-/// The same for the keys of a scheme, and of an API key.
+/// The same for the keys of a scheme and of an API key.
 const SCHEME_DEFAULTS: [(&str, &str); 5] = [
     ("leeway", "\"0s\""),
     ("require_verified_email", "false"),
@@ -274,10 +277,10 @@ const SCHEME_DEFAULTS: [(&str, &str); 5] = [
     ("timeout", "\"2s\""),
     ("unavailable_code", "\"service_unavailable\""),
 ];
-/// Lists of which an entry is one line.
+/// Lists in which an entry is compared as one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
-/// The keys that differ, or that only one of the policies has.
+/// Returns the keys that differ, or that only one of the policies has.
 pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime) -> Vec<PolicyChange> {
     let (mut before, mut after) = (Leaves::new(old), Leaves::new(new));
     let live: HashSet<String> = [old, new].iter().flat_map(|policy| policy.live_keys(now)).collect();
@@ -307,7 +310,7 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime
     keys.filter_map(change).collect()
 }
 
-/// What a change of a key does, which may be new or gone.
+/// Returns the effect of a change of a key, which may be new or gone.
 fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
     let root = key.split(['.', '[', ' ']).next().unwrap_or_default();
     let (is_key, is_revocation) = (key.contains(".keys["), key.ends_with(".revoked") || key.ends_with(".expires"));
@@ -317,7 +320,7 @@ fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
         _ if key.contains(".messages.") || key.ends_with(".missing") || key.ends_with(".invalid") => {
             ChangeKind::Answers
         }
-        // A key that is added lets its owner in, and one that is gone does not.
+        // A new key lets its owner in, and a removed key does not.
         _ if is_key && !is_revocation => {
             if is_gone {
                 ChangeKind::Closes
@@ -330,7 +333,7 @@ fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
     }
 }
 
-/// `auth.app.keys[demo]` of `auth.app.keys[demo].revoked`.
+/// Returns `auth.app.keys[demo]` for `auth.app.keys[demo].revoked`.
 fn key_of_caller(key: &str) -> Option<&str> {
     let is_key = key.starts_with("auth.") && key.contains(".keys[");
     key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
@@ -344,7 +347,7 @@ fn is_default(key: &str, value: &str) -> bool {
 }
 
 impl PolicyFile {
-    /// The API keys that are neither revoked nor expired, as a changed key names them.
+    /// Returns the API keys that are neither revoked nor expired, as a changed key names them.
     fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
         self.builder
             .schemes
@@ -437,7 +440,7 @@ impl<'a> Leaves<'a> {
         self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
     }
 
-    /// If two files set the same key, the first one counts.
+    /// Adds a value. If two files set the same key, the first one is used.
     fn insert(&mut self, key: &str, value: String, from: Option<String>) {
         self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
     }
@@ -453,7 +456,7 @@ impl Source<'_> {
     }
 }
 
-/// The text of a table on one line.
+/// Returns the text of a table on one line.
 fn inline(table: &DeTable<'_>, text: &str) -> String {
     let written = |value: &toml::Spanned<DeValue<'_>>| text.get(value.span()).unwrap_or_default().to_owned();
     let keys: Vec<_> = table.iter().map(|(key, value)| format!("{} = {}", key.get_ref(), written(value))).collect();

@@ -1,4 +1,4 @@
-//! `details` of a `[[code]]`: a schema in the policy itself, or the name of a JSON file that has it.
+//! The `details` of a `[[code]]`: a schema in the policy itself, or the name of a JSON file that contains it.
 
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
@@ -30,8 +30,8 @@ impl Leaf for Details {
     }
 }
 
-/// Refuses each mistake of the schema. Returns whether there is none. After a mistake, the rest is checked without it; a
-/// wrong type counts as an object, which may have most other keywords.
+/// Refuses each mistake of the schema. Returns true if there is none. After a mistake, the rest is checked without it.
+/// A wrong type is treated as an object, which may have most other keywords.
 fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) -> bool {
     let mut is_right = true;
     while let Err(error) = details::check(&schema) {
@@ -59,7 +59,7 @@ fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) 
     is_right
 }
 
-/// Refuses what is at the end of a path, at the last value on the way that exists.
+/// Refuses the value at the end of a path, or the last value on the way that exists.
 fn refuse_at(value: &DeValue<'_>, path: &[String], error: &SchemaError, at: &mut Reading<'_>) {
     let Some((step, rest)) = path.split_first() else {
         at.refuse_empty::<()>(error.lacks, Kind::InvalidValue, &error.wrong, &error.right);
@@ -97,7 +97,7 @@ fn json_of(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Json> {
         DeValue::Array(list) => {
             let read = list.iter().enumerate();
             let read = read.map(|(index, it)| at.element(index, it.span(), |at| json_of(it.get_ref(), at)));
-            // All of them are read, even after a wrong one.
+            // All elements are read, even after a wrong one.
             let read: Vec<_> = read.collect();
             Json::Array(read.into_iter().collect::<Option<_>>()?)
         }
@@ -112,8 +112,8 @@ fn json_of(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Json> {
     })
 }
 
-/// Reads a file. Its mistakes are at the line of the policy, with the line of the file in their texts: tools that repair
-/// a policy remove lines of the policy itself.
+/// Reads a file. Its mistakes are reported at the line of the policy, and their texts contain the line of the file.
+/// Tools that repair a policy remove lines of the policy itself.
 fn read_file(name: &str, text: &str, at: &mut Reading<'_>) -> Option<Json> {
     // The byte order mark that an editor may have added is not JSON.
     let schema: Json = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
@@ -137,7 +137,7 @@ fn read_file(name: &str, text: &str, at: &mut Reading<'_>) -> Option<Json> {
     }
 }
 
-/// The position, in a JSON text, of the last field of a path that exists.
+/// Returns the position, in a JSON text, of the last field of a path that exists.
 fn place(text: &str, path: &[String]) -> usize {
     use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The settings for one request, and which table sets each of them:
+//! The settings for one request, and the table that sets each of them, for
 //! [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
 
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::policy::{MatchedReading, RefusedPath, RouteOrigin, Unmatched, host};
 use crate::table::PolicyError;
 use crate::table::TablePath;
 
-/// The settings for one request, key by key, each with the file and line that sets it (rule G0).
+/// The settings for one request, key by key, each with the file and line that sets the value (rule G0).
 ///
 /// Its `Display` writes lines of at most 80 columns, unless names are longer.
 ///
@@ -31,13 +31,13 @@ use crate::table::TablePath;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Effective {
-    /// The settings for the normalised reading of the path. They decide everything, except that the guards of `others`
-    /// apply as well.
+    /// The settings for the normalised reading of the path. They decide everything, but the guards of `others` apply as
+    /// well.
     pub reading: PathReading,
-    /// The settings for other readings of the path and the method, if they have different guards; one for each
-    /// difference. Their guards apply as well.
+    /// The settings for other readings of the path and the method that have different guards. There is one for each
+    /// difference, and its guards apply as well.
     pub others: Vec<PathReading>,
-    /// Why the layer refuses the request with 400, if a route does so by its `paths`.
+    /// The reason why the layer refuses the request with 400, if a route does so because of its `paths`.
     pub refused: Option<&'static str>,
     host: String,
     upstream: Option<(String, String)>,
@@ -55,19 +55,19 @@ pub struct PathReading {
     pub path: String,
     /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
     pub routes: Vec<(String, String)>,
-    /// All keys of a route, in the order of the manual, each with its value. `content_types` stands for `json` if that
-    /// was set instead.
+    /// All keys of a route, in the order of the manual, each with its value. `content_types` is listed instead of
+    /// `json` if it was set instead.
     pub settings: Vec<(&'static str, PlacedValue)>,
     scope: Option<String>,
 }
 
 impl PolicyFile {
-    /// The settings for a request, key by key, and the line that sets each of them. `url` is a path, or a URL with a
-    /// host.
+    /// Returns the settings for a request, key by key, and the line that sets each of them. `url` is a path, or a URL
+    /// with a host.
     ///
     /// # Errors
     ///
-    /// If the method or the URL is invalid.
+    /// Returns an error if the method or the URL is invalid.
     pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         let refused = |what: &str, wrong: &str, right: &str| {
             PolicyError::new(None, format!("{wrong:?} is not a valid {what}"), right.to_owned())
@@ -77,7 +77,7 @@ impl PolicyFile {
         let uri = uri.ok_or_else(|| refused("URL", url, "write a path, or one such as https://api.example.com/a"))?;
         let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
         let head = head.map_err(|_| refused("URL", url, "write a path"))?;
-        // The layer refuses such a request whatever its path.
+        // The layer refuses such a request on every path.
         let hosts = host::hosts(&head.uri, &head.headers)
             .ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
         let host = hosts.first.into_owned();
@@ -85,7 +85,7 @@ impl PolicyFile {
         let normal = normalised(path).unwrap_or_else(|| path.into());
         let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
             Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
-            // The request has no header, and its method is one that the query cannot replace by an unclear one.
+            // The request has no headers, so a field of the query names the unclear method.
             Unmatched::UnclearMethod(name) => refused(name, url, "leave it out"),
             Unmatched::TooManyReadings => {
                 let wrong = format!("{url:?} has more than 256 readings, or more than 64 KiB of readings");
@@ -110,7 +110,7 @@ impl PolicyFile {
         })
     }
 
-    /// Notes in the policy which line sets each mode.
+    /// Notes in the policy the line that sets each mode.
     pub(super) fn with_places(mut self) -> Self {
         let mode = |part, routes: &[usize]| {
             let (_, mode) = self.placed(&self.deciding_tables(part, routes), "mode");
@@ -150,14 +150,15 @@ impl PolicyFile {
         }
     }
 
-    /// The value that applies to a key, which must be one of [`RouteTable::settings`], and the key that sets it.
+    /// Returns the value that applies to a key, which must be one of [`RouteTable::settings`], and the key that sets
+    /// it.
     pub(super) fn placed(&self, chain: &SettingChain<'_>, key: &'static str) -> (&'static str, PlacedValue) {
         let decided = chain.resolved(key);
         let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
         (decided.key, PlacedValue { value: decided.value, from })
     }
 
-    /// The service of a part, and where the policy names it.
+    /// Returns the service of a part, and the place where the policy names it.
     fn upstream(&self, part: usize) -> Option<(String, String)> {
         let names = |at: &usize| self.builder.scope_of(*at)?.table.upstream.as_ref();
         let named = self.around(part).find(|at| names(at).is_some())?;
@@ -165,7 +166,7 @@ impl PolicyFile {
         Some((url.to_string(), self.place(&TablePath::Scope(named), "upstream")))
     }
 
-    /// `FILE:LINE`; empty for a table that was built in Rust.
+    /// Returns `FILE:LINE`, or an empty text for a table that was built in Rust.
     pub(super) fn place(&self, place: &TablePath, key: &str) -> String {
         self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }

@@ -1,14 +1,15 @@
-//! The policy file, in TOML, with the same settings as the builders have. If anything in it is wrong, the whole file is
+//! The policy file in TOML, which has the same settings as the builders. If anything in it is wrong, the whole file is
 //! refused (rule M2).
 //!
-//! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each are read:
-//!    they are the structs of the builder.
-//! 2. The tables are put together ([`build`](super::build)). An included file, which has a `[scope]`, becomes a part of
-//!    its own. A base joins the part of the file that uses it, whose keys and rules take precedence over the base's.
-//! 3. The builder refuses what is wrong, and each of its mistakes is traced back to a file and a line.
+//! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each file are
+//!    read into the structs of the builder.
+//! 2. The tables are put together ([`build`](super::build)). An included file, which has a `[scope]`, becomes a
+//!    separate part. A base joins the part of the file that uses it, whose keys and rules take precedence over the
+//!    base's.
+//! 3. The builder refuses mistakes, and each mistake is traced back to a file and a line.
 //!
-//! Only types and words are checked while reading; the builder checks the rest. The adapter supplies the environment:
-//! see [`PolicyEnv`].
+//! Reading checks only types and words. The builder checks the rest. The adapter supplies the environment, which
+//! [`PolicyEnv`] describes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +24,7 @@ use super::sources::{SourceFile, Sources};
 use crate::policy::{Origin, Policy, PolicyBuilder};
 use crate::table::{Kind, NamedFile, PolicyError};
 
-/// The keys that decide together. A lock of the first one holds for all of them.
+/// The keys that decide together. A lock of the first key of a group applies to all of them.
 const COMPANIONS: [&[&str]; 4] = [
     &["auth", "auth_observe", "auth_optional"],
     &["body_limit", "body_limit_per"],
@@ -47,13 +48,13 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// The policy, without the facts about its files.
+    /// Returns the policy, without the facts about its files.
     #[must_use]
     pub fn into_policy(self) -> Policy {
         self.policy
@@ -63,31 +64,31 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// Like [`PolicyLoader::load`](super::PolicyLoader::load).
+    /// Returns the same errors as [`PolicyLoader::load`](super::PolicyLoader::load).
     pub fn another_policy(&self) -> Result<Policy, PolicyError> {
         let policy = self.builder.compile().map_err(|problem| self.sources.located_in_file(problem))?;
         Ok(policy.with_origin(self.policy.origin.clone()))
     }
 
-    /// All files that were read: the policy, the files that it includes, and files with keys.
+    /// Returns all files that were read: the policy, the files that it includes, and files with keys.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }
 
-    /// The folders in which a new file may appear that the policy would include.
+    /// Returns the folders in which a new file may appear that the policy would include.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.folders.iter().map(PathBuf::as_path)
     }
 
-    /// A hash that is equal for the same files with the same texts.
+    /// Returns a hash that is equal for the same files with the same texts.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 }
 
 impl PolicyFile {
-    /// Reads a file of this name from its text. The files that it names are relative to the name. Errors are by file
-    /// and line; there is at least one, and at most 200.
+    /// Reads a file of this name from its text. The files that it names are relative to the name. Errors are sorted by
+    /// file and line. There is at least one, and at most 200.
     pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut gathered = Gathered::new(name, text);
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));
@@ -109,8 +110,9 @@ impl PolicyFile {
         if refused.is_empty() { Ok(file) } else { Err(refused) }
     }
 
-    /// The errors of the keys that are locked for their file, by file and line. No file below the one with a lock may set
-    /// the key (`manual/policy.md`). An included file is below every file that locks, and a file is below its bases.
+    /// Returns the errors for keys that are locked for their file, by file and line. No file below the one with the
+    /// lock may set the key (`manual/policy.md`). An included file is below every file that locks keys. A file is below
+    /// its bases.
     fn set_although_locked(&self) -> Vec<PolicyError> {
         let refused = self.sources.route_keys().filter_map(|(part, file, name, span)| {
             let is_below = |lock: &&Lock| {
@@ -140,17 +142,17 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
     hasher.finish()
 }
 
-/// So many hexadecimal digits that no two policies of one organisation have the same, and so few that people can
-/// compare them.
+/// The number of digits of a hash. They are so many that no two policies of one organisation have the same hash, and so
+/// few that people can compare them.
 const DIGITS: usize = 16;
 
-/// The hash of a text, in hexadecimal digits.
+/// Returns the hash of a text, in hexadecimal digits.
 fn digest(text: &str) -> String {
     shortened(Sha256::digest(text))
 }
 
-/// The hash of all files of a policy. The folder and the file name of the policy itself do not count, because gateways
-/// may have it in different places.
+/// Returns the hash of all files of a policy. It ignores the folder and the file name of the policy itself, because
+/// gateways may have it in different places.
 fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
     let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));
@@ -158,7 +160,7 @@ fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let mut hasher = Sha256::new();
     for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        // Line ends and byte order marks, which editors may change, do not make it another policy.
+        // Editors may change line ends and byte order marks. A policy with other ones is still the same policy.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         for part in [&name, &text] {
             hasher.update((part.len() as u64).to_be_bytes());

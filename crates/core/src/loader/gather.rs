@@ -11,16 +11,16 @@ use super::tables::{FileTable, misplaced};
 use crate::table::closest;
 use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
 
-/// The most files of one policy: as many as there may be services behind one process. It also bounds a pattern that is
-/// too wide.
+/// The maximum number of files of one policy. There may be as many services behind one process. The number also limits
+/// a pattern that is too wide.
 const MAX_FILES: usize = 4096;
 
-/// The most folders to watch. Each file may be in a folder of its own, and each of these in another one. A pattern that
-/// needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders they watch for
-/// one user, to about 8,000.
+/// The maximum number of folders to watch. Each file may be in a separate folder, and each of these in another one. A
+/// pattern that needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders
+/// they watch for one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
-/// All files of a policy with their tables, and the folders in which more may appear.
+/// All files of a policy with their tables, and the folders in which more files may appear.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) files: Vec<SourceFile>,
@@ -43,8 +43,8 @@ impl Gathered {
         gathered
     }
 
-    /// The files in the order of precedence. Each file comes before its bases, and these begin with the last one. The
-    /// files that it includes come after that.
+    /// Returns the files in the order of precedence. Each file comes before its bases, which begin with the last one.
+    /// The files that it includes come after the bases.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(files: &[SourceFile], file: usize, order: &mut Vec<usize>) {
             order.push(file);
@@ -64,7 +64,7 @@ impl Gathered {
         let mut at = Reading::new(name, &text, misplaced);
         let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
         let Found { mut mistakes, places, moved, named_files } = at.found;
-        // The keys of another version cannot be judged. A file that a key names has its own mistakes.
+        // The keys of another version cannot be judged. A file that a key names has separate mistakes.
         let is_own = |mistake: &PolicyError| mistake.file() == Some(name);
         let is_version = |mistake: &PolicyError| mistake.kind() == Kind::Version.as_str();
         let other_version = mistakes.iter().position(|mistake| is_own(mistake) && is_version(mistake));
@@ -86,7 +86,7 @@ impl Gathered {
     fn gather_named(&mut self, at: usize) {
         let folder = Path::new(&self.files[at].name).parent().unwrap_or(Path::new("")).to_owned();
         let (bases, patterns) = (self.tables[at].base.clone(), self.tables[at].include.clone());
-        // A file with a scope cannot have a base: the key is refused when its tables are put together.
+        // A file with a scope cannot have a base. The key is refused when the tables are put together.
         let has_scope = self.files[at].places.contains_key("scope");
         for name in bases.into_iter().flatten().filter(|_| !has_scope) {
             let refuse = |kind, wrong, right: &str| self.error(at, &name, kind, wrong, right);
@@ -105,7 +105,7 @@ impl Gathered {
         }
     }
 
-    /// An error at the path of a file, or at a pattern.
+    /// Returns an error at the path of a file, or at a pattern.
     fn error(&self, file: usize, text: &PlacedText, kind: Kind, wrong: String, right: &str) -> PolicyError {
         self.files[file].error(&text.path, kind, wrong, right)
     }
@@ -156,7 +156,7 @@ impl Gathered {
 
 type Refuse<'a> = &'a dyn Fn(Kind, String, &str) -> PolicyError;
 
-/// The file of a name without a wildcard.
+/// Returns the file of a name without a wildcard.
 fn named_file(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<PathBuf, PolicyError> {
     if written.is_empty() {
         let right = "write a path, as in \"services/*.toml\"";
@@ -177,14 +177,14 @@ fn named_file(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<PathBu
     }
 }
 
-/// The files that match an element of `include` with a wildcard, sorted by name.
+/// Returns the files that match an element of `include` with a wildcard, sorted by name.
 fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Vec<PathBuf>, PolicyError> {
     let escaped = glob::Pattern::escape(&folder.display().to_string());
     let full = Path::new(&escaped).join(written);
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
-        // The position in the error is left out: it counts from the beginning of the folder's name, which is not in the
-        // file.
+        // The position in the error is left out, because it is counted from the beginning of the folder's name, which
+        // is not in the file.
         let wrong = format!("{written:?} is not a pattern: {}", error.msg);
         refuse(Kind::InvalidValue, wrong, "write one such as \"services/*.toml\"")
     })?;
@@ -194,8 +194,8 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
             let wrong = format!("{} cannot be read: {}", error.path().display(), error.error());
             refuse(Kind::File, wrong, "make it readable")
         })?;
-        // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If it
-        // were left out instead, the guards in it would be missing without notice.
+        // Everything except a folder is a part of the policy. A pipe or a dangling link is refused when it is read. If
+        // it were left out instead, the guards in it would be missing without notice.
         if path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir()) {
             found.push(path);
         }
@@ -203,7 +203,7 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
     Ok(found)
 }
 
-/// The same pattern with the name of a similar folder that exists, if its own folder does not exist.
+/// Returns the same pattern with the name of a similar folder that exists, if the folder in the pattern does not exist.
 fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let mut parts: Vec<&str> = written.split('/').collect();
     let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));
@@ -218,7 +218,7 @@ fn is_wildcard(written: &str) -> bool {
     written.contains(['*', '?', '['])
 }
 
-/// The folders in which a new file or folder could match the pattern; `None` if they are too many.
+/// Returns the folders in which a new file or folder could match the pattern, or `None` if they are too many.
 fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
     if !is_wildcard(written) {
         return Some(Vec::new());

@@ -13,7 +13,7 @@ use crate::table::TablePath;
 /// The tables that decide about a request, in their [order](lookup::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
-    /// The narrowest scope for the request; 0 is the policy itself.
+    /// The narrowest scope for the request, where 0 is the policy itself.
     pub(super) part: usize,
     pub(super) tables: Vec<(TablePath, &'a RouteTable)>,
 }
@@ -23,29 +23,29 @@ pub(super) struct SettingChain<'a> {
 pub struct PlacedValue {
     /// The value.
     pub value: String,
-    /// The place of the value, as `FILE:LINE`; `None` for a default.
+    /// The place of the value, as `FILE:LINE`, or `None` for a default.
     pub from: Option<String>,
 }
 
 /// The value that applies to a key, and the table that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResolvedSetting {
-    /// `content_types` if that was set instead of `json`.
+    /// The key, which is `content_types` if that was set instead of `json`.
     pub(super) key: &'static str,
     /// The value, spelled as in the file.
     pub(super) value: String,
-    /// The table that sets the value; `None` for the default.
+    /// The table that sets the value, or `None` for the default.
     pub(super) place: Option<TablePath>,
 }
 
 impl PolicyFile {
-    /// `host` is in lower case, without a port. `path` is the reading that decides.
+    /// Returns the tables for a request. `host` is in lower case, without a port. `path` is the reading that decides.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
         self.deciding_tables(part, &routes)
     }
 
-    /// The tables that decide about requests that these routes match.
+    /// Returns the tables that decide about requests that these routes match.
     pub(super) fn deciding_tables(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
         let tables = lookup::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
@@ -56,18 +56,19 @@ impl PolicyFile {
         SettingChain { part, tables: tables.collect() }
     }
 
-    /// A part of the policy and those around it, beginning with the narrowest.
+    /// Returns a part of the policy and those around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
         lookup::around(&self.policy.parts, part)
     }
 
-    /// The tables of a part.
+    /// Returns the tables of a part.
     pub(super) fn part(&self, part: usize) -> &PolicyPart {
         self.builder.scope_of(part).map_or(&self.builder.part, |scope| &scope.part)
     }
 
-    /// The file and line of a `[[map]]` rule that is in an event of this policy
-    /// ([`RequestRecord::map_rule`](crate::session::RequestRecord::map_rule)). `None` if the rule is from another policy.
+    /// Returns the file and line of a `[[map]]` rule that an event of this policy names
+    /// ([`RequestRecord::map_rule`](crate::session::RequestRecord::map_rule)). Returns `None` if the rule is from
+    /// another policy.
     #[must_use]
     pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
         // The rules of a part are followed by those of the parts around it.
@@ -82,14 +83,14 @@ impl PolicyFile {
         None
     }
 
-    /// The span of a key; of its table if that does not set the key.
+    /// Returns the span of a key, or of its table if that does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }
 }
 
 impl SettingChain<'_> {
-    /// The value that applies to a key, which must be one of [`RouteTable::settings`].
+    /// Returns the value that applies to a key, which must be one of [`RouteTable::settings`].
     pub(super) fn resolved(&self, key: &'static str) -> ResolvedSetting {
         let setting = self.tables.iter().find_map(|(place, keys)| Some((place, keys.effective_value_of(key)?)));
         match setting {
@@ -100,7 +101,7 @@ impl SettingChain<'_> {
         }
     }
 
-    /// How many tables are between the request and this one.
+    /// Returns the number of tables that are between the request and this table.
     pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
         self.tables.iter().position(|(other, _)| other == place)
     }

@@ -1,9 +1,9 @@
-//! Settings in a valid policy file that an operator should check:
-//! [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
+//! Settings in a valid policy file that an operator should check, which
+//! [`PolicyFile::lints`](crate::loader::PolicyFile::lints) returns.
 //!
-//! A lint only reports what is certain. A lint about routes tries a request for each of them
+//! A lint only reports facts that are certain. A lint about routes tries a request for each of them
 //! ([`Witness`](report::Witness)), and lets the policy decide. A lint about rules is true for every error. [`patterns`]
-//! reads the patterns of routes, and [`tables`] everything else.
+//! reads the patterns of routes, and [`tables`] reads everything else.
 
 mod patterns;
 mod report;
@@ -14,7 +14,7 @@ use self::report::Report;
 use super::file::PolicyFile;
 
 impl PolicyFile {
-    /// Valid settings that an operator should check, sorted by file and line.
+    /// Returns valid settings that an operator should check, sorted by file and line.
     #[must_use]
     #[doc(hidden)]
     pub fn lints(&self) -> Vec<Lint> {

@@ -1,4 +1,4 @@
-//! The files of a policy, and where each of its tables and keys is in them.
+//! The files of a policy, and the places of its tables and keys in them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::policy::keys::RouteTable;
 use crate::table::{Kind, PolicyError, SettingError, TablePath};
 
-/// The files of a policy, and where their tables are.
+/// The files of a policy, and the places of their tables.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     pub(super) files: Vec<SourceFile>,
@@ -15,12 +15,12 @@ pub(crate) struct Sources {
     pub(super) order: Vec<usize>,
     /// The keys of bases that a file of higher precedence sets to a value which requires less of a request.
     pub(crate) overrides: Vec<Override>,
-    /// The tables of the policy, each with its file and its path there. The defaults of one part may be in several
-    /// files.
+    /// The tables of the policy, each with its file and its path in that file. The defaults of one part may be in
+    /// several files.
     pub(super) tables: HashMap<TablePath, Vec<(usize, String)>>,
 }
 
-/// A file, and where its keys are.
+/// A file, and the places of its keys.
 #[derive(Debug)]
 pub(super) struct SourceFile {
     /// The name of the file in errors.
@@ -28,13 +28,13 @@ pub(super) struct SourceFile {
     pub(super) text: String,
     /// The offsets of the line feeds, in bytes.
     pub(super) line_ends: Vec<usize>,
-    /// The file that names it; `None` for the first file.
+    /// The file that names it, or `None` for the first file.
     pub(super) parent: Option<Parent>,
     pub(super) canonical: Option<PathBuf>,
     /// The bytes of each key and element, by its path.
     pub(super) places: HashMap<String, Range<usize>>,
     pub(super) moved: HashMap<String, String>,
-    /// Whether all of its lines are TOML, in a version that is known.
+    /// True if all of its lines are TOML, in a known version.
     pub(super) is_whole: bool,
 }
 
@@ -42,9 +42,9 @@ pub(super) struct SourceFile {
 #[derive(Debug)]
 pub(super) struct Parent {
     pub(super) file: usize,
-    /// Whether `base` names it, and not `include`.
+    /// True if `base` names it, and false if `include` does.
     pub(super) is_base: bool,
-    /// Where it is named, as `FILE:LINE`.
+    /// The place where it is named, as `FILE:LINE`.
     pub(super) location: String,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Override {
     pub(crate) base: (String, String),
 }
 
-/// Where a key is in a file. If the key is missing, where its table is.
+/// The place of a key in a file. If the key is missing, it is the place of its table.
 #[derive(Clone, Debug)]
 pub(super) struct SourceSpan<'a> {
     pub(super) file: &'a str,
@@ -67,7 +67,8 @@ pub(super) struct SourceSpan<'a> {
 }
 
 impl SourceFile {
-    /// Where a key is. If the file does not have it, an empty span at its table, or at the beginning of the file.
+    /// Returns the place of a key. If the file does not have the key, returns an empty span at its table, or at the
+    /// beginning of the file.
     pub(super) fn span(&self, path: &str) -> SourceSpan<'_> {
         let table =
             || path.rsplit_once('.').and_then(|(table, _)| self.places.get(table)).map_or(0, |table| table.start);
@@ -86,7 +87,7 @@ impl SourceFile {
         self.span(path).error(wrong, right).of_kind(kind)
     }
 
-    /// Where a key is, as `FILE:LINE`.
+    /// Returns the place of a key, as `FILE:LINE`.
     pub(super) fn location(&self, path: &str) -> String {
         format!("{}:{}", self.name, self.span(path).line)
     }
@@ -104,14 +105,14 @@ impl Sources {
         self.tables.entry(place).or_default().push((file, path));
     }
 
-    /// The first table at this place: the one of the highest precedence.
+    /// Returns the first table at this place, which has the highest precedence.
     pub(super) fn first(&self, place: &TablePath) -> Option<SourceSpan<'_>> {
         let (file, path) = self.tables.get(place)?.first()?;
         Some(self.files[*file].span(path))
     }
 
-    /// Which of these keys a table at this place sets. If several files have the table, the one of the highest
-    /// precedence decides.
+    /// Returns the key, among these, that a table at this place sets. If several files have the table, the one with the
+    /// highest precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {
         let mut tables = self.tables.get(place)?.iter();
         tables.find_map(|table| keys.iter().copied().find(|key| self.sets(table, key)))
@@ -121,13 +122,14 @@ impl Sources {
         self.files[*file].places.contains_key(&format!("{path}.{key}"))
     }
 
-    /// Whether one table is in a base of the file that has the other table. Only a file and its bases share a part.
+    /// Returns true if one table is in a base of the file that has the other table. Only a file and its bases share a
+    /// part.
     pub(crate) fn is_in_base(&self, (place, key): (&TablePath, &str), of: &TablePath) -> bool {
         let rank = |place, key| self.rank(self.table_of(place, key)?.0);
         place.part() == of.part() && rank(of, "") < rank(place, key)
     }
 
-    /// The keys that `[defaults]` and routes set in each file, with the part, the file and the span.
+    /// Returns the keys that `[defaults]` and routes set in each file, with the part, the file and the span.
     pub(super) fn route_keys(&self) -> impl Iterator<Item = (usize, usize, &'static str, SourceSpan<'_>)> {
         let tables = self.tables.iter().filter_map(|(place, tables)| Some((place.part()?, tables)));
         let tables = tables.flat_map(|(part, tables)| tables.iter().map(move |table| (part, table)));
@@ -137,7 +139,7 @@ impl Sources {
         })
     }
 
-    /// The place of a file in the order of precedence.
+    /// Returns the position of a file in the order of precedence.
     pub(super) fn rank(&self, file: usize) -> Option<usize> {
         self.order.iter().position(|it| *it == file)
     }
@@ -147,17 +149,17 @@ impl Sources {
         tables.iter().find(|table| self.sets(table, key)).or(tables.first())
     }
 
-    /// The path of a key of this table in its file.
+    /// Returns the path of a key of this table in its file.
     fn path_of(&self, (file, table): &(usize, String), key: &str) -> String {
         let path = if key.is_empty() { table.clone() } else { format!("{table}.{key}") };
         self.files[*file].moved.get(&path).cloned().unwrap_or(path)
     }
 
-    /// Where a key is; an empty span at its table if the table does not set the key.
+    /// Returns the place of a key. Returns an empty span at its table if the table does not set the key.
     pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         let table @ (file, path) = self.table_of(place, key)?;
         let places = &self.files[*file].places;
-        // The keys of a scheme may be in a file of their own.
+        // The keys of a scheme may be in a separate file.
         let key = if key == "keys"
             && !places.contains_key(&format!("{path}.keys"))
             && places.contains_key(&format!("{path}.keys_file"))
@@ -169,8 +171,8 @@ impl Sources {
         Some(if key.key == *path { SourceSpan { span: key.span.start..key.span.start, ..key } } else { key })
     }
 
-    /// Whether a mistake that was found after reading follows from one of these, which were found before: the table
-    /// has one, and it lacks the key, or the key has one itself.
+    /// Returns true if a mistake that was found after reading follows from one of these, which were found before.
+    /// Either the table has a mistake and lacks the key, or the key itself has a mistake.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);
@@ -183,10 +185,10 @@ impl Sources {
         mistakes.iter().any(|mistake| is_inside(mistake, &key) || lacks && is_inside(mistake, path))
     }
 
-    /// The error for a mistake that the builder refused, with the file's line and key.
+    /// Returns the error for a mistake that the builder refused, with the file's line and key.
     ///
-    /// If two tables contradict each other, the error is at the table of the file that uses a base, whose author cannot
-    /// change the base.
+    /// If two tables contradict each other, the error is at the table of the file that uses a base. The author of that
+    /// file cannot change the base.
     pub(super) fn located_in_file(&self, refused: SettingError) -> PolicyError {
         let SettingError { mut place, key, wrong, right, kind, other } = refused;
         let mut other = other.map(|other| *other);

@@ -1,5 +1,5 @@
-//! The tables of a file, and the types of values that only policies have: versions, dialects, pages, conditions and texts of
-//! files.
+//! The tables of a file, and the types of values that only policies have: versions, dialects, pages, conditions and
+//! texts of files.
 
 use toml::de::DeValue;
 
@@ -70,7 +70,7 @@ type Codes = Tables<DefinedCode>;
 type MapRules = Tables<MapRule>;
 type OutwardRules = Tables<OutwardRule>;
 
-/// A route has the keys of `[defaults]`, and its pattern.
+/// A route has the keys of `[defaults]`, and a pattern.
 impl Leaf for RouteRule {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let table = at.table(value)?;
@@ -80,7 +80,7 @@ impl Leaf for RouteRule {
     }
 }
 
-/// Advice for a key that belongs to another table than the one with these keys.
+/// Returns advice for a key that belongs to another table than the one with these keys.
 pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     let is_route = known.contains(&"match");
     let right = match name {
@@ -97,7 +97,7 @@ pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     Some(right.to_owned())
 }
 
-/// A code of the catalogue has a status; any other needs one.
+/// A code that the policy defines. A code of the catalogue has a status, and any other code needs one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DefinedCode(pub(super) CodeTable);
 
@@ -106,7 +106,7 @@ impl Leaf for DefinedCode {
         let mut code = CodeTable::read(value, at)?;
         let table = at.table(value)?;
         match code.in_catalogue() {
-            // Stands for details, docs or a retry advice with a mistake, which was noted when it was read.
+            // This replaces details, docs or a retry advice with a mistake, which was noted when it was read.
             Some(known)
                 if matches!((&code.details, &code.docs, &code.retry), (None, None, None))
                     && ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) =>
@@ -126,7 +126,7 @@ impl CodeTable {
         ErrorCode::in_catalogue(name).filter(|code| code == name)
     }
 
-    /// The code. If its name or its status is wrong, others stand for them.
+    /// Returns the code. If its name or its status is wrong, a valid value replaces it.
     pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
         const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
         if let Some(code) = self.in_catalogue() {
@@ -147,7 +147,7 @@ impl CodeTable {
         self.details.into_iter().fold(code, |code, Details(schema)| code.with_details(schema))
     }
 
-    /// A code of the catalogue with what the table adds to it.
+    /// Returns a code of the catalogue with the parts that the table adds to it.
     fn added_to(self, code: ErrorCode, refusals: &mut Refusals) -> ErrorCode {
         let has_fixed = code.has_fixed_details();
         for (key, is_set) in [
@@ -174,7 +174,7 @@ impl CodeTable {
     }
 }
 
-/// A text that is judged later, with its path in the file.
+/// A text that is checked later, with its path in the file.
 #[derive(Clone, Debug)]
 pub(super) struct PlacedText {
     pub(super) text: String,
@@ -201,7 +201,7 @@ impl Leaf for DialectName {
     }
 }
 
-/// A page: the built-in one, or one from a file.
+/// A page: the built-in page, or a page from a file.
 impl Leaf for ErrorPage {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         match value {
@@ -218,8 +218,8 @@ impl Leaf for ErrorPage {
     }
 }
 
-/// What a condition expects: the word for a JSON type, or a value. A text that is such a word is written as `{ is = "…"
-/// }`.
+/// The value that a condition expects: the word for a JSON type, or a value. A text that is such a word is written as
+/// `{ is = "…" }`.
 impl Leaf for Expected {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         match value {

@@ -1,4 +1,4 @@
-//! The file and the builders make the same policy.
+//! Tests that the file and the builders make the same policy.
 
 use std::fs;
 use std::path::Path;
@@ -181,7 +181,7 @@ fn built() -> Policy {
     builder.build().unwrap()
 }
 
-/// The facts of a code that `Debug` does not show.
+/// Returns the facts of a code that `Debug` does not show.
 fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
     let code = policy.codes().find(name).unwrap();
     (code.status().as_u16(), code.grpc(), code.retry(), code.message().to_owned())
@@ -338,7 +338,7 @@ fn a_pattern_that_looks_through_too_many_folders_is_refused() {
     assert_eq!(load().unwrap(), 2);
 }
 
-/// L3: a text that may be the secret itself is not quoted.
+/// A text that may be the secret itself is not quoted (L3).
 #[cfg(feature = "jwt")]
 #[test]
 fn m2_an_error_of_a_secret_names_its_variable() {

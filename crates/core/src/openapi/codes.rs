@@ -17,7 +17,7 @@ pub struct Codes {
 pub struct Listed {
     /// The code.
     pub code: ErrorCode,
-    /// The group in the catalogue, or the one for the policy's own codes.
+    /// The group in the catalogue, or the group for the policy's own codes.
     pub group: &'static str,
     /// The address of the page about the code, if the code or the policy has one (E10).
     pub docs: Option<String>,
@@ -27,7 +27,8 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// The codes of everybody's groups and of these groups of products, and those that the policy adds or names (E2).
+    /// Creates the list for a policy. It contains the codes of everybody's groups and of these groups of products, and
+    /// the codes that the policy adds or names (E2).
     pub fn from_policy(policy: Option<&Policy>, groups: &[String]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
@@ -54,23 +55,23 @@ impl Codes {
         }
     }
 
-    /// All codes.
+    /// Returns all codes.
     pub fn iter(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter()
     }
 
-    /// The schemas of the shapes in which the policy writes errors, by name.
+    /// Returns the schemas of the shapes in which the policy writes errors, by name.
     pub fn shapes(&self) -> &[(String, Value)] {
         &self.shapes
     }
 
-    /// The groups in order, each with its codes.
+    /// Returns the groups in order, each with its codes.
     pub fn groups(&self) -> impl Iterator<Item = &[Listed]> {
         self.listed.chunk_by(|a, b| a.group == b.group)
     }
 }
 
-/// The name of a type: for `json-api` it is JsonApiErrorBody.
+/// Returns the name of a type, such as JsonApiErrorBody for `json-api`.
 fn type_name(shape: &str) -> String {
     let words = shape.split(['-', '_']).filter(|word| !word.is_empty());
     words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect::<String>() + "ErrorBody"
@@ -83,27 +84,27 @@ impl From<ErrorCode> for Listed {
 }
 
 impl Listed {
-    /// The name that clients match on.
+    /// Returns the name that clients match on.
     pub fn name(&self) -> &str {
         self.code.as_str()
     }
 
-    /// The status that the layer uses for the code.
+    /// Returns the status that the layer uses for the code.
     pub fn status(&self) -> u16 {
         self.code.status().as_u16()
     }
 
-    /// The code's advice on trying again.
+    /// Returns the code's advice on trying again.
     pub fn retry(&self) -> &'static str {
         self.code.retry().as_str()
     }
 
-    /// The schema of the code's details, if it has one. The library has parsed it before.
+    /// Returns the schema of the code's details, if it has one. The library has parsed it before.
     pub fn details(&self) -> Option<Value> {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
 
-    /// The message as one line. In a policy it may have several lines, which the layer joins as well.
+    /// Returns the message as one line. In a policy it may have several lines, which the layer joins as well.
     pub fn message(&self) -> String {
         self.code
             .message()
@@ -113,12 +114,12 @@ impl Listed {
             .join(" ")
     }
 
-    /// A summary for readers of a schema or a module.
+    /// Returns a summary for readers of a schema or a module.
     pub fn summary(&self) -> String {
         self.summary_with(self.status())
     }
 
-    /// The same, for a code that is sent with another status.
+    /// Returns the summary of a code that is sent with another status.
     pub fn summary_with(&self, status: u16) -> String {
         format!("{status}, retry: {}. {}", self.retry(), self.message())
     }

@@ -12,11 +12,11 @@ use crate::code::{ErrorCode, Retry};
 use crate::fault::Fault;
 use crate::policy::Policy;
 
-/// An error that an operation may return: its code, and what is known about its details.
+/// An error that an operation may return: its code, and the facts about its details.
 #[derive(Clone, Debug)]
 pub struct DeclaredError {
     pub(super) fault: Fault,
-    /// The schema of the details, and whether the error always has details.
+    /// The schema of the details, and true if the error always has details.
     pub(super) details: Option<(Value, bool)>,
     pub(super) waits: bool,
     pub(super) summary: String,
@@ -43,8 +43,8 @@ impl From<ErrorCode> for DeclaredError {
 }
 
 impl DeclaredError {
-    /// Sets the schema of the details, and whether the error always has details. If the code itself has a schema for its
-    /// details, that schema stays.
+    /// Sets the schema of the details, and whether the error always has details. If the code itself has a schema for
+    /// its details, that schema is used instead.
     #[must_use]
     pub fn details(mut self, (schema, is_always_there): (Value, bool)) -> Self {
         let example = sample_value(&schema);
@@ -54,14 +54,14 @@ impl DeclaredError {
         self
     }
 
-    /// Sets that the error has a `retry-after`.
+    /// Marks the error as having a `retry-after`.
     #[must_use]
     pub fn waits(self) -> Self {
         Self { waits: true, ..self }
     }
 
-    /// The error that a document already declares, as the branch of a schema and as an example; `None` if the branch
-    /// has no code. Fails if no service can have the code.
+    /// Returns the error that a document already declares, as the branch of a schema and as an example. Returns `None`
+    /// if the branch has no code. Fails if no service can have the code.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,
@@ -91,7 +91,7 @@ impl DeclaredError {
     }
 }
 
-/// A value of a schema, for examples: the one that the schema gives, or else the simplest.
+/// Returns a value of a schema for examples: the value that the schema gives, or else the simplest one.
 fn sample_value(schema: &Value) -> Value {
     let given = ["/example", "/examples/0", "/default", "/const", "/enum/0"];
     if let Some(value) = given.iter().find_map(|at| schema.pointer(at)) {

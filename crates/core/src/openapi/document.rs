@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 components to which a service can refer: the envelope, and a response for each status of the catalogue.
 //!
-//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, and for its
-//! `default` response to `Error`.
+//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, for example. For
+//! its `default` response, it refers to `Error`.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::code::{ErrorCode, Retry};
 const SCHEMAS: &str = "#/components/schemas/";
 const HEADERS: &str = "#/components/headers/";
 
-/// The document, indented.
+/// Returns the document as indented JSON.
 pub fn write(codes: &Codes) -> String {
     let envelope = [(schema::ENVELOPE.to_owned(), schema::envelope(SCHEMAS))];
     let schemas = envelope.into_iter().chain(schema::parts(SCHEMAS, codes));
@@ -43,8 +43,7 @@ fn info() -> Json {
     object([("title", text("Errors")), ("version", text(CONTRACT_VERSION)), ("description", text(about))])
 }
 
-/// The response of one status: its codes, and whether one of them advises the client to wait, or to load its data
-/// again.
+/// The response for one status, with the codes that have this status.
 struct Group<'a> {
     status: u16,
     codes: Vec<&'a Listed>,
@@ -56,7 +55,7 @@ fn responses(codes: &Codes) -> impl Iterator<Item = (String, Json)> {
     each.chain([any]).map(|group| (group.name(), group.response()))
 }
 
-/// The statuses of all codes, and those for which the code of another status is used (R1), such as 422.
+/// Returns the statuses of all codes, and the statuses for which the code of another status is used (R1), such as 422.
 fn statuses(codes: &Codes) -> BTreeSet<u16> {
     let borrows = |status: &StatusCode| {
         let generic = ErrorCode::of_status(*status);
@@ -77,7 +76,7 @@ impl<'a> Group<'a> {
         Self { status, codes: codes_of }
     }
 
-    /// Whether the group is for all statuses that have no response of their own.
+    /// Returns true if the group is for all statuses that have no separate response.
     fn is_any(&self) -> bool {
         self.codes.is_empty()
     }
@@ -111,7 +110,7 @@ fn example(listed: &Listed) -> Json {
     object([("summary", text(listed.summary())), ("value", envelope)])
 }
 
-/// The details, for a code for which the contract defines them (E8, G4).
+/// Returns the details of a code for which the contract defines them (E8, G4).
 fn details(listed: &Listed) -> Option<Json> {
     if listed.code == ErrorCode::INVALID_REQUEST {
         let issue = object([("path", list(["to"])), ("message", text("Required"))]);

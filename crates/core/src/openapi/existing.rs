@@ -10,19 +10,20 @@ use super::route::RouteErrors;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// Where a media type has the errors of an envelope.
+/// The place of the errors of an envelope in a media type.
 const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 
 impl RouteErrors {
-    /// Completes the responses of an operation, with the errors that it declares, in the form of this route, and with
-    /// `more` errors.
+    /// Completes the responses of an operation in the form of this route. They get the errors that the operation
+    /// declares, and `more` errors.
     ///
     /// A handwritten response keeps its description. If it has no body, it gets the envelope with the code of its
     /// status. A body in another shape stays next to the envelope. If the operation's [own codes](Self::own_codes) are
     /// set, other codes of its error types are left out.
     ///
     /// # Errors
+    ///
     /// Returns the reason if a response declares a code that no service can have.
     pub fn completed(
         &self,
@@ -58,7 +59,7 @@ impl RouteErrors {
         Ok(responses)
     }
 
-    /// The errors that one response declares.
+    /// Returns the errors that one response declares.
     fn declared(&self, key: &str, response: &Value) -> Result<Vec<DeclaredError>, String> {
         let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
         let Some(status) = key.parse().ok().filter(is_error) else { return Ok(Vec::new()) };
@@ -77,12 +78,12 @@ impl RouteErrors {
     }
 }
 
-/// Whether this module has written the response.
+/// Returns true if this module has written the response.
 fn is_ours(response: &Value) -> bool {
     response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
 }
 
-/// A handwritten response, with what the layer adds.
+/// Returns a handwritten response with the parts that the layer adds.
 fn with_parts_of_layer(mut theirs: Value, ours: Value) -> Value {
     let Value::Object(ours) = ours else { return theirs };
     for (key, value) in ours {

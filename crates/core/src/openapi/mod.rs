@@ -1,6 +1,7 @@
 //! The contract as an OpenAPI document: the envelope, and the possible errors of each route.
 //!
-//! 1. [`codes`] lists the codes, and [`schema`] defines the envelope, in [`form`]s that every validator reads alike.
+//! 1. [`codes`] lists the codes, and [`schema`] defines the envelope. It uses only [`form`]s that all validators read
+//!    alike.
 //! 2. [`document`] writes a separate document with the envelope, and with a response for each status.
 //! 3. [`RouteErrors`] is for an existing document. It lists the errors with which the layer itself may answer an
 //!    operation, as the policy's guards require, and adds them to the declared errors.

@@ -1,6 +1,6 @@
 //! The operations in an existing document of OpenAPI 3.0 or 3.1.
 //!
-//! References within the document are followed; all others are ignored. References may form a circle without harm.
+//! References within the document are followed, and all others are ignored. References may form a circle without harm.
 
 use std::collections::BTreeMap;
 
@@ -30,17 +30,17 @@ pub struct Operation<'d> {
     item: &'d Value,
 }
 
-/// What an operation reads from a request.
+/// The parts of a request that an operation reads.
 #[derive(Clone, Debug, Default)]
 pub struct OperationInput {
-    /// Whether its path or query has parameters.
+    /// True if its path or query has parameters.
     pub has_parameters: bool,
-    /// The media types of its body, in lower case and without parameters; empty if it has no body.
+    /// The media types of its body, in lower case and without parameters. The list is empty if it has no body.
     pub media_types: Vec<String>,
 }
 
 impl<'d> Document<'d> {
-    /// All operations, in the order of their paths.
+    /// Returns all operations, in the order of their paths.
     #[must_use]
     pub fn operations(self) -> Vec<Operation<'d>> {
         let base = base_path(self.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default());
@@ -56,7 +56,7 @@ impl<'d> Document<'d> {
         operations.collect()
     }
 
-    /// The target of a reference within the document, or the value itself if it is not a reference.
+    /// Returns the target of a reference within the document, or the value itself if it is not a reference.
     #[must_use]
     pub fn followed(self, value: &'d Value) -> &'d Value {
         let mut at = value;
@@ -72,7 +72,7 @@ impl<'d> Document<'d> {
     }
 }
 
-/// The path in the URL of a server, without its final slash: it comes before each path of the document.
+/// Returns the path in the URL of a server, without its final slash. This path comes before each path of the document.
 fn base_path(url: &str) -> String {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
@@ -86,38 +86,38 @@ fn base_path(url: &str) -> String {
     if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// In a URI fragment, `{` and `}` may be percent-encoded.
+/// Decodes `{` and `}`, which may be percent-encoded in a URI fragment.
 fn unescaped(pointer: &str) -> String {
     pointer.replace("%7B", "{").replace("%7D", "}").replace("%7b", "{").replace("%7d", "}")
 }
 
 impl<'d> Operation<'d> {
-    /// A line such as `GET /orders/{id}`, with the path spelled as in the document.
+    /// Returns a line such as `GET /orders/{id}`, with the path spelled as in the document.
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.key)
     }
 
-    /// The document to which the operation belongs.
+    /// Returns the document to which the operation belongs.
     #[must_use]
     pub fn document(&self) -> Document<'d> {
         self.document
     }
 
-    /// The operation as JSON.
+    /// Returns the operation as JSON.
     #[must_use]
     pub fn item(&self) -> &'d Value {
         self.item
     }
 
-    /// The media types of its request body, spelled as in the document.
+    /// Returns the media types of the operation's request body, spelled as in the document.
     #[must_use]
     pub fn content(&self) -> Option<&'d Map<String, Value>> {
         let body = self.document.followed(self.item.get("requestBody")?);
         body.get("content")?.as_object()
     }
 
-    /// Its responses by status. A status may also be `default` or `4XX`.
+    /// Returns the operation's responses by status. A status may also be `default` or `4XX`.
     #[must_use]
     pub fn responses(&self) -> BTreeMap<String, &'d Value> {
         let responses = self.item.get("responses").and_then(Value::as_object);
@@ -125,7 +125,8 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Its parameters: first those of the path, then its own. If two have the same name and place, only its own counts.
+    /// Returns the operation's parameters: first those of the path, then its own. If two have the same name and place,
+    /// only the operation's own parameter is returned.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());
@@ -136,7 +137,7 @@ impl<'d> Operation<'d> {
         by_name.into_values().collect()
     }
 
-    /// What it reads from a request.
+    /// Returns the parts of a request that the operation reads.
     #[must_use]
     pub fn input(&self) -> OperationInput {
         let kind = |written: &String| written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! The errors that an operation may return: of the policy's guards, of the extractors, and of the service itself.
+//! The errors that an operation may return. They come from the policy's guards, the extractors, and the service itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use crate::request_id::RequestId;
 use crate::session::{Session, SessionConfig};
 
-/// Takes the place of a parameter in a path: patterns match it, unless they have a literal there.
+/// The text that replaces a parameter in a path. Patterns match it, unless they have a literal there.
 const STAND_IN: &str = "error-envelope-parameter";
 
 /// The errors that clients may get from one operation, as the layer writes them.
@@ -28,25 +28,25 @@ const STAND_IN: &str = "error-envelope-parameter";
 pub struct RouteErrors {
     pub(super) config: Arc<SessionConfig>,
     pub(super) head: Parts,
-    /// The codes of the errors that the operation itself returns; `None` if they are not listed.
+    /// The codes of the errors that the operation itself returns, or `None` if they are not listed.
     pub(super) own_codes: Option<Vec<ErrorCode>>,
 }
 
-/// An error as clients get it.
+/// An error in the form in which clients get it.
 struct Rendered {
     status: u16,
     code: String,
     media_type: String,
     is_envelope: bool,
     summary: String,
-    /// The schema of the details, and whether the error always has details.
+    /// The schema of the details, and true if the error always has details.
     details: Option<(Value, bool)>,
     example: Json,
     waits: bool,
 }
 
 impl RouteErrors {
-    /// The errors of an operation under a policy. `path` has `{parameters}`.
+    /// Creates the errors of an operation under a policy. `path` may contain `{parameters}`.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>, method: &Method, path: &str) -> Self {
         let mut head = Request::new(()).into_parts().0;
@@ -55,15 +55,15 @@ impl RouteErrors {
         Self { config: Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH)), head, own_codes: None }
     }
 
-    /// Sets which codes the operation itself returns. Other codes are removed, even if an error type in the document
+    /// Sets the codes that the operation itself returns. Other codes are removed, even if an error type in the document
     /// declares them.
     #[must_use]
     pub fn own_codes(self, codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// The errors that a client may get before the operation's handler runs: of the policy's guards, and then of the
-    /// extractors that read its parameters and its body.
+    /// Returns the errors that a client may get before the operation's handler runs. They come from the policy's
+    /// guards, and then from the extractors that read the operation's parameters and body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();
@@ -75,7 +75,7 @@ impl RouteErrors {
         faults.into_iter().map(DeclaredError::from).collect()
     }
 
-    /// A response for each status that these errors have.
+    /// Returns a response for each status that these errors have.
     #[must_use]
     pub fn responses(&self, errors: impl IntoIterator<Item = DeclaredError>) -> BTreeMap<String, Value> {
         let mut by_status: BTreeMap<u16, Vec<Rendered>> = BTreeMap::new();
@@ -110,7 +110,7 @@ impl RouteErrors {
 }
 
 impl Rendered {
-    /// Adds another origin of the same code, such as a guard: clients may get the details of either.
+    /// Adds another origin of the same code, such as a guard. Clients may get the details of either origin.
     fn join(&mut self, other: Self) {
         self.waits |= other.waits;
         self.details = match (self.details.take(), other.details) {
@@ -129,7 +129,7 @@ impl Rendered {
     }
 }
 
-/// The path with a literal text in place of each `{…}`.
+/// Returns the path with a literal text in place of each `{…}`.
 fn sample(path: &str) -> String {
     let (mut sample, mut rest) = (String::new(), path);
     while let Some((before, parameter)) = rest.split_once('{') {
@@ -139,8 +139,8 @@ fn sample(path: &str) -> String {
     sample + rest
 }
 
-/// The errors of extractors, for parameters and bodies of the wrong type. Those of axum and of this project are the
-/// same.
+/// Returns the errors of extractors for parameters and bodies of the wrong type. The extractors of axum and of this
+/// project have the same errors.
 fn extractor_faults(input: &OperationInput) -> Vec<Fault> {
     let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
     let mut faults = Vec::new();

@@ -21,13 +21,13 @@ const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
-/// The schema of the envelope (E1). `at` is where its parts are, such as `#/$defs/`.
+/// Returns the schema of the envelope (E1). `at` is the place of its parts, such as `#/$defs/`.
 pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")
 }
 
-/// The parts of the envelope's schema, by name.
+/// Returns the parts of the envelope's schema, by name.
 pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
     let typed = codes_with_details(codes);
     let fixed = [
@@ -49,7 +49,7 @@ struct Typed {
     schema: Json,
 }
 
-/// All such codes except invalid_request. Their schemas get names of their own.
+/// Returns all such codes except invalid_request. Their schemas get separate names.
 fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
@@ -62,8 +62,8 @@ fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     .collect()
 }
 
-/// The name of the schema for a code's details: for `seat_taken` it is SeatTakenDetails. If two codes only differ in
-/// underscores, the second one keeps them.
+/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`. If two codes differ
+/// only in underscores, the second one keeps its underscores.
 fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();
@@ -73,7 +73,7 @@ fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     name
 }
 
-/// A reference to the part with this name.
+/// Returns a reference to the part with this name.
 pub fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
 }
@@ -94,8 +94,8 @@ fn is_code(code: &str) -> Json {
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
 }
 
-/// A schema for details that allows them to be absent. It also allows the details of an inner service's envelope, which
-/// pass unchanged (E7).
+/// Returns a schema for details that allows them to be absent. It also allows the details of an inner service's
+/// envelope, which pass unchanged (E7).
 fn has_details(at: &str, name: &str) -> Json {
     object([("properties", object([("details", this_or_any(at, name))]))])
 }
@@ -106,14 +106,14 @@ fn this_or_any(at: &str, name: &str) -> Json {
     object([("anyOf", forms)])
 }
 
-/// A schema that requires details with an issue list (E8). It also allows any other details, because those of an inner
-/// service's envelope pass unchanged.
+/// Returns a schema that requires details with an issue list (E8). It also allows any other details, because those of
+/// an inner service's envelope pass unchanged.
 fn has_issues(at: &str) -> Json {
     let details = this_or_any(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
-/// The schema of codes. It is open (E2): the last branch allows any code of the right form.
+/// Returns the schema of codes. It is open (E2), because the last branch allows any code of the right form.
 fn error_code(codes: &Codes) -> Json {
     let listed =
         codes.iter().map(|listed| object([("const", text(listed.name())), ("description", text(listed.summary()))]));

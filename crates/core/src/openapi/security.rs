@@ -1,5 +1,5 @@
-//! What the policy requires for an operation: credentials (rule G2) are its `security`, and headers (rule G1) are
-//! parameters.
+//! The requirements of the policy for an operation. Required credentials (rule G2) become its `security`, and required
+//! headers (rule G1) become parameters.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,16 @@ use super::route::RouteErrors;
 /// The credentials that an operation accepts.
 #[derive(Clone, Debug)]
 pub struct Security {
-    /// The `security` of the operation, in which any one entry is enough. An empty list means that it needs no
-    /// credentials, and an empty object in the list that they are optional.
+    /// The `security` of the operation, in which any one entry is enough. If the list is empty, the operation needs no
+    /// credentials. If the list contains an empty object, credentials are optional.
     pub requirements: Value,
     /// The schemes by name, as in `components.securitySchemes`.
     pub schemes: BTreeMap<String, Value>,
 }
 
 impl RouteErrors {
-    /// Which credentials the policy requires for the operation; `None` if none of its routes requires any.
+    /// Returns the credentials that the policy requires for the operation, or `None` if none of its routes requires
+    /// any.
     #[must_use]
     pub fn security(&self) -> Option<Security> {
         let policy = self.config.policy();
@@ -35,7 +36,7 @@ impl RouteErrors {
         Some(Security { requirements: requirements.into(), schemes: described.collect() })
     }
 
-    /// The parameters for the headers that the policy requires, except those that the operation declares.
+    /// Returns the parameters for the headers that the policy requires, except those that the operation declares.
     #[must_use]
     pub fn header_parameters(&self, operation: &Operation<'_>) -> Vec<Value> {
         let guards = self.config.policy().guards_of(&self.head);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 /// Returns the components for responses that several operations share, by name, and replaces these responses with
-/// references. `known` are the components that the document has; an equal one is reused.
+/// references. `known` are the components that the document already has. An equal component is reused.
 pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for (status, response) in operations.iter().flatten() {
@@ -23,8 +23,8 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// Adds a response to the components, unless an equal one is there. Returns its name: `Error413`, or `Error413_2` if
-/// another response has the first name.
+/// Adds a response to the components, unless they contain an equal one. Returns its name, such as `Error413`. If
+/// another response already has that name, it is `Error413_2`.
 fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);

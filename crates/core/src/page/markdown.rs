@@ -9,7 +9,7 @@ use crate::message::is_invisible;
 
 const REQUEST_ID: &str = "Request id";
 
-/// The error: a heading with its message, and a list of the rest. What came from the service has no markup.
+/// Returns the error as a heading with its message, and a list of the rest. Texts of the service have no markup.
 pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let mut page = String::with_capacity(192 + out.message.len() + out.details.map_or(0, str::len));
     page.push_str("# ");
@@ -23,7 +23,7 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     for issue in issues.into_iter().flatten() {
         item(&mut page, "Issue", |page| push_issue(page, issue));
     }
-    // What else a client could act on (E9).
+    // These are the other details on which a client could act (E9).
     let others = out.details.map(|details| match issues {
         Some(_) => written::details_without_issues(details),
         None => Some(details.to_owned()),
@@ -44,14 +44,14 @@ pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     page.into_bytes()
 }
 
-/// Whether the body is an error that a layer wrote under this id (E7).
+/// Returns true if the body is an error that a layer wrote under this id (E7).
 pub(crate) fn has_id(body: &[u8], id: &str) -> bool {
     let mut line = String::new();
     item(&mut line, REQUEST_ID, |line| push_code(line, id));
     body.starts_with(b"# ") && memmem::find(body, line.as_bytes()).is_some()
 }
 
-/// An issue, which may be irregular in an envelope that the service wrote.
+/// Writes an issue, which may be irregular in an envelope that the service wrote.
 fn push_issue(page: &mut String, issue: &Value) {
     let path = match &issue["path"] {
         Value::Array(steps) => steps.iter().map(text_of).collect::<Vec<_>>().join("."),
@@ -93,7 +93,7 @@ fn push_text(page: &mut String, text: &str) {
         let (before, rest) = (&text[..at], &text[at..]);
         match char {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '^' => page.extend(['\\', char]),
-            // It would make a link of the brackets before it.
+            // Otherwise the brackets before it would become a link.
             '(' if before.ends_with(']') => page.push_str("\\("),
             // Addresses are links in GitHub's Markdown. No escape ends an e-mail address there, but code does.
             ':' if rest.starts_with("://") => page.push_str("\\:"),
@@ -108,19 +108,19 @@ fn ends_in_www(text: &str) -> bool {
     text.len().checked_sub(3).and_then(|at| text.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
-/// Writes a text as code, between more backticks than it has in a row.
+/// Writes a text as code, between more backticks than the text contains in a row.
 fn push_code(page: &mut String, text: &str) {
     let text = on_one_line(text);
     let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    // A space at both ends is no part of the code.
+    // One space at each end is not a part of the code.
     let space = if longest > 0 || text.trim().len() < text.len() && !text.trim().is_empty() { " " } else { "" };
     page.extend([&fence, space, &*text, space, &fence]);
 }
 
 fn on_one_line(text: &str) -> String {
     let is_break = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
-    // Persian, Indic scripts and emoji need the joiners. Nothing else that is invisible may carry a text to a model.
+    // Persian, Indic scripts and emoji need the joiners. No other invisible character may carry a text to a model.
     let is_shown = |char: char| match char {
         '\u{200c}' | '\u{200d}' => true,
         '\u{fe00}'..='\u{fe0f}' => false,

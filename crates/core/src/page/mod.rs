@@ -1,4 +1,4 @@
-//! Error pages: for browsers (R16) the built-in page, or an operator's template; for agents Markdown (R18).
+//! Error pages. Browsers get the built-in page or an operator's template (R16), and agents get Markdown (R18).
 
 pub(crate) mod markdown;
 mod template;
@@ -46,20 +46,20 @@ enum PageSource {
 }
 
 impl ErrorPage {
-    /// A page of your own: HTML of at most 64 KiB with the placeholders `{{title}}` (the phrase of the status),
-    /// `{{message}}`, `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake is refused
-    /// when the policy is built.
+    /// Uses your own page: HTML of at most 64 KiB with the placeholders `{{title}}` (the phrase of the status),
+    /// `{{message}}`, `{{code}}`, `{{status}}` and `{{request_id}}`. Their values are escaped. A mistake in the page is
+    /// refused when the policy is built.
     pub fn template(text: impl Into<Arc<str>>) -> Self {
         Self(PageSource::Template { name: None, text: text.into() })
     }
 
-    /// The page in a file, which the policy names `name`.
+    /// Uses the page in a file, which the policy names `name`.
     #[cfg(feature = "policy-file")]
     pub(crate) fn from_file(name: &str, text: String) -> Self {
         Self(PageSource::Template { name: Some(name.into()), text: text.into() })
     }
 
-    /// The template; `None` if clients get no page.
+    /// Returns the template, or `None` if clients get no page.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.0 {
             PageSource::Off => None,
@@ -68,7 +68,7 @@ impl ErrorPage {
         }
     }
 
-    /// The value, spelled as in the policy file.
+    /// Returns the value, spelled as in the policy file.
     #[cfg(feature = "policy-file")]
     pub(crate) fn written(&self) -> String {
         match &self.0 {
@@ -79,7 +79,7 @@ impl ErrorPage {
     }
 }
 
-/// `true` is the built-in page for browsers; `false` is no page.
+/// `true` stands for the built-in page for browsers, and `false` for no page.
 impl From<bool> for ErrorPage {
     fn from(is_on: bool) -> Self {
         Self(if is_on { PageSource::BuiltIn } else { PageSource::Off })
@@ -91,9 +91,9 @@ const BUILT_IN: &str = include_str!("built_in.html");
 /// The two kinds of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageType {
-    /// For browsers (R16).
+    /// A page for browsers (R16).
     Html,
-    /// For agents (R18).
+    /// A page for agents (R18).
     Markdown,
 }
 
@@ -105,18 +105,18 @@ impl PageType {
         }
     }
 
-    /// The kind of page with this media type, which has no parameters.
+    /// Returns the kind of page with this media type, which has no parameters.
     pub(crate) fn of_media_type(name: &str) -> Option<Self> {
         let is = |kind: &Self| kind.content_type().split(';').next().is_some_and(|it| it.eq_ignore_ascii_case(name));
         [Self::Html, Self::Markdown].into_iter().find(is)
     }
 }
 
-/// Allows no scripts, and no styles or images from elsewhere.
+/// The policy of the page allows no scripts, and no styles or images from elsewhere.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 
-/// A page that an inner layer wrote, with the id of the outermost layer (E7).
+/// Returns a page that an inner layer wrote, with the id of the outermost layer (E7).
 pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue) -> Bytes {
     let mut page = page.to_vec();
     let Some(inner) = inner.map(HeaderValue::as_bytes).filter(|inner| inner.len() == id.len()) else {

@@ -1,11 +1,11 @@
-//! A template of a page: HTML with placeholders. Their values are escaped for the context in which they are.
+//! A template of a page, which is HTML with placeholders. Their values are escaped for their place in the HTML.
 
 use std::borrow::Cow;
 
 use crate::dialect::outgoing::Outgoing;
 use crate::table::SettingError;
 
-/// The largest page: every error repeats it.
+/// The largest page. It is limited because every error repeats it.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 const KEY: &str = "html";
@@ -13,7 +13,7 @@ const KEY: &str = "html";
 /// A valid template.
 #[derive(Clone, Debug)]
 pub(crate) struct PageTemplate {
-    /// The texts, each with the placeholder behind it.
+    /// The texts, each with the placeholder after it.
     parts: Box<[(Box<str>, Hole)]>,
     end: Box<str>,
 }
@@ -95,7 +95,7 @@ impl Placeholder {
     }
 }
 
-/// Where in HTML a text ends, as far as it matters to the value that follows.
+/// The place in HTML at which a text ends, as far as it matters to the value that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,
@@ -127,7 +127,7 @@ fn escape(page: &mut String, char: char, is_bare: bool) {
         '>' => page.push_str("&gt;"),
         '"' => page.push_str("&quot;"),
         '\'' => page.push_str("&#39;"),
-        // Old browsers read it as a quote.
+        // Old browsers read this character as a quote.
         '`' => page.push_str("&#96;"),
         '=' | '/' if is_bare => page.push_str(if char == '=' { "&#61;" } else { "&#47;" }),
         _ if is_bare && char.is_whitespace() => page.push_str("&#32;"),

@@ -1,4 +1,4 @@
-//! The builder of a [`Policy`]: it stores settings, and [`PolicyBuilder::build`] refuses what is wrong.
+//! The builder of a [`Policy`]. It stores settings, and [`PolicyBuilder::build`] refuses mistakes in them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::table::{Size, TablePath};
 
-/// Builds a [`Policy`]: see [`Policy::builder`]. Settings of routes that are set here apply to all routes by default.
+/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. Settings of routes that are set here apply to all routes
+/// by default.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -44,7 +45,7 @@ macro_rules! process_setters {
 }
 
 process_setters! {
-    /// Sets whether the client's request id is kept (rule I2): never by default.
+    /// Sets whether the client's request id is kept (rule I2). By default it is never kept.
     trust: Trust => request_id trust,
 
     /// Sets whether a request without a valid `traceparent` gets one with the request id as its trace id (rule I4).
@@ -58,16 +59,16 @@ process_setters! {
     /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
     /// because the codes of the catalogue mean the same everywhere.
     ///
-    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
-    /// RPC clients get it only with the feature `protobuf`.
+    /// The domain has at most 253 letters, digits, dots, hyphens and underscores. Any other text is refused when the
+    /// policy is built. RPC clients get the domain only with the feature `protobuf`.
     rpc_domain: impl Into<Cow<'static, str>> => rpc domain,
 
     /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
     /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
     observe_bodies: bool => observe bodies,
 
-    /// Sets whether the log line of an error has the request's path, without its query. By default it does not, because
-    /// paths may contain private data; the method of an RPC is always there (rule L3).
+    /// Sets whether the log line of an error contains the request's path, without its query. By default it does not,
+    /// because paths may contain private data. The method of an RPC is always logged (rule L3).
     observe_path: bool => observe path,
 
     /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
@@ -75,7 +76,7 @@ process_setters! {
     advise_retry: bool => advice retry,
 
     /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
-    /// in which `{{code}}` stands for the code. By default there is none. A code may have a page of its own
+    /// in which `{{code}}` stands for the code. By default there is no address. A code may also have its own page
     /// ([`ErrorCode::with_docs`]).
     ///
     /// ```
@@ -91,7 +92,7 @@ process_setters! {
     cors_credentials: bool => cors credentials,
 
     /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
-    /// that the service did not make then have that header. By default they do not.
+    /// that the service did not make then have that header. By default there is no name, and no header.
     proxy_name: impl Into<String> => proxy name,
 }
 
@@ -110,8 +111,8 @@ impl PolicyBuilder {
     }
 
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
-    /// `https://app.example.com` or `https://*.example.com`; `*` allows all. By default none may. Responses of the
-    /// service keep their own headers.
+    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all. By default no scripts may read
+    /// them. Responses of the service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self
@@ -135,23 +136,23 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a scope, whose settings only apply to some requests. The order of scopes does not matter.
+    /// Adds a scope, whose settings apply only to some requests. The order of scopes does not matter.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
         self
     }
 
-    /// The policy itself, and then its scopes.
+    /// Returns the policy itself, and then its scopes.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 
-    /// The scope of a part; `None` for the policy itself.
+    /// Returns the scope of a part, or `None` for the policy itself.
     pub(crate) fn scope_of(&self, part: usize) -> Option<&Scope> {
         self.scopes.get(part.checked_sub(1)?)
     }
 
-    /// A name for a table, for the errors of [`PolicyBuilder::build`].
+    /// Returns a name for a table, for the errors of [`PolicyBuilder::build`].
     pub(super) fn name_of(&self, place: &TablePath) -> String {
         let scope = |part: usize| self.scope_of(part).map(|scope| format!("scope {:?}", scope.covers()));
         let inside = |part: usize| scope(part).map_or_else(String::new, |scope| scope + ": ");

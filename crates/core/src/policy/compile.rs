@@ -25,7 +25,7 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its key.
+    /// Returns the first mistake, with its key.
     pub fn build(self) -> Result<Policy, PolicyError> {
         self.compile().map_err(|SettingError { place, key, wrong, right, kind, .. }| {
             let table = self.name_of(&place);
@@ -94,7 +94,7 @@ impl Default for Policy {
     }
 }
 
-/// Compiles the parts, without those around them.
+/// Compiles the parts on their own, without those around them.
 struct PartCompiler<'a> {
     codes: &'a CodeSet,
     names: Names,
@@ -175,7 +175,8 @@ impl PartCompiler<'_> {
     }
 }
 
-/// Lets each part inherit from those around it: their rules, after its own, and the settings that no route sets.
+/// Lets each part inherit from those around it. It inherits their rules, which come after its own, and the settings
+/// that no route sets.
 fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);
@@ -196,8 +197,8 @@ fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// The matchers of the scopes; and for each part, its name, its parent and its own service. A scope with a mistake
-/// counts as covering everything, so that all scopes inside it are still checked.
+/// Returns the matchers of the scopes. For each part, also returns its name, its parent and its own service. A scope
+/// with a mistake is treated as covering everything, so that all scopes inside it are still checked.
 fn compile_scopes(scopes: &[Scope], problems: &mut Refusals) -> (Vec<ScopeMatcher>, Vec<CompiledScope>) {
     let (mut covers, mut parts) = (Vec::<ScopeMatcher>::new(), vec![CompiledScope::default()]);
     for (at, scope) in (1..).zip(scopes) {
@@ -288,7 +289,7 @@ fn refuse_code(code: &ErrorCode, refusals: &mut Refusals) -> Option<()> {
     refusals.keep(details)
 }
 
-/// The shapes of all parts, by name; `None` for a shape with a mistake.
+/// Returns the shapes of all parts, by name, or `None` for a shape with a mistake.
 #[cfg(feature = "foreign")]
 fn compile_shapes<'p>(
     parts: impl Iterator<Item = &'p PolicyPart>,

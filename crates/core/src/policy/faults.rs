@@ -1,5 +1,5 @@
-//! The faults that have nothing but their code, and those of each body limit. Each is created once, when the policy is
-//! built, and keeps its prepared reply: the layer's own answers and inner errors without fields copy it.
+//! The faults that consist only of their code, and those of each body limit. Each is created once, when the policy is
+//! built, and keeps its prepared reply. The layer's own answers, and inner errors without fields, copy that reply.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,13 @@ pub(crate) struct PolicyFaults {
     catalogue: Box<[Fault]>,
     /// The faults for bodies that are too large, sorted by limit.
     too_large: Box<[(u64, Fault)]>,
-    /// One flag for each code of the policy: whether it was already reported that a service uses another status for it.
+    /// One flag for each code of the policy. It is true if it was already reported that a service uses another status
+    /// for it.
     reported: Arc<[AtomicBool]>,
 }
 
 impl PolicyFaults {
-    /// `limits` are those of all routes; `own_codes` is the number of codes that the policy defines.
+    /// `limits` are the limits of all routes. `own_codes` is the number of codes that the policy defines.
     pub(super) fn new(limits: impl Iterator<Item = u64>, own_codes: usize) -> Self {
         let mut limits: Vec<u64> = limits.collect();
         limits.sort_unstable();
@@ -35,19 +36,19 @@ impl PolicyFaults {
         }
     }
 
-    /// The fault for a code of the catalogue. It has nothing but the code.
+    /// Returns the fault for a code of the catalogue. The fault consists only of the code.
     #[inline]
     pub(crate) fn of_code(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
 
-    /// The policy's own copy of a fault, if the fault has nothing but its code; else the fault.
+    /// Returns the policy's own copy of a fault if the fault consists only of its code. Otherwise returns the fault.
     #[inline(always)]
     pub(crate) fn prepared<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.of_code(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// The answer to a body that is over this limit (G4).
+    /// Returns the answer to a body that is over this limit (G4).
     pub(crate) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),
@@ -55,7 +56,8 @@ impl PolicyFaults {
         }
     }
 
-    /// Whether to report that a service uses another status for the code at this index. True only the first time.
+    /// Returns true if it must be reported that a service uses another status for the code at this index. This is true
+    /// only once.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

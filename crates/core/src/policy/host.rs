@@ -12,15 +12,16 @@ use crate::fields;
 /// The hosts that a request names, in lower case, without a port and a final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The host that decides: the one in the target, else the one in the `host` line (RFC 9112 §3.2.2). Empty if the
-    /// request names no host.
+    /// The host that decides: the one in the target, or else the one in the `host` line (RFC 9112 §3.2.2). It is empty
+    /// if the request names no host.
     pub(crate) first: Cow<'a, str>,
-    /// The host in the `host` line, if it differs from the target's: a service may still use it.
+    /// The host in the `host` line, if it differs from the target's. A service may still use it.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
-/// Whether the target and the `host` line of a request are clear about its host; a request without either is, too.
-/// If not, RFC 9112 §3.2 requires that the request is refused: a service may read another host than the guards.
+/// Returns true if the target and the `host` line of a request are clear about its host, or if the request has neither.
+/// If it returns false, RFC 9112 §3.2 requires that the request is refused, because a service may read another host
+/// than the guards.
 ///
 /// ```
 /// use error_envelope_core::session::has_clear_host;
@@ -35,8 +36,8 @@ pub fn has_clear_host(target: &Uri, headers: &HeaderMap) -> bool {
     hosts(target, headers).is_some()
 }
 
-/// The hosts of a request. `None` if they are unclear: there are several `host` lines, or one is not a host with a
-/// port, such as `a.example:80:80`, `a..example` or an empty one.
+/// Returns the hosts of a request. Returns `None` if they are unclear. That is the case if there are several `host`
+/// lines, or if one is not a host with a port, such as `a.example:80:80`, `a..example` or an empty line.
 pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts<'h>> {
     let line = match fields::at_most_one(headers, &HOST)? {
         Some(line) => Some(host_without_port(line.to_str().ok()?)?),
@@ -52,7 +53,8 @@ pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts
     })
 }
 
-/// The host in `host [":" port]`. An IPv6 address can be written in many ways (RFC 5952); it is returned in only one.
+/// Returns the host in `host [":" port]`. An IPv6 address, which can be written in many ways, is returned in only one
+/// of them (RFC 5952).
 fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;
@@ -62,8 +64,8 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     let end = written.bytes().position(|byte| !is_of_name(byte)).unwrap_or(written.len());
     let (host, port) = written.split_at(end);
     let host = host.strip_suffix('.').unwrap_or(host);
-    // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up. An empty label may be
-    // dropped by a service, and then names another host.
+    // No name is longer (RFC 1035 §2.3.4), and the domain behind each dot must be looked up. A service may drop an
+    // empty label and then see another host.
     let has_empty_label = host.is_empty() || host.starts_with('.') || host.ends_with('.') || host.contains("..");
     if has_empty_label || host.len() > 253 || !is_port(port) {
         return None;

@@ -5,13 +5,13 @@
 //! `crates/cli/src/policy.schema.json` and the list in `manual/policy.md` are generated from the rows: the comment of a
 //! row is the description in the schema, and `manual` is the comment in the manual.
 //!
-//! `KEY: TYPE` is the type of what a table may set, and `= DEFAULT` what applies if no table sets the key, else the
-//! default of the type. `=> MADE, by` is what the value is made into when the policy is built, and the function of
-//! [`Names`] that makes it.
+//! `KEY: TYPE` is the type of the value that a table may set. `= DEFAULT` is the value that applies if no table sets
+//! the key. Without `= DEFAULT`, that is the default of the type. `=> MADE, by` is the type into which the value is
+//! made when the policy is built, and the function of [`Names`] that makes it.
 //!
-//! `guard` is for a key that decides what is required of a request: if readings of a path have the same values, they
-//! have the same guards. It tests whether the first of two values requires less than the second, as `weaker` does for
-//! other keys.
+//! `guard` marks a key that decides what is required of a request. If readings of a path have the same values of these
+//! keys, they have the same guards. `guard` also tests whether the first of two values requires less than the second,
+//! as `weaker` does for other keys.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// Enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
+/// This is enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
@@ -51,12 +51,12 @@ macro_rules! keys {
             pub(crate) const GUARDS: &[&'static str] =
                 &[stringify!(json), $($(name_of!($key, $guard),)? $(name_of!($key, $weaker),)?)*];
 
-            /// The settings that apply if no table sets anything.
+            /// Returns the settings that apply if no table sets anything.
             pub(crate) fn defaults() -> Self {
                 Self { $($key: Some(default!($value $(, $default)?)),)* }
             }
 
-            /// Whether both tables set the key, and this one requires less of a request.
+            /// Returns true if both tables set the key, and this one requires less of a request.
             pub(crate) fn weakens(&self, base: &Self, key: &str) -> bool {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
@@ -70,11 +70,12 @@ macro_rules! keys {
             }
         }
 
-        /// What applies to a request: each key is set. All requests that the same tables decide about share it.
+        /// The settings that apply to a request. Each key is set. All requests for which the same tables decide share
+        /// them.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct RouteSettings {
             $(pub(crate) $key: made!($value $(, $made)?),)*
-            /// The index of the narrowest scope; 0 is the policy itself.
+            /// The index of the narrowest scope, where 0 is the policy itself.
             pub(crate) part: u16,
             /// The most specific route that matches.
             pub(crate) route: Option<u32>,
@@ -89,13 +90,14 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Whether the guards of both require the same in the same mode, so that it is enough to apply one of them.
+            /// Returns true if the guards of both require the same in the same mode, so that it is enough to apply one
+            /// of them.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.mode == other.mode $($(&& is_same!(self.$key, other.$key, $guard))?)*
             }
         }
 
-        /// A table whose names are replaced by what they refer to.
+        /// A table whose names are replaced by the values to which they refer.
         #[derive(Clone, Debug, Default)]
         pub(super) struct LinkedTable {
             $(pub(super) $key: Option<made!($value $(, $made)?)>,)*
@@ -110,7 +112,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// The settings that these tables have together: for each key, the first table that sets it decides.
+            /// Returns the settings that these tables have together. For each key, the first table that sets it
+            /// decides.
             pub(super) fn inherited(
                 tables: &mut dyn Iterator<Item = &LinkedTable>,
                 part: u16,
@@ -174,7 +177,7 @@ macro_rules! linked {
 }
 
 impl RouteSettings {
-    /// The index of the narrowest scope; 0 is the policy itself.
+    /// Returns the index of the narrowest scope, where 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
         self.part.into()
@@ -185,18 +188,18 @@ impl RouteSettings {
         LogLabel { mode: self.mode, switched_from: self.switched_from, route: self.route, part: self.part }
     }
 
-    /// Whether a client may choose a page (R16, R18).
+    /// Returns true if a client may choose a page (R16, R18).
     #[inline]
     pub(crate) fn has_pages(&self) -> bool {
         self.html.is_some() || self.markdown
     }
 
-    /// Whether the settings belong to a route or a scope.
+    /// Returns true if the settings belong to a route or a scope.
     pub(super) fn has_place(&self) -> bool {
         self.route.is_some() || self.part > 0
     }
 
-    /// The same settings, except that they accept any content type.
+    /// Returns the same settings, except that they accept any content type.
     pub(super) fn without_types(self: &Arc<Self>) -> Arc<Self> {
         match self.content_types.is_none() {
             true => self.clone(),
@@ -204,7 +207,7 @@ impl RouteSettings {
         }
     }
 
-    /// Whether the guards only check the type and the size of a body, and the mode enforces them.
+    /// Returns true if the guards only check the type and the size of a body, and the mode enforces them.
     #[inline]
     pub(crate) fn guards_bodies_alone(&self) -> bool {
         self.require_headers.is_none() && self.auth.is_none() && self.mode.is_enforced()
@@ -218,7 +221,7 @@ pub(crate) struct LogLabel {
     /// The mode of the policy, while a kill switch has replaced it by `off`.
     pub(crate) switched_from: Option<Mode>,
     pub(super) route: Option<u32>,
-    /// The index of the narrowest scope; 0 is the policy itself.
+    /// The index of the narrowest scope, where 0 is the policy itself.
     pub(super) part: u16,
 }
 
@@ -248,8 +251,8 @@ macro_rules! for_each_key {
             /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
             #[manual = "a client that prefers application/problem+json gets RFC 9457"]
             negotiate: bool = true;
-            /// What clients get for a well-formed code that is neither in the catalogue nor in the policy (E2): the
-            /// code itself, or the code of its status.
+            /// The treatment of a well-formed code that is neither in the catalogue nor in the policy (E2). Clients get
+            /// the code itself, or the code of its status.
             #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
             unknown_codes: UnknownCodes;
             /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
@@ -258,8 +261,8 @@ macro_rules! for_each_key {
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
             #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
             body_limit: Limit = Some(DEFAULT_BODY_LIMIT);
-            /// What the limit counts if a request's content type is that of an RPC stream: each message, or the whole
-            /// body (P1).
+            /// The unit to which the limit applies if a request's content type is that of an RPC stream (P1): each
+            /// message, or the whole body.
             #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
             #[guard(|own, base| own.counts_less_than(*base))]
             body_limit_per: BodyLimitPer;
@@ -271,7 +274,7 @@ macro_rules! for_each_key {
             #[manual = "instead of json: the media types that the route decodes"]
             #[guard(lets_more_in)]
             content_types: Texts => Shared<MediaTypes>, by media_types;
-            /// Names of [auth.*] tables. Any one of them lets the request in; an empty list requires no credentials
+            /// Names of [auth.*] tables. Any one of them lets the request in. An empty list requires no credentials
             /// (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
             #[guard(lets_more_in)]
@@ -291,17 +294,18 @@ macro_rules! for_each_key {
             #[manual = "names of [header.*]: a request must have all of them"]
             #[guard(|own, base| base.iter().any(|name| !own.contains(name)))]
             require_headers: Texts => Shared<[HeaderGuard]>, by headers;
-            /// Whether a service's error with `cache-control: no-transform` is rewritten or passes (R9).
+            /// The treatment of a service's error with `cache-control: no-transform`: it is rewritten, or it passes
+            /// (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform;
-            /// Whether errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK keep their shape or become
-            /// envelopes (R10).
+            /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK. They keep
+            /// their shape, or become envelopes (R10).
             #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and SDKs become envelopes, too"#]
             protocols: Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
             #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
-            /// Whether the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
+            /// If true, the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
             #[manual = "keep the sentences and codes of a 4xx body that no rule reads, in `details`"]
             keep_rest: bool = true;
             /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
@@ -309,33 +313,33 @@ macro_rules! for_each_key {
             #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
             #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool;
-            /// Whether CORS preflights skip the guards or are guarded (G0).
+            /// The treatment of CORS preflights: they skip the guards, or are guarded (G0).
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
-            /// How to treat a path whose readings match routes with different guards: apply all guards, or return 400
-            /// (G0). It can also return 400 for every path with characters that services read differently.
+            /// The treatment of a path whose readings match routes with different guards. All guards apply, or the
+            /// answer is 400 (G0). The answer can also be 400 for every path with characters that services read
+            /// differently.
             #[manual = r#""refuse": 400 for a path whose readings match different guards; "plain": 400 unless all its characters are plain"#]
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
-            /// Whether guards ignore or compare the ASCII letter case of paths (G0).
+            /// The treatment of the ASCII letter case of paths: guards ignore it, or compare it (G0).
             #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
             #[weaker(|own, base| (*own, *base) == (LetterCase::Exact, LetterCase::Fold))]
             case: LetterCase;
-            /// How to end an event stream that is cut off between two events: with nothing, or with an error event
-            /// (F6).
+            /// The end of an event stream that is cut off between two events: nothing, or an error event (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams;
-            /// How the external processor treats an error without a declared length: its head decides, or Envoy buffers
-            /// its body. Other adapters ignore this key (R4).
+            /// The treatment of an error without a declared length in the external processor (R4). Its head decides, or
+            /// Envoy buffers its body. Other adapters ignore this key.
             #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies;
-            /// Clients whose Accept prefers text/html to JSON get an error page: the built-in one, or a template file
-            /// of at most 64 KiB (R16).
+            /// Clients whose Accept prefers text/html to JSON get an error page. It is the built-in page, or a template
+            /// file of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage => Shared<PageTemplate>, by page;
-            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). Where a table sets a
-            /// dialect, it must set this key, too, to offer Markdown.
+            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). A table that sets a
+            /// dialect must also set this key to offer Markdown.
             #[manual = "agents that prefer text/markdown get Markdown; see \"Markdown for agents\""]
             markdown: bool;
             /// Scripts of other origins may read the request id, the code and retry-after (E4).
@@ -347,19 +351,19 @@ macro_rules! for_each_key {
 
 pub(crate) use for_each_key;
 
-/// The most bytes of a body; `None` if there is no limit.
+/// The maximum number of bytes of a body, or `None` if there is no limit.
 pub(crate) type Limit = Option<u64>;
 pub(crate) type Texts = Vec<String>;
 
 for_each_key!(keys);
 
-/// Whether both tables set the key, and the first value requires less.
+/// Returns true if both tables set the key, and the first value requires less.
 #[cfg(feature = "policy-file")]
 fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -> bool {
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
-/// For lists of names of which a request needs only one. An empty list guards nothing.
+/// Compares lists of names of which a request needs only one. An empty list guards nothing.
 #[cfg(feature = "policy-file")]
 #[allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
 fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
@@ -371,12 +375,12 @@ fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
 impl RouteTable {
     const CONTENT_TYPES: &str = "content_types";
 
-    /// The names of all settings, in the order of the manual. `json` also represents `content_types`.
+    /// Returns the names of all settings, in the order of the manual. `json` also represents `content_types`.
     pub(crate) fn settings() -> impl Iterator<Item = &'static str> {
         Self::KEYS.iter().copied().filter(|key| *key != Self::CONTENT_TYPES)
     }
 
-    /// The names under which one of [`RouteTable::settings`] may be set.
+    /// Returns the names under which one of [`RouteTable::settings`] may be set.
     pub(crate) fn names_of(key: &'static str) -> &'static [&'static str] {
         let index = Self::KEYS.iter().position(|name| *name == key);
         match index {
@@ -386,7 +390,7 @@ impl RouteTable {
         }
     }
 
-    /// The name and the value of one of [`RouteTable::settings`], as this table sets it.
+    /// Returns the name and the value of one of [`RouteTable::settings`], as this table sets it.
     pub(crate) fn value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
         // If both are set, the list decides, unless it is empty and `json` is true.
         let list_decides = |types: &Vec<String>| self.json != Some(true) || !types.is_empty();
@@ -395,7 +399,7 @@ impl RouteTable {
         Some((key, self.written(key)?))
     }
 
-    /// Joins the settings of both tables; if both set a key, this table's value counts.
+    /// Joins the settings of both tables. If both set a key, this table's value is used.
     pub(crate) fn over_base(self, base: Self) -> Self {
         let sets_types = self.json.is_some() || self.content_types.is_some();
         self.overriding(if sets_types { Self { json: None, content_types: None, ..base } } else { base })
@@ -403,21 +407,23 @@ impl RouteTable {
 }
 
 impl RouteTable {
-    /// The value that this table gives to one of [`RouteTable::settings`], whether the table states it or not.
+    /// Returns the value that this table gives to one of [`RouteTable::settings`], even if another key of the table
+    /// implies it.
     #[cfg(feature = "policy-file")]
     pub(crate) fn effective_value_of(&self, key: &'static str) -> Option<(&'static str, String)> {
         let markdown = || Some((key, self.offers_markdown().filter(|_| key == "markdown")?.to_string()));
         self.value_of(key).or_else(markdown)
     }
 
-    /// Whether the table offers Markdown (R18). One that sets a dialect, and not this key, offers that dialect alone.
+    /// Returns whether the table offers Markdown (R18). A table that sets a dialect, but not this key, offers only that
+    /// dialect.
     fn offers_markdown(&self) -> Option<bool> {
         let is_other = |dialect: &DialectName| *dialect != DialectName::from(Dialect::Standard);
         self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
     }
 
-    /// The media types that the table requires. `json` and `content_types` are two ways to set them: a narrower route's
-    /// value replaces a wider one's, in whichever way each is set.
+    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set them. A narrower
+    /// route's value replaces that of a wider route, even if they are set in different ways.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

@@ -1,5 +1,5 @@
-//! Finds the settings for a request: compares its host, and every reading of its path and its method, with the routes
-//! and scopes (rule G0).
+//! Finds the settings for a request. For that, it compares the request's host, and every reading of its path and its
+//! method, with the routes and scopes (rule G0).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -25,13 +25,13 @@ use crate::guard::reading::{PathList, has_readings, is_plain, normalise, normali
 pub(crate) struct Matched {
     /// The settings for the normalised reading, which decide everything except guards.
     pub(crate) normal: Arc<RouteSettings>,
-    /// Other readings with different guards, one for each difference; few requests have any.
+    /// Other readings with different guards, one for each difference. Few requests have such readings.
     pub(crate) others: Vec<MatchedReading>,
-    /// Why a route refuses the path (`paths`).
+    /// The reason why a route refuses the path (`paths`).
     pub(crate) refused: Option<RefusedPath>,
-    /// `normal` belongs to the path from before a framework stripped a prefix.
+    /// True if `normal` belongs to the path from before a framework stripped a prefix.
     pub(crate) follows_original: bool,
-    /// Only the path from before the prefix was stripped matches a route.
+    /// True if only the path from before the prefix was stripped matches a route.
     pub(crate) only_original: bool,
 }
 
@@ -43,18 +43,18 @@ pub(crate) struct MatchedReading {
     pub(crate) settings: Arc<RouteSettings>,
 }
 
-/// Why a route refuses a path (`paths`).
+/// The reason why a route refuses a path (`paths`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedPath {
-    /// Its readings match routes with different guards.
+    /// The readings of the path match routes with different guards.
     Ambiguous,
-    /// It has characters or segments that are not plain.
+    /// The path contains characters or segments that are not plain.
     NotPlain,
 }
 
 #[cfg(feature = "policy-file")]
 impl RefusedPath {
-    /// The reason, for the author of the policy.
+    /// Returns the reason, for the author of the policy.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Ambiguous => "readings of the path match different guards (paths = \"refuse\")",
@@ -63,20 +63,20 @@ impl RefusedPath {
     }
 }
 
-/// Why there are no settings for a request.
+/// The reason why there are no settings for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unmatched {
     /// The policy depends on the host, and the host of the request is unclear.
     NoHost,
     /// The path can be read in more ways than the guards check.
     TooManyReadings,
-    /// A route for the path names a method, and this header, or field of the query, has a value that a service may read
-    /// as a method, but the guards do not.
+    /// A route for the path names a method, and this header or field of the query has an unclear value. A service may
+    /// read that value as a method, but the guards do not.
     UnclearMethod(&'static str),
 }
 
 impl Matched {
-    /// The settings for a request that can only be read in one way.
+    /// Creates the value for a request that can only be read in one way.
     pub(crate) fn only(normal: Arc<RouteSettings>) -> Self {
         Self::new(normal, Vec::new(), None)
     }
@@ -85,13 +85,13 @@ impl Matched {
         Self { normal, others, refused, follows_original: false, only_original: false }
     }
 
-    /// The settings of all readings, one for each set of guards.
+    /// Returns the settings of all readings, one for each set of guards.
     pub(crate) fn guards(&self) -> impl Iterator<Item = &Arc<RouteSettings>> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
     /// Joins the settings for a path whose prefix a framework stripped with those for the original path. If only one of
-    /// the two paths matches a route or a scope, only that one counts, because a policy is written for one of them.
+    /// the two paths matches a route or a scope, only that path is used, because a policy is written for one of them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(|settings| settings.has_place());
@@ -123,17 +123,17 @@ impl Matched {
 }
 
 impl Policy {
-    /// The settings for a request whose path no framework has changed (rule G0).
+    /// Returns the settings for a request whose path no framework has changed (rule G0).
     ///
     /// # Errors
     ///
-    /// If the policy depends on the host and the host is unclear, or if there are too many readings.
+    /// Returns an error if the policy depends on the host and the host is unclear, or if there are too many readings.
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
         self.matched_as(head, None, true)
     }
 
-    /// The settings for a request that may have two paths. `original` is the path from before a framework stripped a
-    /// prefix. `overrides`: a header may name another method.
+    /// Returns the settings for a request that may have two paths. `original` is the path from before a framework
+    /// stripped a prefix. `overrides` is true if a header may name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -174,8 +174,8 @@ impl Policy {
         .without_repetitions())
     }
 
-    /// The settings for every reading of one path, with every method and every host that a service may see. The first
-    /// method and the first host are the request's own; there is at least one of each.
+    /// Returns the settings for every reading of one path, with every method and every host that a service may see. The
+    /// lists contain at least one method and one host. The first ones are the request's own.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &PathReadings<'_>) -> Result<Matched, Unmatched> {
         let PathReadings { sent, all } = path;
         let normal = if all.len() > 1 { normalise(sent.as_bytes()).into() } else { Cow::Borrowed(sent.as_bytes()) };
@@ -191,7 +191,7 @@ impl Policy {
                     let is_normal = **path == *normal;
                     self.each_guard(method, host, path, &mut |named, settings| {
                         others.add(named, path, &settings);
-                        // What other methods of the path require is no way to read the path.
+                        // The guards of other methods of the path are not another way to read the path.
                         if named != method {
                             return;
                         }
@@ -221,9 +221,9 @@ impl Policy {
         Ok(Matched::new(normal, others.0, refused))
     }
 
-    /// Visits the settings for one reading with one method, each with its method. A method that services do not know may
-    /// run any handler of the path. So if no route of the path names it, the settings for each method that these routes
-    /// name follow, and no content type is required.
+    /// Visits the settings for one reading with one method, each with its method. A method that services do not know
+    /// may run any handler of the path. So if no route of the path names it, the settings for each method that these
+    /// routes name are visited as well, and no content type is required.
     fn each_guard(
         &self,
         method: &Method,
@@ -247,7 +247,7 @@ impl Policy {
         })
     }
 
-    /// The methods that the routes of a path name, whatever its letter case.
+    /// Returns the methods that the routes of a path name, in any letter case of the path.
     #[cold]
     fn methods_of(&self, host: &str, path: &[u8]) -> Vec<Method> {
         let mut named = Vec::new();
@@ -261,8 +261,8 @@ impl Policy {
         named
     }
 
-    /// The paths to which lists in the last segments of readings lead. An element that is no literal of a route, nor of a
-    /// scope's prefix, matches what the list matches, so it is left out.
+    /// Returns the paths to which lists in the last segments of readings lead. An element that is neither a literal of
+    /// a route nor of a scope's prefix is left out, because it matches the same patterns as the list.
     fn listed(&self, host: &str, readings: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
         let mut paths = BTreeSet::new();
         for list in readings.iter().filter_map(|path| PathList::from_path(path)) {
@@ -272,7 +272,7 @@ impl Policy {
         paths
     }
 
-    /// The settings with which a request is answered that was refused because of its readings (rule G0).
+    /// Returns the settings for the answer to a request that was refused because of its readings (rule G0).
     #[cold]
     pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts =
@@ -285,14 +285,14 @@ impl Policy {
         }
     }
 
-    /// The settings if the host is unclear.
+    /// Returns the settings for a request whose host is unclear.
     pub(crate) fn settings_without_host(&self) -> Matched {
         Matched::only(self.root_scope().defaults.clone())
     }
 
-    /// The settings for a request that can only be read in one way and names one host, as nearly every request does. If
-    /// it returns `None`, [`matched`](Self::matched) must find the settings. `overrides`: a header names another
-    /// method.
+    /// Returns the settings for a request that can only be read in one way and names one host, as nearly every request
+    /// does. If it returns `None`, [`matched`](Self::matched) must find the settings. `overrides` is true if a header
+    /// names another method.
     #[inline]
     pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Arc<RouteSettings>> {
         let path = head.uri.path();
@@ -329,7 +329,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// The settings for a request to which the same tables apply as to most requests of its route.
+    /// Returns the settings for a request to which the same tables apply as to most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         match met.first() {
@@ -338,19 +338,19 @@ impl Policy {
         }
     }
 
-    /// The settings for the normalised reading, which decide everything except the guards of other readings.
+    /// Returns the settings for the normalised reading, which decide everything except the guards of other readings.
     pub(crate) fn normalised(&self, method: &Method, host: &str, path: &str) -> Arc<RouteSettings> {
         self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
-    /// The settings for a path, if the host does not matter.
+    /// Returns the settings for a path, if the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
         let path = PathReadings::new(path)?;
         self.matched_by(std::slice::from_ref(method), &[""], &path).map(Matched::without_repetitions)
     }
 
-    /// The routes that match a reading, beginning with the most specific.
+    /// Returns the routes that match a reading, beginning with the most specific.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
         let (mut found, mut untyped) = (None, None);
@@ -358,7 +358,7 @@ impl Policy {
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
             if found.is_none() && settings.guards_like(&reading.settings) {
                 found = Some(routes());
-            // Those of an unknown method require no content type.
+            // The settings of an unknown method require no content type.
             } else if untyped.is_none() && settings.without_types().guards_like(&reading.settings) {
                 untyped = Some(routes());
             }
@@ -366,7 +366,8 @@ impl Policy {
         found.or(untyped).unwrap_or_default()
     }
 
-    /// Visits the settings for one reading: in its own letter case, and in any letter case if that differs (`case`).
+    /// Visits the settings for one reading: in its own letter case, and also in any letter case if that makes a
+    /// difference (`case`).
     fn each_case(
         &self,
         method: &Method,
@@ -398,10 +399,11 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, beginning with the most specific. Of several patterns that only differ
-    /// in letter case, a request can match just one, so each combination of these is a list of its own.
+    /// Returns the routes that match in any letter case, beginning with the most specific. If several patterns differ
+    /// only in letter case, a request can match just one of them, so each combination of such patterns is a separate
+    /// list.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// Enough for six such pairs of patterns; no sensible policy has more.
+        /// This is enough for six such pairs of patterns. No sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
@@ -431,7 +433,7 @@ impl Policy {
         Ok(variants)
     }
 
-    /// The settings for a path in exactly this letter case.
+    /// Returns the settings for a path in exactly this letter case.
     pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Arc<RouteSettings> {
         let narrowest = self.scopes.narrowest(host, path);
         let mut met = MatchedRoutes::default();
@@ -444,8 +446,8 @@ impl Policy {
         self.precomputed(narrowest, &met).cloned().unwrap_or_else(inherited)
     }
 
-    /// The routes that match, beginning with the most specific one of the narrowest part. `None` if letter case decides
-    /// which routes match.
+    /// Returns the routes that match, beginning with the most specific one of the narrowest part. Returns `None` if
+    /// letter case decides which routes match.
     #[inline]
     fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
         let (mut met, mut is_same) = (MatchedRoutes::default(), true);
@@ -456,8 +458,8 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// The narrowest part for a path in this letter case, and the routes that match, beginning with the most specific
-    /// one of that part.
+    /// Returns the narrowest part for a path in this letter case, and the routes that match, beginning with the most
+    /// specific one of that part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);
@@ -479,7 +481,8 @@ impl Policy {
         inherited(&self.parts, &self.routes, narrowest, routes)
     }
 
-    /// Whether most requests of the two routes have different guards, and letter case does not tell the routes apart.
+    /// Returns true if most requests of the two routes have different guards, and the guards of at least one route
+    /// ignore letter case.
     #[cfg(feature = "policy-file")]
     pub(crate) fn guards_differ(&self, route: usize, other: usize) -> bool {
         let settings = |route: usize| self.chains.get(route).map(|chain| &*chain.settings);
@@ -489,7 +492,7 @@ impl Policy {
         settings(route).zip(settings(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// Adds the settings that most requests of each route have.
+    /// Adds the settings for most requests of each route.
     pub(super) fn with_chains(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().iter().map(move |pattern| (at, pattern)));
@@ -513,22 +516,22 @@ impl Policy {
         self
     }
 
-    /// A part, and those around it.
+    /// Returns a part, and those around it.
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
         around(&self.parts, part).map(|part| &self.parts[part])
     }
 }
 
-/// A part and those around it, beginning with the narrowest.
+/// Returns a part and those around it, beginning with the narrowest.
 pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
     let part = (part < parts.len()).then_some(part);
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
-/// The tables that decide about requests that match these routes, beginning with the most specific. Those of the
-/// narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the index of
-/// a route or `None`.
+/// Returns the tables that decide about requests that match these routes, beginning with the most specific. Those of
+/// the narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the
+/// index of a route or `None`.
 pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,
@@ -540,7 +543,7 @@ pub(crate) fn tables(
     })
 }
 
-/// The settings for requests that match these routes. `keys` are the tables of all routes.
+/// Returns the settings for requests that match these routes. `keys` are the tables of all routes.
 pub(super) fn inherited(
     parts: &[CompiledScope],
     keys: &[LinkedTable],
@@ -553,7 +556,7 @@ pub(super) fn inherited(
     Arc::new(RouteSettings::inherited(&mut { tables }, u16::try_from(narrowest).unwrap_or(0), route))
 }
 
-/// A path, and all its readings. A text that is not a path only has itself.
+/// A path and all its readings. A text that is not a path has only itself as a reading.
 struct PathReadings<'p> {
     sent: &'p str,
     all: Vec<Vec<u8>>,

@@ -36,9 +36,11 @@ struct Node {
 }
 
 impl Matcher {
+    /// Creates a matcher for these patterns, whose indices are counted from `base`.
+    ///
     /// # Errors
     ///
-    /// The pairs of patterns that both match some request, although neither is more specific.
+    /// Returns the pairs of patterns that both match some request, although neither is more specific.
     pub(super) fn new(base: usize, patterns: Vec<Pattern>) -> Result<Self, Vec<(usize, usize)>> {
         let (mut root, mut clashes) = (Node::default(), Vec::new());
         for (second, pattern) in patterns.iter().enumerate() {
@@ -53,24 +55,24 @@ impl Matcher {
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
-    /// The index of the first pattern. Indices are counted over all parts.
+    /// Returns the index of the first pattern. Patterns are numbered over all parts.
     #[cfg(feature = "policy-file")]
     pub(crate) fn base(&self) -> usize {
         self.base
     }
 
-    /// The pattern with this index; `None` if it belongs to another part.
+    /// Returns the pattern with this index, or `None` if it belongs to another part.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
-    /// All patterns, in the order of their indices.
+    /// Returns all patterns, in the order of their indices.
     pub(crate) fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
 
-    /// Visits all patterns that match in any letter case, beginning with the most specific, each with whether it also
-    /// matches in exactly this letter case.
+    /// Visits all patterns that match in any letter case, beginning with the most specific. The second argument of
+    /// `visit` is true if the pattern also matches in exactly this letter case.
     #[inline]
     pub(crate) fn each_match(&self, method: &Method, path: &[u8], visit: &mut dyn FnMut(usize, bool)) {
         self.root.walk(segments_of(path), true, &mut |index, is_exact| {
@@ -80,17 +82,18 @@ impl Matcher {
         });
     }
 
-    /// Visits all patterns that match the path in any letter case, whatever their methods.
+    /// Visits all patterns that match the path in any letter case and with any method.
     pub(crate) fn each_path_match(&self, path: &[u8], visit: &mut dyn FnMut(&Pattern)) {
         self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
     }
 
-    /// Adds the paths of those elements that have a literal of their own at the place of the list.
+    /// Adds the paths of those elements that are themselves literals at the place of the list.
     pub(super) fn add_elements(&self, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.root.add_elements(list.folder(), list, paths);
     }
 
-    /// The patterns that match some request that this pattern matches, too: their indices in this part, in order.
+    /// Returns the patterns that match some request that this pattern matches, too. They are sorted indices in this
+    /// part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
@@ -162,7 +165,7 @@ impl Node {
         }
     }
 
-    /// The patterns with the same path, whatever the names of their parameters.
+    /// Returns the patterns with the same path, regardless of the names of their parameters.
     fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
         let mut node = self;
         for segment in pattern.segments() {
@@ -181,8 +184,8 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// The most routes that are stored together. Requests in known policies match fewer. If more match, the settings are
-/// inherited for each request.
+/// The maximum number of routes that are stored together. Requests in known policies match fewer. If more match, the
+/// settings are inherited for each request.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
@@ -192,7 +195,8 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings for all requests that match exactly these routes: those that a sample request of the first one matches.
+/// The settings for all requests that match exactly these routes, which are those that a sample request of the first
+/// route matches.
 #[derive(Clone, Debug)]
 pub(super) struct FixedChain {
     /// The narrowest part that covers these requests.
@@ -260,7 +264,7 @@ struct Alike<T> {
 /// The literals that equal a segment in any letter case.
 pub(super) struct Matching<'l, T> {
     alike: &'l Alike<T>,
-    /// Whether `alike.literal` equals the segment in letter case, too.
+    /// True if `alike.literal` equals the segment in letter case, too.
     is_exact: bool,
 }
 
@@ -278,7 +282,7 @@ impl<T> Literals<T> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    /// All literals with their values, in no order.
+    /// Returns all literals with their values, in no particular order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let alike = self.few.iter().chain(self.many.values().flatten());
         alike.flat_map(|alike| {
@@ -287,7 +291,7 @@ impl<T> Literals<T> {
         })
     }
 
-    /// The values of the literals that equal this segment in any letter case.
+    /// Returns the values of the literals that equal this segment in any letter case.
     #[inline]
     pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {
         let near = match self.many.is_empty() {
@@ -308,7 +312,7 @@ impl<T> Literals<T> {
         }
     }
 
-    /// The value of this literal in exactly this letter case, or a new one.
+    /// Returns the value of this literal in exactly this letter case, or a new one.
     pub(super) fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
     where
         T: Default,
@@ -334,13 +338,13 @@ impl<T> Literals<T> {
 }
 
 impl<'l, T> Matching<'l, T> {
-    /// The value, if there is only one, and whether its literal equals the segment in letter case, too.
+    /// Returns the value, if there is only one, and true if its literal equals the segment in letter case, too.
     #[inline]
     pub(super) fn only(&self) -> Option<(&'l T, bool)> {
         self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
-    /// All values, each with whether its literal equals the segment in letter case, too.
+    /// Returns all values. Each is returned with true if its literal equals the segment in letter case, too.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
         let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
         std::iter::once((&self.alike.value, self.is_exact)).chain(others)
@@ -363,10 +367,10 @@ impl<T> Alike<T> {
     }
 }
 
-/// Whether two texts are the same; `None` if they differ in more than letter case.
+/// Returns true if two texts are the same, false if they differ only in letter case, and `None` otherwise.
 #[inline]
 fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
-    // Most segments that differ already differ in length. Of the same length, most are equal.
+    // Most segments that differ also differ in length. If they have the same length, most are equal.
     match literal.len() == segment.len() {
         true if literal == segment => Some(true),
         true => literal.eq_ignore_ascii_case(segment).then_some(false),
@@ -374,7 +378,8 @@ fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
     }
 }
 
-/// A hash that ignores letter case. Some other characters also share a hash, which only costs one more comparison.
+/// Returns a hash that ignores letter case. Some other characters also share a hash, which only costs one more
+/// comparison.
 #[inline]
 fn folded_hash(segment: &[u8]) -> u64 {
     const ONE_CASE: u64 = 0x2020_2020_2020_2020;
@@ -387,7 +392,7 @@ fn folded_hash(segment: &[u8]) -> u64 {
     };
     let words = segment.as_chunks::<8>().0;
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    // The last eight bytes as one word: some of them were already mixed in.
+    // The last eight bytes form one word, although some of them were already mixed in.
     mix(hash, u64::from_le_bytes(*last))
 }
 

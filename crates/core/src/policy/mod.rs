@@ -1,15 +1,15 @@
-//! The policy: the settings for each request, those of the process (`process`), and what is made once for all requests
-//! (`faults`; `response` has what a response needs).
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains what is
+//! made once for all requests, and `response` what a response needs.
 //!
 //! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
 //!
-//! 1. Every reading of the path and the method is compared with the routes (rule G0); most requests have one reading.
-//! 2. Of all scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the policy
-//!    itself.
-//! 3. Within each scope, a key is decided by the most specific matching route that sets it, and otherwise by the
-//!    scope's defaults.
+//! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
+//! 2. Among the scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the
+//!    policy itself.
+//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no route sets it, the
+//!    scope's defaults decide.
 //! 4. If readings have different guards, the settings of all of them are returned, and the session applies all guards.
-//!    Everything else is decided by the normalised reading.
+//!    The normalised reading decides everything else.
 //!
 //! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
 
@@ -68,7 +68,7 @@ use crate::outward::Outward;
 pub use crate::page::ErrorPage;
 pub use crate::table::PolicyError;
 
-/// The layer's settings for each request: built in Rust with [`Policy::builder`], or read from a file.
+/// The layer's settings for each request. They are built in Rust with [`Policy::builder`], or read from a file.
 ///
 /// [`Policy::default`] is the policy of a layer without configuration. It enforces everything, its only guard is the
 /// body limit (1 MiB), and it never keeps a client's request id.
@@ -94,16 +94,16 @@ pub struct Policy {
     codes: CodeSet,
     /// The tables of all routes, over all parts.
     routes: Box<[LinkedTable]>,
-    /// The settings that most requests of each route have.
+    /// The settings for most requests of each route.
     chains: Box<[FixedChain]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
     pub(crate) parts: Box<[CompiledScope]>,
     /// The shapes of all parts, in the order in which files and builders have them.
     shapes: Box<[CustomShape]>,
-    /// The schemes of all routes. One that several lists name is repeated.
+    /// The schemes of all routes. A scheme that several lists name is repeated.
     schemes: Box<[Arc<Scheme>]>,
-    /// Whether any route requires headers.
+    /// True if any route requires headers.
     requires_headers: bool,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
@@ -111,20 +111,20 @@ pub struct Policy {
     faults: PolicyFaults,
     /// The services that scopes name, without duplicates.
     upstreams: Box<[UpstreamUrl]>,
-    /// Whether all requests have the same settings, because there are no routes and no scopes.
+    /// True if all requests have the same settings, because there are no routes and no scopes.
     is_everywhere: bool,
-    /// Whether any route only applies to certain methods.
+    /// True if any route only applies to certain methods.
     names_methods: bool,
-    /// Whether it was already reported that routes only match the path from before a framework stripped a prefix.
+    /// True if it was already reported that routes only match the path from before a framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// Whether some errors depend on facts of their request: its path, or when it began.
+    /// True if some errors depend on facts of their request: its path, or when it began.
     needs_request_facts: bool,
 }
 
 /// The settings inside one scope, or in the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CompiledScope {
-    /// The index of the part around this one.
+    /// The index of the part around this part.
     parent: Option<usize>,
     pub(crate) matcher: Matcher,
     keys: LinkedTable,
@@ -137,11 +137,11 @@ pub(crate) struct CompiledScope {
     /// The shapes that are tried here, in this order.
     pub(crate) shapes: Box<[CustomShape]>,
     rules_use_path: bool,
-    /// The part's own service, else that of the nearest part around it.
+    /// The part's own service, or else that of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
-    /// How long a gateway waits for the service of each part.
+    /// The time limits of a gateway for the service of the part.
     timeouts: UpstreamTimeouts,
-    /// The name; `None` for the policy itself, which is not a scope.
+    /// The name, or `None` for the policy itself, which is not a scope.
     name: Option<Box<str>>,
 }
 
@@ -152,16 +152,16 @@ impl CompiledScope {
     }
 }
 
-/// Where a policy came from.
+/// The origin of a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     /// The name of the file, `built in Rust`, or `defaults`.
     pub(crate) name: Cow<'static, str>,
     /// The hash of the files, if it is from files.
     pub(crate) hash: Option<Box<str>>,
-    /// The `FILE:LINE` that sets the mode where no route or scope does; `None` for the default.
+    /// The `FILE:LINE` that sets the mode where no route or scope sets one, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
-    /// The places of the routes, in the order of [`Policy::routes`]; empty if it is not from files.
+    /// The places of the routes, in the order of [`Policy::routes`]. It is empty if the policy is not from files.
     pub(crate) routes: Vec<RouteOrigin>,
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct RouteOrigin {
     pub(crate) pattern: Box<str>,
-    /// `None` for the default mode.
+    /// The place of the mode, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
 }
 
@@ -193,63 +193,63 @@ impl Policy {
         self.process.ids
     }
 
-    /// How much of an inner error's body may be read (rule R4).
+    /// Returns how much of an inner error's body may be read (rule R4).
     pub(crate) fn inspect(&self) -> Budget {
         self.process.inspect
     }
 
-    /// How much of the rest of a request may be read and dropped (rule G5).
+    /// Returns how much of the rest of a request may be read and dropped (rule G5).
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
         self.process.drain
     }
 
-    /// Whether the log shows the paths of requests.
+    /// Returns true if the log shows the paths of requests.
     pub(crate) fn shows_paths(&self) -> bool {
         self.process.shows_paths
     }
 
-    /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors.
+    /// Returns true if an [`Observer`](crate::session::Observer) gets the bodies of errors.
     #[inline]
     pub(crate) fn observes_bodies(&self) -> bool {
         self.process.observes_bodies
     }
 
-    /// The advice on what a client can do next (E10).
+    /// Returns the advice on what a client can do next (E10).
     pub(crate) fn advice<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
         self.process.advice.of(fault, self.codes.redefined(fault.code()))
     }
 
-    /// The address of the page about a code of this policy.
+    /// Returns the address of the page about a code of this policy.
     #[cfg(feature = "openapi")]
     pub(crate) fn docs_of(&self, code: &crate::code::ErrorCode) -> Option<String> {
         Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
-    /// The origins whose scripts may read the answers that the layer itself makes (R6a).
+    /// Returns the origins whose scripts may read the answers that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
         self.process.cors.as_ref()
     }
 
-    /// The name in `Proxy-Status` (L4), in the syntax of a structured field.
+    /// Returns the name in `Proxy-Status` (L4), in the syntax of a structured field.
     #[inline]
     pub(crate) fn proxy_name(&self) -> Option<&str> {
         self.process.proxy_name.as_deref()
     }
 
-    /// The owner of the codes, for RPC clients (P1).
+    /// Returns the owner of the codes, for RPC clients (P1).
     pub(crate) fn rpc_domain(&self) -> &str {
         &self.process.rpc_domain
     }
 
-    /// The policy's own codes.
+    /// Returns the policy's own codes.
     #[must_use]
     pub fn codes(&self) -> &CodeSet {
         &self.codes
     }
 
-    /// The faults that the layer itself returns.
+    /// Returns the faults that the layer itself returns.
     #[inline(always)]
     pub(crate) fn faults(&self) -> &PolicyFaults {
         &self.faults
@@ -260,7 +260,7 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// The same policy without required credentials (G2): for trials, whose requests have none.
+    /// Returns the same policy without required credentials (G2). It is for trials, whose requests have no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -269,7 +269,7 @@ impl Policy {
         Self { schemes: Box::default(), ..self }
     }
 
-    /// The same policy with this mode on every route, for both guards and responses.
+    /// Returns the same policy with this mode on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.routes.iter_mut().for_each(|route| route.mode = Some(mode));
@@ -277,20 +277,21 @@ impl Policy {
         self
     }
 
-    /// The same policy while a kill switch is on: every route is in mode `off`, and keeps its own mode for records.
+    /// Returns the same policy while a kill switch is on. Every route is then in mode `off`, and keeps its own mode for
+    /// records.
     #[must_use]
     pub fn switched_off(mut self) -> Self {
         self.change_settings(|settings| settings.switched_from = Some(settings.mode));
         self.in_mode(Mode::Off)
     }
 
-    /// Changes the settings that are made.
+    /// Changes all settings that were made in advance.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));
     }
 
-    /// Whether the policy redefines the code, or names it in a rule or a shape.
+    /// Returns true if the policy redefines the code, or names it in a rule or a shape.
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(&self, code: &crate::code::ErrorCode) -> bool {
         let in_part = |part: &CompiledScope| {
@@ -301,13 +302,14 @@ impl Policy {
             || self.shapes.iter().any(|shape| shape.names_code(code))
     }
 
-    /// Whether different paths may have different guards.
+    /// Returns true if different paths may have different guards.
     #[inline]
     pub(crate) fn distinguishes_paths(&self) -> bool {
         !self.is_everywhere
     }
 
-    /// Whether to report that routes only match the path from before a prefix was stripped. True only the first time.
+    /// Returns true if it must be reported that routes only match the path from before a prefix was stripped. This is
+    /// true only once.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -317,7 +319,8 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// The pattern, spelled as in the policy. It is a label for the log, of which there are only a few (rules L1, L2).
+    /// Returns the pattern of the route, spelled as in the policy. The log uses it as a label, because there are only a
+    /// few patterns (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
@@ -330,13 +333,13 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Returns true if a route names a method. Only then do the other methods matter that a request names.
+    /// Returns true if a route names a method. Only then do the other methods in a request matter.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods
     }
 
-    /// The name of a request's scope: its first host and its prefix.
+    /// Returns the name of a request's scope: its first host and its prefix.
     pub(crate) fn scope_name(&self, label: LogLabel) -> Option<&str> {
         self.part(label.part).name.as_deref()
     }
@@ -346,7 +349,7 @@ impl Policy {
         self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
-    /// The part of the policy outside of all scopes.
+    /// Returns the part of the policy that is outside of all scopes.
     #[inline]
     fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]

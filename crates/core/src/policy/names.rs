@@ -1,4 +1,5 @@
-//! What the names in tables refer to. Equal lists of names are made into one value, which their settings share.
+//! The values to which the names in tables refer. Equal lists of names are made into one value, which their settings
+//! share.
 
 use std::borrow::Borrow;
 use std::ops::Deref;
@@ -15,7 +16,7 @@ use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
 
-/// A value that settings share, or none. Two are equal only if they are the same one.
+/// A value that settings share, or no value. Two are equal only if they are the same object.
 #[derive(Debug)]
 pub(crate) struct Shared<T: ?Sized>(Option<Arc<T>>);
 
@@ -70,14 +71,14 @@ impl<T: ?Sized> Eq for Shared<T> {}
 #[cfg(not(feature = "foreign"))]
 const OF_FOREIGN: [&str; 6] = ["success_flag", "anthropic", "google", "error_with_meta", "status_in_error", "openai"];
 
-/// Values by name; `None` for a name whose table has a mistake.
+/// Values by name. The value is `None` for a name whose table has a mistake.
 pub(super) type Named<T> = Sorted<String, Option<T>>;
 
-/// What is made from each different list of words.
+/// The value that was made from each different list of words.
 type Made<T> = Sorted<Vec<String>, Shared<T>>;
 
-/// A map whose entries are sorted by key. Policies are built once, and each kind of a `BTreeMap` costs the compiler twenty
-/// times as much as this.
+/// A map whose entries are sorted by key. Policies are built once, and each type of `BTreeMap` costs the compiler
+/// twenty times as much as this map.
 pub(super) struct Sorted<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for Sorted<K, V> {
@@ -101,7 +102,7 @@ impl<K: Ord, V> Sorted<K, V> {
         self.find(key).ok().map(|at| &self.0[at].1)
     }
 
-    /// Whether the key was there already. Its value is replaced.
+    /// Returns true if the map already contained the key, whose value is then replaced.
     fn insert(&mut self, key: K, value: V) -> bool {
         let found = self.find(&key);
         match found {
@@ -124,7 +125,7 @@ impl<K: Ord, V> Sorted<K, V> {
     }
 }
 
-/// The values to which names refer, and the lists of them.
+/// The values to which names refer, and the values that were made from lists of names.
 pub(super) struct Names {
     pub(super) guards: Named<HeaderGuard>,
     pub(super) schemes: Named<Arc<Scheme>>,
@@ -152,7 +153,7 @@ impl Names {
         Self { guards, schemes, shapes, types, auth, headers, kept, pages }
     }
 
-    /// The names of headers that the schemes have, without duplicates.
+    /// Returns the names of headers in the schemes, without duplicates.
     pub(super) fn headers_of_schemes(&self, name: fn(&Scheme) -> Option<&HeaderName>) -> Box<[HeaderName]> {
         let mut found: Vec<HeaderName> = Vec::new();
         for name in self.schemes.values().flatten().filter_map(|scheme| name(scheme)) {
@@ -188,7 +189,7 @@ impl Names {
         share(&mut self.auth, names, || resolve(("auth", "auth scheme"), names, &self.schemes, advice, refusals))
     }
 
-    /// The shape with that name; `None` if its table has a mistake.
+    /// Returns the shape with that name, or `None` if its table has a mistake.
     #[cfg(feature = "foreign")]
     pub(super) fn shape(&self, name: &str) -> Option<CustomShape> {
         self.shapes.iter().find(|(known, _)| known == name)?.1
@@ -239,7 +240,7 @@ impl Names {
     }
 }
 
-/// What the tables of these names are made into.
+/// Returns the values that are made from the tables with these names.
 fn compile_named<S: Clone, T>(
     tables: &[(String, S)],
     place: fn(String) -> TablePath,
@@ -256,7 +257,7 @@ fn compile_named<S: Clone, T>(
     named
 }
 
-/// What is made from a list, which is none from an empty one.
+/// Returns the value that is made from a list. An empty list has no value.
 fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> Option<Arc<T>>) -> Option<Shared<T>> {
     if list.is_empty() {
         return Some(Shared::default());
@@ -269,7 +270,8 @@ fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> 
     Some(new)
 }
 
-/// The values to which the names refer, except for those whose own tables have a mistake. `advice` is on a new table.
+/// Returns the values to which the names refer, except for those whose own tables have a mistake. `advice` is the
+/// advice on how to define a missing table.
 fn resolve<T: Clone>(
     (key, what): (&'static str, &str),
     names: &[String],
@@ -290,7 +292,7 @@ fn resolve<T: Clone>(
     unknown.is_empty().then(|| names.iter().filter_map(|name| known.get(name).cloned().flatten()).collect())
 }
 
-/// Refuses a name that appears twice: one of the two was probably meant to be another.
+/// Refuses a name that appears twice, because another name was probably meant.
 fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
         Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")

@@ -1,4 +1,5 @@
-//! The tables that apply to the whole process, so that no scope may have them; and what is made of them.
+//! The tables that apply to the whole process, so that no scope may have them, and the settings that are made from
+//! them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::syntax::{is_https_uri, is_token_byte};
 use crate::table::{Kind, Message, Refusals, SettingError, Size, TablePath, tables};
 
 tables! {
-    /// How request ids are made (rules I2, I3, I4).
+    /// The settings of request ids (rules I2, I3, I4).
     pub(crate) struct RequestIdTable {
         trust: Trust,
         traceparent: bool,
@@ -29,19 +30,19 @@ tables! {
         domain: Message,
     }
 
-    /// How much may be read, and how long that may take (rules R4, G5).
+    /// The limits for reading a body, in bytes and in time (rules R4, G5).
     pub(crate) struct BudgetTable {
         max_bytes: Size,
         timeout: Duration,
     }
 
-    /// What the views of errors show besides their statuses and codes (rule L3).
+    /// The parts of an error that its views show in addition to its status and code (rule L3).
     pub(crate) struct ObserveTable {
         bodies: bool,
         path: bool,
     }
 
-    /// What a client can do next (rule E10).
+    /// The advice on what a client can do next (rule E10).
     pub(crate) struct AdviceTable {
         retry: bool,
         docs: Message,
@@ -73,7 +74,7 @@ tables! {
 
 type Origins = Vec<String>;
 
-/// What the tables are made into.
+/// The settings that are made from the tables.
 #[derive(Clone, Debug)]
 pub(super) struct ProcessSettings {
     pub(super) ids: IdSettings,
@@ -124,7 +125,7 @@ impl ProcessTables {
     }
 }
 
-/// How much may be read, and how long that may take.
+/// The limits for reading a body, in bytes and in time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) max_bytes: u64,
@@ -138,7 +139,7 @@ impl Budget {
     /// Clients that write their whole request first can upload this much before they read the 413, and few need longer.
     const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
 
-    /// What the table sets, else this.
+    /// Returns the values of the table, or else those of this budget.
     fn with(self, table: Option<&BudgetTable>) -> Self {
         Self {
             max_bytes: table.and_then(|table| table.max_bytes).map_or(self.max_bytes, |Size(bytes)| bytes),
@@ -159,7 +160,7 @@ impl Budget {
     }
 }
 
-/// How ids are created, and whether the service's own id is kept (rules I2, I3, I4).
+/// The settings of ids: how they are created, and whether the service's own id is kept (rules I2, I3, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {
     pub(crate) trust_valid: bool,
@@ -177,7 +178,7 @@ fn compile_domain(domain: Cow<'static, str>) -> Result<Cow<'static, str>, Settin
     Err(SettingError::new("domain", "the domain is not a valid host name", right))
 }
 
-/// The name as RFC 9209 §2 writes it: a token, or a string in quotes.
+/// Returns the name as RFC 9209 §2 writes it: a token, or a string in quotes.
 fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         let right = "write 1 to 64 printable ASCII characters, such as \"edge\"";
@@ -190,7 +191,7 @@ fn compile_proxy_name(name: &str) -> Result<Box<str>, SettingError> {
     Ok(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")).into())
 }
 
-/// Takes the place of the code in the address of a page.
+/// The placeholder for the code in the address of a page.
 const CODE: &str = "{{code}}";
 
 impl AdviceTable {
@@ -211,8 +212,8 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// The advice for an error: the policy's, else that of an inner layer (E7). `redefined` is the error's code of the
-    /// catalogue with what the policy adds to it.
+    /// Returns the advice for an error: the policy's, or else that of an inner layer (E7). `redefined` is the error's
+    /// code of the catalogue with the parts that the policy adds to it.
     pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());
@@ -223,7 +224,7 @@ impl PolicyAdvice {
         WrittenAdvice { retry: retry.map(Retry::as_str), docs }
     }
 
-    /// The page about a code: the code's own, else the policy's.
+    /// Returns the page about a code: the code's own page, or else the policy's.
     pub(super) fn docs_of<'a>(&'a self, code: &'a ErrorCode) -> Option<Docs<'a>> {
         let of_policy = || Some(Docs::OfCode { pieces: self.docs.as_deref()?, code: code.as_str() });
         code.docs().map(Docs::Address).or_else(of_policy)
@@ -248,7 +249,7 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
 /// The valid origins, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
-    /// The origins; `None` if any origin is allowed.
+    /// The origins, or `None` if any origin is allowed.
     origins: Option<Box<[AllowedOrigin]>>,
     pub(crate) credentials: bool,
 }
@@ -257,7 +258,7 @@ pub(crate) struct Cors {
 #[derive(Clone, Debug)]
 struct AllowedOrigin {
     origin: Origin,
-    /// Whether the hosts below the named one are allowed, at any depth.
+    /// True if the hosts below the named host are allowed, at any depth.
     is_below: bool,
 }
 
@@ -266,7 +267,7 @@ struct AllowedOrigin {
 struct Origin {
     scheme: String,
     host: String,
-    /// The port; `None` for the default port of a scheme that is neither `http` nor `https`.
+    /// The port, or `None` for the default port of a scheme that is neither `http` nor `https`.
     port: Option<u16>,
 }
 
@@ -291,12 +292,12 @@ impl CorsTable {
 }
 
 impl Cors {
-    /// Whether every origin is allowed, so that the header is the same for all requests.
+    /// Returns true if every origin is allowed, so that the header is the same for all requests.
     pub(crate) fn is_for_any(&self) -> bool {
         self.origins.is_none()
     }
 
-    /// The value of `access-control-allow-origin` for a request; `None` if its origin is not allowed.
+    /// Returns the value of `access-control-allow-origin` for a request, or `None` if its origin is not allowed.
     pub(crate) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let sent = fields::single_value(headers, &ORIGIN)?;
         let origin = Origin::parse(sent.to_str().ok()?)?;
@@ -328,8 +329,8 @@ impl AllowedOrigin {
 }
 
 impl Origin {
-    /// Parses an origin; `None` for `null`, and for a text with more parts than an origin has, such as a path or a user
-    /// name.
+    /// Parses an origin. Returns `None` for `null`, and for a text with more parts than an origin has, such as a path
+    /// or a user name.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');

@@ -1,5 +1,5 @@
-//! The parts of a policy that the settings of a request lead to: what its guards require (G1–G4), and how its errors are
-//! written.
+//! The parts of a policy to which the settings of a request lead: what its guards require (G1–G4), and how its errors
+//! are written.
 
 use std::sync::Arc;
 
@@ -28,66 +28,66 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another one. Only for the first such fault of
-    /// each code.
+    /// The status that the policy sets for the code, if the fault has another status. It is set only for the first such
+    /// fault of each code.
     pub(crate) other_status: Option<StatusCode>,
 }
 
-/// What is checked in a request before the service is called.
+/// The checks of a request before the service is called.
 #[derive(Clone, Debug)]
 pub struct Guards {
     /// The mode, which decides whether the guards refuse requests (M1).
     pub mode: Mode,
-    /// The names of the headers that must be there (G1).
+    /// The names of the headers that are required (G1).
     pub required: Vec<HeaderName>,
-    /// The names of the headers that have credentials: one for each scheme (G2), except for certificates. A custom
-    /// verifier may read other headers.
+    /// The names of the headers that contain credentials. There is one for each scheme (G2), except for certificates. A
+    /// custom verifier may read other headers.
     pub credentials: Vec<HeaderName>,
-    /// Whether the request must have a certain media type (G3).
+    /// True if the request must have a certain media type (G3).
     pub decodes: bool,
-    /// The most bytes that a body may have (G4).
+    /// The maximum number of bytes that a body may have (G4).
     pub body_limit: Option<u64>,
 }
 
 impl Policy {
-    /// Whether any route requires credentials.
+    /// Returns true if any route requires credentials.
     pub(crate) fn has_schemes(&self) -> bool {
         !self.schemes.is_empty()
     }
 
-    /// The names of the schemes whose verifiers the layer must have.
+    /// Returns the names of the schemes whose verifiers the layer must have.
     pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// The key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set, it is
-    /// repeated.
+    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set,
+    /// it is repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Whether any route refuses requests. None does if all of them are in mode `off` or `observe`, and require no
-    /// credentials.
+    /// Returns true if any route refuses requests. No route does if all of them are in mode `off` or `observe`, and
+    /// require no credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// The headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
+    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
     }
 
-    /// The headers in which keys are sent (rule R1).
+    /// Returns the headers in which keys are sent (rule R1).
     #[inline]
     pub(crate) fn key_headers(&self) -> &[HeaderName] {
         &self.key_headers
     }
 
-    /// Whether a request may need, or may get, headers with names that the policy defines, or a trace (I4).
+    /// Returns true if a request may need, or may get, headers with names that the policy defines, or a trace (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         let has_names = lists.iter().any(|names| !names.is_empty());
@@ -95,43 +95,44 @@ impl Policy {
         self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
-    /// The dialects that a route of this policy may have: the built-in ones, and those shapes of the policy that have a
-    /// template (R15).
+    /// Returns the dialects that a route of this policy may have. These are the built-in dialects, and the shapes of
+    /// the policy that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..self.places_of_dialects()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
     }
 
-    /// The policy's own shapes (rule R15).
+    /// Returns the policy's own shapes (rule R15).
     #[must_use]
     pub fn own_shapes(&self) -> &[CustomShape] {
         &self.shapes
     }
 
-    /// The policy's own shapes that are tried for a request, beginning with those of the narrowest scope (rule R15).
+    /// Returns the policy's own shapes that are tried for a request, beginning with those of the narrowest scope (rule
+    /// R15).
     pub(crate) fn shapes(&self, settings: &RouteSettings) -> &[CustomShape] {
         &self.part(settings.part).shapes
     }
 
-    /// The rules that apply to a request, beginning with those of the narrowest scope.
+    /// Returns the rules that apply to a request, beginning with those of the narrowest scope.
     pub(crate) fn rules(&self, settings: &RouteSettings) -> &[Arc<Rule>] {
         &self.part(settings.part).rules
     }
 
-    /// How codes are written in another dialect (rule R12), beginning with the rules of the narrowest scope.
+    /// Returns how codes are written in another dialect (rule R12), beginning with the rules of the narrowest scope.
     pub(crate) fn outward(&self, settings: &RouteSettings) -> &[Arc<Outward>] {
         &self.part(settings.part).outward
     }
 
-    /// Whether any rule compares the path of a request.
+    /// Returns true if any rule compares the path of a request.
     #[inline]
     pub(crate) fn rules_use_path(&self, settings: &RouteSettings) -> bool {
         self.part(settings.part).rules_use_path
     }
 
-    /// The index of the form of an error whose whole text can be prepared. `None` if the text depends on more than the
-    /// code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`: the client
-    /// chose RFC 9457 (R11).
+    /// Returns the index of the form of an error whose whole text can be prepared. Returns `None` if the text depends
+    /// on more than the code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`
+    /// is true if the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
         match settings.dialect {
@@ -141,7 +142,7 @@ impl Policy {
         }
     }
 
-    /// The number of such forms.
+    /// Returns the number of such forms.
     pub(crate) fn forms(&self) -> usize {
         /// Errors of further parts are not prepared, because there may be a thousand parts.
         const MOST_PARTS: usize = 8;
@@ -163,8 +164,8 @@ impl Policy {
         Dialect::ALL.len() + self.shapes.len()
     }
 
-    /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, wherever the fault was
-    /// created. If it has a message or a status of its own, that stays.
+    /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, even if the service created
+    /// the fault. The fault keeps a message or a status of its own.
     #[inline]
     pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
         let Some((place, code)) = self.codes.defined(fault.code()) else {
@@ -175,8 +176,8 @@ impl Policy {
         Adopted { fault: fault.with_code(code), other_status }
     }
 
-    /// The guards for a request (G0). If it can be read in ways that have different guards, those of the normalised
-    /// reading.
+    /// Returns the guards for a request (G0). If the request can be read in ways that have different guards, returns
+    /// those of the normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
@@ -194,8 +195,8 @@ impl Policy {
         }
     }
 
-    /// A sample request for each route, which matches as few other routes as possible. It has a method, if the route
-    /// names one, and a path with `stand_in` for each parameter.
+    /// Returns a sample request for each route, which matches as few other routes as possible. It has a method if the
+    /// route names one, and a path with `stand_in` for each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = witness(pattern);
@@ -207,7 +208,8 @@ impl Policy {
 
 #[cfg(feature = "openapi")]
 impl Policy {
-    /// The faults that may answer requests of a route before the service gets them, and those for a service that fails.
+    /// Returns the faults that may answer requests of a route before the service gets them, and those for a service
+    /// that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();
@@ -220,7 +222,7 @@ impl Policy {
         // The guards that a mode may turn off (G0, G1, G3, G4).
         if settings.mode.is_enforced() {
             faults.extend(settings.require_headers.iter().map(|guard| guard.refusal()));
-            // For a path that can be read in several ways.
+            // This is the answer to a path that can be read in several ways.
             faults.push(Fault::new(ErrorCode::BAD_REQUEST));
         }
         if settings.mode.is_enforced() && has_body {
@@ -230,7 +232,7 @@ impl Policy {
         faults
     }
 
-    /// The schemes of a route, and whether requests without credentials may pass.
+    /// Returns the schemes of a route, and true if requests without credentials may pass.
     pub(crate) fn credentials_at(&self, head: &Parts) -> (Vec<Arc<Scheme>>, bool) {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         (settings.auth.to_vec(), settings.auth_observe || settings.auth_optional)

@@ -1,12 +1,13 @@
-//! Routes, and scopes: parts of a policy that only apply to some requests, by their host and the first segments of their path.
+//! Routes, and scopes: parts of a policy that apply only to some requests, by their host and the first segments of
+//! their path.
 //!
-//! 1. A scope covers a request if one of its hosts is the request's host, and the path begins with its prefix,
-//!    segment by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
+//! 1. A scope covers a request if one of its hosts is the request's host, and the path begins with its prefix, segment
+//!    by segment. `*.example.com` covers hosts of any depth below `example.com`, but not `example.com` itself.
 //! 2. If two scopes overlap, one must contain the other. The scopes of a request therefore form a chain: the narrowest
 //!    comes first, then the next wider one, and finally the policy itself.
 //!
-//! To find the narrowest scope, the host is looked up, else its domains; then a walk follows the segments of the path.
-//! Scopes that do not cover the request are never looked at.
+//! To find the narrowest scope, the host is looked up, or else its domains. Then a walk follows the segments of the
+//! path. Scopes that do not cover the request are never visited.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -74,7 +75,7 @@ impl RouteRule {
     }
 }
 
-/// A part of a policy that only applies to some hosts, or below some path. In a policy file, it is an included file
+/// A part of a policy that applies only to some hosts, or below some path. In a policy file, it is an included file
 /// with a `[scope]`.
 ///
 /// Inside the scope, its settings, routes and rules take precedence over those of the enclosing policy. Settings that
@@ -99,7 +100,7 @@ pub struct Scope {
 }
 
 tables! {
-    /// Which requests a scope covers, and the service that a gateway calls for them.
+    /// The requests that a scope covers, and the service that a gateway calls for them.
     pub(crate) struct ScopeTable {
         hosts: Hosts,
         prefix: String,
@@ -128,8 +129,8 @@ impl Scope {
         Self::default()
     }
 
-    /// Adds a host, in any letter case and without a port: `"orders.example.com"`, or `"*.orders.example.com"` for its
-    /// subdomains.
+    /// Adds a host, in any letter case and without a port. An example is `"orders.example.com"`, or
+    /// `"*.orders.example.com"` for its subdomains.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.table.hosts.get_or_insert_default().push(host.into());
         self
@@ -141,16 +142,16 @@ impl Scope {
         self
     }
 
-    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If it
-    /// is not set, the URL of the nearest enclosing scope applies. The layer itself ignores it, because it calls the
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If it is
+    /// not set, the URL of the nearest enclosing scope applies. The layer itself ignores the URL, because it calls the
     /// service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.table.upstream = Some(url.into());
         self
     }
 
-    /// Sets how long the service may take to send the head of its response. It replaces the gateway's own limit. More
-    /// than 0, at most 365 days.
+    /// Sets how long the service may take to send the head of its response. The time replaces the gateway's own limit.
+    /// It must be more than 0, and at most 365 days.
     pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
         self.table.upstream_timeout = Some(timeout);
         self
@@ -176,13 +177,13 @@ impl Scope {
         self.path_prefix().unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
     }
 
-    /// The name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
+    /// Returns the name in the log: the first host in lower case, and the prefix, such as `orders.example.com/pay`.
     pub(crate) fn name(&self) -> String {
         let host = self.hosts().first().map(|host| host.to_ascii_lowercase()).unwrap_or_default();
         host + self.path_prefix().unwrap_or_default()
     }
 
-    /// The hosts and the prefix, as errors and tables show them.
+    /// Returns the hosts and the prefix, as errors and tables show them.
     pub(crate) fn covers(&self) -> String {
         self.hosts().join(",") + self.path_prefix().unwrap_or_default()
     }
@@ -204,7 +205,7 @@ impl Scope {
     }
 }
 
-/// The hosts and the prefix of a valid [`Scope`]. Without hosts, it covers all of them.
+/// The hosts and the prefix of a valid [`Scope`]. If it has no hosts, it covers all hosts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScopeMatcher {
     hosts: Vec<HostPattern>,
@@ -219,7 +220,7 @@ enum HostPattern {
 }
 
 impl ScopeMatcher {
-    /// Whether a pattern may match a path inside the scope.
+    /// Returns true if a pattern may match a path inside the scope.
     pub(super) fn may_match(&self, pattern: &Pattern) -> bool {
         pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
     }
@@ -231,7 +232,7 @@ impl ScopeMatcher {
         hosts && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
-    /// Whether this scope covers only a part of what `wider` covers.
+    /// Returns true if this scope covers only a part of the requests that `wider` covers.
     pub(crate) fn is_narrower_than(&self, wider: &Self) -> bool {
         self.is_within(wider) && !wider.is_within(self)
     }
@@ -293,7 +294,8 @@ impl HostPattern {
     }
 }
 
-/// Whether a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of hosts.
+/// Returns true if a text is a DNS name or an IPv4 address in lower case. RFC 9110 §4.2.3 ignores the letter case of
+/// hosts.
 pub(super) fn is_name(name: &str) -> bool {
     name.split('.').all(|label| {
         (1..=63).contains(&label.len())
@@ -321,7 +323,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
     Ok(pattern.literals().map(Into::into).collect())
 }
 
-/// Which part of a policy applies to which requests. Part 0 is the policy itself.
+/// The part of a policy that applies to each host and path. Part 0 is the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
     /// For each host that a scope names, all parts that cover it, so that one look-up is enough.
@@ -339,9 +341,9 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// `covers` has the matchers of the parts from 1 on. `depths` has, for all parts, how many parts are around each.
+    /// `covers` contains the matchers of the parts from 1 on. `depths` contains the number of parts around each part.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // If two parts have the same prefix for a host, the narrower one comes last: the wider one has more hosts.
+        // If two parts have the same prefix for a host, the narrower one comes last. The wider one has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         crate::sort_by(&mut parts, &|one, other| depths.get(one.0) > depths.get(other.0));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
@@ -362,8 +364,8 @@ impl Scopes {
         scopes
     }
 
-    /// For each host that a scope names, and finally for all other hosts, the narrowest part at each prefix. A longer
-    /// prefix comes before those with which it begins, and the whole host comes last.
+    /// Returns the narrowest part at each prefix, for each host that a scope names, and finally for all other hosts. A
+    /// longer prefix comes before the prefixes with which it begins, and the whole host comes last.
     pub(super) fn by_host(&self) -> Vec<(String, Vec<(String, usize)>)> {
         let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
         let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));
@@ -373,18 +375,19 @@ impl Scopes {
         hosts.into_iter().map(|(host, prefixes)| (host, prefixes.listed())).collect()
     }
 
-    /// Whether the host of a request matters.
+    /// Returns true if the host of a request matters.
     pub(super) fn depend_on_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
     }
 
-    /// The narrowest part that covers a request. `host` is in lower case, without its port.
+    /// Returns the narrowest part that covers a request. `host` is in lower case, without its port.
     #[inline]
     pub(super) fn narrowest(&self, host: &str, path: &[u8]) -> usize {
         self.prefixes(host).exact(path).unwrap_or(0)
     }
 
-    /// The narrowest part that covers a path in any letter case; `None` if letter case decides which part that is.
+    /// Returns the narrowest part that covers a path in any letter case, or `None` if letter case decides which part
+    /// that is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
@@ -399,20 +402,20 @@ impl Scopes {
         Some(found.unwrap_or(0))
     }
 
-    /// The narrowest parts that cover a path if letter case is ignored. There may be several, if prefixes only differ
-    /// in letter case.
+    /// Returns the narrowest parts that cover a path if letter case is ignored. There may be several if prefixes differ
+    /// only in letter case.
     pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
         let mut found = Vec::new();
         self.prefixes(host).folded(segments_of(path), 0, &mut found);
         found
     }
 
-    /// Adds the paths of those elements that have a prefix of their own at the place of the list.
+    /// Adds the paths of those elements that are themselves prefixes at the place of the list.
     pub(super) fn add_elements(&self, host: &str, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.prefixes(host).add_elements(list.folder(), list, paths);
     }
 
-    /// The prefixes for a host: its own, else those of the nearest domain above it.
+    /// Returns the prefixes for a host: its own, or else those of the nearest domain above it.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

@@ -1,4 +1,4 @@
-//! The setters of a route's keys, which the policy and its scopes have as well: one for each row of
+//! The setters of a route's keys, which the policy and its scopes also have. There is one for each row of
 //! [`keys`](super::keys).
 
 use super::builder::PolicyBuilder;
@@ -31,7 +31,7 @@ macro_rules! setters {
     };
 }
 
-/// One setter. What it takes follows from the key, or from the type.
+/// One setter. The key or its type determines the argument of the setter.
 macro_rules! setter {
     ([$($doc:tt)*] ($($keys:tt)+) redact bool) => {
         setter! { [$($doc)* #[cfg(feature = "redact")] #[cfg_attr(docsrs, doc(cfg(feature = "redact")))]] redact ($($keys)+) bool, |value| value }
@@ -100,8 +100,9 @@ macro_rules! part_setters {
                 self
             }
 
-            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Those of a
-            /// scope are only tried there, before those of the enclosing policy; the whole policy may use their names.
+            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Those of
+            /// a scope are tried only there, before those of the enclosing policy. The whole policy may use their
+            /// names.
             #[cfg(feature = "foreign")]
             #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
             pub fn shape(mut self, shape: BodyShape) -> Self {

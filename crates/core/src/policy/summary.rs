@@ -1,5 +1,5 @@
 //! A summary of a policy: its numbers, its routes, and the services of its scopes. The policy chooses a service by the
-//! same look-up as for guards (rule G0). Only the gateway connects to it.
+//! same look-up as the guards (rule G0). Only the gateway connects to it.
 
 use super::keys::{LogLabel, RouteSettings};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
@@ -7,12 +7,12 @@ use super::{CompiledScope, Mode, Policy};
 use crate::table::facts;
 
 facts! {
-    /// The numbers of a policy: [`Policy::summary`].
+    /// The numbers of a policy, which [`Policy::summary`] returns.
     pub struct PolicySummary<'a> {
         /// The name of the file, `built in Rust`, or `defaults`.
         origin: &'a str,
-        /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. `None`
-        /// for a policy that is not from a file.
+        /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. It
+        /// is `None` for a policy that is not from a file.
         hash: Option<&'a str>,
         /// The number of routes, including those of scopes.
         routes: usize,
@@ -22,34 +22,38 @@ facts! {
         map_rules: usize,
         /// The number of custom codes.
         own_codes: usize,
-        /// The mode of all requests for which no route or scope sets another.
+        /// The mode of all requests for which no route or scope sets another mode.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode; `None` for the default, and for a policy that is not from a file.
+        /// The `FILE:LINE` that sets this mode. It is `None` for the default mode, and for a policy that is not from a
+        /// file.
         mode_from: Option<&'a str>,
-        /// The largest request body in bytes, where no route or scope sets another limit; `None` if there is no limit.
+        /// The largest request body in bytes where no route or scope sets another limit, or `None` if there is no
+        /// limit.
         body_limit: Option<u64>,
-        /// Whether an [`Observer`](crate::session::Observer) gets the bodies of errors: `[observe] bodies = true`.
+        /// True if an [`Observer`](crate::session::Observer) gets the bodies of errors, because of `[observe] bodies =
+        /// true`.
         observes_bodies: bool,
     }
 
-    /// One route of a policy: [`Policy::routes`].
+    /// One route of a policy, which [`Policy::routes`] returns.
     pub struct RouteSummary<'a> {
         /// The pattern, spelled as in the policy.
         pattern: &'a str,
-        /// The scope of the route; `None` for a route of the policy itself.
+        /// The scope of the route, or `None` for a route of the policy itself.
         scope: Option<&'a str>,
-        /// The `FILE:LINE` of the pattern; `None` for a policy that is not from a file.
+        /// The `FILE:LINE` of the pattern, or `None` for a policy that is not from a file.
         from: Option<&'a str>,
-        /// The mode of the requests that the route matches: its own, else that of a wider route that also matches, of its
-        /// scope, or of the policy.
+        /// The mode of the requests that the route matches. It is the route's own mode, or else that of a wider route
+        /// that also matches, of its scope, or of the policy.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode; `None` for the default, and for a policy that is not from a file.
+        /// The `FILE:LINE` that sets this mode. It is `None` for the default mode, and for a policy that is not from a
+        /// file.
         mode_from: Option<&'a str>,
     }
 }
 
 impl Policy {
-    /// The numbers that are logged when the policy is first used.
+    /// Returns the numbers that are logged when the policy is first used.
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
@@ -66,7 +70,7 @@ impl Policy {
         }
     }
 
-    /// All routes: first those of the policy itself, then those of its scopes. Their patterns are in
+    /// Returns all routes: first those of the policy itself, then those of its scopes. Their patterns are in
     /// [`RequestRecord::route`](crate::session::RequestRecord::route).
     ///
     /// ```
@@ -95,20 +99,21 @@ impl Policy {
         })
     }
 
-    /// The scopes, each with the mode of its requests that no route matches.
+    /// Returns the scopes, each with the mode of its requests that no route matches.
     #[doc(hidden)]
     pub fn scope_modes(&self) -> impl Iterator<Item = (&str, Mode)> {
         self.parts.iter().filter_map(|part| Some((part.name.as_deref()?, part.defaults.mode)))
     }
 
-    /// For each route, the narrowest part and the routes that decide about its requests, beginning with the most specific.
+    /// Returns, for each route, the narrowest part and the routes that decide about its requests, beginning with the
+    /// most specific route.
     #[cfg(feature = "policy-file")]
     pub(crate) fn chains(&self) -> impl Iterator<Item = (usize, Vec<usize>)> {
         self.chains.iter().map(|chain| (chain.part, chain.met.iter().collect()))
     }
 }
 
-/// The services for one host, for routers that need them in advance: [`Policy::upstreams_by_host`].
+/// The services for one host, for routers that need them in advance. [`Policy::upstreams_by_host`] returns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,
@@ -116,22 +121,22 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// The host in lower case, without a port. `*.example.com` is for subdomains, and `*` for hosts that no scope
-    /// names.
+    /// Returns the host in lower case, without a port. `*.example.com` stands for subdomains, and `*` for hosts that no
+    /// scope names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A prefix
-    /// covers whole segments of the normalised path, in exactly this letter case.
+    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A
+    /// prefix covers whole segments of the normalised path, in exactly this letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }
 }
 
 impl Policy {
-    /// The services of the scopes, without duplicates, in the order of the scopes.
+    /// Returns the services of the scopes, without duplicates, in the order of the scopes.
     ///
     /// ```
     /// use tower_error_envelope::Policy;
@@ -148,7 +153,8 @@ impl Policy {
         self.upstreams.iter()
     }
 
-    /// The services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of the path.
+    /// Returns the services for each host that a scope names, and finally for all other hosts (`*`), by the prefix of
+    /// the path.
     #[must_use]
     #[doc(hidden)]
     pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
@@ -159,19 +165,19 @@ impl Policy {
             .collect()
     }
 
-    /// The service that the scope of a request names, else that of the nearest scope around it.
+    /// Returns the service that the scope of a request names, or else that of the nearest scope around it.
     #[inline]
     pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
         self.part(settings.part).upstream.as_ref()
     }
 
-    /// How long to wait for that service, if a scope sets it.
+    /// Returns how long to wait for that service, if a scope sets it.
     #[inline]
     pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
-    /// The service for a request, of which only the label for the log is left.
+    /// Returns the service for a request of which only the label for the log is left.
     pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
         self.part(label.part).upstream.as_ref()
     }

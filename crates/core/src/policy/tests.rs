@@ -1,4 +1,4 @@
-//! Routing is a security boundary: the trie is compared with matching each pattern by itself, on text (G0).
+//! Routing is a security boundary, so the trie is compared with a simple match of each pattern on text (G0).
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::guard::reading::{normalised, readings};
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
-/// A limit that no route has.
+/// A limit that no route sets.
 const DEFAULT_LIMIT: u64 = 77;
 
-/// A route in the form of the tests: its pattern, and the two keys that they look at.
+/// A route in the form of the tests: its pattern, and the two keys that the tests check.
 #[derive(Clone, Debug)]
 struct Written {
     methods: Vec<&'static str>,
@@ -51,7 +51,8 @@ impl Written {
         }
     }
 
-    /// How closely the methods name the request's: by name, `GET` for `HEAD`, any.
+    /// Returns how closely the methods name the request's method: by its name, as `GET` for `HEAD`, or by having no
+    /// methods.
     fn rank(&self, method: &Method) -> Option<u8> {
         match method.as_str() {
             name if self.methods.contains(&name) => Some(0),
@@ -60,7 +61,8 @@ impl Written {
         }
     }
 
-    /// Literal, one, the pattern's end, rest: lower is more specific.
+    /// Returns the kinds of the segments (literal, one, the pattern's end, rest) as numbers. A lower number is more
+    /// specific.
     fn shape(&self) -> Vec<u8> {
         let kind = |segment: &&str| match *segment {
             "{*r}" => 3,
@@ -92,7 +94,7 @@ fn fits(pattern: &[&str], path: &[&[u8]]) -> bool {
     }
 }
 
-/// The settings for one reading: the limit and whether the header is required.
+/// Returns the settings for one reading: the limit, and true if the header is required.
 fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8]) -> (Option<u64>, bool) {
     let mut matching: Vec<&Written> = routes.iter().filter(|route| route.matches(method, path)).collect();
     matching.sort_by(|a, b| match a.shape().cmp(&b.shape()) {
@@ -103,7 +105,7 @@ fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8])
     (Some(limit), matching.iter().find_map(|route| route.closed).unwrap_or(closed))
 }
 
-/// The normal form by rewriting until nothing changes.
+/// Returns the normal form by rewriting the path until nothing changes.
 fn rewritten(path: &str) -> Vec<u8> {
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
     let mut text: String = decoded.iter().map(|byte| char::from(*byte)).collect::<String>().replace('\\', "/");
@@ -125,7 +127,8 @@ fn a_route() -> impl Strategy<Value = Written> {
     let segment = prop::sample::select(vec!["a", "b", "%"]);
     (methods, prop::collection::vec(segment, 0..4), any::<bool>(), prop::option::of(1..9u64), any::<Option<bool>>())
         .prop_map(|(methods, mut path, rest, limit, closed)| {
-            // `%` marks a parameter: names must differ inside a pattern, and must not matter outside.
+            // `%` marks a parameter. Its name must differ from others in the pattern, and must not matter outside of
+            // it.
             for (at, segment) in path.iter_mut().enumerate().filter(|(_, segment)| **segment == "%") {
                 *segment = if limit.is_some() { ["{x0}", "{x1}", "{x2}"][at] } else { ["{y0}", "{y1}", "{y2}"][at] };
             }
@@ -155,7 +158,7 @@ fn a_path() -> impl Strategy<Value = String> {
         .prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// The routes, under defaults that are closed or not.
+/// Returns a policy with these routes, under defaults that are closed or not.
 fn policy(routes: &[Written], closed: bool) -> Result<Policy, PolicyError> {
     let required = closed.then_some("tenant");
     let builder = Policy::builder().body_limit(DEFAULT_LIMIT).require_headers(required);
@@ -194,7 +197,7 @@ proptest! {
             return Ok(());
         };
         let asks = matched.guards().any(|settings| !settings.require_headers.is_empty());
-        // The routes' own letters are small.
+        // The routes are in small letters.
         let reached = |path: &Vec<u8>| closed.matches(&method, &path.to_ascii_lowercase());
         prop_assert_eq!(asks, all.unwrap().iter().any(reached));
     }
@@ -259,7 +262,7 @@ fn g0_routes_that_differ_in_letter_case_alone_are_both_met() {
         let matched = policy.of_path(&Method::GET, path).unwrap();
         matched.guards().map(|settings| settings.body_limit).collect::<Vec<_>>()
     };
-    // As it is; folded, with the one and the other: /a/x is more specific than /A/{*rest} in any letter case.
+    // These are the path as it is, and the two foldings: /a/x is more specific than /A/{*rest} in any letter case.
     assert_eq!(limits("/a/x"), [Some(3), Some(2)]);
     assert_eq!(limits("/A/x"), [Some(2), Some(3), Some(1)]);
     assert_eq!(limits("/A/y"), [Some(1)]);

@@ -11,7 +11,7 @@ use http::uri::{Authority, Scheme, Uri};
 use super::scope::{ScopeTable, is_name};
 use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
-/// The URL of a service: `http` or `https`, a host, and a port, if it is not the default of the scheme.
+/// The URL of a service. It consists of `http` or `https`, a host, and a port unless it is the default of the scheme.
 ///
 /// The URLs of the same service are equal, even if they are written differently. Cloning one allocates nothing. The
 /// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
@@ -28,26 +28,26 @@ use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 pub struct UpstreamUrl(Arc<(Scheme, Authority)>);
 
 impl UpstreamUrl {
-    /// The scheme: `http` or `https`.
+    /// Returns the scheme: `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &Scheme {
         &self.0.0
     }
 
-    /// Host and port, as a `host` header has them: in lower case, with an IPv6 address in brackets, and without the
-    /// default port of the scheme.
+    /// Returns host and port in the form of a `host` header: in lower case, with an IPv6 address in brackets, and
+    /// without the default port of the scheme.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.0.1
     }
 
-    /// The host; an IPv6 address has no brackets.
+    /// Returns the host. An IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.authority().host().trim_matches(['[', ']'])
     }
 
-    /// The port; if none is set, the default of the scheme.
+    /// Returns the port, or the default of the scheme if no port is set.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
@@ -95,7 +95,7 @@ facts! {
     pub struct UpstreamTimeouts {
         /// The time limit for the head of the service's response.
         head: Option<Duration>,
-        /// How long the body of a response may pause.
+        /// The longest time for which the body of a response may pause.
         stall: Option<Duration>,
     }
 }
@@ -123,8 +123,8 @@ fn usual_port(scheme: &Scheme) -> u16 {
     if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
-/// A name, or an address in its canonical form. A final dot of the name stays: with it, a resolver tries no search
-/// domains.
+/// Returns a name, or an address in its canonical form. A final dot of the name stays, because a resolver then tries no
+/// search domains.
 fn host(written: &str) -> Option<String> {
     if let Some(address) = written.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
@@ -139,8 +139,8 @@ impl FromStr for UpstreamUrl {
 
     /// # Errors
     ///
-    /// If it is not an `http` or `https` URL with a host, or if it has credentials, a path, a query or a fragment. The
-    /// error does not quote the URL.
+    /// Returns an error if the text is not an `http` or `https` URL with a host, or if it has credentials, a path, a
+    /// query or a fragment. The error does not quote the URL.
     fn from_str(url: &str) -> Result<Self, PolicyError> {
         Self::parse(url).map_err(|SettingError { wrong, right, .. }| PolicyError::new(None, wrong, right))
     }

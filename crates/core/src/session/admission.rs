@@ -24,13 +24,13 @@ use crate::session::request::state::{Peek, Phase, RequestState, Session, Verific
 use crate::session::request::view::{BodyFacts, MAX_HEADERS, RequestView};
 use crate::session::response::step::RequestStep;
 
-/// Refusals of the path or method itself (G0). Their texts are for developers of the client.
+/// Texts of refusals because of the path or the method (G0). They are for developers of the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 const NOT_PLAIN: &str =
     "The request's path may only have letters, digits, - . _ ~ and /, and no empty or dot segments.";
 
-/// How long to wait for the first byte of a body that declares neither a type nor a length (G3).
+/// The time to wait for the first byte of a body that declares neither a type nor a length (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session, and the first step for its adapter.
@@ -39,7 +39,7 @@ pub(super) type Admitted = (Session, RequestStep);
 impl Session {
     /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id; it is called only if no other id is used (I1). If the request is forwarded, its head
+    /// `id` generates an id. It is called only if no other id is used (I1). If the request is forwarded, its head
     /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
     /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
     /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
@@ -53,9 +53,9 @@ impl Session {
         admit(config, head, body, id, mark)
     }
 
-    /// Like [`Session::begin`], but on a copy that only has those header lines that are [read](crate::session::request::header_use::is_read). It is
-    /// for an adapter whose proxy owns the heads, and needs a config that does not [read
-    /// any](SessionConfig::reads_any) others.
+    /// Does the same as [`Session::begin`], but works on a copy of the head that contains only the header lines that
+    /// [are read](crate::session::request::header_use::is_read). It is for an adapter whose proxy owns the heads. The
+    /// config must not [read any](SessionConfig::reads_any) other headers.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
     /// [`Session::id_header`], which replaces any other value. It changes nothing else.
@@ -97,8 +97,8 @@ pub(super) fn admit(
     };
     let stream_limit_per = guarded::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
-    // Most routes only guard the body, and most bodies declare a type. Without a type, the first byte of the body may
-    // decide.
+    // Most routes only guard the body, and most bodies declare a type. If a body declares no type, its first byte may
+    // decide, and the request takes the longer way.
     let (response_settings, limit, mut observed) = (settings.clone(), settings.body_limit, ObservedGuards::default());
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
     let checked = alone.then(|| {
@@ -229,7 +229,7 @@ impl ArrivingRequest<'_> {
             None => auth::check_auth(matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None, None),
         };
-        // Notes for the log which other readings of the request matched other guards (G0).
+        // The log shows the other readings of the request that matched other guards (G0).
         if !matched.others.is_empty() {
             state.notes_mut().readings = std::mem::take(&mut matched.others);
         }
@@ -306,7 +306,7 @@ fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, obs
     }
 }
 
-/// Uses the path before the framework stripped a prefix (G0), and notes it for the log.
+/// Uses the path from before the framework stripped a prefix (G0), and notes this for the log.
 fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts) {
     if matched.only_original && state.policy().is_first_original() {
         state.notes_mut().only_original_path = true;

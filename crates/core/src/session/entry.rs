@@ -30,7 +30,7 @@ use crate::session::request::state::{Peek, Phase, Session, Verification};
 use crate::session::request::view::BodyFacts;
 use crate::session::response::step::{Ending, RequestStep, ResponseStep};
 
-/// Takes what the session has in this phase, and ends it; in any other phase it stays as it is.
+/// Takes the value of the session's phase, and ends the session. Does nothing if the session is in another phase.
 macro_rules! take {
     ($session:ident, $phase:path) => {
         if !matches!($session.phase, $phase(_)) {
@@ -56,7 +56,7 @@ impl Session {
     }
 
     /// Creates a request that another gateway handed over after it had failed. That gateway has already run its guards.
-    /// The route is the one of this policy.
+    /// This policy chooses the route.
     ///
     /// `head` is the head of the client's request. The session ends with [`Session::proxy_failed`].
     pub fn handed_over(
@@ -77,8 +77,9 @@ impl Session {
         if let Phase::Verifying(verification) = &self.phase { Some(verification) } else { None }
     }
 
-    /// Continues with the result of the verifier, or with the reason why it has none: an error, a panic or a time-out.
-    /// After waiting for keys, `result` is ignored: the token is checked with the keys that are there now (G2).
+    /// Continues with the result of the verifier, or with the error, panic or timeout that prevented a result. If the
+    /// session waited for keys, `result` is ignored, and the token is checked with the keys that are available now
+    /// (G2).
     pub fn verified(&mut self, head: &mut Parts, result: Result<Verified, BoxError>) -> RequestStep {
         let Some(verification) = take!(self, Phase::Verifying) else { return RequestStep::Broken };
         let Verification { state, pending, guarded } = *verification;
@@ -87,7 +88,7 @@ impl Session {
         self.step(admit_after_auth(state, decision, *guarded))
     }
 
-    /// Continues after the wait for the first byte of the request's body (G3). A failure is from
+    /// Continues after the wait for the first byte of the request's body (G3). If reading failed, get the failure from
     /// [`Session::classify`].
     pub fn first_byte(&mut self, first: FirstByte) -> RequestStep {
         let Some(peek) = take!(self, Phase::Peeking) else { return RequestStep::Broken };
@@ -116,7 +117,7 @@ impl Session {
     }
 }
 
-/// What is known of a request.
+/// Facts about a request.
 impl Session {
     /// Returns true if everything is decided.
     #[must_use]
@@ -139,14 +140,14 @@ impl Session {
         Some(&self.state()?.id_header)
     }
 
-    /// Returns the request's id, also if `step` ended the session.
+    /// Returns the request's id, even if `step` ended the session.
     #[must_use]
     pub fn request_id(&self, step: &RequestStep) -> Option<RequestId> {
         self.id().or_else(|| Some(step.reply()?.record.request_id()))
     }
 
-    /// Returns the scope and the route of the request, as records report them (L1), also if `step` ended the session.
-    /// The scope is its first host and its prefix; the route is the framework's, else the pattern in the policy.
+    /// Returns the scope and the route of the request, as records report them (L1), even if `step` ended the session.
+    /// The scope is its first host and its prefix. The route is the framework's, or else the pattern in the policy.
     #[must_use]
     #[inline]
     pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
@@ -180,7 +181,7 @@ impl Verification {
         self.pending.next().map_or("", |scheme| scheme.name())
     }
 
-    /// Returns the keys that must be fetched; `None` if a verifier must run instead.
+    /// Returns the keys that must be fetched, or `None` if a verifier must run instead.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn keys(&self) -> Option<&RemoteKeys> {
@@ -188,16 +189,16 @@ impl Verification {
     }
 }
 
-/// A request without a response from the service: errors, panics, a service that is not ready, clients that disconnect
-/// (F1–F3), and answers of the proxy itself (V2–V4).
+/// A request without a response from the service. The cases are errors, panics, a service that is not ready, clients
+/// that disconnect (F1–F3), and answers of the proxy itself (V2–V4).
 impl Session {
-    /// Classifies an error of the service (F1), or of the request's body whose first byte is awaited. If the request's
-    /// body was over its limit, that decides. Else the classifier decides, else the contract's list. Both look at the
-    /// whole chain of causes.
+    /// Classifies an error of the service (F1), or an error of the request's body while its first byte is awaited. If
+    /// the layer cut the request's body off, that decides. Otherwise the classifier decides, and after it the
+    /// contract's list. Both check the whole chain of causes.
     ///
     /// # Panics
     ///
-    /// If the classifier does, or the error's `source`. The error is borrowed because its drop may panic, too.
+    /// Panics if the classifier or the error's `source` panics. The error is borrowed because its drop may panic, too.
     #[must_use]
     pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         let state = self.state()?;
@@ -211,13 +212,13 @@ impl Session {
     ///
     /// # Panics
     ///
-    /// As [`Session::classify`].
+    /// Panics in the same cases as [`Session::classify`].
     #[must_use]
     pub fn classify_unready(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         Some(reply::unreadiness_of(self.state()?, error))
     }
 
-    /// Ends the request without a response of the service; `None` if it has ended already.
+    /// Ends the request without a response of the service. Returns `None` if it has already ended.
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
         let mut state = self.take_state()?;
@@ -238,13 +239,13 @@ impl Session {
             }
             Ending::Unready(failure, cause) => (failure, Some(cause), false),
             Ending::UnreadyPanicked(text) => (Failure::panicked(), Some(String::from(text).into()), false),
-            // Replaced below, by the 413.
+            // The 413 replaces this failure below.
             Ending::Overran => (Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error), None, false),
             Ending::Malformed(cause) => {
                 return Some(*state.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
-        // Then the limit is the cause, and not what followed from it.
+        // If the body was cut off, that is the cause, and the failure only followed from it.
         let (failure, cause) = state.why_body_was_cut().map_or((failure, cause), |cut| (cut, None));
         Some(if forwarded && was_forwarded {
             state.answer(failure, cause)
@@ -253,17 +254,18 @@ impl Session {
         })
     }
 
-    /// The client left before the response head (F2). The record to close; `None` if the request has ended already.
+    /// Ends the request of a client that left before the response head (F2). Returns the record to close, or `None` if
+    /// the request has already ended.
     pub fn abandon(&mut self) -> Option<RequestRecord> {
         Some(self.take_state()?.into_body_context().record(None, None, None))
     }
 
-    /// The proxy itself sends a response with this head, whose status is that of the proxy's failure (V2). As for any
-    /// failure, the response is rewritten in every mode (F1): this returns [`ResponseStep::Write`]. If the layer cut
-    /// the request's body off, it returns the answer to that (G4) as [`ResponseStep::Send`].
+    /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of that response.
+    /// As after any failure, the response is rewritten in every mode (F1), so this returns [`ResponseStep::Write`]. If
+    /// the layer cut the request's body off, this returns the answer to that (G4) as [`ResponseStep::Send`].
     ///
-    /// The status is kept, and also decides the code. `cause` is only for the log. This may also end a session whose
-    /// response is being read (V3).
+    /// The response keeps its status, which also decides the code. `cause` is only for the log. This call may also end
+    /// a session while its response is being read (V3).
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
         let Some(state) = self.take_state() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
@@ -278,8 +280,8 @@ impl Session {
     }
 }
 
-/// For programs that inspect policies and recorded exchanges: shows why an inner error is rewritten as it is, and how
-/// it would be rewritten elsewhere. No request that is served uses these methods.
+/// Methods for programs that inspect policies and recorded exchanges. They show why an inner error is rewritten in a
+/// certain way, and how it would be rewritten in another dialect. No request that is served uses them.
 impl Session {
     /// Decides about a response whose whole body is in memory.
     pub fn respond_whole(&mut self, head: &mut response::Parts, body: &Bytes) -> ResponseStep {
@@ -310,15 +312,15 @@ impl Session {
         self
     }
 
-    /// Returns what an inner error contains, and which rules matched; `None` if the session has ended. `body` is `None`
-    /// if it was not read.
+    /// Returns what an inner error contains, and which rules matched, or `None` if the session has ended. `body` is
+    /// `None` if it was not read.
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Option<&[u8]>) -> Option<Explanation> {
         let body = body.map_or(ReadBytes::Part(&[]), ReadBytes::Whole);
         Some(self.state()?.explanation(head, body))
     }
 
-    /// Returns the rule at this index, in the order in which rules are tried; `None` if the session has ended.
+    /// Returns the rule at this index, in the order in which rules are tried, or `None` if the session has ended.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
         Some(MapRuleId::new(self.state()?.settings.part(), index))

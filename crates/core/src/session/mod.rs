@@ -1,7 +1,7 @@
 //! Follows one request from its head to the last decision about its response, without I/O.
 //!
 //! An adapter owns the heads, the bodies, the timers, and everything in which user code can panic. A [`Session`]
-//! decides, and returns each decision as a step. Three values count what passes; they are separate from the session
+//! decides, and returns each decision as a step. Three values count what passes. They are separate from the session
 //! because on an HTTP server they live in other tasks:
 //!
 //! | value | lives with | from | until |
@@ -21,23 +21,24 @@
 //! | [`Session::proxy_failed`]: the proxy itself answers (V2, V3) | `Write`, `Send` |
 //! | [`Session::abandon`]: the client left (F2) | a record |
 //!
-//! A session that has ended returns `Broken` or `None`. Each request has one [`RequestRecord`] (L5), which travels in the
-//! step, or in the value that follows its body, until the adapter closes it. Once the meter of [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
-//! about the response returns the answer to that, which `reply` decides.
+//! A session that has ended returns `Broken` or `None`. Each request has one [`RequestRecord`] (L5). The record travels
+//! in the step, or in the value that follows the body, until the adapter closes it. If the meter of
+//! [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call about the response
+//! returns the answer to that. `reply` chooses this answer.
 //!
 //! A request goes through these files in this order:
 //!
-//! 1. `admission` begins it, with the folder `request`.
-//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does this
-//!    for RPCs, and `passing` handles responses that pass.
+//! 1. `admission` admits the request, with the help of the folder `request`.
+//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does
+//!    this for RPCs, and `passing` handles responses that pass.
 //! 3. `inner_error` handles the body of an inner error: [`classify`](crate::classify) parses it by
 //!    [`dialect`](crate::dialect), and decides its code.
 //! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error, with its `head` and its `body`.
 //! 5. `record` stores what happened.
 //!
-//! `entry` has the other calls. All files share the `RequestState` in `request/state`. The folders are ordered from low to
-//! high: `record`, `request`, `answer`, `response`, then the two files with the calls. No file imports from a folder above
-//! its own.
+//! `entry` contains the other calls. All files share the `RequestState` in `request/state`. The folders are ordered
+//! from low to high: `record`, `request`, `answer`, `response`, then the two files with the calls. No file imports from
+//! a higher folder.
 
 mod admission;
 mod answer;

@@ -1,4 +1,4 @@
-//! A file as TOML. Of a file with lines that are not TOML, the rest is read as well.
+//! A file as TOML. If some lines of a file are not TOML, the rest of the file is read as well.
 
 use toml::Spanned;
 use toml::de::{DeTable, Error};
@@ -12,7 +12,7 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     /// The tables that could be parsed.
     pub(crate) root: DeTable<'a>,
-    /// The errors of invalid TOML, with their lines: at most one for a line.
+    /// The errors of invalid TOML, with their lines. There is at most one error for a line.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Document<'a> {
         self.syntax.is_empty()
     }
 
-    /// The errors of lines that are not TOML.
+    /// Returns the errors of lines that are not TOML.
     pub(crate) fn syntax_errors(&self) -> impl Iterator<Item = PolicyError> {
         self.syntax.iter().map(|(line, error)| self.syntax_error(*line, error))
     }
@@ -57,8 +57,8 @@ impl<'a> Document<'a> {
             .with_span(span)
     }
 
-    /// Whether a mistake only follows from a line that is not TOML: it is in that line, it is in a table whose head is
-    /// that line, or its table seems to lack a key because of that line.
+    /// Returns true if a mistake only follows from a line that is not TOML. The mistake is in that line, or in a table
+    /// whose head is that line, or its table seems to lack a key because of that line.
     pub(crate) fn explains(&self, mistake: &PolicyError) -> bool {
         if self.is_toml() || self.root.is_empty() {
             return !self.is_toml();
@@ -75,11 +75,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// In longer texts, only the first error is reported. The parser stores each of its errors, which takes some 600 bytes
-/// for every two wrong bytes.
+/// The longest text of which more than the first error is reported. The parser stores each of its errors, which takes
+/// some 600 bytes for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 
-/// An earlier line with the same key in the same table, or with the same table header.
+/// Returns an earlier line with the same key in the same table, or with the same table header.
 fn first_definition(text: &str, line: usize) -> Option<usize> {
     let name_of = |line: &'_ str| line.split(['=', '#']).next().unwrap_or_default().trim().to_owned();
     let is_head = |line: &str| line.trim_start().starts_with('[');
@@ -91,7 +91,7 @@ fn first_definition(text: &str, line: usize) -> Option<usize> {
     first.map(|(at, _)| at + 1)
 }
 
-/// Whether the next line is in a table that has a name, but no keys yet.
+/// Returns true if the next line is in a table that has a name, but no keys yet.
 fn is_outside_of_keys(above: &str) -> bool {
     let head = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
     head.is_some_and(|head| {
@@ -102,7 +102,7 @@ fn is_outside_of_keys(above: &str) -> bool {
 const CLOSE_TEXT: &str = "close the text with the quote that opens it";
 const REAL_TIME: &str = "write a date and a time that exist, as in 2027-01-01T00:00:00Z";
 
-/// How to correct a line that is not TOML, according to the parser's message.
+/// Returns how to correct a line that is not TOML, according to the parser's message.
 fn right_syntax(message: &str) -> &'static str {
     let advice = [
         ("duplicate key", "write each key and each table once; tables of a list have two brackets, as in [[route]]"),

@@ -1,4 +1,4 @@
-//! Why a policy was refused: for operators, never for clients.
+//! The reason why a policy was refused. It is for operators, and never for clients.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::values::words;
 use crate::message::is_invisible;
 
-/// Why a policy was refused (rule M2): the file, the line, the key, what is wrong, and what would be right.
+/// The reason why a policy was refused (rule M2): the file, the line, the key, the mistake, and how to correct it.
 ///
 /// A policy that is refused has no effect.
 ///
@@ -51,44 +51,44 @@ impl PolicyError {
         self
     }
 
-    /// The name of the file, as it was passed; `None` for a policy that was built in Rust.
+    /// Returns the name of the file, as it was passed, or `None` for a policy that was built in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
     }
 
-    /// The line in the file, counted from 1.
+    /// Returns the line in the file, counted from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.0.line
     }
 
-    /// The range of the wrong bytes in the file; empty if something is missing there.
+    /// Returns the range of the wrong bytes in the file. It is empty if something is missing there.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
     }
 
-    /// What is wrong.
+    /// Returns the description of the mistake.
     #[must_use]
     pub fn wrong(&self) -> &str {
         &self.0.wrong
     }
 
-    /// The kind of mistake, such as `unknown-key`. These names are stable.
+    /// Returns the kind of mistake, such as `unknown-key`. These names are stable.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.0.kind.as_str()
     }
 
-    /// How to correct it.
+    /// Returns how to correct the mistake.
     #[must_use]
     pub fn advice(&self) -> &str {
         &self.0.right
     }
 
-    /// The key. In a file it is written as `route[0].body_limit`, where tables of an array count from 0. In Rust it is
-    /// written as `route "POST /x": body_limit`. `None` if the file cannot be read or parsed.
+    /// Returns the key. In a file it is written as `route[0].body_limit`, where tables of an array are numbered from 0.
+    /// In Rust it is written as `route "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -97,7 +97,7 @@ impl PolicyError {
 
 #[cfg(feature = "policy-file")]
 impl PolicyError {
-    /// The file is valid, but changes to it cannot be watched.
+    /// Creates the error for a valid file whose changes cannot be watched.
     pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
         let wrong = format!("cannot be watched: {error}");
         Self::new(None, wrong, "raise the system's limit of watches, or load the policy once instead")
@@ -105,8 +105,8 @@ impl PolicyError {
             .caused_by(error)
     }
 
-    /// The files of the policy that are missing. If a pattern matches no files, the pattern in each folder that was
-    /// searched.
+    /// Returns the files of the policy that are missing. If a pattern matches no files, returns the pattern in each
+    /// folder that was searched.
     pub fn missing(&self) -> impl Iterator<Item = &Path> {
         self.0.missing.iter().map(PathBuf::as_path)
     }
@@ -150,7 +150,7 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Escapes invisible characters: a name in a policy may have a line break or a mark of direction in it, and an error is
+/// Escapes invisible characters. A name in a policy may contain a line break or a mark of direction, and an error is
 /// one readable line.
 struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
 
@@ -187,7 +187,7 @@ words! {
         WrongType = "wrong-type",
         UnknownKey = "unknown-key",
         MissingKey = "missing-key",
-        /// The value is none of a few words.
+        /// The value is not one of a few words.
         UnknownWord = "unknown-word",
         /// No table defines the name.
         UnknownName = "unknown-name",
@@ -197,16 +197,16 @@ words! {
         /// A file below sets a locked key.
         Locked = "locked",
         Syntax = "syntax",
-        /// A file that is missing, or that is no policy file.
+        /// A file is missing, or is not a policy file.
         File = "file",
-        /// A version of the format that is not supported.
+        /// The version of the format is not supported.
         Version = "version",
-        /// What the policy needs is not part of the program or of its environment.
+        /// The policy needs something that is not part of the program or of its environment.
         Unavailable = "unavailable",
     }
 }
 
-/// The line of a position, counted from 1.
+/// Returns the line of a position, counted from 1.
 #[cfg(feature = "policy-file")]
 pub(crate) fn line_of(text: &[u8], at: usize) -> usize {
     text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1

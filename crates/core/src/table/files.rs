@@ -1,4 +1,4 @@
-//! Reads files that may be anything, such as a pipe without a writer or a device without an end.
+//! Reads files of any kind, such as a pipe without a writer or a device without an end.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::error::{Kind, PolicyError, line_of};
 use super::values::size;
 
-/// The largest file that is read: policies are written by people, so a larger file is something else.
+/// The largest file that is read. People write policies, so a larger file is something else.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The largest file of a kind that has no limit of its own (M2).
+/// The largest file of a kind that has no other limit (M2).
 pub const MAX_ANY_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file that a value names, such as a file with keys, a schema or a page.
@@ -19,7 +19,7 @@ pub(crate) struct NamedFile {
     pub(crate) text: String,
 }
 
-/// The text of a policy file. Longer files than `most` bytes are refused.
+/// Returns the text of a policy file. A file with more than `most` bytes is refused.
 pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
     let name = path.display().to_string();
     let refused =
@@ -41,11 +41,11 @@ pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
 ///
 /// # Errors
 ///
-/// Errors of the system; `InvalidInput` for anything except a regular file, such as a folder, a pipe or a device;
-/// `FileTooLarge` for a longer file.
+/// Returns errors of the system. Returns `InvalidInput` for anything except a regular file, such as a folder, a pipe or
+/// a device, and `FileTooLarge` for a longer file.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path).map_err(|error| open_error(path, error))?;
-    // The metadata of the file that was opened: its name may already belong to another file.
+    // This is the metadata of the file that was opened, because its name may already belong to another file.
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(not_a_regular_file(meta.file_type()));
@@ -70,7 +70,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The error for a file that cannot be opened. For a socket, the system would report "no such device".
+/// Returns the error for a file that cannot be opened. For a socket, the system would report "no such device".
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
         Ok(meta) if !meta.is_file() => not_a_regular_file(meta.file_type()),

@@ -43,7 +43,7 @@ impl Leaf for bool {
     }
 }
 
-/// The number, in whichever base it is written; `None` if it does not fit.
+/// Returns the number in any base, or `None` if it does not fit.
 fn parse_number<N: TryFrom<i128>>(number: &DeInteger<'_>) -> Option<N> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()?.try_into().ok()
 }
@@ -85,7 +85,7 @@ impl<W: KeywordValue> Leaf for W {
     }
 }
 
-/// Only units of 1,024 are accepted: people understand `MB` in both ways, and a limit should not depend on that.
+/// Only units of 1,024 are accepted. People understand `MB` in both ways, and a limit should not depend on that.
 impl Leaf for Size {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         read_size(value, at, "").map(Self)
@@ -97,7 +97,7 @@ impl Leaf for Size {
     }
 }
 
-/// A limit, or none.
+/// A limit, or no limit.
 impl Leaf for Option<u64> {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         if value.as_str() == Some("none") { Some(None) } else { read_size(value, at, ", or \"none\"").map(Some) }
@@ -158,7 +158,7 @@ impl Leaf for SystemTime {
     }
 }
 
-/// The point in time; `None` for a local time, which has no offset.
+/// Returns the point in time, or `None` for a local time, which has no offset.
 fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = written else { return None };
     let utc = humantime::parse_rfc3339(&format!("{date}T{time}Z")).ok()?;
@@ -170,7 +170,7 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// The name of a code. Whether any table defines it is known when all files are read.
+/// The name of a code. Only when all files have been read is it known whether a table defines it.
 impl Leaf for ErrorCode {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let name = String::read(value, at)?;
@@ -183,7 +183,7 @@ impl Leaf for ErrorCode {
 }
 
 impl<T: Leaf> Leaf for Vec<T> {
-    /// Elements that are wrong are noted and left out.
+    /// Reads the list. Elements that are wrong are noted and left out.
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let Some(list) = value.as_array() else {
             return at.mistyped(value, "write a list in brackets, such as [\"a\"] or []");

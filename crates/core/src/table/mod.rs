@@ -1,12 +1,12 @@
-//! The tables of a policy: each is one plain struct, for the file and for Rust, and its keys stand in one place.
+//! The tables of a policy. Each is one plain struct, for the file and for Rust, and its keys are defined in one place.
 //!
 //! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc comment. It also
 //!    makes the reader of the table. [`setters!`] makes the methods by which Rust sets the same keys.
-//! 2. A value is a [`Leaf`]: it is read from TOML, and printed as a file has it.
-//! 3. [`Reading`] is the place in a file. It collects all mistakes, with their keys and bytes: a wrong key is left out,
+//! 2. A value is a [`Leaf`]. It is read from TOML, and printed as it is written in a file.
+//! 3. [`Reading`] is the place in a file. It collects all mistakes, with their keys and bytes. A wrong key is left out,
 //!    and the rest of its table is read.
-//! 4. What a table means is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
-//!    mistakes, so that one hides no other.
+//! 4. The meaning of a table is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
+//!    mistakes, so that one does not hide another.
 
 #[cfg(feature = "policy-file")]
 mod document;
@@ -41,8 +41,8 @@ pub use self::{
     values::parse_size,
 };
 
-/// Defines a table: each field is a key, and its comment is the text of the manual. A key that a table must have is
-/// `= required`; in Rust the constructor sets it.
+/// Defines a table. Each field is a key, and its comment is the text of the manual. A key that a table must have is
+/// marked `= required`. In Rust, the constructor sets it.
 macro_rules! tables {
     ($(
         $(#[doc = $what:literal])*
@@ -78,12 +78,12 @@ macro_rules! tables {
                 }
             }
 
-            /// The keys of both tables. If both set a key, this table's value counts.
+            /// Joins the keys of both tables. If both set a key, this table's value is used.
             pub(crate) fn overriding(self, base: Self) -> Self {
                 Self { $($key: self.$key.or(base.$key),)* }
             }
 
-            /// The value of a key, spelled as in a file; `None` if it is not set.
+            /// Returns the value of a key, spelled as in a file, or `None` if it is not set.
             pub(crate) fn written(&self, key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return self.$key.as_ref().map($crate::table::Leaf::written);
@@ -112,7 +112,8 @@ macro_rules! tables {
     (@need required) => { true };
 }
 
-/// Makes the setters of a table, with the comments of its keys. Texts are taken as whatever converts to them.
+/// Makes the setters of a table, with the comments of its keys. A setter of a text accepts every type that converts to
+/// it.
 macro_rules! setters {
     ($(
         $(#[doc = $what:literal])*

@@ -1,4 +1,4 @@
-//! The place in a file at which a policy is read, and what was found there.
+//! The place in a file at which a policy is read, and the results of reading.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,43 +12,43 @@ use super::files::{NamedFile, read_text};
 use super::refusal::{advice_for_unknown, dotted};
 use super::values::{kind_of, size};
 
-/// The most mistakes to store: a longer list would not be corrected in one go.
+/// The maximum number of mistakes that are stored. Nobody would correct a longer list at once.
 pub(crate) const MAX_MISTAKES: usize = 200;
 
-/// What a key can be.
+/// A type of values that a key can have.
 pub(crate) trait Leaf: Sized {
-    /// Reads the value. If it is wrong, that is noted, and there is none.
+    /// Reads the value. If it is wrong, notes the mistake and returns `None`.
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self>;
 
-    /// The value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
+    /// Returns the value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
     fn written(&self) -> String {
         "…".to_owned()
     }
 }
 
-/// Where reading is in a file.
+/// The current place in a file.
 pub(crate) struct Reading<'a> {
     /// The name of the file.
     pub(crate) file: &'a str,
     text: &'a str,
     path: String,
     span: Range<usize>,
-    /// Whether any text here may be a credential in the wrong place, so that none is quoted (L3).
+    /// True if any text here may be a credential in the wrong place, so that no text is quoted (L3).
     is_secret: bool,
-    /// Advice for an unknown key of a table with these keys, if it is known elsewhere.
+    /// Returns advice for an unknown key of a table with these keys, if another table has the key.
     misplaced: Misplaced,
     pub(crate) found: Found,
 }
 
 pub(crate) type Misplaced = fn(&str, &[&str]) -> Option<String>;
 
-/// What was found in a file.
+/// The results of reading a file.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) mistakes: Vec<PolicyError>,
     /// The bytes of each key and element, by its path.
     pub(crate) places: HashMap<String, Range<usize>>,
-    /// The paths of elements behind a wrong one, by their paths in the list without it.
+    /// The original paths of the elements after a wrong one, by their paths in the list without it.
     pub(crate) moved: HashMap<String, String>,
     pub(crate) named_files: Vec<NamedFile>,
 }
@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
         Self { file, text, path: String::new(), span: 0..0, is_secret: false, misplaced, found: Found::default() }
     }
 
-    /// Reads a file of keys that a value names. Its mistakes are those of that file.
+    /// Reads a file of keys that a value names. Its mistakes are reported at that file.
     pub(crate) fn in_secret_file<T>(&mut self, file: &str, text: &str, read: impl FnOnce(&mut Reading<'_>) -> T) -> T {
         let mut inner = Reading { is_secret: true, ..Reading::new(file, text, self.misplaced) };
         let made = read(&mut inner);
@@ -66,7 +66,7 @@ impl<'a> Reading<'a> {
         made
     }
 
-    /// The last step of the path.
+    /// Returns the last step of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
@@ -85,7 +85,7 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Refuses the value; or what is missing in front of it, which has an empty span.
+    /// Refuses the value. If something is missing before it, refuses that, with an empty span.
     pub(crate) fn refuse_empty<T>(
         &mut self,
         is_empty: bool,
@@ -104,10 +104,10 @@ impl<'a> Reading<'a> {
         self.refuse(Kind::WrongType, format!("{} has the wrong type here", kind_of(value)), right)
     }
 
-    /// An error here.
+    /// Returns an error at this place.
     pub(crate) fn error(&self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
         let key = Some(self.path.clone()).filter(|path| !path.is_empty());
-        // Finding the line is a search through the text, and is of no use for a mistake that is not stored.
+        // Finding the line needs a search through the text, and is useless for a mistake that is not stored.
         let line =
             if self.found.mistakes.len() < MAX_MISTAKES { line_of(self.text.as_bytes(), self.span.start) } else { 1 };
         PolicyError::new(key, wrong, right).of_kind(kind).in_file(self.file, Some(line)).with_span(self.span.clone())
@@ -119,7 +119,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A text of the file for an error, unless it may be a credential.
+    /// Returns a text of the file for an error, unless it may be a credential.
     pub(crate) fn quoted(&self, text: &str) -> String {
         if self.is_secret { "the text".to_owned() } else { format!("{text:?}") }
     }
@@ -144,14 +144,15 @@ impl<'a> Reading<'a> {
         made
     }
 
-    /// Notes that an element is at a lower index in what was read, because wrong ones before it are left out.
+    /// Notes that an element has a lower index in the list that was read, because wrong elements before it are left
+    /// out.
     pub(crate) fn note_moved(&mut self, index: usize, read: usize) {
         if index != read {
             self.found.moved.insert(format!("{}[{read}]", self.path), format!("{}[{index}]", self.path));
         }
     }
 
-    /// The value of a key, if it is set and right.
+    /// Returns the value of a key, if it is set and right.
     pub(crate) fn key<T: Leaf>(&mut self, table: &DeTable<'_>, name: &str, is_required: bool) -> Option<T> {
         match table.get_key_value(name) {
             Some((key, value)) => self.within(name, span_to_show(key, value), |at| T::read(value.get_ref(), at)),
@@ -170,7 +171,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value as a table.
+    /// Returns the value as a table.
     pub(crate) fn table<'v, 'i>(&mut self, value: &'v DeValue<'i>) -> Option<&'v DeTable<'i>> {
         value.as_table().or_else(|| {
             let right = if self.path.ends_with(']') {
@@ -202,7 +203,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The name and the text of the file that the value names.
+    /// Returns the name and the text of the file that the value names.
     pub(crate) fn read_file(&mut self, name: &str, most: u64) -> Option<(String, String)> {
         let folder = Path::new(self.file).parent().unwrap_or(Path::new(""));
         let path = folder.join(name);
@@ -223,7 +224,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The keys and values of a table, in the order of the file.
+/// Returns the keys and values of a table, in the order of the file.
 pub(crate) fn in_order<'v, 'i>(
     table: &'v DeTable<'i>,
 ) -> impl Iterator<Item = (&'v Spanned<DeString<'i>>, &'v Spanned<DeValue<'i>>)> {
@@ -232,13 +233,13 @@ pub(crate) fn in_order<'v, 'i>(
     entries.into_iter()
 }
 
-/// The span to show for a wrong value. For a table it is the name, because the value spans all of its lines.
+/// Returns the span to show for a wrong value. For a table, this is the name, because the value spans all of its lines.
 pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
-/// Whether a name is short and plain, as the policy's own names are. Any other text may be a credential in the wrong
-/// place, so it is never quoted (L3).
+/// Returns true if a name is short and plain, like the policy's own names. Any other text may be a credential in the
+/// wrong place, so it is never quoted (L3).
 pub(crate) fn is_word(name: &str) -> bool {
     const LONGEST: usize = 16;
     const DIGITS: usize = 3;
@@ -247,7 +248,8 @@ pub(crate) fn is_word(name: &str) -> bool {
     name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
 }
 
-/// Whether a name is so similar to a known one that it is a misspelling, and not a credential: `secretEnv`.
+/// Returns true if a name is so similar to a known name that it is a misspelling and not a credential, such as
+/// `secretEnv`.
 fn is_slip(name: &str, known: &[&str]) -> bool {
     const EDITS: usize = 2;
     let name = name.to_ascii_lowercase();

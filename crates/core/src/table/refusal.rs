@@ -1,4 +1,4 @@
-//! What is wrong with the tables of a policy, before their places in a file are known; and advice for unknown names.
+//! The mistakes in the tables of a policy before their places in a file are known, and advice for unknown names.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::error::Kind;
 use crate::code::{CodeSet, ErrorCode};
 use crate::message;
 
-/// A table of a policy. Parts are counted from 0: that is the policy itself, and the scopes follow.
+/// A table of a policy. Parts are numbered from 0, which is the policy itself. The scopes follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TablePath {
     Defaults(usize),
@@ -26,7 +26,7 @@ pub(crate) enum TablePath {
 
 #[cfg(feature = "policy-file")]
 impl TablePath {
-    /// The part to which the table belongs.
+    /// Returns the part to which the table belongs.
     pub(crate) const fn part(&self) -> Option<usize> {
         match self {
             Self::Defaults(part) | Self::Route(part, _) => Some(*part),
@@ -35,11 +35,11 @@ impl TablePath {
     }
 }
 
-/// Why a setting was refused: the key in its table, what is wrong, and what would be right.
+/// The reason why a setting was refused: the key in its table, the mistake, and how to correct it.
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) place: TablePath,
-    /// The key in its table, or a path from there; empty for the table itself.
+    /// The key in its table, or a path from there. It is empty for the table itself.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,
@@ -50,7 +50,7 @@ pub(crate) struct SettingError {
 }
 
 impl SettingError {
-    /// An error in a table that is known later: see [`Refusals::make`].
+    /// Creates an error in a table that is set later, in [`Refusals::make`].
     pub(crate) fn new(key: impl Into<Cow<'static, str>>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let (key, wrong, right) = (key.into(), wrong.into(), right.into());
         Self { place: TablePath::Defaults(0), key, wrong, right, kind: Kind::default(), other: None }
@@ -64,12 +64,12 @@ impl SettingError {
         Self { place, ..self }
     }
 
-    /// The error of a table that contradicts another one.
+    /// Sets the two tables of an error if they contradict each other.
     pub(crate) fn in_tables(self, place: TablePath, other: TablePath) -> Self {
         Self { place, other: Some(Box::new(other)), ..self }
     }
 
-    /// Refuses a table whose name another table has.
+    /// Refuses a table whose name another table already has.
     pub(crate) fn used_twice(place: TablePath) -> Self {
         Self::new("", "the name is used twice", "rename one of them").of_kind(Kind::DefinedTwice).in_table(place)
     }
@@ -92,7 +92,7 @@ impl SettingError {
         }
     }
 
-    /// The code, as the policy defines it. Refuses a code that neither the policy nor the catalogue has.
+    /// Returns the code as the policy defines it. Refuses a code that is neither in the policy nor in the catalogue.
     pub(crate) fn known_code(
         key: impl Into<Cow<'static, str>>,
         code: ErrorCode,
@@ -110,7 +110,7 @@ impl SettingError {
     }
 }
 
-/// All that is wrong with a table, or with several.
+/// All mistakes in a table, or in several tables.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(pub(crate) Vec<SettingError>);
 
@@ -120,7 +120,7 @@ impl Refusals {
         self.0.push(refused);
     }
 
-    /// The value; `None` if it is wrong.
+    /// Returns the value, or `None` if it is wrong.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
         match made {
             Ok(made) => Some(made),
@@ -131,7 +131,7 @@ impl Refusals {
         }
     }
 
-    /// The value of a key that is right or not set; `None` if it is wrong.
+    /// Returns the value of a key that is right or is not set, or `None` if it is wrong.
     pub(crate) fn keep_some<V, T>(
         &mut self,
         value: Option<V>,
@@ -140,7 +140,7 @@ impl Refusals {
         self.keep(value.map(make).transpose())
     }
 
-    /// What is made from the table at this place, even if the table has mistakes.
+    /// Returns the value that is made from the table at this place, even if the table has mistakes.
     pub(crate) fn read<T>(&mut self, place: &TablePath, make: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.0.len();
         let made = make(self);
@@ -148,21 +148,21 @@ impl Refusals {
         made
     }
 
-    /// Sets the table of all but the first so many.
+    /// Sets the table of all mistakes except the first `before`.
     fn name_table(&mut self, before: usize, place: &TablePath) {
         for refused in &mut self.0[before..] {
             refused.place = place.clone();
         }
     }
 
-    /// What is made from the table at this place; `None` if the table has a mistake.
+    /// Returns the value that is made from the table at this place, or `None` if the table has a mistake.
     pub(crate) fn make<T>(&mut self, place: TablePath, make: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let before = self.0.len();
         self.read(&place, make).filter(|_| self.0.len() == before)
     }
 }
 
-/// What is made, or the first mistake.
+/// Returns the value that is made, or the first mistake.
 #[cfg(test)]
 pub(crate) fn alone<T>(make: impl FnOnce(&mut Refusals) -> Option<T>) -> Result<T, SettingError> {
     let mut refusals = Refusals::default();
@@ -170,7 +170,7 @@ pub(crate) fn alone<T>(make: impl FnOnce(&mut Refusals) -> Option<T>) -> Result<
     refusals.0.into_iter().next().map_or_else(|| Ok(made.expect("nothing was refused")), Err)
 }
 
-/// What is wrong with an unknown code, and advice.
+/// Returns the mistake and the advice for an unknown code.
 pub(super) fn unknown_code<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> (String, String) {
     let right = match closest(name, known) {
         Some(near) => format!("did you mean {near:?}? For a code of your own, add a table [[code]]"),
@@ -179,7 +179,7 @@ pub(super) fn unknown_code<'w>(name: &str, known: impl Iterator<Item = &'w str>)
     (format!("unknown code {name:?}"), right)
 }
 
-/// Advice for an unknown word: the word that was probably meant, and all known words.
+/// Returns advice for an unknown word: the word that was probably meant, and all known words.
 pub(crate) fn advice_for_unknown<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     advice_among(word, &known.collect::<Vec<_>>())
 }
@@ -199,7 +199,7 @@ fn advice_among(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known word of which this one is probably a misspelling.
+/// Returns the known word of which this one is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     closest_of(word, &mut { known })
 }
@@ -213,7 +213,7 @@ fn closest_of<'w>(word: &str, known: &mut dyn Iterator<Item = &'w str>) -> Optio
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
-/// `table.key`, with quotes around the key if TOML requires them.
+/// Returns `table.key`, with quotes around the key if TOML requires them.
 pub(crate) fn dotted(table: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     match (table.is_empty(), bare) {

@@ -1,4 +1,4 @@
-//! The types of values that tables have besides those of the standard library.
+//! The types of values in tables that are not in the standard library.
 
 #[cfg(feature = "policy-file")]
 use toml::de::DeValue;
@@ -11,7 +11,7 @@ pub(crate) trait KeywordValue: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Defines an enum whose values have words in the policy file, and the default for a policy that sets none.
+/// Defines an enum whose values are words in the policy file, and the default for a policy that sets no value.
 macro_rules! words {
     ($($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -21,7 +21,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word in the policy file.
+            /// Returns the word in the policy file.
             #[must_use]
             $vis const fn as_str(self) -> &'static str {
                 match self {
@@ -70,7 +70,7 @@ pub(crate) struct Size(pub(crate) u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Named<T>(pub(crate) Vec<(String, T)>);
 
-/// Tables of a list, which are written as `[[name]]`. One that is no table counts as an empty one.
+/// The tables of a list, which are written as `[[name]]`. An element that is not a table is treated as an empty table.
 #[cfg(feature = "policy-file")]
 #[derive(Clone, Debug)]
 pub(crate) struct Tables<T>(pub(crate) Vec<T>);
@@ -85,7 +85,7 @@ impl<T> Default for Named<T> {
     }
 }
 
-/// What kind of value this is, with an article.
+/// Returns the name for this type of value, with an article.
 #[cfg(feature = "policy-file")]
 pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
@@ -99,8 +99,8 @@ pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Parses a size as a policy file writes it, which command-line flags also use. The inner option is `None` if the size
-/// is too large to count.
+/// Parses a size as it is written in a policy file and in command-line flags. The inner option is `None` if the size is
+/// too large to count.
 #[cfg(feature = "policy-file")]
 pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -118,7 +118,7 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
 }
 
-/// A number of bytes in the largest unit of which it is a multiple.
+/// Returns a number of bytes in the largest unit of which it is a multiple.
 #[cfg(feature = "policy-file")]
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];

@@ -1,9 +1,9 @@
 //! Turns bodies that are not UTF-8, or not quite JSON, into UTF-8 and JSON (R3).
 //!
 //! 1. A byte order mark decides the charset (feature `charsets`).
-//! 2. Else the charset that the media type names decides, by WHATWG's names (the same feature).
-//! 3. Else the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
-//! 4. JSON may have `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
+//! 2. Otherwise the charset that the media type names decides, by WHATWG's names (the same feature).
+//! 3. Otherwise the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
+//! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
 //!
 //! Most bodies are UTF-8 and strict JSON. For these, steps 1 and 2 only look at one byte and at the parameters of the
 //! media type. Steps 3 and 4 run only if nothing could be read.
@@ -22,7 +22,7 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// Returns the body, which counts as UTF-8: other charsets need the feature `charsets`.
+/// Returns the body, which is treated as UTF-8, because other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body
@@ -40,7 +40,7 @@ pub fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
         Some((encoding, mark)) if encoding != UTF_8 => {
             match encoding.decode_without_bom_handling(&body[mark..]).0 {
-                // ASCII is the same in UTF-8.
+                // ASCII text has the same bytes in UTF-8.
                 Cow::Borrowed(_) if mark == 0 => body,
                 text => Cow::Owned(text.into_owned().into_bytes()),
             }
@@ -55,8 +55,8 @@ pub fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
 
-/// Repairs a body that is not JSON, as Python's and JavaScript's parsers would read it: `NaN` becomes `null`, and invalid
-/// UTF-8 is replaced. `None` if nothing changes.
+/// Repairs a body that is not JSON as the parsers of Python and JavaScript would read it: `NaN` becomes `null`, and
+/// invalid UTF-8 is replaced. Returns `None` if nothing changes.
 pub fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     match str::from_utf8(body) {
         Ok(text) => with_null(text).map(String::into_bytes),
@@ -73,7 +73,7 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// Returns the charset that the media type of the body names; `None` if it is unknown.
+/// Returns the charset that the media type of the body names, or `None` if it is unknown.
 #[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
@@ -94,7 +94,7 @@ fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(unquoted)
 }
 
-/// Returns true if the body is binary: a text has no control characters except tabs and line breaks.
+/// Returns true if the body is binary. A text contains no control characters except tabs and line breaks.
 fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }

@@ -1,4 +1,4 @@
-//! Which texts are codes (R2, E9).
+//! Decides which texts are codes (R2, E9).
 
 use http::StatusCode;
 
@@ -7,12 +7,12 @@ use super::outgoing::is_upstream_code;
 use super::phrases::is_phrase_as_code;
 use crate::request_id::RequestId;
 
-/// Returns true if a value has the form of a code, and states more than the status, or than the mere fact of an error.
+/// Returns true if a value has the form of a code, and states more than its status or the mere fact of an error.
 pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
     is_code_or_word(code) && !repeats_status(code, status)
 }
 
-/// Returns true if a value states no more than the status, or than the mere fact of an error.
+/// Returns true if a value states no more than the status or the mere fact of an error.
 pub(super) fn repeats_status(code: &str, status: StatusCode) -> bool {
     let is_status = code.len() == 3
         && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
@@ -33,8 +33,8 @@ pub(super) fn is_address_or_id(text: &str) -> bool {
         || text.parse::<RequestId>().is_ok()
 }
 
-/// Returns true if the value under a bare name such as `name` or `id` is a code: at the top of the body only under
-/// `name`.
+/// Returns true if the value under a general name such as `name` or `id` is a code. At the top of the body, only the
+/// value under `name` can be one.
 pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -48,7 +48,7 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     }
 }
 
-/// Returns true if a code means no more than that the input was wrong, as the issues beside it state (E9).
+/// Returns true if a code only means that the input was wrong, which the issues next to it already state (E9).
 pub fn means_bad_input(code: &str) -> bool {
     const WORDS: [&str; 4] = ["validationerror", "invalidrequest", "badrequest", "unprocessableentity"];
 

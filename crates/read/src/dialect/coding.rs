@@ -1,7 +1,7 @@
 //! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
 //! The codings are gzip, deflate, br and zstd. They are undone in the reverse of their order in `content-encoding`. A
-//! body is unreadable if it does not match the header, is cut off, or grows past the budget: then its status decides.
+//! body is unreadable if it does not match the header, is cut off, or grows past the budget. Its status then decides.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// Returns the codings of a body, the outermost last; `None` if one of them is unknown here. The name of a charset does
-/// not count as a coding.
+/// Returns the codings of a body, the outermost last, or `None` if one of them is unknown here. The name of a charset
+/// is not treated as a coding.
 #[inline]
 pub fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
@@ -32,8 +32,8 @@ fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// Returns the coding of a call's compressed messages, as this header names it; `None` if it names none or an unknown
-/// one.
+/// Returns the coding of a call's compressed messages, as this header names it. Returns `None` if it names no known
+/// coding.
 pub fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
@@ -50,7 +50,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Without the feature, no coding is known.
+    /// Without the feature `decompress`, no coding is known.
     fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),
@@ -64,8 +64,7 @@ impl Coding {
     }
 }
 
-/// Returns the decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is
-/// decoded.
+/// Returns the decoded body, or `None` if it does not match its codings, or grows past `max` bytes while it is decoded.
 #[cfg(not(feature = "decompress"))]
 pub fn decoded(_: &[Coding], _: &[u8], _: u64) -> Option<Vec<u8>> {
     None
@@ -86,10 +85,10 @@ mod undo {
 
     /// The largest zstd window that RFC 9659 allows over HTTP.
     const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-    /// How many bytes brotli reads at once.
+    /// The number of bytes that brotli reads at once.
     const BUFFER: usize = 4096;
 
-    /// Returns the decoded body; `None` if it does not match its codings, or if it grows past `max` bytes while it is
+    /// Returns the decoded body, or `None` if it does not match its codings, or grows past `max` bytes while it is
     /// decoded.
     pub fn decoded(codings: &[Coding], body: &[u8], max: u64) -> Option<Vec<u8>> {
         let mut codings = codings.iter().rev();
@@ -100,7 +99,7 @@ mod undo {
     fn undo(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
-            // The standard means zlib's format. Some servers send bare deflate, which browsers accept.
+            // The standard means the format of zlib. Some servers send deflate without it, which browsers accept.
             Coding::Deflate => read(ZlibDecoder::new(body), max).or_else(|| read(DeflateDecoder::new(body), max)),
             Coding::Brotli => read(Decompressor::new(body, BUFFER), max),
             Coding::Zstd => {
@@ -148,7 +147,7 @@ mod tests {
         assert_eq!(decode(&["X-GZIP"], &gzip).as_deref(), Some(text));
         assert_eq!(decode(&["deflate"], &coded(ZlibEncoder::new(text, Compression::fast()))).as_deref(), Some(text));
         assert_eq!(decode(&["deflate"], &coded(DeflateEncoder::new(text, Compression::fast()))).as_deref(), Some(text));
-        // From the tools `brotli` and `zstd`.
+        // The tools `brotli` and `zstd` wrote these bytes.
         let brotli = b"\x8b\x06\x80Room not found\x03";
         assert_eq!(decode(&["br"], brotli).as_deref(), Some(text));
         let zstd = b"\x28\xb5\x2f\xfd\x00\x58\x71\x00\x00Room not found";

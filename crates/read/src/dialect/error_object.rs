@@ -1,4 +1,4 @@
-//! What the dialects with an error object, `{"error":{…}}`, have in common.
+//! The common parts of the dialects with an error object, `{"error":{…}}`.
 
 use super::json::Object;
 use super::parsed_error::ParsedError;

@@ -1,5 +1,5 @@
-//! Event streams ("Server-sent events" in the HTML standard): finds out whether a stream is between two events, and
-//! writes the event that ends a stream (F6).
+//! Event streams ("Server-sent events" in the HTML standard). This module determines whether a stream is between two
+//! events, and writes the event that ends a stream (F6).
 
 mod typed;
 
@@ -8,7 +8,7 @@ pub use typed::TypedEventScanner;
 /// The media type.
 pub const EVENT_STREAM: &str = "text/event-stream";
 
-/// How an error that [`event`] writes begins: with a name, and without one.
+/// The beginning of an error that [`event`] writes, with a name and without one.
 const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
 const ERROR: &[u8] = b"data: {\"error\":{";
 
@@ -16,15 +16,16 @@ const ERROR: &[u8] = b"data: {\"error\":{";
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 const MARK_PASSED: u8 = 3;
 
-/// Reads an event stream as it passes, in pieces of any size; it stores only its position.
+/// Reads an event stream as it passes, in pieces of any size. It stores only its position.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventScanner {
     line: Line,
-    /// A line of an event has ended, and the empty line that ends the event has not come yet.
+    /// True if a line of an event has ended, but the empty line that ends the event has not come yet.
     in_event: bool,
-    /// The last line ended in CR. An LF right after it belongs to the same line end.
+    /// True if the last line ended in CR. An LF right after it belongs to the same line end.
     after_cr: bool,
-    /// How many bytes of the [`BYTE_ORDER_MARK`] the stream has begun with; all of them once anything else has come.
+    /// The number of bytes of the [`BYTE_ORDER_MARK`] with which the stream has begun. It is [`MARK_PASSED`] once
+    /// anything else has come.
     mark: u8,
 }
 
@@ -50,8 +51,8 @@ impl EventScanner {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// Returns where the error event begins with which these bytes end; `None` if they do not end with an event as
-    /// [`event`] writes it.
+    /// Returns the position of the error event with which these bytes end. Returns `None` if they do not end with an
+    /// event as [`event`] writes it.
     pub fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -87,7 +88,7 @@ impl EventScanner {
             self.mark += 1;
             return;
         }
-        // A part of the mark is the beginning of a field's name instead.
+        // An incomplete mark is the beginning of a field's name instead.
         if self.mark > 0 {
             self.line = Line::Field;
         }
@@ -103,7 +104,7 @@ pub(super) fn begins_with_field(text: &str) -> bool {
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// Returns an event with this name, if there is one, and with this JSON as its data. The line breaks in JSON are always
+/// Returns an event with this JSON as its data, and with this name if there is one. The line breaks in JSON are always
 /// between tokens.
 pub fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
@@ -145,7 +146,7 @@ mod tests {
             (b"\n", true),
             (b"data: 1\n\ndata: 2", false),
             (b"data: 1\n\n\r\n\n", true),
-            // A comment is no part of an event, whole or not at all.
+            // A comment is not part of an event, whether it is complete or not.
             (b": ping\n", true),
             (b": ping\n\n", true),
             (b": ping", false),
@@ -163,7 +164,7 @@ mod tests {
         }
     }
 
-    /// As a client reads it: whether an event that follows is read as it is.
+    /// Returns true if a client reads an event that follows the stream as a separate event.
     fn model(stream: &[u8]) -> bool {
         let read = |stream: &[u8]| {
             let stream = stream.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(stream);

@@ -1,4 +1,4 @@
-//! Writes a fault outside of a response, such as in a message of a WebSocket or as an item of a batch.
+//! Writes a fault outside of a response, for example in a message of a WebSocket or as an item of a batch.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,9 +13,9 @@ use crate::request_id::RequestId;
 use crate::rpc;
 use crate::rpc::details::DOMAIN;
 
-/// The body that a route with this dialect would send, without the `[[map]]` and `[[outward]]` rules of a policy. If it
-/// has a time, that is the one in the id. In a shape of a policy (`Policy::dialects`) without a template, it is the
-/// canonical envelope.
+/// Returns the body that a route with this dialect would send, without the `[[map]]` and `[[outward]]` rules of a
+/// policy. If the body contains a time, it is the time in the id. For a shape of a policy (`Policy::dialects`) without
+/// a template, it is the canonical envelope.
 impl BodyForm for Dialect {
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
         let dialect = if self.is_written() { *self } else { Self::Standard };
@@ -52,7 +52,7 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
     })
 }
 
-/// The advice that does not depend on a policy: the page of a custom code.
+/// Returns the advice that does not depend on a policy: the page of a custom code.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

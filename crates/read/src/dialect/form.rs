@@ -1,4 +1,4 @@
-//! The type for all facts about a dialect: the file of each dialect exports one constant of it.
+//! The type for all facts about a dialect. The file of each dialect exports one constant of this type.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,43 +12,43 @@ use crate::code::ErrorCode;
 /// The fields that a shape reads. Other fields are dropped unless the policy keeps them (R14).
 #[derive(Debug)]
 pub(super) struct KnownFields {
-    /// Fields of the body; `None` if the shape reads all of them.
+    /// The fields of the body, or `None` if the shape reads all of them.
     pub(super) of_body: Option<&'static [&'static str]>,
-    /// Fields of the object under `error`.
+    /// The fields of the object under `error`.
     pub(super) of_error: &'static [&'static str],
 }
 
 impl KnownFields {
-    /// Reads no fields.
+    /// A shape that reads no fields.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
-    /// Reads the fields of an error object that most dialects have.
+    /// A shape that reads the fields of an error object that most dialects have.
     pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
 
-    /// Reads all fields.
+    /// A shape that reads all fields.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
-    /// Reads these fields of the body.
+    /// Creates the value for a shape that reads these fields of the body.
     pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
         Self { of_body: Some(of_body), of_error: &[] }
     }
 
-    /// Reads these fields of the object under `error`.
+    /// Creates the value for a shape that reads these fields of the object under `error`.
     pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
         Self { of_body: Some(&["error"]), of_error }
     }
 }
 
-/// A shape that a policy describes, in contrast to those that have code of their own (R15).
+/// A shape that a policy describes, in contrast to the shapes that have their own code (R15).
 pub(super) trait Described: fmt::Debug + Sync {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>>;
 
     fn write(&self, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// Rewrites a received body: its text and its id are replaced.
+    /// Rewrites a received body by replacing its text and its id.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
 
-    /// Returns what one of the shape's names means.
+    /// Returns the meaning of one of the shape's names.
     fn meaning(&self, name: &str) -> DialectCode;
 
     /// Returns the shape's name for a code.
@@ -64,28 +64,28 @@ pub struct DialectSpec {
     pub(crate) name: &'static str,
     /// The media type of its bodies.
     pub media_type: &'static str,
-    /// A second header with the request id, in addition to `x-request-id`, for clients that read that one. In lower
-    /// case.
+    /// A second header for the request id, in lower case. It is set in addition to `x-request-id`, for clients that
+    /// read only this header.
     pub id_header: Option<&'static str>,
-    /// Every `invalid_request` has an issue list, even if that only repeats the message (E8). Clients of other dialects
-    /// do not expect such a list.
+    /// True if every `invalid_request` has an issue list, even if the list only repeats the message (E8). Clients of
+    /// other dialects do not expect such a list.
     pub always_lists_issues: bool,
-    /// Bodies can have an issue list. Without one, the text states the first issue (E8).
+    /// True if bodies can have an issue list. If not, the text states the first issue (E8).
     pub(crate) can_list_issues: bool,
-    /// The error object can have those fields of a service's body that the policy keeps (R12).
+    /// True if the error object can have those fields of a service's body that the policy keeps (R12).
     pub takes_fields: bool,
-    /// The names that the form itself defines, where it writes further fields beside its own: none of these fields has such
-    /// a name (E9).
+    /// The names that the form itself defines, if it writes further fields next to its own. None of the further fields
+    /// has such a name (E9).
     pub own_names: &'static [&'static str],
-    /// Bodies have a place for the limit in the layer's own 413 (G4).
+    /// True if bodies have a place for the limit in the layer's own 413 (G4).
     pub has_limit: bool,
-    /// Bodies have the time at which the request began.
+    /// True if bodies contain the time at which the request began.
     pub has_time: bool,
-    /// Bodies have the call's id, which is in the body of the request (R10).
+    /// True if bodies contain the call's id, which is in the body of the request (R10).
     pub has_call_id: bool,
-    /// Bodies repeat the time in `retry-after`.
+    /// True if bodies repeat the time in `retry-after`.
     pub has_wait: bool,
-    /// The name of the event that ends a broken event stream (F6); `None` if clients expect an event without a name.
+    /// The name of the event that ends a broken event stream (F6), or `None` if clients expect an event without a name.
     pub error_event: Option<&'static str>,
     /// Makes the error event for a stream whose events have a type and a number, if clients also read such streams. Its
     /// arguments are the error's body and the next number.
@@ -94,11 +94,11 @@ pub struct DialectSpec {
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
-    /// What a name that the dialect itself defines means.
+    /// Returns the meaning of a name that the dialect itself defines.
     pub(super) meaning: fn(&str) -> DialectCode,
-    /// The dialect's name for an error to which the policy gives no name (R12).
+    /// Returns the dialect's name for an error to which the policy gives no name (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
-    /// For a shape that a policy describes: the description, which replaces these functions (R15).
+    /// The description of a shape that a policy describes. It replaces these functions (R15).
     pub(super) described: Option<&'static dyn Described>,
 }
 
@@ -134,12 +134,12 @@ impl DialectSpec {
         }
     }
 
-    /// Returns true if bodies have facts about the request other than its id.
+    /// Returns true if bodies contain facts about the request other than its id.
     pub const fn has_request_facts(&self) -> bool {
         self.has_time || self.has_call_id
     }
 
-    /// Parses a body; `None` if the body is in another shape.
+    /// Parses a body, or returns `None` if the body is in another shape.
     pub(super) fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         self.described.map_or_else(|| (self.read)(body), |described| described.read(body))
     }
@@ -149,7 +149,7 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.write)(out), |described| described.write(out))
     }
 
-    /// Rewrites a received body: its text and its id are replaced.
+    /// Rewrites a received body by replacing its text and its id.
     pub fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         self.described.map_or_else(|| (self.keep)(kept, out), |described| described.rewrite_in_place(kept, out))
     }

@@ -1,4 +1,4 @@
-//! gRPC's status, in headers and trailers, and gRPC-Web's, in a frame of the body (P1, P2).
+//! The status of gRPC in headers and trailers, and that of gRPC-Web in a frame of the body (P1, P2).
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The bytes that are escaped in `grpc-message`; all others are written as they are.
+/// The bytes that are escaped in `grpc-message`. All others are written as they are.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Base64 that is written without padding, and read with or without it, as the protocol requires.
@@ -65,8 +65,8 @@ pub fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     block
 }
 
-/// Returns the value of `grpc-status-details-bin` with another id in its `RequestInfo`; `None` if the old id is not in
-/// it.
+/// Returns the value of `grpc-status-details-bin` with another id in its `RequestInfo`. Returns `None` if the value
+/// does not contain the old id.
 pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
     let details = rich::with_other_id(&BASE64.decode(details).ok()?, theirs, ours)?;
     HeaderValue::try_from(BASE64.encode(details)).ok()
@@ -93,8 +93,8 @@ pub fn number(headers: &HeaderMap) -> Option<u8> {
     Some(digits.parse().unwrap_or(u8::MAX))
 }
 
-/// Returns the status in a head or in trailers; `None` if they do not have exactly one well-formed `grpc-status`. If
-/// the first one is a success, the others are not looked at.
+/// Returns the status in a head or in trailers. Returns `None` if they do not have exactly one well-formed
+/// `grpc-status`. If the first one is a success, the others are not checked.
 pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
@@ -104,8 +104,8 @@ pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// Returns the status in the payload of a frame of trailers, by the same rules. Names count in any letter case, and
-/// lines may end in LF alone, because some servers write them so.
+/// Returns the status in the payload of a frame of trailers, by the same rules. Names may be in any letter case, and
+/// lines may end in LF alone, because some servers write them in this way.
 pub fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -131,7 +131,7 @@ fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]
     Some(ReportedStatus { status, message, rich })
 }
 
-/// Parses the details. A proxy may have joined repeated values into one: the first is read.
+/// Parses the details. A proxy may have joined repeated values into one, of which the first is read.
 fn details_of(value: &[u8]) -> Option<RpcDetails> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
     RpcDetails::from_bytes(&BASE64.decode(first).ok()?)

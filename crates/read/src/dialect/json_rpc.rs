@@ -14,7 +14,7 @@ use crate::code::is_well_formed;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_call_id: true,
-    // Clients of MCP only read events without a name.
+    // Clients of MCP read only events without a name.
     error_event: None,
     reads: &KnownFields { of_body: Some(&["jsonrpc", "id", "error"]), of_error: &["code", "message", "data"] },
     ..DialectSpec::new("jsonrpc", read, write, rewrite_in_place)
@@ -56,10 +56,10 @@ fn data(out: &Outgoing<'_>) -> Vec<u8> {
     out.advice.docs.iter().fold(data, |data, docs| data.text("docs", &docs.text())).close()
 }
 
-/// Returns the error's number. If the request's body is not JSON, `-32700` takes the place of a more general number.
+/// Returns the error's number. If the request's body is not JSON, `-32700` replaces a more general number.
 fn number(out: &Outgoing<'_>) -> i32 {
     let number = match out.canonical.is_foreign() {
-        // A code of which only the name is known has no number: the status decides.
+        // If only the name of a code is known, it has no number, and the status decides.
         true if out.status.is_server_error() => INTERNAL_ERROR,
         true => INVALID_REQUEST,
         false => out.canonical.jsonrpc(),
@@ -70,7 +70,7 @@ fn number(out: &Outgoing<'_>) -> i32 {
     }
 }
 
-/// Rewrites a received error. It keeps its number, its id and its data; on a 5xx only the number and the id.
+/// Rewrites a received error. It keeps its number, its id and its data, but on a 5xx only the number and the id.
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let id_of_call = || out.call.and_then(|call| call.id.as_deref());
@@ -106,7 +106,7 @@ fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<
     with_fields(data, &set, |_, _| true)
 }
 
-/// Returns true if a layer wrote the body: its data have a code and an id.
+/// Returns true if a layer wrote the body, so that its data have a code and an id.
 pub fn is_layers(body: &[u8]) -> bool {
     let data = Object::of_body(body).and_then(|body| body.object("error")?.object("data"));
     let is_code = |data: &Object<'_>| data.string("code").is_some_and(|code| is_well_formed(code.as_bytes()));

@@ -1,19 +1,19 @@
-//! The JSON-RPC call in the body of a request, of which perhaps only the beginning was seen (R10).
+//! The JSON-RPC call in the body of a request. The layer may have seen only the beginning of that body (R10).
 
 use serde::de::IgnoredAny;
 
 use super::charset;
 use crate::json::end_of_value;
 
-/// The longest id, in bytes, that an error repeats: real clients have shorter ids.
+/// The longest id, in bytes, that an error repeats. Real clients have shorter ids.
 const MAX_ID: usize = 256;
 
-/// What an error must know about the call.
+/// The facts about the call that an error needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct JsonRpcCall {
     /// The id of a single call, byte for byte: a string or a number.
     pub(crate) id: Option<Box<str>>,
-    /// The whole body was seen, and it is not JSON.
+    /// True if the whole body was seen and is not JSON.
     pub(crate) is_malformed: bool,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Fields<'a> {
         is_id.then(|| id.into())
     }
 
-    /// Returns the next field; `None` at the end of the object, where the text is cut off, and if there is no field.
+    /// Returns the next field, or `None` at the end of the object, or where the text is cut off.
     fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let name = self.value()?;
         self.take(b':')?;
@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// Returns the next value; `None` if it may go on behind the text.
+    /// Returns the next value, or `None` if it may continue after the text.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = trimmed(self.rest);
         let (value, rest) = text.split_at(end_of_value(text)?);
@@ -83,13 +83,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the text without the white space of JSON before it: a form feed, which is white space in ASCII, is none.
+/// Returns the text without the white space of JSON before it. A form feed is white space in ASCII, but not in JSON.
 fn trimmed(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     &text[text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len())..]
 }
 
-/// A name that no parser can decode is another one.
+/// Returns true if a name is `id`. A name that no parser can decode is another name.
 fn is_id(name: &[u8]) -> bool {
     name == b"\"id\"" || name.contains(&b'\\') && serde_json::from_slice::<String>(name).is_ok_and(|name| name == "id")
 }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     proptest! {
-        /// A naive reader of the whole body finds the same id, wherever white space stands.
+        /// A naive reader of the whole body finds the same id, regardless of the white space.
         #[test]
         fn r10_any_object_is_read_as_a_parser_reads_it(
             fields in prop::collection::vec((r#""(id|i|a\\"b|\\u0069d|\\ud800)""#, r#"7|"x"|null|\{"id":1\}|\["\}",2\]|-1\.5|"\\"""#), 0..5),
@@ -193,7 +193,7 @@ mod tests {
             let expected = if let [id] = *ids { Some(id).filter(|id| matches!(*id, "7" | "-1.5") || id.starts_with('"')) } else { None };
             let found = id(&body);
             prop_assert_eq!(found.as_deref(), expected, "{}", body);
-            // A cut body has that id, or none.
+            // A cut body has that id or no id.
             let part = JsonRpcCall::parse(&body.as_bytes()[..cut.min(body.len())], false);
             prop_assert!(part.id.is_none() || ids.len() > 1 || part.id.map(String::from) == found, "{}", body);
         }

@@ -5,8 +5,8 @@
 //! in its own file, with a row in `table.rs`. `foreign` tries the policy's own shapes (R15), then those
 //! rows in their order, then the general rule for a JSON object.
 //!
-//! What it reads has no value that the client sent (R13). `classify` chooses the code, and the parts of the body that a
-//! client may get; `outward` chooses how to write them on a route.
+//! The result contains no value that the client sent (R13). `classify` chooses the code, and the parts of the body that
+//! a client may get. `outward` chooses how to write them on a route.
 
 pub mod charset;
 pub mod codes;
@@ -60,8 +60,8 @@ pub use phrases::is_phrase_as_code;
 use protocol::{Protocol, ProtocolType};
 pub use table::{Dialect, DialectName, Shape};
 
-/// Reads a whole body with its [declared media type](declared_type). It is read as JSON if the type allows that, else
-/// as a text (R2).
+/// Reads a whole body with its [declared media type](declared_type). The body is read as JSON if the type allows that,
+/// or else as a text (R2).
 ///
 /// On a 4xx, the issue lists and sentences of frameworks are read as well (R13).
 pub fn read<'a>(
@@ -84,7 +84,7 @@ pub fn read<'a>(
         first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
-            // A body that begins like JSON, but is not JSON, was cut off, or is the script of a page.
+            // A body that begins like JSON but is not JSON was cut off, or is the script of a page.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
             _ if kind.is_text(text, body) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
@@ -111,15 +111,16 @@ fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
 
-/// How to read a body, as far as its media type shows (R2, R3).
+/// The way to read a body, as far as its media type shows it (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,
-    /// `text/plain`, another type of text, or an empty one: a text, but an object or an array is still read as JSON.
+    /// `text/plain`, another type of text, or an empty type. The body is a text, but an object or an array is read as
+    /// JSON.
     Plain,
-    /// `text/html`, or no type: frameworks send both lines of text and JSON under it.
+    /// `text/html`, or no type. Frameworks send both lines of text and JSON with it.
     Unclear,
-    /// `application/octet-stream`: a text only if line feeds are its only control characters.
+    /// `application/octet-stream`. The body is a text only if line feeds are its only control characters.
     Bytes,
     Other,
 }
@@ -165,8 +166,8 @@ impl TextKind {
     }
 }
 
-/// Returns true if bodies of this type are texts for people: those of `text/*`, apart from HTML, XML and event streams,
-/// which have readers of their own.
+/// Returns true if bodies of this type are texts for people. This includes the types of `text/*` except HTML, XML and
+/// event streams, which have their own readers.
 pub fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
@@ -192,8 +193,8 @@ fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> Parse
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
-/// Reads an array. An array of one object is read as that object, unless the object names a place: then it is a list of
-/// one issue (R2).
+/// Reads an array. An array of one object is read as that object. But if the object names a place, the array is a list
+/// of one issue (R2).
 fn read_array<'a>(
     media_type: Option<&[u8]>,
     text: &'a str,
@@ -238,11 +239,11 @@ fn read_object<'a>(
     }
 }
 
-/// Returns the protocol of a body. `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where it is
-/// an ordinary error.
+/// Returns the protocol of a body. Returns `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where
+/// it is an ordinary error.
 fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
-    // A response with neither a result nor a valid error counts as an error as well, because the client needs one.
+    // A response with neither a result nor a valid error is treated as an error as well, because the client needs one.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
     // The policy describes the form of a product itself (R15).
     let is_described = |protocol| {
@@ -252,7 +253,8 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
 }
 
-/// Reads a body in this dialect, and nothing that only a service would have written.
+/// Reads a body that is in this dialect. It does not search the body for other values, which only a service would have
+/// written.
 pub fn read_own(body: &[u8], dialect: Dialect) -> Option<ParsedError<'_>> {
     (dialect.spec().read)(&Body::new(None, Object::of_body(body)?))
 }
@@ -268,7 +270,7 @@ pub fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: Statu
     }
 }
 
-/// Returns the type and subtype of a body. `None` if no type is declared; `*` if there are several.
+/// Returns the type and subtype of a body. Returns `None` if no type is declared, and `*` if several are.
 pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -276,7 +278,7 @@ pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// Returns the type and subtype of a body, without parameters; `None` if none or several are declared.
+/// Returns the type and subtype of a body, without parameters, or `None` if none or several are declared.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }

@@ -1,4 +1,4 @@
-//! An error as it is to be written, in any dialect (R2, R12).
+//! The content of an error that is written in some dialect (R2, R12).
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -24,18 +24,18 @@ pub struct Outgoing<'a> {
     /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub kept: Option<&'a str>,
     pub request_id: &'a str,
-    /// When the request began.
+    /// The time when the request began.
     pub now: SystemTime,
     /// The domain that the policy sets for the reasons of Google's errors.
     pub domain: &'a str,
-    /// How long the client should wait, as the head also states.
+    /// The time that the client should wait, which the head also states.
     pub retry_after: Option<Duration>,
     pub advice: &'a WrittenAdvice<'a>,
     /// The JSON-RPC call in the request's body (R10).
     pub call: Option<&'a JsonRpcCall>,
 }
 
-/// What an error advises its client to do next (E10).
+/// The advice of an error on what its client can do next (E10).
 #[derive(Debug, Default)]
 pub struct WrittenAdvice<'a> {
     pub retry: Option<&'static str>,
@@ -46,7 +46,8 @@ pub struct WrittenAdvice<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Docs<'a> {
     Address(&'a str),
-    /// The address consists of these pieces, with the code between them. None has a character that JSON escapes.
+    /// The address consists of these pieces, with the code between them. No piece contains a character that JSON
+    /// escapes.
     OfCode {
         pieces: &'a [Box<str>],
         code: &'a str,
@@ -61,7 +62,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Returns the length of the address as a JSON string without quotes: nothing in it needs escaping.
+    /// Returns the length of the address as a JSON string without quotes. Nothing in it needs escaping.
     pub fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -94,19 +95,19 @@ pub struct PreservedBody<'a> {
     pub body: Object<'a>,
     /// True if the body's fields may pass. Its names may pass in any case (R3).
     pub whole: bool,
-    /// The service sent a 5xx.
+    /// True if the service sent a 5xx.
     pub failed: bool,
-    /// The client chose the dialect, so the layer sets code, details and id (R11).
+    /// True if the client chose the dialect, so that the layer sets code, details and id (R11).
     pub negotiated: bool,
 }
 
 impl<'a> Outgoing<'a> {
-    /// About how many bytes the body will have.
+    /// Returns the approximate number of bytes of the body.
     pub(super) fn size(&self) -> usize {
         192 + self.message.len() + self.details.map_or(0, str::len)
     }
 
-    /// Returns the phrase of the status; for a status without one, the text of the code.
+    /// Returns the phrase of the status, or the text of the code if the status has no phrase.
     pub fn title(&self) -> &'a str {
         self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
@@ -125,15 +126,15 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Returns true if an error object in the body keeps its code (R12). The code must be a name: a sentence or an
-    /// object is not one.
+    /// Returns true if an error object in the body keeps its code (R12). The code must be a name, and not a sentence or
+    /// an object.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Returns true if a value is a name, which may pass even if texts may not: it has the form of a code (E9), or is a
+/// Returns true if a value is a name, which may pass even if texts may not. A name has the form of a code (E9), or is a
 /// number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
@@ -159,7 +160,8 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// Returns the end of the year 9999: RFC 3339 has no later time. A time before the epoch is written as the epoch.
+/// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 does not have, is written as the end of that
+/// year. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);

@@ -10,7 +10,7 @@ use crate::issues::written;
 use crate::json::Object;
 use crate::message;
 
-/// The parts of an error as they are sent.
+/// The parts of an error in the form in which they are sent.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OutwardForm<'a> {
     pub name: Cow<'a, str>,
@@ -49,7 +49,7 @@ impl<'a> OutwardForm<'a> {
         }
     }
 
-    /// Returns the details to send. `always_lists`: in this form, every `invalid_request` has an issue list.
+    /// Returns the details to send. `always_lists` is true if every `invalid_request` has an issue list in this form.
     pub fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.message();
         Some(match without_noise(always_lists, fault.details()?, &text)? {
@@ -73,8 +73,8 @@ pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Op
     }
 }
 
-/// Returns the message of a fault in a form that cannot list issues: the fault's own, else the first issue (E8), else
-/// the message of its code.
+/// Returns the message of a fault in a form that cannot list issues. It is the fault's own message, or else the first
+/// issue (E8), or else the message of its code.
 pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
     match (fault.own_message(), first()) {
@@ -83,7 +83,7 @@ pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     }
 }
 
-/// Returns the general text, a colon, and the first issue. A text that contains the issue's text stays as it is (E8).
+/// Returns the general text, a colon, and the first issue. A text that contains the issue's text does not change (E8).
 fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
     let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
     let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));

@@ -1,4 +1,5 @@
-//! What was read from a body: the envelope, a protocol's own error, or a foreign shape with the fields that nothing read.
+//! The parsed content of a body: the envelope, a protocol's own error, or a foreign shape with the fields that were not
+//! read.
 
 use std::borrow::Cow;
 
@@ -36,11 +37,11 @@ impl<'k> Readable<'k> {
     }
 }
 
-/// The contents of a body in no protocol of its own, and its shape.
+/// The contents and the shape of a body that is not in a protocol.
 pub struct Foreign<'a> {
     pub shape: Shape,
     pub parsed: ParsedError<'a>,
-    /// The fields of the body; `None` if it is not an object.
+    /// The fields of the body, or `None` if it is not an object.
     pub members: Option<Members<'a>>,
 }
 
@@ -53,9 +54,9 @@ pub enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),
     Foreign(Foreign<'a>),
-    /// An object in no known shape, of which nothing was read.
+    /// An object in no known shape, of which no field was read.
     Unread(Members<'a>),
-    /// Nothing that can be read: the body is empty, HTML or binary.
+    /// A body that cannot be read, because it is empty, HTML or binary.
     Nothing,
 }
 
@@ -78,8 +79,8 @@ impl<'a> Foreign<'a> {
     }
 }
 
-/// Parsers for those protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
-/// describes. A body was recognised as the protocol's before (R10).
+/// Parsers for the protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
+/// describes. The body has already been recognised as that of the protocol (R10).
 pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (
         Shape::ErrorObject,
@@ -97,7 +98,7 @@ pub struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
     reads: &'static KnownFields,
-    /// The parts of the body from which the general rule for bodies without a known shape (R2) took something.
+    /// The parts of the body that were read by the general rule for bodies without a known shape (R2).
     sources: [Option<&'a str>; 3],
 }
 
@@ -106,7 +107,7 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// The fields of a body in no known shape. Its error may be another object inside it.
+    /// Creates the fields of a body in no known shape. Its error may be another object inside it.
     pub(super) fn of_unknown_shape(
         body: Body<'a, '_>,
         error: Option<&'a str>,
@@ -126,13 +127,13 @@ impl<'a> Members<'a> {
         self.error.as_ref().map(Object::text)
     }
 
-    /// Returns the parts from which the general rule for bodies took something.
+    /// Returns the parts that were read by the general rule for bodies without a known shape (R2).
     pub fn sources(&self) -> impl Iterator<Item = &'a str> {
         self.sources.into_iter().flatten()
     }
 
-    /// Returns the members of a problem besides those that every problem has: its extension members, its type and its
-    /// instance (RFC 9457 §3.2).
+    /// Returns the members of a problem that not every problem has: its extension members, its type and its instance
+    /// (RFC 9457 §3.2).
     pub fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 
@@ -152,20 +153,20 @@ impl<'a> Members<'a> {
         self.reads.of_body.is_none_or(|of_body| of_body.contains(&name)) || self.reads.of_error.contains(&name)
     }
 
-    /// Returns true if the body has any field that nothing reads; most errors have none.
+    /// Returns true if the body has a field that was not read. Most errors have no such field.
     pub fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.visit_unread(parsed, &mut |_, _| left = true);
         left
     }
 
-    /// Returns true if any part of the body may be kept although no rule has read it (E9); most errors have none.
+    /// Returns true if a part of the body may be kept although no rule has read it (E9). Most errors have no such part.
     pub fn has_rest(&self) -> bool {
         let is_read = |value: &str| self.sources().any(|source| is_within(value, source));
         let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
         let may_be_kept = |name: &str, value: &str| match value.as_bytes() {
             [b'"' | b'{' | b'[', ..] => value.len() > 2,
-            // A number of three digits is mostly the status.
+            // A number of three digits is usually the status.
             [b'-' | b'0'..=b'9', ..] => (value.len() != 3 || !STATUS_FIELDS.contains(&name)) && rest::names_code(name),
             _ => false,
         };
@@ -185,11 +186,11 @@ impl<'a> Members<'a> {
         self.body.members().any(is_path)
     }
 
-    /// Visits each field that nothing reads. The fields of the error come first, because they tell more.
+    /// Visits each field that was not read. The fields of the error come first, because they contain more.
     pub fn visit_unread<'s>(&'s self, parsed: Option<&ParsedError<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // If the shape reads nothing under `error`, an object there is a field like any other.
+        // If the shape reads nothing under `error`, an object there is an ordinary field.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
             self.each(error, of_error, parsed, take);

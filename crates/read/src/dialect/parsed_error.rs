@@ -11,7 +11,7 @@ pub use crate::framework_text::ClientMessage;
 pub(crate) struct Body<'a, 'm> {
     pub(crate) media_type: Option<&'m [u8]>,
     pub(crate) object: Object<'a>,
-    /// Its field `error`, if that is an object: half of the shapes have this field.
+    /// The field `error`, if it is an object. Half of the shapes have this field.
     pub(crate) error: Option<Object<'a>>,
 }
 
@@ -22,15 +22,15 @@ impl<'a, 'm> Body<'a, 'm> {
     }
 }
 
-/// Reads a body of one shape; returns `None` if the body has another shape.
+/// Reads a body of one shape, or returns `None` if the body has another shape.
 pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
-/// What was read from the body.
+/// The values that were read from the body.
 pub struct ParsedError<'a> {
     pub code: Option<Cow<'a, str>>,
-    /// The first text or number under a name of a code, whatever its form: rules compare it, too (R1).
+    /// The first text or number under a name of a code, in any form, because rules compare it, too (R1).
     pub raw_code: Option<Cow<'a, str>>,
-    /// What the code belongs to.
+    /// The owner of the code.
     pub code_of: CodeOf,
     /// A more general name for the error, in case the code is unknown.
     pub wider: Option<Cow<'a, str>>,
@@ -39,9 +39,9 @@ pub struct ParsedError<'a> {
     pub details: Option<Cow<'a, str>>,
     /// The issues of a validation error as a JSON array (E8), if the details do not contain them already.
     pub issues: Option<Cow<'a, str>>,
-    /// How many issues are missing from the array (R4).
+    /// The number of issues that are missing from the array (R4).
     pub more_issues: usize,
-    /// What the code means in the body's dialect.
+    /// The meaning of the code in the body's dialect.
     pub meaning: DialectCode,
     /// The part of the message that a client may get (R13).
     pub client_message: ClientMessage,
@@ -50,23 +50,24 @@ pub struct ParsedError<'a> {
     pub issues_source: Option<&'a str>,
 }
 
-/// What the code of a body belongs to.
+/// The owner of a code in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeOf {
     Error,
-    /// An issue, in which it stays.
+    /// An issue, in which the code stays.
     Issue,
-    /// The first of several errors without places. It stays in its issue, and counts for all of them (E8).
+    /// The first of several errors without places. The code stays in its issue, and is also used for all errors
+    /// together (E8).
     FirstError,
 }
 
-/// What a name means that the dialect itself defines (R2).
+/// The meaning of a name in a dialect (R2).
 #[derive(Debug, PartialEq, Eq)]
 pub enum DialectCode {
     /// The dialect does not define the name.
     Unknown,
     Code(ErrorCode),
-    /// The name stands for the code with this name: a shape of the policy defines it (R15).
+    /// The name stands for the code with this name, because a shape of the policy defines that (R15).
     Named(Box<str>),
     /// The name is a canonical code, because layers also write this shape (R15).
     Canonical,

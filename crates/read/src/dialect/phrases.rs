@@ -1,6 +1,6 @@
 //! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (R2, R3, E9).
 
-/// The phrases of error statuses, present and former. To search the crate `http` for them would take thirty times as
+/// The phrases of error statuses, present and former. A search in the crate `http` for them would take thirty times as
 /// long.
 const PHRASES: [&str; 45] = [
     "Bad Request",
@@ -55,8 +55,8 @@ pub(super) fn is_phrase(text: &str) -> bool {
     phrase_of(text).is_some()
 }
 
-/// Returns true if the text in a field for codes is such a phrase. If its letter case differs from the phrase's, it is
-/// a code.
+/// Returns true if the text in a field for codes is such a phrase. A single word whose letter case differs from the
+/// phrase's is a code.
 pub fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }

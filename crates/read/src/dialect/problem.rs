@@ -10,7 +10,7 @@ use super::parsed_error::{Body, ParsedError};
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     always_lists_issues: true,
-    // A title repeats the status, or is the message. A type and an instance are addresses of the service itself.
+    // A title repeats the status or the message. A type and an instance are addresses of the service itself.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
@@ -71,7 +71,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// Returns the documentation page of the code (E10); without one `about:blank`, RFC 9457's word for no type.
+/// Returns the documentation page of the code (E10), or else `about:blank`, which RFC 9457 defines for a problem
+/// without a type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }

@@ -32,15 +32,15 @@ pub enum Protocol {
     GraphQl,
     JsonApi,
     JsonRpc,
-    /// RFC 6749 §5.2. An error only counts as OAuth's if the request has the form of a request to an OAuth server.
+    /// RFC 6749 §5.2. An error is treated as OAuth's only if the request has the form of a request to an OAuth server.
     OAuth {
-        /// True if its description stands next to the error, or a nonce of OpenID4VCI.
+        /// True if a description, or a nonce of OpenID4VCI, stands next to the error.
         is_described: bool,
-        /// It is an error of a resource (RFC 6750 §3.1), whose clients may speak JSON-RPC.
+        /// True if it is an error of a resource (RFC 6750 §3.1), whose clients may use JSON-RPC.
         is_of_resource: bool,
     },
     Orpc,
-    /// A product whose clients understand its own form alone, in JSON or XML.
+    /// A product whose clients understand only its own form, in JSON or XML.
     Product {
         product: Product,
         is_xml: bool,
@@ -48,7 +48,7 @@ pub enum Protocol {
     Scim,
     Soap(SoapVersion),
     Trpc,
-    /// The payment that a 402 asks an agent for.
+    /// The payment that a 402 requests from an agent.
     X402,
 }
 
@@ -84,7 +84,7 @@ impl ProtocolType {
     }
 }
 
-/// Returns the protocol of a text that is not JSON. SOAP 1.1 has no media type of its own.
+/// Returns the protocol of a text that is not JSON. SOAP 1.1 has no media type that only it uses.
 pub(super) fn of_text(
     named: Option<ProtocolType>,
     media_type: Option<&[u8]>,
@@ -121,8 +121,8 @@ impl Protocol {
         }
     }
 
-    /// Returns the body that the client gets, with this message on a 5xx. `None` if the body passes unchanged (4xx) or
-    /// has no place for a message (5xx).
+    /// Returns the body that the client gets, with this message on a 5xx. Returns `None` if the body of a 4xx passes
+    /// unchanged, or if the body of a 5xx has no place for a message.
     pub fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
             Self::EventStream | Self::Product { is_xml: true, .. } => None,
@@ -141,7 +141,7 @@ pub fn names_grpc(media_type: &[u8]) -> bool {
         && matches!(media_type.get(GRPC.len()), None | Some(b'+' | b'-'))
 }
 
-/// Returns the protocol that a JSON object is in.
+/// Returns the protocol of a JSON object.
 pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
     let object = &body.object;
     if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
@@ -166,7 +166,7 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
     }
 }
 
-/// Returns the protocol of a JSON array, if it is a batch: all its elements are in that protocol.
+/// Returns the protocol of a JSON array, if it is a batch whose elements are all in that protocol.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
@@ -187,7 +187,7 @@ fn is_json_rpc(body: &Object<'_>) -> bool {
 }
 
 /// Returns true if a body is an error of oRPC, `{"json":{"defined","code","status","message"…}}`. Next to `json`, oRPC
-/// only writes `meta`.
+/// writes only `meta`.
 fn is_orpc(body: &Object<'_>) -> bool {
     let is_error = |error: Object<'_>| {
         error.raw("defined").is_some_and(|it| matches!(it.get(), "true" | "false"))
@@ -198,11 +198,11 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
-/// How many errors of a list are looked at: the first ones identify the protocol.
+/// The maximum number of errors of a list that are checked. The first ones identify the protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// Returns true if a body is GraphQL. Any API could send `errors` alone, so `data`, a place in the document or a code
-/// under `extensions` must be there as well.
+/// Returns true if a body is GraphQL. Any API could send `errors` alone, so there must also be `data`, a place in the
+/// document, or a code under `extensions`.
 fn is_graphql(body: &Object<'_>) -> bool {
     let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
     let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");

@@ -1,7 +1,9 @@
-//! What no rule has read of a 4xx: its sentences and codes stay, under their own names and in their own structure (E9).
+//! The sentences and codes of a 4xx that no rule has read. They stay, under their own names and in their own structure
+//! (E9).
 //!
-//! Lists of names choose the message of an error well, and lose what they do not know. So what is kept depends on the form
-//! of a value. Names only decide what is never kept: traces, queries, credentials, and what the client sent.
+//! Lists of names choose the message of an error well, but lose everything that is not listed. So the form of a value
+//! decides whether it is kept. Names only decide what is never kept: traces, queries, credentials, and values that the
+//! client sent.
 
 use std::borrow::Cow;
 
@@ -19,39 +21,40 @@ use super::sent_values::message_of;
 use super::tree::Node;
 use crate::message;
 
-/// The most values that are kept.
+/// The maximum number of values that are kept.
 const MAX_VALUES: usize = 8;
 
-/// The most values that are looked at: what comes behind them is data.
+/// The maximum number of values that are checked. Values after these are data.
 const MAX_TRIED: usize = 256;
 
-/// The least bytes of an issue's text by which a longer text shows that the issue was read from it.
+/// The shortest text of an issue, in bytes, that can show that a longer text contains this issue.
 const MIN_ISSUE: usize = 4;
 
-/// The most names around a value, its own included. Positions in lists do not count.
+/// The maximum number of names around a value, including its own name. Positions in lists are not counted.
 const MAX_NAMES: usize = 4;
 
 /// The name for the rest of a body that is a list.
 const LIST: &str = "errors";
 
-/// What decides whether a value may be kept, besides its name and its form.
+/// The facts that decide whether a value may be kept, in addition to its name and its form.
 pub struct RestContext<'c> {
     pub status: StatusCode,
-    /// The target of the request: what stands in it was sent.
+    /// The target of the request. The client sent everything in it.
     pub target: Option<&'c str>,
     /// The texts of the answer, in small letters.
     pub said: Vec<String>,
-    /// The parts of the body that were read whole.
+    /// The parts of the body that were read as a whole.
     pub read: Vec<&'c str>,
-    /// The part with the message, if no issue has its place: a name that is a path says what the message is about.
+    /// The part with the message, unless an issue has its place. If its name is a path, that name states what the
+    /// message is about.
     pub message: Option<&'c str>,
-    /// The texts that were read, but not sent as they stand.
+    /// The texts that were read, but not sent unchanged.
     pub withheld: Vec<&'c str>,
-    /// The part of the body whose issues the answer has (R13).
+    /// The part of the body whose issues the answer contains (R13).
     pub issues: Option<&'c str>,
     /// The texts of these issues, in small letters.
     pub issue_texts: Vec<String>,
-    /// The names that are left out at the top: the answer has them already.
+    /// Returns true for the names that are left out at the top, because the answer already has them.
     pub taken: &'c dyn Fn(&str) -> bool,
 }
 
@@ -85,7 +88,7 @@ struct Pruner<'c, 'r, 't, 'a> {
     context: &'c RestContext<'c>,
     /// The object around the value, which may repeat what the client sent.
     object: Option<Node<'t, 'a>>,
-    /// The object with the error, whose members stand at the top already.
+    /// The object with the error, whose members already are at the top.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
     decoded: Option<String>,
@@ -112,7 +115,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
     }
 
-    /// `is_in_issue`: an issue around the field was read, and this field was not.
+    /// `is_in_issue` is true if an issue around the field was read, but not this field.
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
@@ -120,7 +123,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             return None;
         }
         let is_leaf = !field.is_object() && !field.is_array();
-        // Most values are neither sentences nor codes, which shows sooner than what their names mean.
+        // Most values are neither sentences nor codes. This can be checked faster than the meaning of their names.
         if is_leaf && !may_be_kept(field, name, names == 1, self.context.status) {
             return None;
         }
@@ -189,7 +192,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             || self.context.issue_texts.iter().any(|issue| issue.contains(text.trim()) || has_issue(issue))
     }
 
-    /// Returns true if the client sent it in the target of its request.
+    /// Returns true if the client sent this text in the target of its request.
     fn is_sent(&mut self, text: &str) -> bool {
         let Some(target) = self.context.target else { return false };
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
@@ -197,16 +200,16 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     }
 }
 
-/// Returns true if an object is an issue, rather than a map from fields to texts.
+/// Returns true if an object is an issue, and not a map from fields to texts.
 fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Returns true if a field of an issue was not read with it: it is neither its place nor what was sent. Its text and
-/// its code are those of the answer. A map from fields to texts has no such field.
+/// Returns true if a field of an issue was not read with the issue: it is neither the place nor a value that was sent.
+/// The text and the code of the issue are in the answer already. A map from fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
-    // For express-validator, it is the kind of the entry.
+    // For express-validator, this value is the kind of the entry.
     let is_kind = || name == "type" && field.raw() == "\"field\"";
     let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
     field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
@@ -236,14 +239,14 @@ fn kept_text<'a>(
     sentence.or_else(|| code(name, text, is_top, status))
 }
 
-/// Returns the target of a request, with the characters that are percent-encoded, and with spaces for plus signs.
+/// Returns the target of a request with its percent-encoding decoded, and with spaces for plus signs.
 fn decoded(target: &str) -> String {
     let plain = target.replace('+', " ");
     percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
 }
 
-/// Chooses the message anew where no field has the name of one, or where the text states no more than the status, or a
-/// single word: a sentence says more, wherever it stands (R2). A word under `message` stays.
+/// Chooses another message if no field has the name of a message, or if the text states no more than the status or a
+/// single word. A sentence states more, wherever it is (R2). A word under `message` stays.
 pub(super) fn prefer_sentence<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -254,7 +257,7 @@ pub(super) fn prefer_sentence<'a>(
         return;
     }
     if parsed.issues.is_some() {
-        // The first issue says more, where no list stands beside the message.
+        // The first issue states more, if there is no list next to the message.
         let first = || written::first_message(parsed.issues.as_deref()?);
         if !tells_of_input(status) && first().is_some_and(|text| sentence(&text).is_some()) {
             parsed.message = None;
@@ -271,7 +274,7 @@ pub(super) fn prefer_sentence<'a>(
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
 }
 
-/// Returns the text in a text that is a JSON list of texts, and the number of further ones (R3).
+/// Returns the first text of a text that is itself a JSON list of texts, and the number of the other texts (R3).
 pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     let list = array(text.trim())?;
     let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
@@ -279,14 +282,14 @@ pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     Some((first.clone().into_owned(), others.len()))
 }
 
-/// Returns true if the text under this name states no more than the status, or a single word.
+/// Returns true if the text under this name states no more than the status or a single word.
 pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
 }
 
-/// Returns the first sentence of a body by its depth, then inside an error, then by its position: the message, if no
-/// field has the name of one (R2).
+/// Returns the first sentence of a body: by its depth, then inside an error, then by its position. It is the message if
+/// no field has the name of a message (R2).
 pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
     let decoded = target.map(decoded);
     let is_sent = |text: &str| {
@@ -323,8 +326,8 @@ fn collect<'t, 'a>(
     }
 }
 
-/// Returns the text as the client gets it, if it is a sentence: R3 lets it pass, and it has two words, or four letters
-/// of a script that is written without spaces.
+/// Returns the text as the client gets it, if it is a sentence. R3 must let the text pass, and it must have two words,
+/// or four letters of a script that is written without spaces.
 pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     let text = message::from_json_text(text)?;
     let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
@@ -332,14 +335,14 @@ pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     (is_sentence && !is_phrase(text.trim()) && !has_credentials(&text)).then_some(text)
 }
 
-/// Returns true if a part of a text has only letters, apart from the punctuation at its ends.
+/// Returns true if a part of a text contains only letters, apart from the punctuation at its ends.
 fn is_word(part: &str) -> bool {
     let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
     let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
     !part.is_empty() && part.chars().all(|it| it.is_alphabetic() || is_mark(it))
 }
 
-/// A letter of Han, kana, Thai, Lao, Khmer or Burmese.
+/// Returns true if a letter is of Han, kana, Thai, Lao, Khmer or Burmese.
 fn is_of_script_without_spaces(letter: char) -> bool {
     letter.is_alphabetic()
         && matches!(letter,
@@ -348,8 +351,8 @@ fn is_of_script_without_spaces(letter: char) -> bool {
             | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Returns true if a text is the name of an authentication scheme and credentials. A small word behind it begins a
-/// sentence: `Bearer tokens are required.`
+/// Returns true if a text is the name of an authentication scheme followed by credentials. A small word after the name
+/// begins a sentence instead: `Bearer tokens are required.`
 fn has_credentials(text: &str) -> bool {
     let mut parts = text.split_whitespace();
     let is_scheme =
@@ -358,8 +361,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// Returns the code as the client gets it, if the name is one of codes (R2), and the value adds to the status. A value
-/// that has not the form of a code is a text.
+/// Returns the code as the client gets it, if its name is one of codes (R2), and its value adds to the status. A value
+/// that does not have the form of a code is a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
@@ -377,7 +380,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     if is_odd { message::from_json_text(value) } else { None }
 }
 
-/// Returns true if a field of this name may have a code.
+/// Returns true if a field of this name may contain a code.
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
@@ -405,9 +408,9 @@ fn is_never_kept(name: &str) -> bool {
     let is_named = |word: &String| WORDS.split(' ').any(|known| is_one(known, word));
     match &words[..] {
         [] => true,
-        // The error of a request (Infobip).
+        // This name contains the error of a request (Infobip).
         [.., last] if matches!(&**last, "error" | "exception") && words[0] == "request" => false,
-        // Clients take it for the list of issues (E8).
+        // Clients take this name for the list of issues (E8).
         [only] if only == "issues" => true,
         [only] => {
             is_named(only)
@@ -419,7 +422,7 @@ fn is_never_kept(name: &str) -> bool {
     }
 }
 
-/// Returns the words of a name in small letters: `requestHeaders`, `set-cookie`, `HTTPStatus`.
+/// Returns the words of a name such as `requestHeaders`, `set-cookie` or `HTTPStatus`, in small letters.
 fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|it: char| !it.is_alphanumeric()).flat_map(|part| {
         let letters: Vec<char> = part.chars().collect();

@@ -1,7 +1,8 @@
-//! The RPC protocol of a request (section P), and what the request's head states about the call.
+//! The RPC protocol of a request (section P), and the facts about the call in the request's head.
 //!
-//! gRPC and gRPC-Web are recognised by their media types, Connect by its media type or by `connect-protocol-version:
-//! 1`. A GET of Connect may lack that header, and is recognised by `connect=v1` in the query.
+//! gRPC and gRPC-Web are recognised by their media types. Connect is recognised by its media type or by
+//! `connect-protocol-version: 1`. A GET of Connect may lack that header, and is then recognised by `connect=v1` in the
+//! query.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub enum Rpc {
     Web(Codec),
     /// gRPC-Web with base64 bodies (P2).
     WebText(Codec),
-    /// Connect with one message each way (P3): each message is a whole body.
+    /// Connect with one message each way (P3). Each message is a whole body.
     ConnectUnary,
     /// Connect with streams of messages, each of which has a prefix (P3).
     ConnectStream(Codec),
@@ -41,7 +42,7 @@ pub enum Codec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub rpc: Rpc,
-    /// How long the client waits for the whole call. A malformed time-out counts as none.
+    /// The time that the client waits for the whole call. A malformed timeout is ignored.
     pub timeout: Option<Duration>,
 }
 
@@ -55,14 +56,14 @@ pub struct CallHeaders<'h> {
 }
 
 impl<'h> CallHeaders<'h> {
-    /// Collects them from a request's head.
+    /// Collects the headers from a request's head.
     pub fn scan(headers: &'h HeaderMap) -> Self {
         let mut call = Self::default();
         headers.iter().for_each(|(name, value)| call.note(name, value));
         call
     }
 
-    /// The same, for a request whose only such header is this content type.
+    /// Collects the headers of a request whose only such header is this content type.
     #[inline]
     pub fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
@@ -80,10 +81,10 @@ impl<'h> CallHeaders<'h> {
         }
     }
 
-    /// Returns the call that the request is; `None` if it is plain HTTP.
+    /// Returns the call that the request makes, or `None` if it is plain HTTP.
     #[inline]
     pub fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
-        // A HEAD request counts as a GET (E5).
+        // A HEAD request is treated as a GET (E5).
         let is_get = || matches!(*method, Method::GET | Method::HEAD);
         let connect = self.connect || self.rpc.is_none() && is_get() && is_connect_get(uri);
         let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
@@ -99,7 +100,7 @@ impl<'h> CallHeaders<'h> {
 impl Rpc {
     /// Returns the protocol of a body with this media type.
     pub fn of_media_type(value: &[u8]) -> Option<Self> {
-        // The media type that nearly every client and server of gRPC sends.
+        // Nearly every client and server of gRPC sends this media type.
         if value == b"application/grpc" {
             return Some(Self::Grpc(Codec::Unspecified));
         }
@@ -124,8 +125,8 @@ impl Rpc {
         }
     }
 
-    /// Returns true if this media type may be a call's. It checks only the byte behind the slash; white space may come
-    /// before the type.
+    /// Returns true if this media type may be that of a call. It checks only the byte after the slash. White space may
+    /// come before the type.
     #[inline]
     pub fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
@@ -150,7 +151,7 @@ impl Rpc {
         }
     }
 
-    /// Returns true if the body is a sequence of messages, each with its length before it.
+    /// Returns true if the body is a sequence of messages, each after its length.
     pub const fn is_framed(self) -> bool {
         !matches!(self, Self::ConnectUnary)
     }
@@ -170,8 +171,8 @@ impl Rpc {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// Returns the form of a response, if its media type is of this protocol. The encoding of its messages may differ.
-    /// gRPC-Web in base64 may be answered in binary, because `accept` may have requested that.
+    /// Returns the form of a response, if its media type belongs to this protocol. The encoding of its messages may
+    /// differ. gRPC-Web in base64 may be answered in binary, because `accept` may have requested that.
     pub fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -196,7 +197,7 @@ impl Codec {
     }
 }
 
-/// Returns true if a GET is Connect's: its message is in the query, and no header names the protocol.
+/// Returns true if a GET is a call of Connect: its message is in the query, and no header names the protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)
@@ -211,7 +212,7 @@ fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// Parses a time-out: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
+/// Parses a timeout: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
 fn parse_grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;

@@ -1,5 +1,4 @@
-//! Removes from a text the value that the client sent (R13, E9). Often the same value is next to the
-//! text.
+//! Removes the value that the client sent from a text (R13, E9). Often the same value is next to the text.
 
 use std::borrow::Cow;
 
@@ -11,12 +10,12 @@ use crate::dialect::tree::Node;
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// Takes the place of a value while the sentence around it is parsed, because the value may look like a part of the
+/// This replaces a value while the sentence around it is parsed, because the value may look like a part of the
 /// sentence.
 const MASK: &str = "\u{fffd}";
 
 /// Returns the part of a text that may reach the client. It lacks the value next to the text, if the text quotes that
-/// or begins with it. It also lacks values that only the sentence quotes.
+/// value or begins with it. It also lacks values that are only in the sentence, in quotes.
 pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));

@@ -12,7 +12,7 @@ use crate::code::{self, CodeSet, ErrorCode, Retry};
 use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
-/// Reads no body: envelopes are read before the shapes are tried.
+/// This constant reads no body, because envelopes are read before the shapes are tried.
 pub(super) const FORM: DialectSpec = DialectSpec {
     always_lists_issues: true,
     ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out))
@@ -29,8 +29,8 @@ pub struct Envelope<'a> {
     pub advice: Advice,
 }
 
-/// Parses an envelope. It has a code in the canonical form (E2; a code of the catalogue may be in capitals), a message
-/// and a request id (E7).
+/// Parses an envelope. It must have a code in the canonical form (E2), a message and a request id (E7). A code of the
+/// catalogue may also be in capitals.
 pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<'a>> {
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
@@ -46,7 +46,7 @@ pub fn read_advice(error: &Object<'_>) -> Advice {
     Advice { retry, docs: docs.map(|docs| docs.into_owned().into()) }
 }
 
-/// Returns the canonical code of this name, and whether the catalogue or the policy has it.
+/// Returns the canonical code of this name, and true if the code is in the catalogue or the policy.
 pub fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
     if code::is_well_formed(name.as_bytes()) {
         return match codes.find(name) {
@@ -62,7 +62,8 @@ fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
     write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
-/// Returns the body: compact, with its fields in order, and with unchanged details (E1). `message` is already clean.
+/// Returns the body, which is compact and has its fields in order. The details are unchanged (E1). `message` is already
+/// clean.
 pub fn write(
     code: &str,
     message: &str,
@@ -70,7 +71,7 @@ pub fn write(
     advice: &WrittenAdvice<'_>,
     request_id: &[u8],
 ) -> Vec<u8> {
-    // The exact size if nothing needs escaping: `Bytes` takes over a full `Vec` without another allocation.
+    // This is the exact size if nothing needs escaping. `Bytes` takes over a full `Vec` without another allocation.
     const FRAME: usize = r#"{"error":{"code":"","message":""},"request_id":""}"#.len();
     const DETAILS: usize = r#","details":"#.len();
     const RETRY: usize = r#","retry":"""#.len();

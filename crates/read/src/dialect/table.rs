@@ -1,4 +1,4 @@
-//! The table of shapes. Those that can be written have a row each; the others are only parsed.
+//! The table of shapes. A shape that can be written has a row of its own. The others are only parsed.
 //!
 //! A row defines the variants of [`Dialect`] and [`Shape`] with their docs, and refers to the constant in the dialect's
 //! file, which has everything else.
@@ -15,9 +15,9 @@ macro_rules! shapes {
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
-        /// The shape that errors are written in on a route (R2, R12): `dialect` in the policy file.
+        /// The shape in which errors are written on a route (R2, R12): `dialect` in the policy file.
         ///
-        /// [`Dialect::Standard`] is the default: the canonical envelope.
+        /// [`Dialect::Standard`], the canonical envelope, is the default.
         ///
         /// ```
         /// use tower_error_envelope::policy::Dialect;
@@ -78,7 +78,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// Returns the dialect's spec; `None` for a shape that is only parsed, never written.
+            /// Returns the dialect's spec, or `None` for a shape that is only parsed and never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
@@ -90,7 +90,7 @@ macro_rules! shapes {
     };
 }
 
-// The order in which the shapes are tried: if two fit a body, the first one has the more specific signs.
+// The shapes are tried in this order. If two fit a body, the first one has the more specific signs.
 shapes! {
     /// The canonical envelope.
     Standard: super::standard::FORM,
@@ -141,7 +141,7 @@ shapes! {
 
 impl Shape {
     /// Returns true if a code in this shape may be one of the catalogue, whatever the status is. Google's names are
-    /// gRPC's, of which one is in the catalogue as well: `NOT_FOUND`.
+    /// those of gRPC, of which only `NOT_FOUND` is also in the catalogue.
     pub const fn has_codes(self) -> bool {
         #[cfg(feature = "foreign")]
         if matches!(self, Self::Google) {
@@ -194,13 +194,13 @@ impl Deref for DialectName {
 }
 
 impl Dialect {
-    /// Returns the dialect at this index: the built-in ones come first, then those of the policy.
+    /// Returns the dialect at this index. The built-in dialects come first, then those of the policy.
     pub fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
 
-    /// Returns true if errors can be written in this dialect: a shape of the policy needs a template for that.
+    /// Returns true if errors can be written in this dialect. A shape of the policy needs a template for that.
     pub const fn is_written(self) -> bool {
         match self {
             Self::Custom(shape) => shape.is_written(),

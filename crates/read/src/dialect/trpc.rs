@@ -15,7 +15,7 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
-/// Parses the body because of `protocols = "rewrite"`. The code is in its `data`.
+/// Parses the body because of `protocols = "rewrite"`. The code is in the field `data`.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let parse = |error: &Object<'a>| Some((error.object("data")?.words("code"), error.words("message")));
     let (code, message) = inside(body.error.as_ref()?, parse)??;
@@ -54,7 +54,8 @@ mod tests {
             (format!(r#"{{"stack":"","error":{{"message":"m","code":-32009,{DATA}}}}}"#), false),
             (format!(r#"{{"error":{{"message":"m","code":32009,{DATA}}}}}"#), false),
             (format!(r#"{{"error":{{"message":1,"code":-32009,{DATA}}}}}"#), false),
-            // A part that a 5xx would lose is no sign, so that a second layer can read what the first one wrote (E7).
+            // A part that is lost on a 5xx must not be a sign, so that a second layer can read what the first layer
+            // wrote (E7).
             (r#"{"error":{"message":"m","code":-32603,"data":{"code":"NO NAME","httpStatus":500}}}"#.to_owned(), false),
             (r#"{"error":{"message":"m","code":-32009}}"#.to_owned(), false),
             (r#"{"error":{"message":"m","code":-32009,"data":{"code":"X"}}}"#.to_owned(), false),

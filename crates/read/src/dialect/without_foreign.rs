@@ -1,5 +1,5 @@
-//! Without the feature `foreign`: reads the code, the message and the details where most services have them, in the body or in
-//! its field `error` (R2).
+//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. It reads the code, the message
+//! and the details where most services have them: in the body, or in its field `error` (R2).
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -58,7 +58,7 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
     (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
 }
 
-/// Reads the issues that the message states, and removes from it what the client sent (R13).
+/// Reads the issues that the message states, and removes the values that the client sent from it (R13).
 fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
     if let Some((text, more)) = parsed.message.as_deref().and_then(rest::text_of_list) {
         (parsed.message, parsed.more_issues) = (Some(text.into()), more);
@@ -71,17 +71,17 @@ fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
     parsed.client_message = client_message;
 }
 
-/// No policy has a shape without the feature `foreign`.
+/// Returns `None`, because no policy has a shape without the feature `foreign`.
 pub(super) fn read_custom_array<'a>(_: &[&'a RawValue], _: &[CustomShape]) -> Option<Foreign<'a>> {
     None
 }
 
-/// Lists of issues are read by their structure alone.
+/// Returns `None`, because lists of issues are only read by their structure, which needs the feature `foreign`.
 pub(super) fn read_list<'a>(_: &'a str, _: bool, _: StatusCode) -> Option<Foreign<'a>> {
     None
 }
 
-/// The shapes of a policy (R15): there are none.
+/// The shapes of a policy (R15), of which there are none.
 pub mod custom {
     use crate::dialect::form::DialectSpec;
 

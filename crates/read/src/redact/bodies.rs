@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::json::json;
 use super::{Strictness, text};
 
-/// Returns a UTF-8 body without anything that looks like a credential. `None` if nothing was removed, or if the body is
-/// not text. JSON stays valid JSON, even in the events of an event stream.
+/// Returns a UTF-8 body without anything that looks like a credential. Returns `None` if nothing was removed, or if the
+/// body is not text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -69,7 +69,7 @@ struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// Returns the first line, and the lines behind it.
+    /// Returns the first line, and the lines after it.
     fn split(lines: &'b str) -> (Self, &'b str) {
         let length = lines.find(['\r', '\n']).unwrap_or(lines.len());
         let (line, behind) = lines.split_at(length);
@@ -100,7 +100,7 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
 }
 
 /// Returns the data of an event with several lines, if a secret spans more than one of them. JSON becomes one line.
-/// `None` if the lines can be redacted one by one.
+/// Returns `None` if each line can be redacted on its own.
 fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();

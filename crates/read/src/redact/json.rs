@@ -10,7 +10,7 @@ use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
-/// Fields that have the name of another value, which is next to it. Those of places count as well.
+/// Fields that contain the name of another value, which is next to the field. Fields for places have the same effect.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -26,8 +26,8 @@ pub struct RedactedJson {
     pub is_cut: bool,
 }
 
-/// Removes credentials from an object or an array. `None` if the text is neither, or becomes invalid before its end. If
-/// `whole` is false, the text may be incomplete.
+/// Removes credentials from an object or an array. Returns `None` if the text is neither, or becomes invalid before its
+/// end. If `whole` is false, the text may be incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};
@@ -66,8 +66,8 @@ pub fn json(text: &str, whole: bool, strictness: Strictness) -> Option<RedactedJ
 
 type Edit = (Range<usize>, String);
 
-/// Applies the edits. If one edit is inside another, the outer one counts; if two are for the same value, the later
-/// one.
+/// Applies the edits. If one edit is inside another, only the outer one is applied. If two edits are for the same
+/// value, only the later one is applied.
 fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
     edits.reverse();
     edits.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns true if the next value is to be removed, because it belongs to the name of a credential.
+    /// Returns true if the next value must be removed, because it belongs to the name of a credential.
     fn is_credential(&self) -> bool {
         let Some(level) = self.levels.last() else { return false };
         let is_strict = self.strictness == Strictness::Strict;
@@ -217,8 +217,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Returns true if a number may be a card's. For a client it stays a number, because a time or an id may look like
-    /// a card.
+    /// Returns true if a number may be that of a card. In a text for a client it stays, because a time or an id may
+    /// look like a card.
     fn is_card(&self, number: &str) -> bool {
         let is_strict = self.strictness == Strictness::Strict;
         is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
@@ -295,7 +295,7 @@ impl<'a> Reader<'a> {
         } else if level.has_place {
             self.texts.truncate(level.first_text);
         }
-        // {"loc": ["body", "password"], "input": …}
+        // An example is `{"loc": ["body", "password"], "input": …}`.
         let ends_with_name = if level.is_object {
             level.names_credential
         } else {
@@ -318,7 +318,7 @@ impl<'a> Reader<'a> {
         self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
 
-    /// Redacts the texts of an issue about a credential: they are messages about it.
+    /// Redacts the texts of an issue about a credential, because they are messages about it.
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
             let about = words::words_about_in_message(&text);
@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same, for issues that the text breaks off in.
+    /// Redacts the texts of issues that are incomplete because the text breaks off.
     fn redact_open_issues(&mut self) {
         while let Some(level) = self.levels.pop() {
             if level.has_credential_place {
@@ -338,7 +338,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes a text that names a credential, because the value may follow, or be next to it.
+    /// Notes a text that names a credential, because the value may follow it or be next to it.
     fn note_credential_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_credential_name(&text);
@@ -389,8 +389,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Returns true if a text is the value of the credential that the text before it in a list names. In lists of names, it
-/// is a word.
+/// Returns true if a text is the value of the credential that the text before it in a list names. In a list of names,
+/// the text is a word instead.
 fn is_value_of(name: &str, text: &str) -> bool {
     if name::is_flag(name) {
         return text.contains(':');

@@ -1,4 +1,4 @@
-//! An object or an array in JSON, and what the names in it mean.
+//! An object or an array in JSON, and the meaning of the names in it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,33 +10,33 @@ use crate::field_names::{PLACES, PLACES_OF_DATA, is_code_name, is_text_or_code};
 pub(super) struct Level<'a> {
     pub(super) start: usize,
     pub(super) is_object: bool,
-    /// It is in the value of a credential.
+    /// True if it is in the value of a credential.
     pub(super) is_in_credential: bool,
-    /// Its texts may be messages.
+    /// True if its texts may be messages.
     pub(super) has_messages: bool,
-    /// In an object, the name of the next value.
+    /// The name of the next value, in an object.
     pub(super) name: Cow<'a, str>,
-    /// The meaning of that name; in an array, of the name of the array.
+    /// The meaning of that name. In an array, this is the meaning of the array's name.
     pub(super) meaning: Meaning,
-    /// In an array, the text before the next one, if it names a credential.
+    /// The previous text in an array, if it names a credential.
     pub(super) previous_name: Option<Cow<'a, str>>,
-    /// A field names a credential, so what the client sent is the value of that credential.
+    /// True if a field names a credential. Values that the client sent are then values of that credential.
     pub(super) names_credential: bool,
     pub(super) sent: Vec<Range<usize>>,
-    /// All its texts belong to an issue, whatever their names are, as in class-validator's constraints.
+    /// True if all its texts belong to an issue, whatever their names are, as in the constraints of class-validator.
     pub(super) has_texts: bool,
-    /// The last step of a path names a credential.
+    /// True if the last step of a path names a credential.
     pub(super) ends_with_credential: bool,
-    /// A field has the place of an issue.
+    /// True if a field contains the place of an issue.
     pub(super) has_place: bool,
-    /// That place is one of a credential.
+    /// True if that place is the place of a credential.
     pub(super) has_credential_place: bool,
     /// The number of issues' texts that came before it.
     pub(super) first_text: usize,
 }
 
 impl Level<'_> {
-    /// Notes the place of an issue. A name that data may also have only counts under an error field, unless it is a
+    /// Notes the place of an issue. A name that data may also have is used only under an error field, unless it is a
     /// path that is an array.
     pub(super) fn note_place(&mut self, is_credential: bool, is_list: bool) {
         let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
@@ -45,15 +45,15 @@ impl Level<'_> {
     }
 }
 
-/// What a name means for its values. An array inherits it from its own name; it is stored because both the name and the
-/// array may be long.
+/// The meaning of a name for its values. An array inherits it from the array's name. It is stored because both the name
+/// and the array may be long.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meaning {
-    /// Numbers under it are amounts, not credentials.
+    /// True if numbers under the name are amounts and not credentials.
     pub(super) is_measure: bool,
-    /// Texts below it are messages.
+    /// True if texts below the name are messages.
     pub(super) is_error: bool,
-    /// Texts under it belong to an issue.
+    /// True if texts under the name belong to an issue.
     pub(super) is_text: bool,
 }
 
@@ -69,13 +69,13 @@ pub(super) fn is_place(name: &str) -> bool {
     PLACES.contains(&name)
 }
 
-/// Returns true if a field has errors, so that the texts below it are messages.
+/// Returns true if a field contains errors, so that the texts below it are messages.
 fn is_error(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["error", "violation", "issue", "problem", "invalid"].iter().any(|word| name.contains(word))
 }
 
-/// Returns true if the texts under a field belong to an issue, although the name is not the one of a single text.
+/// Returns true if the texts under a field belong to an issue, although its name is not that of a single text.
 fn is_message(name: &str) -> bool {
     const LONGEST: usize = 64;
 

@@ -1,12 +1,12 @@
-//! Removes credentials from texts: for the errors page, and for clients on routes with `redact = true` (rule R17).
+//! Removes credentials from texts, for the errors page, and for clients on routes with `redact = true` (rule R17).
 //!
 //! 1. It removes the values of fields and headers whose names mark them as credentials: in JSON, in other notations,
 //!    and in sentences.
-//! 2. It removes everything that looks like a credential, whatever its name: `Bearer` and `Basic`, JSON Web Tokens,
-//!    keys with the prefix of a known service, private keys, hashes of passwords, passwords in URLs and command lines,
-//!    and numbers of cards. It also removes e-mail addresses.
-//! 3. It reads a text as its reader does: percent-encoding, escapes, no-break spaces and full-width letters hide nothing.
-//!    What it leaves keeps its spelling.
+//! 2. It removes everything that looks like a credential, under any name. This includes `Bearer` and `Basic`, JSON Web
+//!    Tokens, keys with the prefix of a known service, private keys, hashes of passwords, passwords in URLs and command
+//!    lines, and numbers of cards. It also removes e-mail addresses.
+//! 3. It reads a text as its reader does, so percent-encoding, escapes, no-break spaces and full-width letters hide
+//!    nothing. The text that it leaves keeps its spelling.
 //!
 //! There is one set of rules. [`Strictness`] decides about uncertain cases.
 
@@ -30,7 +30,7 @@ pub use self::rules::TAKEN;
 pub use self::text::{is_telling_parameter, prepare, text, text_noting};
 pub use self::tokens::end_of_string;
 
-/// What to do with a text that may or may not be a secret.
+/// The treatment of a text that may or may not be a secret.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -43,9 +43,9 @@ pub use self::tokens::end_of_string;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// Remove it. Also remove data of the client that an error repeats (`input`, `value`, `received`). This is for a
-    /// page that shows the form of errors, not their values.
+    /// Remove the text. Also remove data of the client that an error repeats (`input`, `value`, `received`). This is
+    /// for a page that shows the form of errors and not their values.
     Strict,
-    /// Keep it, if it looks like words about a credential: clients need to learn what is wrong with a password.
+    /// Keep the text if it looks like words about a credential. Clients need to learn what is wrong with a password.
     Readable,
 }

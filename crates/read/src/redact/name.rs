@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Parts that mark a name. A `-` represents a word separator, or nothing. The rules for texts search for the same
+/// Parts that mark a name. A `-` stands for a word separator, or for nothing. The rules for texts search for the same
 /// parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
@@ -15,29 +15,29 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// The same in other scripts, which have no ASCII letter case.
+/// Parts that mark a name in other scripts, which have no ASCII letter case.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
 /// Parts that mark a name, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Names that only mark a credential as a whole; they count in texts as well.
+/// Names that mark a credential only as a whole. They are used in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Words that mark a name if they are its last one; they count in texts as well, as in `smtp_pass`.
+/// Words that mark a name if they are its last word. They are used in texts as well, as in `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
-/// Further names that only mark a credential as a whole.
+/// Further names that mark a credential only as a whole.
 const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
-/// Headers with credentials. In a list, the text behind such a name is always its value.
+/// Headers with credentials. In a list, the text after such a name is always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
     privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
 
-/// Parameters of a URL or a form whose values are removed, whatever they look like. Elsewhere `code`, `key` and `state`
-/// are ordinary names.
+/// Parameters of a URL or a form whose values are always removed. Elsewhere, `code`, `key` and `state` are ordinary
+/// names.
 pub(super) const PARAMETERS: &str = "code key token state session sig signature";
 
 /// Names of fields in which an error repeats what a client sent.
@@ -51,7 +51,7 @@ const MEASURES: &str =
 /// Last words of names whose values are kinds of credentials.
 const KINDS: &str = "type kind";
 
-/// The longest name; a longer text is not one.
+/// The longest name. A longer text is not a name.
 const LONGEST: usize = 64;
 
 /// Returns true if the value of a field or header with this name is a credential.
@@ -68,7 +68,7 @@ pub(super) fn is_telling(name: &str) -> bool {
             || has_word(LAST_WORDS, last_word(name)))
 }
 
-/// Returns true if the value under this name is something that a client sent.
+/// Returns true if the value under this name was sent by a client.
 pub(super) fn is_sent(name: &str) -> bool {
     has_word(SENT, &plain(name))
 }
@@ -78,8 +78,8 @@ pub(super) fn is_credential_name(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
-/// Returns true if a text that contains the name of a credential was chosen by a user, such as `Password123`, and is
-/// not a name. A name has no such signs, and has digits only in a separate word: `sha256_password`.
+/// Returns true if a user chose a text that contains the name of a credential, such as `Password123`. Such a text is
+/// not a name. A name has no such signs, and has digits only in a separate word, as in `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 
@@ -98,12 +98,12 @@ pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
 
-/// Returns true if a text is an option of a command that takes a user and a password: `["curl", "-u", …]`.
+/// Returns true if a text is an option of a command whose value is a user and a password: `["curl", "-u", …]`.
 pub(super) fn is_flag(text: &str) -> bool {
     matches!(text, "-u" | "--user" | "--proxy-user")
 }
 
-/// Returns true if numbers under this name are amounts, not credentials: `max_tokens`.
+/// Returns true if numbers under this name are amounts and not credentials, as in `max_tokens`.
 pub(super) fn is_measure(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
@@ -112,12 +112,12 @@ pub(super) fn is_measure(name: &str) -> bool {
     has_word(MEASURES, last) || last.to_ascii_lowercase().ends_with("tokens")
 }
 
-/// Returns true if values under this name are kinds of credentials: `token_type`.
+/// Returns true if values under this name are kinds of credentials, as in `token_type`.
 pub(super) fn is_kind(name: &str) -> bool {
     name.len() <= LONGEST && has_word(KINDS, last_word(name))
 }
 
-/// Returns the last word of a name, such as in `userPass` and `DB_PASS`.
+/// Returns the last word of a name, such as `Pass` in `userPass` and `PASS` in `DB_PASS`.
 fn last_word(name: &str) -> &str {
     let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
     let name = name.rsplit(|it: char| !it.is_alphanumeric()).next().unwrap_or_default();
@@ -126,7 +126,7 @@ fn last_word(name: &str) -> &str {
     if big == 0 { &name[small..] } else { &name[name.len() - big..] }
 }
 
-/// Returns true if a list has this word, in any letter case.
+/// Returns true if a list contains this word, in any letter case.
 pub(super) fn has_word(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(word))
 }

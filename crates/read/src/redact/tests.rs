@@ -1,4 +1,5 @@
-//! Texts of errors as people reported them in public, with other secrets: no secret is left, and ordinary words stay.
+//! Texts of errors that people reported in public, with other secrets. No secret may be left, and ordinary words must
+//! stay.
 
 mod exact;
 mod parameters;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use super::text::tests::unfiltered;
 use super::{Strictness, body, text};
 
-/// Each text is replaced by the one beside it, which then stays as it is, as ordinary texts do.
+/// Asserts that each text is replaced by the one next to it. That text and ordinary texts must then stay unchanged.
 fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     let stay = replaced.iter().map(|(_, left)| left).chain(ordinary).map(|stays| (*stays, *stays));
     let wrong = replaced.iter().copied().chain(stay).filter_map(|(sent, expected)| {
@@ -20,7 +21,7 @@ fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
 }
 
-/// What a client would get; a secret is any text with `s3cret`, or as it is named.
+/// Texts, and a part that a client still gets. A secret is any text with `s3cret`, or the text that is named.
 const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.
     (
@@ -91,10 +92,10 @@ const SECRETS: [(&str, &str); 47] = [
     ("cannot open jdbc:oracle:thin:scott/s3cret@db.example:1521:x", "jdbc:oracle:thin:[redacted]@db.example"),
     ("GET /proxy?to=https%3A%2F%2Fada%3As3cret%40host.example%2Fa failed", "%40host.example%2Fa failed"),
     ("to=https%253A%252F%252Fada%253As3cret%2540host", "%2540host"),
-    // Characters without a width, and of a direction.
+    // These texts contain characters without a width, or characters of a direction.
     ("login failed, pass\u{200b}word=s3cret", "login failed"),
     ("login failed, \u{202e}to\u{2060}ken\u{202c}: s3cret-4711", "login failed"),
-    // Events whose data has several lines.
+    // These are events whose data has several lines.
     (
         "event: error\ndata: {\"password\":\ndata: \"s3cret\"}\n\n",
         "event: error\ndata: {\"password\":\"[redacted]\"}\n\n",
@@ -256,7 +257,7 @@ fn r17_time_of_the_longest_bodies() {
     }
 }
 
-/// What a body may consist of, over and over.
+/// The units of which a body may consist, over and over.
 const UNITS: [&str; 94] = [
     "é @ ",
     "é password ",
@@ -354,7 +355,7 @@ const UNITS: [&str; 94] = [
     "code=a&b=",
 ];
 
-/// The texts that begin with what is long, and go on with something else.
+/// Texts that begin with something long, and continue with something else.
 const BEGINNINGS: [(&str, &str, &str); 8] = [
     ("{\"password", "a", "\":[1,1]}"),
     ("{\"\\u0061", "a", "\":[[{},[]]]}"),
@@ -396,7 +397,7 @@ fn r17_time_grows_with_the_body() {
     assert_eq!(slow.join("\n"), "");
 }
 
-/// The times, if one is more than three times that of half the body.
+/// Returns the times if one is more than three times that of half the body.
 #[allow(clippy::disallowed_methods, reason = "it is about time")]
 fn steep(name: &str, of_size: &dyn Fn(usize) -> String) -> Option<String> {
     const FLOOR: u128 = 50;

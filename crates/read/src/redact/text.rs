@@ -11,11 +11,11 @@ use super::rules::{self, TAKEN, With, rules};
 use super::view::{View, is_hidden};
 use super::{Strictness, card, keys, name, words};
 
-/// The fewest digits that a card number has.
+/// The fewest digits of a card number.
 const FEWEST_DIGITS: usize = 13;
 
-/// A quick check whether a text may contain a match. A text that is just a name hardly ever does, so only many digits
-/// and the beginnings of keys are searched for in it: an error must not cost much.
+/// Returns true if a text may contain a match. This is a quick check, because an error must not cost much. A text that
+/// is just a name hardly ever contains a match, so only many digits and the beginnings of keys are searched for in it.
 fn is_suspect(text: &str) -> bool {
     static BEGINNINGS: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
@@ -26,7 +26,7 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients now, which takes some milliseconds. Otherwise the first error does it.
+/// Compiles the rules for clients now, which takes some milliseconds. Otherwise the first error compiles them.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
@@ -38,7 +38,7 @@ pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
 }
 
-/// Like [`text`], but calls `note` with each part that is removed.
+/// Does the same as [`text`], but calls `note` with each part that is removed.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, text_noting};
@@ -76,10 +76,10 @@ pub fn is_telling_parameter(name: &str) -> bool {
     name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
-/// Applies the rules to a text as its reader reads it, and then to each word that is percent-encoded, as a text of its
-/// own. So what separates words and parameters outside of an encoding ends no value inside of it, and the other way round.
+/// Applies the rules to a text as its reader reads it. Then applies them to each percent-encoded word as a separate
+/// text. A separator outside of an encoding thus does not end a value inside of it, and the other way round.
 fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str) -> Cow<'r, str>) -> Cow<'t, str> {
-    /// A URL in a URL in a URL.
+    /// A URL may be in a URL that is itself in a URL.
     const DEEPEST: usize = 3;
 
     static WORDS: LazyLock<Option<Regex>> =
@@ -115,7 +115,7 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
     text
 }
 
-/// Returns true if a text has the beginning of any rule's match. All beginnings are searched for at once.
+/// Returns true if a text contains the beginning of any rule's match. All beginnings are searched for at once.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -159,7 +159,7 @@ impl With {
             }
             Self::Scheme if is_no_credential(group(1), group(3), strictness) => whole.to_owned(),
             Self::Scheme => taken(&format!("{}{}", group(1), group(2)), group(3), ""),
-            // The message of a parser.
+            // This is the message of a parser.
             Self::Word | Self::MadeUp | Self::Line | Self::Quoted | Self::Listed if found.get(1).is_none() => {
                 whole.to_owned()
             }
@@ -197,7 +197,8 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Returns true if a word is what `Basic` sends: a user and a password in base64, perhaps with letters only.
+/// Returns true if a word may come after `Basic`. It is a user and a password in base64, which may consist of letters
+/// only.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
@@ -212,20 +213,20 @@ fn is_measure(name: &str, value: &str) -> bool {
     }
 }
 
-/// Returns true if a name and a value together are a scope: `tokens:write`.
+/// Returns true if a name and a value together are a scope, as in `tokens:write`.
 fn is_scope(name: &str, value: &str) -> bool {
     let is_of_many = ["tokens:", "secrets:", "credentials:"].iter().any(|many| name.ends_with(many));
     is_of_many && words::is_plain(unquoted(value.split_whitespace().next().unwrap_or_default()))
 }
 
-/// Returns true if a value is the kind of a credential: `token_type: MAC`.
+/// Returns true if a value is the kind of a credential, as in `token_type: MAC`.
 fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Right behind the name of a
-/// credential it must be a word about credentials. Behind `in` it may be several words:
-/// `column 'token' in 'field list'`.
+/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly after the name of a
+/// credential, it must be a word about credentials. After `in`, it may be several words, as in `column 'token' in
+/// 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
@@ -235,8 +236,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Returns true if a text in a list stays. Behind the name of a header comes its value; behind any other name, another
-/// name may come.
+/// Returns true if a text in a list stays. The value of a header comes after the header's name. After any other name,
+/// another name may come.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

@@ -1,10 +1,10 @@
-//! Takes the tokens off a JSON text, one after the other. A token that is cut off may be half of a credential.
+//! Takes the tokens off a JSON text, one after the other. An incomplete token may be half of a credential.
 
 use std::borrow::Cow;
 
 use crate::json::{end_of_quoted, end_of_value};
 
-/// Why there is no token to take off.
+/// The reason why there is no token to take off.
 pub(super) enum Stop {
     /// The text is not JSON.
     Malformed,

@@ -1,8 +1,7 @@
-//! What the reader of a text makes of its letters: a secret may be written with escapes, no-break spaces or full-width
-//! letters.
+//! A text as its reader understands it. A secret may be written with escapes, no-break spaces or full-width letters.
 //!
-//! The rules search the view. What they leave is given back as the text spells it, so that XML stays XML, and a line
-//! stays a line.
+//! The rules search this view. The parts that they leave are returned in the spelling of the text, so that XML stays
+//! XML, and a line stays a line.
 
 use super::rules::TAKEN;
 use super::words;
@@ -11,13 +10,13 @@ use super::words;
 pub(super) struct View<'t> {
     spelling: &'t str,
     pub(super) text: String,
-    /// Where the spelling of each byte of `text` begins.
+    /// The position at which the spelling of each byte of `text` begins.
     starts: Vec<usize>,
 }
 
 impl<'t> View<'t> {
-    /// Returns the text with those escapes decoded that never separate anything: letters, digits and what is not ASCII.
-    /// `None` if the text has no such letters.
+    /// Returns the text with some escapes decoded: those that never separate anything, such as letters, digits and
+    /// characters outside ASCII. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
             matches!(it, '%' | '\\') || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
@@ -62,7 +61,7 @@ impl<'t> View<'t> {
             if at > 0 {
                 spelled.push_str(TAKEN);
             }
-            // What is kept has kept its order. If it also occurs earlier, in a secret, it is the same text.
+            // The kept parts are still in their order. If a part also occurs earlier, in a secret, it is the same text.
             if let Some(found) = self.text[end..].find(kept) {
                 let start = end + found;
                 end = start + kept.len();
@@ -73,7 +72,7 @@ impl<'t> View<'t> {
     }
 }
 
-/// A character without a width, or one that sets the direction.
+/// Returns true if a character has no width, or sets the direction of text.
 pub(super) fn is_hidden(it: char) -> bool {
     matches!(it, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
         || matches!(it, '\u{2060}'..='\u{2069}')
@@ -97,24 +96,24 @@ fn percent(text: &str) -> Option<(char, usize)> {
     None
 }
 
-/// Returns the character that `\u00…` or `\x…` stands for. No quote is decoded, because an escaped one must not end a
-/// value.
+/// Returns the character that `\u00…` or `\x…` stands for. A quote is not decoded, because an escaped quote must not
+/// end a value.
 fn backslash(text: &str) -> Option<(char, usize)> {
-    /// What JSON in JSON in JSON in JSON has.
+    /// The maximum number of backslashes before the `u`, as in JSON in JSON in JSON in JSON.
     const MOST: usize = 15;
 
     let slashes = text.bytes().take(MOST).take_while(|byte| *byte == b'\\').count();
     let digits = text[slashes..].strip_prefix("u00").or_else(|| text[slashes..].strip_prefix('x'))?;
     let read = char::from(u8::from_str_radix(digits.get(..2)?, 16).ok()?);
-    // Go writes `&` so, and Gson `=`.
+    // Go writes `&` in this way, and Gson writes `=`.
     let is_decoded = read.is_ascii_alphanumeric() || "-_&=?\u{a0}".contains(read);
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
 }
 
-/// Returns the character that the rules know. `behind` is the text behind it.
+/// Returns the character that the rules know for this one. `behind` is the text after it.
 fn fold(read: char, behind: &str) -> Option<char> {
     match read {
-        // Chinese and Japanese have this colon before sentences, which the rules cannot tell from a secret.
+        // Chinese and Japanese have this colon before sentences, which the rules cannot distinguish from a secret.
         '：' if !is_value(behind) => Some(read),
         '！'..='～' => char::from_u32(u32::from(read) - u32::from('！') + u32::from('!')),
         '\u{85}' | '\u{2028}' | '\u{2029}' => Some(read),
@@ -123,7 +122,7 @@ fn fold(read: char, behind: &str) -> Option<char> {
     }
 }
 
-/// Returns true if a text begins with a word in ASCII, perhaps in full width, that is not about a credential.
+/// Returns true if a text begins with a word in ASCII (or in full width) that is not about a credential.
 fn is_value(text: &str) -> bool {
     let is_ascii = |it: char| it.is_ascii_graphic() || matches!(it, '！'..='～') && it.is_alphanumeric();
     let text = text.trim_start();

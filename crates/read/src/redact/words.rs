@@ -38,8 +38,8 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active after a
 /// The longest word.
 const LONGEST: usize = 24;
 
-/// Returns true if a text is a word that describes a credential. Punctuation around it does not count. The replacement
-/// that an earlier rule has put there is not such a word.
+/// Returns true if a text is a word that describes a credential. Punctuation around it is ignored. The replacement that
+/// an earlier rule has put there is not such a word.
 pub(super) fn is_about_value(word: &str) -> bool {
     static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
 
@@ -58,8 +58,8 @@ fn trimmed(word: &str) -> &str {
     word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
 }
 
-/// Returns true if a text has what words hardly ever have: digits or signs among its letters. A password that only has
-/// letters cannot be recognised.
+/// Returns true if a text contains digits or signs among its letters, which words hardly ever do. A password that
+/// consists only of letters cannot be recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
@@ -75,7 +75,7 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Returns true if a text is long, and mixes letters with digits as keys do. Words, coupon codes and identifiers with a
+/// Returns true if a text is long and mixes letters with digits like a key. Words, coupon codes and identifiers with a
 /// number do not.
 pub(super) fn is_mixed(word: &str) -> bool {
     const SHORTEST: usize = 10;
@@ -95,14 +95,15 @@ fn is_date(word: &str) -> bool {
         && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
-/// Returns true if a text is a name or a word, or several that are joined by signs, and so cannot be recognised as a
-/// credential.
+/// Returns true if a text cannot be recognised as a credential, because it is a name or a word, or several that signs
+/// join.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// Returns the part of a credential's value that may stay: words about it, without those that may be a part of the
-/// credential. `None` if the value does not look like words. If it is a message, any several words are enough.
+/// Returns the part of a credential's value that may stay. These are words about it, without those that may be a part
+/// of the credential. Returns `None` if the value does not look like words. If it is a message, any several words are
+/// enough.
 pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
@@ -118,8 +119,8 @@ pub(super) fn words_about_in_message(message: &str) -> Cow<'_, str> {
     words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
-/// Returns a sentence without the words that may be a credential: those that look made up or are quoted. If the
-/// sentence may not be a message, its first word is removed as well if it is in small letters.
+/// Returns a sentence without the words that may be a credential, because they look made up or are quoted. If the
+/// sentence may not be a message, its first word is also removed if it is in small letters.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
     let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
     let mut kept = String::with_capacity(sentence.len());

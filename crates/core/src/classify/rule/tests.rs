@@ -1,4 +1,4 @@
-//! What the rules of a policy match, and what they refuse.
+//! Tests of which errors the rules of a policy match, and of which rules are refused.
 
 use super::*;
 

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::fault::Fault;
 use crate::table::SettingError;
 
-/// The challenge lines of one scheme, one for each error of a token. They are all the same if the scheme is not Bearer.
+/// The challenge lines of one scheme, one for each error of a token. All lines are the same if the scheme is not
+/// Bearer.
 #[derive(Debug)]
 pub(super) struct Challenges {
     no_token: HeaderValue,
@@ -18,8 +19,8 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The error of a token, as RFC 6750 names it. That the token has expired is only in the description, where the reader
-/// of an inner 401 looks for it (R1).
+/// The error of a token, as RFC 6750 names it. Only the description states that the token has expired, and the reader
+/// of an inner 401 looks for that there (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,
@@ -63,15 +64,16 @@ impl Challenges {
     }
 }
 
-/// Schemes that OpenAPI can describe as `http`: those in IANA's registry that OpenAPI's tools support.
+/// Schemes that OpenAPI can describe as `http`. These are the schemes in IANA's registry that OpenAPI's tools support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// The scheme as OpenAPI describes it. A registered scheme has its name. Any other is a key in a header: the one
-    /// that the parameter `header` names, as in `ApiKey header="x-api-key"`, else `authorization`.
+    /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other scheme is a key in a
+    /// header: in the one that the parameter `header` names, as in `ApiKey header="x-api-key"`, or else in
+    /// `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
@@ -88,7 +90,7 @@ impl Challenges {
 
 const BEARER: &str = "Bearer";
 
-/// Whether the challenge already has an error; `None` if clients cannot parse the challenge.
+/// Returns true if the challenge already has an error. Returns `None` if clients cannot parse the challenge.
 fn has_own_error(challenge: &str) -> Option<bool> {
     let challenges: Vec<_> = ChallengeParser::new(challenge).collect::<Result<_, _>>().ok()?;
     let names_error = |name: &&str| name.eq_ignore_ascii_case("error");
@@ -96,7 +98,8 @@ fn has_own_error(challenge: &str) -> Option<bool> {
     (!challenges.is_empty()).then(|| params().any(|name| names_error(&name)))
 }
 
-/// Adds the error as a parameter to a challenge of the scheme Bearer (RFC 6750 §3); `None` for any other scheme.
+/// Adds the error as a parameter to a challenge of the scheme Bearer (RFC 6750 §3). Returns `None` for any other
+/// scheme.
 fn with_error(challenge: &str, error: &str) -> Option<String> {
     let (scheme, params) = challenge.split_at_checked(BEARER.len())?;
     if !scheme.eq_ignore_ascii_case(BEARER) || !(params.is_empty() || params.starts_with([' ', ','])) {
@@ -107,8 +110,8 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     Some(format!("{scheme} {error}{more}{params}"))
 }
 
-/// The faults of a scheme that is the only one of its route: one for each reason to refuse, and for each whether a token
-/// was sent. Each is created only once, because refusals may come in large numbers.
+/// The faults of a scheme that is the only one of its route. There is one for each reason to refuse, with and without a
+/// token that was sent. Each is created only once, because refusals may come in large numbers.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

@@ -16,14 +16,14 @@ use crate::code::{CodeSet, ErrorCode};
 use crate::fields::is_same_to_cgi;
 use crate::table::{Kind, Refusals, SettingError, TablePath};
 
-/// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
-/// clients wait.
+/// The default time limit for a verifier, or for fetching keys. It is longer than a healthy lookup takes, but shorter
+/// than clients wait.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest such limit, and the largest tolerance for expiry: no client waits longer, and no clocks differ by more.
+/// The longest such limit, and the largest tolerance for expiry. No client waits longer, and no clocks differ by more.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// An [`AuthScheme`] that is known to be valid.
+/// A valid [`AuthScheme`].
 pub(crate) struct Scheme {
     pub(super) name: Arc<str>,
     pub(super) check: Check,
@@ -32,11 +32,11 @@ pub(crate) struct Scheme {
     pub(super) timeout: Duration,
     pub(super) unavailable_code: ErrorCode,
     pub(super) words: AuthMessages,
-    /// The answers to callers that the scheme does not let in, if it is the only scheme of its route.
+    /// The answers to requests that the scheme does not let in, if it is the only scheme of its route.
     pub(super) refusals: PreparedRejections,
 }
 
-/// How credentials are checked.
+/// The way in which credentials are checked.
 pub(super) enum Check {
     #[cfg(feature = "auth")]
     Key(KeyCheck),
@@ -47,17 +47,17 @@ pub(super) enum Check {
 }
 
 impl Scheme {
-    /// The scheme's name in the policy.
+    /// Returns the scheme's name in the policy.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The header in which the inner service gets the caller's id.
+    /// Returns the header in which the inner service gets the caller's id.
     pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
         self.forward_id.as_ref()
     }
 
-    /// The header in which keys are sent, if that is not `authorization`.
+    /// Returns the header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
@@ -66,7 +66,7 @@ impl Scheme {
         None
     }
 
-    /// The header in which a request repeats the id of its key.
+    /// Returns the header in which a request repeats the id of its key.
     pub(crate) fn id_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "auth")]
         if let Check::Key(keys) = &self.check {
@@ -75,17 +75,17 @@ impl Scheme {
         None
     }
 
-    /// Whether the credentials are in the TLS handshake instead of a header.
+    /// Returns true if the credentials are in the TLS handshake instead of a header.
     pub(crate) fn is_certificate(&self) -> bool {
         matches!(self.check, Check::Certificate)
     }
 
-    /// Whether the scheme uses a verifier of the user.
+    /// Returns true if the user's own verifier checks the credentials.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
     }
 
-    /// The keys that an adapter fetches.
+    /// Returns the keys that an adapter fetches.
     #[cfg(feature = "jwt")]
     pub(crate) fn remote_keys(&self) -> Option<&RemoteKeys> {
         match &self.check {
@@ -94,7 +94,7 @@ impl Scheme {
         }
     }
 
-    /// The time limit for that verifier, or for fetching keys.
+    /// Returns the time limit for the verifier, or for fetching keys.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -107,7 +107,7 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    /// `codes` are those that the policy defines.
+    /// `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
         self.refuse_foreign_settings(refusals);
         for (key, word) in self.words.all() {
@@ -169,8 +169,7 @@ impl AuthScheme {
         })
     }
 
-    /// Refuses settings that this kind of scheme does not have. They would have no effect, but look as if they guarded
-    /// something.
+    /// Refuses settings that this kind of scheme does not have. They would have no effect, but would look like a guard.
     fn refuse_foreign_settings(&self, refusals: &mut Refusals) {
         let (scheme, has_keys, waits) = match &self.kind {
             #[cfg(feature = "auth")]
@@ -195,7 +194,8 @@ impl AuthScheme {
         without("id_header", self.id_header.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
         without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
         let has_code = self.unavailable_code.is_some();
-        // With keys it has no effect, as the message beside it, until `custom` takes their place.
+        // With keys, this setting has no effect until a verifier replaces the keys. The same is true of the message for
+        // it.
         without("unavailable_code", has_code, waits || has_keys, "schemes with keys, a verifier or jwks_url");
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
@@ -217,7 +217,7 @@ impl AuthScheme {
     }
 }
 
-/// The header of a scheme's keys.
+/// Returns the header of a scheme's keys.
 #[cfg(feature = "auth")]
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     header_name(
@@ -240,8 +240,8 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
     }
 }
 
-/// Whether HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it would
-/// mislead.
+/// Returns true if HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it
+/// would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 33] = [
         "accept",
@@ -282,9 +282,9 @@ fn is_reserved(name: &HeaderName) -> bool {
     NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
 }
 
-/// Refuses schemes that cannot be in the same policy: the header in which one scheme forwards the id is removed from
-/// requests, so that another scheme would lose its keys or its `id_header`. The error names the scheme whose
-/// `forward_id` is wrong.
+/// Refuses schemes that cannot be in the same policy. The header in which one scheme forwards the id is removed from
+/// requests, so another scheme could lose its keys or its `id_header`. The error names the scheme whose `forward_id` is
+/// wrong.
 pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), SettingError> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };

@@ -1,5 +1,5 @@
-//! Checks the schemes of a route against the headers of one request: one scheme that accepts the request is enough (rule
-//! G2).
+//! Checks the schemes of a route against the headers of one request. One scheme that accepts the request is enough
+//! (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// What the schemes of a route decided about a request.
+/// The decision of the schemes of a route about a request.
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
@@ -29,11 +29,11 @@ pub(crate) enum SchemesOutcome {
     Open(AwaitingVerifiers),
 }
 
-/// No scheme that needs no verifier lets the request in, but a verifier may.
+/// The state in which no scheme without a verifier lets the request in, but a verifier may.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
-    /// The results of the schemes, in their order; `None` if a scheme's verifier has not been called yet.
+    /// The results of the schemes, in their order. A result is `None` if the scheme's verifier has not been called yet.
     rejections: Box<[Option<Rejection>]>,
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn check_without_wait<'a>(
 }
 
 impl AwaitingVerifiers {
-    /// The scheme whose verifier is to be called next.
+    /// Returns the scheme whose verifier is to be called next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.rejections).find_map(|(scheme, rejection)| rejection.is_none().then_some(scheme))
     }
 
-    /// Takes the result of a scheme's verifier. If keys were fetched instead, the scheme is checked again. A result for
-    /// another scheme is ignored.
+    /// Continues with the result of a scheme's verifier. If keys were fetched instead, the scheme is checked again. A
+    /// result for another scheme is ignored.
     pub(crate) fn verified(
         mut self,
         (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),
@@ -111,7 +111,7 @@ impl Scheme {
                     ..AuthFailure::Unavailable.into()
                 });
             }
-            // If an id cannot be forwarded, that is the mistake of the verifier, not of the client.
+            // If an id cannot be forwarded, that is a mistake of the verifier and not of the client.
             Ok(Verified::Granted(caller)) => {
                 let proof = caller.data.clone().map_or(Proof::IdAlone, Proof::Data);
                 return self
@@ -127,8 +127,8 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// The fault for malformed credentials. The default text of its code mentions `authorization`, which not every
-    /// scheme reads.
+    /// Returns the fault for malformed credentials. The default text of its code mentions `authorization`, which not
+    /// every scheme reads.
     fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {
@@ -159,7 +159,7 @@ impl Scheme {
         match &rejection.cause {
             None => fault.with_source(cause),
             Some(AuthCause::Known(known)) => fault.with_source(format!("{cause}: {known}")),
-            // Keeps the error value, so that the log can list its causes.
+            // The error value is kept, so that the log can list its causes.
             Some(AuthCause::Failed(error)) => fault.with_source(SchemeFailure(cause, error.clone())),
         }
     }
@@ -191,7 +191,7 @@ impl Scheme {
         }
     }
 
-    /// Decides without a verifier; `None` if only a verifier can decide.
+    /// Decides without a verifier. Returns `None` if only a verifier can decide.
     #[cfg_attr(
         not(feature = "auth"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
@@ -221,7 +221,7 @@ impl Scheme {
         self.pass(Some(name), Proof::IdAlone)
     }
 
-    /// Whether newer keys may be available soon.
+    /// Returns true if newer keys may be available soon.
     fn may_get_new_keys(&self) -> bool {
         #[cfg(feature = "jwt")]
         return self.remote_keys().is_some_and(|keys| !keys.is_resting());
@@ -229,8 +229,8 @@ impl Scheme {
         false
     }
 
-    /// Lets in the caller that a token or a verifier has identified. If the inner service is to get the caller's id,
-    /// the id must exist.
+    /// Lets in the caller that a token or a verifier has identified. If the policy forwards the caller's id to the
+    /// inner service, the id must exist.
     pub(super) fn pass(&self, id: Option<&str>, proof: Proof) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {

@@ -7,12 +7,12 @@ use super::outcome::{AuthFailure, Rejection};
 use crate::fault::Fault;
 
 impl Scheme {
-    /// One fault for each way in which a request's credentials may be wrong.
+    /// Returns one fault for each way in which a request's credentials may be wrong.
     pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
     }
 
-    /// The scheme in the format of OpenAPI's `securitySchemes`.
+    /// Returns the scheme in the format of OpenAPI's `securitySchemes`.
     pub(crate) fn as_openapi(&self) -> Value {
         match &self.check {
             #[cfg(feature = "auth")]

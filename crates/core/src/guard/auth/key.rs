@@ -35,17 +35,18 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key from its SHA-256, as 64 hexadecimal digits.
+    /// Creates a key from its SHA-256, as 64 hexadecimal digits.
     pub fn sha256(id: impl Into<String>, digest: impl Into<String>) -> Self {
         Self { id: id.into(), digest: digest.into(), revoked: false, expires: None }
     }
 
-    /// A key from its secret text, which is hashed at once. For tests, and for keys from a secret store.
+    /// Creates a key from its secret text, which is hashed at once. This is for tests, and for keys from a secret
+    /// store.
     pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }
 
-    /// Marks the key as revoked: a request that sends it gets `auth_expired`.
+    /// Marks the key as revoked. A request that sends it gets `auth_expired`.
     pub fn revoked(mut self) -> Self {
         self.revoked = true;
         self
@@ -107,9 +108,9 @@ impl Digest {
     }
 }
 
-/// The index of a digest in a list. Every digest in it is compared, in the same time, so that the duration only reveals
-/// the length of the list. A hash table would be faster for thousands of keys, but its timing would reveal which
-/// buckets are in use, and a comparison takes only a few nanoseconds.
+/// Returns the index of a digest in a list. Every digest in the list is compared, in the same time, so that the
+/// duration reveals only the length of the list. A hash table would be faster for thousands of keys, but its timing
+/// would reveal which buckets are in use, and a comparison takes only a few nanoseconds.
 pub(super) fn position(of: &Digest, among: &[Digest]) -> Option<usize> {
     let mut found = u64::MAX;
     for (place, digest) in (0_u64..).zip(among) {

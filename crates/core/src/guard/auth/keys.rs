@@ -1,4 +1,4 @@
-//! The keys of a scheme, and how a key that was sent is checked: after `Bearer`, or in another header (rule G2).
+//! The keys of a scheme, and the check of a key that was sent after `Bearer` or in another header (rule G2).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::fields;
 use crate::guard::expression::{Values, WholeValue};
 use crate::table::{Refusals, SettingError};
 
-/// How keys are checked.
+/// The way in which keys are checked.
 pub(super) struct KeyCheck {
     /// The header in which keys are sent, if that is not `authorization`.
     pub(super) header: Option<HeaderName>,
@@ -24,7 +24,7 @@ pub(super) struct KeyCheck {
     keys: ApiKeys,
 }
 
-/// The keys of one scheme: their digests next to each other, and their records in the same order.
+/// The keys of one scheme. Their digests are next to each other, and their records are in the same order.
 struct ApiKeys {
     digests: Box<[Digest]>,
     known: Box<[KeyRecord]>,
@@ -32,7 +32,7 @@ struct ApiKeys {
 
 pub(super) struct KeyRecord {
     identity: Identity,
-    /// The id as `forward_id` and `id_header` have it.
+    /// The id, as the headers `forward_id` and `id_header` contain it.
     value: Option<HeaderValue>,
     revoked: bool,
     expires: Option<SystemTime>,
@@ -53,7 +53,7 @@ impl KeyCheck {
         Some(Self { header, id_header, pattern: pattern?, keys: keys? })
     }
 
-    /// The record of the key that was sent, if the key lets the request in.
+    /// Returns the record of the key that was sent, if the key lets the request in.
     pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&KeyRecord, Rejection> {
         let key = match &self.header {
             Some(name) => header_key(headers, name),
@@ -77,7 +77,7 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Lets in the owner of the key. `name` is the header in which the inner service gets the id.
+    /// Lets in the owner of the key. `name` is the header in which the inner service gets the owner's id.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }
@@ -112,7 +112,7 @@ impl ApiKeys {
     }
 }
 
-/// `is_sent`: the id is the value of a header.
+/// Checks an id. `is_sent` is true if the id is the value of a header.
 fn usable_id(id: &str, is_sent: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
         return Err(SettingError::new("keys", "a key has an empty id", "give it an id: the log shows it"));
@@ -140,7 +140,7 @@ fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
     })
 }
 
-/// The only values that are compared with patterns: what may follow `Bearer`, or be in the header of a key.
+/// The values that are compared with patterns: those that may follow `Bearer`, or be in the header of a key.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
@@ -149,17 +149,17 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
-/// Whether a key may have this character: printable ASCII except the comma. A comma joins two lines into one (RFC 9110
-/// §5.3), so it cannot be a part of a key.
+/// Returns true if a key may contain this character, which is printable ASCII except the comma. A comma joins two lines
+/// into one (RFC 9110 §5.3), so it cannot be a part of a key.
 pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
 
-/// The longest key or token, in bytes: enough for a token with many claims. A longer one is not checked.
+/// The longest key or token in bytes, which is enough for a token with many claims. A longer one is not checked.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter case (RFC
-/// 9110 §11.1).
+/// Returns the token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter
+/// case (RFC 9110 §11.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
     let value = only_line(headers, &AUTHORIZATION)?;
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
@@ -181,18 +181,20 @@ fn is_b64token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().copied().all(is_token_byte)
 }
 
-/// Returns the key in the scheme's header. A line whose name looks the same to a service that works like CGI counts as
-/// a second line.
+/// Returns the key in the scheme's header. A line whose name looks the same to a service that works like CGI is treated
+/// as a second line.
 pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// The only line of a header. An empty line counts as none. Several lines are refused, because they may differ.
+/// Returns the only line of a header. An empty line is treated as missing. Several lines are refused, because they may
+/// differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
-        // A service that works like CGI takes a look-alike for the header, so a request with only that is not anonymous.
+        // A service that works like CGI takes a look-alike for the header. A request with only a look-alike is thus not
+        // anonymous.
         (_, true) => Err(Rejection::token(AuthFailure::Malformed)),
         (Some(line), false) if !line.as_bytes().trim_ascii().is_empty() => Ok(line.as_bytes()),
         _ => Err(AuthFailure::Missing.into()),

@@ -1,10 +1,10 @@
-//! Credentials (rule G2): decides which requests they let in, and how the others are refused.
+//! Decides which requests their credentials let in, and how the others are refused (rule G2).
 //!
-//! 1. An [`AuthScheme`] has the settings in a policy. Compiling it results in a [`Scheme`], which is always valid.
+//! 1. An [`AuthScheme`] contains the settings in a policy. It is compiled into a [`Scheme`], which is always valid.
 //! 2. A scheme checks the headers, and the time if a key or a token can expire. It accepts the request, returns an
 //!    error, or leaves the decision to a verifier of the user.
-//! 3. If a route has several schemes, one that accepts the request is enough. If none does, the error of the scheme
-//!    whose check got furthest counts; among equals, the first.
+//! 3. If a route has several schemes, one that accepts the request is enough. If none does, the scheme whose check got
+//!    furthest decides the error. Among equals, the first scheme decides.
 //!
 //! Nothing here stores, shows or logs data of a client.
 

@@ -1,4 +1,4 @@
-//! What a check of credentials leads to (rule G2).
+//! The results of a check of credentials (rule G2).
 
 use std::error::Error;
 use std::fmt;
@@ -19,30 +19,30 @@ pub(super) enum Checked {
     NeedsVerifier,
 }
 
-/// A request that is let in, and what the inner service is to get of the caller's identity.
+/// A request that is let in, and the parts of the caller's identity for the inner service.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
     pub(crate) identity: Identity,
     pub(super) forward: Option<(HeaderName, HeaderValue)>,
 }
 
-/// Why a scheme does not let a request in.
+/// The reason why a scheme does not let a request in.
 #[derive(Clone, Debug)]
 pub(crate) struct Rejection {
     pub(super) why: AuthFailure,
-    /// A token was sent, whether good or bad. RFC 6750 has errors only for this case.
+    /// True if a token was sent, whether good or bad. RFC 6750 has errors only for this case.
     pub(super) token_sent: bool,
     pub(super) cause: Option<AuthCause>,
-    /// A newer set of keys might let the request in.
+    /// True if a newer set of keys might let the request in.
     pub(super) unless_keys_change: bool,
-    /// Whom the credentials name, if they are genuine: the id of an expired key, or the subject of a token with a valid
-    /// signature.
+    /// The caller that the credentials name, if they are genuine: the id of an expired key, or the subject of a token
+    /// with a valid signature.
     pub(super) caller: Option<Box<str>>,
 }
 
-/// Why credentials fail. If several schemes fail, the greatest value decides, so the order is that of rule G2.
-/// `Unavailable` is the greatest, because a verifier that failed might have let the request in: with a 401, a client
-/// would discard valid credentials.
+/// The reason why credentials fail. If several schemes fail, the greatest value decides, so the order is that of rule
+/// G2. `Unavailable` is the greatest, because the verifier that failed might have let the request in. After a 401, a
+/// client would discard valid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuthFailure {
     Missing,
@@ -56,7 +56,7 @@ pub(super) enum AuthFailure {
 }
 
 impl AuthFailure {
-    /// The words for the log.
+    /// Returns the words for the log.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "no credentials",
@@ -95,7 +95,7 @@ impl Granted {
 }
 
 impl Rejection {
-    /// The rejection of a token that was sent.
+    /// Creates the rejection of a token that was sent.
     pub(super) fn token(why: AuthFailure) -> Self {
         Self { token_sent: true, ..why.into() }
     }
@@ -104,7 +104,7 @@ impl Rejection {
         Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
 
-    /// The credentials name this caller.
+    /// Adds the caller that the credentials name.
     #[cfg(feature = "auth")]
     pub(super) fn of_caller(self, id: Option<&str>) -> Self {
         Self { caller: id.map(Into::into), ..self }

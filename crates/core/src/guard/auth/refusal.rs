@@ -21,19 +21,19 @@ pub(crate) enum AuthRefusal {
 }
 
 impl AuthRefusal {
-    /// Adds the schemes of another route. Among equals, those of `self` come first.
+    /// Adds the schemes of another route. Among equals, the schemes of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
-    /// Adds schemes that did not refuse the request: they let it in, or were not needed. They do not change the
-    /// decision, but a 401 also has their challenges.
+    /// Adds schemes that did not refuse the request, because they let it in or were not needed. They do not change the
+    /// decision, but a 401 also contains their challenges.
     pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// The answer: the fault of the scheme whose check got furthest. If it is a 401, it has the challenges of all
-    /// schemes.
+    /// Returns the answer, which is the fault of the scheme whose check got furthest. If it is a 401, it contains the
+    /// challenges of all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
@@ -46,7 +46,7 @@ impl AuthRefusal {
         }
     }
 
-    /// Whom the credentials name that got furthest, if they are genuine.
+    /// Returns the caller that the furthest credentials name, if they are genuine.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -55,7 +55,7 @@ impl AuthRefusal {
         Some(Identity::new(scheme.name.clone(), Some(rejection.caller.as_deref()?)))
     }
 
-    /// Whether the request has no credentials for any of the schemes.
+    /// Returns true if the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
         match self {
             Self::One(_, rejection) => rejection.why == AuthFailure::Missing,
@@ -63,7 +63,7 @@ impl AuthRefusal {
         }
     }
 
-    /// Adds a scheme, unless it is already in the list: for the same request its result would be the same.
+    /// Adds a scheme, unless it is already in the list. For the same request, its result would be the same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self {
             Self::One(only, _) => Arc::ptr_eq(only, scheme),
@@ -95,7 +95,7 @@ fn refuse<'a>(
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// The scheme whose check got furthest; the first one of equals.
+/// Returns the scheme whose check got furthest, or the first one among equals.
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
@@ -103,7 +103,8 @@ fn furthest<'a>(
     all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
-/// The challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes, else Bearer.
+/// Returns the challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes,
+/// or else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,
@@ -119,7 +120,7 @@ pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -
     if lines.is_empty() { vec![HeaderValue::from_static("Bearer")] } else { lines }
 }
 
-/// Adds a challenge line for each scheme; equal lines are added only once.
+/// Adds a challenge line for each scheme. Equal lines are added only once.
 fn with_challenges<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
     for (scheme, rejection) in all {
         let line = scheme.challenges.line(match rejection {

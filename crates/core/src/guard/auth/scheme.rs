@@ -1,5 +1,6 @@
-//! The settings of an `[auth.*]` table, before they are checked; client certificates, which the server of the TLS
-//! handshake verifies; and `forward_id`, which sets a header to the verified id and removes what the client has sent.
+//! The settings of an `[auth.*]` table before they are checked. This module also contains client certificates, which
+//! the server of the TLS handshake verifies, and `forward_id`, which replaces a header of the client with the verified
+//! id.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -63,25 +64,25 @@ pub(super) enum SchemeKind {
 }
 
 impl AuthScheme {
-    /// Keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
+    /// Creates a scheme of keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn bearer() -> Self {
         Self::new(SchemeKind::Bearer)
     }
 
-    /// Keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
+    /// Creates a scheme of keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn header(name: impl Into<String>) -> Self {
         Self::new(SchemeKind::Header(name.into()))
     }
 
-    /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
+    /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
     /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`). If it has
-    /// an audience, the policy must list that audience. Its subject is the [`Identity`](super::Identity)'s id; handlers
-    /// read its claims with [`Identity::claims`](super::Identity::claims).
+    /// an audience, the policy must list that audience. Its subject is the id of the [`Identity`](super::Identity).
+    /// Handlers read its claims with [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -107,15 +108,15 @@ impl AuthScheme {
         Self::new(SchemeKind::Jwt(keys))
     }
 
-    /// The client's certificate from the TLS handshake: `scheme = "certificate"`. The server that verified it adds a
-    /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. Its name is the id of the
-    /// identity. A request without a certificate gets `auth_missing`.
+    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
+    /// verified it adds a [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. Its name is
+    /// the id of the identity. A request without a certificate gets `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
-    /// Credentials that a verifier of your own checks: `scheme = "custom"`. Register the verifier with the layer, under
-    /// the name that the scheme has in the policy. Without it, every request gets 503.
+    /// Creates a scheme of credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with
+    /// the layer, under the name that the scheme has in the policy. Without it, every request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -168,15 +169,15 @@ impl AuthScheme {
         self
     }
 
-    /// Sets the header in which the inner service gets the key's id, or the token's subject. A header of that name that
-    /// the client sends is removed on every route.
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the client sends a
+    /// header of that name, it is removed on every route.
     pub fn forward_id(mut self, header: impl Into<String>) -> Self {
         self.forward_id = Some(header.into());
         self
     }
 
-    /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
-    /// only. If the header is missing, repeated or different, the request gets 403 `forbidden`.
+    /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to only one
+    /// app. If the header is missing, repeated or different, the request gets 403 `forbidden`.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn id_header(mut self, header: impl Into<String>) -> Self {
@@ -184,21 +185,21 @@ impl AuthScheme {
         self
     }
 
-    /// The ids of its API keys that are neither revoked nor expired.
+    /// Returns the ids of its API keys that are neither revoked nor expired.
     #[cfg(feature = "policy-file")]
     pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
         let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
         self.keys.iter().filter(is_live).map(|key| &*key.id)
     }
 
-    /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
-    /// default, at most 5 min.
+    /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched. The default
+    /// is 2 s, and the maximum is 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2): by default
+    /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2). The default is
     /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The status is that of the code.
     pub fn unavailable_code(mut self, code: ErrorCode) -> Self {
         self.unavailable_code = Some(code);
@@ -225,7 +226,7 @@ macro_rules! words {
         }
 
         impl AuthMessages {
-            /// All messages that are set, with their keys in the policy file.
+            /// Returns all messages that are set, with their keys in the policy file.
             pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
                 let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];
                 all.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?)))
@@ -237,7 +238,7 @@ macro_rules! words {
 words! {
     /// Sets the message for requests without credentials (`auth_missing`).
     missing,
-    /// Sets the message for credentials in no known form (`auth_malformed`).
+    /// Sets the message for credentials that have no known form (`auth_malformed`).
     malformed,
     /// Sets the message for credentials that match no key (`auth_invalid`).
     invalid,
@@ -268,20 +269,21 @@ impl AuthScheme {
         self
     }
 
-    /// Adds an audience; a token must have one of them (`aud`). If none is set, a token with an audience is refused,
-    /// because it is for another service (RFC 7519 §4.1.3).
+    /// Adds an audience. A token must have one of the audiences (`aud`). If none is set, a token with an audience is
+    /// refused, because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.jwt.audiences.push(audience.into());
         self
     }
 
-    /// Sets by how much clocks may differ when `exp` and `nbf` are checked: 0 by default, at most 5 min.
+    /// Sets by how much clocks may differ when `exp` and `nbf` are checked. The default is 0, and the maximum is 5 min.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.jwt.leeway = leeway;
         self
     }
 
-    /// Sets whether the claim `email_verified` must be true: false by default. A token without it is `auth_no_email`.
+    /// Sets whether the claim `email_verified` must be true. By default it need not be. A token without it is
+    /// `auth_no_email`.
     pub fn require_verified_email(mut self, required: bool) -> Self {
         self.jwt.require_verified_email = required;
         self
@@ -291,8 +293,8 @@ impl AuthScheme {
 /// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
 ///
 /// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
-/// `error-envelope gateway` does so; a service of your own must do it in its acceptor. Clients cannot add anything to
-/// the extensions.
+/// `error-envelope gateway` does this. Your own service must do it in its acceptor. Clients cannot add anything to the
+/// extensions.
 ///
 /// ```
 /// use http::Request;
@@ -305,13 +307,13 @@ impl AuthScheme {
 pub struct ClientCertificate(Arc<str>);
 
 impl ClientCertificate {
-    /// A certificate with this name. If the name is empty, the certificate lets no request in.
+    /// Creates a certificate with this name. If the name is empty, the certificate lets no request in.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
@@ -334,7 +336,8 @@ impl<'a> From<&'a Parts> for Sent<'a> {
 
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
-    /// Whether this is a JWT scheme without an audience: it accepts only tokens that have no `aud` (RFC 7519 §4.1.3).
+    /// Returns true if this is a JWT scheme without an audience. It then accepts only tokens that have no `aud` (RFC
+    /// 7519 §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
         #[cfg(feature = "jwt")]
         return matches!(self.kind, SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
@@ -343,15 +346,15 @@ impl AuthScheme {
     }
 }
 
-/// The id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
+/// Returns the id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
 }
 
-/// Removes the headers of these names that the client has sent, in any spelling. `connection` must not name them
-/// either: an inner proxy would take them for headers of one hop, and drop the values that the layer sets (RFC 9110
-/// §7.6.1).
+/// Removes the headers of these names that the client has sent, in any spelling. Also removes these names from
+/// `connection`. Otherwise an inner proxy would take them for headers of one hop, and drop the values that the layer
+/// sets (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

@@ -210,7 +210,7 @@ fn g2_a_401_says_how_to_get_in_a_line_for_each_scheme() {
     }
 }
 
-/// The reading side of another layer understands this layer's answers (R1).
+/// The part of another layer that parses errors understands this layer's answers (R1).
 #[test]
 fn r1_an_expiry_is_read_back_as_one() {
     use crate::code::ErrorCode;
@@ -263,7 +263,7 @@ fn g2_a_key_is_found_wherever_it_stands() {
     }
     assert_eq!(key::position(&key::Digest::hash(b"none"), &digests), None);
     assert_eq!(key::position(&digests[0], &[]), None);
-    // Each byte counts.
+    // Each byte matters.
     for byte in 0..32 {
         let mut bytes = [0; 32];
         bytes[byte] = 1;
@@ -283,7 +283,7 @@ fn g2_a_digest_is_read_in_either_case() {
 }
 
 proptest::proptest! {
-    /// Whatever is sent: without a right key no request gets in, and nothing panics.
+    /// Without a right key, no request gets in and nothing panics, whatever is sent.
     #[test]
     fn g2_soup_lets_nobody_in(
         lines in proptest::collection::vec(
@@ -306,7 +306,7 @@ proptest::proptest! {
         proptest::prop_assert!(matches!(verdict, SchemesOutcome::Refused(_)), "{lines:?}: {verdict:?}");
     }
 
-    /// A valid key is accepted beside any other credentials, unless its header has two values.
+    /// A valid key is accepted next to any other credentials, unless its header has two values.
     #[test]
     fn g2_a_right_key_gets_in_beside_anything_else(other in "[\\x20-\\x7e]{0,24}", case in "(?i)bearer", spaces in " {1,3}") {
         let schemes = compiled([("api", bearer()), ("app", key_header())]);
@@ -325,7 +325,7 @@ fn g2_a_custom_scheme_is_never_let_in_by_itself() {
     ));
 }
 
-/// The name in a certificate that the server verified is the id; a header cannot have it.
+/// The id is the name in a certificate that the server verified. A header cannot set it.
 #[test]
 fn g2_what_becomes_of_a_certificate() {
     let schemes = compiled([("mesh", AuthScheme::certificate().forward_id("x-peer"))]);
@@ -338,7 +338,7 @@ fn g2_what_becomes_of_a_certificate() {
             "in as mesh/spiffe://example.org/billing",
         ),
         (Some(""), "auth_invalid", "auth_invalid"),
-        // It cannot be forwarded.
+        // The id cannot be forwarded.
         (Some("bücher"), "auth_invalid", "in as mesh/bücher"),
         (Some("a\nb"), "auth_invalid", "in as mesh/a\nb"),
     ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use error_envelope_fault::identity::VerifierData;
 
-/// What a verifier found out about the credentials of a request.
+/// The result of a verifier for the credentials of a request.
 ///
 /// If a verifier returns an error instead, the request gets 503 `service_unavailable`, or the scheme's
 /// [`unavailable_code`](super::AuthScheme::unavailable_code), because it is not known whether the credentials are good.
@@ -34,14 +34,14 @@ pub struct VerifiedCaller {
 }
 
 impl Verified {
-    /// The credentials are valid, and belong to the caller `id`. The id must not be empty if the policy forwards it.
+    /// Creates the result for valid credentials of the caller `id`. The id must not be empty if the policy forwards it.
     #[must_use]
     pub fn granted(id: impl Into<Box<str>>) -> Self {
         Self::Granted(VerifiedCaller { id: id.into(), data: None })
     }
 
     /// Attaches a value for handlers, which [`Identity::data`](super::Identity::data) returns. A second value replaces
-    /// the first. If the result grants nothing, it does not change.
+    /// the first. A result that is not `Granted` does not change.
     ///
     /// ```
     /// use tower_error_envelope::auth::{CredentialRequest, Verified};
@@ -70,7 +70,7 @@ impl Verified {
 }
 
 impl VerifiedCaller {
-    /// The id.
+    /// Returns the id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -78,7 +78,7 @@ impl VerifiedCaller {
 }
 
 impl PartialEq for VerifiedCaller {
-    /// Whether the ids are equal, and the values are the same object.
+    /// Returns true if the ids are equal, and the values are the same object.
     fn eq(&self, other: &Self) -> bool {
         let is_same = match (&self.data, &other.data) {
             (Some(data), Some(other)) => data.is_same(other),
@@ -91,7 +91,7 @@ impl PartialEq for VerifiedCaller {
 
 impl Eq for VerifiedCaller {}
 
-/// Why a verifier has no result. Shared, because two lists of schemes may need it.
+/// The reason why a verifier has no result. It is shared, because two lists of schemes may need it.
 #[derive(Debug)]
 pub(crate) struct VerifierFailure(pub(super) Arc<dyn Error + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! What a meter counts, and which errors it finds.
+//! Tests the bytes that a meter counts, and the errors that it finds.
 
 use super::*;
 

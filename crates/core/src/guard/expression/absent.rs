@@ -1,4 +1,4 @@
-//! The expressions in a build without the feature `pattern`: every one is refused.
+//! The expressions in a build without the feature `pattern`, which refuses all of them.
 
 use super::Values;
 use crate::table::SettingError;

@@ -1,4 +1,4 @@
-//! Compiles regular expressions, and refuses those that cannot match any value: a guard that refuses every request is
+//! Compiles regular expressions, and refuses those that cannot match any value. A guard that refuses every request is
 //! easily mistaken for one that works (M2).
 
 use std::collections::HashSet;
@@ -12,8 +12,8 @@ use regex_automata::{Anchored, Input};
 use super::Values;
 use crate::table::SettingError;
 
-/// How much memory the search for a match may use. Patterns with a few hundred states need less. If a pattern needs
-/// more, it is accepted unchecked.
+/// The maximum number of bytes that the search for a match may use. Patterns with a few hundred states need less. If a
+/// pattern needs more, it is accepted unchecked.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// A pattern that must match a whole value.
@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 pub(crate) struct WholeValue(bytes::Regex);
 
 impl WholeValue {
-    /// Compiles the pattern alone first, so that `a)|(b` cannot escape from the anchors that are added.
+    /// Compiles the pattern alone first, so that `a)|(b` cannot escape from the anchors that are then added.
     pub(crate) fn compile(pattern: &str, values: Values) -> Result<Self, SettingError> {
         let anchored = format!(r"\A(?:{pattern})\z");
         let compiled = bytes::Regex::new(pattern).and_then(|_| bytes::Regex::new(&anchored));
@@ -45,7 +45,7 @@ pub(crate) struct InText(Regex);
 
 impl InText {
     pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, SettingError> {
-        // No text can match: the pattern requires a character of an empty class.
+        // No text can match, because the pattern requires a character of an empty class.
         if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
             let right = "write a pattern that matches an error's message";
             return Err(SettingError::new(key, "no text can match the pattern", right));
@@ -58,15 +58,15 @@ impl InText {
     }
 }
 
-/// Two are equal if their texts are; a pattern with another text may match the same.
+/// Two patterns are equal if their texts are equal. A pattern with another text may still match the same texts.
 impl PartialEq for InText {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
 }
 
-/// The last line of the regex error states what is wrong. The line before it marks the place, if the pattern has one
-/// line.
+/// Returns the error for a pattern that does not compile. The last line of the regex error states what is wrong. The
+/// line before it marks the place, if the pattern has one line.
 fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     const INDENT: usize = 4;
     let text = error.to_string();
@@ -79,8 +79,8 @@ fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     SettingError::new(key, wrong, "correct it; https://docs.rs/regex has the syntax")
 }
 
-/// Whether no value can match, because no path of the automaton leads to a match. If the automaton cannot be built or
-/// searched within the limits, the answer is no.
+/// Returns true if no value can match, because no path of the automaton leads to a match. Returns false if the
+/// automaton cannot be built or searched within the limits.
 fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
@@ -166,7 +166,7 @@ mod tests {
         {
             assert!(whole_value(pattern).is_ok(), "{pattern}");
         }
-        // Too large to decide.
+        // This pattern is too large to decide.
         assert!(whole_value(r"\w{150}").is_ok());
     }
 }

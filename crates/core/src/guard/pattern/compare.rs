@@ -5,7 +5,7 @@ use http::Method;
 use super::{Pattern, Segment};
 
 impl Pattern {
-    /// Whether this pattern matches every request that `other` matches.
+    /// Returns true if this pattern matches every request that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let methods = match &other.methods[..] {
             [] => self.methods.is_empty(),
@@ -14,14 +14,14 @@ impl Pattern {
         methods && self.covers_path(other)
     }
 
-    /// Whether this pattern's path matches every path that `other`'s matches, regardless of methods.
+    /// Returns true if this pattern's path matches every path that `other`'s matches, regardless of methods.
     pub(crate) fn covers_path(&self, other: &Self) -> bool {
         let longer = other.segments.len() >= self.segments.len();
         let same = other.segments.len() == self.segments.len() && !other.rest;
         longer && (self.rest || same) && self.segments.iter().zip(&other.segments).all(|(wide, it)| wide.covers(it))
     }
 
-    /// The method and the path of a request that both patterns match, if there is one.
+    /// Returns the method and the path of a request that both patterns match, if there is one.
     pub(crate) fn common_request(&self, other: &Self) -> Option<(Method, String)> {
         let (short, long) = if self.segments.len() < other.segments.len() { (self, other) } else { (other, self) };
         if short.segments.len() < long.segments.len() && !short.rest {
@@ -51,7 +51,7 @@ impl Segment {
         *self == Self::One || self == other
     }
 
-    /// A text that both segments match.
+    /// Returns a text that both segments match.
     fn shared_with<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => (one == other).then_some(one),
@@ -117,7 +117,7 @@ mod tests {
         let segment = prop_oneof![Just("/a"), Just("/b"), Just("/{x}")];
         let methods = prop_oneof![Just(""), Just("GET "), Just("HEAD "), Just("GET|PUT ")];
         (methods, proptest::collection::vec(segment, 0..4), any::<bool>()).prop_map(|(methods, segments, rest)| {
-            // A parameter's name is given once.
+            // Each parameter's name must be used only once.
             let path: String = segments.iter().enumerate().map(|(at, it)| it.replace('x', &format!("x{at}"))).collect();
             let rest = if rest || path.is_empty() { "/{*rest}" } else { "" };
             format!("{methods}{path}{rest}")

@@ -1,11 +1,12 @@
-//! Parses a pattern. If it is refused, the error has advice on how to write it.
+//! Parses a pattern. If the pattern is refused, the error contains advice on how to write it.
 
 use http::Method;
 
-/// Matching recurses once for each segment, so this limits the stack. Real routes have far fewer.
+/// The maximum number of segments. Matching recurses once for each segment, so this limits the stack. Real routes have
+/// fewer.
 const MAX_SEGMENTS: usize = 64;
 
-/// What is wrong, and what would be right.
+/// The mistake, and advice on how to correct it.
 pub(super) type Advice = (String, String);
 
 /// The parts of a pattern.
@@ -63,8 +64,8 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     Ok((parsed.into(), path))
 }
 
-/// Every token in upper case is accepted. A list of known methods (RFC 9110, PATCH, and those of WebDAV in use) would
-/// need maintenance.
+/// Parses a method. Every token in upper case is accepted. A list of known methods (RFC 9110, PATCH, and those of
+/// WebDAV in use) would need maintenance.
 fn parse_method(name: &str) -> Result<Method, Advice> {
     let right = "write methods in capitals with | between them, as in \"GET|POST /x\"";
     let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
@@ -107,7 +108,7 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
     Ok((segments, false))
 }
 
-/// Refuses characters that a path cannot have when it is matched: it is decoded before, and its query is removed.
+/// Refuses characters that a path cannot contain when it is matched, because it is decoded and has lost its query.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
     let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
     if path.contains('%') {
@@ -131,7 +132,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
     Ok(())
 }
 
-/// The text between the braces of a segment.
+/// Returns the text between the braces of a segment.
 fn parameter(segment: &str) -> Result<Option<&str>, Advice> {
     if !segment.contains(['{', '}']) {
         return Ok(None);
@@ -158,7 +159,7 @@ fn refuse_name(segment: &str, name: &str, names: &[&str]) -> Result<(), Advice> 
 fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
     match segment {
         "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
-        // The syntax of other routers. As a literal text, it would guard nothing.
+        // This is the syntax of other routers. As a literal text, it would guard nothing.
         _ if segment.starts_with([':', '*', '<']) => Err(advise(
             format!("{segment:?} is not a parameter here"),
             "write {one} for one segment, or {*rest} for all that follow",

@@ -1,7 +1,7 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Whether a path may have other readings than itself, regardless of letter case. Most paths have none, which one pass
-/// over eight bytes at a time can show without an allocation. For an ASCII path the result is exact.
+/// Returns true if a path may have other readings than itself, regardless of letter case. Most paths have no others.
+/// One pass over eight bytes at a time can show this without an allocation. For an ASCII path, the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
@@ -11,7 +11,7 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
         found |= mark_special_bytes(word, behind_slash);
         behind_slash = mark_zero_bytes(word ^ repeat_byte(b'/')) >> 56;
     }
-    // The last eight bytes as one word: some of them are checked twice.
+    // The last eight bytes are read as one word, although some of them are checked twice.
     if !path.len().is_multiple_of(8) {
         found |= mark_special_bytes(u64::from_le_bytes(*last), 0);
     }
@@ -24,12 +24,12 @@ fn short_has_readings(path: &[u8]) -> bool {
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// Sets the highest bit of each byte that is `%`, `&`, `+`, `,`, `\` or `;`, or a slash or dot behind a slash.
+/// Sets the highest bit of each byte that is `%`, `&`, `+`, `,`, `\` or `;`, or a slash or dot after a slash.
 /// `behind_slash` marks the first byte if a slash comes before it. The other bits mean nothing.
 #[inline(always)]
 const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
     let slashes = mark_zero_bytes(word ^ repeat_byte(b'/'));
-    // A dot and a slash only differ in their last bit.
+    // A dot and a slash differ only in their last bit.
     let ends = mark_zero_bytes((word | repeat_byte(1)) ^ repeat_byte(b'/'));
     let special = mark_zero_bytes(word ^ repeat_byte(b'%'))
         | mark_zero_bytes(word ^ repeat_byte(b'&'))
@@ -40,8 +40,8 @@ const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
     special | ends & (slashes << 8 | behind_slash)
 }
 
-/// Sets the highest bit of each byte that is zero. It may also be set in a byte above 0x80, and in a 1 behind a zero
-/// byte, which is a dot behind a slash.
+/// Sets the highest bit of each byte that is zero. The bit may also be set in a byte above 0x80, and in a 1 after a
+/// zero byte, which is a dot after a slash.
 #[inline(always)]
 const fn mark_zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(repeat_byte(1))

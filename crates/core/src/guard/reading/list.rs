@@ -2,7 +2,7 @@
 
 use crate::guard::pattern::{RemainingPath, segments_of};
 
-/// The most elements of a list that are compared with the routes one by one.
+/// The maximum number of elements of a list that are compared with the routes one by one.
 const MOST: usize = 256;
 
 /// A path whose last segment is a list with commas. tRPC's batches call each element: `/trpc/hello,admin.drop` calls
@@ -19,7 +19,7 @@ impl<'p> PathList<'p> {
         list.contains(&b',').then_some(Self { folder, list: &list[1..] })
     }
 
-    /// The segments before the list.
+    /// Returns the segments before the list.
     pub(crate) fn folder(self) -> RemainingPath<'p> {
         segments_of(self.folder)
     }
@@ -28,12 +28,12 @@ impl<'p> PathList<'p> {
         self.list.split(|byte| *byte == b',')
     }
 
-    /// Returns true if the list is treated as if it had an element of every name.
+    /// Returns true if the list is treated as if it contained every name.
     pub(crate) fn has_any(self) -> bool {
         self.elements().nth(MOST).is_some()
     }
 
-    /// The path to which an element leads.
+    /// Returns the path to which an element leads.
     pub(crate) fn path_to(self, element: &[u8]) -> Vec<u8> {
         [self.folder, b"/", element].concat()
     }

@@ -24,14 +24,14 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         ("/public/..%5cadmin/x", &["/public/..\\admin/x", "/admin/x"]),
         ("/x/%2e%2e/files/a%2Fb", &["/files/a%2Fb", "/files/a/b"]),
         ("/health/", &["/health/", "/health"]),
-        // A slash that stays encoded beside a backslash that does not, as the WHATWG's URL has it.
+        // A slash stays encoded next to a backslash that does not, as in the WHATWG's URL.
         ("/a%2Fb\\..\\admin", &["/admin"]),
         ("/p/q/%2e%2e/../%2e%2e/b", &["/p/b"]),
-        // A host behind two slashes, and a path that a semicolon ends.
+        // A host comes after two slashes, and a semicolon ends a path.
         ("//x/admin/y", &["/admin/y"]),
         ("/\\x/admin/y", &["/admin/y"]),
         ("/secret;/x", &["/secret"]),
-        // Bytes that a service ignores.
+        // A service ignores these bytes.
         ("/admin%0A", &["/admin"]),
         ("/admin%250a/x", &["/admin/x"]),
         ("/ad%FFm\u{c2}\u{a0}in%00", &["/adm\u{c2}\u{a0}in"]),
@@ -43,15 +43,15 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         ("/%C4%B0d", &["/id"]),
         ("/caf%C3%89", &["/caf\u{e9}"]),
         ("/caf%C3%A9", &["/caf\u{c9}"]),
-        // A text that ends the path for a service which decodes first.
+        // This text ends the path for a service which decodes first.
         ("/admin%3Fx", &["/admin"]),
         ("/admin%2523x", &["/admin"]),
         ("/admin%00x", &["/admin", "/adminx"]),
-        // An & that ends the path for a rewrite which puts it into a query.
+        // An & ends the path for a rewrite which puts it into a query.
         ("/export&x/y", &["/export"]),
         ("/export%26x&y", &["/export", "/export%26x", "/export&x&y"]),
         ("/%65xport%2526x", &["/export%26x", "/export&x", "/export"]),
-        // What PHP's FILTER_SANITIZE_URL drops.
+        // PHP's FILTER_SANITIZE_URL drops these characters.
         ("/ex%20po%C3%A9+rt", &["/export"]),
         ("/%E6%97%A5/%01", &["//"]),
     ] {
@@ -134,7 +134,7 @@ fn g0_the_normal_form_resolves_what_servers_resolve() {
     }
 }
 
-/// The contract's steps, on text, each in one line and as slowly as it reads.
+/// The contract's steps, each as simple text in one line. They are slow, but easy to read.
 const STEPS: [fn(&str) -> String; 9] = [
     |path| String::from_utf8_lossy(&percent_decode(path.as_bytes()).collect::<Vec<_>>()).into_owned(),
     |path| {
@@ -165,7 +165,7 @@ const STEPS: [fn(&str) -> String; 9] = [
     |path| path.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '+').collect(),
 ];
 
-/// Each step once, decoding twice, in any order.
+/// Applies each step once, and decoding twice, in any order.
 fn by_contract(path: &str, left: [u8; 8], found: &mut BTreeSet<(String, [u8; 8])>) {
     if !found.insert((path.to_owned(), left)) {
         return;
@@ -206,7 +206,7 @@ proptest! {
         let mut wanted = BTreeSet::new();
         by_contract(&path, [2, 1, 1, 1, 1, 1, 1, 1], &mut wanted);
         for (reading, _) in wanted {
-            // The model is text, in which bytes that are not UTF-8 are lost.
+            // The model is text, which loses bytes that are not UTF-8.
             prop_assert!(all.iter().any(|it| String::from_utf8_lossy(it) == reading), "{} reads {}", path, reading);
         }
         let normal = normalised(&path).unwrap_or_else(|| path.clone().into_bytes());

@@ -9,7 +9,7 @@ fn read(text: &str) -> PolicyFile {
     PolicyLoader::new().parse("p.toml", &format!("version = 1\n{text}{KEYS}")).unwrap()
 }
 
-/// `Opens defaults.auth: ["k"] -> []`.
+/// Returns lines such as `Opens defaults.auth: ["k"] -> []`.
 fn changes(old: &str, new: &str) -> Vec<String> {
     let changed = read(old).changes_to(&read(new), SystemTime::UNIX_EPOCH);
     let text = |value: Option<&PlacedValue>| value.map_or("-", |it| &it.value).to_owned();
@@ -42,7 +42,7 @@ fn m2_a_setting_is_compared_with_the_same_key_of_the_same_table() {
             ],
         ),
         ("locked = [\"auth\"]\n".to_owned(), String::new(), &["Opens locked: \"auth\" -> -"]),
-        // A key that one policy alone sets is compared with the next wider table of the other one.
+        // A key that only one policy sets is compared with the next wider table of the other one.
         (route("GET /a/{x}", "auth = [\"k\"]"), String::new(), &["Opens route[GET /a/{x}].auth: [\"k\"] -> -"]),
         (
             closed.to_owned() + &route("GET /a/{x}", "auth = [\"k\"]"),

@@ -7,7 +7,7 @@ use crate::loader::sources::Sources;
 use crate::policy::scope::PolicyPart;
 use crate::policy::{Policy, PolicyBuilder, RouteRule, RouteSettings, Scope};
 
-/// The lines of all keys, or of the guards' alone: those that are set, and the defaults of the others.
+/// Returns the lines of all keys, or only those of the guards. Keys that are not set have the line of their default.
 fn lines(set: &[(&str, &str, &str)], are_guards: bool) -> String {
     let keys = RouteTable::settings().filter(|key| !are_guards || RouteTable::GUARDS.contains(key));
     keys.map(|key| {
@@ -108,7 +108,7 @@ fn what_is_no_request_is_refused() {
     assert!(file.effective("GET", "https://a.example").is_ok());
 }
 
-/// The route's other letter case needs no content type, as no request of an unknown method does.
+/// The other letter case of the route needs no content type, like a request with an unknown method.
 #[test]
 fn g0_a_reading_that_needs_no_content_type_is_told_as_its_route_has_it() {
     let file = loaded("version = 1\ndefaults.json = true\n[[route]]\nmatch = \"/a\"\njson = false\n");
@@ -152,7 +152,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
     })
 }
 
-/// The decision, in a form that two policies can be compared by.
+/// Returns the decision, in a form in which two policies can be compared.
 fn decision(settings: &RouteSettings) -> String {
     format!("{:?}", RouteSettings { part: 0, route: None, ..settings.clone() })
 }
@@ -160,7 +160,7 @@ fn decision(settings: &RouteSettings) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A policy that has nothing but the settings of the view decides every request as the policy does.
+    /// A policy with only the settings of the view decides every request like the policy itself.
     #[test]
     fn g0_the_view_says_what_the_policy_decides(
         builder in any_policy(),

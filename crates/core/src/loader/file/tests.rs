@@ -1,4 +1,4 @@
-//! No mistake opens a door: each key of real policies, misspelt, of another type, or left out.
+//! No mistake opens a door. These tests misspell each key of real policies, give it another type, or leave it out.
 
 mod locked;
 
@@ -56,7 +56,7 @@ fn check(text: &str) -> Result<PolicyFile, Vec<PolicyError>> {
     PolicyLoader::new().any_verifier().environment(secret).check_text("policy.toml", text)
 }
 
-/// Whether the policy has exactly these paths, or has a mistake at one of `places`, or inside of it.
+/// Returns true if a file has this key.
 fn has_path(file: &PolicyFile, path: &str) -> bool {
     file.sources.files[0].places.contains_key(path)
 }
@@ -75,13 +75,13 @@ fn m2_no_mistake_opens_a_door() {
         let root = DeTable::parse(text).unwrap().into_inner();
         let mut all = Vec::new();
         keys(&root, "", &mut all);
-        // The value of a table with a head of its own is elsewhere in the file.
+        // A table with a separate head has its value elsewhere in the file.
         all.retain(|key| text[key.name.end..].trim_start().starts_with('='));
-        // In a schema, names are free, and what is wrong with one is at another place.
+        // In a schema, names are free, and a mistake in one of them is reported at another place.
         all.retain(|key| !key.path.contains(".details."));
         for Key { path, table, name, value, other_type } in all {
             let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
-            // Misspelt: an unknown key, or another name of a table, which the file then has.
+            // A misspelled key is unknown, or is another name of a table, which the file then has.
             let written = format!("{}qq", text[name.clone()].trim_matches('"'));
             let misspelt = dotted(&table, &written);
             match check(&with(&name, &written)) {
@@ -90,10 +90,10 @@ fn m2_no_mistake_opens_a_door() {
                     assert!(is_at(&mistakes, &misspelt) || is_at(&mistakes, &table), "{misspelt} {mistakes:?}")
                 }
             }
-            // Of another type: never accepted.
+            // A value of another type is never accepted.
             let mistakes = check(&with(&value, other_type)).err().unwrap_or_else(|| panic!("{path} = {other_type}"));
             assert!(is_at(&mistakes, &path), "{path} = {other_type}: {mistakes:?}");
-            // Left out: missing, or the file does not have it.
+            // A key that is left out is reported as missing, or the file does not have it.
             let comma = text[value.end..].trim_start().starts_with(',');
             let end = if comma { value.end + text[value.end..].find(',').unwrap() + 1 } else { value.end };
             let before = text[..name.start].trim_end();

@@ -1,4 +1,4 @@
-//! Each row of the table is read, written, set by a setter and described.
+//! Each row of the table must be read, written, set by a setter and described.
 
 use std::path::Path;
 use std::{env, fs};
@@ -24,7 +24,7 @@ header = "x-b"
 keys = [{ id = "k", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd" }]
 "#;
 
-/// Each key with each of its samples, one at a time.
+/// Returns each key with each of its samples, one at a time.
 pub(in crate::loader) fn singles() -> Vec<RouteTable> {
     let mut singles = Vec::new();
     macro_rules! singles {
@@ -38,7 +38,7 @@ pub(in crate::loader) fn singles() -> Vec<RouteTable> {
     singles
 }
 
-/// The keys of a table, as a file has them.
+/// Returns the keys of a table, as they are written in a file.
 pub(in crate::loader) fn as_text(keys: &RouteTable) -> String {
     let line = |key: &&str| Some(format!("{key} = {}\n", keys.written(key)?));
     RouteTable::KEYS.iter().filter_map(line).collect()
@@ -53,7 +53,7 @@ fn what_a_file_sets_is_what_it_reads() {
     }
 }
 
-/// `body_limit` has two setters.
+/// Sets a key with its setter. `body_limit` has two setters.
 macro_rules! set {
     (body_limit, $route:expr, $value:expr) => {
         match $value {
@@ -89,7 +89,7 @@ fn each_key_has_a_setter() {
 
 /// The JSON Schema of a type of values, and some of its values.
 trait Values: Sized {
-    /// Fields of a definition in `policy.schema.json`.
+    /// Returns the fields of a definition in `policy.schema.json`.
     fn schema() -> String;
 
     fn samples() -> Vec<Self>;
@@ -217,7 +217,7 @@ macro_rules! descriptions {
 for_each_key!(descriptions);
 
 impl Description {
-    /// The default, in a form that TOML and JSON share.
+    /// Returns the default, in a form that TOML and JSON share.
     fn default(&self) -> String {
         RouteTable::defaults().written(self.key).unwrap()
     }
@@ -238,7 +238,7 @@ impl Description {
     }
 }
 
-/// References to all definitions, as members of an object.
+/// Returns references to all definitions, as members of an object.
 fn references(indent: usize) -> String {
     let one = |it: Description| {
         format!("{:indent$}\"{}\": {{\n{:indent$}  \"$ref\": \"#/$defs/{1}\"\n{:indent$}}}", "", it.key, "", "")
@@ -246,7 +246,7 @@ fn references(indent: usize) -> String {
     descriptions().into_iter().map(one).collect::<Vec<_>>().join(",\n")
 }
 
-/// The text with other lines between two of its parts.
+/// Returns the text with other lines between two of its parts.
 fn spliced(text: &str, opens: &str, closes: &str, lines: &str) -> String {
     let (before, rest) = text.split_once(opens).unwrap_or_else(|| panic!("{opens}"));
     let after = rest.split_once(closes).unwrap_or_else(|| panic!("{closes}")).1;

@@ -1,5 +1,5 @@
-//! Patterns that an operator should check: of routes that cross or differ only in letter case, with methods that no client
-//! sends, or that look like regular expressions.
+//! Patterns that an operator should check. Some cross, differ only in letter case, or have methods that no client
+//! sends. Others look like regular expressions.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) fn lint_overlap(report: &mut Report<'_>) {
 const ONE_CASE: &str =
     "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
 
-/// Reports routes that only differ in letter case, but have different guards. A request for either must pass the guards
+/// Reports routes that differ only in letter case, but have different guards. A request for either must pass the guards
 /// of both (G0), which is seldom intended.
 fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize) {
     let (base, patterns) = (matcher.base(), matcher.patterns());
@@ -40,8 +40,8 @@ fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize)
     }
 }
 
-/// Reports two routes that both match some request, although neither path is inside the other. The pattern with the
-/// earlier literal decides there, so the setting of the other one is lost.
+/// Reports two routes that both match some request, although neither path is inside the other. For such a request, the
+/// pattern with the earlier literal decides, so the setting of the other one is lost.
 fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &matcher.patterns()[route]);
     for other in matcher.overlapping(pattern).into_iter().filter(|other| *other > route) {
@@ -100,7 +100,7 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
     }
 }
 
-/// No path of an API has these characters. OData has a `$` at the beginning, and brackets without an operator.
+/// Characters that no path of an API contains. OData has a `$` at the beginning, and brackets without an operator.
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint_expressions(report: &mut Report<'_>) {

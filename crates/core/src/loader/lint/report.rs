@@ -1,8 +1,8 @@
-//! What lints need: a report of what they find, and sample requests, one for each table. The table applies to its
-//! sample, and as few other tables as possible do.
+//! The tools for lints: a report of the findings, and sample requests, one for each table. The table applies to its
+//! sample, together with as few other tables as possible.
 //!
-//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For `{*rest}`, it has more
-//! segments than any pattern. So the tables that apply to the sample are those that apply to nearly all requests of its
+//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For `{*rest}`, it has
+//! more segments than any pattern. So the same tables apply to the sample and to nearly all other requests of its
 //! table.
 
 use std::collections::HashSet;
@@ -20,8 +20,7 @@ use crate::table::{PolicyError, TablePath};
 
 /// A valid setting in a policy file that an operator should check.
 ///
-/// A warning is probably a mistake. A note concerns a setting that is probably intended, and states what follows from
-/// it.
+/// A warning is probably a mistake. A note concerns a setting that is probably intended, and states the consequences.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -41,19 +40,19 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The kind of lint, such as `routes-cross`. These names are stable.
+    /// Returns the kind of lint, such as `routes-cross`. These names are stable.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the setting is probably intended.
+    /// Returns true if the setting is probably intended.
     #[must_use]
     pub const fn is_note(&self) -> bool {
         self.note
     }
 
-    /// The setting's place, what is wrong, and advice.
+    /// Returns the setting's place, the mistake, and advice.
     #[must_use]
     pub const fn finding(&self) -> &PolicyError {
         &self.finding
@@ -66,7 +65,7 @@ impl fmt::Display for Lint {
     }
 }
 
-/// The lints so far, and the policy in which they are found.
+/// The lints that were found so far, and the policy in which they were found.
 pub(super) struct Report<'a> {
     pub(super) loaded: &'a PolicyFile,
     pub(super) lints: Vec<Lint>,
@@ -111,7 +110,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Where another table is, for a reader of the first one: `line 3`, or `shared.toml:3`.
+    /// Returns the place of another table, for a reader of the first one: `line 3`, or `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
         match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
@@ -128,14 +127,14 @@ pub(super) struct Witness<'a> {
     pub(super) settings: Arc<RouteSettings>,
 }
 
-/// A segment that no pattern has, and a label that no host has.
+/// A segment that is in no pattern, and a label that is in no host.
 const FRESH: &str = "lint-witness";
 
-/// A method that no pattern has.
+/// A method that is in no pattern.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl Witness<'_> {
-    /// The table of the sample, and the wider ones that apply to it.
+    /// Returns the table of the sample, and the wider ones that apply to it.
     pub(super) fn own_and_wider(&self) -> (&TablePath, &RouteTable, &[(TablePath, &RouteTable)]) {
         let at = self.chain.distance(&self.place).unwrap_or_default();
         (&self.place, self.chain.tables[at].1, &self.chain.tables[at + 1..])
@@ -143,7 +142,8 @@ impl Witness<'_> {
 }
 
 impl PolicyFile {
-    /// A witness for each method of each route; and for each part, one for a request that no route matches.
+    /// Returns a witness for each method of each route. For each part, also returns one for a request that no route
+    /// matches.
     pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
         let mut witnesses = Vec::new();
         let deepest = self.deepest();
@@ -152,7 +152,7 @@ impl PolicyFile {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
                 let host = self.host_of(part);
                 let chain = self.chain(&method, &host, path.as_bytes());
-                // The table may not apply to the request after all.
+                // The table may still not apply to the request.
                 if chain.distance(&place).is_some() {
                     witnesses.push(Witness { place, chain, settings: self.policy.normalised(&method, &host, &path) });
                 }
@@ -168,14 +168,15 @@ impl PolicyFile {
         witnesses
     }
 
-    /// The number of segments of the longest pattern.
+    /// Returns the number of segments of the longest pattern.
     fn deepest(&self) -> usize {
         let patterns = self.policy.parts.iter().flat_map(|part| part.matcher.patterns());
         patterns.map(|pattern| pattern.segments().len()).max().unwrap_or(0)
     }
 
-    /// The settings of those requests of a part that a pattern matches, one for each table that may apply to some of
-    /// them. `None` if they are not clear, because the host of the sample belongs to another part.
+    /// Returns the settings of those requests of a part that a pattern matches, one for each table that may apply to
+    /// some of them. Returns `None` if the settings are not clear, because the host of the sample belongs to another
+    /// part.
     pub(super) fn settings_of_each(&self, part: usize, route: &Pattern) -> Option<Vec<Arc<RouteSettings>>> {
         let more = if route.has_rest() { self.deepest() + 1 } else { 0 };
         let method = route.first_method().unwrap_or_else(any_method);
@@ -202,7 +203,7 @@ impl PolicyFile {
         host.map(|host| host.to_ascii_lowercase().replace('*', FRESH)).unwrap_or_default()
     }
 
-    /// Whether a path is below the prefix of the part's scope.
+    /// Returns true if a path is below the prefix of the part's scope.
     pub(super) fn is_inside(&self, part: usize, path: &str) -> bool {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         self.prefix_of(part).into_iter().all(|prefix| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(prefix)))
@@ -212,7 +213,7 @@ impl PolicyFile {
         self.builder.scope_of(part).map_or_else(Vec::new, |scope| scope.prefix_segments().collect())
     }
 
-    /// A path that matches the pattern and is inside the part's prefix, with `more` segments at its end.
+    /// Returns a path that matches the pattern and is inside the part's prefix, with `more` segments at its end.
     fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
         let prefix = self.prefix_of(part);
         let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {

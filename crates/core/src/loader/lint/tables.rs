@@ -1,6 +1,6 @@
-//! Tables that an operator should check: settings that open a door, that require less than a base
-//! (`manual/policy.md`), or that never apply because an included file sets the same keys; and tables that have no effect:
-//! rules (R1) and shapes (R15) that never match, schemes and headers that nothing requires.
+//! Tables that an operator should check. Some have settings that open a door, that require less than a base
+//! (`manual/policy.md`), or that never apply because an included file sets the same keys. Others have no effect: rules
+//! (R1) and shapes (R15) that never match, and schemes and headers that nothing requires.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     if !watches || settings.auth.is_none() || settings.auth_observe || settings.auth_optional {
         return;
     }
-    // Neither is the default, so tables set both. The lint is at the table that is nearer to the request.
+    // Neither value is the default, so tables set both. The lint is reported at the table that is nearer to the
+    // request.
     let (Some(of_mode), Some(of_auth)) = (&mode.place, &auth.place) else { return };
     let is_nearer = chain.distance(of_auth) < chain.distance(of_mode);
     let (near, far) =
@@ -84,7 +85,7 @@ pub(super) fn lint_overrides(report: &mut Report<'_>, witnesses: &[Witness<'_>])
     }
 }
 
-/// The keys that a route sets, although the next wider table, which is in a base, sets them as well.
+/// Returns the keys that a route sets although the next wider table sets them as well, and that table is in a base.
 fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
     let (place @ TablePath::Route(..), own, wider) = witness.own_and_wider() else { return Vec::new() };
     let overridden = |key| {
@@ -133,8 +134,8 @@ pub(super) fn lint_rules(report: &mut Report<'_>) {
 
 const NEVER_FITS: &str = "map-never-fits";
 
-/// Reports a rule that never matches: an earlier rule of the same list matches every error that it does; it requires a
-/// message that cannot occur; or its errors pass unchanged, because of the mode of its route (M1).
+/// Reports a rule that never matches. An earlier rule of the same list may match every error that it matches. It may
+/// require a message that cannot occur. Or its errors may pass unchanged, because of the mode of its route (M1).
 fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
@@ -155,7 +156,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     }
 }
 
-/// The mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
+/// Returns the mode in which errors pass unchanged, if all requests that the pattern matches have such a mode.
 fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route)?;
     let passes = |it: &Arc<RouteSettings>| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::default();
@@ -165,8 +166,8 @@ fn passing_mode(loaded: &PolicyFile, part: usize, route: &Pattern) -> Option<Mod
 pub(super) fn lint_shapes(report: &mut Report<'_>) {
     let loaded = report.loaded;
     for (part, own) in loaded.policy.parts.iter().zip(loaded.builder.parts()) {
-        // Only the shapes of the part itself: those of the parts around it come after them, and are checked with those
-        // parts.
+        // This checks only the shapes of the part itself. The shapes of the parts around it come after them, and are
+        // checked with those parts.
         for (at, shape) in part.shapes.iter().take(own.shapes.len()).enumerate() {
             let place = TablePath::Shape(shape.as_str().to_owned());
             if let Some(earlier) =

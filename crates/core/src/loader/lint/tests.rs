@@ -1,4 +1,4 @@
-//! For each lint, a policy that has it, with the whole report, and a similar policy that does not.
+//! Tests each lint with a policy that has it, and a similar policy that does not. The whole report is compared.
 
 use super::Lint;
 use crate::loader::PolicyLoader;
@@ -253,7 +253,7 @@ fn r1_a_message_that_looks_like_an_expression() {
     }
 }
 
-/// Of each pair the first is the stronger.
+/// The first setting of each pair is the stronger one.
 const STRONGER_AND_WEAKER: [(&str, &str, &str); 15] = [
     ("mode", "mode = \"own\"", "mode = \"observe\""),
     ("mode", "mode = \"enforce\"", "mode = \"off\""),
@@ -308,7 +308,7 @@ fn g0_patterns_that_look_like_regular_expressions() {
     );
 }
 
-/// The lints of a policy that includes a file with a scope.
+/// Returns the lints of a policy that includes a file with a scope.
 fn lints_with(name: &str, top: &str, scope: &str) -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
     std::fs::create_dir_all(&folder).unwrap();
@@ -332,14 +332,14 @@ fn m2_an_include_that_shadows_a_route_around_it() {
           (a.toml:5); set it in a route of that file, or remove it here"]
     );
     let is_found = |scope: &str| lints_with("shadows", route, scope).iter().any(|lint| lint.starts_with("shadowed"));
-    // On another host the route applies, and another key shadows nothing.
+    // The route applies on another host, and does not shadow another key.
     assert!(!is_found("hosts = [\"a.example\"]\nprefix = \"/orders\"\n[defaults]\nauth = []\n"));
     assert!(!is_found("prefix = \"/orders\"\n[defaults]\nmode = \"own\"\n"));
     assert!(!is_found("prefix = \"/orders/admin/x\"\n[defaults]\nauth = []\n"));
     assert!(is_found("prefix = \"/orders\"\n[[route]]\nmatch = \"/orders/{*rest}\"\nauth = []\n"));
 }
 
-/// `auth = []` of a whole scope under a closed policy is noted as that of a route is.
+/// `auth = []` of a whole scope under a closed policy is noted like that of a route.
 #[test]
 fn g2_a_scope_that_opens_what_is_closed_around_it() {
     let found = lints_with("opens", "[defaults]\nauth = [\"a\"]\n", "prefix = \"/a\"\n[defaults]\nauth = []\n");

@@ -1,4 +1,4 @@
-//! Which URLs are accepted, and that the called service belongs to the scope whose guards were applied (G0).
+//! Tests which URLs are accepted, and that the called service belongs to the scope whose guards were applied (G0).
 
 use http::{Method, Request};
 use proptest::prelude::*;
@@ -82,7 +82,8 @@ impl Written {
         is_host && self.prefix.is_none_or(|prefix| below(prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
     }
 
-    /// Hosts and prefix together: of two that cover a request, the more specific one is the narrower.
+    /// Returns a number for hosts and prefix together. If two scopes cover a request, the one with the higher number is
+    /// narrower.
     fn weight(&self) -> usize {
         let host = self
             .host
@@ -108,7 +109,7 @@ fn limit(part: usize) -> u64 {
     part as u64 + 1
 }
 
-/// `None` where scopes cross.
+/// Returns `None` if scopes cross.
 fn policy_of(scopes: &[Written]) -> Option<Policy> {
     let builder = (1..).zip(scopes).fold(Policy::builder().body_limit(limit(0)), |builder, (at, written)| {
         let scope = written.host.into_iter().fold(Scope::new(), Scope::host).body_limit(limit(at));
@@ -148,7 +149,7 @@ proptest! {
         prop_assert!(matched.guards().any(|guards| guards.body_limit == Some(narrowest)));
     }
 
-    /// A router that gets the list beforehand chooses the same.
+    /// A router that gets the list in advance chooses the same service.
     #[test]
     fn the_list_by_host_says_the_same(
         scopes in scopes(),
@@ -163,7 +164,7 @@ proptest! {
             Some(below) => host.ends_with(below),
             None => pattern == host,
         };
-        // An exact host first, then the longest domain.
+        // An exact host comes first, then the longest domain.
         let listed = hosts.iter().filter(|it| fits(it.host())).max_by_key(|it| (it.host() == host, it.host().len())).unwrap();
         let covers = |prefix: &str| match prefix {
             "/" => true,

@@ -27,7 +27,7 @@ use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::{classify, page};
 
-/// The form that the errors of one request have.
+/// The form in which the errors of one request are written.
 #[derive(Clone, Copy)]
 pub(in crate::session) struct ErrorForm<'e> {
     pub(in crate::session) policy: &'e Policy,
@@ -36,10 +36,10 @@ pub(in crate::session) struct ErrorForm<'e> {
     pub(in crate::session) request: RequestFlags,
     /// The method and the path, if a rule of the policy compares them.
     pub(in crate::session) target: Option<&'e (Method, PathAndQuery)>,
-    /// When the request began, if the dialect writes that time.
+    /// The time when the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
     pub(in crate::session) id: &'e HeaderValue,
-    /// What is known of the request body so far.
+    /// The facts that are known of the request body so far.
     pub(in crate::session) seen: Option<&'e BodyFlags>,
     /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
     pub(in crate::session) kept: Option<&'e str>,
@@ -62,7 +62,7 @@ impl OutgoingReply {
     }
 }
 
-/// An inner body of which a part passes, because it is in the client's dialect or keeps its form.
+/// An inner body that passes in part, because it is in the client's dialect or keeps its form.
 #[derive(Clone, Copy)]
 pub(in crate::session) struct RetainedBody<'a> {
     pub(in crate::session) part: Retained,
@@ -125,8 +125,8 @@ impl<'e> ErrorForm<'e> {
         content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
-    /// Returns the body of an error with this status, and the status to send. `headers` may have a time after which to
-    /// try again.
+    /// Returns the body of an error with this status, and the status to send. `headers` may contain a `retry-after`,
+    /// which some dialects repeat in the body.
     pub(in crate::session) fn body_of(
         &self,
         fault: &Fault,
@@ -145,7 +145,8 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the body of an error that keeps its form in any dialect.
+    /// Returns the body of an error that keeps its form in any dialect. Returns `None` if the body depends on the
+    /// dialect.
     fn body_in_kept_form(&self, fault: &Fault, kept: RetainedBody<'_>, headers: &HeaderMap) -> Option<Bytes> {
         let RetainedBody { part, body, status } = kept;
         match part {
@@ -163,7 +164,7 @@ impl<'e> ErrorForm<'e> {
     }
 
     /// Returns the event that ends a broken event stream (F6). It is always in the route's dialect, because the head
-    /// was sent before (R11). If the events so far have a type and a number, `number` is the event's own.
+    /// was sent before (R11). If the earlier events have a type and a number, `number` is the number of this event.
     pub(in crate::session) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let route_form = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
@@ -275,9 +276,9 @@ impl<'e> ErrorForm<'e> {
     }
 }
 
-/// Returns an error for an RPC client, with this HTTP status, and the headers that contain the whole error. If there
-/// are such headers, the body is empty. `is_code_named`: the code does not only follow from the status. `headers` may
-/// have a time after which to try again.
+/// Writes an error for an RPC client. Returns the reply, and the headers to add to its head. In gRPC, these headers
+/// contain the whole error, and the body is empty. `status` is the HTTP status of the error. `is_code_named` is true if
+/// the code does not only follow from that status. `headers` may contain a `retry-after`.
 pub(in crate::session) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,

@@ -16,16 +16,16 @@ pub struct HeaderMutation<'a> {
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// Returns the lines that replace the old ones; none if the header was removed.
+    /// Returns the lines that replace the old ones. There are no lines if the header was removed.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }
 }
 
-/// Lists every difference between the old and the new lines of a head. An adapter makes these changes to its own head,
+/// Lists every difference between the old and the new lines of a head. An adapter makes these changes to its own head
 /// after it has passed a copy to [`Session::begin`](crate::session::request::state::Session::begin) or
-/// [`Session::respond`](crate::session::request::state::Session::respond). `before` has the old names and values. Leave out lines
-/// whose names the crate `http` does not accept, such as `:path`.
+/// [`Session::respond`](crate::session::request::state::Session::respond). `before` contains the old names and values.
+/// Leave out lines whose names the crate `http` does not accept, such as `:path`.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -91,7 +91,7 @@ fn added_at_end<'b, 'a>(
     }
     let mut added = Vec::<HeaderMutation<'a>>::new();
     for (name, _) in lines {
-        // Lines with the same name are next to each other. If such a line was added, not only new names were.
+        // Lines with the same name are next to each other. Here, an old name has got one more line.
         if last == Some(name) {
             return None;
         }

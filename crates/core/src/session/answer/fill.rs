@@ -1,8 +1,8 @@
 //! Decides which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others
 //! pass.
 //!
-//! The media type decides which kind a body is, with two exceptions: JSON passes even under a type for text (R2), and a
-//! body without a type, or of octets, is judged by its bytes.
+//! The media type decides which kind a body is, with two exceptions. JSON passes even if its type is a type of text
+//! (R2). If a body has no type, or is declared as `application/octet-stream`, its bytes decide.
 
 use http::{HeaderMap, response};
 
@@ -38,13 +38,14 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// Returns how many bytes of a body to read after the first one: none if its type shows that it passes. The first byte
-/// shows that the body is not empty.
+/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit applies. It is 0 if
+/// the type of the body shows that it passes: the first byte already shows that the body is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Returns true if a body must be read even if it is encoded: only HTML or plain text is sure to be rewritten.
+/// Returns true if mode `fill` must look into a body even if it cannot be decoded or is too long. HTML and plain text
+/// are rewritten without that.
 pub(in crate::session) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
@@ -101,7 +102,8 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// Returns the bytes as text, without a character that was cut at their end; empty if they are not UTF-8.
+/// Returns the bytes as text, without an incomplete character at their end. Returns an empty text if they are not
+/// UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,
@@ -136,7 +138,7 @@ mod tests {
             (None, "{\"a\":1}", false),
             (None, "\u{0}x", false),
             (None, "abc", true),
-            // A form feed is no white space of JSON's (RFC 8259 §2).
+            // JSON does not allow a form feed as white space (RFC 8259 §2).
             (None, "{\"a\":1}\u{c}", true),
             (None, " {\"a\":1}\r\n", false),
         ] {

@@ -1,5 +1,5 @@
-//! The heads of responses: the id (I1, I3), the headers that scripts of other origins may read (E4), and the head of a
-//! rewritten error (R6, R7).
+//! Writes the heads of responses: the id (I1, I3), the headers that scripts of other origins may read (E4), and the
+//! head of a rewritten error (R6, R7).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
@@ -18,18 +18,18 @@ pub(in crate::session) const X_ERROR_CODE: HeaderName = HeaderName::from_static(
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// How many headers an error gets here. With the id, they fit into a header map's first allocation.
+/// The number of headers that an error gets here. With the id, they fit into a header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// How many headers an error gets if its body depends on `accept`. With `vary` and the id, they need a larger
+/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the id, they need a larger
 /// allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
-/// What to write into the head of a written error.
+/// The facts from which the head of a written error is made.
 pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) code: &'a ErrorCode,
     pub(in crate::session) content_type: HeaderValue,
-    /// The length of the body; `None` if the head is the whole answer (P1).
+    /// The length of the body, or `None` if the head is the whole answer (P1).
     pub(in crate::session) length: Option<u64>,
     /// True if the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,
@@ -39,7 +39,7 @@ pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) http1: bool,
 }
 
-/// Returns all headers of errors that scripts of other origins may read (E4), for a layer of CORS that lists them
+/// Returns all headers of errors that scripts of other origins may read (E4), for a CORS layer that lists these headers
 /// itself.
 #[must_use]
 pub fn exposed_headers() -> [HeaderName; 5] {
@@ -79,7 +79,7 @@ pub(in crate::session) fn rewrite(headers: &mut HeaderMap, status: StatusCode, e
     }
 }
 
-/// Marks the head of an error that keeps its body like that of a written error (R10).
+/// Sets the headers that every error gets, on an error that keeps its body (R10).
 pub(in crate::session) fn mark_kept(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode) {
     let seen = InnerHeadFlags::scan(headers, status);
     mark(headers, status, code, &seen);
@@ -91,8 +91,8 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// Returns the media type of a body that is rewritten in its own format: the received type, if it names that format,
-/// else JSON. The new body is UTF-8.
+/// Returns the media type of a body that is rewritten in its own format. It is the received type if that names the
+/// format, else `application/json`. The new body is UTF-8.
 pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
         return HeaderValue::from_static("application/json");
@@ -107,32 +107,32 @@ pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> Header
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Returns true if every header of an inner head is to be removed, because it describes the old body or the old hop.
-/// The error then gets the same head as any other.
+/// Returns true if every header of an inner head is removed, because it describes the old body or the old hop. The
+/// error then gets the same head as any other.
 pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
 
-/// The most lines that an inner head may have for its error to get a prepared head.
+/// The maximum number of lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Returns true if the names of the headers in an inner head are enough to know which of them an error keeps: neither
-/// their values nor the status matter.
+/// Returns true if the names of the headers in an inner head suffice to decide which of them an error keeps. Their
+/// values and the status then do not matter.
 pub(in crate::session) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
     headers.len() <= MOST_KEPT && !headers.keys().any(|name| weighed.contains(name))
 }
 
-/// Which headers an inner head has that the head of an error may conflict with. One pass over all names is cheaper than
+/// The headers of an inner head that may conflict with the head of an error. One pass over all names is cheaper than
 /// several look-ups.
 #[derive(Default)]
 struct InnerHeadFlags {
-    /// Headers that describe the old body, which are to be removed (R6).
+    /// True if there are headers that describe the old body, which must be removed (R6).
     old: bool,
     vary: bool,
     cache_control: bool,
-    /// Headers other than `cache-control` that control caches (R7).
+    /// True if there are headers other than `cache-control` that control caches (R7).
     cached: bool,
 }
 
@@ -173,7 +173,7 @@ pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Names in the head the trailers that may follow.
+/// Adds the names of the trailers that may follow to the header `trailer`.
 pub(in crate::session) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
     if fields::has(headers, &TRAILER) {
         add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());
@@ -264,8 +264,8 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
     kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Sets whether caches may store the error (R7): only if the service allows it, and never if the error may have been
-/// for this client alone.
+/// Forbids caches to store the error, unless the service sent a `cache-control` of its own (R7). A 401, a 403, a 429
+/// and a 5xx must never be stored.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {

@@ -1,7 +1,8 @@
 //! Mode `observe` logs what mode `enforce` would have done (M1).
 //!
-//! The response passes unchanged except for its id. The log gets the error that would have replaced an inner one, or else
-//! the one with which a guard would have refused the request. With `auth_observe`, a guard observes in any mode.
+//! The response passes unchanged except for its id. The log gets the error that `enforce` would have sent. This is the
+//! refusal of a guard, or else the error that would have replaced an inner error. With `auth_observe`, the check of the
+//! credentials only observes, in any mode.
 
 use std::fmt;
 
@@ -20,8 +21,8 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 
-/// Returns the record of the refusal that the request would have got, if a guard only observes. A second call returns
-/// `None`.
+/// Returns the record of the refusal that the request would have got from a guard that only observes. The first call
+/// takes the refusal that the head shows, so a second call does not return it again.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
@@ -33,7 +34,7 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestR
     let fault = refusal(state)?;
     let mut record = would_be(state, status, &fault, fault.status(), Origin::Guard, (false, true));
     if let Some(notes) = &mut record.notes {
-        // The record itself is about this one.
+        // The record itself reports this code, so it is not also one of the other codes.
         if let Some(own) = notes.also.iter().position(|code| code == fault.code()) {
             notes.also.remove(own);
         }
@@ -58,15 +59,15 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     refusal
 }
 
-/// Returns this fault without taking it.
+/// Returns the same fault, but leaves it in the state.
 fn pending_refusal(state: &RequestState) -> Option<Fault> {
     let cold = state.cold.as_ref();
     let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));
     cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
 }
 
-/// Notes for the request's one error event which refusals it would also have got because of its body (L1). Those that
-/// its head shows are noted already.
+/// Notes, for the request's only error event (L1), the refusals that its body would have caused. The refusals that its
+/// head shows are already noted.
 pub(in crate::session) fn note_refusals(state: &mut RequestState) {
     let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
     let too_large = too_large(state);
@@ -84,7 +85,8 @@ fn too_large(state: &RequestState) -> Option<Fault> {
 }
 
 /// Returns the record of a response that passes, but would have been rewritten as an error with the status `rewritten`.
-/// In `enforce` a refusal would have come first: the service would not have been called.
+/// If a guard would have refused the request, the record predicts that refusal instead: `enforce` would not have called
+/// the service.
 pub(in crate::session) fn would_be(
     state: &RequestState,
     status: StatusCode,
@@ -132,7 +134,7 @@ pub(in crate::session) struct ObservedError {
     pub(in crate::session) reason: Option<Box<str>>,
 }
 
-/// The service's headers may have values that must not be logged (L3).
+/// The service's headers may contain values that must not be logged (L3).
 impl fmt::Debug for ObservedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, status, .. } = self;
@@ -141,8 +143,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// Called when the body has ended, or is not to be read further. The bytes that were received decide, as they would
-    /// in `enforce`.
+    /// Returns the record when the body has ended, or when no more of it is read. The received bytes decide, as they
+    /// would in `enforce`.
     pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
@@ -174,7 +176,8 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
-/// Returns the record of an error that keeps its shape in `enforce`, too, where its head has the code (E4).
+/// Returns the record of an error that keeps its shape in `enforce`, too. In `enforce`, its head contains the code
+/// (E4).
 fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
     let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
     let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });
@@ -190,7 +193,7 @@ fn would_rewrite(
     let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
     let sent = to_status.unwrap_or(status);
     let fault = rewrite.into_fault();
-    // Of a body that was not read, nothing is shown.
+    // The observer gets nothing of a body that was not read.
     let captured = read.filter(|_| state.captures_bodies()).map(|read| {
         let before = CapturedBody::new(status, headers, read);
         let mut headers = headers.clone();
@@ -203,7 +206,7 @@ fn would_rewrite(
     record.dialect = shape;
     record.note_lost(lost);
     record.note_decision(by, state.settings.part(), rule);
-    // A refusal would have come first, and have had another body.
+    // If a guard would have refused the request, the client would have got another body.
     if pending_refusal(state).is_none() {
         let (before, after) = captured.unzip();
         record.note_bodies(before, after);

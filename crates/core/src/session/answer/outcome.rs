@@ -1,4 +1,4 @@
-//! The values that a session receives about bodies, and the values that it returns. An adapter acts on the latter.
+//! The values that a session receives about bodies, and the values that it returns, on which an adapter acts.
 
 use std::error::Error;
 use std::fmt;
@@ -15,9 +15,10 @@ use crate::session::record::request_record::{BoxError, RequestRecord};
 /// The bytes that were read of an inner error's body.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::session) enum ReadBytes<'a> {
-    /// All of it.
+    /// The whole body.
     Whole(&'a [u8]),
-    /// A part: the rest was too long, came too late, or was cut off. Then the status decides.
+    /// A part of the body, because the rest was too long, came too late, or was cut off. The status then decides the
+    /// code.
     Part(&'a [u8]),
 }
 
@@ -34,12 +35,13 @@ pub enum FirstByte {
     Failed(Failure, BoxError),
 }
 
-/// An error of a proxy that has not called the service: a limit of its own was reached. The source is the reason (F1).
+/// The error of a proxy that did not call the service, because the proxy reached one of its own limits (F1). The source
+/// of the error is the reason.
 #[derive(Debug)]
 pub struct NotCalled(BoxError);
 
 impl NotCalled {
-    /// The request was not sent, for this reason.
+    /// Creates the error for a request that was not sent, with the reason.
     pub fn new(why: impl Into<BoxError>) -> Self {
         Self(why.into())
     }
@@ -63,7 +65,7 @@ impl Error for NotCalled {
 pub struct Failure {
     pub(in crate::session) fault: Fault,
     pub(in crate::session) origin: Origin,
-    /// The service did not get the request: a limit of the proxy itself was reached.
+    /// True if the service did not get the request, because a limit of the proxy itself was reached.
     pub(in crate::session) is_uncalled: bool,
 }
 
@@ -73,7 +75,7 @@ pub struct Failure {
 pub struct LocalReply {
     /// The whole response. For HEAD its body is empty, but `content-length` is the one for GET (E5).
     pub reply: Response<Bytes>,
-    /// How much of the request to read and drop, before the body of the response or after it (G5).
+    /// The budget for reading and dropping the rest of the request, before the body of the response or after it (G5).
     pub drain: Option<DrainBudget>,
     /// The record of the request.
     pub record: RequestRecord,
@@ -83,7 +85,7 @@ pub struct LocalReply {
 #[derive(Debug)]
 #[must_use]
 pub struct RewrittenBody {
-    /// The body; empty on HEAD.
+    /// The body. It is empty for HEAD.
     pub body: Bytes,
     /// The record of the request.
     pub record: RequestRecord,
@@ -92,11 +94,11 @@ pub struct RewrittenBody {
 /// The last frame of a body.
 #[derive(Debug)]
 pub enum FinalFrame {
-    /// These trailers.
+    /// The frame holds these trailers.
     Trailers(HeaderMap),
-    /// These bytes.
+    /// The frame holds these bytes.
     Data(Bytes),
-    /// No frame: the body cannot end properly, so it is cut off (F4).
+    /// There is no frame, because the body cannot end properly. It is cut off (F4).
     BrokenOff,
 }
 

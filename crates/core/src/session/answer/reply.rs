@@ -1,6 +1,6 @@
-//! The response to the client: the layer's own, or a rewritten inner error (E1, E5). Errors of the inner service are
-//! classified first (F1, F3). Also decides how much of the request must be read so that the client can read the response
-//! (G5).
+//! Ends a request with a response to the client: the layer's own, or a rewritten inner error (E1, E5). Errors of the
+//! inner service are classified first (F1, F3). This module also decides how much of the request must be read so that
+//! the client can read the response (G5).
 
 use std::error::Error;
 
@@ -39,7 +39,8 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
     }
 
-    /// Returns why the layer cut the request's body off, if it did. Any later failure only follows from that cut.
+    /// Returns the failure for which the layer cut the request's body off, or `None` if it did not. Any later failure
+    /// only follows from that cut.
     #[inline]
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
@@ -51,14 +52,14 @@ impl RequestState {
         Some(Failure::new(fault, Origin::Guard))
     }
 
-    /// Returns true if the client left before it had sent its whole request. The request then counts as abandoned,
-    /// whatever its outcome (F1a).
+    /// Returns true if the client left before it had sent its whole request. The request is then recorded as abandoned,
+    /// even if a response was sent (F1a).
     #[inline]
     pub(in crate::session) fn client_left(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// Returns the fault if the client caused the failure: its body broke off, or came too slowly (F1).
+    /// Returns the fault for a failure that the client caused: its body broke off, or came too slowly (F1).
     pub(in crate::session) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -175,8 +176,8 @@ impl RequestState {
         written
     }
 
-    /// Returns the record of the request. If the client left before its request was complete, it reads no reply, so the
-    /// request counts as abandoned (F1a).
+    /// Returns the record of the request. A client that left before its request was complete reads no reply, so its
+    /// request is recorded as abandoned (F1a).
     #[inline(always)]
     fn into_error_record(self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
         let is_read = !self.client_left();
@@ -197,7 +198,7 @@ impl RequestState {
         self.answer_after(drain, failure, cause)
     }
 
-    /// Answers a request in the layer's own name.
+    /// Writes the layer's own answer to a request.
     pub(in crate::session) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.answer_after(None, failure, cause)
     }
@@ -207,8 +208,7 @@ impl RequestState {
         self.write_reply(drain, failure, cause)
     }
 
-    /// Writes the layer's own reply, and its record. Inlined, so that both are written where they are needed: they are large
-    /// to move.
+    /// Writes the layer's own reply, and its record. It is inlined because both are large to move.
     #[inline(always)]
     fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin, .. } = failure;
@@ -249,7 +249,7 @@ impl RequestState {
         reply
     }
 
-    /// Adds the texts of the cause as the last field of `error`, in the standard envelope alone (E11).
+    /// Adds the texts of the cause as the last field of `error`, only in the standard envelope (E11).
     #[cold]
     fn show_cause(&self, texts: Vec<String>, headers: &mut HeaderMap, body: &mut Bytes) {
         let form = ErrorForm::new(self);
@@ -262,11 +262,12 @@ impl RequestState {
         }
     }
 
-    /// Returns how much of a request that the adapter has not read yet is dropped (G5). Nothing is read while `Expect`
-    /// is unanswered, because reading would start the upload. On HTTP/2 the body of the answer is sent first: a client
-    /// that stops its upload when it receives a 4xx would otherwise lose that body, and no reset of the connection can
-    /// destroy it there. The same holds for a gRPC answer that consists of a head: the client recognises the status in
-    /// it by the end of the stream (P1).
+    /// Returns the budget for dropping the part of the request that the adapter has not read yet (G5).
+    ///
+    /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On HTTP/2, the body of
+    /// the answer is sent first. A client that stops its upload when it receives a 4xx would otherwise lose that body,
+    /// and no reset of the connection can destroy it there. Nothing is read for a gRPC answer on HTTP/2 that consists
+    /// of a head: the client recognises the status in it by the end of the stream (P1).
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
@@ -293,19 +294,19 @@ pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// Classifies an inner error (F1). If the request's body was over its limit, that decides. Else the classifier decides,
-/// else the contract's list. Both look at the whole chain of causes.
+/// Classifies an inner error (F1). If the layer cut the request's body off, that decides. Otherwise the classifier
+/// decides, and after it the contract's list. Both check the whole chain of causes.
 pub(in crate::session) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     let failure = state
         .why_body_was_cut()
         .or_else(|| by_classifier(state, error))
         .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()));
-    // Only a proxy has limits of its own. The search calls the code of the user.
+    // Only a proxy has limits of its own. Elsewhere the search is skipped, because it calls user code.
     let is_uncalled = state.config.forwarding.is_some() && cause::find::<NotCalled>(error).is_some();
     Failure { is_uncalled, ..failure }
 }
 
-/// Classifies an error by the contract's list alone. `broken` is the client's own fault.
+/// Classifies an error by the contract's list alone. `broken` is the fault for a failure that the client caused.
 pub(in crate::session) fn failure_by_kind(
     config: &SessionConfig,
     error: &(dyn Error + 'static),
@@ -328,13 +329,13 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     Failure::new(kind.readiness_fault(), origin)
 }
 
-/// Returns how the service's own classifier classifies an error.
+/// Returns the failure that the service's own classifier makes of an error.
 fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
     Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
 }
 
-/// Returns the failure for a call whose client has stopped waiting: the same as for a time-out of the inner service
-/// (F1).
+/// Returns the failure for a call whose client has stopped waiting. It is the same as for a timeout of the inner
+/// service (F1).
 pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
     let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
@@ -371,7 +372,7 @@ impl RequestState {
         }
         if self.settings.expose_headers {
             head::expose(headers, &head::EXPOSED);
-            // A client without credentials reads in this header where to get them (RFC 9728).
+            // A client without credentials finds in this header where it can get them (RFC 9728).
             if headers.contains_key(WWW_AUTHENTICATE) {
                 head::expose(headers, &[WWW_AUTHENTICATE.as_str()]);
             }
@@ -389,11 +390,11 @@ fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyErro
     }
 }
 
-/// The most paths that are logged for one fault.
+/// The maximum number of paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
-/// Returns the cause of a fault that has no source: its own text, and the paths of its issues. `None` if it has
-/// neither. No value from the client is in it, unless the service put one into its text.
+/// Returns the cause of a fault that has no source: its own text, and the paths of its issues. Returns `None` if it has
+/// neither. The result contains no value from the client, unless the service put one into its text.
 ///
 /// ```
 /// use error_envelope_core::session::fault_cause;

@@ -24,7 +24,7 @@ impl RequestState {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
     }
 
-    /// Adds the layer's headers to a response that passes; the session goes on.
+    /// Adds the layer's headers to a response that passes. The session goes on.
     pub(in crate::session) fn mark_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);
         self.identify_response(headers);

@@ -52,7 +52,7 @@ impl ErrorForm<'_> {
         Some(OutgoingReply::over_http(status, body))
     }
 
-    /// Returns the prepared head of a fault, with those headers that stay from the inner head.
+    /// Returns the prepared head of a fault, with the headers that stay from the inner head.
     fn known_head<'p>(
         &self,
         prepared: &'p PreparedReply,
@@ -63,7 +63,7 @@ impl ErrorForm<'_> {
         if head::keeps_nothing(inner, status) {
             return Some(prepared.head());
         }
-        // Bodies of the dialect may repeat the wait of `retry-after`.
+        // Bodies in this dialect may repeat the waiting time of `retry-after`.
         if self.request.is_head() || self.dialect().spec().has_wait {
             return None;
         }
@@ -152,13 +152,13 @@ impl ErrorForm<'_> {
         }
     }
 
-    /// Returns what to write into the head of the error.
+    /// Returns the facts from which the head of the error is made.
     fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
         ErrorHead {
             code: fault.code(),
             content_type: HeaderValue::from_static(self.content_type()),
             length,
-            // A cache does not recognise an error under the status 200.
+            // A cache does not recognise an error under the status 200, so `vary` is useless there.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary)) && negotiates(self.settings),
             is_html: self.page() == Some(PageType::Html),
             id: self.dialect().spec().id_header.map(|name| (name, self.id)),
@@ -166,8 +166,8 @@ impl ErrorForm<'_> {
         }
     }
 
-    /// Returns the length of the body that an inner layer has computed for HEAD (E5, E7). The length 0 does not count:
-    /// a service that only names a code has declared no body.
+    /// Returns the length of the body that an inner layer has computed for HEAD (E5, E7). The length 0 is ignored,
+    /// because a service that only sets a code has not declared a body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));

@@ -7,8 +7,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 /// The error response that the service sent, and the one that the client receives. They are stored if the policy has
-/// `[observe] bodies = true` and the layer has an [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets, which must
-/// not be logged, so `Debug` shows only their lengths (L3).
+/// `[observe] bodies = true` and the layer has an [`Observer`](crate::session::record::request_record::Observer).
+/// Bodies may contain secrets, which must not be logged, so `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyCapture {
     pub(in crate::session) before: Option<CapturedBody>,
@@ -24,18 +24,18 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The maximum number of bytes that are stored of a body: readers do not need more.
+/// The maximum number of bytes that are stored of a body. Readers do not need more.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// The service's body was not read to its end.
+    /// Notes that the service's body was not read to its end.
     pub(in crate::session) fn note_unread(&mut self) {
         if let Some(before) = &mut self.before {
             before.whole = false;
         }
     }
 
-    /// Returns the response that the service sent; `None` if the service was not called, or did not respond.
+    /// Returns the response that the service sent, or `None` if the service was not called, or did not respond.
     #[must_use]
     pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()

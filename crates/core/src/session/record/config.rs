@@ -77,8 +77,8 @@ impl SessionConfig {
         Self { development: texts, ..self }
     }
 
-    /// Makes the session choose the service of each request: the one that its scope names, else `rest`. Events then
-    /// have the address of the service (L1).
+    /// Makes the session choose the service of each request: the service of its scope, or else `rest`. Log events then
+    /// contain the address of the service (L1).
     #[must_use]
     pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
         Self { forwarding: Some(Arc::new(rest)), ..self }

@@ -24,14 +24,14 @@ pub struct ServiceAnswer {
     pub(in crate::session) body: ServiceBody,
 }
 
-/// How the body of a service's response ended.
+/// The way in which the body of a service's response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceBody {
-    /// It was passed on, or read, to its end; or it was not needed.
+    /// The body was passed on or read to its end, or was not needed.
     Whole,
-    /// It failed before its end.
+    /// The body failed before its end.
     BrokeOff,
-    /// It was not read to its end, for this reason (R4).
+    /// The body was not read to its end, for this reason (R4).
     Unread(UnreadReason),
 }
 
@@ -40,20 +40,20 @@ pub enum ServiceBody {
 pub struct Delivery {
     /// True if the head of the response was sent.
     pub head_sent: bool,
-    /// The bytes of the request's body that were read; `None` if the adapter does not count them.
+    /// The bytes of the request's body that were read, or `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
-    /// The bytes of the response's body that the server took; `None` if the adapter does not count them.
+    /// The bytes of the response's body that the server took, or `None` if the adapter does not count them.
     pub response_bytes: Option<u64>,
-    /// How the delivery ended.
+    /// The way in which the delivery ended.
     pub end: End,
 }
 
-/// How the delivery of a response ended.
+/// The way in which the delivery of a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// The server took the last byte, or dropped a body that had ended.
     Complete,
-    /// The client left before that.
+    /// The client left before the response was complete.
     ClientLeft,
     /// The service's body broke off after the head had been sent.
     ServiceBrokeOff,
@@ -65,7 +65,7 @@ pub enum End {
     Unknown,
 }
 
-/// How a request ended, as the metrics count it.
+/// The result of a request, as the metrics count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A success.
@@ -95,20 +95,20 @@ impl SentStatus {
         self.status
     }
 
-    /// Returns the gRPC status of an RPC, as it was sent; 255 stands for any number above it.
+    /// Returns the gRPC status of an RPC, from 0 to 16. The value 17 stands for any other number.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// Returns the code; `None` if the response has none.
+    /// Returns the code, or `None` if the response has none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()
     }
 
-    /// Returns the outcome for the client: by the gRPC status if the call is an RPC, else by the HTTP status. As
-    /// OpenTelemetry does, this counts the gRPC statuses 2, 4, 12, 13, 14 and 15 as the server's errors.
+    /// Returns the outcome for the client. The gRPC status decides if the call is an RPC, otherwise the HTTP status. As
+    /// in OpenTelemetry, the gRPC statuses 2, 4, 12, 13, 14 and 15 are errors of the server.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
@@ -145,13 +145,14 @@ impl ServiceAnswer {
         self.status
     }
 
-    /// Returns the gRPC status, if the call is an RPC and the service sent one; 255 stands for any number above it.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one. The value 17 stands for a number above
+    /// 16.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
     }
 
-    /// Returns how its body ended.
+    /// Returns how the body of the response ended.
     #[must_use]
     pub fn body(&self) -> ServiceBody {
         self.body
@@ -159,7 +160,7 @@ impl ServiceAnswer {
 }
 
 impl End {
-    /// Returns the word in every view.
+    /// Returns the word for this value, which all views of a record use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -184,7 +185,7 @@ impl Outcome {
         self as usize
     }
 
-    /// Returns the word in every view.
+    /// Returns the word for this value, which all views of a record use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

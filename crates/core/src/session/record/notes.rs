@@ -1,5 +1,5 @@
-//! The fields of a record besides what was sent: where the error comes from, why it was not read completely,
-//! and notes on the request.
+//! The fields of a record in addition to the response that was sent: the origin of the error, the reason why it was not
+//! read completely, and notes on the request.
 
 use std::num::NonZeroU8;
 use std::time::SystemTime;
@@ -14,10 +14,10 @@ use crate::message::is_unprintable;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// The most characters of a foreign id that are logged (I2).
+/// The maximum number of characters of a foreign id that are logged (I2).
 const MAX_NOTE: usize = 128;
 
-/// Where an error comes from.
+/// The origin of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
@@ -33,12 +33,13 @@ pub enum Origin {
     Inner,
     /// A response of the proxy itself (V2).
     Proxy,
-    /// No error: the client disconnected before the response head (F2), cancelled a call before its end, or read
-    /// nothing for too long, or the process stopped.
+    /// There is no error. The client disconnected before the response head (F2), cancelled a call, or read nothing for
+    /// too long. Or the process stopped.
     Abandoned,
 }
 
-/// Why the body of an inner error was not read to its end. In that case only its status decided (R4).
+/// The reason why the body of an inner error was not read to its end. In that case only its status decided the code
+/// (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
@@ -71,9 +72,9 @@ pub struct RecordFields {
     /// The code of the service's error, if a guard that only observes would have refused the request before.
     pub(in crate::session) service_code: Option<ErrorCode>,
     pub(in crate::session) also: Vec<ErrorCode>,
-    /// True if credentials are among what would have refused the request.
+    /// True if a check of the credentials would have refused the request.
     pub(in crate::session) observes_credentials: bool,
-    /// `None` if no observer is registered.
+    /// The facts for an observer, or `None` if no observer is registered.
     pub(in crate::session) request: Option<RequestFacts>,
     pub(in crate::session) captured: Option<BodyCapture>,
 }
@@ -86,11 +87,11 @@ pub(in crate::session) struct RequestFacts {
     pub(in crate::session) began: SystemTime,
 }
 
-/// Which `[[map]]` rule decided the code of an inner error. `PolicyFile::map_rule` (feature `policy-file`) returns the
-/// line of the rule.
+/// The `[[map]]` rule that decided the code of an inner error. `PolicyFile::map_rule` (feature `policy-file`) returns
+/// the line of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapRuleId {
-    /// The index of the rule's scope; 0 is the policy itself.
+    /// The index of the rule's scope, where 0 is the policy itself.
     pub(crate) part: u32,
     /// The index of the rule in a list: the rules of its scope, followed by those of the scopes around it.
     pub(crate) index: u32,
@@ -158,21 +159,21 @@ impl RecordFields {
         captured: None,
     };
 
-    /// Returns the `x-request-id` that the client sent, if it was not kept (I2): at most 128 printable characters.
+    /// Returns the first 128 printable characters of the `x-request-id` that the client sent, if it was not kept (I2).
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
         self.client_request_id.as_deref()
     }
 
-    /// Returns the `x-request-id` of the inner response, if it differed from the request's id (I3): at most 128
-    /// printable characters.
+    /// Returns the first 128 printable characters of the inner response's `x-request-id`, if it differed from the
+    /// request's id (I3).
     #[must_use]
     pub fn upstream_request_id(&self) -> Option<&str> {
         self.upstream_request_id.as_deref()
     }
 
-    /// Returns the names of the request headers that were removed, separated by commas: a service that works like CGI
-    /// would confuse them with others (G1).
+    /// Returns the names of the request headers that were removed, separated by commas. A service that works like CGI
+    /// would confuse these headers with others (G1).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()
@@ -187,7 +188,8 @@ impl RecordFields {
     }
 
     /// Returns the names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are
-    /// dropped unless `keep_fields` names them (R14). At most 16 names of 64 characters each; never a value.
+    /// dropped unless `keep_fields` names them (R14). The text contains at most 16 names of 64 characters each, and no
+    /// values.
     #[must_use]
     pub fn dropped_fields(&self) -> Option<&str> {
         self.dropped_fields.as_deref()
@@ -201,8 +203,8 @@ impl RecordFields {
         self.unknown_code.as_deref()
     }
 
-    /// Returns the id of the caller that the credentials name, also if they were refused: of an expired key, for
-    /// example. Never the credential itself.
+    /// Returns the id of the caller that the credentials name, even if they were refused, for example because their key
+    /// has expired. It is never the credential itself.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_ref()?.id()
@@ -218,15 +220,15 @@ impl RecordFields {
         request_id::trace_id_of(self.traceparent.as_ref()?.as_bytes())
     }
 
-    /// Returns what the body limit counted, if the content type of the request claims an RPC stream but the limit did
-    /// not count each message: [`BodyLimitPer::Body`] (P1).
+    /// Returns [`BodyLimitPer::Body`] if the body limit counted the whole body, although the content type of the
+    /// request claims an RPC stream (P1).
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
     /// Returns the status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault)
-    /// has another status. The fault's status stays. It is noted once for each code of a policy.
+    /// has another status. The client gets the fault's status. This is noted once for each code of a policy.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
@@ -245,35 +247,36 @@ impl RecordFields {
         &self.also
     }
 
-    /// Returns the request's path as it was sent, without its query. Only set if an observer is registered. Not for the
-    /// log.
+    /// Returns the request's path as it was sent, without its query. It is set only if an observer is registered, and
+    /// must not be logged.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
     /// Returns the client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a
-    /// gateway sets. A client that reaches a service directly can send any address. Only set if an observer is
-    /// registered. Not for the log.
+    /// gateway sets. A client that reaches a service directly can send any address. The address is set only if an
+    /// observer is registered, and must not be logged.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
         addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
     }
 
-    /// Returns when the request arrived. Only set if an observer is registered.
+    /// Returns when the request arrived. It is set only if an observer is registered.
     #[must_use]
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)
     }
 }
 
-/// A method of RFC 9110, or PATCH (RFC 5789). All others count as `other`.
+/// A method of RFC 9110, or PATCH (RFC 5789). All other methods share one value, `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-// From 1, so that an `Option` has the size of a byte: what outlives a session is small.
+// The number begins at 1, so that an `Option` has the size of a byte. This keeps the values small that outlive a
+// session.
 pub struct KnownMethod(NonZeroU8);
 
-/// The last name is for all methods without one of their own.
+/// The names of the methods. The last one stands for all other methods.
 const NAMES: [&str; KnownMethod::COUNT] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
 
@@ -281,7 +284,7 @@ impl KnownMethod {
     /// The number of methods, including `other`.
     pub const COUNT: usize = 10;
 
-    /// Any other method.
+    /// The value for all other methods.
     pub const OTHER: Self = Self(NonZeroU8::MIN.saturating_add(Self::COUNT as u8 - 1));
 
     /// Returns the number of the method, from 0, for use as an index into counters.

@@ -67,7 +67,8 @@ proxy_errors! {
     ProxyInternalError "proxy_internal_error"
 }
 
-/// Recognises the type of an error whose types are from other crates; it checks the whole chain of causes.
+/// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`. It checks the whole
+/// chain of causes.
 pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>;
 
 /// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds it to the causes of its
@@ -106,7 +107,8 @@ impl fmt::Display for ProxyFailure {
 impl Error for ProxyFailure {}
 
 impl ProxyError {
-    /// Returns the type for an answer that the service did not make; `None` if the service returned the fault itself.
+    /// Returns the type for an answer that the service did not make, or `None` if the service returned the fault
+    /// itself.
     pub(in crate::session) fn of_answer(
         origin: Origin,
         fault: &Fault,

@@ -39,8 +39,8 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches the
-/// panics of `Display`, which is the user's own code (F2).
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches
+/// the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
 /// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
@@ -50,11 +50,12 @@ pub struct RequestRecord {
     pub(in crate::session) request_id: RequestId,
     pub(in crate::session) config: Arc<SessionConfig>,
     pub(in crate::session) label: RecordLabel,
-    /// `None` if nothing failed.
+    /// The origin of the error, or `None` if nothing failed.
     pub(in crate::session) origin: Option<Origin>,
-    /// `None` if no head was made.
+    /// The status that was sent, or `None` if no head was made.
     pub(in crate::session) sent: Option<SentStatus>,
-    /// What `enforce` would have sent, or the route without its `auth_observe`, if that differs.
+    /// The answer that the client would have got in mode `enforce`, or without the route's `auth_observe`, if it
+    /// differs.
     pub(in crate::session) would_be: Option<SentStatus>,
     /// The mildest mode that would rewrite the service's error.
     pub(in crate::session) rewriting: Option<Mode>,
@@ -66,46 +67,47 @@ pub struct RequestRecord {
 }
 
 /// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
-/// are made from it alone.
+/// are made only from it.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
     delivery: Delivery,
 }
 
-/// The facts about the request that every record has.
+/// The facts about the request that every record contains.
 #[derive(Clone, Debug)]
 pub(in crate::session) struct RecordLabel {
     pub(in crate::session) settings: LogLabel,
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
     pub(in crate::session) bits: u8,
-    /// What the service answered.
+    /// The answer of the service.
     pub(in crate::session) service: Option<ServiceAnswer>,
 }
 
 impl RecordLabel {
-    /// An outer layer of this process has the request, too (E7).
+    /// Set if an outer layer of this process handles the request, too (E7).
     pub(in crate::session) const NESTED: u8 = 1;
-    /// The service was called.
+    /// Set if the service was called.
     pub(in crate::session) const CALLED: u8 = 1 << 1;
-    /// An inner layer of this process writes the views of this error.
+    /// Set if an inner layer of this process writes the views of this error.
     pub(in crate::session) const WRITTEN_WITHIN: u8 = 1 << 3;
-    /// The inner layer also has an observer.
+    /// Set if the inner layer also has an observer.
     pub(in crate::session) const OBSERVED_WITHIN: u8 = 1 << 4;
-    /// The body broke off after the head was made.
+    /// Set if the body broke off after the head was made.
     pub(in crate::session) const BROKEN: u8 = 1 << 5;
-    /// The response has no body for this request, whatever its head declares (RFC 9112 §6.3).
+    /// Set if the response has no body for this request, even if its head declares one (RFC 9112 §6.3).
     pub(in crate::session) const BODILESS: u8 = 1 << 2;
 
-    /// Returns the route that the framework found, else the pattern of the route in the policy.
+    /// Returns the route that the framework found, or else the pattern of the route in the policy.
     pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
         let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
         self.framework_route.as_ref().or_else(pattern)
     }
 }
 
-/// Receives the record of each request when it is closed (L5), of a success, too: then [`RequestRecord::origin`] is `None`.
+/// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
+/// is `None`.
 ///
 /// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
 /// panic is caught and logged, and the client gets its response (F2).
@@ -133,8 +135,8 @@ pub trait Observer: Send + Sync + 'static {
     /// Receives the record of one request.
     fn on_record(&self, record: &ClosedRecord);
 
-    /// Receives a policy that applies from now on, with the first request after a reload (M3). Each adapter with this
-    /// observer calls it. Does nothing by default.
+    /// Receives the new policy at the first request after a reload (M3). Each adapter with this observer calls the
+    /// method. By default it does nothing.
     fn on_policy(&self, _policy: &Policy) {}
 }
 
@@ -171,7 +173,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// For a gateway: the service for requests whose scope names none. Shared, because most adapters have none.
+    /// For a gateway: the service for requests whose scope names none. It is behind a pointer, because most adapters
+    /// have none.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -214,7 +217,7 @@ impl RequestRecord {
     /// without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// More readings would add nothing to the first ones.
+        /// The maximum number of readings that are listed. Further readings would add nothing to the first ones.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -233,7 +236,8 @@ impl RequestRecord {
     /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
-        // The answer to a request that its client did not end was made for nobody, whatever the server took of it (F1a).
+        // A client that left before it had sent its request reads no answer, even if the server accepted the whole
+        // answer (F1a).
         if self.origin == Some(Origin::Abandoned) && delivery.end == End::Complete {
             delivery = Delivery { head_sent: false, end: End::ClientLeft, ..delivery };
         }
@@ -253,7 +257,7 @@ impl RequestRecord {
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
     }
 
-    /// Notes which parts of a foreign body the client does not get: the names of fields (R14), and an unknown code.
+    /// Notes the parts of a foreign body that the client does not get: the names of fields (R14), and an unknown code.
     #[inline]
     pub(in crate::session) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
         if names.is_some() || code.is_some() {
@@ -269,20 +273,20 @@ impl RequestRecord {
         self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
 
-    /// Returns what the client got; `None` if no head was sent.
+    /// Returns the status and the code that the client got, or `None` if no head was sent.
     #[must_use]
     pub fn sent(&self) -> Option<&SentStatus> {
         self.sent.as_ref()
     }
 
-    /// Returns what the client would have got if the route's mode were `enforce`, or if its credentials were enforced
-    /// (M1). `None` if the client got that anyway.
+    /// Returns the answer that the client would have got if the mode were `enforce`, or if the route enforced its
+    /// credentials (M1). Returns `None` if the client got that answer anyway.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
     }
 
-    /// Returns what the service answered; `None` if it gave no answer.
+    /// Returns the answer of the service, or `None` if it gave no answer.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
@@ -294,20 +298,20 @@ impl RequestRecord {
         self.label.bits & RecordLabel::CALLED != 0
     }
 
-    /// Returns the canonical code that the client got; `None` if it got none.
+    /// Returns the canonical code that the client got, or `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.sent.as_ref()?.code()
     }
 
-    /// Returns the HTTP status that the client got; `None` if no head was sent.
+    /// Returns the HTTP status that the client got, or `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got, even if the protocol does not define it; 255 stands for any number
-    /// above it.
+    /// Returns the gRPC status that the client got. The value 17 stands for any number above 16, which the protocol
+    /// does not define.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
@@ -319,22 +323,21 @@ impl RequestRecord {
         of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
     }
 
-    /// Returns true if mode `own` would refuse the request: a guard would have, and not only one whose route has
-    /// `auth_observe`.
+    /// Returns true if mode `own` would refuse the request. A refusal that only `auth_observe` prevents is ignored.
     #[must_use]
     pub fn own_would_refuse(&self) -> bool {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its head
-    /// (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its
+    /// head (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
     }
 
-    /// Returns the mildest mode, `fill` or `enforce`, that would rewrite the inner error, which passed only because of
-    /// a milder one (M1). `None` if a guard would refuse the request first.
+    /// Returns the mildest mode that would rewrite an inner error that passed: `fill` or `enforce` (M1). Returns `None`
+    /// if a guard would refuse the request first.
     #[must_use]
     pub fn rewriting_mode(&self) -> Option<Mode> {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
@@ -346,8 +349,8 @@ impl RequestRecord {
         self.label.bits & RecordLabel::NESTED != 0
     }
 
-    /// Returns `Some` if an inner layer of this process writes the log and the metrics of this error; `Some(true)` if
-    /// that layer also has an observer.
+    /// Returns `Some` if an inner layer of this process writes the log and the metrics of this error. The value is true
+    /// if that layer also has an observer.
     #[must_use]
     pub fn written_within(&self) -> Option<bool> {
         let has = |bit| self.label.bits & bit != 0;
@@ -360,20 +363,20 @@ impl RequestRecord {
         self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
     }
 
-    /// Returns where the error comes from; `None` if nothing failed.
+    /// Returns the origin of the error, or `None` if nothing failed.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.origin
     }
 
-    /// Returns the shape of an inner error; `None` if it is in no known shape.
+    /// Returns the shape of an inner error, or `None` if it is in no known shape.
     #[must_use]
     pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
-    /// Returns why the body of an inner error was not read to its end (R4). `None` if it was, or if that was not
-    /// necessary. It may also be `None` with an adapter that reads bodies in its own way.
+    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if it was read, or did not
+    /// need to be. The result may also be `None` with an adapter that reads bodies in its own way.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -392,7 +395,8 @@ impl RequestRecord {
         }
     }
 
-    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause.
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause,
+    /// but a panic replaces its origin.
     pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
         self.label.bits |= RecordLabel::BROKEN;
         if let Some(service) = &mut self.label.service
@@ -403,7 +407,7 @@ impl RequestRecord {
         let Some((origin, code, cause)) = why else { return };
         // In mode `off`, the error of a service has no origin until it breaks off.
         let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
-        // What a guard only observes is not what failed.
+        // A refusal that was only observed is not the failure.
         let is_observed = self.origin == Some(Origin::Guard) && self.would_be.is_some();
         if self.origin.is_none() || is_observed || origin == Origin::Panic {
             self.origin = Some(if is_error && origin != Origin::Panic { Origin::Inner } else { origin });
@@ -417,13 +421,14 @@ impl RequestRecord {
             && sent.outcome() == Outcome::Ok
         {
             sent.code.get_or_insert(code);
-            // The end of a unary call of Connect is that of its body.
+            // A unary call of Connect succeeds only if its body is complete, so a status of OK is removed.
             sent.grpc = sent.grpc.filter(|grpc| *grpc != 0);
         }
         self.cause.get_or_insert(Cause::Error(cause));
     }
 
-    /// Notes a panic of the body, if there was one (F2). What failed before keeps its origin.
+    /// Notes a panic of the body, if there was one (F2). The panic replaces the origin of an error or a fault that the
+    /// service sent. Any other earlier failure keeps its origin.
     #[inline]
     pub fn note_panic(&mut self, panic: Option<Box<str>>) {
         if let Some(panic) = panic
@@ -434,8 +439,8 @@ impl RequestRecord {
         }
     }
 
-    /// Returns what decided the code of an inner error (R1). `None` for all other errors, for errors that keep their
-    /// shape in `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
+    /// Returns what decided the code of an inner error (R1). Returns `None` for all other errors, for errors that keep
+    /// their shape in `observe` and `enforce` (R9, R10), and for the statuses of RPC protocols.
     #[must_use]
     pub fn decided_by(&self) -> Option<DecidedBy> {
         self.by
@@ -447,8 +452,8 @@ impl RequestRecord {
         self.rule
     }
 
-    /// Returns the pattern that the framework found, else the most specific route of the policy (L1). It is never a
-    /// path (L2).
+    /// Returns the pattern that the framework found, or else the pattern of the policy's most specific route (L1). It
+    /// is never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
@@ -469,15 +474,15 @@ impl RequestRecord {
         self.label.framework_route.is_some()
     }
 
-    /// Returns the name of the policy's scope for the request: its first host and its prefix. `None` if the request is
-    /// in no scope.
+    /// Returns the name of the policy's scope for the request: its first host and its prefix. Returns `None` if the
+    /// request is in no scope.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// Returns the service that a gateway called for the request: the one of its scope, or the one for all other
-    /// requests. `None` if it called none.
+    /// Returns the service that a gateway called for the request: the service of its scope, or the one for all other
+    /// requests. Returns `None` if the gateway called no service.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -497,7 +502,7 @@ impl RequestRecord {
         self.label.settings.mode
     }
 
-    /// The mode of the request's route in the policy, whether or not a kill switch is on.
+    /// Returns the mode of the request's route in the policy, even if a kill switch is on.
     #[must_use]
     pub fn own_mode(&self) -> Mode {
         self.label.settings.switched_from.unwrap_or(self.mode())
@@ -509,25 +514,25 @@ impl RequestRecord {
         self.label.settings.switched_from.is_some()
     }
 
-    /// Returns what caused the failure; only for the log. Its `Display` may be code of the user.
+    /// Returns the cause of the failure, which is only for the log. Its `Display` may be user code.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Returns the path of the request for the log, without its query: of an RPC, and of any request if the policy has
-    /// `[observe] path = true` (L3).
+    /// Returns the path of the request for the log, without its query. It is set for RPCs, and for all requests if the
+    /// policy has `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
         self.notes().shown_path()
     }
 
-    /// Takes the cause out of the record, because dropping it may run code of the user.
+    /// Takes the cause out of the record, because dropping it may run user code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.cause.take()
     }
 
-    /// Further facts about the request.
+    /// Returns further facts about the request.
     #[must_use]
     #[inline]
     pub fn notes(&self) -> &RecordFields {
@@ -542,13 +547,13 @@ impl RequestRecord {
         self.config.observer.as_deref()
     }
 
-    /// Returns the bodies that were captured; `None` unless the policy has `[observe] bodies = true`.
+    /// Returns the bodies that were captured, or `None` unless the policy has `[observe] bodies = true`.
     #[must_use]
     pub fn captured(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.captured.as_ref()
     }
 
-    /// Returns true if an observer receives bodies: the policy has `[observe] bodies = true`.
+    /// Returns true if an observer receives bodies, which requires `[observe] bodies = true` in the policy.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
         self.config.policy.observes_bodies()
@@ -583,7 +588,7 @@ impl ClosedRecord {
         }
     }
 
-    /// Takes the cause out of the record after every view of it is written, because dropping it may run code of the user.
+    /// Takes the cause out of the record after every view of it is written, because dropping it may run user code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.record.take_cause()
     }

@@ -1,17 +1,18 @@
-//! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines it.
+//! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines
+//! it.
 //!
-//! The form with the highest quality is chosen; between equals the order is JSON, problem, HTML, Markdown. JSON that only a
-//! wildcard includes is behind Markdown that is named. If several ranges fit a type, the most specific one counts, and among equally
-//! specific ones the highest quality. A type that no range fits has quality 0. Elements that cannot be parsed are
-//! ignored.
+//! The form with the highest quality is chosen. Between equals, the order is JSON, problem, HTML, Markdown. But
+//! Markdown that the client names is chosen before JSON that only a wildcard includes. If several ranges fit a type,
+//! the most specific one decides, and among equally specific ones the highest quality. A type that no range fits has
+//! quality 0. Elements that cannot be parsed are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use crate::page::PageType;
 use crate::syntax::{elements, media_type};
 
-/// The form that the client prefers to JSON, to the route's `own` media type, and to all others that are offered.
-/// `None` if it prefers none of them.
+/// Returns the form that the client prefers to JSON, to the route's `own` media type, and to all other offered forms.
+/// Returns `None` if the client prefers none of them.
 #[cold]
 pub(in crate::session) fn preferred(
     headers: &HeaderMap,
@@ -45,7 +46,7 @@ pub(in crate::session) fn preferred(
     chosen.or_else(markdown)
 }
 
-/// A form that a route may offer beside its own.
+/// A form that a route may offer in addition to its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum OtherForm {
     /// RFC 9457 (R11).
@@ -60,7 +61,7 @@ const PROBLEM: MediaType = ("application", "problem+json");
 /// The type and the subtype, in lower case.
 type MediaType = (&'static str, &'static str);
 
-/// The quality that the client gives to each of these media types.
+/// Returns the quality that the client gives to each of these media types.
 fn qualities<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [Quality; N] {
     let mut found = [(); N].map(|()| Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
@@ -70,8 +71,8 @@ fn qualities<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [
     found
 }
 
-/// Whether a line of `accept` may state a preference: it names one of the two types, and is not just
-/// `application/json`. A range with a wildcard fits both types, and few clients name either.
+/// Returns true if a line of `accept` may state a preference between JSON and problem. It must contain `json`, and be
+/// more than `application/json` alone. A range with a wildcard fits both types, and few clients name either.
 pub(in crate::session) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
@@ -88,7 +89,7 @@ struct Quality {
 }
 
 impl Quality {
-    /// Whether the client named the type, instead of a range that includes it.
+    /// Returns true if the client named the type itself, and not only a range that includes it.
     fn is_named(&self) -> bool {
         self.specificity == NAMED
     }
@@ -103,11 +104,11 @@ impl Quality {
     }
 }
 
-/// `type/subtype;parameters;q=0.5`.
+/// A range, such as `type/subtype;parameters;q=0.5`.
 struct Range<'a> {
     kind: &'a [u8],
     subtype: &'a [u8],
-    /// The range has a parameter that neither JSON nor a page has, so it fits neither.
+    /// True if the range has a parameter that neither JSON nor a page has, so that it fits neither.
     narrowed: bool,
     weight: u16,
 }
@@ -121,7 +122,7 @@ impl<'a> Range<'a> {
                 weight = thousandths(value);
                 return is_first && weight.is_some();
             }
-            // Both types are UTF-8; for JSON, a charset means nothing (RFC 8259 §11).
+            // Both types are UTF-8. For JSON, a charset means nothing (RFC 8259 §11).
             narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
             true
         };
@@ -129,7 +130,7 @@ impl<'a> Range<'a> {
         (kind != b"*" || subtype == b"*").then(|| Self { kind, subtype, narrowed, weight: weight.unwrap_or(1000) })
     }
 
-    /// How specifically the range fits a media type; 0 if it does not fit.
+    /// Returns how specifically the range fits a media type, or 0 if it does not fit.
     fn fits(&self, (kind, subtype): (&str, &str)) -> u8 {
         match (self.kind, self.subtype) {
             _ if self.narrowed => 0,

@@ -11,11 +11,13 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Identity, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Preflight, RouteSettings};
 
-/// The decision about a request. It may include the fault that would have refused the request without `auth_observe`.
+/// The decision about a request. It may include the fault with which the request would have been refused without
+/// `auth_observe`.
 pub(in crate::session) enum AuthDecision {
-    /// The refusal that is not enforced, and the caller.
+    /// The request is let in. The values are the refusal that is not enforced, and the caller.
     Open(Option<Fault>, Option<Identity>),
-    /// The refusal, the one that is not enforced, and the caller that the refused credentials name.
+    /// The request is refused. The values are the refusal, another one that is not enforced, and the caller that the
+    /// refused credentials name.
     Closed(Fault, Option<Fault>, Option<Identity>),
     /// Verifiers must be called first.
     Ask(Box<PendingAuth>),
@@ -25,7 +27,7 @@ pub(in crate::session) enum AuthDecision {
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings. Few requests have any; for all others, nothing is allocated.
+    /// The other readings. Few requests have any. For all others, nothing is allocated.
     others: Vec<RouteAuth>,
 }
 
@@ -72,7 +74,7 @@ impl PendingAuth {
         })
     }
 
-    /// Takes the result of that verifier. If keys were fetched instead, the scheme is checked again.
+    /// Continues with the result of that verifier. If keys were fetched instead, the scheme is checked again.
     pub(in crate::session) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
@@ -91,7 +93,7 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
-    /// Returns all readings; the normalised one is last.
+    /// Returns all readings. The normalised one is last.
     fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
@@ -109,7 +111,8 @@ impl PendingAuth {
             }
             false => Vec::new(),
         };
-        // A route that requires no credentials has no caller, even if another reading leads to a route that has one.
+        // A route that requires no credentials has no caller, even if another reading leads to a route that has a
+        // caller.
         let is_anonymous = self.normal.as_ref().is_some_and(|it| matches!(it.verdict, SchemesOutcome::Anonymous));
         let is_let_in = self.normal.as_ref().is_none_or(|it| matches!(it.verdict, SchemesOutcome::In(_)));
         let (mut closed, mut observed, mut caller) = (None, None, None);
@@ -122,8 +125,8 @@ impl PendingAuth {
                         Some(first) => AuthRefusal::and(first, refusal),
                     });
                 }
-                // If the readings lead to different callers, the caller of the normalised reading counts: that reading
-                // decides everything else about the request as well.
+                // If the readings lead to different callers, the caller of the normalised reading is used, because that
+                // reading decides everything else about the request as well.
                 SchemesOutcome::In(passed) if !is_refused && !is_anonymous => {
                     caller = Some(passed.identity.clone());
                     passed.mark(head);

@@ -49,11 +49,12 @@ impl RequestFlags {
     const JSON: u16 = 1 << 9;
     const CALLED: u16 = 1 << 10;
     const NESTED: u16 = 1 << 11;
-    /// A page is requested. It shares a bit with a flag of RPC calls, because no call requests a page.
+    /// Set if the client requests a page. The flag shares a bit with a flag of RPC calls, because no call requests a
+    /// page.
     const PAGE: u16 = Self::STREAM;
     const MARKDOWN: u16 = 1 << 12;
 
-    /// Returns the flags that records have.
+    /// Returns the flags that records contain.
     #[inline]
     pub(in crate::session) fn record_bits(self) -> u8 {
         let bit = |flag, bit| if self.has_flag(flag) { bit } else { 0 };
@@ -89,7 +90,7 @@ impl RequestFlags {
             // On HTTP/2, gRPC clients send messages without waiting for a `100 Continue`.
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
-            // On HTTP/2 each stream ends by itself, so nothing must be read.
+            // On HTTP/2 each stream ends on its own, so the rest of the body need not be read.
             let cheap =
                 is_http1 && view.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
@@ -121,7 +122,7 @@ impl RequestFlags {
         self.has_flag(Self::HTTP1)
     }
 
-    /// The request has a body, which has arrived or will.
+    /// Returns true if the request has a body, whether or not the body has arrived yet.
     pub(in crate::session) fn has_body(self) -> bool {
         self.has_flag(Self::BODY)
     }
@@ -142,12 +143,12 @@ impl RequestFlags {
         self.has_flag(Self::EXPECTS)
     }
 
-    /// The `100 Continue` was sent.
+    /// Notes that the `100 Continue` was sent.
     pub(in crate::session) fn expects_no_more(&mut self) {
         self.bits &= !Self::EXPECTS;
     }
 
-    /// Returns true if the rest of the body has a declared length, and is cheap to drop.
+    /// Returns true if the rest of the body has a declared length and is cheap to drop.
     pub(in crate::session) fn has_cheap_rest(self) -> bool {
         self.has_flag(Self::CHEAP_REST)
     }
@@ -171,8 +172,8 @@ impl RequestFlags {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
 
-    /// Returns true if trailers at the end of a body reach the client. With HTTP/1 they may as well, because a proxy
-    /// may translate gRPC-Web.
+    /// Returns true if trailers at the end of a body reach the client. This is possible over HTTP/1, too, because a
+    /// proxy may translate gRPC-Web.
     pub(in crate::session) fn takes_trailers(self) -> bool {
         self.has_flag(Self::TRAILERS)
     }
@@ -226,17 +227,17 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) scheme: Option<Box<str>>,
     /// The fault with which a guard that only observes would have refused the request, until it is logged (M1).
     pub(in crate::session) observed: Option<Fault>,
-    /// The same, if the first byte of the body decides (G3).
+    /// The fault of such a guard, if the refusal depends on the first byte of the body (G3).
     pub(in crate::session) observed_peek: Option<Fault>,
-    /// When the request began, if the dialect writes that time.
+    /// The time when the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
-    /// The request claims to be a stream of messages, but the limit counts its whole body (P1).
+    /// True if the request claims to be a stream of messages, but the limit counts its whole body (P1).
     pub(in crate::session) counts_whole: bool,
-    /// How long the client waits for the whole call.
+    /// The time that the client waits for the whole call.
     pub(in crate::session) deadline: Option<Duration>,
     /// The origin whose scripts may read the answers that the layer itself makes (R6a), as the client sent it.
     pub(in crate::session) origin: Option<HeaderValue>,
-    /// Who the caller is, by the credentials.
+    /// The caller that the credentials name.
     pub(in crate::session) caller: Option<Identity>,
     /// The path, if the log shows it.
     path: Option<PathAndQuery>,

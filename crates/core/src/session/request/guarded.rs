@@ -23,7 +23,7 @@ fn body_limit(matched: &Matched) -> Option<u64> {
     enforcing.filter_map(|settings| settings.body_limit).min()
 }
 
-/// What the guards decided, except for the credentials.
+/// The decisions of all guards except the check of the credentials.
 #[derive(Debug, Default)]
 pub(in crate::session) struct GuardOutcome {
     /// The fault that refuses the request before its credentials are checked (G1).
@@ -36,7 +36,8 @@ pub(in crate::session) struct GuardOutcome {
     /// (M1).
     pub(in crate::session) observed_unmet: Option<Fault>,
     pub(in crate::session) observed: ObservedGuards,
-    /// The facts of the body, with the smallest limit of all readings (G0): there the body is cut off.
+    /// The facts of the body. Next to it, `limit` is the smallest limit of all readings (G0), at which the body is cut
+    /// off.
     pub(in crate::session) body: BodyFacts,
     pub(in crate::session) limit: Option<u64>,
 }
@@ -91,9 +92,9 @@ impl ObservedGuards {
     }
 }
 
-/// Checks the content type (G3) and the length (G4), as far as the head shows them. `routes` may require a type,
-/// `observing` are the routes in mode `observe`, and `limit` is the smallest limit of the others. The returned fault
-/// refuses the request if its body has a first byte.
+/// Checks the content type (G3) and the length (G4), as far as the head shows them. `routes` may require a type.
+/// `observing` are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. If a fault is
+/// returned in `Ok`, it refuses the request if the body has a first byte.
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
@@ -192,8 +193,8 @@ fn is_bodyless_upgrade(RequestView { head, sent, .. }: &RequestView<'_>) -> bool
     head.version == Version::HTTP_11 && sent.has(HeaderFlags::UPGRADE) && is_named() && unframed()
 }
 
-/// `Message` or `Body` if the content type claims a stream of messages; `None` for all other requests, of which the
-/// whole body counts. If several routes match, the strictest value wins.
+/// Returns `Message` or `Body` if the content type claims a stream of messages. Returns `None` for all other requests,
+/// whose limit applies to the whole body. If several routes match, the strictest value applies.
 #[inline]
 pub(in crate::session) fn stream_limit_per<'s, R>(
     head: &Parts,
@@ -210,8 +211,8 @@ where
     }
 }
 
-/// Decides whether the limit counts each message. A content type is only a claim: if it were accepted for any request,
-/// it would remove the limit from every upload (G4).
+/// Decides whether the limit counts each message. A content type is only a claim. If it were accepted for any request,
+/// every upload could escape its limit (G4).
 #[inline(never)]
 fn decide<'s>(
     head: &Parts,

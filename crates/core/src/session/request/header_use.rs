@@ -6,7 +6,7 @@ use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// The use of a request header, under any policy. Only headers that one pass over the head notes have one.
+/// The use of a request header, under any policy. Only the headers that are noted in one pass over the head have a use.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum HeaderUse {
     Accept,
@@ -29,7 +29,7 @@ pub(in crate::session) enum HeaderUse {
     /// A header whose trace id is logged with an error (L1).
     Trace,
     TransferEncoding,
-    /// A header that a service may confuse with `content-type`; it is removed.
+    /// A header that a service may confuse with `content-type`. It is removed.
     TypeLookAlike,
     Upgrade,
 }
@@ -107,7 +107,7 @@ impl HeaderUse {
     /// itself.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // A separate function, because it is rarely called: for most names, the length is enough.
+        // This is a separate function because it is rarely called: the length rules out most names.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,
@@ -137,8 +137,9 @@ pub fn is_removed(name: impl AsRef<[u8]>) -> bool {
 
 /// Keeps only those trailers of a request that confirm that the body is whole (R6).
 ///
-/// Trailers arrive after every guard has run, and some services read them as headers: a credential, a length, or a name
-/// that the policy requires would bypass the guards (RFC 9110 §6.5.1 lets a recipient discard them).
+/// Trailers arrive after every guard has run, and some services read them as headers. A credential, a length or a
+/// header that the policy requires would therefore bypass the guards in a trailer. RFC 9110 §6.5.1 lets a recipient
+/// discard trailers.
 ///
 /// ```
 /// use error_envelope_core::session::keep_checksums;
@@ -188,7 +189,7 @@ mod tests {
 
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
-    /// Returns a policy whose settings name no header of their own.
+    /// Returns a config whose policy names no headers.
     fn config(mode: Mode) -> Arc<SessionConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);

@@ -13,7 +13,7 @@ use crate::session::record::notes::{RecordFields, printable};
 
 pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The most names of removed headers that are logged: more would add nothing to the first ones.
+/// The maximum number of names of removed headers that are logged. Further names would add nothing to the first ones.
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.
@@ -21,7 +21,7 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) id: RequestId,
     pub(in crate::session) header: HeaderValue,
     pub(in crate::session) notes: Option<Box<RecordFields>>,
-    /// An outer layer of this process assigned it.
+    /// True if an outer layer of this process assigned the id.
     pub(in crate::session) is_nested: bool,
 }
 
@@ -113,7 +113,7 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// Keeps a valid `traceparent`; else the request begins a new trace, and its old trace state is removed (I4).
+/// Keeps a valid `traceparent`. Otherwise the request begins a new trace, and its old trace state is removed (I4).
 #[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

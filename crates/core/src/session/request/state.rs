@@ -40,7 +40,7 @@ pub(in crate::session) enum Phase {
     Peeking(Box<Peek>),
     /// The result of a user's verifier, or keys (G2).
     Verifying(Box<Verification>),
-    /// None: everything is decided.
+    /// No call, because everything is decided.
     #[default]
     Ended,
 }
@@ -82,7 +82,7 @@ impl Session {
         Self { phase: Phase::Called(state) }
     }
 
-    /// Takes the state of a request that was forwarded, and ends.
+    /// Takes the state of a request that was forwarded, and ends the session. Returns `None` in any other phase.
     #[inline(always)]
     pub(in crate::session) fn take_called(&mut self) -> Option<RequestState> {
         if !matches!(self.phase, Phase::Called(_)) {
@@ -91,7 +91,7 @@ impl Session {
         if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
     }
 
-    /// Takes the state of the request, wherever it is, and ends.
+    /// Takes the state of the request, wherever it is, and ends the session.
     pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
         match std::mem::take(&mut self.phase) {
             Phase::Called(state) => Some(state),
@@ -113,7 +113,7 @@ pub(in crate::session) struct RequestState {
     pub(in crate::session) request: RequestFlags,
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
-    /// The path and the query: what stands in them is not repeated (E9).
+    /// The path and the query. Errors do not repeat their content (E9).
     pub(in crate::session) target: Target,
     pub(in crate::session) flags: Option<BodyFlags>,
     /// The response of the service.
@@ -130,8 +130,8 @@ impl RequestState {
         settings: Arc<RouteSettings>,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes, is_nested } = given;
-        // HPACK's tables are for values that come again. h2 indexes every other value, and compares each new id with
-        // some fifty old ones that have displaced useful entries.
+        // HPACK's tables are for values that come again, and an id does not. h2 would index each id, and compare it
+        // with some fifty old ids that have displaced useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         request.note_nested(is_nested);
@@ -209,7 +209,7 @@ impl RequestState {
         self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())
     }
 
-    /// Notes for the request's error event which refusal it would also have got (L1).
+    /// Notes, for the request's error event (L1), a refusal that the request would also have got.
     pub(in crate::session) fn note_refusal(&mut self, refusal: Option<&Fault>) {
         if let Some(refusal) = refusal
             && !self.notes().is_some_and(|notes| notes.also.contains(refusal.code()))
@@ -250,7 +250,7 @@ impl RequestState {
         }
     }
 
-    /// Returns a record in which only the origin is set; the session goes on.
+    /// Returns a record in which only the origin is set. The session continues.
     pub(in crate::session) fn record(&self, origin: Origin) -> RequestRecord {
         let notes = self.cold.as_ref().and_then(|cold| cold.record_notes());
         let label = self.label(self.framework_route.clone());

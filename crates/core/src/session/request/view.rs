@@ -1,18 +1,18 @@
-//! A request, as the guards and the choice of an id see it.
+//! A request in the form in which the guards and the choice of an id read it.
 
 use http::request::Parts;
 
 use super::sent::HeaderFlags;
 use crate::policy::BodyLimitPer;
 
-/// The most headers of a request: half of what fits into a `HeaderMap`, which panics when it is full (F2). No server
-/// accepts that many.
+/// The maximum number of headers of a request. It is half of what fits into a `HeaderMap`, which panics when it is full
+/// (F2). No server accepts that many.
 pub(in crate::session) const MAX_HEADERS: usize = 12 * 1024;
 
 /// The facts of a body that are known before its first byte is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyFacts {
-    /// There is no body, or all of it has been read.
+    /// True if there is no body, or if all of it has been read.
     pub ended: bool,
     /// The minimum number of bytes that follow.
     pub lower: u64,
@@ -26,13 +26,13 @@ pub(in crate::session) struct RequestView<'a> {
     pub(in crate::session) head: &'a Parts,
     pub(in crate::session) sent: &'a HeaderFlags,
     pub(in crate::session) body: BodyFacts,
-    /// What the body limit counts, if the content type claims a stream of messages (P1).
+    /// The unit that the body limit counts, if the content type claims a stream of messages (P1).
     pub(in crate::session) stream_limit_per: Option<BodyLimitPer>,
 }
 
 impl RequestView<'_> {
     /// Returns true if the head shows that the body is over the limit (G4). If messages are counted, a declared length
-    /// shows nothing: each message is measured as it comes (P1).
+    /// proves nothing, because each message is measured when it arrives (P1).
     #[inline]
     pub(in crate::session) fn is_over(&self, limit: u64) -> bool {
         !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()

@@ -52,7 +52,7 @@ impl RpcHeaderFlags {
     }
 }
 
-/// Returns the protocol of a response that is in the protocol of the call; `None` for any other response, such as an
+/// Returns the protocol of a response that is in the protocol of the call, or `None` for any other response, such as an
 /// HTTP error without a gRPC status.
 #[inline]
 pub(in crate::session) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
@@ -63,7 +63,7 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
     let rpc = rpc.answered_by(content_type)?;
     let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
-    // The status of a response that is not an error is corrected, whatever its body (E6).
+    // Other statuses that are no errors are corrected, even if the body is in the protocol of the call (E6).
     let keeps = |status: u16| match mode {
         Mode::Off => false,
         Mode::Own => (400..600).contains(&status),
@@ -121,7 +121,8 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// Returns the record of a status in the head. The head stays, except for the id that an inner layer put there (E7).
+/// Returns the record of a status in the head. The head does not change, except for the id that an inner layer put
+/// there (E7).
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     state.note_grpc(grpc::number(&head.headers));
@@ -143,7 +144,7 @@ fn cause_in(extensions: &Extensions) -> Option<Cause> {
 }
 
 /// Names in the head the trailers in which a call may fail. Over HTTP/1, hyper sends only trailers that the head names
-/// (RFC 9110 §6.6.2), so a call that fails would otherwise end like a success. The service may have named fewer.
+/// (RFC 9110 §6.6.2), so a failed call would otherwise look like a success. The service may have named fewer.
 fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts) {
     let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.takes_trailers());
     if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && state.settings.mode != Mode::Observe {
@@ -151,8 +152,9 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
     }
 }
 
-/// Handles an inner error in Connect's own form. It stays, except for the id that an inner layer put there (E7). `Err`
-/// means that it stays.
+/// Handles an inner error in Connect's own form, which keeps its shape. If an inner layer put its id into the body, the
+/// result is the body with the id of this request (E7). Otherwise it is `Err` with the record, and the body does not
+/// change.
 pub(in crate::session) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,
@@ -170,14 +172,14 @@ pub(in crate::session) fn unary_error(
     Err(Box::new(record))
 }
 
-/// Returns a gRPC status that came with an HTTP error, which the mode of the route lets pass (M1): `enforce` sends it
-/// under 200.
+/// Returns the record of a gRPC status that came with an HTTP error and passes in the mode of the route (M1). Mode
+/// `enforce` would send the status under 200.
 fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
     let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
     RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }
 }
 
-/// Sends a gRPC status that came with an HTTP error as a whole answer, under 200: the head is enough (P1).
+/// Sends a gRPC status that came with an HTTP error as a complete answer under 200, because its head is enough (P1).
 fn send_as_whole_answer(head: &mut response::Parts, mut record: RequestRecord) -> ResponseStep {
     head.status = StatusCode::OK;
     if let Some(sent) = &mut record.sent {

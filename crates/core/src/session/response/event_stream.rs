@@ -24,9 +24,9 @@ use crate::session::request::view::BodyFacts;
 pub(in crate::session) struct EventStream {
     pub(in crate::session) state: RequestState,
     scanner: EventScanner,
-    /// Reads the numbers of the events, if events of this dialect have a type.
+    /// The reader of the events' numbers, if events of this dialect have a type.
     typed: Option<TypedEventScanner>,
-    /// Trailers have passed, so nothing else can follow.
+    /// True if trailers have passed, so that nothing else can follow.
     ended: bool,
 }
 
@@ -42,8 +42,8 @@ impl EventStream {
         Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
-    /// Inspects a piece of the body. If it returns bytes, they replace the piece: the last event, which an inner layer
-    /// wrote, gets the id of this request (E7).
+    /// Inspects a piece of the body. If it returns bytes, they replace the piece. In them, the error event of an inner
+    /// layer has the id of this request (E7).
     #[must_use]
     pub(in crate::session) fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.with_our_id(data);
@@ -72,13 +72,13 @@ impl EventStream {
     ///
     /// # Panics
     ///
-    /// If the classifier does, or the error's `source`.
+    /// Panics if the classifier or the error's `source` panics.
     pub(in crate::session) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         failure_of(&self.state, error)
     }
 
-    /// Called when the body was cut off. If the stream is between two events, the last frame is an event that reports
-    /// the failure.
+    /// This is called when the body was cut off. If the stream is between two events, the last frame is an event that
+    /// reports the failure.
     pub(in crate::session) fn failed(&mut self, failure: &Failure) -> FinalFrame {
         if self.ended || !self.scanner.is_between_events() {
             FinalFrame::BrokenOff
@@ -94,7 +94,7 @@ impl EventStream {
     }
 }
 
-/// Returns true if the route wants an error event for a response that is cut off, and an event can follow this body.
+/// Returns true if the route adds an error event to a response that is cut off, and an event can follow this body.
 #[inline(always)]
 pub(in crate::session) fn appends_error(
     state: &RequestState,

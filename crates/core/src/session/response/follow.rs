@@ -1,5 +1,4 @@
-//! Follows a body that passes to the client (M1, F4, F6, section P), and closes the record of its request after it
-//! (L5).
+//! Follows a body that passes to the client (M1, F4, F6, section P), and then closes the record of its request (L5).
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -21,12 +20,12 @@ use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
 use crate::session::request::body_context::BodyContext;
 
-/// Follows a response until it is delivered, and keeps the record of its request until then. The default is a response whose
-/// record is closed.
+/// Follows a response until it is delivered, and keeps the record of its request until then. The default value is a
+/// response whose record is closed.
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
-    /// The decision about the request, if there is one already. Nearly all requests have none.
+    /// The record, if something has already been decided about the request. Nearly all requests have none.
     record: Option<Box<RequestRecord>>,
 }
 
@@ -55,11 +54,11 @@ struct Copy {
 /// The parts of the body that must go through [`Follow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Only its failure.
+    /// Only the failure of the body.
     Nothing,
-    /// Its data and trailers.
+    /// The data and the trailers of the body.
     Data,
-    /// Its trailers.
+    /// The trailers of the body.
     Trailers,
 }
 
@@ -69,7 +68,8 @@ impl Follow {
         Self::new(Kind::Tail(tail))
     }
 
-    /// Follows a response about which everything is decided: the session wrote it, or it is an error that passes.
+    /// Creates a value for a response about which everything is decided: the session wrote it, or it is an error that
+    /// passes.
     #[must_use]
     pub fn decided(record: impl Into<Box<RequestRecord>>) -> Self {
         Self { kind: Kind::Ended, record: Some(record.into()) }
@@ -101,7 +101,7 @@ impl Follow {
         Self { kind: Kind::Events(events), record: record.map(Box::new) }
     }
 
-    /// Returns the request's id; `None` once the record is closed.
+    /// Returns the request's id, or `None` once the record is closed.
     #[must_use]
     pub fn request_id(&self) -> Option<RequestId> {
         if let Some(record) = &self.record {
@@ -116,7 +116,7 @@ impl Follow {
         }
     }
 
-    /// Returns the record as decided so far; `None` if nothing has failed.
+    /// Returns the record as decided so far, or `None` if nothing has failed.
     #[must_use]
     #[inline]
     pub fn record(&self) -> Option<&RequestRecord> {
@@ -129,21 +129,21 @@ impl Follow {
         self.record.map(|record| *record)
     }
 
-    /// Like [`record`](Self::record), but the caller can change the record.
+    /// Returns the same as [`record`](Self::record), but the caller can change the record.
     #[must_use]
     pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
         self.record.as_deref_mut()
     }
 
-    /// Returns the status of a request in which nothing has failed, and whose record has no notes. An adapter knows the
-    /// rest of such a record without it.
+    /// Returns the status of a request in which nothing has failed, and whose record has no notes. The adapter already
+    /// has all other facts of such a record.
     #[must_use]
     pub fn plain_status(&self) -> Option<StatusCode> {
         let (None, Kind::Tail(tail)) = (&self.record, &self.kind) else { return None };
         tail.plain_status()
     }
 
-    /// Returns true if the response has no body for this request, whatever its head declares.
+    /// Returns true if the response has no body for this request, even if its head declares one.
     #[must_use]
     pub fn is_bodiless(&self) -> bool {
         let bits = match (&self.record, &self.kind) {
@@ -154,7 +154,7 @@ impl Follow {
         bits & RecordLabel::BODILESS != 0
     }
 
-    /// Returns true if the observer wants the record.
+    /// Returns true if the session has an observer.
     #[must_use]
     pub fn is_observed(&self) -> bool {
         self.config().is_some_and(|config| config.observer().is_some())
@@ -183,28 +183,29 @@ impl Follow {
         }
     }
 
-    /// Called when the head is sent: the time of the body begins. `length` is the exact length that the body reports.
+    /// This is called when the head is sent. The time limit of a body that is copied begins now. `length` returns the
+    /// exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());
         }
     }
 
-    /// Returns true if the client's time for the call still ends it.
+    /// Returns true if the call still ends when the client's time limit passes.
     #[must_use]
     pub fn can_time_out(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
     }
 
-    /// Called when the client's time for the call has passed. Returns the last frame, if the call can still end
-    /// properly.
+    /// This is called when the client's time limit for the call has passed. Returns the last frame if the call can
+    /// still end properly.
     pub fn timed_out(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|call| !call.has_ended())?;
         Some(self.ended_with(call.timed_out()))
     }
 
-    /// Called when the meter has reported that the request's body is over its limit. Returns the last frame of a call,
-    /// which ends with that error (G4).
+    /// This is called when the meter has reported that the request's body is over its limit. If the response is a call,
+    /// it ends with that error (G4), and this returns the last frame.
     pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
         Some(self.ended_with(call.overran()))
@@ -225,8 +226,8 @@ impl Follow {
         last
     }
 
-    /// Called for each chunk, which it may change. `last` is true if the body reports its end, so that nothing polls
-    /// for it.
+    /// This is called for each chunk, which it may change. `last` is true if the body reports that it ends with this
+    /// chunk, because the server then does not poll it again.
     #[inline]
     pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
@@ -249,7 +250,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called for the trailers, which it may change.
+    /// This is called for the trailers, which it may change.
     pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
@@ -263,7 +264,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called when the body has ended.
+    /// This is called when the body has ended.
     pub fn end(&mut self, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Copy(_) => self.end_copy(true, now),
@@ -273,7 +274,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// Called when the whole body of an error that is copied is in memory.
+    /// This is called when the whole body of an error that is copied is in memory.
     pub fn whole(&mut self, body: &Bytes) {
         let Kind::Copy(copy) = &self.kind else { return };
         let is_long = body.len() as u64 > copy.max_bytes;
@@ -288,7 +289,7 @@ impl Follow {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// Called if the adapter does not get the body of an error that should be copied.
+    /// This is called if the adapter does not get the body of an error that should be copied.
     pub fn unreadable(&mut self) {
         let Kind::Copy(copy) = &self.kind else { return };
         let mut record = copy.observed.finish(ReadBytes::Part(&[]));
@@ -297,12 +298,12 @@ impl Follow {
         self.note(Some(record));
     }
 
-    /// Classifies the body's error (F1). This runs user code; the error is borrowed because its drop may panic. The
-    /// classifier is only called if the client may get its fault.
+    /// Classifies the body's error (F1). This runs user code. The error is borrowed because its drop may panic. The
+    /// classifier is called only if the client may get its fault.
     ///
     /// # Panics
     ///
-    /// If the classifier does, or the error's `source`.
+    /// Panics if the classifier or the error's `source` panics.
     #[must_use]
     pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         match &self.kind {
@@ -314,8 +315,8 @@ impl Follow {
         }
     }
 
-    /// Called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. `None` as the failure
-    /// means that the upstream broke off.
+    /// This is called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. If `failure` is
+    /// `None`, the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
         let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
@@ -355,7 +356,7 @@ impl Follow {
         }
     }
 
-    /// Called when the drop of the body panicked with this text.
+    /// This is called when the drop of the body panicked with this text.
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         if text.is_none() {
             return;
@@ -409,7 +410,7 @@ impl Follow {
         }
     }
 
-    /// Keeps the first record: a request has one (L5).
+    /// Keeps only the first record, because a request has one record (L5).
     #[inline]
     fn note(&mut self, record: Option<RequestRecord>) {
         if let (Some(record), None) = (record, &self.record) {
@@ -417,7 +418,7 @@ impl Follow {
         }
     }
 
-    /// Returns true if the call ends with trailers, so that the end must not be reported before.
+    /// Returns true if the call ends with trailers, so that the end must not be reported before them.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.awaits_trailers() } else { false }
@@ -435,7 +436,7 @@ impl Follow {
 }
 
 impl Copy {
-    /// Called when the client left: nothing is known of the rest.
+    /// This is called when the client left. The part of the body that has passed decides.
     fn left(self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }

@@ -46,7 +46,7 @@ impl RequestState {
         self.with_facts(inner, classify::explain)
     }
 
-    /// Returns the decoded body in UTF-8; `None` if it cannot be read (R3–R5).
+    /// Returns the decoded body in UTF-8, or `None` if it cannot be read (R3–R5).
     pub(in crate::session) fn decoded_body<'b>(
         &self,
         headers: &HeaderMap,
@@ -69,7 +69,7 @@ impl RequestState {
         Some(Cow::Borrowed(body))
     }
 
-    /// The text in the status line of a 4xx whose body is empty or was read (R3).
+    /// Returns the text in the status line of a 4xx whose body is empty or was read (R3).
     pub(in crate::session) fn reason_phrase(
         &self,
         head: &response::Parts,
@@ -112,7 +112,7 @@ impl RequestState {
         read(&inner, &view, &known)
     }
 
-    /// Returns the credentials in the request, as far as they matter for an inner 401.
+    /// Returns the kind of credentials in the request, because an inner 401 depends on it.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)
@@ -132,8 +132,9 @@ impl RequestState {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
-    /// Returns the record of a call whose service sent this status under this HTTP status, in the form of its own
-    /// protocol; `None` if the call succeeded. In mode `off`, what passes is counted, but not logged (L1).
+    /// Returns the record of a call for which the service sent this RPC status and this HTTP status, in the form of the
+    /// call's protocol. Returns `None` if the call succeeded. In mode `off`, a failed call is counted, but not logged
+    /// (L1).
     pub(in crate::session) fn rpc_failure(
         &self,
         reported: &ReportedStatus<'_>,
@@ -143,7 +144,7 @@ impl RequestState {
         is_logged.then(|| self.rpc_record(reported, status))
     }
 
-    /// Returns the record of such a status, in any mode.
+    /// Returns the record of such a status in any mode.
     pub(in crate::session) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
         let policy = self.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());

@@ -57,7 +57,7 @@ impl RequestState {
         ResponseStep::Pass(Follow::decided(record))
     }
 
-    /// Passes an error that keeps its shape. Its head decides what the record states (L1).
+    /// Passes an error that keeps its shape. The content of its record depends only on its head (L1).
     pub(in crate::session) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if appends_error(&self, head, || body) {
             let stream = EventStream::boxed(self, head);
@@ -67,14 +67,14 @@ impl RequestState {
         ResponseStep::Pass(Follow::decided(self.preserve(head)))
     }
 
-    /// Like [`RequestState::pass_error`], for an error that is not an event stream.
+    /// Does the same as [`RequestState::pass_error`], for an error that is not an event stream.
     pub(in crate::session) fn preserve(mut self, head: &mut response::Parts) -> RequestRecord {
         self.mark_head(&mut head.headers);
         self.record_by_head(head)
     }
 
-    /// Like [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the body that
-    /// was read.
+    /// Does the same as [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the
+    /// body that was read.
     pub(in crate::session) fn preserve_protocol(
         mut self,
         head: &mut response::Parts,
@@ -89,8 +89,8 @@ impl RequestState {
         record
     }
 
-    /// Returns the record of an error whose body stays: the code is the one in the head (E7), or else that of the
-    /// status. In `own` and `fill` the layer has not written that code.
+    /// Returns the record of an error whose body does not change. Its code is the one in the head (E7), or else that of
+    /// the status. In `own` and `fill`, the layer did not write the code in the head.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
         if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
             return as_unread(self, head.status, &head.headers);

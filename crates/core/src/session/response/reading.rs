@@ -13,14 +13,14 @@ use crate::session::record::notes::UnreadReason;
 #[derive(Debug)]
 pub struct Budget {
     left: u64,
-    /// The empty frames that may still come: without this limit, a body that has only empty frames would never end.
+    /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
-    /// Set at the first wait: most bodies do not wait, and the clock is not read.
+    /// The end of the time, which is set at the first wait. Most bodies do not wait, so the clock is not read for them.
     until: Option<Instant>,
 }
 
-/// The most empty frames to accept: more than any server sends by itself.
+/// The maximum number of empty frames. No server sends so many by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 impl Budget {
@@ -30,12 +30,12 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
-    /// Called when nothing is available. Returns until when to wait.
+    /// This is called when no data is available. Returns the time until which to wait.
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         *self.until.get_or_insert_with(|| now() + self.time)
     }
 
-    /// Deducts a frame. `now` is called only if something was waited for.
+    /// Deducts a frame. `now` is called only if the adapter has waited before.
     pub fn deduct(&mut self, length: usize, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
@@ -58,7 +58,8 @@ pub struct Reading {
     pieces: Pieces,
     trailers: Option<Box<HeaderMap>>,
     budget: Budget,
-    /// The body may have to be sent unchanged after all: do not move it, and do not drop its rest.
+    /// True if the body may still have to be sent unchanged. The adapter must then neither move the body nor drop its
+    /// rest.
     pub keeps: bool,
 }
 
@@ -112,37 +113,38 @@ impl Reading {
         Self { pieces: Pieces::default(), trailers: None, budget: Budget::new(max_bytes, time), keeps }
     }
 
-    /// Called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
+    /// This is called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
     pub fn data(&mut self, data: Bytes, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let length = data.len();
         self.pieces.push(data);
         self.budget.deduct(length, now)
     }
 
-    /// Called when nothing is available. Returns until when to wait; after that, call [`Reading::stop`].
+    /// This is called when no data is available. Returns the time until which to wait. After that time, call
+    /// [`Reading::stop`].
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         self.budget.waits(now)
     }
 
-    /// Called for the trailers, with which the body ends.
+    /// This is called for the trailers, with which the body ends.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }
 
-    /// Called when all of the body is in memory.
+    /// This is called when all of the body is in memory.
     #[must_use]
     pub fn whole(mut self, body: Bytes) -> Read {
         self.pieces.push(body.clone());
         if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
     }
 
-    /// Called when the body has ended.
+    /// This is called when the body has ended.
     #[must_use]
     pub fn end(self) -> Read {
         self.read(None)
     }
 
-    /// Called when the rest of the body is not read.
+    /// This is called when the rest of the body is not read.
     #[must_use]
     pub fn stop(self, why: UnreadReason) -> Read {
         self.read(Some(why))

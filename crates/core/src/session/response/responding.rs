@@ -37,7 +37,7 @@ impl Session {
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
-        // The short way for nearly every response: [`ResponseHead::decide`] returns the same in more steps.
+        // This is the short way for nearly every response. [`ResponseHead::decide`] returns the same in more steps.
         let is_plain = head.extensions.is_empty() && head.headers.len() <= MAX_HEADERS;
         let passes = is_plain && passes_unparsed(state, head.status);
         state.service = Some(ServiceAnswer::new(head.status));
@@ -58,9 +58,9 @@ impl Session {
         decide_by_body(state, head, read)
     }
 
-    /// Returns true if a response with this status passes without being parsed, for adapters whose proxy owns the
-    /// heads. The adapter then only sets its `x-request-id` to [`Session::id_header`]. But a response that has an
-    /// `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    /// Returns true if a response with this status passes without being parsed. It is for adapters whose proxy owns the
+    /// heads. The adapter then only sets the response's `x-request-id` to [`Session::id_header`]. But a response that
+    /// has an `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         self.called_state().is_some_and(|state| passes_unparsed(state, status))
@@ -87,7 +87,7 @@ enum StatusTreatment {
     Pass,
     /// Pass only the head (E5).
     Strip,
-    /// Rewrite it, unless its content prevents that: it is an error, or has a status that cannot be a final one (E6).
+    /// Rewrite it, unless its content prevents that. It is an error, or its status cannot be a final one (E6).
     Rewrite,
     /// Pass it, and log how it would have been rewritten.
     Observe,
@@ -152,7 +152,7 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Returns true if a service returned a fault that no inner layer wrote: then there are no bytes that a mode would
+    /// Returns true if a service returned a fault that no inner layer wrote. There are then no bytes that a mode could
     /// preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
@@ -237,7 +237,7 @@ impl ResponseHead<'_> {
         ResponseStep::Write(written)
     }
 
-    /// Keeps the service's own code in another header, because no body can state it (E9).
+    /// Keeps the service's own code in another header, because a response without a body cannot state it there (E9).
     fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
         let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
         let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
@@ -248,15 +248,16 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Writes the service's fault. In mode `observe`, the refusal that the request would have got is a field of its record.
+    /// Writes the service's fault. In mode `observe`, a field of its record reports the refusal that the request would
+    /// have got.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
         self.state.replace_with_fault(head, fault, Origin::Fault)
     }
 
-    /// Returns true if a response to HEAD has an error that GET would get in the shape of its protocol, as far as the
-    /// head shows (E5). A 5xx is decided by its status, because the body for GET is not known.
+    /// Returns true if the head of a response to HEAD shows that GET would get the error in the shape of its protocol
+    /// (E5). For a 5xx, only the status decides, because the body for GET is not known.
     fn keeps_head(&self, head: &response::Parts) -> bool {
         let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
         self.state.request.is_head()
@@ -298,7 +299,7 @@ impl StatusTreatment {
     }
 }
 
-/// Returns true if a response with this status passes whatever its head, except for its ids.
+/// Returns true if a response with this status passes regardless of its other headers. Only its ids change.
 #[inline(always)]
 pub(in crate::session) fn passes_unparsed(state: &RequestState, status: StatusCode) -> bool {
     matches!(StatusTreatment::new(state, status), StatusTreatment::Pass)
@@ -308,7 +309,8 @@ pub(in crate::session) fn passes_unparsed(state: &RequestState, status: StatusCo
         && !state.has_observed_refusal()
 }
 
-/// Returns true if reading a body would be useless: there is none, its coding is unknown (R5), or it is too long (R4).
+/// Returns true if reading a body would be useless, because it is empty, its coding is unknown (R5), or it is too long
+/// (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }
@@ -321,7 +323,7 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
         reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
-    // In mode `fill` the type of most bodies shows that they pass, whatever follows the first byte.
+    // In mode `fill`, the type of most bodies shows that they pass, so the bytes after the first one do not matter.
     let passes_by_type = state.settings.mode == Mode::Fill && fill::more_bytes_to_read(&head.headers).is_some();
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {
@@ -361,7 +363,7 @@ fn decided(
 fn resume(read: Read, mut record: Box<RequestRecord>, passes_by_type: bool) -> ResponseStep {
     let Read { bytes, trailers, unread } = read;
     record.note_unread(unread.filter(|why| !passes_by_type || *why != UnreadReason::TooLong));
-    // Nothing follows after trailers, however late they were.
+    // Nothing follows trailers, even if they came too late.
     let rest = if unread.is_some() && trailers.is_none() { Rest::Body } else { Rest::Trailers(trailers) };
     ResponseStep::Resume(bytes, rest, Follow::decided(record))
 }

@@ -41,12 +41,12 @@ pub(in crate::session) struct RpcResponse {
     rpc: Rpc,
     /// The decoder of messages, if the call ends with a message in the body.
     frames: Option<MessageDecoder>,
-    /// The message that ends the call, as far as it has come, and whether it is compressed.
+    /// The received part of the message that ends the call, and true if the message is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
-    /// One more message may follow, because no length is declared.
+    /// True if one more message may follow, because no length is declared.
     may_grow: bool,
-    /// The call has ended: what comes after that is not part of it.
+    /// True if the call has ended. What comes after its end is not part of it.
     ended: bool,
 }
 
@@ -62,7 +62,7 @@ impl RpcResponse {
         Box::new(Self { state, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }
 
-    /// Sets up the decoder: a body follows the head.
+    /// Sets up the decoder for the body that follows the head.
     pub(in crate::session) fn begin_body(&mut self, headers: &HeaderMap, may_grow: bool) {
         self.may_grow = may_grow;
         if !matches!(self.rpc, Rpc::Grpc(_)) {
@@ -71,21 +71,21 @@ impl RpcResponse {
         }
     }
 
-    /// Returns true if the call may end within the body, so that [`RpcResponse::response_data`] must get it. If not, it
-    /// ends in trailers.
+    /// Returns true if the call may end within the body, so that [`RpcResponse::response_data`] must receive the body.
+    /// Otherwise the call ends in trailers.
     #[must_use]
     pub(in crate::session) fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended
     }
 
-    /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, the end is
-    /// replaced by an error.
+    /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, an error replaces
+    /// that end.
     pub(in crate::session) fn response_data(&mut self, data: &mut Bytes) -> Option<RequestRecord> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
         let failure = self.cut_failure_for_client().filter(|_| self.may_grow);
-        // Few ends are replaced, so text is only decoded for these.
+        // Few ends are replaced, so text is decoded only for these.
         if (failure.is_some() || self.state.ids_of_layers().is_some())
             && let Some((chunk, at)) = self.last_frame_in(data)
         {
@@ -97,7 +97,7 @@ impl RpcResponse {
             }
             if let Some(replaced) = self.with_own_id(end) {
                 let replaced = self.joined_with_end(before, self.as_sent(replaced));
-                // Base64 with padding in its middle may change its length, which is only allowed if no length was
+                // Base64 with padding in its middle may have another length. This is allowed only if no length was
                 // declared.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
@@ -136,7 +136,7 @@ impl RpcResponse {
         Some(record)
     }
 
-    /// Called when the body has ended, and the call with it: the client cannot cancel it any more.
+    /// This is called when the body has ended. The call ends with it, so that the client can no longer cancel it.
     pub(in crate::session) fn end(&mut self) -> Option<RequestRecord> {
         self.ended = true;
         self.refusal()
@@ -157,12 +157,12 @@ impl RpcResponse {
     ///
     /// # Panics
     ///
-    /// If the classifier does, or the error's `source`.
+    /// Panics if the classifier or the error's `source` panics.
     pub(in crate::session) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         failure_of(&self.state, error)
     }
 
-    /// Called when the body failed because of `cause`. Returns the last frame, and the record.
+    /// This is called when the body failed because of `cause`. Returns the last frame, and the record.
     pub(in crate::session) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
         let cut = self.state.why_body_was_cut();
@@ -184,7 +184,7 @@ impl RpcResponse {
         (last, record)
     }
 
-    /// Called when the call took longer than its client waits.
+    /// This is called when the call took longer than its client waits.
     pub(in crate::session) fn timed_out(self) -> (FinalFrame, RequestRecord) {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
@@ -196,27 +196,27 @@ impl RpcResponse {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
-    /// Called when the client cancelled a call that has not ended (F2).
+    /// This is called when the client cancelled a call that has not ended (F2).
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
         note_refusals(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));
         self.state.into_record(Origin::Abandoned, None, sent)
     }
 
-    /// Returns true if the call can be ended properly now: the body is between two messages, and its length is not
-    /// declared.
+    /// Returns true if the call can be ended properly now. The body must be between two messages, and its length must
+    /// not be declared.
     #[must_use]
     pub(in crate::session) fn can_end(&self) -> bool {
         let between = match self.rpc {
             Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
-        // If less than the declared length was sent, what follows is not a trailer (RFC 9113 §8.1.1).
+        // If fewer bytes than the declared length were sent, what follows is not a trailer (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns the record of a call in which nothing has failed. A response of gRPC that ends without a status is an
-    /// error to every client.
+    /// Returns the record of a call in which nothing has failed. Every client treats a gRPC response without a status
+    /// as an error.
     pub(in crate::session) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }
@@ -230,7 +230,7 @@ impl RpcResponse {
         is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
     }
 
-    /// Returns true if the length of the body is unknown: neither the head nor the body declares it.
+    /// Returns true if neither the head nor the body declares the length of the body.
     #[must_use]
     pub(in crate::session) fn has_no_length(&self) -> bool {
         self.may_grow
@@ -282,8 +282,8 @@ impl RpcResponse {
         }
     }
 
-    /// Returns the decoded chunk, and where in it the last frame of the call begins. `None` if the chunk does not end
-    /// with that frame.
+    /// Returns the decoded chunk, and the position of the call's last frame in it. Returns `None` if the chunk does not
+    /// end with that frame.
     fn last_frame_in<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
         let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
@@ -291,18 +291,18 @@ impl RpcResponse {
         self.is_last(chunk[at]).then_some((chunk, at))
     }
 
-    /// Returns the end of the call, after the messages that came in the same chunk.
+    /// Returns the end of the call, joined to the messages that came before it in the same chunk.
     fn joined_with_end(&self, before: &[u8], last: Bytes) -> Bytes {
         if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
-    /// Returns the reason why the request's body was cut; `None` in mode `observe`, where the client does not get the
-    /// reason.
+    /// Returns the reason why the request's body was cut off. Returns `None` in mode `observe`, where the client does
+    /// not get the reason.
     fn cut_failure_for_client(&self) -> Option<Failure> {
         if self.is_observed() { None } else { self.state.why_body_was_cut() }
     }
 
-    /// Returns the last message with the id of the outermost layer, if an inner layer has put its own into it (E7).
+    /// Returns the last message with the id of the outermost layer, if an inner layer has put its own id into it (E7).
     fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.state.ids_of_layers()?;
         match self.rpc {
@@ -359,7 +359,7 @@ impl RpcResponse {
     }
 }
 
-/// Puts the id of the outermost layer into the details of a status, if an inner layer has put its own there (E7).
+/// Puts the id of the outermost layer into the details of a status, if an inner layer has put its own id there (E7).
 pub(in crate::session) fn replace_layer_id(state: &RequestState, headers: &mut HeaderMap) {
     let Some((theirs, ours)) = state.ids_of_layers() else { return };
     if let Some(details) = headers.get_mut(GRPC_STATUS_DETAILS_BIN)

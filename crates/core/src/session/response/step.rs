@@ -1,4 +1,4 @@
-//! What a session returns: what to do with a request, and with its response.
+//! The steps that a session returns for a request and for its response.
 //!
 //! The enums are closed on purpose: an adapter that does not handle every step must not compile.
 
@@ -13,11 +13,11 @@ use crate::guard::body_limit::BodyMeter;
 use crate::session::answer::outcome::{Failure, LocalReply, RewrittenBody};
 use crate::session::record::request_record::BoxError;
 
-/// What to do with a request.
+/// The next step for a request.
 #[derive(Debug)]
 #[must_use]
 pub enum RequestStep {
-    /// Forward it. The meter, if there is one, counts the body.
+    /// Forward the request. If there is a meter, it counts the body.
     Forward(Option<BodyMeter>),
     /// Run the verifier, or fetch the keys, of [`Session::verification`](crate::session::request::state::Session::verification), but no longer
     /// than this. Then call [`Session::verified`](crate::session::request::state::Session::verified) (G2).
@@ -25,42 +25,43 @@ pub enum RequestStep {
     /// Wait at most this long for the first byte of the body, then call
     /// [`Session::first_byte`](crate::session::request::state::Session::first_byte) (G3).
     Peek(Duration),
-    /// Send this, without calling the inner service.
+    /// Send this response, without calling the inner service.
     Send(Box<LocalReply>),
-    /// The session expected another call: it has not changed.
+    /// The adapter made a call that the session did not expect. The session has not changed.
     Broken,
 }
 
-/// What to do with a response, whose head has been changed in place.
+/// The next step for a response, whose head has been changed in place.
 #[derive(Debug)]
 #[must_use]
 pub enum ResponseStep {
-    /// Send the head and the body, which the value follows.
+    /// Send the head and the body. The value follows the body.
     Pass(Follow),
-    /// Send only the head, because this status allows no body (E5). The value notes a panic of the body's drop.
+    /// Send only the head, because this status allows no body (E5). The value notes a panic when the body is dropped.
     Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
     /// Drop the response, and send this one instead.
     Send(Box<LocalReply>),
-    /// Read the body into this first, then call [`Session::decide`](crate::session::request::state::Session::decide) (R4).
+    /// Read the body into this value first, then call
+    /// [`Session::decide`](crate::session::request::state::Session::decide) (R4).
     Read(Reading),
-    /// Send the head, these bytes, and then the rest: the error keeps its shape (R10, M1).
+    /// Send the head, these bytes, and then the rest, because the error keeps its shape (R10, M1).
     Resume(Bytes, Rest, Follow),
-    /// The session expected another call: it has not changed.
+    /// The adapter made a call that the session did not expect. The session has not changed.
     Broken,
 }
 
-/// What follows the part of a body that was read.
+/// The part of a body that follows the bytes that were read.
 #[derive(Debug)]
 pub enum Rest {
     /// The rest of the body, or the error that came instead.
     Body,
-    /// Nothing but these trailers: the body was read to its end.
+    /// Only these trailers, because the body was read to its end.
     Trailers(Option<Box<HeaderMap>>),
 }
 
-/// Why a request ends without a response of the service.
+/// The reason why a request ends without a response of the service.
 #[derive(Debug)]
 pub enum Ending {
     /// The service failed (F1). [`Session::classify`](crate::session::request::state::Session::classify) makes the failure.
@@ -73,8 +74,8 @@ pub enum Ending {
     UnreadyPanicked(Box<str>),
     /// The call took longer than its client waits (P1).
     TimedOut,
-    /// The meter reported [`MeterAction::Over`](crate::guard::body_limit::MeterAction::Over), and no response has begun (G4). Only for an
-    /// adapter that need not wait for the service's response.
+    /// The meter reported [`MeterAction::Over`](crate::guard::body_limit::MeterAction::Over), and no response has begun
+    /// (G4). This is only for an adapter that need not wait for the service's response.
     Overran,
     /// The head cannot be read. The answer is 400 in any mode, because no guard could run (V4).
     Malformed(BoxError),

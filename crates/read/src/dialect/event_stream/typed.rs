@@ -5,14 +5,14 @@
 /// Reads the events of a stream as they pass, in pieces of any size.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TypedEventScanner {
-    /// How many bytes of the line equal the beginning of [`DATA`].
+    /// The number of bytes of the line that equal the beginning of [`DATA`].
     field: usize,
-    /// The line is not empty.
+    /// True if the line is not empty.
     in_line: bool,
-    /// The last line ended in CR. An LF right after it belongs to the same line end.
+    /// True if the last line ended in CR. An LF right after it belongs to the same line end.
     after_cr: bool,
     object: ObjectScanner,
-    /// An event so far had a type.
+    /// True if an earlier event had a type.
     is_typed: bool,
     last: Option<u64>,
 }
@@ -24,7 +24,7 @@ impl TypedEventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Returns the number that a further event must have, if the events so far have a type.
+    /// Returns the number that the next event must have, if the earlier events have a type.
     pub fn next_number(&self) -> Option<u64> {
         self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
     }
@@ -45,7 +45,7 @@ impl TypedEventScanner {
         self.in_line = true;
     }
 
-    /// An empty line ends the event.
+    /// Ends the line. An empty line ends the event.
     fn end_line(&mut self) {
         if !self.in_line {
             let object = std::mem::take(&mut self.object);
@@ -58,25 +58,25 @@ impl TypedEventScanner {
     }
 }
 
-/// The position in a JSON text, and what was read of its outermost object.
+/// The position in a JSON text, and the parts of its outermost object that were read.
 #[derive(Clone, Copy, Debug, Default)]
 struct ObjectScanner {
     depth: u32,
     quoted: bool,
     escaped: bool,
     is_object: bool,
-    /// The name of a field of the outermost object comes next, or is being read.
+    /// True if the name of a field of the outermost object comes next, or is being read.
     in_name: bool,
     name: Name,
     is_typed: bool,
     number: Option<u64>,
 }
 
-/// The name of a field, as far as it was read.
+/// The part of a field's name that was read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     bytes: [u8; 16],
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     length: usize,
 }
 
@@ -160,7 +160,7 @@ mod tests {
             ("data: {\"ty\\\"pe\":\"type\",\"types\":\"a\",\"typ\":\"a\"}\n\n", None),
             ("data: {\"type\":\"}\\\"\",\ndata: \"sequence_number\":7}\n\n", Some(8)),
             ("data: {\"type\":\"a\",\r\ndata: \"sequence_number\":7}\r\n\r\n", Some(8)),
-            // An unfinished event does not count.
+            // An unfinished event is ignored.
             ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: {\"type\":\"a\",\"sequence_number\":8}\n", Some(8)),
             ("data: {\"type\":\"a\",\"sequence_number\":7}\n\ndata: [DONE]\n\n: ping\n\n", Some(8)),
             ("xdata: {\"type\":\"a\"}\n\n", None),

@@ -51,7 +51,7 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// Returns the dialect's name for an error: the one of its code, else the one of its status. The dialect has no other
+/// Returns the dialect's name for an error: the name of its code, else that of its status. The dialect has no other
 /// names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);

@@ -34,7 +34,8 @@ use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 
 /// A policy's own shape, by its name.
 ///
-/// Two are equal if their descriptions are. A description lives as long as the process; a reloaded policy reuses it.
+/// Two values are equal if their descriptions are equal. A description lives as long as the process, and a reloaded
+/// policy reuses it.
 #[derive(Clone, Copy)]
 pub struct CustomShape {
     form: &'static DialectSpec,
@@ -62,7 +63,7 @@ impl CustomShape {
         self.form.name
     }
 
-    /// Returns why a body is not in the shape; `None` if it is, or is not a JSON object.
+    /// Returns why a body is not in the shape. Returns `None` if it is in the shape, or is not a JSON object.
     pub fn misfit(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         self.description.conditions.misfit(&BodyValues::new(&body)).map(|misfit| misfit.to_string())
@@ -75,7 +76,8 @@ impl CustomShape {
         place.filter(|_| self.description.conditions.misfit(body).is_none())?.first(body).and_then(json::string)
     }
 
-    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text; `None` if the shape has no template.
+    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text, or `None` if the shape has no
+    /// template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
         self.description.schema()
@@ -180,7 +182,8 @@ impl Described for Description {
         }
     }
 
-    /// Returns the shape's name for a code: the first one if it has several, else the one of the status.
+    /// Returns the shape's name for a code: its first name for the code, else its name for the status, else the code
+    /// itself.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
         let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
         let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));
@@ -192,7 +195,7 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape. If its texts must not pass, only its code stays, and the names,
+    /// Rewrites a body that already is in the shape. If its texts must not pass, it keeps only its code, and the names,
     /// numbers and booleans at the places that the policy lists.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
@@ -239,7 +242,7 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// Returns the details. They lack the issues if the template has another place for those.
+    /// Returns the details. They do not contain the issues if the template has another place for the issues.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));

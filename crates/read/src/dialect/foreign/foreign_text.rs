@@ -1,11 +1,11 @@
 //! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
-//! 1. The object with the text: it is the body, or the only object in it that has a text, at most two levels deep. An
-//!    array of one object counts as that object.
-//! 2. The text: the first field that has a text. A sentence is preferred to a single word.
-//! 3. The code: the first field that has a code, else a single word next to the sentence.
+//! 1. It finds the object with the text. This is the body, or the only object in it that has a text, at most two levels
+//!    deep. An array of one object is treated as that object.
+//! 2. It finds the text: the first field that has a text. A sentence is preferred to a single word.
+//! 3. It finds the code: the first field that has a code, or else a single word next to the sentence.
 //!
-//! Whether the client gets the text or the code is decided elsewhere.
+//! Other modules decide whether the client gets the text or the code.
 
 use std::borrow::Cow;
 
@@ -22,18 +22,18 @@ use crate::dialect::tree::Node;
 
 /// The text and the code, with the places where they were found.
 pub(in crate::dialect) struct ForeignText<'t, 'a> {
-    /// The object with the text; the body if no object has one.
+    /// The object with the text, or the body if no object has a text.
     pub(in crate::dialect) holder: Node<'t, 'a>,
     /// The objects around the holder, the outermost first.
     pub(in crate::dialect) wrappers: Vec<Node<'t, 'a>>,
     pub(in crate::dialect) text: Option<Found<'t, 'a>>,
     pub(in crate::dialect) code: Option<Found<'t, 'a>>,
-    /// The first text or number under a sure name of a code, whatever its form (R1).
+    /// The first text or number under a sure name of a code, in any form (R1).
     pub(in crate::dialect) raw_code: Option<Cow<'a, str>>,
 }
 
 impl<'t, 'a> ForeignText<'t, 'a> {
-    /// Returns the body, and the object with the text if that is another one.
+    /// Returns the body, and the object with the text if that is another object.
     pub(in crate::dialect) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
         [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
     }
@@ -46,21 +46,21 @@ pub(in crate::dialect) struct Found<'t, 'a> {
     pub(in crate::dialect) field: Node<'t, 'a>,
 }
 
-/// How many objects may be around the object with the text (R2).
+/// The maximum number of objects that may be around the object with the text (R2).
 const MAX_WRAPPERS: usize = 2;
 
-/// An object or a list with more fields or elements is data, so the error is not searched for behind these.
+/// An object or a list with more fields or elements is data, so the search for the error ends after this many.
 const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    // The status's phrase says less than an error beside it (Heat).
+    // The status's phrase states less than an error next to it (Heat).
     let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()));
     let in_error = body.field("error").filter(|error| error.is_object() && has_text(*error) && says_nothing());
     let in_object = || [has_text, has_list].into_iter().find_map(|is_error| holder(body, 0, is_error));
     let without_text = || ["error", "errors"].iter().find_map(|name| object_in(body.field(name)?));
     let (holder, wrappers, is_issue) = match in_error.map(|error| (error, vec![body])).or_else(in_object) {
-        // An object that names a place, inside a map, is an issue. The objects around it do not count as wrappers.
+        // An object that names a place, inside a map, is an issue. The objects around it are then not wrappers.
         Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new(), true),
         Some((holder, wrappers)) => (holder, wrappers, false),
         None => (without_text().unwrap_or(body), Vec::new(), false),
@@ -68,7 +68,7 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     let sentence = texts(holder).find(|text| !is_word(&text.value, status));
     let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
     let extensions = holder.field("extensions").filter(|it| it.is_object());
-    // The code of an issue is not the body's.
+    // The code of an issue is not the code of the body.
     let outer = Some(body).filter(|_| is_issue);
     let inner = outer.into_iter().chain([holder]).chain(extensions);
     let is_top = std::ptr::eq(holder.raw(), body.raw());
@@ -90,7 +90,7 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         raw_code.get_or_insert_with(|| found.value.clone());
         of_form(found)
     });
-    // Google's older APIs.
+    // This is the form of Google's older APIs.
     let listed = || {
         let reason = holder.field("errors")?.elements()?.next().filter(|it| it.has("domain"))?.field("reason")?;
         Some(Found { value: reason.text()?, field: reason }).filter(of_form)
@@ -99,14 +99,14 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
-/// Returns true if an inner object is an issue, about one field: it names a place, or it is in a map under the name of
-/// a field.
+/// Returns true if an inner object is an issue about one field, because it names a place, or is in a map under the name
+/// of a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
         fields.any(|field| object_in(field).is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
     };
-    // A list in a map of errors has what is wrong with one field.
+    // A list in a map of errors states what is wrong with one field.
     let is_in_list = |map: Node<'_, '_>| {
         matches!(map.name(), "errors" | "message")
             && map.children().any(|it| it.only().is_some_and(|it| std::ptr::eq(it.raw(), holder.raw())))
@@ -123,8 +123,8 @@ pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
-/// Returns the only sentence under names that begin with a word for errors. A word under a better name is the code
-/// then.
+/// Returns the only sentence under names that begin with a word for errors. A word under a better name is then the
+/// code.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
@@ -154,8 +154,8 @@ pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Fo
     None
 }
 
-/// The object with the text, and the objects around it; `None` if no object or several objects have a text. Of several,
-/// one under a field that means errors counts.
+/// Returns the object with the text, and the objects around it. Returns `None` if no object or several objects have a
+/// text. Of several objects, the one under a field that means errors is used.
 fn holder<'t, 'a>(
     object: Node<'t, 'a>,
     depth: usize,
@@ -179,7 +179,7 @@ fn holder<'t, 'a>(
     Some((holder, wrappers))
 }
 
-/// Returns the object in a field; a list of one object counts as that object.
+/// Returns the object in a field. A list of one object is treated as that object.
 fn object_in<'t, 'a>(field: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     field.only().or(Some(field)).filter(|it| it.is_object())
 }
@@ -189,7 +189,7 @@ pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
 }
 
-/// Returns true if an object has several errors under a name of a text.
+/// Returns true if an object has several errors under a name that usually belongs to a text.
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
     object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
@@ -198,7 +198,7 @@ fn has_list(object: Node<'_, '_>) -> bool {
 
 /// Returns the texts of an object, in the order in which they are preferred.
 fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
-    // A single text in the only list, if that means errors, whatever its name.
+    // The only text in the only list is used if the list means errors, whatever the name of the text is.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
     let only =
         move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
@@ -221,12 +221,12 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
         let value = field.words()?;
         (value.contains(' ') || !is_name_of_data(field.name())).then_some(Found { value, field })
     });
-    // OData's texts, which have a language.
+    // OData writes texts as objects with a language.
     let by_language = move || {
         let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
-    // A form may have a field of such a name.
+    // A form of a request may have a field with such a name.
     let is_text = move |field: &Node<'t, 'a>| !(field.is_array() && field_lists::is_map(object));
     let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
         let field = Some(field).filter(is_wanted).filter(is_text)?;
@@ -235,7 +235,7 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))
 }
 
-/// Returns true if a text states no more than a single word does, or the status.
+/// Returns true if a text states no more than a single word or the status does.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -245,11 +245,11 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// Returns the texts and numbers under names of codes that are worth this much.
+/// Returns the texts and numbers under names of codes that have this rank.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
-        // AWS puts a namespace before the name.
+        // AWS puts a namespace in front of the name.
         let value = match value {
             Cow::Borrowed(value) if field.name() == "__type" => {
                 Cow::Borrowed(value.rsplit('#').next().unwrap_or(value))

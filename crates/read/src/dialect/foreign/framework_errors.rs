@@ -1,8 +1,8 @@
 //! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
-//! It runs only on a 4xx, after its shape or the general rule (R2) has been read. It tries the structure of the
-//! body first (`search`, with `map` and `entry`), then the sentences in it (`sentences` of the fault crate). A body that only looks
-//! similar stays unchanged, because a wrong path is worse than none.
+//! It runs only on a 4xx, after the body's shape or the general rule (R2) has been read. It tries the structure of the
+//! body first (`search`, with `map` and `entry`). Then it tries the sentences in the body (`sentences` of the fault
+//! crate). A body that only looks similar stays unchanged, because a wrong path is worse than none.
 //!
 //! The client gets the path, the text and the code of each issue, but not the value that it sent.
 
@@ -61,7 +61,7 @@ pub(in crate::dialect) fn add_rest<'a>(
     clean_message(parsed, status);
 }
 
-/// Adds the issues of a JSON object to what its shape, or the general rule (R2), has read.
+/// Adds the issues of a JSON object to the parts that its shape, or the general rule (R2), has read.
 pub(in crate::dialect) fn add_to<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -81,7 +81,7 @@ pub(in crate::dialect) fn add_to<'a>(
         return clean_message(parsed, status);
     }
     let context = Context { in_list: false, body: Some(body) };
-    // Where the input was not wrong, most texts are about something else.
+    // If the input was not wrong, most texts are about something else.
     let is_read = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
@@ -117,9 +117,9 @@ pub(in crate::dialect) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Returns true if the entries only repeat the request, so that they are not issues. Either the place of one is the
-/// request's own path (express-openapi-validator), or the text of one is a value that the client sent, because the
-/// body's own text quotes it (Kong).
+/// Returns true if the entries only repeat the request, so that they are not issues. There are two such cases. The
+/// place of an entry is the request's own path (express-openapi-validator), or the text of an entry is a value that the
+/// client sent, because the body's own text quotes it (Kong).
 fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
     let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
@@ -147,7 +147,7 @@ fn issues_at_top_places<'t, 'a>(
 ) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
-    // The object with the text comes before the body.
+    // The place in the object with the text is preferred to the place in the body.
     if let Some(place) = read.objects(body).filter_map(place_of).last() {
         list.push(&place.json(), &without_values(text), None);
         return Some(list);
@@ -202,7 +202,7 @@ fn issues_of_text_lists<'t, 'a>(
         let lists = object.children().filter(|field| field.is_array());
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
-    // What stands beside the list with the body's own text is no error (Cloudflare).
+    // An entry after a list that contains the body's own text is not an error (Cloudflare).
     let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
     let mut is_behind = false;
     let is_error = |list: &Node<'_, '_>| !std::mem::replace(&mut is_behind, list.only().is_some() && is_read(*list));
@@ -223,7 +223,8 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// Returns the text of an element: the element itself, or a field of it. `in_error`: the field may have any name (R2).
+/// Returns the text of an element: the element itself, or a field of it. If `in_error` is true, the field may have any
+/// name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -232,7 +233,8 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
 
-/// Returns the issues in a list of texts. `is_list`: the texts are issues even if none of them names a field.
+/// Returns the issues in a list of texts. If `is_list` is true, the texts are issues even if none of them names a
+/// field.
 fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
     let mut list = List::new();
     let mut names_field = false;
@@ -242,7 +244,7 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             continue;
         }
         let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
-        // Without a text, the code is the message; without either, the element is left out alone.
+        // If an element has no text, its code becomes the message. An element with neither is left out.
         let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "").filter(is_word))
         else {
             continue;
@@ -261,11 +263,11 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
 
 /// Returns the texts of the body, and of the object with the text.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
-    // The first text is known already: parsing it from JSON again would take long.
+    // The first text is already known, and parsing it again from JSON would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
     let others = read.objects(body).flat_map(move |object| foreign_text::texts_of(object, first));
     let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
-    // The cause that rouille sends, and the one that salvo sends in debug builds.
+    // These are the cause that rouille sends, and the one that salvo sends in debug builds.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
     let in_debug = move || Some(Cow::Owned(sentences::in_debug(&body.field("error")?.string("cause")?)?));
     of_objects.chain(cause).chain(std::iter::once_with(in_debug).flatten())

@@ -1,9 +1,9 @@
 //! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
 //!
-//! Its `code` is the HTTP status, and its `status` the name of the gRPC status. The `ErrorInfo` among the details has
-//! the reason. The details are messages of google.rpc in JSON, which gRPC sends as bytes (P1). All metadata are texts.
-//! Only types and fields of older protos are used, because clients in Go drop all details if one type or field is
-//! unknown to them.
+//! Its `code` is the HTTP status, and its `status` is the name of the gRPC status. The `ErrorInfo` among the details
+//! contains the reason. The details are messages of google.rpc in JSON, which gRPC sends as bytes (P1). All metadata
+//! are texts. Only types and fields of older protos are used, because clients in Go drop all details if one type or
+//! field is unknown to them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -40,7 +40,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 }
 
 /// Reads a bare google.rpc.Status, as grpc-gateway and Envoy's transcoder write it. Its `code` is the number of a gRPC
-/// status. In other APIs, a small number is a code of their own: it only counts if it fits the response.
+/// status. In other APIs, a small number is their own code, so the number is accepted only if it fits the response's
+/// status.
 pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let digits = body.number("code")?;
@@ -58,14 +59,14 @@ pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode)
         if !details.0.is_empty() {
             parsed.meaning = DialectCode::Code(ErrorCode::of_status(http));
         }
-        // They may have a service's stack.
+        // The details may contain a service's stack.
         parsed.details = None;
     }
     Some(parsed)
 }
 
-/// The names of gRPC's statuses are not names that the dialect defines: `NOT_FOUND` is a code of the catalogue, and
-/// `ABORTED` is an unknown code here (E9).
+/// Parses an error object. The names of gRPC's statuses are not names that the dialect defines: `NOT_FOUND` is a code
+/// of the catalogue, and `ABORTED` is an unknown code here (E9).
 fn parse<'a>(error: &Object<'a>, status: Cow<'a, str>, details: &GoogleDetails<'a>) -> ParsedError<'a> {
     let mut parsed = error_object::parse(error);
     parsed.issues = parsed.issues.or_else(|| details.issues().map(Cow::Owned));
@@ -82,7 +83,7 @@ fn parse<'a>(error: &Object<'a>, status: Cow<'a, str>, details: &GoogleDetails<'
     parsed
 }
 
-/// Returns what a name means: `INVALID_ARGUMENT` only repeats the status 400.
+/// Returns the meaning of a name. `INVALID_ARGUMENT` only repeats the status 400.
 fn meaning(name: &str) -> DialectCode {
     if name == Status::INVALID_ARGUMENT.name() { DialectCode::ByStatus } else { DialectCode::Unknown }
 }
@@ -105,8 +106,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Returns a JSON object with these texts. If several have the same name, only the last one is written: a protobuf map
-/// cannot have a name twice.
+/// Returns a JSON object with these texts. If several have the same name, only the last one is written, because a
+/// protobuf map cannot contain a name twice.
 fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
@@ -117,7 +118,8 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
     detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
 }
 
-/// The codes of issues are left out: their field is too new for many clients.
+/// Returns the issues as a `BadRequest`. It leaves out their codes, because the field for them is too new for many
+/// clients.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation = |issue: &NamedIssue<'_>| {
@@ -143,7 +145,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let details = GoogleDetails::parse(&error);
     if !kept.whole {
-        // A reason only means something in its own domain.
+        // A reason has a meaning only in its own domain.
         let info = details.info();
         let reason = name(info, "reason").zip(name(info, "domain"));
         let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
@@ -165,7 +167,7 @@ struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
 struct GoogleDetail<'a> {
     raw: &'a RawValue,
-    /// The name of the message's type; empty if the detail is not a message.
+    /// The name of the message's type. It is empty if the detail is not a message.
     name: String,
     object: Option<Object<'a>>,
 }
@@ -185,12 +187,13 @@ impl<'a> GoogleDetails<'a> {
         self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
     }
 
-    /// The first `ErrorInfo` counts: a service that passes on the error of another one puts its own first.
+    /// Returns the first `ErrorInfo`. A service that passes on the error of another service puts its own `ErrorInfo`
+    /// first.
     fn info(&self) -> Option<&Object<'a>> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Returns true if a layer wrote the details: then everything in them is read.
+    /// Returns true if a layer wrote the details. Everything in them is then read.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
@@ -222,7 +225,7 @@ impl<'a> GoogleDetails<'a> {
         }))
     }
 
-    /// Returns the list of details with this request's id, which replaces the old id or comes at the end.
+    /// Returns the list of details with this request's id. The id replaces the old id, or is added at the end.
     fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {

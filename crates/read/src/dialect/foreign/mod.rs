@@ -1,5 +1,5 @@
-//! What the feature `foreign` adds: other frameworks' bodies are read by their structure (R2, R13), shapes of the policy are
-//! read and written (R15), and so are the dialects of others (R12).
+//! The additions of the feature `foreign`. It reads other frameworks' bodies by their structure (R2, R13), reads and
+//! writes shapes of the policy (R15), and reads and writes the dialects of other APIs (R12).
 
 pub(super) mod anthropic;
 pub mod custom;

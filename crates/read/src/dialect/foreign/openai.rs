@@ -1,7 +1,7 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! Its `type` states little more than the status. Its `code` names what happened, and its `param` the wrong parameter.
-//! Clients decide by `code` and `type`.
+//! Its `type` states little more than the status. Its `code` names what happened, and its `param` names the wrong
+//! parameter. Clients decide by `code` and `type`.
 
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// Returns the name that the dialect itself has for a code.
+/// Returns the dialect's own name for a code.
 fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
@@ -74,7 +74,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         DialectCode::Unknown => kind.as_deref().map_or(DialectCode::Unknown, meaning),
         known => known,
     };
-    // Some servers use the status as the code.
+    // Some servers put the status into the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     parsed.code = parsed.code.filter(|code| !is_status(code)).or(kind);
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
@@ -91,7 +91,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
-    // Without a type, the body may be of another dialect, in which a code is no name for clients.
+    // Without a type, the body may be in another dialect, in which a code is not a name for clients.
     let has_type = error.words("type").is_some();
     let stays = |name: &str, value: &_| kept.whole || has_type && matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];

@@ -1,5 +1,5 @@
-//! Reads a JSON body in a foreign shape: by the first shape of the [table](crate::dialect::table) that fits it, else by the
-//! general rule for any object (R2).
+//! Reads a JSON body in a foreign shape: by the first shape of the [table](crate::dialect::table) that fits it, or else
+//! by the general rule for any object (R2).
 
 use std::borrow::Cow;
 
@@ -26,8 +26,8 @@ static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 /// The fields of a google.rpc.Status.
 static RPC_STATUS: KnownFields = KnownFields::body(&["code", "message", "details"]);
 
-/// Reads the body by the first shape that fits, beginning with those of the policy. If none fits, by the general rule
-/// (R2).
+/// Reads the body by the first shape that fits, beginning with those of the policy. If no shape fits, the general rule
+/// is used (R2).
 pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
     for shape in readable.shapes {
         if let Some(parsed) = shape.spec().read(&body) {
@@ -46,7 +46,7 @@ pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, 
     read_unknown_shape(body, readable.target, status)
 }
 
-/// Reads an array in a shape of the policy: its places begin with an index (R15).
+/// Reads an array in a shape of the policy whose places begin with an index (R15).
 pub(in crate::dialect) fn read_custom_array<'a>(
     elements: &[&'a RawValue],
     shapes: &[CustomShape],
@@ -59,7 +59,7 @@ pub(in crate::dialect) fn read_custom_array<'a>(
     Some(Foreign { shape: Shape::Custom(shape), parsed, members: None })
 }
 
-/// Reads an array as a list of issues. An array of one object is one only if the object names a place (R2).
+/// Reads an array as a list of issues. An array of one object is such a list only if the object names a place (R2).
 pub(in crate::dialect) fn read_list(text: &str, has_one: bool, status: StatusCode) -> Option<Foreign<'_>> {
     let is_issue = || Tree::parse(text).root().and_then(Node::only).is_some_and(foreign_text::names_place);
     let parsed =
@@ -67,7 +67,7 @@ pub(in crate::dialect) fn read_list(text: &str, has_one: bool, status: StatusCod
     Some(Foreign { shape: Shape::Issues, parsed, members: None })
 }
 
-/// Completes a body that was parsed by a known shape, with the issues next to it and its other fields.
+/// Completes a body that was parsed in a known shape, with the issues next to it and its other fields.
 fn foreign<'a>(
     shape: Shape,
     mut parsed: ParsedError<'a>,
@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Returns true if a body states no more than its message, as most do: beside that it has at most `true`, `false` and
-/// `null`, and the message is not searched for fields.
+/// Returns true if a body states no more than its message, as most bodies do. Its other values are only `true`, `false`
+/// and `null`, and the message is not searched for fields.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');
@@ -105,7 +105,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_
     let Some(root) = tree.root() else { return };
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    // The status's phrase says less than an error beside it.
+    // The status's phrase states less than an error next to it.
     if let Some(text) = &read.text
         && parsed.message.as_deref().is_some_and(|message| is_phrase(message.trim()))
     {
@@ -114,7 +114,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_
     add_all(parsed, Some(shape), root, &read, status);
 }
 
-/// Adds what any 4xx may have: issues, further texts, and the code as it stands.
+/// Adds the parts that any 4xx may have: issues, further texts, and the code as it was sent.
 fn add_all<'a>(
     parsed: &mut ParsedError<'a>,
     shape: Option<Shape>,
@@ -139,7 +139,7 @@ fn add_all<'a>(
         }
     }
     parsed.raw_code = read.raw_code.clone();
-    // The type of a problem is an address, also if it has no host (RFC 9457 §3.1.1).
+    // The type of a problem is an address, even if it has no host (RFC 9457 §3.1.1).
     let is_type = |code: &&Found<'_, '_>| shape == Some(Shape::Problem) && code.field.name() == "type";
     let Some(code) = read.code.as_ref().filter(|code| !is_type(code)) else { return };
     if parsed.code_of == CodeOf::Error && parsed.code.as_deref().is_none_or(|code| !codes::is_code(code, status)) {
@@ -151,7 +151,7 @@ fn add_all<'a>(
     if is_code && code.field.name() == "type" && is_kind() {
         parsed.code_of = CodeOf::Issue;
     }
-    // A name that is the place of an issue is no code.
+    // A name that is the place of an issue is not a code.
     let is_place = || parsed.issues.as_deref().is_some_and(|issues| issues.contains(&format!("[\"{}\"]", code.value)));
     if is_code && code.field.name() == "name" && is_kind() && is_place() {
         parsed.code = None;
@@ -163,7 +163,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
-    // On a 5xx, only a field named `code` is sure to have the name of an error: any other may have anything.
+    // On a 5xx, only a field named `code` surely contains the name of an error. Other fields may contain anything.
     let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
     let value = |found: &Found<'_, 'a>| found.value.clone();
     let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
@@ -187,7 +187,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     }
 }
 
-/// Reads a text that is JSON as a body (R3). JSON in its own text is no text.
+/// Reads a text that contains JSON like a body (R3). If that JSON contains JSON in a text, the inner text is not read.
 fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     let object = json::array(text).and_then(|list| Some(list.first()?.get())).unwrap_or(text);
     let tree = Tree::parse(object);
@@ -209,7 +209,7 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
 }
 
 /// Returns the details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is
-/// not a text, as FastAPI sends.
+/// not a text, as FastAPI sends it.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));
@@ -217,7 +217,7 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// Returns the shape for the log; `None` if the body does not describe an error.
+/// Returns the shape for the log, or `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);
@@ -240,7 +240,7 @@ mod tests {
 
     use crate::code::CodeSet;
 
-    /// Everything that [`add_all`] may set.
+    /// Returns everything that [`add_all`] may set.
     fn facts(parsed: &ParsedError<'_>) -> String {
         let ParsedError { code, raw_code, code_of, message, details, issues, .. } = parsed;
         let all = matches!(parsed.client_message, crate::dialect::parsed_error::ClientMessage::All);

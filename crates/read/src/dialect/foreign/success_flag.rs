@@ -1,4 +1,4 @@
-//! `{"success":false,"error":"…"}`: further fields are the details.
+//! `{"success":false,"error":"…"}`, in which all further fields are the details.
 
 use std::borrow::Cow;
 

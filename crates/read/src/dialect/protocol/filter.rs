@@ -1,4 +1,5 @@
-//! Filters a protocol's JSON (R10): on a 5xx only its structure passes, on a 4xx everything except stack traces.
+//! Filters a protocol's JSON (R10). On a 5xx, only its structure passes. On a 4xx, everything except stack traces
+//! passes.
 //!
 //! One pass over the text writes the output, without building a tree. The open objects and lists are on a stack of at
 //! most [`MAX_DEPTH`]. If a value must not pass, its name is left out as well, and everything in it is skipped.
@@ -10,23 +11,23 @@ use crate::dialect::field_names::is_text_name;
 use crate::dialect::json;
 use crate::json::end_of_value;
 
-/// How deeply values may be nested to pass: no real error is deeper, and some parsers refuse more.
+/// The maximum depth of nested values that pass. No real error is deeper, and some parsers refuse deeper ones.
 const MAX_DEPTH: usize = 64;
 
 /// Fields whose strings clients compare. Such a string passes if it is short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
 
-/// The names of texts in FHIR, besides those that are known for every shape (R2).
+/// The names of texts in FHIR, in addition to the names that are known for every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// Returns the structure of a valid JSON text, with this message in place of each text. `None` if it has no place for a
-/// message.
+/// Returns the structure of a valid JSON text, with this message in place of each text. Returns `None` if it has no
+/// place for a message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
     let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
-/// Returns a valid JSON text without the stack traces of its errors; `None` if it has none.
+/// Returns a valid JSON text without the stack traces of its errors, or `None` if it contains none.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, None).run();
     (counted > 0).then_some(written)
@@ -39,9 +40,9 @@ struct Filter<'t, 'm> {
     open: Vec<Container<'t>>,
     /// The name of the next value, decoded and as it is spelled in the text.
     name: Option<(Cow<'t, str>, &'t str)>,
-    /// The message to write; `None` on a 4xx.
+    /// The message to write, or `None` on a 4xx.
     message: Option<&'m str>,
-    /// How many messages were written (5xx), or stack traces left out (4xx).
+    /// The number of messages that were written (5xx), or of stack traces that were left out (4xx).
     counted: usize,
     /// True if the body is JSON-RPC.
     json_rpc: bool,
@@ -50,18 +51,18 @@ struct Filter<'t, 'm> {
 /// An object or a list whose end has not come yet.
 struct Container<'t> {
     is_list: bool,
-    /// The name of the field that it is in. The elements of a list count as having the name of the list.
+    /// The name of the field that contains it. An element of a list is treated as having the name of the list.
     name: Cow<'t, str>,
     /// True if the container is inside an error.
     in_error: bool,
-    /// Where its output begins, including its name, and the count at that point.
+    /// The position in the output where it begins, including its name, and the count at that point.
     before: (usize, usize),
     has_values: bool,
-    /// A string in this list must not pass, so the whole field is left out.
+    /// True if a string in this list must not pass, so that the whole field is left out.
     is_spoilt: bool,
 }
 
-/// What to do with a value.
+/// The treatment of a value.
 enum Verdict {
     Pass,
     /// Write the value, which identifies the error.
@@ -76,7 +77,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0, json_rpc: false }
     }
 
-    /// Runs over the text, which is valid JSON: the first byte of a token shows its kind.
+    /// Filters the text, which is valid JSON. The first byte of a token shows its kind.
     fn run(mut self) -> (Vec<u8>, usize) {
         while let Some(byte) = self.json.as_bytes().get(self.at) {
             match byte {
@@ -109,7 +110,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         let enters = is_container && self.open.len() < MAX_DEPTH;
         let raw = if enters { "" } else { self.skip() };
         match self.verdict(&name, raw_name.is_some(), first, raw, in_error) {
-            // A JSON-RPC response without an id would answer no call.
+            // A JSON-RPC response without an id would not answer any call.
             Verdict::Drop if first == b'"' && &*name == "id" && self.json_rpc => {
                 self.scalar(raw_name, "null", &Verdict::Pass)
             }
@@ -205,7 +206,7 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
         "code" | "status" => passes(64, b"_-"),
         "error" if oauth::is_registered(text) => Verdict::Tell,
         _ if NAMES_OF_SIGNS.contains(&name) => passes(128, b"_.:/-"),
-        // By these an SDK recognises its own form.
+        // An SDK recognises its own form by these names.
         "kind" | "apiVersion" | "__type" => passes(128, b"_.:/#-"),
         _ if is_text_name(name) || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
         _ => Verdict::Drop,
@@ -218,14 +219,14 @@ fn is_stack(name: &str, first: u8) -> bool {
         || name == "trace" && first == b'['
 }
 
-/// Returns true if a name looks like one that a program uses. In some bodies the names are data, with digits or
+/// Returns true if a name looks like one that a program uses. In some bodies, the names are data and contain digits or
 /// punctuation.
 fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'@' | b'$');
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// Returns the text of a JSON string, with replacement characters for what is not Unicode.
+/// Returns the text of a JSON string, with replacement characters for parts that are not Unicode.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }

@@ -3,8 +3,9 @@
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
-/// The registered errors: of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, OpenID
-/// Connect and its CIBA, UMA, and OpenID4VCI. They are sorted for a binary search, because most bodies have another `error`.
+/// The registered errors of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, of OpenID
+/// Connect and its CIBA, of UMA, and of OpenID4VCI. They are sorted for a binary search, because most bodies have
+/// another `error`.
 const ERRORS: [&str; 49] = [
     "access_denied",
     "account_selection_required",
@@ -62,16 +63,16 @@ pub(super) fn is_registered(error: &str) -> bool {
     is_name && ERRORS.binary_search(&error).is_ok()
 }
 
-/// What a body in the form of an OAuth error is.
+/// The facts about a body in the form of an OAuth error.
 pub(super) struct Detected {
-    /// Its description stands next to it, or a nonce for a proof.
+    /// True if a description, or a nonce for a proof, stands next to the error.
     pub(super) is_described: bool,
     pub(super) is_of_resource: bool,
 }
 
 /// Returns the error if the body has the form of an OAuth error.
 pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
-    // A quick check: each code begins with a small letter, and most texts do not.
+    // This is a quick check: each code begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
@@ -82,7 +83,7 @@ pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
     })
 }
 
-/// Reads the body if it is to be rewritten: its `error` is the code, and its description the message.
+/// Reads a body that must be rewritten. Its `error` is the code, and its description is the message.
 pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;

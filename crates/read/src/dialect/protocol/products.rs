@@ -1,4 +1,5 @@
-//! Products whose clients understand their own form alone (R10). A header is identity only next to a body of the row's form.
+//! Products whose clients understand only their own form (R10). A header identifies a product only if the body has the
+//! form of that product's row.
 
 use http::HeaderMap;
 
@@ -6,7 +7,7 @@ use super::super::json::{self, Object};
 use super::super::parsed_error::Body;
 use crate::target::Target;
 
-/// A product with an SDK of its own.
+/// A product that has its own SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
     Aws,
@@ -17,12 +18,12 @@ pub enum Product {
     Oci,
 }
 
-/// How the errors of a product identify themselves.
+/// The signs by which the errors of a product are recognised.
 struct Row {
     product: Product,
     /// The form of its JSON.
     json: fn(&Body<'_, '_>, &Head<'_>) -> bool,
-    /// The headers next to its XML, and the roots of that.
+    /// The headers next to its XML, and the possible roots of the XML.
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 
@@ -113,7 +114,8 @@ impl Head<'_> {
         self.headers.keys().any(|name| names.contains(&name.as_str()))
     }
 
-    /// A quick check: whether a product may have sent any of these headers. Most heads have none of them.
+    /// Returns true if a product may have sent one of these headers. This is a quick check, because most heads have
+    /// none of them.
     fn names_product(&self) -> bool {
         self.headers.keys().any(|name| {
             let name = name.as_str();
@@ -128,7 +130,7 @@ impl Head<'_> {
 
 /// Returns the product of a JSON object.
 pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
-    // The forms of the others begin with these members.
+    // The forms of the other products begin with these members.
     let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
     if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
 }

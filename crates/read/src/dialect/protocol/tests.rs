@@ -109,7 +109,7 @@ fn r10_the_structure_of_a_5xx_passes() {
         (r#"{"error":"server_error","error_uri":"https://s3"}"#, Some(r#"{"error":"server_error"}"#)),
         (r#"{"error":"pq: s3","code":"a b"}"#, Some(r#"{"error":"No."}"#)),
         (r#"{"error":["s3",1]}"#, Some(r#"{"error":["No.",1]}"#)),
-        // Nothing shows that it failed.
+        // Nothing shows that the request failed.
         (r#"{"errors":[]}"#, None),
         (r#"{"errors":["s3"]}"#, None),
         (r#"{"of":{"a b":{"message":"s3"}},"path":["x",{"message":"s3"}]}"#, None),

@@ -1,9 +1,9 @@
-//! What a client gets of a text, letter by letter.
+//! The exact text that a client gets.
 
 use super::assert_texts;
 
 const REPLACED: [(&str, &str); 76] = [
-    // A scheme, a cookie or a list behind `=`.
+    // A scheme, a cookie or a list may come after `=`.
     ("headers {Authorization=ApiKey abc123def456, X=1}", "headers {Authorization=[redacted]"),
     ("Authorization=AWS AKID1A:frJIUN8DYpKDtOLCwo==", "Authorization=[redacted]"),
     ("{Authorization=SharedKey myacct:abc123==, X=1}", "{Authorization=[redacted]"),
@@ -39,7 +39,7 @@ const REPLACED: [(&str, &str); 76] = [
     ("HMAC does not match: d748a1b2", "HMAC does not match: [redacted]"),
     ("Signature mismatch: expected d748a1, got e859b2", "Signature mismatch: expected [redacted] got [redacted]"),
     ("Expected signature d748a1b2, got e859b2c3", "Expected signature [redacted] got [redacted]"),
-    // What is too long and mixed for a parser's token.
+    // These are too long and mixed for a parser's token.
     ("Unknown token d748a1b2c3d4", "Unknown token [redacted]"),
     ("unknown token: d748a1b2c3d4", "unknown token: [redacted]"),
     ("Illegal token 'd748a1b2c3d4'", "Illegal token '[redacted]'"),
@@ -88,7 +88,7 @@ const REPLACED: [(&str, &str); 76] = [
     ("is pbkdf2_sha256$260000$abcdefgh$H8Hq2kSe4cMs= here", "is [redacted] here"),
     ("is $pbkdf2-sha256$29000$N2YMIWQsBWBM$1t8iyB2A here", "is [redacted] here"),
     ("card 4111111111111111 declined", "card [redacted] declined"),
-    // What is no text about a credential stays around it.
+    // Text around a credential stays if it is not about the credential.
     ("<password>hunter2</password>", "<password>[redacted]</password>"),
     ("<password>hunter2", "<password>[redacted]"),
     ("<td class='password'>hunter 2</td>", "<td class='password'>[redacted]</td>"),
@@ -113,7 +113,7 @@ const ORDINARY: [&str; 50] = [
     "Can't convert Map<Token, Order> to List<Order> here",
     "Header x-api-key: <key> is required",
     "RSA private key must be >= 2048 bits",
-    // Numbers that are no cards.
+    // These numbers are not cards.
     "retry at 1764184000123 or 1764184000131",
     "message 1199738409275998220 not found",
     "order 9007199254740993 and order 1000000000000008 not found",

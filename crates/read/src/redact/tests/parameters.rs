@@ -1,11 +1,11 @@
-//! Parameters, and spellings that may hide a secret: as people reported them in public, with other secrets.
+//! Parameters, and spellings that may hide a secret. People reported them in public, with other secrets.
 
 use proptest::prelude::*;
 
 use super::super::{Strictness, body, text};
 use super::assert_texts;
 
-/// What a client gets.
+/// Texts, and what a client gets of them.
 const REPLACED: [(&str, &str); 37] = [
     // aaif-goose/goose#3191, BerriAI/litellm#15799.
     (
@@ -68,7 +68,7 @@ const REPLACED: [(&str, &str); 37] = [
         "http:/myhost/authorized?code=xyz&state=s1=s2&s2 =?",
         "http:/myhost/authorized?code=[redacted]&state=[redacted] =?",
     ),
-    // jdigger/git-process#57, chaoss/grimoirelab#242: no one can tell such a state from one of a sign-in.
+    // jdigger/git-process#57, chaoss/grimoirelab#242: nobody can distinguish such a state from that of a sign-in.
     (
         "GET http://g.example/api/v3/pulls?state=open&access_token=8ae10ff5b857 failed: 404",
         "GET http://g.example/api/v3/pulls?state=[redacted]&access_token=[redacted] failed: 404",
@@ -83,7 +83,8 @@ const REPLACED: [(&str, &str); 37] = [
         "wss://h.example/connect?connectionToken=[redacted]&connectionData=%5B%7B%22name%22%3A%22streaming%22%7D%5D&tid=7",
     ),
     ("http://localhost:3001/v2?token=[YOUR_TOKEN]", "http://localhost:3001/v2?token=[redacted]"),
-    // What a service does with the request that it got: forms, URLs in URLs (once and twice), Go's and Gson's escapes.
+    // A service may do this with the request that it got: forms, URLs in URLs (once and twice), Go's and Gson's
+    // escapes.
     (
         "cannot read the form code=abc&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",
         "cannot read the form code=[redacted]&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",
@@ -136,7 +137,7 @@ const ORDINARY: [&str; 22] = [
     // zhile-io/pandora#17, NB-XX/AutoBaomiGuan#10.
     "用账号密码登录提示The token is not yet valid",
     "登录失败或token无效",
-    // No parameters.
+    // These are not parameters.
     "exit code=1",
     "status code=404, state=closed",
     "level=error code=42 msg=\"no such order\"",
@@ -145,7 +146,7 @@ const ORDINARY: [&str; 22] = [
     "zip_code=12345&country_code=DE is no address",
     "/x?error_code=17&statecode=NY&keyboard=de",
     "/x?code=&state=",
-    // Sentences about credentials, however they are spelled.
+    // These are sentences about credentials, in any spelling.
     "/err?m=The%20token%20has%20expired.%20Log%20in%20again.",
     "error_description=AADSTS50126%3a+Error+validating+credentials+due+to+invalid+username+or+password.%0d%0aTrace+ID%3a+1",
     "Le mot\u{a0}de\u{a0}passe est trop court\u{a0}!",
@@ -172,7 +173,7 @@ fn r17_what_is_left_keeps_its_spelling() {
     }
 }
 
-/// The text with some of its letters as a percent-encoding or in full width.
+/// Returns the text with some of its letters as a percent-encoding or in full width.
 fn respelled(text: &str, how: &[u8]) -> String {
     let letters = text.chars().zip(how.iter().cycle());
     letters

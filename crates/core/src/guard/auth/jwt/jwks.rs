@@ -40,15 +40,15 @@ pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
 /// Fields that only private or symmetric keys have (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// The allowed lengths of an RSA key: a shorter key can be factored (RFC 7518 §3.3), a longer one makes checks too
-/// costly.
+/// The allowed lengths of an RSA key in bytes. A shorter key can be factored (RFC 7518 §3.3), and a longer key makes
+/// checks too costly.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// The allowed exponents of an RSA key: with 1 anybody can sign, and outside of these bounds the backend accepts no
+/// The allowed exponents of an RSA key. With 1, anybody can sign. Outside of these bounds, the backend accepts no
 /// token.
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
-/// The keys in a set that can be used with one of these algorithms.
+/// Returns the keys in a set that can be used with one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
     // The text of the parser's error is not used, because it may quote the input.
@@ -88,8 +88,8 @@ pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), 
     Err(SettingError::new("algorithms", wrong, right))
 }
 
-/// A key of the set that can be used. A key of another type or for another use, or a broken one, is skipped (RFC 7517
-/// §5).
+/// Returns a key of the set that can be used. A broken key, a key of another type and a key for another use are skipped
+/// (RFC 7517 §5).
 fn usable_key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
     let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
     let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
@@ -100,7 +100,7 @@ fn usable_key(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<Veri
     let named = jwk.get("alg");
     let fits = |it: &Algorithm| fits(*it) && named.is_none_or(|named| *named == format!("{it:?}"));
     let algorithms: Box<[_]> = algorithms.iter().copied().filter(fits).collect();
-    // Checks here whether a point is on its curve, rather than for each request.
+    // This checks once whether a point is on its curve, and not again for each request.
     let sound = (DEFAULT_PROVIDER.verifier_factory)(algorithms.first()?, &key).is_ok();
     let kid = match jwk.get("kid") {
         None => None,
@@ -135,20 +135,20 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// Whether an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then refuse every
-/// token.
+/// Returns true if an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then
+/// refuse every token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
 }
 
-/// The number without leading zeros. RFC 7518 §2 forbids them, but some issuers write one.
+/// Returns the number without leading zeros. RFC 7518 §2 forbids leading zeros, but some issuers write one.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
-/// A key from an uncompressed point (SEC 1 §2.3.3).
+/// Returns a key from an uncompressed point (SEC 1 §2.3.3).
 fn key_of_point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
     let whole = x.len() == length && y.len() == length;
     whole.then(|| DecodingKey::from_ec_der(&[&[4], &x[..], &y[..]].concat()))

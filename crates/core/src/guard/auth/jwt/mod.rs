@@ -17,7 +17,7 @@ use crate::table::{Kind, Refusals, SettingError};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
-/// The policy is refused if they are wrong, such as a secret that is too short, a set without a usable key, or a
+/// The policy is refused if they are wrong. Examples are a secret that is too short, a set without a usable key, and a
 /// private key.
 ///
 /// ```
@@ -45,22 +45,23 @@ enum Material {
 }
 
 impl JwtKeys {
-    /// A secret for HS256, HS384 or HS512, with at least as many bytes as the hash (32, 48 or 64).
+    /// Uses a secret for HS256, HS384 or HS512. It needs at least as many bytes as the hash (32, 48 or 64).
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self(Material::Secret(secret.into()))
     }
 
-    /// A JWK set (RFC 7517) as JSON text, with only public keys. Keys of unknown types and for other uses are skipped.
+    /// Uses a JWK set (RFC 7517) as JSON text, with only public keys. Keys of unknown types and for other uses are
+    /// skipped.
     pub fn jwks(json: impl Into<String>) -> Self {
         Self(Material::Jwks(json.into()))
     }
 
-    /// A JWK set that an adapter fetches from an `https` URL, and may replace at any time.
+    /// Uses a JWK set that an adapter fetches from an `https` URL, and may replace at any time.
     pub fn remote(keys: RemoteKeys) -> Self {
         Self(Material::Remote(keys))
     }
 
-    /// Whether the keys are fetched, so that tokens may have to wait for them.
+    /// Returns true if the keys are fetched, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -76,7 +77,7 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// The settings of a table that are for tokens.
+/// The settings of an `[auth.*]` table that are for tokens.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JwtSettings {
     pub(super) algorithms: Vec<String>,
@@ -87,7 +88,7 @@ pub(super) struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// The name of the first of these settings that is set.
+    /// Returns the name of the first of these settings that is set.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let set = [
             ("algorithms", !self.algorithms.is_empty()),
@@ -100,7 +101,7 @@ impl JwtSettings {
     }
 }
 
-/// How tokens are checked.
+/// The way in which tokens are checked.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -114,7 +115,7 @@ enum Keys {
 
 const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, such as [\"RS256\"]";
 
-/// The largest tolerance for expiry that can be set; no clocks differ by more.
+/// The largest tolerance for expiry that can be set. No clocks differ by more.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
@@ -157,7 +158,7 @@ impl Tokens {
         Some(Self { algorithms, keys, settings })
     }
 
-    /// The keys that an adapter fetches.
+    /// Returns the keys that an adapter fetches.
     pub(super) fn remote_keys(&self) -> Option<&RemoteKeys> {
         match &self.keys {
             Keys::Fixed(_) => None,
@@ -171,7 +172,7 @@ impl Keys {
         Self::Fixed(Arc::new(KeySet(keys.into())))
     }
 
-    /// The current keys; `None` until a set has been fetched.
+    /// Returns the current keys, or `None` until a set has been fetched.
     fn current(&self) -> Option<Arc<KeySet>> {
         match self {
             Self::Fixed(set) => Some(set.clone()),

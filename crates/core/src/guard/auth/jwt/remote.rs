@@ -10,7 +10,7 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::table::SettingError;
 
-/// The key set at a URL (`jwks_url`). The schemes that use it and the adapter that fetches it share it: a clone is the
+/// The key set at a URL (`jwks_url`). The schemes that use it share it with the adapter that fetches it. A clone is the
 /// same set.
 ///
 /// Until the first set has been fetched, no token can be checked, so requests get 503 `service_unavailable`.
@@ -26,8 +26,8 @@ struct Shared {
 }
 
 impl RemoteKeys {
-    /// Creates a set that is empty until it is fetched. `fetcher` is any value of the adapter; [`RemoteKeys::fetcher`]
-    /// returns it.
+    /// Creates a set that is empty until it is fetched. `fetcher` is any value of the adapter, which
+    /// [`RemoteKeys::fetcher`] returns.
     pub fn new(url: &str, fetcher: impl Any + Send + Sync) -> Self {
         Self(Arc::new(Shared {
             url: url.into(),
@@ -46,25 +46,25 @@ impl RemoteKeys {
         keys
     }
 
-    /// The URL of the set.
+    /// Returns the URL of the set.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// The fetcher that was passed to [`RemoteKeys::new`]; `None` if it has another type.
+    /// Returns the fetcher that was passed to [`RemoteKeys::new`], or `None` if it has another type.
     #[must_use]
     pub fn fetcher<F: Any>(&self) -> Option<&F> {
         self.0.fetcher.downcast_ref()
     }
 
-    /// How many clones exist, including those in policies.
+    /// Returns how many clones exist, including those in policies.
     #[must_use]
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }
 
-    /// Whether a set has been fetched.
+    /// Returns true if a set has been fetched.
     #[must_use]
     pub fn has_set(&self) -> bool {
         self.current().is_some()
@@ -74,7 +74,7 @@ impl RemoteKeys {
     ///
     /// # Errors
     ///
-    /// If the text is wrong. The old set then stays.
+    /// Returns an error if the text is wrong. The old set then stays.
     pub fn replace(&self, json: &str) -> Result<usize, String> {
         let keys = jwks::parse(json, &jwks::PUBLIC_KEY_ALGORITHMS).map_err(|refused| refused.wrong)?;
         let count = keys.len();
@@ -82,12 +82,12 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Stores why the last fetch failed; `None` if it succeeded.
+    /// Stores why the last fetch failed. Pass `None` if it succeeded.
     pub fn note_failure(&self, why: Option<&str>) {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Why the last fetch failed; `None` if it succeeded, or if there was no fetch.
+    /// Returns why the last fetch failed. Returns `None` if it succeeded, or if nothing was fetched yet.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -98,7 +98,7 @@ impl RemoteKeys {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
 
-    /// Whether fetches pause, as set by [`rest`](Self::rest).
+    /// Returns true if fetches pause because of [`rest`](Self::rest).
     #[must_use]
     pub fn is_resting(&self) -> bool {
         self.0.is_resting.load(Ordering::Acquire)
@@ -110,7 +110,7 @@ impl RemoteKeys {
 }
 
 /// Checks a URL. It must be `https`, because anyone who can change the traffic of an `http` URL could choose the keys.
-/// A URL with credentials is not quoted in the error (L3).
+/// The error does not quote a URL with credentials (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };

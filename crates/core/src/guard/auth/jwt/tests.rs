@@ -18,7 +18,8 @@ impl Tokens {
 const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
 const NOW: u64 = 1_700_000_000;
 
-/// Keys and tokens that another implementation made (Python's `cryptography`); the private keys are gone.
+/// Returns keys and tokens that another implementation made (Python's `cryptography`). The private keys no longer
+/// exist.
 fn vectors() -> Value {
     serde_json::from_str(include_str!("vectors.json")).unwrap()
 }
@@ -118,7 +119,7 @@ fn g2_the_keys_algorithm_binds() {
     }
 }
 
-/// A classic attack: the token is signed with the public key as if it were a secret.
+/// This is a classic attack: the token is signed with the public key as if it were a secret.
 #[test]
 fn g2_a_public_key_is_never_a_secret() {
     let vectors = vectors();
@@ -245,7 +246,7 @@ fn g2_what_is_no_token_is_malformed_and_what_is_odd_is_invalid() {
     ] {
         assert_eq!(check(&tokens, &token), Err(why), "{token}");
     }
-    // Base64 has one spelling: the last character's spare bits are zero.
+    // Base64 has only one spelling, because the unused bits of the last character are zero.
     let respelt = |last: char| format!("{}{last}", &good[..good.len() - 1]);
     let spellings = ('A'..='Z').chain('a'..='z').chain('0'..='9').filter(|it| check(&tokens, &respelt(*it)).is_ok());
     assert_eq!(spellings.count(), 1);
@@ -310,7 +311,7 @@ fn m2_weak_or_unfitting_keys_are_refused() {
     assert_eq!(Tokens::compiled(JwtKeys::secret(SECRET), empty).err().unwrap().key, "issuer");
 }
 
-/// RFC 7517 §5: unknown entries are skipped, and do not spoil the rest.
+/// RFC 7517 §5 requires that unknown entries are skipped, and do not spoil the rest.
 #[test]
 fn g2_a_set_may_hold_keys_for_others() {
     let mut jwks = vectors()["jwks"].clone();
@@ -348,7 +349,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     let of_ours = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://id.test.example","aud":"api","exp":4102444800}"#);
     let of_ours = format!("{header}.{of_ours}.AAAA");
     use AuthFailure::{Invalid, Malformed, Unavailable};
-    // No set yet, and one on its way.
+    // There is no set yet, and a set is being fetched.
     for (token, outcome) in [
         (&known, Ok("wait")),
         (&without_kid, Ok("wait")),
@@ -376,7 +377,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
             assert_eq!(ask(token), outcome, "{is_resting} {token}");
         }
     }
-    // Only the next set counts.
+    // Only the next set is used.
     assert!(keys.replace("{}").is_err());
     assert_eq!(ask(&known), Ok("in"));
     assert_eq!(keys.replace(&json!({ "keys": [vectors["jwks"]["keys"][1]] }).to_string()), Ok(1));
@@ -384,7 +385,7 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     assert_eq!((keys.fetcher::<u8>(), keys.fetcher::<u16>()), (Some(&7), None));
 }
 
-/// Some issuers write a number as signed ones are, with a zero before it.
+/// Some issuers write a number like a signed number, with a zero before it.
 #[test]
 fn g2_zeros_before_a_number_do_not_matter() {
     let vectors = vectors();

@@ -36,7 +36,7 @@ struct Header {
     crit: Present,
 }
 
-/// Whether a field is in the JSON, even as `null`.
+/// True if a field is in the JSON, even if it is `null`.
 #[derive(Default)]
 struct Present(bool);
 
@@ -98,7 +98,8 @@ impl Tokens {
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
-    /// Whether the token's claims pass. If they do not, no key could change that, so no keys are fetched for it.
+    /// Returns true if the token's claims pass. If they do not, no other key could change that, so no keys are fetched
+    /// for the token.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
         serde_json::from_str(&token.claims)
             .is_ok_and(|claims: Claims| claims.check_against(&self.settings, now()).is_ok())
@@ -124,14 +125,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Whether the text is a JSON object. serde would also accept an array in place of a struct.
+/// Returns true if the text is a JSON object. serde would also accept an array in place of a struct.
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 impl KeySet {
-    /// Whether a newer set is not worth fetching for this token: this set has the key that the token names, or the
-    /// token names none.
+    /// Returns true if a newer set is not worth fetching for this token, because this set has the key that the token
+    /// names, or because the token names no key.
     fn has_key_of(&self, token: &Token<'_>) -> bool {
         let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
         token.header.kid.as_deref().is_none_or(is_of)
@@ -139,13 +140,13 @@ impl KeySet {
 }
 
 impl VerifyingKey {
-    /// Whether this key verifies the token's signature. A key without an id is tried for every token.
+    /// Returns true if this key verifies the token's signature. A key without an id is tried for every token.
     fn verifies(&self, token: &Token<'_>, algorithm: Algorithm) -> bool {
         let named = match (&self.kid, &token.header.kid) {
             (Some(kid), Some(of_token)) => **kid == **of_token,
             _ => true,
         };
-        // Names the backend explicitly: another one may be installed as the process's default, or none.
+        // The backend is named explicitly, because the process may have another default backend, or none.
         let verifier = || (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key).ok();
         named
             && self.algorithms.contains(&algorithm)
@@ -177,8 +178,8 @@ impl Claims {
         Ok(())
     }
 
-    /// Whether the token is for this service (RFC 7519 §4.1.3): its `aud` must name one of the policy's audiences. A
-    /// policy without audiences accepts only tokens without `aud`.
+    /// Returns true if the token is for this service (RFC 7519 §4.1.3). Its `aud` must name one of the policy's
+    /// audiences. A policy without audiences accepts only tokens without `aud`.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),
@@ -188,7 +189,7 @@ impl Claims {
     }
 }
 
-/// The name of the first checked claim whose type differs from RFC 7519 §4.1; for the log.
+/// Returns, for the log, the name of the first checked claim whose type differs from RFC 7519 §4.1.
 #[cold]
 fn misformed_claim(claims: &str) -> &'static str {
     type Fits = fn(&Value) -> bool;
@@ -211,7 +212,7 @@ fn invalid(cause: &'static str) -> Rejection {
     Rejection::token(AuthFailure::Invalid).with_cause(cause)
 }
 
-/// A time in seconds since 1970 (RFC 7519 §2); 0 for an earlier time.
+/// Returns a time in seconds since 1970 (RFC 7519 §2), or 0 for an earlier time.
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }

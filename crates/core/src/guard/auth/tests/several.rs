@@ -1,4 +1,4 @@
-//! Of several schemes, the one that came furthest decides.
+//! If there are several schemes, the one whose check got furthest decides.
 
 use super::*;
 
@@ -17,7 +17,8 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
     }
 }
 
-/// The results of a verifier, each further than the one before; the failure last, because it may hide a good answer.
+/// Returns the results of a verifier, each further than the one before. The failure is last, because it may hide a good
+/// answer.
 fn outcomes() -> [(Result<Verified, VerifierFailure>, &'static str); 6] {
     [
         (Ok(Verified::Missing), "auth_missing"),
@@ -81,11 +82,11 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
             "{lines:?}"
         );
     }
-    // A scheme that lets the request in, or did not run, decides nothing, and is named.
+    // A scheme that lets the request in, or did not run, decides nothing, but its challenge is listed.
     let offered = refusal(&[app], &[]).with_offered_schemes(&schemes[..1]).with_offered_schemes(&schemes[1..]);
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
     assert_eq!(offered.fault().message(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).message());
-    // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
+    // A 403 of one route offers nothing. Next to another route's expired key, it is a 401 with the challenges of both.
     let no_email = || match ask_verifiers(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
         SchemesOutcome::Refused(refusal) => refusal,
         other => panic!("{other:?}"),

@@ -1,4 +1,4 @@
-//! Schemes whose credentials the service's own verifier judges.
+//! Schemes whose credentials are checked by the service's own verifier.
 
 use super::*;
 use crate::code::{CodeSet, ErrorCode};

@@ -12,7 +12,7 @@ const KEYS: &str = "[auth.k]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 
 /// Reads a policy of these files, beginning with `policy.toml`, and returns its mistakes.
 fn mistakes(name: &str, files: &[(&str, &str)]) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp").join(name);
-    // Tests run at the same time.
+    // Tests run at the same time, so each needs another folder.
     let folder = folder.join(std::thread::current().name().unwrap_or_default().replace("::", "-"));
     fs::create_dir_all(&folder).unwrap();
     files.iter().for_each(|(file, text)| fs::write(folder.join(file), format!("version = 1\n{text}")).unwrap());
@@ -26,7 +26,7 @@ fn mistakes(name: &str, files: &[(&str, &str)]) -> Vec<String> {
     shown.collect()
 }
 
-/// The mistakes of an organisation's base, the file that uses it, and a scope.
+/// Returns the mistakes of an organisation's base, the file that uses it, and a scope.
 fn of_three(base: &str, user: &str, scope: &str) -> Vec<String> {
     let user = format!("base = [\"org.toml\"]\ninclude = [\"a.toml\"]\n{user}");
     let scope = format!("[scope]\nprefix = \"/a\"\n{scope}");

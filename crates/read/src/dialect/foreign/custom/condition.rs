@@ -10,7 +10,8 @@ use super::values::BodyValues;
 use crate::dialect::foreign::framework_errors;
 use crate::dialect::json;
 
-/// What distinguishes a shape: its bodies fulfil all of `when`, one of `any` if it has conditions, and none of `not`.
+/// The conditions of a shape. Its bodies fulfil all of `when`, at least one of `any` unless that is empty, and none of
+/// `not`.
 #[derive(Debug, PartialEq)]
 pub struct Conditions {
     pub when: Box<[Condition]>,
@@ -18,14 +19,14 @@ pub struct Conditions {
     pub not: Box<[Condition]>,
 }
 
-/// Why a body is not in the shape: it fulfils none of these conditions, or an excluded one.
+/// The reason why a body is not in the shape: it fulfils none of these conditions, or fulfils an excluded condition.
 pub struct Misfit<'c> {
     conditions: &'c [Condition],
     is_excluded: bool,
 }
 
 impl Conditions {
-    /// `None` if the body is in the shape.
+    /// Returns why the body is not in the shape, or `None` if it is.
     pub fn misfit(&self, body: &BodyValues<'_, '_>) -> Option<Misfit<'_>> {
         let is_one_of = |conditions: &[Condition]| conditions.iter().any(|it| it.holds(body));
         let excluded = || self.not.iter().find(|it| it.holds(body)).map(|it| (slice::from_ref(it), true));
@@ -58,7 +59,7 @@ impl fmt::Display for Misfit<'_> {
     }
 }
 
-/// What a body of the shape has at one of these places.
+/// The value that a body of the shape has at one of these places.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub at: Pointer,
@@ -97,7 +98,7 @@ pub enum Expected {
     /// A list of field errors in a form that needs no description (E8): Zod's issues, FastAPI's errors, or texts by
     /// field.
     Issues,
-    /// Nothing: the body has no value at this place.
+    /// No value: the body has nothing at this place.
     Absent,
     /// This text.
     Text(String),
@@ -196,7 +197,7 @@ impl From<bool> for Expected {
     }
 }
 
-/// Returns true if a text can be the name of an error: one word that is not the phrase of a status.
+/// Returns true if a text can be the name of an error. It must be one word that is not the phrase of a status.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -205,8 +206,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
-    /// Returns true if one of the values at the places is the expected one; for `Expected::Absent`, if there is no
-    /// value.
+    /// Returns true if one of the values at the places is the expected one. For `Expected::Absent`, returns true if
+    /// there is no value.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;
@@ -217,7 +218,7 @@ impl Condition {
         holds
     }
 
-    /// Returns true if every body that fulfils this condition also fulfils the other.
+    /// Returns true if every body that fulfils this condition also fulfils the other one.
     pub fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))
     }

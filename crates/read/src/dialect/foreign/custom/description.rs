@@ -1,4 +1,4 @@
-//! How a policy describes one of its shapes: where the values are in a body, and how to write a body.
+//! The description of a shape in a policy: where the values are in a body, and how to write a body.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use super::issues::IssuePlaces;
 use super::pointer::Pointer;
 use super::template::Template;
 
-/// Where a value may be: the first of these places that has a value counts.
+/// The places where a value may be. The first place that has a value is used.
 pub(crate) type Places = Box<[Pointer]>;
 
 /// Pairs of a name in the shape and the code that it stands for.
@@ -25,15 +25,15 @@ pub struct Description {
     pub message: Places,
     pub details: Places,
     pub issues: Option<IssuePlaces>,
-    /// Where a received body in the shape has the request id.
+    /// The place of the request id in a received body of the shape.
     pub request_id: Option<Pointer>,
     /// The names that the shape has for codes.
     pub codes: CodeNames,
     /// Narrow ranges of statuses come first.
     pub by_status: StatusNames,
-    /// Where names stay on an error whose texts may not pass.
+    /// The places of names that stay on an error whose texts may not pass.
     pub stays: Places,
-    /// Fields that mean nothing.
+    /// The places of fields that mean nothing.
     pub ignores: Places,
     pub media_type: Box<str>,
     pub id_header: Option<Box<str>>,

@@ -9,7 +9,7 @@ use crate::dialect::outgoing::{is_identifier, list};
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 
-/// Where a body has its issues, and where each issue has its parts.
+/// The places of the issues in a body, and of the parts in each issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuePlaces {
     pub list: Pointer,
@@ -19,14 +19,14 @@ pub struct IssuePlaces {
     pub notation: PathNotation,
 }
 
-/// How a shape writes the path of an issue.
+/// The notation in which a shape writes the path of an issue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathNotation {
     /// `items.1.qty`.
     #[default]
     Dotted,
-    /// `items[1].qty`; `items[1][qty]` is read as well.
+    /// `items[1].qty`. The form `items[1][qty]` is read as well.
     Brackets,
     /// `/items/1/qty` (RFC 6901).
     Pointer,
@@ -93,7 +93,7 @@ impl PathNotation {
 }
 
 impl IssuePlaces {
-    /// Returns the issues of a body as a JSON array; `None` if it has none.
+    /// Returns the issues of a body as a JSON array, or `None` if it has none.
     pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
@@ -115,7 +115,7 @@ impl IssuePlaces {
         list.push(&path.json(), message, code.as_deref());
     }
 
-    /// Returns the issues of canonical details in the form of the shape; `None` if the details have no issues.
+    /// Returns the issues of canonical details in the form of the shape, or `None` if the details have no issues.
     pub(super) fn write(&self, details: &str) -> Option<Vec<u8>> {
         let issues = Object::parse(details)?.raw("issues").and_then(|issues| json::array(issues.get()))?;
         let issues = issues.iter().filter_map(|issue| Object::parse(issue.get()));
@@ -135,7 +135,7 @@ impl IssuePlaces {
 }
 
 /// Returns an object with each value at its place. `wrap` makes the text of each object in between from its fields. A
-/// value whose place is empty is returned as it is.
+/// value whose place is empty is returned unchanged.
 pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();

@@ -20,8 +20,8 @@ pub(super) enum Step {
 }
 
 impl Pointer {
-    /// Parses a pointer; `None` if it is invalid. A pointer begins with `/`, and a `~` in it is written as `~0`, a `/`
-    /// as `~1`.
+    /// Parses a pointer, or returns `None` if it is invalid. A pointer begins with `/`. In it, a `~` is written as
+    /// `~0`, and a `/` as `~1`.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Box::default()));
@@ -42,18 +42,18 @@ impl Pointer {
         self.0.first().and_then(Step::name)
     }
 
-    /// Returns true if the pointer leads to a field of the body or of its `error`, and not into one.
+    /// Returns true if the pointer leads to a field of the body or of its `error`, and not into such a field.
     pub fn is_field(&self) -> bool {
         matches!(&*self.0, [Step::Name(_)])
             || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")
     }
 
-    /// Returns the value at this place in the body; the first one if there are several.
+    /// Returns the value at this place in the body, or the first one if there are several.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         first(|visit| self.each(body, visit))
     }
 
-    /// Returns the value at this place in `value`; the first one if there are several.
+    /// Returns the value at this place in `value`, or the first one if there are several.
     pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
             visit_at(value, &self.0, visit);
@@ -64,7 +64,7 @@ impl Pointer {
     pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
         let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
         let (value, rest) = match rest {
-            // A number may be the index in a list.
+            // A number may also be the index in a list.
             [Step::Name(name), rest @ ..] if !name.starts_with(|first: char| first.is_ascii_digit()) => {
                 (body.raw_in(field, name), rest)
             }
@@ -105,7 +105,7 @@ impl Step {
     }
 }
 
-/// The first value that `visit_all` visits.
+/// Returns the first value that `visit_all` visits.
 fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Option<&'a RawValue> {
     let mut found = None;
     visit_all(&mut |value| {
@@ -133,7 +133,8 @@ fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a R
     }
 }
 
-/// Returns the body with this value at the place of the pointer. If nothing is there, it is added if `adds` is `true`.
+/// Returns the body with this value at the place of the pointer. If there is no value yet, it is added if `adds` is
+/// `true`.
 pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: bool) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {

@@ -10,7 +10,7 @@ use crate::dialect::json::{Writer, quoted};
 use crate::dialect::outgoing::list;
 
 impl Description {
-    /// Returns the schema of the bodies as JSON text; `None` if the shape has no template.
+    /// Returns the schema of the bodies as JSON text, or `None` if the shape has no template.
     pub(super) fn schema(&self) -> Option<String> {
         let schema = self.node_schema(&self.template.as_ref()?.0, &mut Vec::new());
         String::from_utf8(schema).ok()

@@ -4,7 +4,7 @@ use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::json::end_of_quoted;
 
-/// How deeply values may be nested: deeper than in any real body, but not too deep for the stack.
+/// The maximum depth of nested values. It is deeper than in any real body, but not too deep for the stack.
 const MAX_DEPTH: usize = 32;
 
 /// The values of an error that a placeholder can stand for.
@@ -39,11 +39,11 @@ impl Placeholder {
     ];
 }
 
-/// A valid template: it makes valid JSON from any values.
+/// A valid template. It makes valid JSON from any values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(pub(super) Node);
 
-/// What is wrong with a template, and how to correct it.
+/// The fault of a template, and how to correct it.
 pub(crate) type TemplateError = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) enum Node {
     Array(Box<[Node]>),
 }
 
-/// The values of one error, as JSON; a value may be missing.
+/// The values of one error, as JSON. A value may be missing.
 pub(super) trait Values {
     fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
 }
@@ -153,7 +153,7 @@ impl Node {
         is_there
     }
 
-    /// Writes the node. Returns `false` if its field is to be left out.
+    /// Writes the node. Returns `false` if its field must be left out.
     fn write(&self, values: &impl Values, json: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => json.extend_from_slice(text.as_bytes()),

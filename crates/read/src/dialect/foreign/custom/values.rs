@@ -29,8 +29,8 @@ impl<'b, 'a> BodyValues<'b, 'a> {
         self.body.raw(name)
     }
 
-    /// Returns the value under `name` in the object under `field`; `None` if that is not an object, or has no such
-    /// value.
+    /// Returns the value under `name` in the object under `field`. Returns `None` if that is not an object, or has no
+    /// such value.
     pub(super) fn raw_in(&self, field: &str, name: &str) -> Option<&'a RawValue> {
         if let Some(error) = self.error.filter(|_| field == "error") {
             return error.raw(name);

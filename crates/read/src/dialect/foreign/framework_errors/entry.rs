@@ -1,5 +1,5 @@
-//! Reads an entry: an object that states what is wrong with one field (R13). Finds which of its fields is the
-//! place and which is the text.
+//! Reads an entry: an object that states what is wrong with one field (R13). This module finds the place and the text
+//! among the fields of the entry.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Fields of an entry with a list of further entries: of express-validator and yup.
+/// Fields of an entry that contain a list of further entries, in express-validator and yup.
 const INNER_LISTS: [&str; 2] = ["nestedErrors", "fields"];
 
-/// Reads an element of a list; returns `false` if it is not an entry.
+/// Reads an element of a list. Returns `false` if it is not an entry.
 pub(super) fn read<'t, 'a>(
     found: &mut Found<'t, 'a>,
     object: Node<'t, 'a>,
@@ -60,7 +60,7 @@ fn read_several_texts<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, ar
     push_all(found, &places, &texts.children().filter_map(|text| Some((entry, text.words()?))).collect::<Vec<_>>())
 }
 
-/// Adds an issue for each place and text. Those beyond the most issues are only counted.
+/// Adds an issue for each place and text. Issues beyond the maximum are only counted.
 fn push_all<'t, 'a>(found: &mut Found<'t, 'a>, places: &[Place], texts: &[(Node<'t, 'a>, Cow<'a, str>)]) -> bool {
     let mut left = places.len() * texts.len();
     for (place, (entry, text)) in places.iter().flat_map(|place| texts.iter().map(move |text| (place, text))) {
@@ -78,7 +78,7 @@ fn push_all<'t, 'a>(found: &mut Found<'t, 'a>, places: &[Place], texts: &[(Node<
 fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let is_list = |field: &Node<'_, '_>| field.is_array() && field_names::meaning(*field, entry) == Meaning::Errors;
     let Some(errors) = entry.children().find(is_list) else { return false };
-    // An error that names a place of its own is an entry.
+    // An error that names its own place is an entry.
     if errors.children().any(states_place) {
         return false;
     }
@@ -100,13 +100,13 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
-/// Returns how many issues a part of a body has that is not read further: texts count, and entries.
+/// Returns the number of issues in a part of a body that is not read further. Texts and entries are counted.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
     }
     if let Some(constraints) = part.field("constraints") {
-        // An entry of class-validator.
+        // This is an entry of class-validator.
         return [Some(constraints), part.field("children")].into_iter().flatten().map(|it| count(it, around)).sum();
     }
     if part.children().any(Node::is_text) && text(part, around.means_errors).is_some() {
@@ -118,8 +118,8 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Returns true if an object names a place as an entry does. If it were data of the request, a field of that name would
-/// have a list, or what is wrong with it.
+/// Returns true if an object names a place in the way of an entry. If the object were data of the request, a field of
+/// that name would contain a list or its mistakes.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -127,7 +127,7 @@ pub(super) fn states_place(object: Node<'_, '_>) -> bool {
         let is_one = |it: &&str| it.eq_ignore_ascii_case(name);
         PLACES.iter().any(is_one) && !PLACES_OF_DATA.iter().any(is_one)
     };
-    // One pass, since it runs for each element of a list.
+    // This is one pass, since it runs for each element of a list.
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
@@ -136,7 +136,8 @@ fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
-/// Returns the text of an entry, and the name of its field. Without a text, a code beside a sure place counts as one.
+/// Returns the text of an entry, and the name of its field. If there is no text, a code next to a sure place is used
+/// instead.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
     let mut texts = object.ranked(&Ranks::text).chain(others());
@@ -159,8 +160,8 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// Returns the code next to the text of an entry: a field with a known name, else a single word next to the sentence
-/// (R2).
+/// Returns the code next to the text of an entry. It is a field with a known name, or else a single word next to the
+/// sentence (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // For express-validator, `type` is the kind of the entry, not of the mistake.
@@ -175,8 +176,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
     named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 
-/// Returns the places of an entry, usually one. An entry without a place has an empty one. An invalid place is an
-/// error: the object is not an entry.
+/// Returns the places of an entry, usually one. An entry without a place has one empty place. An invalid place is an
+/// error, because the object is then not an entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
@@ -207,7 +208,8 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Returns true if a `name` is a code, the class of an error, or of an object that has a list of errors itself.
+/// Returns true if a `name` is a code, the class of an error, or the name of an object that itself has a list of
+/// errors.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {
@@ -230,7 +232,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return Some(vec![place_of_steps(value, name == "loc")?]);
     }
     let text = value.text()?;
-    // A word for a part of the request, or Litestar's name for the whole body.
+    // This is a word for a part of the request, or Litestar's name for the whole body.
     let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
     if name == "location" && is_part(&text.to_ascii_lowercase()) {
         return None;
@@ -239,7 +241,8 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
 }
 
-/// Returns the place in a list of steps, such as `["items",0]`. `located`: the first step is a part of the request.
+/// Returns the place in a list of steps, such as `["items",0]`. `located` is true if the first step is a part of the
+/// request.
 fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
@@ -257,7 +260,7 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     Some(place)
 }
 
-/// Returns the place in a `source` of JSON:API, for bodies that lack its media type (Rails 8.0 with
+/// Returns the place in a `source` of JSON:API, for bodies without the media type of JSON:API (Rails 8.0 with
 /// jsonapi-serializer).
 fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
@@ -265,7 +268,7 @@ fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
 }
 
-/// Returns the name of a missing field, as ajv states it in any language.
+/// Returns the name of a missing field, which ajv states in the same way in every language.
 fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
 }

@@ -16,7 +16,7 @@ use crate::issue_list::{List, MAX_ISSUES};
 pub(super) struct Found<'t, 'a> {
     /// The issues to write.
     issues: Vec<Issue<'t, 'a>>,
-    /// The number of further issues, and how many of these name a field.
+    /// The number of further issues. The next field is the number of these that name a field.
     more: usize,
     more_places: usize,
     /// True if an issue is about the whole body, under a field name that stands for the whole.
@@ -34,17 +34,17 @@ pub(super) struct Issue<'t, 'a> {
 /// The facts about the position of a candidate.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Surroundings {
-    /// A field above it means errors.
+    /// True if a field above the candidate means errors.
     pub(super) means_errors: bool,
-    /// The nearest such field may also mean data, as `details` and `data` do.
+    /// True if the nearest such field may also mean data, as `details` and `data` do.
     pub(super) is_vague: bool,
-    /// The body is GraphQL's, in which a `path` is a place in the response's data.
+    /// True if the body is GraphQL's, in which a `path` is a place in the response's data.
     pub(super) is_graphql: bool,
     pub(super) depth: usize,
 }
 
 impl Surroundings {
-    /// How many fields may be above a candidate.
+    /// The maximum number of fields that may be above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
     pub(super) fn one_level_down(self) -> Self {
@@ -73,7 +73,7 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
-    /// Takes back what `read` has added, if it returns false.
+    /// Removes what `read` has added if `read` returns false.
     pub(super) fn keep_if(&mut self, read: impl FnOnce(&mut Self) -> bool) {
         let (len, more, more_places) = (self.issues.len(), self.more, self.more_places);
         if !read(self) {
@@ -87,7 +87,7 @@ impl<'t, 'a> Found<'t, 'a> {
         self.issues.len() == MAX_ISSUES
     }
 
-    /// Counts further issues without reading them. They count as naming fields if the last issue does.
+    /// Counts further issues without reading them. They are counted as naming a field if the last issue names one.
     pub(super) fn count(&mut self, issues: usize) {
         self.more += issues;
         if self.issues.last().is_some_and(|issue| issue.place.has_name()) {
@@ -99,13 +99,13 @@ impl<'t, 'a> Found<'t, 'a> {
         (self.places(), around.means_errors, Reverse(around.depth))
     }
 
-    /// Returns how many issues name a field.
+    /// Returns the number of issues that name a field.
     pub(super) fn places(&self) -> usize {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 
-    /// Finishes the places, once all issues are known: whether they all begin with a part of the request, or with a
-    /// field that has the same name.
+    /// Completes the places once all issues are known. Only then is it known whether all places begin with a part of
+    /// the request, or with a field that has the same name.
     pub(super) fn finish(&mut self) {
         let placed = || self.issues.iter().map(|issue| &issue.place).filter(|place| !place.is_empty());
         let begin = placed().all(|place| place.begins_with_part(false)) && placed().any(|it| it.begins_with_part(true));
@@ -119,7 +119,7 @@ impl<'t, 'a> Found<'t, 'a> {
             {
                 issue.place.end_with(&name);
             }
-            // A path that has only numbers does not name a field.
+            // A path of only numbers does not name a field.
             if !issue.place.has_name() {
                 issue.place = Place::default();
             }

@@ -1,5 +1,5 @@
-//! Reads maps from the names of fields to what is wrong with them (R13): texts, lists of texts, lists of such
-//! maps, nested maps, or objects with a text.
+//! Reads maps from the names of fields to their mistakes (R13). A mistake may be a text, a list of texts, a list of
+//! such maps, a nested map, or an object with a text.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use crate::dialect::foreign::foreign_text::is_tree;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Names that end a path and are no step of it, where their value is a text: those of texts, and the rules of Laminas,
-/// Sails, express-validator, class-validator and CakePHP that are no fields of any request.
+/// Names that end a path without being a step of it, if their value is a text. These are the names of texts, and those
+/// rules of Laminas, Sails, express-validator, class-validator and CakePHP that are not fields of any request.
 const PATH_ENDS: &str = "msg message error required invalid _required _empty _isUnique _existsIn notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
                          isInt isNumber isBoolean isArray isDate isDateString isDefined isEnum isIn isUUID isUrl isUnique \
                          minLength maxLength lengthBetween inList alphaNumeric notInt notDigits notAlnum notFloat notInArray \
@@ -22,27 +22,28 @@ const PATH_ENDS: &str = "msg message error required invalid _required _empty _is
                          stringLengthTooShort stringLengthTooLong regexNotMatch recordFound noRecordFound arrayMinSize \
                          arrayMaxSize";
 
-/// The codes of ASP.NET Core Identity, which its endpoints send in place of fields.
+/// The codes that the endpoints of ASP.NET Core Identity send in the place of fields.
 const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch InvalidToken RecoveryCodeRedemptionFailed \
                         LoginAlreadyAssociated InvalidUserName InvalidEmail DuplicateUserName DuplicateEmail InvalidRoleName \
                         DuplicateRoleName UserAlreadyHasPassword UserLockoutNotEnabled UserAlreadyInRole UserNotInRole \
                         PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
                         PasswordRequiresLower PasswordRequiresUpper";
 
-/// Returns true if a name ends a path: it is one of these, or has the form of Laminas' (`emailAddressInvalidFormat`).
+/// Returns true if a name ends a path. It is one of these names, or has the form of those of Laminas
+/// (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
     let is_laminas =
         || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));
     PATH_ENDS.split_ascii_whitespace().any(|it| it == name) || is_laminas()
 }
 
-/// How deeply maps may be nested: deeper than any real form.
+/// The maximum depth of nested maps. It is deeper than any real form.
 const DEPTH: usize = 24;
 
-/// Fields of an error object, or of data. An object with one of these is not a map from fields to single texts.
+/// Fields of an error object or of data. An object with one of these is not a map from fields to single texts.
 const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
-/// Reads an object as such a map; returns `false` if one of its fields cannot be read.
+/// Reads an object as such a map. Returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
     if let Some(fields) = flattened(object) {
         let whole = ["formErrors", "generalErrors", "globalErrors"].into_iter().filter_map(|name| object.field(name));
@@ -69,8 +70,8 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         && map.object(&mut Place::default(), object, 0)
 }
 
-/// Returns true if the only field is an object with a text and a number as its code: services number their errors,
-/// validators name their rules.
+/// Returns true if the only field is an object with a text and with a number as its code. Services give their errors
+/// numbers, whereas validators give their rules names.
 fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     let mut fields = object.children().filter(|_| object.is_object());
     let (Some(only), None) = (fields.next(), fields.next()) else { return false };
@@ -78,8 +79,8 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// Returns the map of fields in the format of Zod's `flatten()`, and FusionAuth's. Beside it stand the errors of the
-/// whole.
+/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. The errors of the whole are next to
+/// it.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }
@@ -94,8 +95,8 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
         .all(|(index, element)| element.is_object() && map.element_without_name(&mut place, index, element, 0))
 }
 
-/// Returns true if the object contains a list of errors, or an error's text with more under it. It is then not a map of
-/// fields.
+/// Returns true if the object contains a list of errors, or an error's text with further values under it. It is then
+/// not a map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => {
@@ -126,10 +127,10 @@ fn push<'a>(found: &mut Found<'_, 'a>, place: Place, text: Cow<'a, str>) -> bool
 struct Map<'f, 't, 'a> {
     found: &'f mut Found<'t, 'a>,
     around: Surroundings,
-    /// The value is in a list of one map, and that list only wraps the map (Cerberus).
+    /// True if the value is in a list of one map, and the list only wraps the map (Cerberus).
     wraps: bool,
-    /// The object is an element of a list, which is more often an error than a map: its names may be the fields of an
-    /// error.
+    /// True if the object is an element of a list. Such an object is more often an error than a map, so its names may
+    /// be the fields of an error.
     in_element: bool,
 }
 
@@ -152,7 +153,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             if self.around.means_errors && !place.is_empty() && field.is_text() && is_path_end(field.name()) {
                 return self.text_under_end(place, field);
             }
-            // Below a place that has been found, and in the format of Zod's `format()`, these are names of fields.
+            // Below a known place, and in the format of Zod's `format()`, these are names of fields.
             let is_name = field.is_object()
                 && (!place.is_empty() && matches!(field.name(), "fields" | "details" | "detail" | "params")
                     || field.has("_errors") && matches!(field.name(), "message" | "detail"));
@@ -161,7 +162,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                     || field.is_array() && is_whole_name(field.name())
                     || field.children().next().is_some_and(Node::is_text);
             } else {
-                // A number alone names no field, but its texts still state what is wrong.
+                // A number alone does not name a field, but its texts still state what is wrong.
                 self.found.of_whole |= self.around.means_errors
                     && place.is_empty()
                     && field.name().bytes().all(|byte| byte.is_ascii_digit());
@@ -176,17 +177,17 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         })
     }
 
-    /// Reads what is wrong with the field of this name.
+    /// Reads the mistakes of the field with this name.
     fn value(&mut self, place: &mut Place, value: Node<'t, 'a>, depth: usize, takes_texts: bool) -> bool {
         if value.is_array() {
             return self.list(place, value, depth);
         }
         if let Some(text) = value.text() {
-            // The word may be hapi's `source`, a part of the request.
+            // The word may be the `source` of hapi, which is a part of the request.
             let may_be_issue = takes_texts && !is_part(&text) && (!self.in_element || is_verdict(&text));
             return may_be_issue && !text.trim().is_empty() && self.text(place, text);
         }
-        // An empty object among texts is data of an error, and then the texts are data as well.
+        // An empty object next to texts is data of an error, and the texts are then data as well.
         let is_data = takes_texts && value.children().next().is_none();
         value.is_object() && !is_data && (self.entry(place, value) || self.object(place, value, depth + 1))
     }
@@ -226,8 +227,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.entry(place, element) || self.element_without_name(place, index, element, depth)
     }
 
-    /// Reads an element of a list without a field's name. If it is a map with a single text, that states what is wrong
-    /// with one field of the request.
+    /// Reads an element of a list that has no field name. If it is a map with a single text, that text states what is
+    /// wrong with one field of the request.
     fn element_without_name(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
         let mut fields = element.children();
         match (fields.next(), fields.next()) {
@@ -244,7 +245,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
     }
 
-    /// Reads what is wrong with one element of a list in the request; elements without an error are empty.
+    /// Reads the mistakes of one element of a list in the request. Elements without an error are empty.
     fn element_at(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if entry::states_place(fields) {
             return false;
@@ -266,13 +267,15 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.may_be_issue(&text) && push(self.found, place.clone().in_known_part(), text)
     }
 
-    /// At the top, or where data may be, a name is a field of the request only if the text states what is wrong.
+    /// Returns true if the text under a name may be an issue. At the top, or where data may be, the text must state
+    /// what is wrong.
     fn may_be_issue(&self, text: &str) -> bool {
         self.around.means_errors && !self.around.is_vague || is_verdict(text)
     }
 
-    /// Returns true if the texts of an object with names of texts or codes are still issues: each is a sentence, and
-    /// one stands under another name (Jira's `description` beside `issuetype`).
+    /// Returns true if the texts of an object are still issues, although their names are usually those of texts or
+    /// codes. Each must be a sentence, and one must have another name (such as Jira's `issuetype` next to
+    /// `description`).
     fn are_sentences(&self, fields: Node<'t, 'a>) -> bool {
         const OF_ERRORS: [&str; 7] = ["message", "msg", "error", "err", "reason", "code", "detail"];
 
@@ -282,7 +285,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             && !fields.children().any(|field| OF_ERRORS.contains(&field.name()))
     }
 
-    /// Reads the texts under a name that is their code, and no field.
+    /// Reads the texts under a name that is their code and not a field.
     fn texts_of_code(&mut self, list: Node<'t, 'a>) {
         self.found.of_whole = true;
         let code = || Some(Cow::Owned(list.name().to_owned()));
@@ -290,7 +293,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         texts.for_each(|text| self.found.push(Issue { place: Place::default(), text, code: code(), entry: None }));
     }
 
-    /// Reads a text under a name that ends a path, and is no step of it.
+    /// Reads a text under a name that ends a path and is not a step of it.
     fn text_under_end(&mut self, place: &Place, field: Node<'t, 'a>) -> bool {
         let Some(text) = field.words().filter(|text| self.may_be_issue(text)) else { return false };
         let is_code = !matches!(field.name(), "msg" | "message" | "error");
@@ -299,8 +302,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         true
     }
 
-    /// Returns true if a single text under a name is an issue. It is if a field above means errors, and no field is the
-    /// text or code of an error.
+    /// Returns true if a single text under a name is an issue. A field above it must mean errors, and no field may be
+    /// the text or the code of an error.
     fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
         let are_sentences = self.are_sentences(fields);
         let is_error = |field: Node<'_, '_>| {
@@ -334,7 +337,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             None if is_silent() => "".into(),
             None => return false,
         };
-        // The places in celebrate's `keys`.
+        // These are the places in celebrate's `keys`.
         let own = if place.is_empty() { entry::places(it, self.around, "").unwrap_or_default() } else { Vec::new() };
         let places = if own.is_empty() { vec![place.clone()] } else { own };
         places.into_iter().for_each(|place| entry::push(self.found, place.in_known_part(), it, text.clone()));
@@ -373,7 +376,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
     }
 }
 
-/// Returns true if a field has what only programmers read.
+/// Returns true if a field contains what only programmers read.
 fn is_of_program(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["stack", "trace", "debug", "exception", "sql"].iter().any(|part| name.contains(part))
