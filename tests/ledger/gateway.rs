@@ -102,8 +102,8 @@ fn l5_a_client_that_leaves_the_line_for_a_connection_has_called_no_service() {
     let views = gateway.views(&ledger);
     // Nobody saw the ids of the others, so that they are those of the lines with their paths.
     for entry in ledger.iter_mut().filter(|entry| entry.id().is_none()) {
-        let lines = views.access.iter().flatten();
-        let line = lines.filter(|line| line["path"] == *entry.path).next().expect("each request has a line");
+        let mut lines = views.access.iter().flatten();
+        let line = lines.find(|line| line["path"] == *entry.path).expect("each request has a line");
         entry.got.headers.push(("x-request-id".into(), line["request_id"].as_str().expect("an id").into()));
     }
     expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
