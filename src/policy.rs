@@ -3,7 +3,6 @@
 //! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), at the
 //! root of the crate.
 
-pub use error_envelope_core::classify::rule::MapRule;
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName};
 #[cfg(feature = "foreign")]
 #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
@@ -13,6 +12,7 @@ pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
+pub use error_envelope_core::policy::rule::MapRule;
 pub use error_envelope_core::policy::{
     BodyLimitPer, ErrorPage, EventStreams, LetterCase, NoTransform, Paths, PolicyBuilder, PolicySummary, Preflight,
     Protocols, Scope, Trust, UnknownCodes,

@@ -35,7 +35,7 @@ absent! {
     "this needs the feature `pattern` of `tower-error-envelope`"
     "turn it on: `cargo add tower-error-envelope --features pattern`"
     crate::guard::header::RequiredHeader { pattern(self,) -> Self; }
-    crate::classify::rule::MapRule { message_pattern(self,) -> Self; }
+    crate::policy::rule::MapRule { message_pattern(self,) -> Self; }
 }
 
 absent! {

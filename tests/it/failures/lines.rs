@@ -83,6 +83,23 @@ fn l1_an_unknown_grpc_method_is_the_client_s_mistake() {
 }
 
 #[test]
+fn l1_the_grpc_status_that_the_client_got_decides_the_level() {
+    let statuses = [409, 429, 502, 504];
+    let (_, lines) = logged(async {
+        for status in statuses {
+            let response = http::Response::builder().status(status).body(http_body_util::Empty::<bytes::Bytes>::new());
+            let response = response.unwrap();
+            let inner = service_fn(move |_| std::future::ready(Ok::<_, BoxError>(response.clone())));
+            let request = Request::post("/shop.v1.Orders/Get").version(http::Version::HTTP_2);
+            let request = request.header("content-type", "application/grpc").body(axum::body::Body::empty()).unwrap();
+            ErrorEnvelopeLayer::new().layer(inner).oneshot(request).await.unwrap();
+        }
+    });
+    let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("grpc_status"))).collect();
+    assert_eq!(levels, [("ERROR", Some("2")), ("WARN", Some("14")), ("WARN", Some("14")), ("WARN", Some("14"))]);
+}
+
+#[test]
 fn l1_guards_say_which_route_they_guard() {
     let (answer, lines) = logged(async { ask(&mut service(Script::fine()), post("/json", data("{}"))).await });
     answer.expect_envelope(415, "unsupported_media_type");

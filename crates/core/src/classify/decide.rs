@@ -3,12 +3,12 @@
 
 use http::{HeaderMap, StatusCode};
 
-use super::parse::{KeptForm, Parsed, RequestContext};
-use super::rule::Rule;
-use super::{credentials, rule};
+use super::credentials;
+use super::parse::{KeptForm, Parsed, ReadContext};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
+use crate::policy::rule::{self, Rule};
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -82,7 +82,7 @@ pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
 ) -> Option<(usize, &'k Rule)> {
-    if parsed.policy.rules.is_empty() {
+    if parsed.context.rules().is_empty() {
         return None;
     }
     let body = if let ParsedBody::Foreign(foreign) = parsed.content { Some(&foreign.parsed) } else { None };
@@ -92,10 +92,10 @@ pub(super) fn rule_of<'k>(
         raw_code: body.and_then(|body| body.raw_code.as_deref()),
         message: body.and_then(|body| body.message.as_deref()),
         media_type: parsed.media_type,
-        path: parsed.request.path,
-        method: parsed.request.method,
+        path: parsed.context.path,
+        method: parsed.context.method,
     };
-    let mut fit = |code| rule::first_fit(parsed.policy.rules, &facts(code), &mut note);
+    let mut fit = |code| rule::first_fit(parsed.context.rules(), &facts(code), &mut note);
     match body {
         Some(body) if body.wider.is_some() => body.names().find_map(|name| fit(Some(name))),
         _ => fit(body.and_then(|body| body.code.as_deref())),
@@ -104,8 +104,8 @@ pub(super) fn rule_of<'k>(
 
 /// Returns the code of an envelope that a layer wrote (E7).
 fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
-    if parsed.policy.by_status && !envelope.known {
-        (code_of_status(parsed.status, parsed.headers, parsed.request).0, CodeSource::UnknownLayer)
+    if parsed.context.decides_by_status() && !envelope.known {
+        (code_of_status(parsed.status, parsed.headers, parsed.context).0, CodeSource::UnknownLayer)
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
@@ -120,9 +120,9 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
 /// 5xx, an unknown code or a text is used only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
-    let (code, is_known) = standard::parse_code(name, parsed.policy.codes)?;
+    let (code, is_known) = standard::parse_code(name, parsed.context.codes())?;
     let in_head = || parsed.is_vouched && parsed.head.as_ref().is_some_and(|head| head.code == code);
-    if parsed.policy.by_status && !is_known {
+    if parsed.context.decides_by_status() && !is_known {
         None
     } else if !parsed.status.is_server_error() || in_head() {
         Some((code, CodeSource::Layer { in_head: false }))
@@ -133,11 +133,11 @@ fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option
 
 /// Returns the code in the head of an inner layer that wrote the body in the client's dialect (E7).
 fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.policy.dialect != Dialect::Standard)?;
-    let source = if parsed.policy.negotiated {
+    let head = parsed.head.as_ref().filter(|_| parsed.is_own && parsed.context.dialect != Dialect::Standard)?;
+    let source = if parsed.context.negotiated {
         // If the client chose the shape, a body that a layer wrote contains the same code as the head.
         (body.code.as_deref() == Some(head.code.as_str())).then_some(CodeSource::Layer { in_head: true })
-    } else if parsed.policy.by_status && !head.known {
+    } else if parsed.context.decides_by_status() && !head.known {
         None
     } else if parsed.is_vouched {
         Some(CodeSource::Layer { in_head: true })
@@ -157,7 +157,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
     }
     let (code, by) = match parsed.lists_issues {
         true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
-        false => code_of_status(parsed.status, parsed.headers, parsed.request),
+        false => code_of_status(parsed.status, parsed.headers, parsed.context),
     };
     // A name that only repeats the status is a known code, but does not make the text of a 5xx safe to send.
     let by_name = body.is_some_and(|body| body.meaning == DialectCode::ByStatus) && parsed.status.is_client_error();
@@ -167,7 +167,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
 /// Returns the code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
     if let DialectCode::Named(name) = &body.meaning
-        && let Some(code) = parsed.policy.codes.find(name)
+        && let Some(code) = parsed.context.codes().find(name)
     {
         return Some(code);
     }
@@ -185,7 +185,7 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
     };
-    let code = body.names().find_map(|name| parsed.policy.codes.find(name)).filter(adds);
+    let code = body.names().find_map(|name| parsed.context.codes().find(name)).filter(adds);
     match &body.meaning {
         DialectCode::Code(own) => code.or_else(|| Some(own.clone())),
         _ => code,
@@ -196,10 +196,10 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
 pub(super) fn code_of_status(
     status: StatusCode,
     headers: &HeaderMap,
-    request: &RequestContext<'_>,
+    context: &ReadContext<'_>,
 ) -> (ErrorCode, DecidedBy) {
     if status == StatusCode::UNAUTHORIZED {
-        (credentials::code_of_401(&request.credentials, headers), DecidedBy::Credentials)
+        (credentials::code_of_401(&context.credentials, headers), DecidedBy::Credentials)
     } else {
         (ErrorCode::of_status(status), DecidedBy::Status)
     }

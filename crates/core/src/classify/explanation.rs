@@ -47,7 +47,7 @@ impl Explanation {
             ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists_issues),
             ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
-        it.note_shapes(parsed.policy.shapes, inner.bytes());
+        it.note_shapes(parsed.context.shapes(), inner.bytes());
         match decision.source {
             CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
                 it.header = Some(decision.code.as_str().to_owned());

@@ -33,7 +33,6 @@ mod redacted;
 mod reply_details;
 mod rest;
 mod rewrite;
-pub mod rule;
 
 use std::borrow::Cow;
 
@@ -46,56 +45,48 @@ pub(crate) use crate::{details, rpc};
 use decide::decide;
 use error_envelope_text::framework_text;
 pub use explanation::Explanation;
-pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, PolicyView, RequestContext, envelope_in_head};
+pub(crate) use parse::{BodyFormat, ChangedBody, Inner, KeptProtocols, ReadContext, envelope_in_head};
 use parse::{Parsed, lenient, parse};
 pub(crate) use reply_details::service_code;
 pub(crate) use rewrite::{Retained, Rewrite, with_issue_list};
 
 /// Decides how to rewrite an inner 4xx or 5xx, from its head and from the part of its body that was read.
-pub(crate) fn response<'b>(
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> Rewrite<'b> {
-    if inner.is_status_alone() && policy.rules.is_empty() {
-        return rewrite_status_alone(inner, request, policy);
+pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewrite<'b> {
+    if inner.is_status_alone() && context.rules().is_empty() {
+        return rewrite_status_alone(inner, context);
     }
-    match line(inner, policy) {
-        Some(line) => rewrite_line(line, inner, request),
-        None => rewrite_parsed(inner, request, policy),
+    match line(inner, context) {
+        Some(line) => rewrite_line(line, inner, context),
+        None => rewrite_parsed(inner, context),
     }
 }
 
 /// Runs all steps, for a body of any kind.
-fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Rewrite<'b> {
-    let body = parse(inner, request, policy);
+fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewrite<'b> {
+    let body = parse(inner, context);
     match lenient(&body, inner) {
-        None => rewrite(body, inner, request, policy),
-        Some(inner) => rewrite(parse(&inner, request, policy), &inner, request, policy),
+        None => rewrite(body, inner, context),
+        Some(inner) => rewrite(parse(&inner, context), &inner, context),
     }
 }
 
 /// Handles an error that consists only of a status in a short way. Most errors of routers are of this kind, and the
 /// other steps would find nothing in them.
-fn rewrite_status_alone(
-    inner: &Inner<'_, '_>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> Rewrite<'static> {
-    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
-    let fault = with_issue_list(rewrite::stock(Fault::new(code), inner.status), policy.dialect);
+fn rewrite_status_alone(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'static> {
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, context);
+    let fault = with_issue_list(rewrite::stock(Fault::new(code), inner.status), context.dialect);
     Rewrite::of_status(fault, by)
 }
 
 /// Returns the line that is the whole body. Returns `None` if the full steps are needed, because the policy has rules,
 /// the body may contain the sentences of a framework (R13), or secrets must be removed (R17).
 #[inline]
-fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
+fn line<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Option<&'b str> {
     #[cfg(feature = "redact")]
-    if policy.redact {
+    if context.settings.redact {
         return None;
     }
-    let is_read = policy.rules.is_empty()
+    let is_read = context.rules().is_empty()
         && !reply_details::may_have_code(inner.headers)
         && inner.status.is_client_error()
         && !dialect::tells_of_input(inner.status);
@@ -105,8 +96,8 @@ fn line<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> Option<&'b str> {
 /// Handles a 4xx whose body is one line of text in a short way (R3). Many handlers and routers send such a body. Such a
 /// line has no code, no fields and no form to keep, so only the text is left to be checked.
 #[inline]
-fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, request: &RequestContext<'_>) -> Rewrite<'b> {
-    let (code, by) = decide::code_of_status(inner.status, inner.headers, request);
+fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'b> {
+    let (code, by) = decide::code_of_status(inner.status, inner.headers, context);
     let text = text_of_line(line, inner.status);
     let fault = if text.is_none() { rewrite::stock(Fault::new(code), inner.status) } else { Fault::new(code) };
     Rewrite::of_line(fault, by, text)
@@ -120,29 +111,24 @@ fn text_of_line(line: &str, status: StatusCode) -> Option<Cow<'_, str>> {
 
 /// Runs the steps after the first one.
 #[inline]
-fn rewrite<'b>(
-    mut body: ParsedBody<'b>,
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> Rewrite<'b> {
+fn rewrite<'b>(mut body: ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewrite<'b> {
     #[cfg(feature = "redact")]
-    if policy.redact {
-        return redacted::rewrite(body, inner, request, policy);
+    if context.settings.redact {
+        return redacted::rewrite(body, inner, context);
     }
-    let parsed = Parsed::new(&mut body, inner, request, policy);
+    let parsed = Parsed::new(&mut body, inner, context);
     let decision = decide(&parsed);
     Rewrite::new(&parsed, decision)
 }
 
 /// Explains the result of [`response`].
-pub(crate) fn explain(inner: &Inner<'_, '_>, request: &RequestContext<'_>, policy: &PolicyView<'_>) -> Explanation {
-    let body = parse(inner, request, policy);
+pub(crate) fn explain(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Explanation {
+    let body = parse(inner, context);
     let (mut body, inner) = match lenient(&body, inner) {
         None => (body, inner.clone()),
-        Some(inner) => (parse(&inner, request, policy), inner),
+        Some(inner) => (parse(&inner, context), inner),
     };
-    let parsed = Parsed::new(&mut body, &inner, request, policy);
+    let parsed = Parsed::new(&mut body, &inner, context);
     Explanation::new(&inner, &parsed, &decide(&parsed))
 }
 
@@ -158,8 +144,9 @@ mod tests {
 
     use super::credentials::Credentials;
     use super::*;
-    use crate::code::CodeSet;
     use crate::dialect::Dialect;
+    use crate::policy::Policy;
+    use crate::policy::keys::RouteSettings;
 
     /// Returns all that the client and the log get.
     fn facts(it: &Rewrite<'_>) -> String {
@@ -212,31 +199,23 @@ mod tests {
     }
 
     fn same(inner: &Inner<'_, '_>) {
-        let request = RequestContext {
-            credentials: Credentials::Bearer,
-            method: &Method::GET,
-            is_post: false,
-            path: None,
-            target: &crate::target::UNKNOWN,
-            body_format: BodyFormat::Other,
-        };
         for dialect in Dialect::ALL {
-            let policy = PolicyView {
-                codes: &CodeSet::default(),
-                shapes: &[],
-                rules: &[],
-                by_status: false,
+            let context = ReadContext {
+                credentials: Credentials::Bearer,
+                method: &Method::GET,
+                is_post: false,
+                path: None,
+                target: &crate::target::UNKNOWN,
+                body_format: BodyFormat::Other,
+                policy: &Policy::default(),
+                settings: &RouteSettings::default(),
                 protocols: KeptProtocols::All,
-                #[cfg(feature = "redact")]
-                redact: false,
-                kept: &[],
-                keeps_rest: true,
                 dialect: *dialect,
                 negotiated: false,
                 page: None,
             };
-            let by_all = rewrite_parsed(inner, &request, &policy);
-            let shortly = response(inner, &request, &policy);
+            let by_all = rewrite_parsed(inner, &context);
+            let shortly = response(inner, &context);
             assert_eq!(facts(&shortly), facts(&by_all), "{:?} {:?}", inner.status, inner.body);
         }
     }

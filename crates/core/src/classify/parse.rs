@@ -9,7 +9,6 @@ use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::credentials::Credentials;
-use super::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
 use crate::dialect::protocol::{Protocol, ProtocolType};
@@ -17,6 +16,10 @@ use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
 use crate::page::PageType;
+use crate::policy::Policy;
+use crate::policy::choice::UnknownCodes;
+use crate::policy::keys::RouteSettings;
+use crate::policy::rule::Rule;
 use crate::request_id::RequestId;
 use crate::target::Target;
 use crate::{dialect, page};
@@ -25,8 +28,7 @@ use crate::{dialect, page};
 pub(super) struct Parsed<'c, 'b> {
     pub(super) status: StatusCode,
     pub(super) headers: &'c HeaderMap,
-    pub(super) request: &'c RequestContext<'c>,
-    pub(super) policy: &'c PolicyView<'c>,
+    pub(super) context: &'c ReadContext<'c>,
     /// The body.
     pub(super) bytes: &'b [u8],
     /// The service's own words in the status line (R3).
@@ -68,19 +70,12 @@ pub(super) enum KeptForm {
 
 /// Parses the body of an inner error.
 #[inline]
-pub(super) fn parse<'b>(
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> ParsedBody<'b> {
+pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> ParsedBody<'b> {
     match inner.bytes() {
         [] => ParsedBody::Nothing,
-        body => dialect::read(
-            dialect::declared_type(inner.headers),
-            body,
-            &policy.readable(request, inner.headers),
-            inner.status,
-        ),
+        body => {
+            dialect::read(dialect::declared_type(inner.headers), body, &context.readable(inner.headers), inner.status)
+        }
     }
 }
 
@@ -95,38 +90,32 @@ pub(super) fn lenient<'h, 'b>(body: &ParsedBody<'_>, inner: &Inner<'h, 'b>) -> O
 
 impl<'c, 'b> Parsed<'c, 'b> {
     #[inline]
-    pub(super) fn new(
-        body: &'c mut ParsedBody<'b>,
-        inner: &Inner<'c, 'b>,
-        request: &'c RequestContext<'c>,
-        policy: &'c PolicyView<'c>,
-    ) -> Self {
+    pub(super) fn new(body: &'c mut ParsedBody<'b>, inner: &Inner<'c, 'b>, context: &'c ReadContext<'c>) -> Self {
         let is_protocol = matches!(body, ParsedBody::Protocol(_));
-        let kept = replace(body, inner, request, policy);
+        let kept = replace(body, inner, context);
         let content = &*body;
         let foreign = if let ParsedBody::Foreign(foreign) = content { Some(foreign) } else { None };
         // A list of one error is read as that error (R2), but no dialect writes a list.
         let is_object = || inner.bytes().trim_ascii_start().starts_with(b"{");
-        let is_own = foreign.is_some_and(|foreign| foreign.shape == policy.dialect.shape() && is_object());
+        let is_own = foreign.is_some_and(|foreign| foreign.shape == context.dialect.shape() && is_object());
         let lists_issues =
             dialect::tells_of_input(inner.status) && foreign.is_some_and(|foreign| foreign.parsed.has_issues());
-        let media_type = if policy.rules.is_empty() { None } else { dialect::media_type(inner.headers) };
-        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, policy));
-        let head = head.and_then(|_| envelope_in_head(inner.headers, policy.codes));
+        let media_type = if context.rules().is_empty() { None } else { dialect::media_type(inner.headers) };
+        let head = foreign.filter(|foreign| may_be_layers(foreign, is_own, inner.status, context));
+        let head = head.and_then(|_| envelope_in_head(inner.headers, context.codes()));
         Self {
             status: inner.status,
             headers: inner.headers,
             bytes: inner.bytes(),
             reason: inner.reason,
-            request,
-            policy,
+            context,
             kept,
             is_protocol,
             media_type,
             is_vouched: head.as_ref().is_some_and(|head| is_vouched(&head.code, inner)),
             head,
             is_own,
-            stays: is_own && !policy.negotiated,
+            stays: is_own && !context.negotiated,
             lists_issues,
             content,
         }
@@ -135,8 +124,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
 
 /// Returns true if a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape
 /// that the policy defines (R15).
-fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, policy: &PolicyView<'_>) -> bool {
-    is_own && policy.dialect != Dialect::Standard
+fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, context: &ReadContext<'_>) -> bool {
+    is_own && context.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
 }
 
@@ -147,21 +136,16 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
 
 /// Replaces the body of a protocol, or one that could not be read, with the content to use instead.
 #[inline]
-fn replace<'b>(
-    body: &mut ParsedBody<'b>,
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> KeptForm {
+fn replace<'b>(body: &mut ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> KeptForm {
     let (content, kept) = match *body {
         // Markdown is also a text.
         ParsedBody::Foreign(ref foreign) if !foreign.is_json() && page_of_layer(inner).is_some() => {
-            content_without_body(inner, policy)
+            content_without_body(inner, context)
         }
         ParsedBody::Envelope(_) | ParsedBody::Foreign(_) | ParsedBody::Unread(_) => return KeptForm::Nothing,
-        ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, request, policy),
+        ParsedBody::Protocol(protocol) => content_of_protocol(protocol, inner, context),
         ParsedBody::Nothing if inner.headers.is_empty() && inner.reason.is_none() => return KeptForm::Nothing,
-        ParsedBody::Nothing => content_without_body(inner, policy),
+        ParsedBody::Nothing => content_without_body(inner, context),
     };
     *body = content;
     kept
@@ -169,10 +153,10 @@ fn replace<'b>(
 
 /// Returns the content of a body that is empty or could not be read. The head may contain its code, and the status line
 /// its text.
-fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (ParsedBody<'b>, KeptForm) {
+fn content_without_body<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> (ParsedBody<'b>, KeptForm) {
     let is_empty = inner.bytes().is_empty();
     let page = if is_empty { None } else { page_of_layer(inner) };
-    let head = if is_empty || page.is_some() { envelope_in_head(inner.headers, policy.codes) } else { None };
+    let head = if is_empty || page.is_some() { envelope_in_head(inner.headers, context.codes()) } else { None };
     match (head, inner.reason) {
         (Some(head), _) => (ParsedBody::Envelope(head), page.map_or(KeptForm::Nothing, KeptForm::Page)),
         (None, Some(reason)) if is_empty => (ParsedBody::Foreign(Foreign::plain_text(reason)), KeptForm::Nothing),
@@ -185,38 +169,29 @@ fn content_without_body<'b>(inner: &Inner<'_, 'b>, policy: &PolicyView<'_>) -> (
 fn content_of_protocol<'b>(
     protocol: Protocol,
     inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
+    context: &ReadContext<'_>,
 ) -> (ParsedBody<'b>, KeptForm) {
     // A client of JSON-RPC cannot parse a body that had to be repaired.
     let is_parsed = protocol != Protocol::JsonRpc || inner.changed.repaired.get().is_none();
-    let kept = if is_parsed && policy.keeps(protocol, request) {
-        kept_form(protocol, inner, request, policy)
-    } else {
-        KeptForm::Nothing
-    };
+    let kept =
+        if is_parsed && context.keeps(protocol) { kept_form(protocol, inner, context) } else { KeptForm::Nothing };
     let content = if kept == KeptForm::Nothing {
-        let foreign = dialect::read_rewritten(inner.bytes(), &policy.readable(request, inner.headers), inner.status);
+        let foreign = dialect::read_rewritten(inner.bytes(), &context.readable(inner.headers), inner.status);
         foreign.map(|foreign| ParsedBody::Foreign(without_code_on_5xx(foreign, inner.status)))
     } else {
-        let head = envelope_in_head(inner.headers, policy.codes);
+        let head = envelope_in_head(inner.headers, context.codes());
         head.filter(|_| has_head_of_layer(inner.headers)).map(ParsedBody::Envelope)
     };
     (content.unwrap_or(ParsedBody::Nothing), kept)
 }
 
-fn kept_form(
-    protocol: Protocol,
-    inner: &Inner<'_, '_>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> KeptForm {
+fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> KeptForm {
     if protocol == Protocol::JsonRpc && has_head_of_layer(inner.headers) && json_rpc::is_layers(inner.bytes()) {
         return KeptForm::LayersJsonRpc;
     }
     match protocol.filtered(inner.bytes(), inner.status, "") {
         // The filtered body must still be recognisable, for a second layer outside this one (E7).
-        Some(written) if matches!(parse(&inner.with_body(&written), request, policy), ParsedBody::Protocol(_)) => {
+        Some(written) if matches!(parse(&inner.with_body(&written), context), ParsedBody::Protocol(_)) => {
             KeptForm::Filtered(protocol)
         }
         None if inner.status.is_client_error() => KeptForm::Whole(protocol),
@@ -278,15 +253,59 @@ impl<'h, 'b> Inner<'h, 'b> {
     }
 }
 
-/// The facts about the request on which the answer to it depends.
-pub(crate) struct RequestContext<'a> {
+/// What the reading of an error depends on besides the response: the request, and the policy for it.
+pub(crate) struct ReadContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
-    /// The path and the query as they were sent, if the rest of the body is kept (E9).
+    /// The path and the query as sent, if the rest of the body is kept (E9).
     pub(crate) target: &'a Target,
     pub(crate) body_format: BodyFormat,
+    pub(crate) policy: &'a Policy,
+    pub(crate) settings: &'a RouteSettings,
+    pub(crate) protocols: KeptProtocols,
+    /// The client's dialect.
+    pub(crate) dialect: Dialect,
+    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
+    pub(crate) negotiated: bool,
+    /// The page that the client gets (R16, R18).
+    pub(crate) page: Option<PageType>,
+}
+
+impl<'a> ReadContext<'a> {
+    pub(super) fn codes(&self) -> &'a CodeSet {
+        self.policy.codes()
+    }
+
+    pub(super) fn shapes(&self) -> &'a [CustomShape] {
+        self.policy.shapes(self.settings)
+    }
+
+    pub(super) fn rules(&self) -> &'a [Arc<Rule>] {
+        self.policy.rules(self.settings)
+    }
+
+    /// Returns true if the status decides instead of an unknown canonical code (E2).
+    pub(super) fn decides_by_status(&self) -> bool {
+        self.settings.unknown_codes == UnknownCodes::ByStatus
+    }
+
+    pub(super) fn readable(&self, headers: &'a HeaderMap) -> Readable<'a> {
+        Readable { codes: self.codes(), shapes: self.shapes(), dialect: self.dialect, target: self.target, headers }
+    }
+
+    /// Returns true if an error of that protocol keeps its shape for this request (R10).
+    pub(super) fn keeps(&self, protocol: Protocol) -> bool {
+        let is_requested = match protocol {
+            Protocol::OAuth { is_described, is_of_resource } => {
+                let is_calls = is_of_resource && self.dialect.spec().has_call_id;
+                self.body_format == BodyFormat::Form || is_described && self.is_post && !is_calls
+            }
+            _ => true,
+        };
+        is_requested && self.protocols.keep(protocol)
+    }
 }
 
 /// The format of a request's body, among those that an OAuth server accepts (R10).
@@ -323,52 +342,6 @@ impl KeptProtocols {
     /// Returns true if an error of that media type keeps its shape.
     pub(crate) fn keep_type(self, named: ProtocolType) -> bool {
         named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
-    }
-}
-
-/// The parts of the policy that are needed to read an error.
-pub(crate) struct PolicyView<'a> {
-    pub(crate) codes: &'a CodeSet,
-    /// The policy's own shapes (R15).
-    pub(crate) shapes: &'a [CustomShape],
-    pub(crate) rules: &'a [Arc<Rule>],
-    /// True if the status decides instead of an unknown canonical code (E2).
-    pub(crate) by_status: bool,
-    pub(crate) protocols: KeptProtocols,
-    /// True if secrets in texts must be replaced (R17).
-    #[cfg(feature = "redact")]
-    pub(crate) redact: bool,
-    /// The names of the fields that may pass into the details (R14).
-    pub(crate) kept: &'a [Box<str>],
-    /// True if the sentences and codes that no rule reads may pass into the details (E9).
-    pub(crate) keeps_rest: bool,
-    /// The client's dialect.
-    pub(crate) dialect: Dialect,
-    /// True if the client chose this dialect with its `accept` (R11). A body that is already in this dialect is then
-    /// rewritten, too.
-    pub(crate) negotiated: bool,
-    /// The page that the client gets (R16, R18).
-    pub(crate) page: Option<PageType>,
-}
-
-impl<'a> PolicyView<'a> {
-    pub(super) fn readable<'k>(&self, request: &RequestContext<'k>, headers: &'k HeaderMap) -> Readable<'k>
-    where
-        'a: 'k,
-    {
-        Readable { codes: self.codes, shapes: self.shapes, dialect: self.dialect, target: request.target, headers }
-    }
-
-    /// Returns true if an error of that protocol keeps its shape for this request (R10).
-    pub(super) fn keeps(&self, protocol: Protocol, request: &RequestContext<'_>) -> bool {
-        let is_requested = match protocol {
-            Protocol::OAuth { is_described, is_of_resource } => {
-                let is_calls = is_of_resource && self.dialect.spec().has_call_id;
-                request.body_format == BodyFormat::Form || is_described && request.is_post && !is_calls
-            }
-            _ => true,
-        };
-        is_requested && self.protocols.keep(protocol)
     }
 }
 

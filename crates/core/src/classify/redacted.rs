@@ -6,28 +6,23 @@
 use std::borrow::Cow;
 
 use super::decide::{CodeSource, Decision, decide};
-use super::parse::{Inner, KeptForm, Parsed, PolicyView, RequestContext, has_head_of_layer, parse};
+use super::parse::{Inner, KeptForm, Parsed, ReadContext, has_head_of_layer, parse};
 use super::rewrite::Rewrite;
 use crate::dialect::{self, Foreign, ParsedBody, Shape};
 use crate::redact::{self, Strictness};
 
 /// Runs the steps after the first one.
 #[cold]
-pub(super) fn rewrite<'b>(
-    mut body: ParsedBody<'b>,
-    inner: &Inner<'_, 'b>,
-    request: &RequestContext<'_>,
-    policy: &PolicyView<'_>,
-) -> Rewrite<'b> {
+pub(super) fn rewrite<'b>(mut body: ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewrite<'b> {
     let is_line = is_line(&body, inner.bytes());
-    let parsed = Parsed::new(&mut body, inner, request, policy);
+    let parsed = Parsed::new(&mut body, inner, context);
     let decision = decide(&parsed);
     let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
     let Some(without) = without else { return Rewrite::new(&parsed, decision) };
     let (bytes, reason) = inner.changed.redacted.get_or_init(|| without);
     let redacted = Inner { body: inner.body.map(|_| &**bytes), reason: reason.as_deref(), ..*inner };
-    let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, request, policy) };
-    let parsed = Parsed::new(&mut body, &redacted, request, policy);
+    let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, context) };
+    let parsed = Parsed::new(&mut body, &redacted, context);
     let kept = parsed.kept;
     Rewrite::new(&parsed, decision).of_redacted(kept)
 }

@@ -35,7 +35,7 @@ impl ReplyDetails {
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, (message, of_issues): (&str, bool)) -> Self {
         let needs_list =
-            decision.code == ErrorCode::INVALID_REQUEST && parsed.policy.dialect.spec().always_lists_issues;
+            decision.code == ErrorCode::INVALID_REQUEST && parsed.context.dialect.spec().always_lists_issues;
         let (foreign, members) = match parsed.content {
             ParsedBody::Envelope(envelope) => return Self::of_layer(envelope, parsed, decision, needs_list),
             ParsedBody::Foreign(foreign) => (Some(foreign), foreign.members.as_ref()),
@@ -45,7 +45,8 @@ impl ReplyDetails {
         let mut fields = unread_fields(foreign, members, parsed, decision);
         let passing = foreign.filter(|_| decision.passes);
         let issues = passing.and_then(|foreign| issues_to_send(&foreign.parsed, parsed, of_issues));
-        let in_head = || service_code(parsed.headers, parsed.status, parsed.policy.codes).filter(|_| decision.passes);
+        let in_head =
+            || service_code(parsed.headers, parsed.status, parsed.context.codes()).filter(|_| decision.passes);
         let code = match foreign {
             Some(_) => passing.and_then(|foreign| upstream_code(foreign, issues, parsed, decision)),
             None => in_head(),
@@ -58,7 +59,7 @@ impl ReplyDetails {
             Vec::new()
         };
         fields.add(&rest);
-        let takes_fields = parsed.policy.dialect.spec().takes_fields && !fields.kept.is_empty();
+        let takes_fields = parsed.context.dialect.spec().takes_fields && !fields.kept.is_empty();
         let added = if takes_fields { &[] } else { &*fields.kept };
         let is_layers = matches!(decision.source, CodeSource::Layer { .. });
         Self {
@@ -99,7 +100,7 @@ fn unread_fields<'p>(
     let body = foreign.map(|foreign| &foreign.parsed);
     let is_rewritten = parsed.status.is_client_error() && !(parsed.is_own && decision.passes);
     let members = members.filter(|members| is_rewritten && members.has_unread(body));
-    let kept = if decision.passes { parsed.policy.kept } else { &[] };
+    let kept = if decision.passes { &*parsed.context.settings.keep_fields } else { &[] };
     members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
@@ -122,7 +123,7 @@ fn details_of(
     // A layer has already written all that it had read (E7).
     if parsed.is_own
         && matches!(decision.source, CodeSource::Layer { in_head: true })
-        && let Some(body) = dialect::read_own(parsed.bytes, parsed.policy.dialect)
+        && let Some(body) = dialect::read_own(parsed.bytes, parsed.context.dialect)
     {
         return details::compose(body.details, kept, body.issues.as_deref(), None);
     }
@@ -146,7 +147,7 @@ fn upstream_code<'p>(
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     let is_lost = parsed.status.is_client_error() && !is_mapped && !parsed.stays;
     let body = &foreign.parsed;
-    let in_head = || service_code(parsed.headers, parsed.status, parsed.policy.codes);
+    let in_head = || service_code(parsed.headers, parsed.status, parsed.context.codes());
     let code = body.code.as_deref().or_else(in_head).filter(|code| is_lost && adds_to_status(code))?;
     let issues = || issues.or(body.details.as_deref().filter(|_| body.issues.is_none() && body.has_issues()));
     let repeats_issues = || match body.code_of {
@@ -155,7 +156,7 @@ fn upstream_code<'p>(
         CodeOf::FirstError => false,
     };
     let is_in_target =
-        parsed.request.path.is_some_and(|path| path.split(['/', '?', '&', '=']).any(|part| part == code));
+        parsed.context.path.is_some_and(|path| path.split(['/', '?', '&', '=']).any(|part| part == code));
     (decision.code != *code && is_unknown(code, foreign, parsed) && !is_in_target && !repeats_issues()).then_some(code)
 }
 
@@ -195,7 +196,7 @@ fn unknown_code(foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>, decision: &Decis
 /// Returns true if neither the policy, the catalogue nor the body's dialect defines the code in a body. The number of
 /// the status is never unknown.
 fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> bool {
-    parsed.policy.codes.find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
+    parsed.context.codes().find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
 
 /// The maximum number of names that are logged for one body. If there are more, they are probably data.

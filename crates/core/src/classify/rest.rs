@@ -22,12 +22,12 @@ pub(super) fn of(
     said: [&str; 3],
 ) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_rewritten = parsed.status.is_client_error() && decision.passes && !parsed.is_own;
-    if !is_rewritten || !parsed.policy.keeps_rest {
+    if !is_rewritten || !parsed.context.settings.keep_rest {
         return Vec::new();
     }
     let issues = body.and_then(|body| body.issues_source);
     let is_problem = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape == Shape::Problem);
-    let own = parsed.policy.dialect.spec().own_names;
+    let own = parsed.context.dialect.spec().own_names;
     let is_of_form = |name: &str| matches!(name, "issues" | "upstream_code") || own.contains(&name);
     let problem = members.filter(|_| is_problem);
     let mut of_problem = problem.map_or_else(Vec::new, |members| of_problem(members, issues, said[0]));
@@ -75,11 +75,11 @@ pub(super) fn of(
             && root.field(name).is_none_or(|field| !issues.is_some_and(|issues| std::ptr::eq(issues, field.raw())))
             || members.is_some_and(|members| members.reads(name)) && !(has_odd_code && name == "code") && !is_word(name)
             || is_of_form(name)
-            || parsed.policy.kept.iter().any(|kept| **kept == *name)
+            || parsed.context.settings.keep_fields.iter().any(|kept| **kept == *name)
     };
     let context = RestContext {
         status: parsed.status,
-        target: parsed.request.target.as_str(),
+        target: parsed.context.target.as_str(),
         said: texts,
         read: members
             .into_iter()

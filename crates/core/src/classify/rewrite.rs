@@ -333,7 +333,7 @@ pub(super) fn retained(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Opti
         // The head has the code with which an inner layer wrote the page. The page stays for a client that prefers
         // pages (E7).
         (KeptForm::Page(page), ParsedBody::Envelope(head))
-            if parsed.policy.page == Some(page) && decision.code == head.code =>
+            if parsed.context.page == Some(page) && decision.code == head.code =>
         {
             Some(Retained::Page(page))
         }

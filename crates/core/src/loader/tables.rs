@@ -6,7 +6,6 @@ use toml::de::DeValue;
 use super::auth::Scheme;
 use super::details::Details;
 use crate::body_shape::ShapeTable;
-use crate::classify::rule::MapRule;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::DialectName;
 use crate::dialect::custom::{Expected, PathNotation};
@@ -16,6 +15,7 @@ use crate::page::{self, ErrorPage};
 use crate::policy::RouteRule;
 use crate::policy::keys::RouteTable;
 use crate::policy::process::{AdviceTable, BudgetTable, CorsTable, ObserveTable, ProxyTable, RequestIdTable, RpcTable};
+use crate::policy::rule::MapRule;
 use crate::policy::scope::ScopeTable;
 use crate::table::{
     KeywordValue, Kind, Leaf, Message, Named, Reading, Refusals, SettingError, Tables, Version, advice_for_unknown,

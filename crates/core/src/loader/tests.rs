@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::classify::rule::MapRule;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::Dialect;
 use crate::guard::auth::{AuthScheme, Key};
@@ -13,6 +12,7 @@ use crate::loader::PolicyLoader;
 use crate::loader::keys::tests::as_text;
 use crate::outward::OutwardRule;
 use crate::policy::keys::RouteTable;
+use crate::policy::rule::MapRule;
 use crate::policy::{
     BodyLimitPer, EventStreams, ExtProcBodies, LetterCase, Mode, NoTransform, Origin, Paths, Policy, PolicyBuilder,
     Preflight, Protocols, RouteRule, Scope, Trust, UnknownCodes,

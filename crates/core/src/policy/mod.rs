@@ -24,6 +24,7 @@ mod matcher;
 mod names;
 pub(crate) mod process;
 mod response;
+pub mod rule;
 pub(crate) mod scope;
 mod setters;
 mod summary;
@@ -57,7 +58,6 @@ pub use self::summary::{HostUpstreams, PolicySummary, RouteSummary};
 pub use self::upstream::{UpstreamTimeouts, UpstreamUrl};
 #[cfg(feature = "foreign")]
 pub use crate::body_shape::{BodyShape, ShapeIssues};
-use crate::classify::rule::Rule;
 use crate::code::CodeSet;
 use crate::dialect::custom::CustomShape;
 use crate::dialect::outgoing::WrittenAdvice;
@@ -66,6 +66,7 @@ use crate::guard::auth::Scheme;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
 pub use crate::page::ErrorPage;
+use crate::policy::rule::Rule;
 pub use crate::table::PolicyError;
 
 /// The layer's settings for each request. They are built in Rust with [`Policy::builder`], or read from a file.

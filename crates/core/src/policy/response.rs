@@ -9,7 +9,6 @@ use http::{HeaderName, Method, StatusCode, header};
 use super::keys::RouteSettings;
 use super::matcher::{FRESH, witness};
 use super::{Mode, Policy};
-use crate::classify::rule::Rule;
 #[cfg(feature = "openapi")]
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
@@ -20,6 +19,7 @@ use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 use crate::outward::Outward;
+use crate::policy::rule::Rule;
 
 /// The number of prepared forms that every policy has: the canonical envelope with and without `vary`, and RFC 9457 if
 /// the client chose it.

@@ -19,10 +19,10 @@ use super::keys::RouteTable;
 use super::matcher::Literals;
 #[cfg(feature = "foreign")]
 use crate::body_shape::BodyShape;
-use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
 use crate::guard::reading::PathList;
 use crate::outward::OutwardRule;
+use crate::policy::rule::MapRule;
 use crate::table::{Kind, Refusals, SettingError, tables};
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).

@@ -9,10 +9,10 @@ use super::keys::for_each_key;
 use super::scope::{RouteRule, Scope};
 #[cfg(feature = "foreign")]
 use crate::body_shape::BodyShape;
-use crate::classify::rule::MapRule;
 use crate::dialect::DialectName;
 use crate::outward::OutwardRule;
 use crate::page::ErrorPage;
+use crate::policy::rule::MapRule;
 
 macro_rules! setters {
     ([$of:ident] [$keys:tt] $(

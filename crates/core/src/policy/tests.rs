@@ -7,10 +7,10 @@ use http::Method;
 use proptest::prelude::*;
 
 use super::*;
-use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
 use crate::guard::header::RequiredHeader;
 use crate::guard::reading::{normalised, readings};
+use crate::policy::rule::MapRule;
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 

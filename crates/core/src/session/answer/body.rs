@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::classify::{Retained, rule};
+use crate::classify::Retained;
 use crate::code::ErrorCode;
 use crate::dialect::json_rpc_call::JsonRpcCall;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
@@ -22,6 +22,7 @@ use crate::guard::body_limit::{BodyFlags, is_limit_alone};
 use crate::json::Object;
 use crate::outward::{self, InverseMapRule};
 use crate::page::PageType;
+use crate::policy::rule;
 use crate::policy::{Policy, RouteSettings};
 use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;

@@ -121,16 +121,10 @@ impl SentStatus {
         }
     }
 
-    /// Returns the HTTP status that other clients would get for the same error.
+    /// Returns the HTTP status, or the one that stands for the gRPC status if the call is an RPC that failed.
     #[must_use]
     pub fn as_http(&self) -> StatusCode {
-        match self.grpc {
-            Some(grpc @ 1..) => {
-                let code = self.code.as_ref().filter(|code| !code.is_foreign());
-                code.map_or_else(|| Status::new(grpc).http(), ErrorCode::status)
-            }
-            _ => self.status,
-        }
+        self.grpc.filter(|grpc| *grpc > 0).map_or(self.status, |grpc| Status::new(grpc).http())
     }
 }
 

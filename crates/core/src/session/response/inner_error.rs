@@ -7,14 +7,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode, response};
 
 use crate::classify::credentials::Credentials;
-use crate::classify::{
-    self, ChangedBody, Explanation, Inner, KeptProtocols, PolicyView, RequestContext, Rewrite, reason,
-};
+use crate::classify::{self, ChangedBody, Explanation, Inner, KeptProtocols, ReadContext, Rewrite, reason};
 use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Shape, charset, coding, connect};
-use crate::policy::{Mode, Protocols, UnknownCodes};
+use crate::policy::{Mode, Protocols};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::ReadBytes;
 use crate::session::record::delivery::SentStatus;
@@ -84,32 +82,24 @@ impl RequestState {
     fn with_facts<'h, 'b, T>(
         &self,
         inner: Inner<'h, 'b>,
-        read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
+        read: impl FnOnce(&Inner<'h, 'b>, &ReadContext<'_>) -> T,
     ) -> T {
-        let (form, policy, settings) = (ErrorForm::new(self), self.policy(), &self.settings);
-        let view = RequestContext {
+        let form = ErrorForm::new(self);
+        let context = ReadContext {
             credentials: self.credentials(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             is_post: self.method.as_str() == "POST",
             path: form.target.map(|(_, path)| path.path()),
             target: &self.target,
             body_format: self.request.body_format(),
-        };
-        let known = PolicyView {
-            codes: policy.codes(),
-            shapes: policy.shapes(settings),
-            rules: policy.rules(settings),
-            by_status: settings.unknown_codes == UnknownCodes::ByStatus,
+            policy: self.policy(),
+            settings: &self.settings,
             protocols: self.kept_protocols(),
-            #[cfg(feature = "redact")]
-            redact: settings.redact,
-            kept: &settings.keep_fields,
-            keeps_rest: settings.keep_rest,
             dialect: form.dialect(),
             negotiated: form.negotiated(),
             page: form.page(),
         };
-        read(&inner, &view, &known)
+        read(&inner, &context)
     }
 
     /// Returns the kind of credentials in the request, because an inner 401 depends on it.
