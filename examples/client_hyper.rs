@@ -86,7 +86,7 @@ async fn ask_itself() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The next answer each time.
+/// Returns the next answer each time.
 async fn seat() -> Result<&'static str, Fault> {
     const SEAT_HELD: ErrorCode = ErrorCode::custom("seat_held", 409);
     static ASKED: AtomicUsize = AtomicUsize::new(0);

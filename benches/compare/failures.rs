@@ -62,7 +62,7 @@ pub(crate) fn failures() -> [Failure; 12] {
 }
 
 impl Failure {
-    /// A cell of the table: the status where it is another, what the body is, what leaks, what is missing.
+    /// Returns a cell of the table: the status where it is another, what the body is, what leaks, what is missing.
     pub(crate) async fn seen(&self, stack: Stack) -> String {
         let Some((head, body, trailers)) = self.provoke(stack).await else { return "no response".to_owned() };
         if let Some(status) = trailers.get("grpc-status").or(head.headers.get("grpc-status")) {

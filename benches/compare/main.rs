@@ -78,7 +78,7 @@ fn seen() -> String {
     table
 }
 
-/// The newest one, behind a space; nothing for what is no crate.
+/// Returns the newest one, behind a space; nothing for what is no crate.
 fn locked_version(name: &str) -> String {
     let locked = LOCK.rsplit_once(&format!("\nname = \"{name}\"\nversion = \""));
     locked.and_then(|(_, rest)| rest.split_once('"')).map_or(String::new(), |(version, _)| format!(" {version}"))
@@ -90,7 +90,7 @@ fn in_hundreds(number: f64) -> String {
     if hundreds < 10 { format!("{}", hundreds * 100) } else { format!("{},{}00", hundreds / 10, hundreds % 10) }
 }
 
-/// The last rows of the same table: instructions above the service alone.
+/// Returns the last rows of the same table: instructions above the service alone.
 fn costs() -> String {
     let rows = COUNTED.map(|(name, path, _)| {
         let counted = |stack: Stack| counter::instructions(&["--count", stack.name(), path], 3);

@@ -63,7 +63,7 @@ impl Stack {
             .unwrap_or_else(|| panic!("no stack is called {name:?}"))
     }
 
-    /// What its cost is compared with.
+    /// Returns what its cost is compared with.
     pub(crate) fn bare(self) -> Self {
         if self == Self::AxumProblem { Self::Bare07 } else { Self::Bare }
     }

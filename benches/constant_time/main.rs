@@ -84,7 +84,7 @@ fn near_and_far(keys: &[[u8; 32]]) -> Vec<[[u8; 32]; 2]> {
     (1..=INPUTS as u8).map(|bits| [with(31, bits), with(0, bits)]).collect()
 }
 
-/// What nobody should do.
+/// Returns what nobody should do.
 fn equal_until_it_is_not(key: &[u8; 32], wrong: &[u8; 32]) -> bool {
     for (a, b) in key.iter().zip(wrong) {
         if black_box(a) != black_box(b) {
@@ -120,8 +120,8 @@ fn refused((config, mut head): (Arc<SessionConfig>, Parts)) -> ((Session, Reques
     (begun, head)
 }
 
-/// A policy whose keys are those that are sent, but for one character: the last of each second one from `near` on, the first
-/// of the others.
+/// Returns a policy whose keys are those that are sent, but for one character: the last of each second one from `near`
+/// on, the first of the others.
 fn config(sent: &[Arc<str>], near: usize) -> Arc<SessionConfig> {
     let wrong = |(at, key): (usize, &Arc<str>)| {
         let place = if at % 2 == near { key.len() - 1 } else { 0 };
@@ -132,7 +132,7 @@ fn config(sent: &[Arc<str>], near: usize) -> Arc<SessionConfig> {
     Arc::new(SessionConfig::new(policy, || std::time::UNIX_EPOCH))
 }
 
-/// What looking for a key among 10,000 takes, in microseconds.
+/// Returns what looking for a key among 10,000 takes, in microseconds.
 fn of_many() -> f64 {
     let list: Vec<Digest> = (0..10_000_u32).map(|it| Digest::hash(&it.to_le_bytes())).collect();
     let wrong = Digest::hash(b"none");

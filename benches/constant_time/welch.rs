@@ -15,7 +15,7 @@ pub(crate) struct Sample {
 /// hides what is small. The limit is of both classes together.
 const CROPS: [f64; 6] = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
 
-/// The greatest |t| of all crops.
+/// Returns the greatest |t| of all crops.
 pub(crate) fn greatest_t(samples: &[Sample]) -> f64 {
     let mut sorted: Vec<u128> = samples.iter().map(|sample| sample.nanoseconds).collect();
     sorted.sort_unstable();
@@ -52,7 +52,7 @@ impl Moments {
         self.squares += off * (value - self.mean);
     }
 
-    /// The variance of the mean.
+    /// Returns the variance of the mean.
     fn error(&self) -> f64 {
         if self.count > 1.0 { self.squares / (self.count - 1.0) / self.count } else { 0.0 }
     }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 /// A service whatever its types are, so that all stacks are driven by the same code.
 pub(crate) trait Answers {
-    /// The response with its whole body; `None` where the service failed.
+    /// Returns the response with its whole body; `None` where the service failed.
     fn answer(&mut self, request: Request<Full<Bytes>>) -> Option<Response<Bytes>>;
 }
 
@@ -32,7 +32,7 @@ where
     }
 }
 
-/// A body of at most one chunk, as all are here: joining more would be measured, too.
+/// Returns a body of at most one chunk, as all are here: joining more would be measured, too.
 fn read<B: Body<Data = Bytes>>(body: B, cx: &mut Context<'_>) -> Bytes {
     let mut body = pin!(body);
     let mut whole = None;

@@ -75,7 +75,7 @@ pub(crate) fn run(around: Around, calls: u64) {
     });
 }
 
-/// The table, and a line where the layer costs too much.
+/// Returns the table, and a line where the layer costs too much.
 pub(crate) fn table(is_check: bool) -> (String, Vec<String>) {
     let count = |around: Around| counter::instructions(&["--call", around.name()], PROCESSES);
     let bare = count(Around::Nothing);

@@ -109,7 +109,7 @@ impl Case {
         request
     }
 
-    /// The layer's configuration, where it is not the default.
+    /// Returns the layer's configuration, where it is not the default.
     pub(crate) fn policy(self) -> Option<Policy> {
         let policy = match self {
             Self::NoCredentials => {

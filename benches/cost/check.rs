@@ -12,7 +12,7 @@ use crate::table::Row;
 const RECORDED: &str = include_str!("../README.md");
 const MOST: f64 = 1.02;
 
-/// What rose, a line each.
+/// Returns what rose, a line each.
 pub(crate) fn risen(rows: &[Row]) -> Vec<String> {
     let recorded = recorded();
     let figures = |row: &Row| recorded.get(&(row.case.name(), row.stack.name())).copied();

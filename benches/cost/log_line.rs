@@ -126,7 +126,7 @@ pub(crate) fn run(format: Format, writer: Writer, case: Case, requests: u64) {
     });
 }
 
-/// The table of what a subscriber adds to a request, and a line for each cost that is too high.
+/// Returns the table of what a subscriber adds to a request, and a line for each cost that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:<10} {:>6} {:>8} {:>7}\n", "log", "case", "layer", "by hand", "ours");
     let mut risen = Vec::new();

@@ -132,7 +132,7 @@ pub(crate) fn run(shape: Repeated, requests: u64) {
     });
 }
 
-/// The table, and a line for each body that takes too much.
+/// Returns the table, and a line for each body that takes too much.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9}\n", "64 KiB of", "instr");
     let mut risen = Vec::new();

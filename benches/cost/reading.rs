@@ -133,7 +133,7 @@ fn send(policy: Result<Policy, tower_error_envelope::PolicyError>, path: &str, r
     });
 }
 
-/// The tables, and a line for each figure that is too high.
+/// Returns the tables, and a line for each figure that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>8} {:>8}\n", "path", "instr", "more", "at most");
     let mut risen = Vec::new();

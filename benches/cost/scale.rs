@@ -102,7 +102,7 @@ pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
     });
 }
 
-/// The large policy, or one of this route alone.
+/// Returns the large policy, or one of this route alone.
 pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
     match size {
         Size::One => Policy::builder().route(RouteRule::new(pattern).body_limit(1000)).build(),
@@ -110,7 +110,7 @@ pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
     }
 }
 
-/// The table, and a line for each ratio that is too high.
+/// Returns the table, and a line for each ratio that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "request", "one route", "10,000 routes", "ratio");
     let mut risen = Vec::new();
@@ -131,7 +131,7 @@ pub(crate) fn ratio(text: &mut String, name: &str, one: f64, large: f64) -> Opti
     (ratio > MOST).then(|| format!("{name}: {ratio:.2} times what one route costs, and {MOST} at most"))
 }
 
-/// The bytes of the large policy's files, and how long they take: the fastest of five.
+/// Returns the bytes of the large policy's files, and how long they take: the fastest of five.
 fn load() -> (u64, Duration) {
     let path = folder().join(POLICY);
     let times = (0..5).map(|_| {

@@ -108,7 +108,7 @@ pub(crate) fn run(form: Form, inner: Inner, requests: u64) {
     });
 }
 
-/// The table, and a line for each ratio that is too high.
+/// Returns the table, and a line for each ratio that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "error", "built-in", "described", "ratio");
     let mut risen = Vec::new();

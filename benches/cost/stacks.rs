@@ -45,7 +45,8 @@ impl Named for Stack {
 }
 
 impl Stack {
-    /// The stack, once it was seen to answer as it should: figures of a stack that does not do its work say nothing.
+    /// Returns the stack, once it was seen to answer as it should: figures of a stack that does not do its work say
+    /// nothing.
     pub(crate) fn around(self, case: Case) -> Box<dyn Answers> {
         if self == Self::Logged {
             // One subscriber per process: all rows but this one are measured without.

@@ -14,7 +14,7 @@ use super::channels::{NewMessage, Session};
 use super::errors::MessageError;
 use super::store::Store;
 
-/// A result for each message: its number or its error.
+/// Returns a result for each message: its number or its error.
 #[utoipa::path(post, path = "/channels/{channel}/batch", params(("channel" = String, Path)), request_body = Vec<NewMessage>,
     responses((status = 200, description = "A result for each message.")))]
 pub(super) async fn batch(
@@ -63,7 +63,7 @@ fn reply(posted: Result<usize, Fault>, id: RequestId) -> Box<RawValue> {
     RawValue::from_string(body).expect("a number in an object, or an envelope")
 }
 
-/// The messages as events. The stream of a closed channel ends with an error.
+/// Returns the messages as events. The stream of a closed channel ends with an error.
 pub(super) async fn events(
     State(store): State<Store>,
     Path(channel): Path<String>,

@@ -55,7 +55,7 @@ fn policy() -> Result<Policy, PolicyError> {
         .build()
 }
 
-/// The document, with each operation's own codes.
+/// Returns the document, with each operation's own codes.
 fn document(policy: Arc<Policy>) -> utoipa::openapi::OpenApi {
     let mut document = Api::openapi();
     PolicyResponses::new(policy)

@@ -39,7 +39,7 @@ impl Store {
         Ok(())
     }
 
-    /// A copy: a panic of its reader does not poison the lock.
+    /// Returns a copy: a panic of its reader does not poison the lock.
     pub(super) fn channel(&self, name: &str) -> Result<Channel, MessageError> {
         self.0.lock().unwrap().get(name).cloned().ok_or(MessageError::NoChannel)
     }

@@ -163,7 +163,7 @@ fn policy() -> Result<Policy, PolicyError> {
         .build()
 }
 
-/// The document, as utoipa makes it, and what the policy adds.
+/// Returns the document, as utoipa makes it, and what the policy adds.
 pub(crate) fn document() -> Result<utoipa::openapi::OpenApi, PolicyError> {
     let mut document = Api::openapi();
     PolicyResponses::new(policy()?).also([ErrorCode::GATEWAY_TIMEOUT]).modify(&mut document);

@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     responded::check(&call, &inner, session, metered, &late);
 });
 
-/// What reaches the service; an answer is checked at once.
+/// Returns what reaches the service; an answer is checked at once.
 fn forwarded(call: &call::RpcCall, is_empty: bool) -> Option<(Session, Option<BodyMeter>)> {
     match call.begin(is_empty) {
         (session, RequestStep::Forward(meter)) => Some((session, meter)),

@@ -26,7 +26,7 @@ pub struct ReadErrorLayer {
 }
 
 impl ReadErrorLayer {
-    /// A layer that reads errors with `reader`.
+    /// Creates a layer that reads errors with `reader`.
     pub fn new(reader: ErrorReader) -> Self {
         Self { reader }
     }

@@ -55,8 +55,8 @@ pub struct BufferedResponse<'a> {
 }
 
 impl ErrorReader {
-    /// A reader with the catalogue's codes. It reads at most 64 KiB of an error's body (as the layer does, R4), within
-    /// 5 s.
+    /// Creates a reader with the catalogue's codes. It reads at most 64 KiB of an error's body (as the layer does, R4),
+    /// within 5 s.
     pub fn new() -> Self {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }

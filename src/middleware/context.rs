@@ -35,7 +35,7 @@ impl CallContext {
         self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
     }
 
-    /// The span of a call, if it has one.
+    /// Returns the span of a call, if it has one.
     pub(super) fn span(&self) -> Option<&Span> {
         self.span.as_ref()
     }

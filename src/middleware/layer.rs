@@ -55,7 +55,7 @@ pub struct ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// A layer with the default policy.
+    /// Creates a layer with the default policy.
     pub fn new() -> Self {
         Self {
             policy: PolicyHandle::fixed(Policy::default()).with_config(config),

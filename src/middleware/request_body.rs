@@ -46,7 +46,7 @@ impl<B> RequestBody<B> {
         self.body
     }
 
-    /// A body that had only trailers.
+    /// Creates a body that had only trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
         Self {
             body: None,

@@ -32,7 +32,7 @@ pub struct Admin {
     pub(crate) token: Option<TokenFile>,
     pub(crate) journal: Option<Journal>,
     pub(crate) tls: Option<Handshake>,
-    /// Whether an address other than loopback is served.
+    /// True if an address other than loopback is served.
     pub(crate) is_exposed: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Admin {
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
-    /// Whether the process should get no new requests.
+    /// True if the process should get no new requests.
     pub(crate) draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
     outages: Mutex<Option<Read<Vec<Outage>>>>,
@@ -70,7 +70,7 @@ pub struct Outage {
 pub struct CertificateStatus {
     /// The files of the certificate and its key.
     pub files: String,
-    /// The earliest expiry in the active chain; `None` if it is unknown.
+    /// The earliest expiry in the active chain, or `None` if it is unknown.
     pub not_after: Option<SystemTime>,
     /// Why the files on disk are rejected, while an older certificate stays active.
     pub rejection: Option<String>,
@@ -88,7 +88,7 @@ pub(crate) enum Metrics {
 }
 
 impl Admin {
-    /// An admin address that is not connected to a layer yet.
+    /// Creates an admin address that is not connected to a layer yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -193,8 +193,8 @@ impl Admin {
 }
 
 impl Shared {
-    /// The status of the active policy; `None` if no layer is connected. A new policy clears counts of the store, which
-    /// must not be locked.
+    /// Returns the status of the active policy, or `None` if no layer is connected. A new policy clears counts of the
+    /// store, which must not be locked.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         // A policy that was reloaded begins with the next request. This page is one.
@@ -204,7 +204,7 @@ impl Shared {
         })
     }
 
-    /// The services that cannot be reached, beginning with the oldest outage.
+    /// Returns the services that cannot be reached, beginning with the oldest outage.
     pub(crate) fn outages(&self) -> Vec<Outage> {
         let read = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut outages = read.as_ref().map(|read| read()).unwrap_or_default();
@@ -212,7 +212,7 @@ impl Shared {
         outages
     }
 
-    /// The certificates that this process serves.
+    /// Returns the certificates that this process serves.
     pub(crate) fn certificates(&self) -> Vec<CertificateStatus> {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|read| read()).collect()
     }

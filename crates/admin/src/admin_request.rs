@@ -41,12 +41,12 @@ impl Admin {
         Ok(peer.into_iter().fold(note, SwitchNote::peer))
     }
 
-    /// Whether every change is refused.
+    /// Returns true if every change is refused.
     pub(crate) fn is_read_only(&self) -> bool {
         self.token.is_none() && self.is_exposed
     }
 
-    /// Whether the token is right, if one is needed.
+    /// Returns true if the token is right, if one is needed.
     pub(crate) async fn check_token(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Refusal> {
         let Some(file) = &self.token else { return Ok(()) };
         let client_address = peer.map(tracing::field::display);
@@ -69,7 +69,7 @@ impl Admin {
     }
 }
 
-/// A value of the query that is present and not empty.
+/// Returns a value of the query that is present and not empty.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())

@@ -25,7 +25,7 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// A plain-text response of one or more lines.
+/// Returns a plain-text response of one or more lines.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     let mut text = text.into();
     if !text.ends_with('\n') {
@@ -34,7 +34,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     whole(status, "text/plain; charset=utf-8", text)
 }
 
-/// A JSON response, indented for people.
+/// Returns a JSON response, indented for people.
 pub(crate) fn json(value: &Value) -> Answer {
     whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
 }
@@ -60,7 +60,7 @@ pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: impl I
     answer
 }
 
-/// A request without the right token, or a change at an address where none is accepted.
+/// Returns a request without the right token, or a change at an address where none is accepted.
 pub(crate) fn refused((status, why): (StatusCode, &'static str)) -> Answer {
     let mut answer = text(status, why);
     if status == StatusCode::UNAUTHORIZED {

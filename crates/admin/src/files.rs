@@ -31,7 +31,8 @@ impl TokenFile {
         Ok(Self(path.into()))
     }
 
-    /// Whether this is the token, compared in constant time. The time shows only the token's length, which is public.
+    /// Returns true if this is the token, compared in constant time. The time shows only the token's length, which is
+    /// public.
     ///
     /// # Errors
     /// The file cannot be read now, or is too short.
@@ -44,7 +45,7 @@ impl TokenFile {
     }
 }
 
-/// The token without the white space around it, such as an editor's line end.
+/// Returns the token without the white space around it, such as an editor's line end.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let named = |kind, why: &dyn std::fmt::Display| io::Error::new(kind, format!("{}: {why}", path.display()));
     let text = read_regular(path, LONGEST).map_err(|error| named(error.kind(), &error))?;

@@ -26,7 +26,7 @@ impl Hosts {
         self.0.push(name.trim_end_matches('.').to_ascii_lowercase());
     }
 
-    /// The response to a refused request; `None` accepts it.
+    /// Returns the response to a refused request; `None` accepts it.
     pub(crate) fn refusal(&self, request: &Parts) -> Option<Answer> {
         let Ok(host) = requested_host(request) else {
             let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
@@ -52,7 +52,7 @@ impl Hosts {
     }
 }
 
-/// The host of the request; `None` if it has neither a Host header nor an authority.
+/// Returns the host of the request, or `None` if it has neither a Host header nor an authority.
 ///
 /// # Errors
 /// The host is invalid, repeated or contradictory.

@@ -56,7 +56,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-/// Whether the kill switch can be changed at this address.
+/// Returns true if the kill switch can be changed at this address.
 fn changes(admin: &Admin) -> &'static str {
     match admin.token {
         _ if admin.is_read_only() => "refused",
@@ -75,7 +75,8 @@ struct Affected {
     codes: Vec<(String, u64, Option<&'static str>)>,
 }
 
-/// The places with records of these severities as JSON: first those with most in this minute and the one before.
+/// Returns the places with records of these severities as JSON: first those with most in this minute and the one
+/// before.
 fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, at: u64) -> Vec<Value> {
     let (now, recently) = (last_minutes(at, NOW_MINUTES), last_minutes(at, RECENT_MINUTES));
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();

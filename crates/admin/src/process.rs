@@ -33,7 +33,7 @@ pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
     }
 }
 
-/// The metrics, in Prometheus' format.
+/// Returns the metrics, in Prometheus' format.
 pub(crate) fn metrics(request: &AdminRequest<'_>) -> Answer {
     match &request.admin.metrics {
         #[cfg(feature = "prometheus")]

@@ -22,7 +22,7 @@ const ERRORS: [Outcome; 3] = [Outcome::ClientError, Outcome::ServerError, Outcom
 /// What is known of a place.
 #[derive(Default)]
 struct Known {
-    /// The mode in the policy; `None` if the policy does not have the place any more.
+    /// The mode in the policy, or `None` if the policy does not have the place any more.
     mode: Option<Mode>,
     tally: Tally,
     service: Option<String>,
@@ -55,8 +55,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
 
-/// The mode of a route, or of the requests that no route of a scope or of the policy matches. `None` if the policy does
-/// not have the place.
+/// Returns the mode of a route, or of the requests that no route of a scope or of the policy matches. Returns `None` if
+/// the policy does not have the place.
 fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
     let policy = status.policy();
     match place.texts() {
@@ -127,7 +127,7 @@ impl Verdict {
     }
 }
 
-/// The mode after this one, in the order in which an operator turns them on.
+/// Returns the mode after this one, in the order in which an operator turns them on.
 pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),

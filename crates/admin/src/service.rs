@@ -88,12 +88,12 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, |request| process::turn(request, false)),
 ];
 
-/// Whether a path needs no token: the page itself, which has no data, and what orchestrators and scrapers read.
+/// Returns true if a path needs no token: the page itself, which has no data, and what orchestrators and scrapers read.
 pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
 }
 
-/// The response to an accepted request.
+/// Returns the response to an accepted request.
 pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
     let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();
     let wanted = if request.method == Method::HEAD { &Method::GET } else { &request.method };

@@ -122,7 +122,7 @@ async fn exchange(
     Ok((head.status, body.to_bytes()))
 }
 
-/// The JSON of an answer, if it has `what`.
+/// Returns the JSON of an answer, if it has `what`.
 pub(crate) fn json_of(
     status: StatusCode,
     body: &[u8],
@@ -144,7 +144,7 @@ pub(crate) fn json_of(
     })
 }
 
-/// The answers for programs, each with these fields of its JSON.
+/// Returns the answers for programs, each with these fields of its JSON.
 pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     let line = |(gateway, answer): &Answered| {
         let mut line = json!({ "admin": gateway, "ok": answer.is_ok() });
@@ -157,7 +157,7 @@ pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     answers.iter().map(line).collect()
 }
 
-/// The exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.
+/// Returns the exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.
 pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
         (0 | UNREACHABLE, true) => UNREACHABLE,
@@ -165,7 +165,7 @@ pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     })
 }
 
-/// An admin address, as `gateway --admin` takes it.
+/// Returns an admin address, as `gateway --admin` takes it.
 fn address(given: &str) -> Result<String, String> {
     const RIGHT: &str = "write http://HOST:PORT or https://HOST:PORT, HOST:PORT, or the port alone for this machine";
 
@@ -175,7 +175,7 @@ fn address(given: &str) -> Result<String, String> {
     if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
 }
 
-/// The token of a file, as a header.
+/// Returns the token of a file, as a header.
 fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--admin-token-file {}: {why}", file.display()));
     let token = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| refused(&error))?;

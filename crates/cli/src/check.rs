@@ -183,7 +183,7 @@ pub(crate) struct CheckedFile {
     pub(crate) policy: PathBuf,
     /// The file, if it is only a part of the policy.
     pub(crate) part: Option<PathBuf>,
-    /// Whether the file has a `[scope]`, but no policy was found that includes it.
+    /// True if the file has a `[scope]`, but no policy was found that includes it.
     pub(crate) is_alone: bool,
 }
 
@@ -215,7 +215,7 @@ impl CheckedFile {
         }
     }
 
-    /// Whether warnings and notes in this file are reported. For the policy's other files, only errors are.
+    /// Returns true if warnings and notes in this file are reported. For the policy's other files, only errors are.
     pub(crate) fn covers(&self, file: &str) -> bool {
         let is = |part: &PathBuf| part.canonicalize().ok() == Path::new(file).canonicalize().ok();
         self.part.as_ref().is_none_or(is)
@@ -238,7 +238,7 @@ fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     ))
 }
 
-/// An absolute path, written relative to the current folder if it is below it.
+/// Returns an absolute path, written relative to the current folder if it is below it.
 fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = env::current_dir().and_then(|here| here.canonicalize()) else { return path.to_owned() };
     let relative = |(up, folder): (usize, &Path)| {

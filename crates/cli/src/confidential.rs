@@ -70,7 +70,7 @@ const OTHERS_OF_AUTH: [&str; 10] =
 /// Marks of a line that sets a credential; the line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Whether the line in the byte range `line` of a file may be shown; its error is in `key`.
+/// Returns true if the line in the byte range `line` of a file may be shown; its error is in `key`.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -97,8 +97,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// The line with `…` in place of each quoted text and of each word that is neither a name from policies nor a part of
-/// `key`, which the error shows anyway. Also returns the place of `span` in this line. `None` if no word is left.
+/// Returns the line with `…` in place of each quoted text and of each word that is neither a name from policies nor a
+/// part of `key`, which the error shows anyway. Also returns the place of `span` in this line. Returns `None` if no
+/// word is left.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
@@ -127,7 +128,7 @@ pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Optio
     has_name.then_some((shown, place))
 }
 
-/// The first piece of a line: a text in quotes, a punctuation mark or a word.
+/// Returns the first piece of a line: a text in quotes, a punctuation mark or a word.
 fn first_piece(rest: &str, first: char) -> &str {
     let end = match first {
         '"' | '\'' => rest[1..].find(first).map(|end| end + 2),
@@ -141,13 +142,13 @@ fn is_mark(character: char) -> bool {
     matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
-/// Whether a quoted text is the name of an existing variable, and so not a secret.
+/// Returns true if a quoted text is the name of an existing variable, and so not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     name.is_some_and(|name| is_variable_name(name) && std::env::var_os(name).is_some())
 }
 
-/// Whether all names in a table's head are names of the policy's tables, or look like a misspelling of one.
+/// Returns true if all names in a table's head are names of the policy's tables, or look like a misspelling of one.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
@@ -160,7 +161,7 @@ fn is_open_head(path: &str) -> bool {
     }
 }
 
-/// The name of the table if this line is the head of a table.
+/// Returns the name of the table if this line is the head of a table.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;
@@ -168,7 +169,7 @@ fn table_of(line: &str) -> Option<&str> {
     (!name.contains(['"', '\'', '=', '[', ',', '{'])).then_some(name)
 }
 
-/// The first part of a path of keys.
+/// Returns the first part of a path of keys.
 fn root_of(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or_default().trim()
 }

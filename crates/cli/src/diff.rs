@@ -170,13 +170,13 @@ impl PolicySource {
         Ok(Self { path, revision: Some(WrittenTree { name: revision.to_owned(), folder }) })
     }
 
-    /// The text, with the name of the temporary folder replaced by the revision.
+    /// Returns the text, with the name of the temporary folder replaced by the revision.
     pub(crate) fn named(&self, text: &str) -> String {
         let Some(WrittenTree { name, folder }) = &self.revision else { return text.to_owned() };
         text.replace(&format!("{}/", folder.path().join("tree").display()), &format!("{name}:"))
     }
 
-    /// The failure for the errors of reading this policy.
+    /// Returns the failure for the errors of reading this policy.
     pub(crate) fn failure(&self, errors: Vec<PolicyError>) -> CommandError {
         match CommandError::from(errors) {
             CommandError::Policy(findings, code) => CommandError::Policy(self.named(&findings), code),
@@ -185,7 +185,7 @@ impl PolicySource {
     }
 }
 
-/// The output of Git, without its last newline.
+/// Returns the output of Git, without its last newline.
 fn git(args: &[&str], index: Option<&Path>, revision: &str) -> Result<String, CommandError> {
     let mut command = Command::new("git");
     command.args(args).envs(index.map(|index| ("GIT_INDEX_FILE", index)));

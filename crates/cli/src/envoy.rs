@@ -112,7 +112,7 @@ fn render(template: &str, values: &minijinja::Value) -> Result<String, minijinja
     environment.get_template(template)?.render(values)
 }
 
-/// The module's `filter_config`.
+/// Returns the module's `filter_config`.
 fn filter_config(args: &Args) -> Result<String, CommandError> {
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
@@ -126,7 +126,7 @@ fn filter_config(args: &Args) -> Result<String, CommandError> {
 /// header and body.
 const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
 
-/// A CEL expression that chooses a text by the response's status; the texts come from the catalogue.
+/// Returns a CEL expression that chooses a text by the response's status; the texts come from the catalogue.
 fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
     let text_for = |status: u16| {
         StatusCode::from_u16(status).map(|status| text(&ErrorCode::of_status(status))).unwrap_or_default()
@@ -150,8 +150,8 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
     }
 }
 
-/// A string literal of CEL. Envoy takes a parenthesis and a percent sign as the end of the expression; no text here has
-/// these.
+/// Returns a string literal of CEL. Envoy takes a parenthesis and a percent sign as the end of the expression; no text
+/// here has these.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -188,7 +188,7 @@ struct Cluster {
     /// The name that the service's certificate must have.
     host: String,
     san_type: &'static str,
-    /// Whether the name is sent in the handshake, which no IP address is.
+    /// True if the name is sent in the handshake, which no IP address is.
     sni: bool,
 }
 
@@ -287,7 +287,7 @@ impl Address {
     }
 }
 
-/// A string of YAML, written as a JSON string, which YAML accepts.
+/// Returns a string of YAML, written as a JSON string, which YAML accepts.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -122,7 +122,7 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
     Response::from_parts(reply, Full::from(body))
 }
 
-/// The error type of RFC 9209 for the status that a gateway returned instead of its service.
+/// Returns the error type of RFC 9209 for the status that a gateway returned instead of its service.
 fn kind_of(status: StatusCode) -> ProxyError {
     match status {
         StatusCode::GATEWAY_TIMEOUT => ProxyError::HttpResponseTimeout,
@@ -152,7 +152,7 @@ struct HandedOver {
 }
 
 impl HandedOver {
-    /// Parses the request of the other gateway; `None` for a health check.
+    /// Parses the request of the other gateway. Returns `None` for a health check.
     fn parse(mut head: Parts) -> Option<Self> {
         let code = text(&head.headers, "x-code");
         if code.is_none() && head.uri.path() == "/healthz" {
@@ -172,7 +172,7 @@ impl HandedOver {
     }
 }
 
-/// The client's URI. Without one the path is unknown: only the host decides the scope.
+/// Returns the client's URI. Without one the path is unknown: only the host decides the scope.
 fn original(head: &Parts) -> Uri {
     let by_header = text(&head.headers, "x-original-uri").map(str::to_owned);
     let by_query = || {
@@ -183,7 +183,7 @@ fn original(head: &Parts) -> Uri {
     uri.filter(|uri| uri.path().starts_with('/')).unwrap_or_else(|| Uri::from(PathAndQuery::from_static("/")))
 }
 
-/// The status in a path such as `/502` or `/502.html`.
+/// Returns the status in a path such as `/502` or `/502.html`.
 fn status_of_path(path: &str) -> Option<StatusCode> {
     let name = path.strip_prefix('/')?;
     error_status(name.split_once('.').map_or(name, |(status, _)| status))

@@ -29,7 +29,7 @@ pub(crate) const UNUSABLE: u8 = 2;
 /// A service or a gateway cannot be reached.
 pub(crate) const UNREACHABLE: u8 = 3;
 
-/// The table of exit codes in one line, for `--help`.
+/// Returns the table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
     let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
     format!("Exit codes: {}, 128 + signal a second signal ended a server.", codes.join(", "))
@@ -64,7 +64,7 @@ impl CommandError {
         }
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => FOUND,
@@ -75,7 +75,7 @@ impl CommandError {
         }
     }
 
-    /// The reason, if it is not reported yet.
+    /// Returns the reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) | Self::Policy(why, _) => why,
@@ -83,13 +83,13 @@ impl CommandError {
         }
     }
 
-    /// The failure of a command that could not read its policy.
+    /// Returns the failure of a command that could not read its policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         Self::Policy(Finding::of_error(error).render(), if unreadable { UNUSABLE } else { FOUND })
     }
 
-    /// All errors of a policy, as `check` finds them, in place of the first.
+    /// Returns all errors of a policy, as `check` finds them, in place of the first.
     pub(crate) fn of_policy<T>(first: &PolicyError, checked: Result<T, Vec<PolicyError>>) -> Self {
         match checked {
             Err(all) => Self::from(all),
@@ -105,7 +105,7 @@ impl From<GatewayError> for CommandError {
     }
 }
 
-/// The text of a gateway's error, with its advice on a separate line.
+/// Returns the text of a gateway's error, with its advice on a separate line.
 pub(crate) fn with_help(error: &GatewayError) -> String {
     let help = error.advice().map(|advice| format!("\n = help: {advice}"));
     error.problem().to_owned() + &help.unwrap_or_default()

@@ -106,12 +106,12 @@ fn described(error: &Value) -> String {
     format!("{line}\n  {}", parts.join("; "))
 }
 
-/// A text of the error that may be shown.
+/// Returns a text of the error that may be shown.
 fn text(error: &Value, name: &str) -> Option<String> {
     error[name].as_str().filter(|text| !text.is_empty()).map(|text| cut(&one_line(text), 300))
 }
 
-/// The HTTP status, the gRPC status and the code under the names that begin with this.
+/// Returns the HTTP status, the gRPC status and the code under the names that begin with this.
 fn answer(error: &Value, prefix: &str) -> Option<String> {
     let field = |name: &str| format!("{prefix}{name}");
     let status = error[field("status")].as_u64()?.to_string();
@@ -120,7 +120,7 @@ fn answer(error: &Value, prefix: &str) -> Option<String> {
     Some(status + &grpc + &code)
 }
 
-/// What the client got, how that ended, and when.
+/// Returns what the client got, how that ended, and when.
 fn heading(error: &Value) -> String {
     let sent = answer(error, "").unwrap_or("no response".to_owned());
     let how = match error["outcome"].as_str() {
@@ -164,7 +164,7 @@ fn who_failed(error: &Value) -> Option<String> {
     })
 }
 
-/// What a stricter mode would have sent; what guards would have refused is stated by their codes.
+/// Returns what a stricter mode would have sent; what guards would have refused is stated by their codes.
 fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
@@ -174,7 +174,7 @@ fn would_be(error: &Value) -> Option<String> {
 
 const OBSERVED: &str = "a guard that only observes would have refused it";
 
-/// A record that is no longer stored whole.
+/// Returns a record that is no longer stored whole.
 fn remembered(known: &Value) -> String {
     let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
         (Some("client_left"), ..) => "no error".to_owned(),

@@ -62,8 +62,8 @@ pub(crate) fn with_variables(command: Command) -> Command {
     command.mut_subcommand(GATEWAY, |command| command.mut_args(with_variable))
 }
 
-/// The environment variables that look like flags but belong to none: a misspelt variable would otherwise silently have
-/// no effect.
+/// Returns the environment variables that look like flags but belong to none: a misspelt variable would otherwise
+/// silently have no effect.
 pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     let gateway = command.find_subcommand(GATEWAY);
     let read: Vec<_> = gateway.into_iter().flat_map(Command::get_arguments).filter_map(variable).collect();
@@ -75,13 +75,13 @@ pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     set.filter(is_unread).collect()
 }
 
-/// The variable of a flag: `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` for `--upstream-timeout`.
+/// Returns the variable of a flag: `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` for `--upstream-timeout`.
 fn variable(arg: &Arg) -> Option<String> {
     let long = arg.get_long().filter(|long| *long != "help" && *long != "color")?;
     Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
 }
 
-/// The command and the words to parse: with `--help-all`, no flag is hidden.
+/// Returns the command and the words to parse: with `--help-all`, no flag is hidden.
 pub(crate) fn with_help_all(command: Command, mut words: Vec<OsString>) -> (Command, Vec<OsString>) {
     let Some(word) = words.iter_mut().find(|word| *word == HELP_ALL) else { return (command, words) };
     *word = "--help".into();

@@ -105,7 +105,7 @@ fn word(state: &Value) -> &'static str {
     if state["kill_switch"] == true { "on" } else { "off" }
 }
 
-/// The state that a gateway reports for its switch.
+/// Returns the state that a gateway reports for its switch.
 fn described(state: &Value) -> String {
     let text = |name: &str, around: [&str; 2]| {
         let text = state[name].as_str().map(|text| cut(&one_line(text), 300));

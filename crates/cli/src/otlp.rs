@@ -125,12 +125,12 @@ impl Drop for Exporters {
     }
 }
 
-/// A variable that is not empty.
+/// Returns a variable that is not empty.
 fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// The collector to which OpenTelemetry's variables have this signal exported by OTLP, without credentials.
+/// Returns the collector to which OpenTelemetry's variables have this signal exported by OTLP, without credentials.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
@@ -306,7 +306,7 @@ impl RequestSpan for Started {
     }
 }
 
-/// The context of a client's span, whose `traceparent` is valid.
+/// Returns the context of a client's span, whose `traceparent` is valid.
 fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     let parent = headers.get("traceparent")?.to_str().ok()?;
     let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
@@ -317,7 +317,7 @@ fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     Some(SpanContext::new(trace, span, flags, true, state))
 }
 
-/// The path of the route's pattern, which may begin with a method.
+/// Returns the path of the route's pattern, which may begin with a method.
 fn route(record: &ClosedRecord) -> Option<&str> {
     record.route().map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
 }
@@ -354,7 +354,7 @@ fn attributes(request: &AccessEntry, record: &ClosedRecord, upstream: Option<&st
     attributes.into_iter().flatten().collect()
 }
 
-/// The code; without one, a server error's status, or why the response has no end.
+/// Returns the code; without one, a server error's status, or why the response has no end.
 fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
     let outcome = record.outcome();
     let by_status = || match outcome {
@@ -371,13 +371,13 @@ fn host_and_port(host: &str) -> (Option<&str>, Option<u64>) {
     port.map_or((Some(host), None), |(address, port)| (Some(address), Some(port)))
 }
 
-/// The beginning of a client's text: spans that wait to be sent have a largest size.
+/// Returns the beginning of a client's text: spans that wait to be sent have a largest size.
 fn bounded(text: &str) -> &str {
     let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
 }
 
-/// Whether the semantic conventions let this method stand in a span.
+/// Returns true if the semantic conventions let this method stand in a span.
 fn is_known(method: &str) -> bool {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "QUERY"];
     known.contains(&method)

@@ -31,7 +31,8 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     open(path, OpenOptions::new().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
 }
 
-/// The error for an output that cannot be opened. The system has one number for a pipe without a reader and a socket.
+/// Returns the error for an output that cannot be opened. The system has one number for a pipe without a reader and a
+/// socket.
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) {
         return error;

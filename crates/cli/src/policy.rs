@@ -32,7 +32,7 @@ pub(crate) struct SourceLocation {
 }
 
 impl LoadedPolicy {
-    /// The variables that the environment does not have, and their places in the file.
+    /// Returns the variables that the environment does not have, and their places in the file.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<SourceLocation>)> {
         self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| display_name(file, name))))
     }
@@ -83,7 +83,7 @@ pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<Policy
     read_by(FilterPolicy::loader().key_sets(|url| Ok(RemoteKeys::never_fetched(url))), |loader| loader.check(path))
 }
 
-/// A loader for a program that checks no credentials: secrets and verifiers may be missing.
+/// Returns a loader for a program that checks no credentials: secrets and verifiers may be missing.
 pub(crate) fn loader_without_credentials() -> PolicyLoader {
     let variable =
         |name: &str| std::env::var(name).ok().or_else(|| is_variable_name(name).then(|| SOME_SECRET.to_owned()));

@@ -53,7 +53,7 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// A response to a request of this method.
+/// Returns a response to a request of this method.
 fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<Bytes>, CommandError> {
     let (mut rest, mut line) = (text, 1);
     loop {
@@ -89,7 +89,7 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     Ok(request)
 }
 
-/// The bytes of a recording, without a byte order mark.
+/// Returns the bytes of a recording, without a byte order mark.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut text = stdin::read(path, MOST_MIB).map_err(|error| {
         CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
@@ -159,8 +159,8 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The status, the version, and whether curl writes more heads behind this one: an interim response, a redirection that it
-/// followed, a proxy's answer.
+/// Returns the status, the version, and whether curl writes more heads behind this one: an interim response, a
+/// redirection that it followed, a proxy's answer.
 fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
@@ -192,7 +192,7 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
     }
 }
 
-/// The target without its query, which may contain a key (L3).
+/// Returns the target without its query, which may contain a key (L3).
 fn without_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
@@ -207,7 +207,8 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-/// The body without its chunk lines, if it still has them. Also removes the headers of codings that were undone.
+/// Returns the body without its chunk lines, if it still has them. Also removes the headers of codings that were
+/// undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
@@ -229,7 +230,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     }
 }
 
-/// The data of a chunked body; `None` if it is not chunked to its end.
+/// Returns the data of a chunked body, or `None` if it is not chunked to its end.
 fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {

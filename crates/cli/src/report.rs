@@ -44,7 +44,7 @@ impl OutputFormat {
     }
 }
 
-/// A JSON object in the layout that all commands print.
+/// Returns a JSON object in the layout that all commands print.
 pub(crate) fn json_text(object: &Value) -> String {
     json_escaped(&format!("{object:#}\n"))
 }
@@ -83,7 +83,7 @@ impl Report {
         self.counts[kind as usize]
     }
 
-    /// All findings at once, with their counts, in this object.
+    /// Returns all findings at once, with their counts, in this object.
     pub(crate) fn into_json(self, mut object: Value) -> String {
         for kind in [Kind::Error, Kind::Warning, Kind::Note] {
             object[format!("{}s", kind.as_str())] = self.count(kind).into();
@@ -93,7 +93,7 @@ impl Report {
     }
 }
 
-/// A finding as a JSON object. Lines and columns count from 1, columns in characters.
+/// Returns a finding as a JSON object. Lines and columns count from 1, columns in characters.
 fn object(finding: &Finding<'_>) -> Value {
     let columns = finding.columns();
     json!({
@@ -138,7 +138,7 @@ fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The text of an error, followed by those of its causes.
+/// Returns the text of an error, followed by those of its causes.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -41,12 +41,12 @@ pub(crate) fn keep_policy<'a>(mut names: impl Iterator<Item = &'a Path>) -> Resu
     Ok(())
 }
 
-/// The policy's text that [`keep_policy`] read, if this is its name.
+/// Returns the policy's text that [`keep_policy`] read, if this is its name.
 pub(crate) fn policy(name: &Path) -> Option<&'static str> {
     POLICY.get().filter(|_| name == Path::new(NAME)).map(String::as_str)
 }
 
-/// The text of a policy's file, for reports.
+/// Returns the text of a policy's file, for reports.
 pub(crate) fn text_of(name: &str) -> Option<String> {
     let of_file = || String::from_utf8(read_regular(Path::new(name), POLICY_MIB * 1024 * 1024).ok()?).ok();
     policy(Path::new(name)).map(str::to_owned).or_else(of_file)

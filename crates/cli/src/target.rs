@@ -54,7 +54,7 @@ impl Target {
         Ok(Self { authority, tls })
     }
 
-    /// The scheme and the authority.
+    /// Returns the scheme and the authority.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.authority)
     }
@@ -76,13 +76,13 @@ fn connector(ca: Option<&Path>, flag: &str) -> Result<TlsConnector, CommandError
     Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots(ca, flag)?).with_no_client_auth())))
 }
 
-/// The host of an authority, without the brackets of an IPv6 address.
+/// Returns the host of an authority, without the brackets of an IPv6 address.
 fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
 }
 
-/// The trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the flag that
-/// names the file.
+/// Returns the trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the
+/// flag that names the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

@@ -2,8 +2,8 @@
 
 use error_envelope_core::message::is_unprintable;
 
-/// The same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires only those
-/// below U+0020.
+/// Returns the same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires
+/// only those below U+0020.
 pub(crate) fn json_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -15,7 +15,8 @@ pub(crate) fn json_escaped(json: &str) -> String {
     out
 }
 
-/// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
+/// Returns the text without characters that move a cursor, change colours or reorder a line: each is written as its
+/// number.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -28,7 +29,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// The text on one line.
+/// Returns the text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -24,13 +24,13 @@ use crate::recorded::Recorded;
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The body that the client gets; `None` if it is the service's body, unchanged.
+    /// The body that the client gets, or `None` if it is the service's body, unchanged.
     pub(crate) body: Option<Bytes>,
-    /// What would be recorded; `None` if nothing failed.
+    /// What would be recorded, or `None` if nothing failed.
     pub(crate) record: Option<RequestRecord>,
-    /// The explanation of the response; `None` if it was not requested.
+    /// The explanation of the response, or `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// Whether the layer could not read the body: too long, or in an unknown coding (R4, R5).
+    /// True if the layer could not read the body: too long, or in an unknown coding (R4, R5).
     pub(crate) unread: bool,
     /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
@@ -38,7 +38,7 @@ pub(crate) struct TrialResult {
 
 /// A policy to try recorded responses under.
 pub(crate) struct Trial {
-    /// The policy's file, with the line of each rule; `None` for the defaults.
+    /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
     /// The same policy once for each mode, set on every route: the guards need the mode first, before any result
@@ -65,7 +65,7 @@ impl Trial {
         Ok(Self { file, config, modes })
     }
 
-    /// The settings for a recorded request; `None` if no route of the file can match it.
+    /// Returns the settings for a recorded request, or `None` if no route of the file can match it.
     pub(crate) fn effective(&self, recorded: &Recorded) -> Option<Effective> {
         let (method, path) = (recorded.request.method().as_str(), recorded.request.uri().path());
         let host = recorded.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
@@ -73,7 +73,7 @@ impl Trial {
         self.file.as_ref()?.effective(method, &url).ok()
     }
 
-    /// The dialects that a route can have.
+    /// Returns the dialects that a route can have.
     pub(crate) fn dialects(&self) -> impl Iterator<Item = Dialect> {
         self.config.policy().dialects()
     }
@@ -168,23 +168,23 @@ impl TrialResult {
         Self::from_head(head, Some(body), Some(answered.record))
     }
 
-    /// Whether the client gets the service's response, ignoring the id.
+    /// Returns true if the client gets the service's response, ignoring the id.
     pub(crate) fn passes(&self) -> bool {
         self.body.is_none()
     }
 
-    /// The body that the client gets.
+    /// Returns the body that the client gets.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Bytes {
         self.body.clone().unwrap_or_else(|| recorded.response.body().clone())
     }
 }
 
-/// The request id of every trial.
+/// Returns the request id of every trial.
 pub(crate) fn example_id() -> RequestId {
     RequestId::from_parts(1_767_225_600_000, 0)
 }
 
-/// The first day of 2026: the time of every trial.
+/// Returns the first day of 2026: the time of every trial.
 fn example_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600)
 }

@@ -37,7 +37,7 @@ pub(crate) fn log(level: Level, message: &[u8]) {
     unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::new(message)) };
 }
 
-/// Whether Envoy's log has this level enabled.
+/// Returns true if Envoy's log has this level enabled.
 pub(crate) fn logs(level: Level) -> bool {
     // SAFETY: the callback only reads an atomic.
     unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }

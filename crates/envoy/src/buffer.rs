@@ -26,7 +26,7 @@ impl Buffer {
     /// No bytes.
     pub const NONE: Self = Self { ptr: ptr::null(), length: 0 };
 
-    /// A view of these bytes.
+    /// Creates a view of these bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self { ptr: bytes.as_ptr(), length: bytes.len() }
@@ -34,7 +34,7 @@ impl Buffer {
 }
 
 impl Line {
-    /// A name and a value.
+    /// Creates a name and a value.
     #[must_use]
     pub fn from_name(name: &[u8], value: &[u8]) -> Self {
         Self { key: Buffer::new(name), value: Buffer::new(value) }

@@ -22,7 +22,7 @@ pub(crate) struct FilterModule {
     in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
     pub(crate) counters: Arc<Counters>,
-    /// Whether each error is written to dynamic metadata.
+    /// True if each error is written to dynamic metadata.
     pub(crate) metadata: bool,
 }
 
@@ -44,7 +44,7 @@ impl FilterModule {
         }
     }
 
-    /// The config for a stream that begins now (M3).
+    /// Returns the config for a stream that begins now (M3).
     pub(crate) fn config(&self) -> Arc<SessionConfig> {
         self.in_force.config()
     }

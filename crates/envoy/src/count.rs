@@ -42,12 +42,12 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// The counters of a configuration.
 pub(crate) struct Counters {
-    /// In the order of [`COUNTERS`]; `None` for one that Envoy refused.
+    /// In the order of [`COUNTERS`], or `None` for one that Envoy refused.
     numbers: [Option<usize>; COUNTERS.len()],
     /// `None` once the configuration has ended: after that Envoy's main thread may have ended, too.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
-    /// Whether Envoy's main thread is already scheduled to record the counts.
+    /// True if Envoy's main thread is already scheduled to record the counts.
     waits: AtomicBool,
 }
 
@@ -76,7 +76,7 @@ impl Counters {
         counters
     }
 
-    /// The counters of the newest configuration.
+    /// Returns the counters of the newest configuration.
     pub(crate) fn newest() -> Option<Arc<Self>> {
         locked(&LIVE).iter().rev().find_map(Weak::upgrade)
     }

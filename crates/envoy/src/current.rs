@@ -38,7 +38,7 @@ thread_local! {
     static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
 }
 
-/// The counters of the stream whose hook runs on this thread.
+/// Returns the counters of the stream whose hook runs on this thread.
 pub(crate) fn counters() -> Option<Arc<Counters>> {
     let slot = CURRENT.get();
     // SAFETY: the pointer is null, or `in_hook` keeps the slot alive until it has restored the previous pointer.

@@ -48,7 +48,7 @@ fn put<'v>(
     values.for_each(|value| stream.add(target, name, value.as_bytes()));
 }
 
-/// The lines of a head that is sent.
+/// Returns the lines of a head that is sent.
 pub(crate) fn lines_of(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
 }

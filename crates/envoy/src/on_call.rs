@@ -40,7 +40,7 @@ struct AdminAddress {
     admin: Admin,
     /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
-    /// Whether the address should be served; its thread waits for this.
+    /// True if the address should be served; its thread waits for this.
     wanted: watch::Sender<bool>,
 }
 

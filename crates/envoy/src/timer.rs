@@ -69,7 +69,7 @@ pub(crate) fn start() -> io::Result<()> {
 }
 
 impl Timer {
-    /// After `wait`, Envoy calls the stream's hook with this event. `None` if Envoy provides no scheduler.
+    /// After `wait`, Envoy calls the stream's hook with this event. Returns `None` if Envoy provides no scheduler.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
         let event = TimerEvent::Event(stream.scheduler()?, event);
         let waits = waits_of_thread();
@@ -83,7 +83,7 @@ pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
     CLOCK.add(&waits_of_thread(), TimerEvent::Call(Box::new(call)), wait);
 }
 
-/// The waits of this thread. A thread that is ending has already released its waits, and gets a new set.
+/// Returns the waits of this thread. A thread that is ending has already released its waits, and gets a new set.
 fn waits_of_thread() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
@@ -166,7 +166,7 @@ impl Waits {
         }
     }
 
-    /// Whether the thread of these waits has ended, and all its waits, too.
+    /// Returns true if the thread of these waits has ended, and all its waits, too.
     fn is_over(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) == 1 && locked(&self.0).waits.is_empty()
     }

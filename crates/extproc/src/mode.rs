@@ -13,7 +13,7 @@ pub type ModeFields = [(&'static str, &'static str); 6];
 /// How much of the messages after this one Envoy sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
-    /// Whether the request's body comes in pieces.
+    /// True if the request's body comes in pieces.
     pub(crate) counts_request: bool,
     pub(crate) response: ResponseMode,
 }
@@ -35,7 +35,7 @@ impl ResponseMode {
     const ALL: [Self; 4] = [Self::Head, Self::Buffered, Self::Streamed, Self::Trailers];
 }
 
-/// Every mode that the processor can request, for `allowed_override_modes`.
+/// Returns every mode that the processor can request, for `allowed_override_modes`.
 pub fn override_modes() -> impl Iterator<Item = ModeFields> {
     let pairs = [false, true].into_iter().flat_map(|counts| ResponseMode::ALL.map(|response| (counts, response)));
     pairs.map(|(counts_request, response)| fields(&Mode { counts_request, response }.message()))

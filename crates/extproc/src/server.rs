@@ -64,7 +64,7 @@ enum Stage {
 }
 
 impl Processor {
-    /// A processor with this policy, on a socket that listens.
+    /// Returns a processor with this policy, on a socket that listens.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Processor {
         Self { admin: Some((admin, listener)), ..self }
     }
 
-    /// The address that it listens on. If the port was 0, this has the chosen one.
+    /// Returns the address that it listens on. If the port was 0, this has the chosen one.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
@@ -162,7 +162,7 @@ impl Worker {
         (0..self.limits.workers).try_for_each(|_| self.clone().spawn(listener.try_clone()?))
     }
 
-    /// A worker on a thread of its own. A connection stays on its thread.
+    /// Returns a worker on a thread of its own. A connection stays on its thread.
     fn spawn(self, listener: Socket) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let run = move || {

@@ -79,7 +79,7 @@ impl From<&Error> for Fault {
     }
 }
 
-/// Returns the fault that something in the error has; `None` if nothing has one.
+/// Returns the fault that something in the error has, or `None` if nothing has one.
 fn decided(error: &Error) -> Option<Fault> {
     let own = error.downcast_ref::<Fault>().cloned();
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);

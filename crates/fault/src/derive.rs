@@ -181,7 +181,7 @@ pub mod private {
     pub struct Detail {
         /// Its name in the details.
         pub name: &'static str,
-        /// Return the schema of its type, for utoipa and for schemars; `None` if there is none.
+        /// Return the schema of its type, for utoipa and for schemars, or `None` if there is none.
         pub schemas: [fn() -> Option<Value>; 2],
     }
 

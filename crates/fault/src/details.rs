@@ -46,7 +46,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// Returns the details of a foreign error without the stack traces in their texts (R3); `None` if nothing is left.
+/// Returns the details of a foreign error without the stack traces in their texts (R3), or `None` if nothing is left.
 pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let tree = Tree::parse(&details);
     let Some(root) = tree.root() else { return Some(details) };

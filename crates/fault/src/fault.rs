@@ -239,7 +239,7 @@ impl Fault {
         self
     }
 
-    /// Returns the message as one line; `None` if it is blank (E2).
+    /// Returns the message as one line, or `None` if it is blank (E2).
     fn message_line(&self) -> Option<Cow<'_, str>> {
         match self.0.message.as_deref() {
             Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
@@ -270,7 +270,7 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the place for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
+    /// Returns the place for its prepared reply in one of `forms` forms, or `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)

@@ -73,15 +73,15 @@ impl Identity {
         &self.0.scheme
     }
 
-    /// Returns the id of the key, the subject of the token, or the id from the verifier. `None` for a token without a
-    /// subject. An id is unique within its scheme.
+    /// Returns the id of the key, the subject of the token, or the id from the verifier. Returns `None` for a token
+    /// without a subject. An id is unique within its scheme.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// Returns the value that the verifier attached with [`Verified::with`]. `None` if it attached none, or if the
-    /// value has another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if it attached none, or if
+    /// the value has another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -121,7 +121,8 @@ impl Identity {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// Returns all claims of the caller's token, as a JSON object. `None` if the caller was not identified by a token.
+    /// Returns all claims of the caller's token, as a JSON object. Returns `None` if the caller was not identified by a
+    /// token.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {

@@ -123,7 +123,7 @@ pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
-/// Returns the position behind the quoted string with which a JSON text or a header's value begins; `None` if the
+/// Returns the position behind the quoted string with which a JSON text or a header's value begins, or `None` if the
 /// string is not closed.
 #[inline]
 pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
@@ -137,8 +137,8 @@ pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the position behind the JSON value with which a text begins; `None` if the value may go on behind the text:
-/// a bracket or a quote is still open, or nothing follows a number or a word.
+/// Returns the position behind the JSON value with which a text begins, or `None` if the value may go on behind the
+/// text: a bracket or a quote is still open, or nothing follows a number or a word.
 pub fn end_of_value(text: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let (mut at, mut depth) = (0, 0_usize);
@@ -185,7 +185,7 @@ pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
-/// Returns the text of a JSON string; `None` if an escape in it is not valid Unicode.
+/// Returns the text of a JSON string, or `None` if an escape in it is not valid Unicode.
 #[inline]
 pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     exact_text(raw.get())

@@ -13,7 +13,7 @@ pub use bytes::{has_any, has_byte, has_escape};
 /// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;
 
-/// `text` as one printable line of at most [`MAX_BYTES`]; `None` if nothing of it is left.
+/// `text` as one printable line of at most [`MAX_BYTES`], or `None` if nothing of it is left.
 ///
 /// Line breaks and tabs become one space. Control characters, bidirectional overrides and other invisible format
 /// characters are removed. An overlong text is cut between two characters, and then ends with `…`. A cleaned text does
@@ -30,7 +30,8 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// Returns the text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
+/// Returns the text of an inner 4xx whose code was not recognised (R3). Returns `None` if it is a page, JSON or a stack
+/// trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     match text {
         _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
@@ -45,7 +46,7 @@ pub fn has_trace(text: &str) -> bool {
 }
 
 /// Returns the text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it.
-/// `None` if nothing is left, if it still has a tag, or if it is JSON itself.
+/// Returns `None` if nothing is left, if it still has a tag, or if it is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
@@ -90,7 +91,7 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// Returns the text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // Checked after cleaning, so that invisible characters cannot hide it.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())

@@ -56,7 +56,7 @@ impl Place {
         place
     }
 
-    /// Returns the field that the name of a parameter means, without the part of the request; `None` if it does not
+    /// Returns the field that the name of a parameter means, without the part of the request, or `None` if it does not
     /// name a field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {

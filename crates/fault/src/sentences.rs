@@ -45,7 +45,7 @@ pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// Returns the sentences in a text, each with the field that it names; `None` if one of them names no field.
+/// Returns the sentences in a text, each with the field that it names, or `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)

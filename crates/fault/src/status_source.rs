@@ -7,7 +7,7 @@ use std::fmt;
 use http::Extensions;
 
 /// Returns the error of which a handler made the tonic status that is in the extensions of its response: the status
-/// itself is in the response already. `None` without the feature `tonic`.
+/// itself is in the response already. Returns `None` without the feature `tonic`.
 #[must_use]
 pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "tonic")]

@@ -32,7 +32,7 @@ pub enum SocketPurpose {
 }
 
 impl SocketPurpose {
-    /// Its name in systemd's `FileDescriptorName=`.
+    /// Returns its name in systemd's `FileDescriptorName=`.
     const fn name(self) -> &'static str {
         match self {
             Self::Clients => "clients",

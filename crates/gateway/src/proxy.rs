@@ -224,7 +224,7 @@ impl Reachability {
     }
 }
 
-/// Returns why no connection was opened; `None` if one was.
+/// Returns why no connection was opened, or `None` if one was.
 fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
     let failure = cause::find::<ProxyFailure>(error)?;
     let is_unreachable = matches!(

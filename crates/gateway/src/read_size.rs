@@ -66,7 +66,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Takes this many bytes; `None` if other connections use up the memory.
+    /// Takes this many bytes. Returns `None` if other connections use up the memory.
     pub(crate) fn take(bytes: usize) -> Option<Self> {
         Self::within(bytes, &LEFT)
     }

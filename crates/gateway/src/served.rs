@@ -161,8 +161,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(5);
     const MIB: usize = 1 << 20;
 
-    /// A client's stream with so much room on the way, and what makes its gateway stop. The service answers with the
-    /// sum of the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
+    /// Returns a client's stream with so much room on the way, and what makes its gateway stop. The service answers
+    /// with the sum of the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
         let state = ConnectionState::new(Clients::new());

@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// The last panic of this thread: its text and its place. `None` unless places are logged.
+    /// The last panic of this thread: its text and its place. It is `None` unless places are logged.
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
@@ -54,8 +54,8 @@ fn note_place(panic: &PanicHookInfo<'_>) {
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
 }
 
-/// The place of the panic with this text, if it was the last panic of this thread. The hook is not called for a panic
-/// that is resumed.
+/// Returns the place of the panic with this text, if it was the last panic of this thread. The hook is not called for a
+/// panic that is resumed.
 fn place_of(text: &str) -> Option<String> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
     (*last.0 == *text).then_some(last.1)
@@ -70,7 +70,7 @@ impl<T> DropGuarded<T> {
         Self(Some(value))
     }
 
-    /// The value; `None` only while it is being dropped.
+    /// Returns the value; `None` only while it is being dropped.
     #[must_use]
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref()

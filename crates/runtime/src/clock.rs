@@ -47,7 +47,8 @@ impl RandomBytes {
     }
 }
 
-/// The time of the system's clock, for [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
+/// Returns the time of the system's clock, for
+/// [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
 #[allow(clippy::disallowed_methods, reason = "an id carries the time it was made, and keys have an end")]
 #[inline]
 #[must_use]

@@ -24,11 +24,11 @@ pub enum FilterPolicy {
 pub struct FilterConfig {
     /// Where the policy is.
     pub policy: FilterPolicy,
-    /// The admin address; `None` unless the configuration names one.
+    /// The admin address, or `None` unless the configuration names one.
     pub admin: Option<SocketAddr>,
     /// The file of the token that changes on the admin address need.
     pub admin_token_file: Option<String>,
-    /// Whether each error is written to Envoy's dynamic metadata, for access logs.
+    /// True if each error is written to Envoy's dynamic metadata, for access logs.
     pub metadata: bool,
 }
 
@@ -157,7 +157,7 @@ impl FilterPolicy {
     /// The name of an inline policy text in errors.
     pub const INLINE: &str = "filter_config";
 
-    /// A loader for policies inside Envoy, where no verifier in Rust is available.
+    /// Returns a loader for policies inside Envoy, where no verifier in Rust is available.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

@@ -27,7 +27,7 @@ const MOST_LOOKS: usize = 16;
 pub struct WatchedFolders {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    /// Whether a new folder was added.
+    /// True if a new folder was added.
     grew: bool,
 }
 
@@ -114,8 +114,8 @@ impl Changes {
     }
 }
 
-/// The folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the folders
-/// of symbolic links on the way and of their targets, and the folder of the final file.
+/// Returns the folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the
+/// folders of symbolic links on the way and of their targets, and the folder of the final file.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
@@ -123,7 +123,7 @@ pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
 }
 
-/// The folder, or its nearest existing ancestor, in which a new folder becomes visible.
+/// Returns the folder, or its nearest existing ancestor, in which a new folder becomes visible.
 pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
     let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     folder.ancestors().map(named).find(|folder| folder.is_dir())

@@ -64,12 +64,12 @@ impl PolicyHolder for PolicyHandle {
 }
 
 impl PolicyHandle {
-    /// A policy that is never reloaded.
+    /// Creates a policy that is never reloaded.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
         Self { source: Source::fixed(SessionConfig::new(policy, clock::now)), switched: None }
     }
 
-    /// The policy of a file: [`PolicyHandle::with_file`].
+    /// Returns the policy of a file: [`PolicyHandle::with_file`].
     ///
     /// # Errors
     ///
@@ -79,15 +79,15 @@ impl PolicyHandle {
         Self::fixed(Arc::default()).with_file(path, loader)
     }
 
-    /// A handle with another policy, which is never reloaded.
+    /// Creates a handle with another policy, which is never reloaded.
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
         let config = self.source.config().with_policy(policy);
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// A handle with the policy of a file. A separate thread reloads it whenever one of the policy's files changes, and
-    /// ends with the last clone. If the new policy is refused, the old one stays active (M2).
+    /// Returns a handle with the policy of a file. A separate thread reloads it whenever one of the policy's files
+    /// changes, and ends with the last clone. If the new policy is refused, the old one stays active (M2).
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// A handle with another config around the policy, also after the policy changes.
+    /// Returns a handle with another config around the policy, also after the policy changes.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
         let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
@@ -123,7 +123,7 @@ impl PolicyHandle {
         Self { switched: Some(Arc::new(Switched::new(switch))), ..self }
     }
 
-    /// The config of a request that begins now.
+    /// Returns the config of a request that begins now.
     #[must_use]
     #[inline]
     pub fn config(&self) -> Arc<SessionConfig> {
@@ -134,13 +134,13 @@ impl PolicyHandle {
         }
     }
 
-    /// The policy of a request that begins now.
+    /// Returns the policy of a request that begins now.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.config().policy().clone()
     }
 
-    /// The active policy: its age, its files, and the last rejection. A kill switch does not change it.
+    /// Returns the active policy: its age, its files, and the last rejection. A kill switch does not change it.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {

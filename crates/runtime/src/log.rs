@@ -184,15 +184,15 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// Whether a subscriber may want the span of a request: [`request_span`] finds out whether it does.
+/// Returns true if a subscriber may want the span of a request: [`request_span`] finds out whether it does.
 #[inline]
 #[must_use]
 pub fn may_want_span() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 
-/// The span of a request (L1): the service's log lines in it carry the id. `None` if no subscriber wants it: even a
-/// disabled span has a cost.
+/// Returns the span of a request (L1): the service's log lines in it carry the id. Returns `None` if no subscriber
+/// wants it: even a disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
@@ -207,8 +207,8 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     })
 }
 
-/// Whether a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span anew for each
-/// value, so this is only on at TRACE.
+/// Returns true if a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span
+/// anew for each value, so this is only on at TRACE.
 #[inline]
 fn records_outcome() -> bool {
     Level::TRACE <= LevelFilter::current() && tracing::enabled!(target: REQUEST, Level::TRACE)
@@ -236,7 +236,7 @@ fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     }
 }
 
-/// Whether this code runs inside the span of a request.
+/// Returns true if this code runs inside the span of a request.
 fn is_inside_span() -> bool {
     // Not `Span::current`, which counts another reference to the span.
     let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
@@ -313,7 +313,7 @@ fn write_line(level: Level, record: &ClosedRecord) {
     }
 }
 
-/// The codes of other refusals, in one text.
+/// Returns the codes of other refusals, in one text.
 fn also(codes: &[ErrorCode]) -> Option<String> {
     let codes: Vec<&str> = codes.iter().map(ErrorCode::as_str).collect();
     (!codes.is_empty()).then(|| codes.join(", "))
@@ -336,8 +336,8 @@ fn message(record: &ClosedRecord) -> &'static str {
     }
 }
 
-/// The part of an error that the line does not have yet. For a [`Fault`] the line already has the code, so its causes
-/// are left; if it has none, its text and the paths of its issues.
+/// Returns the part of an error that the line does not have yet. For a [`Fault`] the line already has the code, so its
+/// causes are left; if it has none, its text and the paths of its issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -357,16 +357,15 @@ fn undeclared_code(notes: &RecordFields) -> Option<String> {
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 
-/// The [texts](cause_texts) on one line.
+/// Returns the [texts](cause_texts) on one line.
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     let mut texts = cause_texts(error);
     // Most errors have no cause.
     if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
 }
 
-/// The texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand beside
-/// them. `Display` is
-/// the user's own, and may panic (F2).
+/// Returns the texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand
+/// beside them. `Display` is the user's own, and may panic (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();

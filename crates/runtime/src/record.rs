@@ -21,7 +21,7 @@ pub struct Watch {
     pub timer: Option<RequestTimer>,
     /// The adapter around the layer.
     pub exchange: Option<Arc<dyn Exchange>>,
-    /// Whether an observer gets the record.
+    /// True if an observer gets the record.
     pub is_observed: bool,
     /// Counts the request's body, if there is one.
     pub received: Option<Received>,
@@ -48,8 +48,8 @@ pub struct OpenRecord {
 }
 
 impl Watch {
-    /// The watch of a request that is measured, observed or may be logged, or whose end an adapter is told of; `None` for any
-    /// other.
+    /// Returns the watch of a request that is measured, observed or may be logged, or whose end an adapter is told of,
+    /// or `None` for any other.
     #[inline]
     pub fn new(
         timer: Option<RequestTimer>,
@@ -93,11 +93,11 @@ pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> In
     }
 }
 
-/// Whether the process has watched a request.
+/// True if the process has watched a request.
 static WATCHES: AtomicBool = AtomicBool::new(false);
 
-/// Whether anyone may want records: a subscriber of the log, a recorder of metrics, an observer, or an adapter around a
-/// layer.
+/// Returns true if anyone may want records: a subscriber of the log, a recorder of metrics, an observer, or an adapter
+/// around a layer.
 #[inline]
 #[must_use]
 pub fn wants_records() -> bool {
@@ -106,7 +106,7 @@ pub fn wants_records() -> bool {
 }
 
 impl OpenRecord {
-    /// The status in the head, if one was decided.
+    /// Returns the status in the head, if one was decided.
     #[must_use]
     pub fn follow(&self) -> &Follow {
         &self.follow
@@ -152,7 +152,7 @@ fn drop_cause(mut record: ClosedRecord) {
     }
 }
 
-/// Whether the process has made a slot: before that, requests are not searched for one.
+/// True if the process has made a slot: before that, requests are not searched for one.
 static MADE: AtomicBool = AtomicBool::new(false);
 
 /// What an adapter around a layer is told about a request.
@@ -171,7 +171,7 @@ pub trait Exchange: Send + Sync + 'static {
 pub struct RequestSlot(Arc<dyn Exchange>);
 
 impl RequestSlot {
-    /// A slot for the request of this exchange.
+    /// Creates a slot for the request of this exchange.
     #[must_use]
     pub fn new(exchange: Arc<dyn Exchange>) -> Self {
         MADE.store(true, Ordering::Relaxed);

@@ -66,7 +66,7 @@ impl PolicyReloader {
         self.active.load_full()
     }
 
-    /// The active policy, and how it became active.
+    /// Returns the active policy, and how it became active.
     pub(crate) fn status(&self) -> PolicyStatus {
         self.state().status.clone()
     }
@@ -130,18 +130,18 @@ fn read(
     (file, watched)
 }
 
-/// The status of a policy that is active from now on.
+/// Returns the status of a policy that is active from now on.
 fn status_of(file: PolicyFile, rejection: Option<PolicyRejection>) -> PolicyStatus {
     let files = file.files().map(Path::to_owned).collect();
     PolicyStatus { since: clock::now(), files, policy: Arc::new(file.into_policy()), rejection }
 }
 
-/// The folders that show a change of the policy.
+/// Returns the folders that show a change of the policy.
 fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
     file.folders().filter_map(folders::nearest_to).chain(file.files().flat_map(folders::of_file)).collect()
 }
 
-/// The folders in which the correction of an error will be visible.
+/// Returns the folders in which the correction of an error will be visible.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
     paths.flat_map(folders::of_file).collect()

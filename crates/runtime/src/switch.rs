@@ -64,7 +64,7 @@ impl SwitchNote {
     /// The largest number of characters of a name or a reason; longer texts are cut.
     pub const MAX_CHARS: usize = 200;
 
-    /// An empty note.
+    /// Creates an empty note.
     pub fn new() -> Self {
         Self::default()
     }
@@ -101,31 +101,31 @@ pub struct SwitchChange {
 }
 
 impl SwitchChange {
-    /// Whether the switch was turned on; else it was turned off.
+    /// Returns true if the switch was turned on; else it was turned off.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.on
     }
 
-    /// The time of the change.
+    /// Returns the time of the change.
     #[must_use]
     pub const fn changed_at(&self) -> SystemTime {
         self.at
     }
 
-    /// The name of the operator, if the note has one. It is not verified.
+    /// Returns the name of the operator, if the note has one. It is not verified.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
         self.note.by.as_deref()
     }
 
-    /// The reason, if the note has one.
+    /// Returns the reason, if the note has one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.note.reason.as_deref()
     }
 
-    /// The address from which the change was requested, if it came over the network.
+    /// Returns the address from which the change was requested, if it came over the network.
     #[must_use]
     pub const fn peer(&self) -> Option<IpAddr> {
         self.note.peer
@@ -133,7 +133,7 @@ impl SwitchChange {
 }
 
 impl KillSwitch {
-    /// A switch that is off.
+    /// Creates a switch that is off.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -149,14 +149,14 @@ impl KillSwitch {
         self.set(false, SwitchNote::new())
     }
 
-    /// Whether every route is in mode `off`.
+    /// Returns true if every route is in mode `off`.
     #[must_use]
     #[inline]
     pub fn is_on(&self) -> bool {
         self.0.on.load(Ordering::Relaxed)
     }
 
-    /// The last change of the switch: its author, time and reason. `None` if it never changed.
+    /// Returns the last change of the switch: its author, time and reason. Returns `None` if it never changed.
     #[must_use]
     #[doc(hidden)]
     pub fn last_change(&self) -> Option<SwitchChange> {

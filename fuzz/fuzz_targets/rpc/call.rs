@@ -67,7 +67,7 @@ impl RpcCall {
         }
     }
 
-    /// The session of such a request.
+    /// Returns the session of such a request.
     pub(crate) fn begin(&self, is_empty: bool) -> (Session, RequestStep) {
         let route = RouteRule::new("/{*all}").mode(self.mode);
         let route = match self.limit {
@@ -96,7 +96,7 @@ impl RpcCall {
         self.mode == Mode::Enforce
     }
 
-    /// Whether guards may answer.
+    /// Returns true if guards may answer.
     pub(crate) fn guards(&self) -> bool {
         !matches!(self.mode, Mode::Off | Mode::Observe)
     }

@@ -74,7 +74,7 @@ pub(crate) fn trailers(payload: &[u8]) {
     grpc(&fields.collect());
 }
 
-/// The messages of a body; `None` where it is none of messages, or ends in one.
+/// Returns the messages of a body; `None` where it is none of messages, or ends in one.
 pub(crate) fn messages(body: &[u8], is_text: bool) -> Option<Vec<(u8, Vec<u8>)>> {
     let decoded = |quantum: &[u8]| BASE64_STANDARD.decode(quantum).ok();
     let body = if is_text { body.chunks(4).map(decoded).collect::<Option<Vec<_>>>()?.concat() } else { body.to_vec() };

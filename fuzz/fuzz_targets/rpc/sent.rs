@@ -77,7 +77,7 @@ impl Sent {
     }
 }
 
-/// The status of a call that has ended with an error.
+/// Returns the status of a call that has ended with an error.
 fn status_of(follow: &Follow) -> Option<u8> {
     follow.record()?.grpc_status()
 }

@@ -27,13 +27,13 @@ pub(crate) struct ErrorRecord {
     pub(crate) place: Place,
     /// The mode that applied.
     pub(crate) mode: Mode,
-    /// Whether the mode is `off` because the kill switch is on.
+    /// True if the mode is `off` because the kill switch is on.
     pub(crate) kill_switch: bool,
     pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// Whether the bodies follow.
+    /// True if the bodies follow.
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
@@ -67,7 +67,7 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// The outcome of each such request; `None` if they have different ones.
+    /// Returns the outcome of each such request, or `None` if they have different ones.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
             Self::ServerError => Some(Outcome::ServerError),
@@ -94,7 +94,7 @@ pub(crate) struct Kind {
     pub(crate) origin: Option<Origin>,
     pub(crate) outcome: Outcome,
     pub(crate) end: End,
-    /// What the client got; `None` if no head left.
+    /// What the client got, or `None` if no head left.
     pub(crate) sent: Option<ShownStatus>,
     /// What it would have got in `enforce`, or without `auth_observe`, if that differs.
     pub(crate) would_be: Option<ShownStatus>,
@@ -105,7 +105,7 @@ pub(crate) struct Kind {
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
-    /// Whether one of these guards would refuse it in mode `own`.
+    /// True if one of these guards would refuse it in mode `own`.
     pub(crate) own_would_refuse: bool,
     /// The mildest mode that would rewrite it.
     pub(crate) rewriting_mode: Option<Mode>,
@@ -163,7 +163,7 @@ impl ErrorRecord {
     }
 }
 
-/// The error and its causes on one line, as in the log, without what looks like a credential.
+/// Returns the error and its causes on one line, as in the log, without what looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     /// The longest text to store, in characters: the whole text is in the log.
@@ -193,7 +193,7 @@ impl RequestLine {
     }
 }
 
-/// The first characters of a text from a client.
+/// Returns the first characters of a text from a client.
 fn bounded(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
@@ -205,7 +205,7 @@ impl ShownStatus {
         Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
     }
 
-    /// The code's text; empty without a code.
+    /// Returns the code's text; empty without a code.
     pub(crate) fn code_of(shown: Option<&Self>) -> &str {
         shown.and_then(|shown| shown.code.as_ref()).map_or("", ErrorCode::as_str)
     }
@@ -239,12 +239,12 @@ impl Kind {
         }
     }
 
-    /// Whether a guard that enforces refused the request.
+    /// Returns true if a guard that enforces refused the request.
     fn is_refused(&self) -> bool {
         self.origin == Some(Origin::Guard) && self.would_be.is_none()
     }
 
-    /// Whether the request passed, although guards that only observe would have refused it.
+    /// Returns true if the request passed, although guards that only observe would have refused it.
     pub(crate) fn passed_unrefused(&self) -> bool {
         !self.would_refuse.is_empty() && !self.is_refused()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Where a request went: its route and its scope. Requests that match no route differ only by scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// The pattern; `None` if no route matched.
+    /// The pattern, or `None` if no route matched.
     pub(crate) route: Option<Arc<str>>,
     /// The scope; `None` outside all of them.
     pub(crate) scope: Option<Arc<str>>,

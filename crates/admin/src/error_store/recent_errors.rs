@@ -54,18 +54,18 @@ impl RecentErrors {
         Some(entry)
     }
 
-    /// The last errors, the newest first.
+    /// Returns the last errors, the newest first.
     pub(crate) fn errors(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.iter().rev()
     }
 
-    /// The last requests whose client left, the newest first.
+    /// Returns the last requests whose client left, the newest first.
     pub(crate) fn left(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.left.iter().rev()
     }
 
-    /// The stored records with this request id, the newest first, at most as many as errors are shown; and the number
-    /// of all of them. Requests may share an id if clients' ids are trusted.
+    /// Returns the stored records with this request id, the newest first, at most as many as errors are shown; and the
+    /// number of all of them. Requests may share an id if clients' ids are trusted.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

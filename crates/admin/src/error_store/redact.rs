@@ -11,13 +11,13 @@ use error_envelope_core::redact::{self, Strictness, TAKEN, end_of_string, is_tel
 /// The most bytes of a body's text on the page.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// A text without credentials, for the page.
+/// Returns a text without credentials, for the page.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     redact::text(text, Strictness::Strict)
 }
 
-/// A body without credentials, for the page; `None` if it is not text. The values in `hidden` are removed too, and each
-/// value that is removed is added to `hidden`.
+/// Returns a body without credentials, for the page, or `None` if it is not text. The values in `hidden` are removed
+/// too, and each value that is removed is added to `hidden`.
 pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
     let text = readable(body, whole)?;
     let text = match content_type {
@@ -27,8 +27,8 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     Some(truncated(text))
 }
 
-/// The text of a body; `None` if it is not UTF-8. An incomplete character at the end is left out. So are NULs: in
-/// UTF-16 every other byte is a NUL, and the rules would find no credential between them.
+/// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is left out. So are
+/// NULs: in UTF-16 every other byte is a NUL, and the rules would find no credential between them.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,
@@ -38,7 +38,7 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
     Some(text.replace('\0', ""))
 }
 
-/// Formats JSON for people; `None` if the text is not JSON.
+/// Formats JSON for people. Returns `None` if the text is not JSON.
 fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
     let laid = hidden.without(format_json(&json.text, MOST));
@@ -112,7 +112,7 @@ impl Hidden {
         }
     }
 
-    /// The text without these values. A value that is only a part of a longer word stays.
+    /// Returns the text without these values. A value that is only a part of a longer word stays.
     pub(super) fn without(&self, mut text: String) -> String {
         for value in &self.0 {
             if text.contains(&**value) {
@@ -151,7 +151,7 @@ fn end_of(text: &str, end: usize, value: &str) -> usize {
     text[end..].find(['"', '\n', '…', '<']).map_or(text.len(), |length| end + length)
 }
 
-/// The text within the quotes of a JSON string.
+/// Returns the text within the quotes of a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()

@@ -102,12 +102,12 @@ impl Requests {
         rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
     }
 
-    /// Each place with its row.
+    /// Returns each place with its row.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Place, &Row)> {
         self.places.iter()
     }
 
-    /// The row of a place; `None` if it has none.
+    /// Returns the row of a place, or `None` if it has none.
     pub(crate) fn of_place(&self, place: &Place) -> Option<&Row> {
         self.places.get(place)
     }
@@ -131,7 +131,7 @@ impl Row {
         self.minutes.iter().map(Ring::last).max().unwrap_or_default()
     }
 
-    /// The number of requests in these minutes.
+    /// Returns the number of requests in these minutes.
     pub(crate) fn sum_of(&self, minutes: &Range<u32>) -> u64 {
         self.minutes.iter().map(|counts| counts.sum_of(minutes)).sum()
     }
@@ -154,12 +154,12 @@ impl Tally {
         }
     }
 
-    /// All requests.
+    /// Returns all requests.
     pub(crate) fn requests(&self) -> u64 {
         self.outcomes.iter().sum()
     }
 
-    /// The requests with these outcomes.
+    /// Returns the requests with these outcomes.
     pub(crate) fn count_of(&self, outcomes: &[Outcome]) -> u64 {
         outcomes.iter().map(|outcome| self.outcomes[outcome.index()]).sum()
     }

@@ -54,7 +54,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// The count of each place and code in these minutes, of the errors of this severity. Several codes are one text.
+    /// Returns the count of each place and code in these minutes, of the errors of this severity. Several codes are one
+    /// text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
@@ -74,12 +75,12 @@ pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
 /// How often something happened in each of the last minutes, by outcome.
 pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
 
-/// The minute of a time in milliseconds since the Unix epoch, by its number since then.
+/// Returns the minute of a time in milliseconds since the Unix epoch, by its number since then.
 pub(crate) fn minute(at_ms: u64) -> u32 {
     u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
 }
 
-/// The last `count` minutes; the last one is the current minute.
+/// Returns the last `count` minutes; the last one is the current minute.
 pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(count)..end
@@ -110,7 +111,7 @@ impl<const N: usize> Ring<N> {
         *count = count.saturating_add(more);
     }
 
-    /// The count of one span; 0 for a span that is no longer kept, or is in the future.
+    /// Returns the count of one span; 0 for a span that is no longer kept, or is in the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }
@@ -120,12 +121,12 @@ impl<const N: usize> Ring<N> {
         spans.map(|span| self.count_in(span)).collect()
     }
 
-    /// The sum over these spans.
+    /// Returns the sum over these spans.
     pub(crate) fn sum_of(&self, spans: &Range<u32>) -> u64 {
         spans.clone().map(|span| u64::from(self.count_in(span))).sum()
     }
 
-    /// The last span with a count.
+    /// Returns the last span with a count.
     pub(crate) fn last(&self) -> u32 {
         self.last
     }

@@ -15,13 +15,13 @@ const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitio
 /// Keywords whose contents are plain values: they are compared as values, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
-/// The checks of a schema, without its descriptions.
+/// Returns the checks of a schema, without its descriptions.
 pub(super) fn checks(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &[])
 }
 
-/// A schema for comparison: it and the schemas within it lack the keywords `left_out`, and the lists in the keywords
-/// `sets` are sorted.
+/// Returns a schema for comparison: it and the schemas within it lack the keywords `left_out`, and the lists in the
+/// keywords `sets` are sorted.
 ///
 /// The fields of `properties` and similar keywords are names, whatever they are.
 pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
@@ -149,20 +149,20 @@ fn union(forms: impl Iterator<Item = String>) -> String {
     forms.collect::<Vec<_>>().join(" | ")
 }
 
-/// The fields of an object: the name of each, its schema, and whether it is required.
+/// Returns the fields of an object: the name of each, its schema, and whether it is required.
 fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     let members = schema["properties"].as_object().into_iter().flatten();
     members.map(move |(name, schema)| (name.as_str(), schema, required(name)))
 }
 
-/// The values of `enum`, or the one of `const`.
+/// Returns the values of `enum`, or the one of `const`.
 fn values(schema: &Value) -> Option<Vec<&Value>> {
     let list = schema["enum"].as_array().map(|values| values.iter().collect());
     list.or_else(|| schema.get("const").map(|value| vec![value]))
 }
 
-/// A field's name, in quotes if it is not an identifier.
+/// Returns a field's name, in quotes if it is not an identifier.
 fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -170,7 +170,7 @@ fn key(name: &str) -> String {
     if is_identifier { name.to_owned() } else { literal(name) }
 }
 
-/// A string literal of JSON, and so of ECMAScript, Python and Go. Go refuses a byte order mark within a file.
+/// Returns a string literal of JSON, and so of ECMAScript, Python and Go. Go refuses a byte order mark within a file.
 pub(super) fn literal(text: &str) -> String {
     json_escaped(&serde_json::Value::from(text).to_string())
 }

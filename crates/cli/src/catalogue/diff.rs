@@ -136,12 +136,12 @@ impl Diff {
         Self(changes)
     }
 
-    /// Whether a client breaks.
+    /// Returns true if a client breaks.
     pub(super) fn breaks(&self) -> bool {
         self.0.iter().any(|change| change.breaks)
     }
 
-    /// The report for people: one line for each change, those that break clients first.
+    /// Returns the report for people: one line for each change, those that break clients first.
     pub(super) fn human(&self) -> String {
         let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();
@@ -153,7 +153,7 @@ impl Diff {
         format!("{lines}{sum}\n")
     }
 
-    /// The report for programs, as JSON.
+    /// Returns the report for programs, as JSON.
     pub(super) fn json(&self) -> String {
         let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
         json_text(&json!({ "breaks": self.breaks(), "changes": changes }))
@@ -176,7 +176,7 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     changed(false, "message", json!(old.message), json!(new.message));
 }
 
-/// A JSON Schema without its descriptions.
+/// Returns a JSON Schema without its descriptions.
 fn meaning(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &SETS)
 }

@@ -119,7 +119,7 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("errors.go", include_str!("templates/errors.go")),
 ];
 
-/// The codes in the form of the template with that name.
+/// Returns the codes in the form of the template with that name.
 pub(super) fn render(template: &str, codes: &Codes) -> Result<String, CommandError> {
     rendered(template, codes).map_err(|error| CommandError::Io(format!("the template {template}: {error}")))
 }
@@ -182,7 +182,7 @@ fn code(listed: &Listed) -> minijinja::Value {
     }
 }
 
-/// The text of a comment. `*/` in a policy's text would end it.
+/// Returns the text of a comment. `*/` in a policy's text would end it.
 fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
 }

@@ -166,7 +166,7 @@ impl DemoCase {
         ACTS.iter().find(|act| act.path == path)
     }
 
-    /// The middle column of a row.
+    /// Returns the middle column of a row.
     pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
             Responds(status, _, _, "") => format!("{status}, nothing more").into(),
@@ -194,7 +194,7 @@ fn short(kind: &str) -> &str {
     kind.split('/').next_back().unwrap_or(kind)
 }
 
-/// The status line without its version.
+/// Returns the status line without its version.
 fn line(head: &'static str) -> &'static str {
     head.split("\r\n").next().and_then(|line| line.split_once(' ')).map_or(head, |(_, rest)| rest)
 }

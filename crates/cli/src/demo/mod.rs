@@ -47,7 +47,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The address to listen on. With `--once` only the demo's client connects, so any free port will do.
+    /// Returns the address to listen on. With `--once` only the demo's client connects, so any free port will do.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)

@@ -57,7 +57,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the head ends, and returns where; `None` if the other side closes before.
+/// Reads until the head ends, and returns where, or `None` if the other side closes before.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -69,7 +69,7 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Whether the upstream sends a complete response, so that the connection can serve the next request.
+/// Returns true if the upstream sends a complete response, so that the connection can serve the next request.
 fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
@@ -207,7 +207,7 @@ where
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
-/// A body that begins well, lets its first bytes leave, and panics.
+/// Returns a body that begins well, lets its first bytes leave, and panics.
 fn panicking_body() -> Acted {
     let begins = stream::once(async { Ok(Frame::data(Bytes::from_static(b"so far, so good"))) });
     let panics = stream::once(async {

@@ -49,7 +49,7 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result
     Ok(wrong == 0)
 }
 
-/// The table, and how many of its rows are wrong.
+/// Returns the table, and how many of its rows are wrong.
 fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>) -> (String, usize) {
     let (mut text, mut ids, mut wrong) = (String::new(), HashSet::new(), 0);
     let _ = writeln!(text, "\n{}", head(["path", "the service", "the client got"]));
@@ -65,7 +65,7 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
     (text, wrong)
 }
 
-/// The text in the right column of a row.
+/// Returns the text in the right column of a row.
 fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {
@@ -98,7 +98,7 @@ fn paint(colour: &str, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
-/// Each cell on one line, filled up with spaces, or cut with `…` if it is too long.
+/// Returns each cell on one line, filled up with spaces, or cut with `…` if it is too long.
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
@@ -258,17 +258,17 @@ async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
 }
 
 impl DemoResponse {
-    /// The error code in the response's head.
+    /// Returns the error code in the response's head.
     pub(super) fn code(&self) -> &str {
         self.header("x-error-code")
     }
 
-    /// The first value of a header; empty if it is absent, or not text.
+    /// Returns the first value of a header; empty if it is absent, or not text.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The text in the JSON body at this pointer; empty if there is none.
+    /// Returns the text in the JSON body at this pointer; empty if there is none.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

@@ -45,7 +45,7 @@ const ENDS: [(&str, &str); 5] = [
 pub(super) struct LoggedError(Map<String, Value>);
 
 impl LoggedError {
-    /// The first error event among the lines of a log; `None` if there is none.
+    /// Returns the first error event among the lines of a log, or `None` if there is none.
     pub(super) fn find(log: &[u8]) -> Option<Self> {
         log.split(|byte| *byte == b'\n').find_map(|line| {
             let mut event: Map<String, Value> = serde_json::from_slice(line).ok()?;

@@ -146,7 +146,7 @@ impl UpstreamFlags {
             .ping_timeout(*self.upstream_ping_timeout)
     }
 
-    /// The most descriptors that connections to the service take.
+    /// Returns the most descriptors that connections to the service take.
     pub(crate) fn descriptors(&self) -> u32 {
         self.upstream_requests.min(self.upstream_connections)
     }

@@ -66,7 +66,7 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 
-/// The socket for clients: one that this process was given, or a new one.
+/// Returns the socket for clients: one that this process was given, or a new one.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;

@@ -51,7 +51,7 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// A shell's exit code for a program that the signal has ended: 128 and the signal's number.
+    /// Returns a shell's exit code for a program that the signal has ended: 128 and the signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,

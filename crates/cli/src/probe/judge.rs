@@ -30,7 +30,7 @@ impl Finding {
 /// What an answer is judged by.
 pub(super) struct Judge<'a> {
     pub(super) service: &'a ServiceInfo,
-    /// Whether a policy is given. Without one, the layer's own answers are not compared as a whole.
+    /// True if a policy is given. Without one, the layer's own answers are not compared as a whole.
     pub(super) by_policy: bool,
     /// The ids of earlier answers.
     pub(super) seen: HashSet<String>,
@@ -79,8 +79,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The form of an error: the layer's own answer where the policy predicts it; else the envelope, or the shape that
-    /// the route has.
+    /// Returns the form of an error: the layer's own answer where the policy predicts it; else the envelope, or the
+    /// shape that the route has.
     fn form(&self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
         let code = code_of(answer);
         let exact = planned.predicted.as_ref().filter(|reply| self.by_policy && code_of(reply) == code);
@@ -122,7 +122,8 @@ fn envelope(answer: &Response<Bytes>) -> Vec<Finding> {
     findings
 }
 
-/// What differs from the layer's own answer, except for the id and for times, such as `meta.ts` of `error_with_meta`.
+/// Returns what differs from the layer's own answer, except for the id and for times, such as `meta.ts` of
+/// `error_with_meta`.
 fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding> {
     let rules =
         [("E1", "content-type"), ("E4", "x-content-type-options"), ("G2", "www-authenticate"), ("G3", "accept")];
@@ -137,7 +138,8 @@ fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding
     findings
 }
 
-/// The text with a mark in place of each time in the form that the layer writes: the clocks of two machines differ.
+/// Returns the text with a mark in place of each time in the form that the layer writes: the clocks of two machines
+/// differ.
 fn without_times(text: &str) -> String {
     const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
 
@@ -170,7 +172,7 @@ fn other_header(rule: &str, name: &str, right: &Response<Bytes>, answer: &Respon
     (right != came).then(|| Finding::new(rule, format!("{name} is {came}, expected {right}")))
 }
 
-/// All values of a header, as a text for people.
+/// Returns all values of a header, as a text for people.
 fn shown(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
     if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }

@@ -189,7 +189,7 @@ fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     }
 }
 
-/// A line for each row, with its findings below it.
+/// Returns a line for each row, with its findings below it.
 fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
     let mut text = String::new();
     for Line { name, rule, outcome, sent, got, findings, why } in lines {

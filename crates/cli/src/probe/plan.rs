@@ -33,7 +33,7 @@ pub(super) struct ServiceInfo {
 /// A request, and what the layer does with it.
 pub(super) struct Planned {
     pub(super) request: Request<Bytes>,
-    /// The layer's own answer; `None` if the service, or its verifier, decides.
+    /// The layer's own answer, or `None` if the service, or its verifier, decides.
     pub(super) predicted: Option<Response<Bytes>>,
     /// The client's request id, if the policy keeps it (I2).
     pub(super) kept_id: Option<String>,
@@ -92,7 +92,8 @@ impl ServiceInfo {
         places
     }
 
-    /// The requests for this path: one for each credential that it reads, and for each sample of its required headers.
+    /// Returns the requests for this path: one for each credential that it reads, and for each sample of its required
+    /// headers.
     fn requests(&self, row: &Row, method: &Method, path: &str) -> Vec<Request<Bytes>> {
         let Ok(mut request) = Request::builder().method(method).uri(path).body(Bytes::new()) else { return Vec::new() };
         *request.headers_mut() = self.headers.clone();
@@ -160,7 +161,7 @@ impl ServiceInfo {
         Ok(Planned { request, predicted, kept_id: (id != fresh).then(|| id.to_string()) })
     }
 
-    /// An error with this code, as the client of this request would get it.
+    /// Returns an error with this code, as the client of this request would get it.
     pub(super) fn model(&self, request: &Request<Bytes>, code: &str, status: StatusCode) -> Option<Response<Bytes>> {
         let known = self.config.policy().codes().iter().find(|known| known.as_str() == code);
         let fault = Fault::new(known.cloned().unwrap_or_else(|| ErrorCode::of_status(status)));
@@ -182,7 +183,7 @@ impl ServiceInfo {
     }
 }
 
-/// The code in the head of an answer; empty if there is none.
+/// Returns the code in the head of an answer; empty if there is none.
 pub(super) fn code_of<B>(answer: &Response<B>) -> &str {
     answer.headers().get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default()
 }
@@ -214,7 +215,7 @@ fn add_credentials(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName
     headers.extend(values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))));
 }
 
-/// The path in another spelling: `//%6frders` for `/orders`.
+/// Returns the path in another spelling: `//%6frders` for `/orders`.
 fn other_spelling(path: &str) -> Option<String> {
     let at = path.find(|character: char| character.is_ascii_alphanumeric())?;
     let byte = *path.as_bytes().get(at)?;
@@ -318,13 +319,13 @@ pub(super) static ROWS: &[Row] = &[
     Row { place: Place::Panic, ..guard("panic", "F2", Want::Layer(&["internal_error"])) },
 ];
 
-/// A GET of a path that does not exist.
+/// Returns a GET of a path that does not exist.
 const fn row(name: &'static str, rule: &'static str, want: Want) -> Row {
     let (method, place, headers, body) = (Some("GET"), Place::Nowhere, &[], Body::Empty);
     Row { name, rule, want, method, place, headers, credentials: Sent::Well, required: Sent::Well, body }
 }
 
-/// A request to a route, with its own method.
+/// Returns a request to a route, with its own method.
 const fn guard(name: &'static str, rule: &'static str, want: Want) -> Row {
     Row { method: None, place: Place::Route, ..row(name, rule, want) }
 }

@@ -70,7 +70,7 @@ impl<'a> Stream<'a> {
         Self { raw, gone, lends: Cell::new(false) }
     }
 
-    /// The stream's pointer; `None` if Envoy has destroyed the stream, or if some of its memory is lent now.
+    /// Returns the stream's pointer, or `None` if Envoy has destroyed the stream, or if some of its memory is lent now.
     fn changeable(&self) -> Option<*mut c_void> {
         assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
         (!self.gone.get()).then_some(self.raw)
@@ -145,7 +145,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The length of the present part of a body.
+    /// Returns the length of the present part of a body.
     pub(crate) fn length(&self, body: Body) -> usize {
         let Some(raw) = self.changeable() else { return 0 };
         // SAFETY: as in `lines`.
@@ -240,7 +240,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The stream's span; `None` if the stream is not traced.
+    /// Returns the stream's span, or `None` if the stream is not traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`.
@@ -248,7 +248,7 @@ impl<'a> Stream<'a> {
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
-    /// The handle with which any thread can run a hook on the stream's worker.
+    /// Returns the handle with which any thread can run a hook on the stream's worker.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`; the module owns the scheduler and deletes it.
@@ -295,7 +295,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// A slice for `count` values: in `few`, or in `many` if `few` is too small.
+/// Returns a slice for `count` values: in `few`, or in `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

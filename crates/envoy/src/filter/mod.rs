@@ -108,7 +108,7 @@ impl Filter {
     }
 }
 
-/// The reason why a response was cut off after its head was sent; `None` if its client disconnected.
+/// Returns the reason why a response was cut off after its head was sent, or `None` if its client disconnected.
 fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     stream.attribute(Attribute::CodeDetails, |details| {
         let details = String::from_utf8_lossy(details?).into_owned();

@@ -15,7 +15,7 @@ thread_local! {
     static FOLLOWED: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// Whether Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
+/// Returns true if Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
 pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     let followed = stream.attribute(Attribute::CodeDetails, |details| details == Some(b"internal_redirect"));
     if followed {
@@ -24,7 +24,7 @@ pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     followed
 }
 
-/// The id of the stream that ended last on this thread, if Envoy follows its redirect.
+/// Returns the id of the stream that ended last on this thread, if Envoy follows its redirect.
 pub(super) fn followed() -> Option<RequestId> {
     FOLLOWED.take()
 }

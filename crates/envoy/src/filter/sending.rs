@@ -215,7 +215,7 @@ impl Place {
         if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
     }
 
-    /// Whether nothing of the response follows.
+    /// Returns true if nothing of the response follows.
     pub(super) fn is_end(self) -> bool {
         matches!(self, Self::Response { ended: true, .. })
     }

@@ -84,7 +84,7 @@ pub(crate) struct Filter {
     pub(super) tunnels: Cell<bool>,
     /// The bytes of the request's body.
     pub(super) received: Cell<u64>,
-    /// The bytes of the response's body; `None` if Envoy itself writes it.
+    /// The bytes of the response's body, or `None` if Envoy itself writes it.
     pub(super) sent: Cell<Option<u64>>,
     /// The record is noted for access logs and traces.
     is_noted: Cell<bool>,
@@ -159,7 +159,7 @@ impl Filter {
         *self.session.borrow_mut() = session;
     }
 
-    /// The config that the request began with (M3).
+    /// Returns the config that the request began with (M3).
     pub(super) fn config(&self) -> Arc<SessionConfig> {
         self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
     }

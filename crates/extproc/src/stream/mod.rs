@@ -36,7 +36,7 @@ use crate::proto::processing_request::Request as Received;
 use crate::proto::{ProcessingRequest, ProcessingResponse};
 
 impl ProcessingStream {
-    /// The next message for Envoy; `None` once Envoy has ended the stream.
+    /// Returns the next message for Envoy, or `None` once Envoy has ended the stream.
     pub(crate) async fn next<S>(&mut self, messages: &mut S) -> Option<Result<ProcessingResponse, Status>>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,

@@ -186,7 +186,7 @@ pub(super) fn inject(head: &RequestHead, message: &str) {
     assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
-/// Whether the request names this message in `x-panic-in`; always false except in builds for tests.
+/// Returns true if the request names this message in `x-panic-in`; always false except in builds for tests.
 pub(super) fn is_named(head: &RequestHead, message: &str) -> bool {
     cfg!(feature = "panics") && head.parts.headers.get("x-panic-in").is_some_and(|value| value == message)
 }

@@ -16,7 +16,7 @@ use crate::message;
 use crate::mode::Mode;
 use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, ProcessingResponse};
 
-/// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
+/// What a message leads to: a message for Envoy, or `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;
 
 /// One request.
@@ -105,7 +105,7 @@ impl ProcessingStream {
         self.id = self.session.id();
     }
 
-    /// Ends the request without a response of the service; `None` if it has ended already.
+    /// Ends the request without a response of the service. Returns `None` if it has ended already.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
         self.session.end(why).map(|reply| self.answer(reply))
     }

@@ -270,7 +270,7 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
-/// The records of a stream after its messages, and what is logged of them.
+/// Returns the records of a stream after its messages, and what is logged of them.
 async fn records_of(messages: Vec<Result<ProcessingRequest, Status>>) -> (Vec<String>, String) {
     static LOGGED: Once = Once::new();
 

@@ -16,7 +16,7 @@ pub(super) enum Input {
 }
 
 impl ProcessingStream {
-    /// The next input; `None` once Envoy has ended the stream.
+    /// Returns the next input, or `None` once Envoy has ended the stream.
     pub(super) async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,

@@ -40,13 +40,13 @@ impl CodeSet {
         ErrorCode::ALL.iter().map(|code| self.redefined(code).unwrap_or(code)).chain(&self.own)
     }
 
-    /// Returns the code of the catalogue with what the policy adds to it; `None` if the policy adds nothing.
+    /// Returns the code of the catalogue with what the policy adds to it, or `None` if the policy adds nothing.
     #[inline]
     pub fn redefined(&self, code: &ErrorCode) -> Option<&ErrorCode> {
         self.redefined.iter().find(|other| *other == code)
     }
 
-    /// Returns the code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
+    /// Returns the code of that name, in any letter case, or `None` if neither the catalogue nor the policy has it.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
         let of_catalogue = ErrorCode::in_catalogue(name).map(|code| self.redefined(&code).cloned().unwrap_or(code));
         of_catalogue.or_else(|| {

@@ -92,7 +92,7 @@ impl Retry {
         if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
     }
 
-    /// Returns the advice with this name; `None` for any other text.
+    /// Returns the advice with this name, or `None` for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)

@@ -263,7 +263,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the group of the code in the catalogue, such as `auth`; `None` if the code is not in the catalogue.
+    /// Returns the group of the code in the catalogue, such as `auth`, or `None` if the code is not in the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
@@ -284,7 +284,7 @@ impl ErrorCode {
         self.row().message
     }
 
-    /// This code, in which settings that are missing are taken from `other`, a code with the same name.
+    /// Returns this code, in which settings that are missing are taken from `other`, a code with the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -350,7 +350,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the index in [`ErrorCode::ALL`]; `None` if the code is not in the catalogue.
+    /// Returns the index in [`ErrorCode::ALL`], or `None` if the code is not in the catalogue.
     #[inline]
     pub fn place(&self) -> Option<usize> {
         match &self.0 {
@@ -360,8 +360,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). `None` if the
-    /// name is not well-formed.
+    /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). Returns
+    /// `None` if the name is not well-formed.
     pub fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }

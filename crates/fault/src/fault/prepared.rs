@@ -43,7 +43,7 @@ enum Hole {
 /// The head of an error whose inner head had exactly these names, without duplicates.
 struct HeadVariant {
     names: Box<[HeaderName]>,
-    /// The head; `None` if it depends on more than the names.
+    /// The head, or `None` if it depends on more than the names.
     head: Option<HeadTemplate>,
 }
 
@@ -60,8 +60,8 @@ pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Prepares a reply from two replies that are written with ids no request has. `None` if they differ in more than
-    /// the id.
+    /// Prepares a reply from two replies that are written with ids no request has. Returns `None` if they differ in
+    /// more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -93,8 +93,8 @@ impl PreparedReply {
         &self.head
     }
 
-    /// Returns the head, if headers of the inner head are kept; `None` if more than their names matters. `write` makes
-    /// a head from an inner head, and is called once for each set of names.
+    /// Returns the head, if headers of the inner head are kept, or `None` if more than their names matters. `write`
+    /// makes a head from an inner head, and is called once for each set of names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,

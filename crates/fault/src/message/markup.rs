@@ -14,7 +14,7 @@ const OTHERS: [&str; 58] = [
     "thead", "tr", "tt", "ul", "var", "video",
 ];
 
-/// Returns the text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
+/// Returns the text without its inline tags, and with its entities decoded. Returns `None` if it still has a tag then.
 pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
     let text = match replaced(text, '<', inline_tag) {
         Cow::Borrowed(text) => replaced(text, '&', entity),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const DEEPEST: usize = 32;
 
 /// Returns the schema of a type with its references resolved, because the responses of a type cannot bring components
-/// along. `None` if the type contains itself.
+/// along. Returns `None` if the type contains itself.
 #[cfg(feature = "utoipa")]
 pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     let mut named = Vec::new();

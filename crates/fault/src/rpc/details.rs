@@ -59,7 +59,8 @@ pub fn request_info(id: &str) -> Option<Vec<u8>> {
     Some([&[REQUEST_ID, length], id.as_bytes()].concat())
 }
 
-/// Returns the details with another id of the same length in their `RequestInfo`; `None` if the old id is not in them.
+/// Returns the details with another id of the same length in their `RequestInfo`, or `None` if the old id is not in
+/// them.
 pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }

@@ -43,7 +43,7 @@ fn index_of_pair(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
-/// All rows, each with the pairs that it needs; `None` if its words have no pair.
+/// All rows, each with the pairs that it needs, or `None` if its words have no pair.
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);

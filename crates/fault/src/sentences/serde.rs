@@ -30,7 +30,7 @@ pub(super) struct SerdeError<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// Parses a text; `None` if it names no field.
+/// Parses a text. Returns `None` if it names no field.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, message) = split(text)?;
@@ -57,7 +57,7 @@ pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// Returns how many bytes of path come before the message of serde; `None` if the text is not such a message.
+/// Returns how many bytes of path come before the message of serde, or `None` if the text is not such a message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())

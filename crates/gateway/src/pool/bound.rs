@@ -88,7 +88,7 @@ struct BoundIdle<C: Connection> {
 }
 
 impl<C: Connection> BoundIdle<C> {
-    /// Takes the connection; `None` if it gave way to another request.
+    /// Takes the connection. Returns `None` if it gave way to another request.
     fn take(&self) -> Option<C> {
         Pool::upgrade(&self.pool)?.state().take_bound(self.number)
     }

@@ -27,7 +27,7 @@ use crate::reset;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
-    /// The connection; `None` once it is given back.
+    /// The connection, or `None` once it is given back.
     pub(super) connection: Option<C>,
     pub(super) is_used: bool,
     pool: Pool<C>,
@@ -81,7 +81,7 @@ pub struct UpstreamBody {
     last: Option<NextFrame>,
     /// `None` once the body has ended.
     permit: Option<Permit>,
-    /// The limit on pauses; `None` if there is none.
+    /// The limit on pauses, or `None` if there is none.
     stall: Option<StallLimit>,
 }
 

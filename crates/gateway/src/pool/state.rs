@@ -355,7 +355,7 @@ pub(crate) trait Connection: Sized + Send + 'static {
     /// Returns how many requests the connection takes at once now: a service may change that at any time.
     fn room(&self) -> usize;
 
-    /// Returns a second handle to the same connection; `None` if only one request at a time goes over it.
+    /// Returns a second handle to the same connection, or `None` if only one request at a time goes over it.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;

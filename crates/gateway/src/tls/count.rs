@@ -29,7 +29,8 @@ pub(crate) fn describe() {
     describe_counter!(FAILED, "Failed TLS handshakes of clients, by reason.");
 }
 
-/// Records that a certificate became active. `not_after` is in seconds since the Unix epoch; `None` if the chain has no expiry.
+/// Records that a certificate became active. `not_after` is in seconds since the Unix epoch, or `None` if the chain has
+/// no expiry.
 pub(super) fn record_active_certificate(not_after: Option<i64>) {
     gauge!(REFUSED).set(0.0);
     if let Some(not_after) = not_after {

@@ -149,7 +149,7 @@ impl Kind {
         }
     }
 
-    /// Whether the record is of this kind, compared without cloning the `Arc` of the route's name.
+    /// Returns true if the record is of this kind, compared without cloning the `Arc` of the route's name.
     fn is_of(&self, record: &ClosedRecord) -> bool {
         let Self { sent, would_be, origin, route, scope, mode, dialect } = self;
         (*origin, *mode, *dialect) == (record.origin(), record.mode(), record.dialect())
@@ -185,7 +185,7 @@ fn is_same(known: Option<&SentStatus>, new: Option<&SentStatus>) -> bool {
         && text_of_code(known.and_then(SentStatus::code)) == text_of_code(new.and_then(SentStatus::code))
 }
 
-/// The label of a gRPC status.
+/// Returns the label of a gRPC status.
 pub(super) fn text_of_grpc(number: Option<u8>) -> &'static str {
     const TEXTS: [&str; 17] =
         ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
@@ -203,7 +203,7 @@ fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
     }
 }
 
-/// The code's text in the label.
+/// Returns the code's text in the label.
 fn text_of_code(code: Option<&ErrorCode>) -> &str {
     code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
 }
@@ -216,7 +216,7 @@ pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
     scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
-/// The digits of a status, as a static text.
+/// Returns the digits of a status, as a static text.
 fn text_of(status: StatusCode) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
 

@@ -29,7 +29,7 @@ pub fn keep_counters() {
     KEPT_RECORDER.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// The current time, if handles of the recorder at this address may be kept.
+/// Returns the current time, if handles of the recorder at this address may be kept.
 #[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
     (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)

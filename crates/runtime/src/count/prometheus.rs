@@ -23,9 +23,9 @@ const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// bucket.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to
-/// 30 s, other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it is
-/// installed. Call its handle's `run_upkeep` every few seconds: otherwise recorded times accumulate until a scrape.
+/// Returns a recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from
+/// 1 ms to 30 s, other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it
+/// is installed. Call its handle's `run_upkeep` every few seconds: otherwise recorded times accumulate until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);

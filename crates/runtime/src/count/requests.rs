@@ -208,7 +208,7 @@ pub struct RequestTimer {
 }
 
 impl Started {
-    /// The current time; `None` if no recorder is installed.
+    /// Returns the current time, or `None` if no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]

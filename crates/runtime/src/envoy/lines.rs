@@ -14,7 +14,7 @@ pub trait HeaderLines<'l>: Copy {
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 
-/// The lines with copies of their values, which share one allocation.
+/// Returns the lines with copies of their values, which share one allocation.
 pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
     lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
@@ -22,7 +22,7 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Whether the crate `http` accepts a line unchanged. False if it would change the line, or refuse it.
+/// Returns true if the crate `http` accepts a line unchanged. False if it would change the line, or refuse it.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
     // This reads all bytes without an early end, so that the compiler can use vector instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
@@ -30,7 +30,7 @@ pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
     (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)
 }
 
-/// The facts about a body with these headers.
+/// Returns the facts about a body with these headers.
 #[must_use]
 #[inline]
 pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {

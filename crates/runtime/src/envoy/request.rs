@@ -22,11 +22,11 @@ pub struct RequestHead {
     pub has_all: bool,
     /// The request has an id already (I2).
     pub has_id: bool,
-    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
+    /// The reason why the head must not be forwarded, or `None` if all of it was parsed.
     unread: Option<String>,
 }
 
-/// The version that Envoy passes; HTTP/1.1 if it passes none.
+/// Returns the version that Envoy passes; HTTP/1.1 if it passes none.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -133,8 +133,8 @@ impl RequestHead {
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// The URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI over
-    /// HTTP/2 and above.
+    /// Returns the URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI
+    /// over HTTP/2 and above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
@@ -155,7 +155,8 @@ impl Target<'_> {
     }
 }
 
-/// The facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a body.
+/// Returns the facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a
+/// body.
 fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();

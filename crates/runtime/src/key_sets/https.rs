@@ -50,7 +50,7 @@ pub(super) struct Answer {
 }
 
 impl Target {
-    /// Parses a URL; `None` if it is not an https URL.
+    /// Parses a URL. Returns `None` if it is not an https URL.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -134,7 +134,7 @@ impl Https {
     }
 }
 
-/// The trusted root certificates of the system, or those of `SSL_CERT_FILE`.
+/// Returns the trusted root certificates of the system, or those of `SSL_CERT_FILE`.
 ///
 /// # Errors
 ///

@@ -55,7 +55,7 @@ struct Job {
 }
 
 impl KeyFetcher {
-    /// The fetcher that layers share by default.
+    /// Returns the fetcher that layers share by default.
     #[must_use]
     pub fn shared() -> Self {
         static SHARED: LazyLock<KeyFetcher> = LazyLock::new(|| KeyFetcher::new(Https::default()));
@@ -76,8 +76,8 @@ impl KeyFetcher {
         Self(Arc::new(Registry { https, known: Mutex::default() }))
     }
 
-    /// The same fetcher with a future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It
-    /// ends when the fetcher and all its sets are dropped.
+    /// Returns the same fetcher with a future that fetches, instead of a thread: for a custom runtime, or a simulated
+    /// clock. It ends when the fetcher and all its sets are dropped.
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);
@@ -85,8 +85,8 @@ impl KeyFetcher {
         (self, drive(queue, https))
     }
 
-    /// The set at a URL, which is fetched from now on. A URL that is not https is not fetched; a policy with it is
-    /// refused.
+    /// Returns the set at a URL, which is fetched from now on. A URL that is not https is not fetched; a policy with it
+    /// is refused.
     #[must_use]
     pub fn keys(&self, url: &str) -> RemoteKeys {
         let Some(target) = Target::parse(url) else { return RemoteKeys::never_fetched(url) };

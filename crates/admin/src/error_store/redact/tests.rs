@@ -8,12 +8,12 @@ fn body(kind: Option<&str>, body: &[u8], whole: bool) -> Option<String> {
     super::body(kind, body, whole, &mut Hidden::default())
 }
 
-/// A secret without a recognisable form: only its place marks it.
+/// Returns a secret without a recognisable form: only its place marks it.
 fn any_secret() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[A-Za-z0-9!#$%*+./:?@^_~-]{10,32}").expect("a pattern")
 }
 
-/// A secret with a recognisable form.
+/// Returns a secret with a recognisable form.
 fn known_secret() -> impl Strategy<Value = String> {
     let made = |pattern: &str| proptest::string::string_regex(pattern).expect("a pattern");
     prop_oneof![
@@ -72,7 +72,7 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The text with every letter escaped, as Python, PHP or another language would write it.
+/// Returns the text with every letter escaped, as Python, PHP or another language would write it.
 fn escaped(text: &str) -> String {
     text.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect()
 }
@@ -81,7 +81,7 @@ fn shown(kind: Option<&str>, text: &str, whole: bool) -> String {
     body(kind, text.as_bytes(), whole).expect("text")
 }
 
-/// The secret beside a name that marks it: none of these forms may be left.
+/// Returns the secret beside a name that marks it: none of these forms may be left.
 fn placed(name: &str, secret: &str) -> Vec<(Option<&'static str>, String)> {
     let (json, form) = (Some("application/json"), Some("application/x-www-form-urlencoded"));
     let quoted = json_text(secret);

@@ -86,7 +86,7 @@ struct FieldViolation {
 }
 
 impl RpcDetails {
-    /// Parses the bytes; `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read are
+    /// Parses the bytes. Returns `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read are
     /// skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Status { code, message, details } = Status::decode(bytes).ok().filter(|_| !bytes.is_empty())?;
@@ -122,7 +122,7 @@ impl RpcDetails {
 }
 
 impl Delay {
-    /// Returns the delay; `None` if it is negative.
+    /// Returns the delay, or `None` if it is negative.
     fn read(self) -> Option<Duration> {
         let nanos = u32::try_from(self.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         Some(Duration::new(u64::try_from(self.seconds).ok()?, nanos))
@@ -144,7 +144,7 @@ impl RpcError<'_> {
         status.encode_to_vec()
     }
 
-    /// Returns the details, which may take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
+    /// Returns the details, which may take at most `room` bytes in a google.rpc.Status, or `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
         let mut info = ErrorInfo { reason, domain, metadata: Vec::new() };
