@@ -57,7 +57,8 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the head ends, and returns where, or `None` if the other side closes before.
+/// Reads until the head ends, and returns the length of the head. Returns `None` if the other side closes the
+/// connection before.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {

@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-/// True if clients need a certificate.
+/// The requirement for certificates of clients.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
     /// Serve it: the policy decides which routes require a certificate.

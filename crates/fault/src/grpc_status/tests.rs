@@ -1,4 +1,4 @@
-//! A fault through a status and back, in one process and over the wire.
+//! Tests a fault that becomes a status and then a fault again, in one process and over the wire.
 
 use std::error::Error;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use crate::message;
 use crate::place::Place;
 use crate::sentences::without_values;
 
-/// Returns an issue list with one issue: the parameter at `place` is wrong.
+/// Returns an issue list with one issue, for the wrong parameter at `place`.
 pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
     // A text that is not fit for a message is not fit for an issue either (R3).
@@ -69,8 +69,8 @@ pub fn first_message(list: &str) -> Option<String> {
     Some(Object::parse(first.get())?.string("message")?.into_owned())
 }
 
-/// Returns the first issue of a list as `path: text`, and the number of the others. A path with which the text begins
-/// is not repeated.
+/// Returns the first issue of a list as `path: text`, and the number of the others. If the text already begins with the
+/// path, the path is not repeated.
 pub fn first_issue(list: &str) -> Option<(String, usize)> {
     let issues = json::array(list).filter(|_| are_zod(list))?;
     let first = issues.first()?;
@@ -95,7 +95,7 @@ pub fn have_code(issues: &str, code: &str) -> bool {
         .any(|it| Object::parse(it.get()).is_some_and(|it| it.string("code").as_deref() == Some(code)))
 }
 
-/// Returns true if any issue in a list has a place.
+/// Returns true if any issue in a list has a path that is not empty.
 pub fn name_place(list: &str) -> bool {
     let has_place = |issue| path_of(issue).is_some_and(|path| !path.is_empty());
     json::array(list).unwrap_or_default().into_iter().any(has_place)
@@ -108,7 +108,7 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// Returns the issues with their parameters; empty if the details have no list.
+/// Returns the issues with their parameters. The result is empty if the details have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
@@ -190,8 +190,8 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && issue_message().is_some_and(|parsed| parsed == message)
 }
 
-/// Returns the details with the new message in their issue list, if that list only repeats the old one (E8), or `None`
-/// if the list contains more.
+/// Returns the details with the new message in their issue list, if that list only repeats the old message (E8).
+/// Returns `None` if the list contains more.
 pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

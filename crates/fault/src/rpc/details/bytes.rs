@@ -1,4 +1,4 @@
-//! google.rpc.Status as bytes: its messages as Google's protos number their fields, read and written by prost.
+//! Reads and writes google.rpc.Status as bytes, with prost. The fields have the numbers of Google's protos.
 
 use std::time::Duration;
 
@@ -95,8 +95,8 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` counts: a service that passes on
-    /// the error of another one puts its own first.
+    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used: a service that passes on
+    /// the error of another service puts its own first.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO if self.reason.is_empty() => {
@@ -130,10 +130,10 @@ impl Delay {
 }
 
 impl RpcError<'_> {
-    /// Returns the google.rpc.Status, in at most `max` bytes. It is empty if not even the details without metadata and
-    /// violations fit.
+    /// Returns the google.rpc.Status, in at most `max` bytes. The result is empty if even the details without metadata
+    /// and violations do not fit.
     ///
-    /// Its code and its message are the same as `grpc-status` and `grpc-message`, and are never cut: Python's
+    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never cut. Python's
     /// grpc_status raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = self.status.number().into();
@@ -202,7 +202,7 @@ fn violations_in(details: &str) -> Vec<FieldViolation> {
     written::by_parameter(details).into_iter().map(violation).collect()
 }
 
-/// As many of the messages as fit as a repeated field, in order.
+/// Returns as many of the messages as fit into a repeated field, in order.
 fn messages_that_fit<M: Message>(mut messages: Vec<M>, room: &mut usize) -> Vec<M> {
     messages.retain(|message| {
         let left = room.checked_sub(field_len(message));
@@ -218,8 +218,8 @@ fn field_len(message: &impl Message) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// Returns the most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around
-/// its name.
+/// Returns the most bytes that a detail takes in a google.rpc.Status. They include the tags and lengths around the
+/// detail and around its name.
 fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 
