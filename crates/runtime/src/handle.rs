@@ -1,4 +1,4 @@
-//! The source of the config for requests (rule M3): a request gets the config once, and keeps it until it ends.
+//! The source of the config for requests (rule M3). A request gets the config once, and keeps it until it ends.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -69,7 +69,7 @@ impl PolicyHandle {
         Self { source: Source::fixed(SessionConfig::new(policy, clock::now)), switched: None }
     }
 
-    /// Returns the policy of a file: [`PolicyHandle::with_file`].
+    /// Creates a handle with the policy of a file, as [`PolicyHandle::with_file`] does.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched.
+    /// Fails if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -99,7 +99,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// Returns a handle with another config around the policy, also after the policy changes.
+    /// Returns a handle whose config is changed by this function, also after the policy changes.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
         let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
@@ -192,7 +192,7 @@ impl Source {
                     return known;
                 }
                 let config = Arc::new(known.with_policy(policy));
-                // Of several requests at once, one reports it.
+                // If several requests find the new policy at the same time, one of them reports it.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
                     let _ = crate::catch(|| observer.on_policy(config.policy()));

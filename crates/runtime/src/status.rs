@@ -45,22 +45,22 @@ impl PolicyStatus {
         &self.policy
     }
 
-    /// Returns the time at which the policy became active; for one that is not watched, the time at which the layer got
-    /// it.
+    /// Returns the time at which the policy became active. For a policy that is not watched, this is the time at which
+    /// the layer got it.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since
     }
 
     /// Returns the files of the policy, which are watched: the policy itself, its included files, and its key files.
-    /// Empty if it is not watched.
+    /// The list is empty if the policy is not watched.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// Returns the URLs of the key sets that no fetch has returned yet, without their queries, which may contain
-    /// credentials. Requests with a token of such a set get 503.
+    /// Returns the URLs of the key sets that were never fetched successfully. The URLs have no queries, which may
+    /// contain credentials. Requests with a token of such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
@@ -69,8 +69,8 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// Returns the URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set
-    /// stays active.
+    /// Returns the URLs of the key sets whose last fetch failed, without their queries, and the reason of the failure.
+    /// An older set stays active.
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
@@ -93,7 +93,7 @@ fn shown_url(keys: &RemoteKeys) -> &str {
 }
 
 impl PolicyRejection {
-    /// Since when the files are refused, for whatever reason.
+    /// Returns the time since which the files are refused, even if the reason has changed since then.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at

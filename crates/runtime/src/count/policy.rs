@@ -1,4 +1,4 @@
-//! Which policy is active: a gauge whose label is the hash of its files (rule L2).
+//! Shows which policy is active, by a gauge whose label is the hash of the policy's files (rule L2).
 
 use std::sync::{Mutex, PoisonError};
 

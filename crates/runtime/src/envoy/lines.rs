@@ -5,12 +5,12 @@ use error_envelope_core::session::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The lines of a head as Envoy passes them. The target and the status are lines, too, such as `:path`.
+/// The lines of a head as Envoy passes them. The target and the status are also lines, such as `:path`.
 pub trait HeaderLines<'l>: Copy {
-    /// How many there are.
+    /// Returns the number of lines.
     fn count(self) -> usize;
 
-    /// Their names and values, in Envoy's order.
+    /// Returns their names and values, in Envoy's order.
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 
@@ -22,7 +22,8 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Returns true if the crate `http` accepts a line unchanged. False if it would change the line, or refuse it.
+/// Returns true if the crate `http` accepts a line unchanged. The result is false if it would change the line, or
+/// refuse it.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
     // This reads all bytes without an early end, so that the compiler can use vector instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));

@@ -3,9 +3,9 @@
 use error_envelope_core::session::{BoxError, ProxyError, ProxyFailure, ResponseStep, Session};
 use http::{HeaderMap, StatusCode, response};
 
-/// What Envoy reports about a reply that it makes itself.
+/// The facts that Envoy reports about a reply that it makes itself.
 pub struct EnvoyReply {
-    /// Its status, if Envoy reports one besides the head.
+    /// Its status, if Envoy reports one apart from the head.
     pub status: Option<StatusCode>,
     /// Envoy's response code details.
     pub details: String,

@@ -26,7 +26,7 @@ pub struct RequestHead {
     unread: Option<String>,
 }
 
-/// Returns the version that Envoy passes; HTTP/1.1 if it passes none.
+/// Returns the version that Envoy passes, or HTTP/1.1 if it passes none.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -50,7 +50,7 @@ struct Target<'l> {
 }
 
 impl Default for RequestHead {
-    /// No head has come.
+    /// Creates the value for a request whose head has not come yet.
     fn default() -> Self {
         let parts = http::Request::new(()).into_parts().0;
         Self { parts, facts: BodyFacts::default(), has_all: false, has_id: false, unread: None }
@@ -58,8 +58,8 @@ impl Default for RequestHead {
 }
 
 impl RequestHead {
-    /// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read), if
-    /// nothing needs the others.
+    /// Parses the head of a request. If nothing needs the other headers, only its target and the headers that are
+    /// [read](is_read) are parsed.
     pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
         let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
         let mut parts = http::Request::new(()).into_parts().0;
@@ -129,7 +129,7 @@ impl RequestHead {
     }
 }
 
-/// Room for the headers that are read. Most requests have no more of them.
+/// The room for the headers that are read. Most requests have no more of them.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {

@@ -7,17 +7,17 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::local_reply::EnvoyReply;
 
-/// What a session decides by the head of a response.
+/// The decision of a session about the head of a response.
 pub struct HeadDecision {
-    /// What to do with the response.
+    /// The next step for the response.
     pub step: ResponseStep,
-    /// The changed head; only its status if `id` is set.
+    /// The changed head. If `id` is set, only its status is valid.
     pub head: response::Parts,
-    /// The request id, which is then the only change of the head.
+    /// The request id, if it is the only change of the head.
     pub id: Option<HeaderValue>,
 }
 
-/// Decides by the head of a response, which the service made, or Envoy itself (`own`, V2).
+/// Decides about a response from its head. The service made the head, or Envoy itself did (`own`, V2).
 pub fn respond<'l>(
     session: &mut Session,
     lines: impl HeaderLines<'l>,
@@ -48,7 +48,7 @@ pub fn respond<'l>(
         }
     };
     let step = match step {
-        // Envoy redirects a request that is not forwarded yet: the redirect keeps its shape, and gets the request's id.
+        // Envoy redirects a request that is not forwarded yet. The redirect keeps its shape, and gets the request's id.
         ResponseStep::Broken if !session.has_ended() => {
             let id = std::mem::take(session).id_header().cloned();
             id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
@@ -59,8 +59,8 @@ pub fn respond<'l>(
     HeadDecision { step, head, id: None }
 }
 
-/// Returns the status of a response that can pass although its head is not parsed: the session passes the status, and
-/// the header lines are plain.
+/// Returns the status of a response that can pass although its head is not parsed. In this case the session passes the
+/// status, and the header lines are plain.
 fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
     let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
     let status = StatusCode::from_bytes(status).ok()?;
@@ -102,7 +102,7 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// Returns the names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that one
+/// Returns the names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that line
 /// stays.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
