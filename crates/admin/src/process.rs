@@ -1,4 +1,4 @@
-//! What the process reports of itself: its health, its metrics, its active policy and its kill switch.
+//! The process's reports about itself: its health, its metrics, its active policy and its kill switch.
 
 use std::sync::atomic::Ordering;
 

@@ -6,13 +6,13 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
-    /// The first of the bytes; null if there are none.
+    /// A pointer to the first byte. It is null if there are none.
     pub ptr: *const u8,
-    /// How many there are.
+    /// The number of bytes.
     pub length: usize,
 }
 
-/// A borrowed line of a head; a pair of texts has the same form.
+/// A borrowed line of a head. A pair of texts has the same form.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
@@ -23,7 +23,7 @@ pub struct Line {
 }
 
 impl Buffer {
-    /// No bytes.
+    /// A buffer without bytes.
     pub const NONE: Self = Self { ptr: ptr::null(), length: 0 };
 
     /// Creates a view of these bytes.

@@ -23,7 +23,7 @@ pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     put_all(stream, target, &changed);
 }
 
-/// Sets the request id, and changes nothing else. `is_new`: the head has no id that this one replaces.
+/// Sets the request id, and changes nothing else. `is_new` means that the head has no id to replace.
 pub(crate) fn set_request_id(stream: &Stream<'_>, target: Head, id: &HeaderValue, is_new: bool) {
     put(stream, target, "x-request-id", is_new, std::iter::once(id));
 }

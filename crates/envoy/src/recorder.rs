@@ -31,7 +31,7 @@ impl CounterFn for Handle {
 }
 
 thread_local! {
-    /// The kinds that this thread counted most recently: errors come in storms, and are of few kinds.
+    /// The kinds that this thread counted most recently. Errors often come in large numbers, and are of few kinds.
     static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 

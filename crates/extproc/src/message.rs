@@ -80,7 +80,7 @@ pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
     HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
 }
 
-/// Replaces the lines of this name; without values it is removed.
+/// Replaces the lines of this name. Without values, the name is removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
     let mut values = values.enumerate().peekable();
     if values.peek().is_none() {
@@ -89,8 +89,9 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them: by the deprecated
-/// `append`, because APPEND_IF_EXISTS_OR_ADD is no value on the wire, and Envoy would replace the line before.
+/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them. Adding uses the
+/// deprecated `append`, because APPEND_IF_EXISTS_OR_ADD is the default, which has no value on the wire, and Envoy would
+/// replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
@@ -152,7 +153,7 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
-/// Returns the code that a client got; `none` if it got none.
+/// Returns the code that a client got, or `none` if it got none.
 pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
     sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
@@ -176,13 +177,13 @@ pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::P
         headers: Some(changes),
         body,
         grpc_status: status.map(|status| GrpcStatus { status }),
-        // Envoy's log shows these details; for other replies it shows Envoy's own.
+        // Envoy's log shows these details. For other replies it shows Envoy's own.
         details: format!("tee_{code}"),
     }))
 }
 
-/// Returns a body of the declared length for a reply to HEAD: Envoy takes the length from the body, which it does not
-/// send (E5).
+/// Returns a body of the declared length for a reply to HEAD. Envoy takes the length from the body, but does not send
+/// the body (E5).
 fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
     const MOST: u32 = 1024 * 1024;
 
@@ -216,7 +217,7 @@ pub(crate) fn with_note(
     }
     if let Some((record, origin)) = record.and_then(|record| Some((record, record.origin()?))) {
         noted.extend([("origin", origin.as_str()), ("mode", record.mode().as_str())]);
-        // What a request does not have has no value: then an access log writes a dash.
+        // A field that a request does not have gets no value. An access log then writes a dash.
         let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
         noted.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
         noted.extend(record.route().map(|route| ("route", route)));

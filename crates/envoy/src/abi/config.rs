@@ -1,4 +1,4 @@
-//! A configuration: its counters, and the call that Envoy's main thread makes for it.
+//! A configuration's counters, and the call that Envoy's main thread makes for the configuration.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 use std::ffi::c_void;
@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use super::callbacks as envoy;
 use crate::buffer::Buffer;
 
-/// An Envoy configuration that is being created: counters may be defined.
+/// An Envoy configuration that is being created. Counters may be defined.
 pub(crate) struct Defining(*mut c_void);
 
 impl Defining {
@@ -62,7 +62,7 @@ impl Drop for ConfigScheduler {
     }
 }
 
-/// An Envoy configuration while one of its hooks runs on Envoy's main thread: counters may be increased.
+/// An Envoy configuration while one of its hooks runs on Envoy's main thread. Counters may be increased.
 pub(crate) struct Counting(*mut c_void);
 
 impl Counting {

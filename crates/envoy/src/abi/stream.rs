@@ -38,7 +38,7 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// The body's owner: the hook that runs, or a hook that has let Envoy keep the bytes.
+/// The owner of a body: the current hook, or a hook after which Envoy has kept the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -65,7 +65,8 @@ pub(crate) struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// # Safety
     ///
-    /// A hook of this stream runs on this thread, and the caller sets `gone` once Envoy has destroyed its filter.
+    /// A hook of this stream must be running on this thread. The caller must set `gone` once Envoy has destroyed its
+    /// filter.
     pub(crate) const unsafe fn new(raw: *mut c_void, gone: &'a Cell<bool>) -> Self {
         Self { raw, gone, lends: Cell::new(false) }
     }
@@ -76,10 +77,11 @@ impl<'a> Stream<'a> {
         (!self.gone.get()).then_some(self.raw)
     }
 
-    /// Calls `read` with the lines of a head, names and values unchanged; without lines if there is no such head.
+    /// Calls `read` with the lines of a head. Names and values are unchanged. If there is no such head, there are no
+    /// lines.
     pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
-        // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. This holds below, too.
+        // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. The same applies below.
         let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
@@ -123,7 +125,7 @@ impl<'a> Stream<'a> {
         read()
     }
 
-    /// Replaces all lines of a name with one; without a value removes them.
+    /// Replaces all lines of a name with one. Without a value, it removes them.
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
@@ -194,7 +196,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
 
-    /// Resets the stream: a response that has begun ends as an error.
+    /// Resets the stream. A response that has begun then ends as an error.
     pub(crate) fn reset(&self, details: &str) {
         const LOCAL_RESET: u32 = 0;
 

@@ -1,4 +1,4 @@
-//! A redirect that Envoy follows itself is one request, with one id (V2).
+//! Treats a redirect that Envoy follows itself as one request, with one id (V2).
 //!
 //! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins
 //! another stream with the request's head, which contains the id. So the id is kept in a thread-local for the next
