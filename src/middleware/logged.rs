@@ -16,7 +16,7 @@ struct Written {
     is_observed: bool,
 }
 
-/// Notes which layer writes the error of a response with these extensions. The first observer may be that of this
+/// Records which layer writes the error of a response with these extensions. The first observer may be that of this
 /// layer.
 #[inline]
 pub(super) fn mark(record: &mut RequestRecord, extensions: &mut Extensions) {

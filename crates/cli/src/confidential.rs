@@ -1,21 +1,22 @@
 //! Decides which lines of a refused policy may be shown.
 //!
-//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
-//! where the name of its variable should be. The error may be another one on that line, or the line's syntax.
-//! So a line is shown as it is only if its table and its key prove that it holds neither. Of any other line, the names that
-//! policies have are shown, and `…` replaces the rest:
+//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a
+//! secret where the name of its variable should be. The reported error may be another error on that line, or one of its
+//! syntax. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
+//! only the names that policies have are shown, and `…` replaces the rest:
 //!
-//! 1. no line that sets a key, a hash or a secret, or a URL with a query or a name in front of its host. The exception is
-//!    a line that has only the name of an environment variable where a secret's name should be,
-//! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
-//! 3. in `[auth.*]`, a line whose key holds no credential,
-//! 4. any line of the policy's other tables. Unknown tables may be those of a file of keys.
+//! 1. A line that sets a key, a hash or a secret is not shown, and neither is a URL with a query or a name in front of
+//!    its host. The exception is a line that has only the name of an environment variable where a secret's name should
+//!    be.
+//! 2. The head of a table is shown, unless a part of it is a name that does not belong there, which may be a key.
+//! 3. In `[auth.*]`, a line is shown if its key holds no credential.
+//! 4. Any line of the policy's other tables is shown. Unknown tables may belong to a file of keys.
 
 use std::ops::Range;
 
 use error_envelope_core::loader::is_variable_name;
 
-/// The tables and keys of a policy file besides `auth`.
+/// The tables and keys of a policy file apart from `auth`.
 const OPEN: [&str; 20] = [
     "version",
     "include",
@@ -39,7 +40,7 @@ const OPEN: [&str; 20] = [
     "scope",
 ];
 
-/// The keys of `[auth.*]` and of its messages that stand on a line of their own and hold no credential.
+/// The keys of `[auth.*]` and of its messages that are on a separate line and hold no credential.
 const OPEN_OF_AUTH: [&str; 20] = [
     "scheme",
     "forward_id",
@@ -67,10 +68,10 @@ const OPEN_OF_AUTH: [&str; 20] = [
 const OTHERS_OF_AUTH: [&str; 10] =
     ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
-/// Marks of a line that sets a credential; the line is compared without its spaces.
+/// Marks of a line that sets a credential. The line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Returns true if the line in the byte range `line` of a file may be shown; its error is in `key`.
+/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the key of its error.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -97,9 +98,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// Returns the line with `…` in place of each quoted text and of each word that is neither a name from policies nor a
-/// part of `key`, which the error shows anyway. Also returns the place of `span` in this line. Returns `None` if no
-/// word is left.
+/// Returns the line with `…` in place of each quoted text, and of each word that is not a name from policies. Words of
+/// `key` are also kept, because the error shows them anyway. Also returns the place of `span` in this line. Returns
+/// `None` if no word is left.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);

@@ -1,7 +1,7 @@
-//! `error-envelope diff`: compares the settings of two policies, with those of their bases and included files.
+//! `error-envelope diff` compares the settings of two policies, with those of their bases and included files.
 //!
-//! The core compares ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)); this prints,
-//! what closes a door first.
+//! The core compares them ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)). This
+//! module prints the changes. Those that close a door come first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,8 +123,8 @@ fn kind_of(change: &PolicyChange) -> &'static str {
 
 /// A policy to read.
 ///
-/// The files of the revision are written to a temporary folder, through a separate Git index: the work tree and its
-/// index stay unchanged. Reports show the names that the files have in the revision.
+/// The files of a revision are written to a temporary folder, through a separate Git index. The work tree and its index
+/// stay unchanged. Reports show the names that the files have in the revision.
 pub(crate) struct PolicySource {
     pub(crate) path: PathBuf,
     revision: Option<WrittenTree>,
@@ -141,7 +141,7 @@ impl PolicySource {
     ///
     /// # Errors
     ///
-    /// Git cannot be run, or has no such revision. A file that does not exist is reported where it is read.
+    /// Fails if Git cannot be run, or has no such revision. A file that does not exist is reported where it is read.
     pub(crate) fn find(name: &Path) -> Result<Self, CommandError> {
         let text = name.to_string_lossy();
         match text.split_once(':').filter(|(revision, _)| !revision.is_empty() && !name.exists()) {

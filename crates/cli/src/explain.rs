@@ -1,9 +1,10 @@
-//! `error-envelope explain`: shows why a recorded error is rewritten in this way, and what a client gets.
+//! `error-envelope explain` shows why a recorded error is rewritten in this way, and what a client gets.
 //!
-//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
-//! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
+//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided. Then it
+//! prints the bytes, in each mode and in each dialect. Neither values of received headers nor the query of a URL are
+//! shown (L3).
 //!
-//! Of an event of the log it prints what the fields state: the response itself is not in the log.
+//! For an event of the log, it prints what the fields mean. The response itself is not in the log.
 
 mod logged;
 
@@ -141,7 +142,7 @@ impl Explained<'_> {
         format!("{place}: the service answered {method} {path} with {}\n{settings}\n", phrase(status))
     }
 
-    /// Returns the source that decided, and those tried before it.
+    /// Returns the source that decided, and the sources that were tried before it.
     fn decision(&self) -> String {
         match (&self.enforced.explanation, &self.enforced.record) {
             (_, Some(record)) if is_refusal(&self.enforced) => {
@@ -159,7 +160,7 @@ impl Explained<'_> {
         }
     }
 
-    /// Returns the sources tried for a code, in the order of the rule, up to the one that decided.
+    /// Returns the sources that were tried for a code, in the order of the rule, up to the one that decided.
     fn tried(&self, explanation: &Explanation, record: Option<&RequestRecord>) -> String {
         let Some(record) = record.filter(|record| record.decided_by().is_some()) else {
             let what = match (record.and_then(RequestRecord::origin), explanation.is_protocol) {
@@ -351,7 +352,7 @@ fn dialect(explanation: &Explanation) -> String {
     }
 }
 
-/// Returns true if a guard answered.
+/// Returns true if a guard refused the request.
 fn is_refusal(outcome: &TrialResult) -> bool {
     let is_guards = |record: &RequestRecord| record.origin() == Some(Origin::Guard) && record.would_be().is_none();
     outcome.record.as_ref().is_some_and(is_guards)
@@ -385,7 +386,7 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     if body.is_empty() { out } else { format!("{out}\n{}\n", printable_body(&body)) }
 }
 
-/// Returns the headers that the layer wrote. A received header is left out: it may be a cookie or a token (L3).
+/// Returns the headers that the layer wrote. A received header is left out, because it may be a cookie or a token (L3).
 fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
     let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))

@@ -1,5 +1,4 @@
-//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the
-//! correction.
+//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the correction.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use crate::policy::SourceLocation;
 use crate::stdin;
 use crate::text::printable;
 
-/// The width for text: every terminal has at least this many columns.
+/// The width of text. Every terminal has at least this many columns.
 const WIDTH: usize = 80;
 
 /// The level of a finding.
@@ -93,7 +92,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Returns the columns of the error on its line, counted in characters from 1; the range ends behind the last one.
+    /// Returns the columns of the error on its line, counted in characters from 1. The range ends behind the last
+    /// column.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = stdin::text_of(self.file.as_deref()?)?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -137,8 +137,8 @@ impl<'a> Finding<'a> {
         on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// Returns the line to show, and the bytes of it to underline: those that the error names, as far as they are on
-    /// this line, or else the whole line. A line that may not be shown is masked.
+    /// Returns the line to show, and the bytes of it to underline. These are the bytes that the error names, as far as
+    /// they are on this line, or otherwise the whole line. A line that may not be shown is masked.
     fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
@@ -184,7 +184,7 @@ fn on_one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// Returns the byte at which a line starts, and the line; `number` counts from 1.
+/// Returns the byte at which a line starts, and the line. `number` counts from 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     let mut start = 0;
     for line in text.split('\n').take(number - 1) {
@@ -193,7 +193,7 @@ fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     Some((start, text.get(start..)?.split('\n').next()?))
 }
 
-/// Returns the text with line breaks at spaces; a word that is longer than a line stays whole.
+/// Returns the text with line breaks at spaces. A word that is longer than a line stays whole.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -1,7 +1,7 @@
-//! `error-envelope demo`: an embedded service that misbehaves, and a client that shows the results.
+//! `error-envelope demo` runs an embedded service that misbehaves, and a client that shows the results.
 //!
-//! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
-//! ([`stage`]), for the index at `/` and for the client ([`tour`]).
+//! [`acts`] lists each fault with the response that a client should get. The service that plays the faults ([`stage`]),
+//! the index at `/` and the client ([`tour`]) all use this table.
 
 mod acts;
 mod stage;
