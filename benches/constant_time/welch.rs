@@ -11,8 +11,8 @@ pub(crate) struct Sample {
     pub(crate) nanoseconds: u128,
 }
 
-/// Shares of all runs, the fastest first, that are looked at by themselves: what interrupts a run is of either class, and
-/// hides what is small. The limit is of both classes together.
+/// Shares of all runs, the fastest first, that are examined separately. Interruptions hit runs of either class, and
+/// hide small differences. The limit is for both classes together.
 const CROPS: [f64; 6] = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
 
 /// Returns the greatest |t| of all crops.
@@ -36,7 +36,7 @@ fn t<'s>(samples: impl Iterator<Item = &'s Sample>) -> f64 {
     if error > 0.0 { (near.mean - far.mean) / error.sqrt() } else { 0.0 }
 }
 
-/// Mean and variance, as Welford keeps them.
+/// The mean and the variance, computed by Welford's method.
 #[derive(Default)]
 struct Moments {
     count: f64,

@@ -51,7 +51,7 @@ async fn serve(mut socket: WebSocket, store: Store, channel: String, session: Se
     }
 }
 
-/// The layer does not see these errors: they are logged here.
+/// Writes the reply to a message. The layer does not see these errors, so they are logged here.
 fn reply(posted: Result<usize, Fault>, id: RequestId) -> Box<RawValue> {
     let body = match posted {
         Ok(number) => format!(r#"{{"number":{number}}}"#),
