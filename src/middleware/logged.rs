@@ -1,4 +1,4 @@
-//! Several layers in one process. The innermost layer that decided about a request's error writes the log lines of that
+//! Handles several layers in one process. The innermost layer that decided about a request's error writes the log lines of that
 //! error (L1).
 
 use std::error::Error;

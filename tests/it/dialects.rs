@@ -17,7 +17,7 @@ fn dialects() -> &'static [Dialect] {
     &Dialect::ALL[1..]
 }
 
-/// Whether a body has the dialect's members, and none that contradicts the head.
+/// Returns true if a body has the dialect's members, and none that contradicts the head.
 fn assert_shape(dialect: Dialect, response: &Response<Bytes>) -> Result<(), TestCaseError> {
     let text = std::str::from_utf8(response.body()).unwrap();
     let body: Value = serde_json::from_str(text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;

@@ -205,7 +205,7 @@ fn encoded(value: &[u8]) -> String {
     })
 }
 
-/// A request with these headers; `None` if HTTP has no such value, so that no server passes it on.
+/// A request with these headers, or `None` if HTTP has no such value, so that no server passes it on.
 fn request(method: &str, target: &str, headers: &[(&str, &[u8])]) -> Option<Request<Full<Bytes>>> {
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {

@@ -338,7 +338,7 @@ fn with_secret(body: &Value, is_chosen: impl Fn(usize) -> bool) -> Value {
     body
 }
 
-/// Whether the code of a body as a 500 is another one than the status's.
+/// Returns true if the code of a body as a 500 is another one than the status's.
 fn has_code(dialect: Dialect, body: &Value) -> bool {
     answered(dialect, 500, body).headers().get("x-error-code").is_some_and(|it| it != "internal_error")
 }

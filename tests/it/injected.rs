@@ -54,7 +54,7 @@ impl Tally {
         }
     }
 
-    /// Whether the client left before the end.
+    /// Returns true if the client left before the end.
     fn one(&mut self, state: State, fault: Option<Fault>, client: Client) -> bool {
         let context = format!("{state:?}, {fault:?}, {client:?}");
         let done = catch_unwind(AssertUnwindSafe(|| {

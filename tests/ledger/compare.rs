@@ -80,7 +80,7 @@ impl<'l> Check<'l> {
             && (is_observed || entry.kind.place == "watched" && !entry.kind.has_key())
     }
 
-    /// Whether the log has a line about the request (L1, L5).
+    /// Returns true if the log has a line about the request (L1, L5).
     fn has_line(&self, entry: &Entry) -> bool {
         let is_inner = entry.is_called() && matches!(entry.outcome(), "client_error" | "server_error");
         if entry.effective() == "off" && is_inner && !entry.is_unanswered() && !self.would_be_refused(entry) {
@@ -89,7 +89,7 @@ impl<'l> Check<'l> {
         entry.outcome() != "ok" || self.would_be_refused(entry)
     }
 
-    /// Whether nobody but the client and the service could see how the request ended.
+    /// Returns true if nobody but the client and the service could see how the request ended.
     fn is_out_of_sight(&self, entry: &Entry) -> bool {
         // While its head waits for the processor, a body that breaks off becomes a 502 of Envoy's.
         let is_whole = !matches!(entry.kind.answer.end, AnswerEnd::Cut | AnswerEnd::Stalls);
@@ -474,7 +474,7 @@ fn label(field: &str, value: &Value) -> String {
 }
 
 impl Kind {
-    /// Whether it has a key that lets it in.
+    /// Returns true if it has a key that lets it in.
     pub(crate) fn has_key(&self) -> bool {
         self.headers.contains(&("authorization", "Bearer reading-key-1"))
     }

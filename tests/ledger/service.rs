@@ -48,7 +48,7 @@ impl Service {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned().unwrap_or_default()
     }
 
-    /// Whether it has ever been called.
+    /// Returns true if it has ever been called.
     pub(crate) fn has_calls(&self) -> bool {
         !self.served.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -82,7 +82,7 @@ impl Service {
         Some((self.kinds.get(path.rsplit('/').next()?)?, number.parse().ok()?))
     }
 
-    /// Whether the connection goes on.
+    /// Returns true if the connection goes on.
     async fn answer(&self, wire: &mut Wire, kind: &Kind, head: &Head) -> bool {
         let Answer { status, headers, body, chunked, trailers, end } = &kind.answer;
         match end {

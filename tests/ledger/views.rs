@@ -11,7 +11,7 @@ pub(crate) struct Views {
     pub(crate) is_blind: bool,
     /// The fields of the log's lines about requests.
     pub(crate) lines: Vec<Value>,
-    /// The fields of the access log's lines; `None` if there is no such log.
+    /// The fields of the access log's lines, or `None` if there is no such log.
     pub(crate) access: Option<Vec<Value>>,
     pub(crate) metrics: Vec<Series>,
     /// `/errors.json`, `/now.json` and `/readiness.json`; null without an admin address.

@@ -81,7 +81,7 @@ impl Processor {
         Self { admin: Some((admin, listener)), ..self }
     }
 
-    /// Returns the address on which the processor listens. If the port was 0, this has the chosen one.
+    /// Returns the address on which the processor listens. If the port was 0, this is the port that was chosen.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address

@@ -57,7 +57,7 @@ impl Gateway {
         Ok(Self { listener, address, config })
     }
 
-    /// Returns the address on which the gateway listens. If the port was 0, this has the chosen one.
+    /// Returns the address on which the gateway listens. If the port was 0, this is the port that was chosen.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address

@@ -52,13 +52,14 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Whether the layer wrote an error here, or passed what came.
+    /// Returns true if the layer wrote an error here, or passed what came.
     pub(super) fn wrote(&self) -> bool {
         let passed = matches!(self.expect.body.as_deref(), Some("inner" | "aborted"));
         !passed && !self.response.lines("x-error-code").is_empty()
     }
 
-    /// Whether it wrote it over an inner error: not over a failure, nor over what a service said of a cut body (G4).
+    /// Returns true if it wrote it over an inner error: not over a failure, nor over what a service said of a cut body
+    /// (G4).
     pub(super) fn rewritten(&self) -> bool {
         let over = self.response.status == 413 && self.sent.is_some_and(|sent| sent.status != 413);
         let broken = self.call.is_some_and(|call| call.body_error.is_some());
@@ -185,7 +186,7 @@ impl Seen<'_> {
         inner.is_some_and(|inner| inner.pointer("/error/details").is_some() && inner.get("request_id").is_some())
     }
 
-    /// Whether the client speaks a protocol of section P.
+    /// Returns true if the client speaks a protocol of section P.
     pub(super) fn rpc(&self) -> bool {
         Protocol::from_case(self.case).is_some()
     }
@@ -200,7 +201,7 @@ fn envelope_like(body: &[u8]) -> Option<serde_json::Value> {
     super::value::json(std::str::from_utf8(body).ok()?).ok()
 }
 
-/// Whether the failure is one that only code in the process can show.
+/// Returns true if the failure is one that only code in the process can show.
 pub(super) fn in_process_only(fails: Option<Fails>) -> bool {
     !matches!(fails, None | Some(Fails::Refused | Fails::ErrorInBody))
 }

@@ -212,7 +212,7 @@ fn as_sent(
     }
 }
 
-/// Whether a line is one of those that an error gets which keeps its protocol's shape (R10): it has a code.
+/// Returns true if a line is one of those that an error gets which keeps its protocol's shape (R10): it has a code.
 fn is_mark(name: &str, response: &Response) -> bool {
     let lines = response.lines(name);
     let is = match name {

@@ -304,7 +304,8 @@ impl Repeat {
 }
 
 impl Case {
-    /// Whether its policy limits how long a gateway waits for a scope's service. A policy that is refused is refused by all.
+    /// Returns true if its policy limits how long a gateway waits for a scope's service. A policy that is refused is
+    /// refused by all.
     pub(super) fn limits_its_service(&self) -> bool {
         let limits = |text: &String| ["upstream_timeout", "stall_timeout"].iter().any(|key| text.contains(key));
         self.expect.refused.is_none() && self.policy.iter().chain(self.files.values()).any(limits)

@@ -159,7 +159,7 @@ impl<'a> Connection<'a> {
         (Ok(response), reset)
     }
 
-    /// Whether the connection was reset meanwhile.
+    /// Returns true if the connection was reset meanwhile.
     fn body(&mut self, head: &super::wire::Head, response: &mut Response, start: Instant) -> bool {
         let bodiless = self.case.request.method() == "HEAD" || matches!(response.status, 204 | 304);
         let framing = if bodiless { Ok(Framing::None) } else { head.framing(Framing::ToEnd) };
@@ -198,9 +198,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Whether the connection is reset behind a response. Bytes that nobody asked for would be the start of the next one,
-    /// which another request shows; behind the last one the connection's end does, which comes once the server is told
-    /// that there is no more to answer, or by itself where it said so.
+    /// Returns true if the connection is reset behind a response. Bytes that nobody asked for would be the start of the
+    /// next one, which another request shows; behind the last one the connection's end does, which comes once the
+    /// server is told that there is no more to answer, or by itself where it said so.
     fn nothing_after(&mut self, response: &mut Result<Response, String>, is_last: bool) -> bool {
         let Ok(response) = response else { return false };
         if response.status == 101 || response.end != End::Whole || !is_last && !closes(response) {

@@ -99,7 +99,7 @@ async fn send(mut stream: SendStream<Bytes>, pieces: Vec<Vec<u8>>, mut begun: Op
     let _ = stream.send_data(Bytes::new(), true);
 }
 
-/// Whether there is more to do.
+/// Returns true if there is more to do.
 async fn send_piece(stream: &mut SendStream<Bytes>, mut piece: Bytes, last: bool) -> bool {
     while !piece.is_empty() {
         stream.reserve_capacity(piece.len());

@@ -32,7 +32,7 @@ fn wanted_calls(case: &Case, expect: &Expect) -> Option<usize> {
     expect.calls.or(case.inner.called.map(|called| if called { case.request.times } else { 0 }))
 }
 
-/// Whether the calls are as far as the case's checks need them.
+/// Returns true if the calls are as far as the case's checks need them.
 pub(super) fn called(case: &Case, expect: &Expect, calls: &[Call]) -> bool {
     let read = !case.inner.reads_body || expect.inner_body.as_ref().is_none_or(String::is_empty);
     wanted_calls(case, expect).is_none_or(|wanted| calls.len() >= wanted)
@@ -70,7 +70,7 @@ pub(super) fn log(expect: &Expect, run: &Run, problems: &mut Problems) {
     }
 }
 
-/// Whether the log is as far as the case's checks need it.
+/// Returns true if the log is as far as the case's checks need it.
 pub(super) fn logged(expect: &Expect, run: &Run) -> bool {
     let ids = ids(run);
     expect.log_has.iter().all(|text| in_log(text, &ids, run))

@@ -86,7 +86,7 @@ const HAS: &[&str] = &[
     "world",
 ];
 
-/// Whether this build has a word, or `CASES_WITH=word,word` runs the cases that wait for it as well.
+/// Returns true if this build has a word, or `CASES_WITH=word,word` runs the cases that wait for it as well.
 fn has(word: &str) -> bool {
     let with = std::env::var("CASES_WITH").unwrap_or_default();
     HAS.contains(&word) || with.split(',').any(|it| it == word)

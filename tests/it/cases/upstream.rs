@@ -90,7 +90,7 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether the connection goes on.
+    /// Returns true if the connection goes on.
     fn take(&mut self, head: &Head) -> io::Result<bool> {
         self.index = {
             let mut calls = lock(&self.stage.calls);

@@ -18,7 +18,7 @@ pub(super) fn with_id(text: &str, id: &str) -> String {
     text.replace("$idhex", &id_hex(id)).replace("$id", id)
 }
 
-/// Whether a header's value is the wanted one, or fits the wanted pattern.
+/// Returns true if a header's value is the wanted one, or fits the wanted pattern.
 pub(super) fn fits(wanted: &str, value: &str, id: &str) -> bool {
     match wanted.strip_prefix("re:") {
         Some(pattern) => matches(&with_id(pattern, id), value),
@@ -47,7 +47,7 @@ pub(super) fn json(text: &str) -> Result<Value, serde_json::Error> {
     reader.end().map(|()| value)
 }
 
-/// Whether `have` has at least the members of `want`; the first place where it has not.
+/// Returns true if `have` has at least the members of `want`; the first place where it has not.
 pub(super) fn missing(want: &Value, have: &Value, id: &str, at: &str) -> Option<String> {
     match (want, have) {
         (Value::Object(want), Value::Object(have)) => want.iter().find_map(|(key, want)| match have.get(key) {

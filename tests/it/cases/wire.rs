@@ -214,8 +214,8 @@ pub(super) fn response_in(raw: &[u8]) -> Option<(Head, Vec<u8>, bool)> {
     Some((head, body, whole))
 }
 
-/// Whether a peer that reads this response may send its next request on the same connection: a server that closed it
-/// would race with that request.
+/// Returns true if a peer that reads this response may send its next request on the same connection: a server that
+/// closed it would race with that request.
 pub(super) fn keeps_open(raw: &[u8]) -> bool {
     response_to_the_end(raw).is_some_and(|(head, _, whole, ends)| {
         let closes = head.text("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::kit::Answer;
 
-/// Whether the length is declared: over HTTP/2 "chunked" is a request without a content-length.
+/// True if the length is declared: over HTTP/2 "chunked" is a request without a content-length.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Framing {
     Declared,

@@ -148,7 +148,7 @@ impl Sent {
             .collect()
     }
 
-    /// Whether services do not know its method, and may run any handler.
+    /// Returns true if services do not know its method, and may run any handler.
     pub(crate) fn is_unknown(&self) -> bool {
         ["PROPFIND", "TrAcE"].contains(&self.method)
     }

@@ -19,7 +19,7 @@ pub(crate) struct Table {
 
 #[derive(Debug)]
 struct Part {
-    /// Whether its defaults close it.
+    /// True if its defaults close it.
     closes: Option<bool>,
     rows: Vec<Row>,
 }
@@ -61,7 +61,7 @@ impl Table {
         builder.build()
     }
 
-    /// Whether a service whose routes are this table's finds a closed one: key by key, the most specific first.
+    /// Returns true if a service whose routes are this table's finds a closed one: key by key, the most specific first.
     pub(crate) fn closes(&self, method: &str, path: &Segments, folds: bool) -> bool {
         self.parts(path, folds).find_map(|part| part.closes(method, path, folds)).unwrap_or(false)
     }

@@ -143,7 +143,7 @@ impl Seen {
         seen
     }
 
-    /// Whether it is the success of a call that nothing was wrong with.
+    /// Returns true if it is the success of a call that nothing was wrong with.
     pub(super) fn succeeded(&self, call: Call) -> bool {
         let texts = self.words.iter().map(|words| &*words.text).collect::<Vec<_>>();
         let expected = match call {

@@ -186,7 +186,7 @@ fn assert_issues(details: &serde_json::Value, once: &str) {
     }
 }
 
-/// Whether it came as one, whose details stay as they are (E8).
+/// Returns true if it came as one, whose details stay as they are (E8).
 fn is_envelope(body: &[u8]) -> bool {
     let Some(all) = str::from_utf8(body).ok().and_then(members) else { return false };
     let Some(error) = all.get("error").and_then(|error| members(error.get())) else { return false };

@@ -13,7 +13,7 @@ use super::{breaks_off, not_by_envoy};
 /// A reason, and the rows that differ for it.
 pub(in super::super) struct Difference {
     pub(in super::super) why: &'static str,
-    /// Whether a row holds depends on which of two processes is faster. Else a row that holds is no longer one of them.
+    /// True if a row holds depends on which of two processes is faster. Else a row that holds is no longer one of them.
     pub(in super::super) races: bool,
     drivers: &'static [&'static str],
     /// The part of a name before `/`, and the parts behind it, if the row has one.

@@ -123,7 +123,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
     .find_map(|(applies, why)| applies.then_some(why))
 }
 
-/// Whether the service's body ends before its end.
+/// Returns true if the service's body ends before its end.
 fn breaks_off(case: &Case) -> bool {
     let raw = || case.inner.raw().and_then(|raw| response_in(&raw));
     case.inner.cut_after.is_some()

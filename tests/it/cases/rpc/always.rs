@@ -35,7 +35,7 @@ fn is_head(seen: &Seen<'_>) -> bool {
     seen.case.request.method() == "HEAD"
 }
 
-/// Whether the service's body failed, so that a status of ours may end it.
+/// Returns true if the service's body failed, so that a status of ours may end it.
 fn broke_off(seen: &Seen<'_>) -> bool {
     let inner = &seen.case.inner;
     inner.cut_after.is_some() || matches!(inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody))

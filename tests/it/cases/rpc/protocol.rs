@@ -73,7 +73,7 @@ pub(super) fn http_status_of(name: &str) -> Option<u16> {
     CODES[1..].iter().find(|(have, _)| *have == name).map(|(_, status)| *status)
 }
 
-/// Whether the client is one of HTTP/2, which frames bodies itself.
+/// Returns true if the client is one of HTTP/2, which frames bodies itself.
 pub(super) fn is_http2(case: &Case, over_http2: bool) -> bool {
     over_http2 || case.request.version == Some(Version::Http2)
 }

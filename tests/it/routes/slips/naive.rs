@@ -8,7 +8,8 @@ use tower_error_envelope::Mode;
 use super::route_request::{RouteRequest, Target};
 use super::world::{Area, HOSTS, Keys, Part, Way, World};
 
-/// Whether two scopes overlap and neither is the narrower one, or two routes of a part are for the same requests.
+/// Returns true if two scopes overlap and neither is the narrower one, or two routes of a part are for the same
+/// requests.
 pub(crate) fn is_refused(world: &World) -> bool {
     let areas = pairs(&world.scopes).any(|(one, other)| {
         let (one, other) = (places(one), places(other));
@@ -58,7 +59,8 @@ pub(crate) fn status(world: &World, route_request: &RouteRequest) -> Option<u16>
     limit.filter(|limit| route_request.length > *limit).map(|_| 413)
 }
 
-/// Whether any table refuses anything: credentials do in every mode, the other guards where nobody only watches.
+/// Returns true if any table refuses anything: credentials do in every mode, the other guards where nobody only
+/// watches.
 fn refuses(world: &World) -> bool {
     let parts = || world.scopes.iter().map(|area| &area.part).chain([&world.own]);
     let tables = || parts().flat_map(|part| part.routes.iter().map(|way| &way.keys).chain([&part.keys]));

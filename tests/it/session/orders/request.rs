@@ -96,7 +96,7 @@ impl Guarded {
         (guarded, session, step)
     }
 
-    /// Whether the mode runs the guards; credentials hold in any mode.
+    /// Returns true if the mode runs the guards; credentials hold in any mode.
     fn refuses(&self) -> bool {
         !matches!(self.mode, Mode::Observe | Mode::Off)
     }

@@ -79,12 +79,12 @@ pub(super) fn is_error(head: &response::Parts) -> bool {
     head.status.is_client_error() || head.status.is_server_error()
 }
 
-/// Whether it is an error of which nothing is to be read, as far as its type shows.
+/// Returns true if it is an error of which nothing is to be read, as far as its type shows.
 pub(super) fn is_opaque_error(head: &response::Parts) -> bool {
     is_error(head) && TYPES[..2].iter().any(|opaque| head.headers["content-type"] == opaque)
 }
 
-/// Whether a body that begins so has no text either.
+/// Returns true if a body that begins so has no text either.
 pub(super) fn begins_opaquely(read: &[u8]) -> bool {
     PIECES[..2].iter().any(|opaque| read.starts_with(opaque))
 }
