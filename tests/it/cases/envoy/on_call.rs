@@ -43,7 +43,7 @@ fn with_admin(text: &str, admin: &str) -> String {
     with_key(text, &format!("admin = \"{admin}\""))
 }
 
-/// Moves the listener into a file that Envoy watches. Returns the configuration and that file.
+/// Moves the listener into a file that Envoy watches. Returns the configuration and the text of that file.
 fn followed(text: &str, folder: &Folder) -> (String, String) {
     let (start, rest) = text.split_once("  listeners:\n").expect("listeners");
     let (listener, clusters) = rest.split_once("  clusters:\n").expect("clusters");
@@ -63,7 +63,7 @@ fn follow(folder: &Folder, listeners: &str) {
     std::fs::rename(named("listeners.new"), named("listeners.yaml")).expect("the same folder");
 }
 
-/// Gives the filter another policy, in the form of the configuration that allows an admin address.
+/// Gives the filter another policy, in the form of its configuration that also has an admin address.
 fn with_another(listeners: &str) -> String {
     let line = |line: &str| match line.split_once("value: \"policy_file") {
         Some((indent, _)) => format!(

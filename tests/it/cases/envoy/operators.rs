@@ -101,7 +101,7 @@ fn logged_to(text: &str, log: &Path) -> String {
     text.replace(stdout, &format!("file.v3.FileAccessLog\n              path: {}\n", log.display()))
 }
 
-/// Asserts that the log has exactly these lines, each with such a beginning and end.
+/// Asserts that the log has exactly these lines: each contains the first text, and ends with the second.
 fn has_lines(log: &Path, wanted: &[(String, String)]) {
     let lines = until("the access log has a line of each", || {
         let text = std::fs::read_to_string(log).unwrap_or_default();
