@@ -85,7 +85,7 @@ async fn same(setting: Setting, status: u16, script: &Script) -> usize {
     2 * SENT.len()
 }
 
-/// All that comes, without the lines that are the layer's.
+/// Returns everything that arrives, without the lines of the layer.
 async fn bytes<S, B>(setting: Setting, service: S, sent: &str) -> String
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
