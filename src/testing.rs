@@ -131,7 +131,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`] does.
+    /// Panics for the same reasons as [`Envelope::parse`].
     #[must_use]
     #[track_caller]
     pub fn parse_for(policy: &Policy, headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
@@ -142,7 +142,8 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`] does. Also if the status is not that of an error, or if the body fails.
+    /// Panics for the same reasons as [`Envelope::parse`], and if the status is not that of an error, or if the body
+    /// fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, body) = response.into_parts();
         let bytes = match body.collect().await {

@@ -1,5 +1,6 @@
-//! The service that each stack wraps. It contains code that teams rarely write with their errors in mind: a router's
-//! own replies, an extractor, a time limit, other people's code that returns a text, a rate limiter, a proxy.
+//! The service that each stack wraps. It contains code that teams rarely write with their errors in mind. Examples are
+//! a router's own replies, an extractor, a time limit, other people's code that returns a text, a rate limiter and a
+//! proxy.
 
 use std::time::Duration;
 

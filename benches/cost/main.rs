@@ -9,9 +9,9 @@
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and is only approximate.
 //!
-//! Below the table, the bench prints the cost of a policy with much more than one route (`scale.rs`), of a policy's own
-//! shape (`shape.rs`), of the log (`log_line.rs`), and of the longest error bodies (`long_body.rs`). It also prints the
-//! cost of the readings of a path (`reading.rs`), and of a gRPC call (`call.rs`).
+//! Below the table, the bench prints the costs of a policy with many routes (`scale.rs`), of a policy's own shape
+//! (`shape.rs`), of the log (`log_line.rs`), and of the longest error bodies (`long_body.rs`). It also prints the cost
+//! of the readings of a path (`reading.rs`), and of a gRPC call (`call.rs`).
 //!
 //! In every stack, the measured part makes a request, handles it, reads the response to its end and drops it. Before it
 //! measures, each process checks the response. Without `--bench` (as `cargo test` runs it) only this check is done.

@@ -244,7 +244,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// The same as [`ErrorEnvelopeLayer::watching`].
+    /// Fails for the same reasons as [`ErrorEnvelopeLayer::watching`].
     pub fn watch(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         Self::new().watching(path)
     }
@@ -301,7 +301,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// The same as [`ErrorEnvelopeLayer::watching`]; the old policy stays active.
+    /// Fails for the same reasons as [`ErrorEnvelopeLayer::watching`]. The old policy then stays active.
     pub fn reload(&self) -> Result<bool, PolicyError> {
         self.policy.reload()
     }

@@ -154,7 +154,7 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
-/// The body of a request that was not forwarded yet. Before a peek it may be moved.
+/// The body of a request that was not forwarded yet. It may be moved before the peek, but not after.
 enum Unread<B> {
     /// `true` means that `is_end_stream` was checked and returned false.
     New(B, bool),

@@ -274,8 +274,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 2)
 }
 
-/// Finds the text by R2, as a reader of the contract would: the first sentence under its names, in the body, in the one
-/// object of an array, or in at most two wrappers.
+/// Finds the text by R2, as a reader of the contract would. It is the first sentence under its names, in the body, in
+/// the one object of an array, or in at most two wrappers.
 fn named_text(status: u16, body: &Value) -> Option<String> {
     let mut object = sole_object(body);
     for _ in 0..=2 {

@@ -1,9 +1,9 @@
 //! Tests that the layer does not change what it passes (E5, M1): heads, bytes, frames, trailers, `size_hint` and
 //! `is_end_stream`. Only the id and `access-control-expose-headers` differ.
 //!
-//! Each script of a body is played twice, without the layer and with it, and the results are compared: step by step in
-//! process, byte by byte on HTTP/1, frame by frame on HTTP/2. A 205 in `enforce` differs, because it loses its body and
-//! states that (E5). It has its own test.
+//! Each script of a body is played twice, without the layer and with it. The results are compared: step by step in
+//! process, byte by byte on HTTP/1, and frame by frame on HTTP/2. A 205 in `enforce` differs, because it loses its body
+//! and states that (E5). It has its own test.
 
 mod in_process;
 mod scripted;

@@ -129,8 +129,8 @@ impl Entry {
         self.got.status.map_or("none".to_owned(), |status| status.to_string())
     }
 
-    /// Returns true if the response broke off for the client, or if the service broke off after the head and the layer
-    /// ended the response: an event stream with a last event, a call with a status (F6).
+    /// Returns true if the response broke off for the client. This includes a response that the service broke off after
+    /// the head and that the layer ended: an event stream with a last event, a call with a status (F6).
     pub(crate) fn is_broken(&self) -> bool {
         let is_cut = self.kind.answer.end == AnswerEnd::Cut && self.is_called();
         self.got.is_broken || is_cut && self.kind.answer.status < 400 && self.got.status == Some(200)

@@ -151,7 +151,7 @@ hooks! {
 
 /// # Safety
 ///
-/// As for the hooks above.
+/// The requirements are those of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -160,7 +160,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *m
 
 /// # Safety
 ///
-/// As for the hooks above.
+/// The requirements are those of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -169,7 +169,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_v
 
 /// # Safety
 ///
-/// The same as for the hooks above. The details must be valid for the call.
+/// The requirements are those of the hooks above. The details must be valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,

@@ -74,7 +74,7 @@ impl Codes {
     }
 }
 
-/// For the derived code; not a part of the public interface.
+/// This module is for the derived code, and is not a part of the public interface.
 pub mod private {
     #[cfg(feature = "openapi")]
     use std::collections::BTreeMap;

@@ -93,11 +93,11 @@ static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().ma
 /// The origin of a fault's message, which decides whether the message is clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
-    /// From the user, as it was set.
+    /// The user set the message, and it is unchanged.
     Raw,
-    /// From any source; the message is already one printable line (E2).
+    /// The message may come from any source. It is already one printable line (E2).
     Clean,
-    /// From the layer; the message is clean. It is treated like a message of the catalogue (R12).
+    /// The message comes from the layer, and is clean. It is treated like a message of the catalogue (R12).
     Stock,
 }
 

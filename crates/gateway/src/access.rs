@@ -233,7 +233,7 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// Returns the end of the delivery. The gateway sees more of it than the layer does.
+    /// Returns the end of the delivery. The gateway sees more of the delivery than the layer does.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,

@@ -1,8 +1,8 @@
 //! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
 //!
-//! Every wait for a client has a limit here, since no layer can limit it: the handshake, the first byte, a request
-//! head, a pause within a body, an unread response. The responses that hyper makes itself (400 for a malformed head,
-//! 431 for a head that is too large) have no envelope and no id (F5).
+//! Every wait for a client has a limit here, since no layer can limit it. The client may be slow with the handshake,
+//! the first byte, a request head, a pause within a body, or reading a response. The responses that hyper makes itself
+//! (400 for a malformed head, 431 for a head that is too large) have no envelope and no id (F5).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

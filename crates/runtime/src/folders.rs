@@ -116,8 +116,8 @@ impl Changes {
     }
 }
 
-/// Returns the folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the
-/// folders of symbolic links on the way and of their targets, and the folder of the final file.
+/// Returns the folders in which a change of this file is visible. These are its own folder or the nearest existing
+/// ancestor, the folders of symbolic links on the way and of their targets, and the folder of the final file.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));

@@ -73,7 +73,7 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// As [`PolicyHandle::with_file`].
+    /// Fails for the same reasons as [`PolicyHandle::with_file`].
     #[cfg(feature = "policy-file")]
     pub fn watching(path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         Self::fixed(Arc::default()).with_file(path, loader)
@@ -155,7 +155,7 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// As [`PolicyHandle::with_file`]; the old policy stays active.
+    /// Fails for the same reasons as [`PolicyHandle::with_file`]. The old policy then stays active.
     #[cfg(feature = "policy-file")]
     pub fn reload(&self) -> Result<bool, PolicyError> {
         match &self.source {

@@ -113,7 +113,7 @@ impl SwitchChange {
         self.at
     }
 
-    /// Returns the name of the operator, if the note has one. It is not verified.
+    /// Returns the name of the operator, if the note has one. The name is not verified.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
         self.note.by.as_deref()

@@ -1,5 +1,5 @@
-//! Compares the headers of a response with those of the inner one: removed ones (R6), kept ones, those for caches (R7),
-//! those that are never invented (R8), and those that a browser may read (E4).
+//! Compares the headers of a response with those of the inner one. Some are removed (R6), others are kept, those for
+//! caches follow R7, none is invented (R8), and a browser may read some (E4).
 
 use super::always::Seen;
 use super::check::Problems;

@@ -121,7 +121,7 @@ fn m2_a_folder_of_an_include_that_is_renamed_is_refused_and_taken_once_it_is_bac
     }
 }
 
-/// None of the folders in the pattern exists, except one that is empty.
+/// No folder in the pattern exists, except one that is empty.
 #[test]
 fn m2_an_include_of_nothing_takes_effect_once_there_is_a_file() {
     for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml", "a/*/c/*.toml"] {

@@ -31,7 +31,7 @@ pub(crate) struct Store {
     pub(crate) policy: Mutex<Counted>,
     /// The time since which the policy's requests are counted, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
-    /// In milliseconds since the Unix epoch.
+    /// The time of the start, in milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
 
@@ -143,7 +143,7 @@ fn work(receiver: &Receiver<Work>) {
     }
 }
 
-/// In milliseconds since the Unix epoch.
+/// Returns the current time, in milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
     error_record::milliseconds(SystemTime::now())

@@ -63,13 +63,13 @@ pub(crate) enum HandlerBehaviour {
 pub(crate) enum Expect {
     /// The envelope: status, code, message.
     Error(u16, &'static str, &'static str),
-    /// No body. Status and code are in the head.
+    /// The response has no body. The status and the code are in the head.
     Head(u16, &'static str),
     /// The service's response, unchanged except for an added request id.
     Passed(u16),
     /// A body that is broken off.
     Broken(u16),
-    /// No body at all.
+    /// The response has no body.
     Empty(u16),
 }
 

@@ -161,7 +161,7 @@ impl Filter {
         stream.send_data(data, true);
     }
 
-    /// Called when the body of a response fails after its head. Returns how it should end for the client.
+    /// Called when the body of a response fails after its head. Returns how the response should end for the client.
     pub(super) fn break_off(&self, stream: &Stream<'_>, failure: Option<Failure>, cause: BoxError) -> FinalFrame {
         self.broke_off.set(true);
         let last = self.follow.borrow_mut().failed(failure, cause, now);
@@ -201,7 +201,7 @@ impl Filter {
 /// The place where a reply is written.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// In this part of the service's response. If it has `ended`, nothing of the response follows.
+    /// The reply is written in this part of the service's response. If it has `ended`, nothing of the response follows.
     Response { into: Body, ended: bool },
     /// Envoy itself wrote the head, and its body follows at once. The module's body replaces it.
     Local,

@@ -1,5 +1,5 @@
-//! The errors of RPC protocols (section P of the contract): the statuses of gRPC, the details of google.rpc, the code
-//! that follows from them, and the time that a client should wait.
+//! The errors of RPC protocols (section P of the contract): gRPC statuses, the details of google.rpc, the codes that
+//! follow from them, and the advised waiting times.
 
 pub mod details;
 pub mod status;

@@ -162,8 +162,8 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Returns true if a word can only be the name or place of a field: it has an index, an underscore, or a capital behind
-/// two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+/// Returns true if a word can only be the name or place of a field. It then has an index, an underscore, or a capital
+/// behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {

@@ -129,7 +129,7 @@ impl RequestHead {
     }
 }
 
-/// The room for the headers that are read. Most requests have no more of them.
+/// The initial capacity for the headers that are read. Most requests have at most this many.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
