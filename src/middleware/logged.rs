@@ -1,5 +1,5 @@
-//! Handles several layers in one process. The innermost layer that decided about a request's error writes the log lines of that
-//! error (L1).
+//! Handles several layers in one process. The innermost layer that decided about a request's error writes the log lines
+//! of that error (L1).
 
 use std::error::Error;
 use std::iter::successors;

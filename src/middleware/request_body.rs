@@ -20,8 +20,8 @@ pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
-    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html), the only error to
-    /// which axum responds with 413.
+    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html), the only error
+    /// to which axum responds with 413.
     pub struct RequestBody<B> {
         // `None` if the peek reached its end (G3).
         #[pin]

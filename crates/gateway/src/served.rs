@@ -2,8 +2,8 @@
 //!
 //! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more after a large body. So
 //! over HTTP/1 its server is dropped after a while without a request, and created again at the first byte.
-//! (hyper-util's `auto` also detects the version by the first bytes, but keeps its server. It limits heads only together
-//! with everything else that is read.)
+//! (hyper-util's `auto` also detects the version by the first bytes, but keeps its server. It limits heads only
+//! together with everything else that is read.)
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -86,8 +86,8 @@ struct FieldViolation {
 }
 
 impl RpcDetails {
-    /// Parses the bytes. Returns `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read are
-    /// skipped.
+    /// Parses the bytes. Returns `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read
+    /// are skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Status { code, message, details } = Status::decode(bytes).ok().filter(|_| !bytes.is_empty())?;
         let mut rich = Self::new(u8::try_from(code).map_or(status::Status::UNKNOWN, status::Status::new), message);
