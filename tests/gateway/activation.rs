@@ -44,7 +44,7 @@ fn the_socket_that_systemd_passes_is_served_and_survives() {
     assert_eq!(gateway.address, address);
     assert!(gateway.ask(GET).ends_with("done"));
     gateway.stopped();
-    // Whoever comes between two processes waits in the queue.
+    // A client that connects between two processes waits in the queue.
     let mut waits = TcpStream::connect(address).unwrap();
     waits.set_read_timeout(Some(TOO_LONG)).unwrap();
     std::io::Write::write_all(&mut waits, GET.as_bytes()).unwrap();
