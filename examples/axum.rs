@@ -1,6 +1,7 @@
-//! A small API on axum: its handlers fail with a `Fault`, and whatever else goes wrong comes in the same envelope.
+//! A small API on axum. Its handlers fail with a `Fault`, and every other error comes in the same envelope.
 //!
-//! `cargo run --example axum` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
+//! `cargo run --example axum` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself two
+//! requests and exits.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -48,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{address}");
     println!("  curl -i http://{address}/channels/9");
     println!("  curl -i http://{address}/channels/2/messages --json '{{\"text\":\"hello\"}}'");
-    // CORS goes around the layer: it adds to errors the headers that a browser requires, and answers preflights itself.
+    // CORS goes around the layer. It adds to errors the headers that a browser requires, and answers preflights itself.
     let app = if cors { app().layer(CorsLayer::permissive()) } else { app() };
     axum::serve(listener, app).await?;
     Ok(())
@@ -68,7 +69,7 @@ struct Message {
 }
 
 fn app() -> Router {
-    // Last, so that it covers the routes, what they refuse, and what no route has.
+    // The layer is added last, so that it covers the routes, their rejections, and requests that match no route.
     routes().layer(ErrorEnvelopeLayer::new())
 }
 
@@ -87,7 +88,8 @@ async fn show(State(channels): State<Channels>, Path(id): Path<u32>) -> Result<J
     Ok(Json(find(&channels, id)?.clone()))
 }
 
-/// The id is the one that the client gets: what is stored or passed on under it can be found again.
+/// Sends a message. The id is the one that the client gets, so that anything stored or passed on under the id can be
+/// found again.
 async fn send(
     State(channels): State<Channels>,
     Path(id): Path<u32>,

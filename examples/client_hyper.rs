@@ -1,7 +1,8 @@
-//! A client by hyper-util that tries again where the service allows it, and reads what went wrong.
+//! A client with hyper-util that retries requests if the service allows it, and reads errors.
 //!
-//! `cargo run --example client_hyper -- http://127.0.0.1:8080/empty-404` asks for that; `-- --once` asks a service of its
-//! own that is out of luck three times: it takes about a second, since the service asks to wait for one.
+//! `cargo run --example client_hyper -- http://127.0.0.1:8080/empty-404` requests that URL. With `-- --once` it
+//! requests a service of its own, which fails three times. That takes about a second, because the service requests a
+//! wait of one second.
 #![allow(clippy::disallowed_methods, reason = "the service of its own starts a task for each connection")]
 
 use std::error::Error;
@@ -58,7 +59,7 @@ async fn ask(request: http::request::Builder) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// hyper-util's client, which repeats nothing that is not idempotent.
+/// Returns hyper-util's client, which repeats only idempotent requests.
 fn client() -> impl Service<
     Request<Full<Bytes>>,
     Response = Response<impl http_body::Body<Data = Bytes, Error: Into<BoxError>>>,
@@ -86,7 +87,7 @@ async fn ask_itself() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The next answer each time.
+/// Returns the next response of the list each time.
 async fn seat() -> Result<&'static str, Fault> {
     const SEAT_HELD: ErrorCode = ErrorCode::custom("seat_held", 409);
     static ASKED: AtomicUsize = AtomicUsize::new(0);
@@ -99,7 +100,7 @@ async fn seat() -> Result<&'static str, Fault> {
                 .with_header(RETRY_AFTER, HeaderValue::try_from(date).expect("a date is ASCII"))
         }
         2 => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
-        // The client does not know the code: it is transient.
+        // The client does not know this code, so it treats it as transient.
         3 => Fault::new(SEAT_HELD),
         _ => return Ok("yours"),
     };

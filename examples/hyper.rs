@@ -1,7 +1,8 @@
-//! A plain hyper-util server without a framework, HTTP/1 and HTTP/2 on one port: a service, the layer around it, an
-//! accept loop.
+//! A plain hyper-util server without a framework, with HTTP/1 and HTTP/2 on one port. It has a service, the layer
+//! around it, and an accept loop.
 //!
-//! `cargo run --example hyper` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
+//! `cargo run --example hyper` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself two
+//! requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;
@@ -63,7 +64,7 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Knows nothing of the layer: its bare statuses become envelopes, its panics answers.
+/// This service does not know the layer. Its bare statuses become envelopes, and its panics become responses.
 async fn respond<B: Body>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     match request.uri().path() {
         "/" => Ok(Response::new("hello\n".into())),

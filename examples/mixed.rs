@@ -1,9 +1,11 @@
-//! axum and tonic on one port, with one layer around both: each client gets an error of its own kind.
+//! axum and tonic on one port, with one layer around both. Each client gets an error of its own kind.
 //!
-//! A browser gets the envelope, a gRPC client a status, for the same `Fault` of the same function, and for what no route has.
-//! gRPC-Web reaches the services through tonic-web; health checks and reflection pass as they are.
+//! For the same `Fault` of the same function, a browser gets the envelope, and a gRPC client gets a status. The same
+//! applies to requests that match no route. gRPC-Web reaches the services through tonic-web. Health checks and
+//! reflection pass unchanged.
 //!
-//! `cargo run --example mixed` serves on a free port, `-- 3000` on that one; `-- --once` sends itself a few requests and exits.
+//! `cargo run --example mixed` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself a
+//! few requests and exits.
 
 use std::error::Error;
 use std::io::{self, IsTerminal};
@@ -28,7 +30,7 @@ use greeter::greeter_client::GreeterClient;
 use greeter::greeter_server::{Greeter, GreeterServer};
 use greeter::{HelloReply, HelloRequest};
 
-/// In a crate with a build script: `tonic::include_proto!("greeter.v1")`.
+/// In a crate with a build script, use `tonic::include_proto!("greeter.v1")` instead.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from greeter.proto")]
 mod greeter {
     include!("greeter/greeter.rs");
@@ -66,8 +68,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn app() -> Result<Router, Box<dyn Error>> {
     let http = Router::new().route("/hello/{name}", get(hello));
-    // tonic's own fallback sends 200 and `unimplemented` to whatever has no route, also to a browser; and tonic-web as a
-    // layer of the whole router would refuse what is no gRPC.
+    // tonic's own fallback sends 200 and `unimplemented` for every path without a route, even to a browser. tonic-web
+    // as a layer of the whole router would refuse requests that are not gRPC.
     let grpc = services()?.prepare().into_axum_router().reset_fallback().route_layer(GrpcWebLayer::new());
     Ok(http.merge(grpc).layer(ErrorEnvelopeLayer::new()))
 }

@@ -1,6 +1,6 @@
-//! An error type of one's own: a derive states what each variant is to clients, and handlers use `?`.
+//! A service with its own error type. A derive defines what clients get for each variant, and handlers use `?`.
 //!
-//! `cargo run --example own_error` serves on a free port; `-- --once` sends itself a request and exits.
+//! `cargo run --example own_error` serves on a free port. With `-- --once` it sends itself a request and exits.
 
 use std::error::Error;
 use std::io;
@@ -14,10 +14,11 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Policy, PolicyError};
 
-/// A code that only this shop has, and the status that goes with it.
+/// A code that only this shop has, and its status.
 const OUT_OF_STOCK: ErrorCode = ErrorCode::custom("out_of_stock", 409);
 
-/// `Display` is for the log. What clients get stands in `#[fault(…)]`; without one it is `internal_error`.
+/// The errors of the shop. `Display` is for the log. `#[fault(…)]` defines what clients get; a variant without it is
+/// `internal_error`.
 #[derive(Debug, thiserror::Error, AsFault)]
 enum ShopError {
     #[error("article {sku} is out of stock")]
@@ -34,7 +35,7 @@ async fn buy(Path(sku): Path<u32>) -> Result<String, ShopError> {
     match sku {
         7 => Err(ShopError::OutOfStock { sku }),
         8 => Err(ShopError::Closed { opens: Duration::from_secs(3600) }),
-        // Its text names a host: it goes to the log, under the request's id.
+        // The text names a host, so it goes to the log, with the request's id.
         9 => Err(io::Error::other("no such table at db-3.internal"))?,
         sku => Ok(format!("sold: {sku}\n")),
     }

@@ -1,6 +1,7 @@
-//! poem: an endpoint, with what poem answers by itself, becomes a Tower service by a small adapter.
+//! Uses poem. A small adapter turns an endpoint, with poem's own responses, into a Tower service.
 //!
-//! `cargo run --example poem` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
+//! `cargo run --example poem` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself two
+//! requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;
@@ -84,7 +85,7 @@ fn panics() -> &'static str {
     panic!("the client will not read this")
 }
 
-/// An endpoint as a Tower service; poem's `compat` goes the other way.
+/// An endpoint as a Tower service. poem's `compat` converts in the other direction.
 pub(crate) struct EndpointService<E>(Arc<E>);
 
 impl<E> EndpointService<E> {
@@ -117,7 +118,7 @@ where
         let (head, body) = request.into_parts();
         let head = RequestParts::from((head, LocalAddr::default(), RemoteAddr::default(), Scheme::HTTP));
         let body = BoxBody::new(body.map_err(io::Error::other)).into();
-        // `get_response` answers errors, too: a 404 of poem's is one.
+        // `get_response` also turns errors into responses. A 404 of poem is such an error.
         Box::pin(async move { Ok(endpoint.get_response(poem::Request::from_parts(head, body)).await.into()) })
     }
 }

@@ -1,6 +1,7 @@
-//! salvo: its whole service becomes a Tower service by a small adapter, with the layer around it.
+//! Uses salvo. A small adapter turns its whole service into a Tower service, with the layer around it.
 //!
-//! `cargo run --example salvo` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
+//! `cargo run --example salvo` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself two
+//! requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;
@@ -57,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
-    // A hoop would miss 404, 405 and panics: salvo answers those around its hoops.
+    // A hoop would miss 404, 405 and panics, because salvo handles them outside its hoops.
     let service = ErrorEnvelopeLayer::new().layer(SalvoService::new(routes()));
     loop {
         let (socket, _) = listener.accept().await?;
@@ -85,7 +86,7 @@ async fn panics() -> &'static str {
     panic!("the client will not read this")
 }
 
-/// A salvo service, its catcher included, as a Tower service.
+/// A salvo service, including its catcher, as a Tower service.
 #[derive(Clone)]
 pub(crate) struct SalvoService(Arc<salvo::Service>);
 

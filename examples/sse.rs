@@ -1,6 +1,6 @@
-//! Server-sent events: a stream that breaks off ends with an event that states it, with the request id.
+//! Server-sent events. A stream that breaks off ends with an error event, which has the request id.
 //!
-//! `cargo run --example sse` serves on a free port; `-- --once` sends itself a request and exits.
+//! `cargo run --example sse` serves on a free port. With `-- --once` it sends itself a request and exits.
 
 use std::error::Error;
 use std::io;
@@ -17,14 +17,14 @@ use tower::ServiceExt;
 use tower_error_envelope::policy::EventStreams;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError};
 
-/// Two events, then the model that makes them is lost. The head left with 200 long ago.
+/// Sends two events, and then loses the model that makes them. The head with 200 was sent long before.
 async fn tokens() -> Sse<impl Stream<Item = io::Result<Event>>> {
     let lost = Err(io::Error::other("model-3.internal will not read"));
     Sse::new(stream::iter([Ok(Event::default().data("Hello")), Ok(Event::default().data("wor")), lost]))
 }
 
 fn app() -> Result<Router, PolicyError> {
-    // Without this a broken stream breaks off, as it does without the layer.
+    // Without this setting, a broken stream breaks off, as it does without the layer.
     let policy = Policy::builder().event_streams(EventStreams::AppendError).build()?;
     Ok(Router::new().route("/tokens", get(tokens)).layer(ErrorEnvelopeLayer::new().policy(policy)))
 }

@@ -1,9 +1,10 @@
-//! tonic's server: the layer is one of its own, around gRPC services and the HTTP routes beside them.
+//! Uses tonic's server. The layer is one of the server's layers, around gRPC services and the HTTP routes next to them.
 //!
-//! A handler fails with a `Fault`, by `?`. That, a panic and whatever the layer refuses reach a gRPC client as a status with
-//! the request id; what is no gRPC comes in the envelope. Health checks and reflection pass as they are.
+//! A handler fails with a `Fault`, by `?`. A gRPC client gets such an error, a panic and every refusal of the layer as
+//! a status with the request id. Other clients get the envelope. Health checks and reflection pass unchanged.
 //!
-//! `cargo run --example tonic` serves on a free port, `-- 3000` on that one; `-- --once` sends itself a few requests and exits.
+//! `cargo run --example tonic` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself a
+//! few requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::error::Error;
@@ -30,7 +31,7 @@ use greeter::greeter_client::GreeterClient;
 use greeter::greeter_server::{Greeter, GreeterServer};
 use greeter::{HelloReply, HelloRequest};
 
-/// In a crate with a build script: `tonic::include_proto!("greeter.v1")`.
+/// In a crate with a build script, use `tonic::include_proto!("greeter.v1")` instead.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from greeter.proto")]
 mod greeter {
     include!("greeter/greeter.rs");
@@ -76,7 +77,7 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
 }
 
 fn routes() -> Result<Routes, Box<dyn Error>> {
-    // tonic's own fallback sends 200 and `unimplemented` to whatever has no route, also to a browser.
+    // tonic's own fallback sends 200 and `unimplemented` for every path without a route, even to a browser.
     let http = Router::new()
         .route("/", get(|| async { "hello\n" }))
         .route("/panic", get(panics))

@@ -1,6 +1,6 @@
-//! Uploads: one route takes more than the others, and what is wrong with a form is an envelope like everything else.
+//! Uploads. One route accepts larger bodies than the others, and errors in a form also come as an envelope.
 //!
-//! `cargo run --example upload` serves on a free port; `-- --once` sends itself a request and exits.
+//! `cargo run --example upload` serves on a free port. With `-- --once` it sends itself a request and exits.
 
 use std::error::Error;
 use std::io;
@@ -14,10 +14,10 @@ use tower::ServiceExt;
 use tower_error_envelope::extract::Multipart;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError, RouteRule};
 
-/// Of the whole body: a form's borders and headers count, too, and a photo may be that much smaller.
+/// The largest body. A form's borders and headers are part of it, so a photo must be a little smaller.
 const LARGEST: usize = 10 * 1024 * 1024;
 
-/// `?` turns axum's `MultipartError` into a fault with its own status.
+/// Reads the photos of a form. `?` turns axum's `MultipartError` into a fault with axum's status.
 async fn photos(mut form: Multipart) -> Result<String, Fault> {
     while let Some(field) = form.next_field().await? {
         if field.name() == Some("photo") {
@@ -28,7 +28,7 @@ async fn photos(mut form: Multipart) -> Result<String, Fault> {
 }
 
 fn app() -> Result<Router, PolicyError> {
-    // All other routes keep the layer's limit, 1 MiB. axum has one of its own inside, 2 MiB.
+    // All other routes keep the layer's limit of 1 MiB. axum has its own limit inside, which is 2 MiB.
     let policy = Policy::builder().route(RouteRule::new("POST /photos").body_limit(LARGEST as u64)).build()?;
     let routes = Router::new().route("/photos", post(photos).layer(DefaultBodyLimit::max(LARGEST)));
     Ok(routes.route("/notes", post(|note: String| async move { note })).layer(ErrorEnvelopeLayer::new().policy(policy)))

@@ -1,6 +1,7 @@
-//! A verifier of one's own: who may come in is in a store, such as a database, and the layer refuses everybody else.
+//! A service with its own verifier. A store, such as a database, has the sessions that are accepted, and the layer
+//! refuses all other requests.
 //!
-//! `cargo run --example verifier` serves on a free port; `-- --once` sends itself a request and exits.
+//! `cargo run --example verifier` serves on a free port. With `-- --once` it sends itself a request and exits.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,7 +17,7 @@ use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Identity, Verifi
 use tower_error_envelope::session::BoxError;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, RouteRule};
 
-/// Stands for a database: sessions with their users.
+/// Stands for a database of sessions with their users.
 struct Store(HashMap<&'static str, &'static str>);
 
 impl Store {
@@ -32,7 +33,7 @@ impl Verifier for Store {
     async fn verify(&self, request: CredentialRequest) -> Result<Verified, BoxError> {
         let Some(session) = request.headers().get("x-session") else { return Ok(Verified::Missing) };
         let Ok(session) = session.to_str() else { return Ok(Verified::Malformed) };
-        // A store that fails is 503 to the client, and never an open door; its text is for the log.
+        // If the store fails, the client gets 503, and is never let in. The text of the error is for the log.
         Ok(self.user_of(session).await?.map_or(Verified::Invalid, Verified::granted))
     }
 }

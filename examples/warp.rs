@@ -1,6 +1,7 @@
-//! warp: its filters become a service, with the layer around the whole of it.
+//! Uses warp. Its filters become a service, with the layer around the whole service.
 //!
-//! `cargo run --example warp` serves on a free port, `-- 3000` on that one; `-- --once` sends itself two requests and exits.
+//! `cargo run --example warp` serves on a free port, and `-- 3000` on port 3000. With `-- --once` it sends itself two
+//! requests and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::convert::Infallible;
@@ -50,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
-    // A layer as a filter would see no rejection: those become answers in `warp::service`.
+    // A layer as a filter would see no rejections, because `warp::service` turns them into responses.
     let service = ErrorEnvelopeLayer::new().layer(warp::service(routes()));
     loop {
         let (socket, _) = listener.accept().await?;

@@ -1,4 +1,4 @@
-//! Credentials (rule G2): which requests may pass.
+//! Credentials (rule G2): which requests the layer lets through.
 //!
 //! A policy defines [schemes](AuthScheme); each route names those that it accepts.
 

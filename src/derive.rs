@@ -97,7 +97,7 @@ pub mod private {
 
         use crate::{Codes, Fault};
 
-        /// The responses of an error's variants.
+        /// Returns the responses of an error's variants.
         #[must_use]
         pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, Value> {
             let errors = codes.documented().into_iter().map(|(declared, details)| to_error(declared, details));

@@ -70,8 +70,8 @@
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
 //! You can keep axum's extractors. The extractors of this crate (feature `axum`) report more. For `{"sku":1}`, axum's
-//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string", this
-//! crate's "Expected a string, got a number."
+//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer, expected a string". This
+//! crate's returns "Expected a string, got a number."
 //!
 //! # Where to add the layer
 //!
@@ -124,11 +124,11 @@
 //! ```
 //!
 //! Install a tracing subscriber: without one, the texts that clients do not get are lost. The log begins with the line
-//! `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain secrets:
-//! the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
+//! `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain secrets.
+//! So the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
 //!
-//! The server's own responses never reach the layer. hyper sends 400 for a malformed head and 431 for one that is too
-//! large, and waits for a head that never ends. The gateway limits these.
+//! The server's own responses never reach the layer. hyper sends 400 for a malformed head and 431 for a head that is
+//! too large, and waits for a head that never ends. The gateway limits these heads.
 //!
 //! # Features
 //!
@@ -161,7 +161,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// No module has the name of a crate: `use tower_error_envelope::*` would hide that crate.
+// No module has the name of a crate, because `use tower_error_envelope::*` would hide that crate.
 pub mod auth;
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,5 +1,5 @@
-//! OpenAPI documents by utoipa or aide (features of their names): a [`Fault`](crate::Fault) lists its responses, and
-//! [`PolicyResponses`] adds the possible answers of the policy's guards to each operation of a document.
+//! Completes OpenAPI documents of utoipa or aide (features of their names). A [`Fault`](crate::Fault) lists its
+//! responses. [`PolicyResponses`] adds to each operation the possible responses of the policy's guards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,27 +17,28 @@ use {
 
 use crate::{ErrorCode, Policy};
 
-/// Adds to each operation of a document the errors that the layer itself can return, by the policy's guards for its
-/// method and path. It also adds the headers that every error has.
+/// Adds the errors that the layer itself can return to each operation of a document. They follow from the policy's
+/// guards for the operation's method and path. It also adds the headers that every error has.
 ///
-/// 1. The guards: credentials (401, 403, 503), required headers and paths with several readings (400). If the operation
-///    has a body, also its type (415) and size (413). Then 431 and 500.
-/// 2. The extractors: 400 if there are parameters, 422 and 415 if the body is JSON or a form.
+/// 1. The guards add errors for credentials (401, 403, 503), for required headers and for paths with several readings
+///    (400). If the operation has a body, they also add errors for its type (415) and size (413). Each operation gets
+///    431 and 500.
+/// 2. The extractors add 400 if there are parameters, and 422 and 415 if the body is JSON or a form.
 /// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
 ///    in another dialect. A response without a body gets the envelope with the code of its status.
 /// 4. On routes in `off` and `observe` only the errors of credentials are added, because no other guard refuses
 ///    requests.
 /// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
-///    the type `http`; `Session header="x-session"` is a key in that header.
+///    the type `http`. `Session header="x-session"` is a key in that header.
 /// 6. Headers that the policy requires become parameters, unless the operation declares them.
 ///
-/// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] lists the
+/// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] limits the
 /// codes of one operation.
 ///
-/// A status with several codes is a `oneOf`, in which each error has its code as a `const`, and its own details: those
-/// of the variant's fields. The set of codes is open, but the document lists only the known ones, because a branch for
-/// any other code would match every code, and clients could not tell the details of one.
+/// A status with several codes is a `oneOf`, in which each error has its code as a `const`, and the details of its own
+/// variant's fields. The set of codes is open, but the document lists only the known codes. A branch for any other code
+/// would match every code, and clients could not find out the details of a known one.
 ///
 /// ```
 /// use tower_error_envelope::AsFault;
@@ -67,8 +68,12 @@ use crate::{ErrorCode, Policy};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// `IntoResponses::responses` panics, and names the variant, if the type of a detail is neither `ToSchema` nor (feature
-/// `aide`) `JsonSchema` or contains itself, and if two variants have the same code and different details.
+/// `IntoResponses::responses` panics, and names the variant, in these cases:
+///
+/// - The type of a detail is neither `ToSchema` nor (feature `aide`) `JsonSchema`.
+/// - The type of a detail contains itself.
+/// - Two variants have the same code and different details.
+///
 /// [`Modify::modify`] panics if a response declares a code that no service can have.
 ///
 /// The document's paths must be the paths that the layer gets. If the first of its `servers` has a path, that path is
@@ -191,8 +196,11 @@ impl PolicyResponses {
     ///
     /// # Panics
     ///
-    /// Panics if a response declares a code that no service can have, and if the document lacks an
-    /// [operation](Self::operation) whose codes are set, or if aide cannot read the completed document.
+    /// Panics in these cases:
+    ///
+    /// - A response declares a code that no service can have.
+    /// - The document lacks an [operation](Self::operation) whose codes are set.
+    /// - aide cannot read the completed document.
     #[cfg(feature = "aide")]
     #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
     pub fn complete_aide(&self, openapi: &mut aide::openapi::OpenApi) {
@@ -332,7 +340,7 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
     }
 }
 
-/// The responses of these errors. If the list may be incomplete, there is also a response for any other error.
+/// Returns the responses of these errors. If the list may be incomplete, there is also a response for any other error.
 #[doc(hidden)]
 pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> BTreeMap<String, Value> {
     let mut responses = RouteErrors::new(Policy::default(), &http::Method::GET, "/").responses(errors);

@@ -1,4 +1,4 @@
-//! The types of observers and verifiers: what a [`ClosedRecord`] contains, and errors of any type.
+//! The types for observers and verifiers: the parts of a [`ClosedRecord`], and errors of any type.
 //!
 //! Authors of other adapters depend on the crate `error-envelope-core`: its module `session` has the steps of a request.
 //!

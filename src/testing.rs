@@ -1,9 +1,10 @@
 //! For the tests of services (feature `testing`): assertions on envelopes that show differences.
 //!
-//! [`Envelope::of`] takes a response, and [`Envelope::parse`] headers and bytes from any framework. They fail unless they are
-//! exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one, gRPC or Connect.
-//! [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of these, because they
-//! compare the content. A failure prints the whole response, with `-` at expected lines and `+` at actual ones:
+//! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both fail unless
+//! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one,
+//! gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of
+//! these, because they compare the content. A failure prints the whole response, with `-` at expected lines and `+` at
+//! actual ones:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -40,8 +41,9 @@ use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
-/// Returns everything that is wrong with a response that should be the envelope, each text with its rule: `"E1: …"`.
-/// Empty if it is exactly the envelope. For programs that report errors; tests use [`Envelope`].
+/// Returns everything that is wrong with a response that should be the envelope. Each text begins with its rule: `"E1:
+/// …"`. The list is empty if the response is exactly the envelope. Programs that report errors use this function; tests
+/// use [`Envelope`].
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -75,7 +77,7 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 pub struct Envelope {
     status: Option<StatusCode>,
     headers: HeaderMap,
-    /// The envelope, or the envelope with the same content.
+    /// The envelope. For another dialect, this is the envelope with the same content.
     body: Value,
     other: Option<OtherDialect>,
 }
@@ -92,7 +94,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they are not exactly what the layer writes. The panic has all errors, and the response.
+    /// Panics if they are not exactly what the layer writes. The panic lists all errors, and shows the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
@@ -129,18 +131,19 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`].
+    /// Panics for the same reasons as [`Envelope::parse`].
     #[must_use]
     #[track_caller]
     pub fn parse_for(policy: &Policy, headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// Like [`Envelope::parse`], for a response of a router or service; its status can be asserted, too.
+    /// Like [`Envelope::parse`], for a response of a router or service. Its status can also be asserted.
     ///
     /// # Panics
     ///
-    /// As [`Envelope::parse`] does, and if the status is not that of an error, or the body fails.
+    /// Panics for the same reasons as [`Envelope::parse`], and if the status is not that of an error, or if the body
+    /// fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, body) = response.into_parts();
         let bytes = match body.collect().await {
@@ -179,7 +182,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If the status differs, or is unknown.
+    /// Panics if the status differs, or is unknown.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
         let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
@@ -191,7 +194,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If the dialect differs.
+    /// Panics if the dialect differs.
     #[track_caller]
     pub fn assert_dialect(&self, dialect: &str) -> &Self {
         let found = self.dialect();
@@ -203,7 +206,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If the code differs.
+    /// Panics if the code differs.
     #[track_caller]
     pub fn assert_code(&self, code: &str) -> &Self {
         self.assert(&self.with("code", code.into()), format_args!("the code is not {code:?}"))
@@ -213,24 +216,24 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If the message differs.
+    /// Panics if the message differs.
     #[track_caller]
     pub fn assert_message(&self, message: &str) -> &Self {
         self.assert(&self.with("message", message.into()), format_args!("the message differs"))
     }
 
-    /// Asserts the details, compared as JSON values: the order of fields does not matter.
+    /// Asserts the details. They are compared as JSON values, so the order of fields does not matter.
     ///
     /// # Panics
     ///
-    /// If the details differ or are absent, or if `details` cannot be JSON.
+    /// Panics if the details differ or are absent, or if `details` cannot be converted to JSON.
     #[track_caller]
     pub fn assert_details(&self, details: impl Serialize) -> &Self {
         self.assert(&self.with("details", value(details)), format_args!("the details differ"))
     }
 
-    /// Asserts that the details fit their schema: the catalogue's, or the policy's
-    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)). Absent details fit; `format` is not
+    /// Asserts that the details fit the schema of their code: the catalogue's, or the policy's
+    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)). Absent details fit. The keyword `format` is not
     /// checked.
     ///
     /// ```
@@ -247,7 +250,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If they do not fit (the panic names each place), or if the code has no schema.
+    /// Panics if they do not fit (the panic names each place), or if the code has no schema.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().iter().find(|code| *code == self.code());
@@ -273,7 +276,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// If there are details.
+    /// Panics if there are details.
     #[track_caller]
     pub fn assert_no_details(&self) -> &Self {
         let mut expected = self.clone();
@@ -283,12 +286,12 @@ impl Envelope {
         self.assert(&expected, format_args!("there are details"))
     }
 
-    /// Asserts that the issue list (E8) has an issue with this path and this message, whatever its code:
-    /// `assert_issue(("items", 0, "name"), "Required.")`. An empty path is `[(); 0]`.
+    /// Asserts that the issue list (E8) has an issue with this path and this message, as in `assert_issue(("items", 0,
+    /// "name"), "Required.")`. The issue's code may be any. An empty path is `[(); 0]`.
     ///
     /// # Panics
     ///
-    /// If there is no such issue, or if `path` cannot be JSON.
+    /// Panics if there is no such issue, or if `path` cannot be converted to JSON.
     #[track_caller]
     pub fn assert_issue(&self, path: impl Serialize, message: &str) -> &Self {
         let path = value(path);
@@ -303,44 +306,44 @@ impl Envelope {
         self.assert(&self.with("details", details), format_args!("{what}"))
     }
 
-    /// The dialect's name: `"standard"` for the envelope.
+    /// Returns the dialect's name, which is `"standard"` for the envelope.
     #[must_use]
     pub fn dialect(&self) -> &str {
         self.other.as_ref().map_or(Dialect::Standard.as_str(), |other| other.name)
     }
 
-    /// The code's name.
+    /// Returns the code's name.
     #[must_use]
     pub fn code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
 
-    /// The details, if any.
+    /// Returns the details, if there are any.
     #[must_use]
     pub fn details(&self) -> Option<&Value> {
         self.body["error"].get("details")
     }
 
-    /// The issues of the details, empty if there is no list.
+    /// Returns the issues of the details. The slice is empty if there is no list.
     #[must_use]
     pub fn issues(&self) -> &[Value] {
         self.body["error"]["details"]["issues"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// The request's id, `req_…`: the same in the body and in the header.
+    /// Returns the request's id, `req_…`, which is the same in the body and in the header.
     #[must_use]
     pub fn request_id(&self) -> &str {
         self.body["request_id"].as_str().unwrap_or_default()
     }
 
-    /// The response as a text that is the same in each run, for snapshot tests: status, headers without `date`, and the
-    /// body as indented JSON. The request id is `req_00000000000000000000000000` wherever it is repeated.
+    /// Returns the response as a text that is the same in each run, for snapshot tests: status, headers without `date`,
+    /// and the body as indented JSON. The request id is `req_00000000000000000000000000` wherever it occurs.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -1,4 +1,4 @@
-//! What an engineer who knows axum writes in an afternoon: sixty lines, without a crate for errors.
+//! The code that an engineer who knows axum writes in an afternoon. It has sixty lines, and uses no crate for errors.
 
 use std::panic::AssertUnwindSafe;
 
@@ -43,7 +43,7 @@ pub(crate) async fn one_shape(mut request: Request, next: Next) -> Response {
 
 async fn rewritten(response: Response, id: &str) -> Response {
     let (mut head, body) = response.into_parts();
-    // What a 5xx says may be a secret, and HTML is for browsers.
+    // The text of a 5xx may be a secret, and HTML is for browsers.
     let is_text = head.headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/plain"));
     let text = match head.status.is_client_error() && is_text {
         true => to_bytes(body, 4096).await.unwrap_or_default(),

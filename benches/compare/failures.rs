@@ -1,4 +1,4 @@
-//! The twelve failures, and what a client has of each at the end of a connection.
+//! The twelve failures, and what a client gets of each at the end of a connection.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER};
@@ -14,18 +14,18 @@ use crate::stacks::Stack;
 
 const JSON: &str = "application/json";
 const GRPC: &str = "application/grpc";
-/// More than axum's own limit, which is 2 MB.
+/// The length of a body over axum's own limit, which is 2 MB.
 const TOO_LONG: usize = 3 * 1024 * 1024;
 
 pub(crate) struct Failure {
-    /// What any stack should return.
+    /// The status that any stack should return.
     pub(crate) status: u16,
     pub(crate) name: &'static str,
     method: Method,
     path: &'static str,
     content_type: Option<&'static str>,
     body: &'static [u8],
-    /// Must reach the client, too.
+    /// A header that must also reach the client.
     kept: Option<HeaderName>,
 }
 
@@ -62,7 +62,8 @@ pub(crate) fn failures() -> [Failure; 12] {
 }
 
 impl Failure {
-    /// A cell of the table: the status where it is another, what the body is, what leaks, what is missing.
+    /// Returns a cell of the table. It has the status if that is wrong, the form of the body, leaked texts and missing
+    /// parts.
     pub(crate) async fn seen(&self, stack: Stack) -> String {
         let Some((head, body, trailers)) = self.provoke(stack).await else { return "no response".to_owned() };
         if let Some(status) = trailers.get("grpc-status").or(head.headers.get("grpc-status")) {
@@ -95,7 +96,7 @@ impl Failure {
         format!("{kind}{}", if has_id { ", id" } else { "" })
     }
 
-    /// `None` if the connection breaks first.
+    /// Sends the request. Returns `None` if the connection breaks first.
     async fn provoke(&self, stack: Stack) -> Option<(response::Parts, Bytes, HeaderMap)> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         tokio::spawn(stack.service().serve(theirs));
@@ -105,7 +106,7 @@ impl Failure {
         Some((head, body.to_bytes(), trailers))
     }
 
-    /// gRPC needs HTTP/2; all others are sent as curl sends them.
+    /// Sends the request. gRPC needs HTTP/2; all others are sent as curl sends them.
     async fn send(&self, io: TokioIo<tokio::io::DuplexStream>) -> hyper::Result<Response<Incoming>> {
         let request = Request::builder().method(self.method.clone()).header(HOST, "shop.example");
         let request = match self.content_type {
@@ -125,6 +126,6 @@ impl Failure {
     }
 }
 
-/// What the cost is counted of, and the status that proves that it was answered.
+/// The requests whose cost is counted, with the status that proves that each was handled.
 pub(crate) const COUNTED: [(&str, &str, StatusCode); 2] =
     [("200", "/", StatusCode::OK), ("404", "/nothing", StatusCode::NOT_FOUND)];

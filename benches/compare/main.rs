@@ -1,13 +1,15 @@
-//! What a client gets of twelve failures, and what a request costs, with this layer and with four things that people use
-//! instead. `cargo bench -p benches --bench compare` prints a table.
+//! Compares what a client gets of twelve failures, and the cost of a request, with this layer and with four things that
+//! people use instead. `cargo bench -p benches --bench compare` prints a table.
 //!
 //! - `UPDATE_MANUAL=1` writes it into `manual/comparison.md`.
-//! - `-- --check` (and a run without `--bench`, as `cargo test` does it) compares the page with it, but not the costs.
+//! - `-- --check` (and a run without `--bench`, as in `cargo test`) compares the page with the table, but not the
+//!   costs.
 //!
 //! 1. The service is the same source in each (`service.rs`). Only its `anyhow` error is returned in the way that the stack's
 //!    documentation shows (`stacks.rs`).
-//! 2. A hyper client and server are at the ends of a connection in memory: what breaks it is seen.
-//! 3. Instructions are those of callgrind, by the counter of the bench `cost`, in a process for each figure.
+//! 2. A hyper client and server are at the ends of a connection in memory, so that a broken connection is noticed.
+//! 3. Instructions are counted by callgrind, with the counter of the bench `cost`, in a separate process for each
+//!    figure.
 #![allow(clippy::disallowed_methods, reason = "the benchmark is its own executor")]
 
 #[path = "../cost/answer.rs"]
@@ -78,19 +80,19 @@ fn seen() -> String {
     table
 }
 
-/// The newest one, behind a space; nothing for what is no crate.
+/// Returns the newest version with a space before it, or an empty text if the name is not a crate.
 fn locked_version(name: &str) -> String {
     let locked = LOCK.rsplit_once(&format!("\nname = \"{name}\"\nversion = \""));
     locked.and_then(|(_, rest)| rest.split_once('"')).map_or(String::new(), |(version, _)| format!(" {version}"))
 }
 
-/// Builds of the same source differ by less.
+/// Formats a number in hundreds. Builds of the same source differ by less.
 fn in_hundreds(number: f64) -> String {
     let hundreds = (number / 100.0).round() as i64;
     if hundreds < 10 { format!("{}", hundreds * 100) } else { format!("{},{}00", hundreds / 10, hundreds % 10) }
 }
 
-/// The last rows of the same table: instructions above the service alone.
+/// Returns the last rows of the same table: instructions above the service alone.
 fn costs() -> String {
     let rows = COUNTED.map(|(name, path, _)| {
         let counted = |stack: Stack| counter::instructions(&["--count", stack.name(), path], 3);

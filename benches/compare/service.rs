@@ -1,5 +1,6 @@
-//! The service that each stack stands around. What is written here is what teams rarely write with their errors in mind:
-//! a router's own replies, an extractor, a time limit, code of others that returns a text, a rate limiter, a proxy.
+//! The service that each stack wraps. It contains code that teams rarely write with their errors in mind. Examples are
+//! a router's own replies, an extractor, a time limit, other people's code that returns a text, a rate limiter and a
+//! proxy.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(crate) struct Order {
     pub(crate) quantity: u32,
 }
 
-/// As its documentation shows it, but shorter.
+/// Returns the time limit as in tower-http's documentation, but shorter.
 pub(crate) fn time_limit() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(50))
 }

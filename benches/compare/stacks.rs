@@ -63,7 +63,7 @@ impl Stack {
             .unwrap_or_else(|| panic!("no stack is called {name:?}"))
     }
 
-    /// What its cost is compared with.
+    /// Returns the stack with which its cost is compared.
     pub(crate) fn bare(self) -> Self {
         if self == Self::AxumProblem { Self::Bare07 } else { Self::Bare }
     }
@@ -89,7 +89,7 @@ impl Service {
         }
     }
 
-    /// Until the client closes the connection. A panic ends it, as it ends a server's task.
+    /// Serves until the client closes the connection. A panic ends the connection, as it ends a server's task.
     pub(crate) async fn serve(self, io: DuplexStream) {
         let (server, io) = (auto::Builder::new(TokioExecutor::new()), TokioIo::new(io));
         let _ = match self {
@@ -118,7 +118,7 @@ async fn problem() -> Result<&'static str, Box<ProblemDetails>> {
     stock().map_err(|_| ProblemDetails::from_status_code(StatusCode::INTERNAL_SERVER_ERROR).into())
 }
 
-/// axum's example `anyhow-error-response`: tower-http has no type for errors.
+/// Converts the error as axum's example `anyhow-error-response` does, because tower-http has no type for errors.
 async fn went_wrong() -> Result<&'static str, (StatusCode, String)> {
     stock().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, format!("Something went wrong: {error}")))
 }

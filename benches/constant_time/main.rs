@@ -1,7 +1,8 @@
-//! Whether the time of looking for a key tells how near a wrong one came (rule G2): `cargo bench -p benches --bench constant_time`.
+//! Checks that the time of looking for a key does not reveal how close a wrong key came (rule G2): `cargo bench -p
+//! benches --bench constant_time`.
 //!
-//! Welch's t-test over a million runs of two classes, interleaved at random, as dudect does it: a near miss and a far
-//! one. Past 4.5 the two are distinguished. `--check` fails then.
+//! It applies Welch's t-test to a million runs of two classes, a near miss and a far one, interleaved at random, as
+//! dudect does. Above 4.5 the two can be distinguished, and `--check` fails.
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 #[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
@@ -26,13 +27,13 @@ use self::welch::{Class, Sample};
 
 const RUNS: usize = 1_000_000;
 
-/// Many: the runs of one share where things lie in memory, and are that far no chance of their own.
+/// The number of batches. The runs of one batch share the places of their values in memory, so many batches are needed.
 const BATCHES: usize = 20_000;
 
-/// Past it two classes are distinguished: by chance once in 100,000 times.
+/// The limit above which two classes are treated as distinguished. Chance exceeds it once in 100,000 times.
 const TELLING: f64 = 4.5;
 
-/// As many wrong inputs of each class: one alone might be told by itself.
+/// The number of wrong inputs of each class. A single input might be recognised by itself.
 const INPUTS: usize = 64;
 
 fn main() -> ExitCode {
@@ -53,8 +54,8 @@ fn main() -> ExitCode {
     if check && !holds { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// How well the two classes of inputs can be distinguished by the time that `work` takes on what is made of them. Where
-/// something lies in memory must not tell: inputs are made anew for each batch, what is made of them for each run.
+/// Returns how well the two classes of inputs can be distinguished by the time of `work`. The places of values in
+/// memory must not reveal the class. So inputs are made anew for each batch, and prepared anew for each run.
 fn t_value<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, work: impl Fn(P) -> O) -> f64 {
     let mut random = rand::rng();
     let mut samples = Vec::with_capacity(RUNS);
@@ -73,7 +74,8 @@ fn t_value<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, 
     welch::greatest_t(&samples)
 }
 
-/// Of the last key, those whose digests differ in the last byte, and those that differ in the first.
+/// Returns pairs of digests near the last key. The first differs from it in the last byte, and the second in the first
+/// byte.
 fn near_and_far(keys: &[[u8; 32]]) -> Vec<[[u8; 32]; 2]> {
     let key = keys[keys.len() - 1];
     let with = |place: usize, bits: u8| {
@@ -84,7 +86,7 @@ fn near_and_far(keys: &[[u8; 32]]) -> Vec<[[u8; 32]; 2]> {
     (1..=INPUTS as u8).map(|bits| [with(31, bits), with(0, bits)]).collect()
 }
 
-/// What nobody should do.
+/// Compares two keys in the way that nobody should.
 fn equal_until_it_is_not(key: &[u8; 32], wrong: &[u8; 32]) -> bool {
     for (a, b) in key.iter().zip(wrong) {
         if black_box(a) != black_box(b) {
@@ -94,16 +96,16 @@ fn equal_until_it_is_not(key: &[u8; 32], wrong: &[u8; 32]) -> bool {
     true
 }
 
-/// Both classes ask one policy, through the whole of a request's beginning: where its keys and what it has prepared lie in
-/// memory must not tell. What differs is the key that is sent: whether the policy has one that differs from it in the last
-/// character, or in the first. Which keys are which is left to chance.
+/// Measures both classes with one policy, through the whole beginning of a request. The places of its keys and of its
+/// prepared values in memory must not reveal the class. Only the sent key differs: the policy has a key that differs
+/// from it in the last character, or in the first. Chance decides which key belongs to which class.
 fn end_to_end() -> f64 {
     let fresh = || {
         let id = || RequestId::from_parts(rand::random(), rand::random()).to_string();
         let sent: Vec<Arc<str>> = (0..16).map(|_| id().into()).collect();
         let near = usize::from(rand::random::<bool>());
         let config = config(&sent, near);
-        // Its first refusal prepares the others.
+        // The first refusal prepares the others.
         drop(refused((config.clone(), request("nobody's"))));
         let pairs = sent.chunks(2).map(|pair| [near, 1 - near].map(|at| (config.clone(), pair[at].clone())));
         pairs.collect()
@@ -120,8 +122,8 @@ fn refused((config, mut head): (Arc<SessionConfig>, Parts)) -> ((Session, Reques
     (begun, head)
 }
 
-/// A policy whose keys are those that are sent, but for one character: the last of each second one from `near` on, the first
-/// of the others.
+/// Returns a policy whose keys are the sent keys, except for one character. It is the last character of every second
+/// key from `near` on, and the first character of the others.
 fn config(sent: &[Arc<str>], near: usize) -> Arc<SessionConfig> {
     let wrong = |(at, key): (usize, &Arc<str>)| {
         let place = if at % 2 == near { key.len() - 1 } else { 0 };
@@ -132,7 +134,7 @@ fn config(sent: &[Arc<str>], near: usize) -> Arc<SessionConfig> {
     Arc::new(SessionConfig::new(policy, || std::time::UNIX_EPOCH))
 }
 
-/// What looking for a key among 10,000 takes, in microseconds.
+/// Returns the time of looking for a key among 10,000, in microseconds.
 fn of_many() -> f64 {
     let list: Vec<Digest> = (0..10_000_u32).map(|it| Digest::hash(&it.to_le_bytes())).collect();
     let wrong = Digest::hash(b"none");

@@ -11,11 +11,11 @@ pub(crate) struct Sample {
     pub(crate) nanoseconds: u128,
 }
 
-/// Shares of all runs, the fastest first, that are looked at by themselves: what interrupts a run is of either class, and
-/// hides what is small. The limit is of both classes together.
+/// Shares of all runs, the fastest first, that are examined separately. Interruptions hit runs of either class, and
+/// hide small differences. The limit is for both classes together.
 const CROPS: [f64; 6] = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0];
 
-/// The greatest |t| of all crops.
+/// Returns the greatest |t| of all crops.
 pub(crate) fn greatest_t(samples: &[Sample]) -> f64 {
     let mut sorted: Vec<u128> = samples.iter().map(|sample| sample.nanoseconds).collect();
     sorted.sort_unstable();
@@ -36,7 +36,7 @@ fn t<'s>(samples: impl Iterator<Item = &'s Sample>) -> f64 {
     if error > 0.0 { (near.mean - far.mean) / error.sqrt() } else { 0.0 }
 }
 
-/// Mean and variance, as Welford keeps them.
+/// The mean and the variance, computed by Welford's method.
 #[derive(Default)]
 struct Moments {
     count: f64,
@@ -52,7 +52,7 @@ impl Moments {
         self.squares += off * (value - self.mean);
     }
 
-    /// The variance of the mean.
+    /// Returns the variance of the mean.
     fn error(&self) -> f64 {
         if self.count > 1.0 { self.squares / (self.count - 1.0) / self.count } else { 0.0 }
     }

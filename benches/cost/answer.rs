@@ -1,4 +1,4 @@
-//! One request through a service: made ready, called, polled, read to its end.
+//! Sends one request through a service: makes it ready, calls it, polls it, and reads the response to its end.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -9,9 +9,9 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-/// A service whatever its types are, so that all stacks are driven by the same code.
+/// A service with any types, so that all stacks are driven by the same code.
 pub(crate) trait Answers {
-    /// The response with its whole body; `None` where the service failed.
+    /// Returns the response with its whole body, or `None` if the service failed.
     fn answer(&mut self, request: Request<Full<Bytes>>) -> Option<Response<Bytes>>;
 }
 
@@ -32,7 +32,7 @@ where
     }
 }
 
-/// A body of at most one chunk, as all are here: joining more would be measured, too.
+/// Returns a body of at most one chunk, as all bodies here are. Joining more chunks would also be measured.
 fn read<B: Body<Data = Bytes>>(body: B, cx: &mut Context<'_>) -> Bytes {
     let mut body = pin!(body);
     let mut whole = None;

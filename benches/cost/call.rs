@@ -1,5 +1,5 @@
-//! What a gRPC call costs with the layer around the server: tonic's client and server in one process, a duplex stream
-//! between them, one message of 100 bytes each way.
+//! Measures the cost of a gRPC call with the layer around the server. tonic's client and server are in one process,
+//! with a duplex stream between them, and one message of 100 bytes is sent each way.
 
 use std::fmt::Write as _;
 use std::pin::Pin;
@@ -26,19 +26,20 @@ mod echo {
     include!("../../tests/rpc/echo.rs");
 }
 
-/// The aim is 1.06, to which the feature `metrics` adds a hundredth. Between two builds the ratio moves by 0.002.
+/// The highest ratio that is allowed. The aim is 1.06, and the feature `metrics` adds a hundredth. Between two builds
+/// the ratio changes by 0.002.
 const MOST: f64 = 1.08;
 
-/// They differ by a hundredth, by where the allocator has their memory.
+/// The number of processes. Their counts differ by a hundredth, which depends on the places of their memory.
 const PROCESSES: usize = 9;
 
-/// What stands around the server.
+/// The layers around the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Around {
     Nothing,
-    /// tower-http's request id, its propagation and its trace: what a service has today that wants an id in its logs.
+    /// tower-http's request id, its propagation and its trace. A service that wants an id in its logs has these today.
     Today,
-    /// What no layer that gives ids can do without: an id, in the request's extensions and in a header each way.
+    /// The parts that every layer with ids needs: an id, in the request's extensions and in a header each way.
     Id,
     Envelope,
 }
@@ -56,7 +57,7 @@ impl Named for Around {
     }
 }
 
-/// Makes so many calls, twice, each seen to be answered.
+/// Makes this many calls, twice, and checks that each gets its response.
 pub(crate) fn run(around: Around, calls: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut client = runtime.block_on(async { EchoClient::new(channel(around).await) });
@@ -75,13 +76,13 @@ pub(crate) fn run(around: Around, calls: u64) {
     });
 }
 
-/// The table, and a line where the layer costs too much.
+/// Returns the table, and a line if the layer costs too much.
 pub(crate) fn table(is_check: bool) -> (String, Vec<String>) {
     let count = |around: Around| counter::instructions(&["--call", around.name()], PROCESSES);
     let bare = count(Around::Nothing);
     let mut text = format!("{:<12} {:>7} {:>7} {:>7}\n", "unary call", "instr", "+bare", "/bare");
     let mut risen = Vec::new();
-    // Nothing is held against what the others cost.
+    // The costs of the other stacks are not checked.
     let chosen = |around: &&Around| !is_check || matches!(around, Around::Nothing | Around::Envelope);
     for around in Around::ALL.iter().filter(chosen) {
         let counted = if *around == Around::Nothing { bare } else { count(*around) };

@@ -1,4 +1,4 @@
-//! The requests, what the handler sends to them, and what must come out.
+//! The requests, the handler's responses, and the expected results.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -19,31 +19,31 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// A success without a header: the layer's id is the first one, which has to allocate the map.
+    /// A success without a header. The layer's id is the first header, so the map must be allocated.
     Happy,
-    /// A success with a header, as nearly all have.
+    /// A success with a header. Nearly all successes have one.
     Header,
     /// Fifty routes that want JSON, and a request without a body to one of them.
     Fifty,
-    /// What a router's fallback sends.
+    /// The response of a router's fallback.
     Empty404,
-    /// What a handler sends in a line.
+    /// A line of text from a handler.
     Text404,
-    /// The same under a policy that advises the client.
+    /// The same text under a policy that advises the client.
     Advice,
-    /// What a service with a shape of its own states.
+    /// The response of a service with its own error shape.
     Json404,
     /// The service fails.
     Error,
-    /// A rate limiter answers.
+    /// The response of a rate limiter.
     RateLimited,
-    /// Credentials are requested, and none are sent: nothing is hashed.
+    /// Credentials are required, and none are sent, so nothing is hashed.
     NoCredentials,
-    /// A small body of another type on a route that wants JSON.
+    /// A small body of the wrong type on a route that requires JSON.
     Unsupported,
-    /// A declared body of twice the limit, all of it at hand.
+    /// A declared body of twice the limit, all of which is available at once.
     TooLarge,
-    /// The same on a route that wants JSON.
+    /// The same body on a route that requires JSON.
     TooLargeJson,
 }
 
@@ -109,7 +109,7 @@ impl Case {
         request
     }
 
-    /// The layer's configuration, where it is not the default.
+    /// Returns the layer's policy, if it is not the default.
     pub(crate) fn policy(self) -> Option<Policy> {
         let policy = match self {
             Self::NoCredentials => {
@@ -129,7 +129,7 @@ impl Case {
         Some(policy.build().unwrap_or_else(|refused| panic!("{refused}")))
     }
 
-    /// Panics unless a stack around the handler answered as all of them should. The layer alone can advise.
+    /// Panics unless a stack around the handler responded as all of them should. Only the layer can advise clients.
     pub(crate) fn check(self, is_layer: bool, answer: Option<Response<Bytes>>) {
         let (status, code) = self.expected();
         let answer = answer.unwrap_or_else(|| panic!("{}: an error came out", self.name()));
@@ -156,7 +156,7 @@ impl Case {
     }
 }
 
-/// The innermost service: it reads nothing and is ready at once, so that what is measured is around it.
+/// The innermost service. It reads nothing and is ready at once, so that only the code around it is measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Handler(pub(crate) Case);
 

@@ -1,7 +1,7 @@
-//! Holds a run against the recorded table (`benches/README.md`): `cargo bench -p benches --bench cost -- --check`.
+//! Compares a run with the recorded table (`benches/README.md`): `cargo bench -p benches --bench cost -- --check`.
 //!
-//! A figure of the layer that rose by more than 2 % fails. Instructions are scaled by what the handler alone and today's
-//! stack took on this machine and when recorded, whichever rose more: another libc or processor moves all three.
+//! The check fails if a figure of the layer rose by more than 2 %. Instructions are scaled by the change of the handler
+//! alone or of today's stack, whichever rose more, because another libc or processor changes all three.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::table::Row;
 const RECORDED: &str = include_str!("../README.md");
 const MOST: f64 = 1.02;
 
-/// What rose, a line each.
+/// Returns a line for each figure that rose.
 pub(crate) fn risen(rows: &[Row]) -> Vec<String> {
     let recorded = recorded();
     let figures = |row: &Row| recorded.get(&(row.case.name(), row.stack.name())).copied();
@@ -38,7 +38,7 @@ pub(crate) fn risen(rows: &[Row]) -> Vec<String> {
     risen
 }
 
-/// Instructions and allocations by case and stack.
+/// Returns the recorded instructions and allocations, by case and stack.
 fn recorded() -> HashMap<(&'static str, &'static str), (f64, f64)> {
     let table = RECORDED.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
     let mut case = "";

@@ -1,4 +1,4 @@
-//! Instructions per request, counted by callgrind: for this bench, and for `compare`.
+//! Counts instructions per request with callgrind, for this bench and for `compare`.
 
 use std::num::NonZeroUsize;
 use std::process::Command;
@@ -6,40 +6,43 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Enough for buffered randomness to be drawn twenty times; four times as many move no count by a thousandth.
+/// The number of counted requests. It is enough for buffered randomness to be drawn twenty times. Four times as many
+/// requests change no count by a thousandth.
 const COUNTED: u64 = 500;
 
 pub(crate) fn has_valgrind() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Time limits find a timer, as they do in a server.
+/// Runs a job in a runtime, so that time limits find a timer, as they do in a server.
 pub(crate) fn with_runtime<T>(job: impl FnOnce() -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();
     job()
 }
 
-/// Per request, of this binary with these arguments and a number of requests behind them: the median of so many processes.
+/// Returns the instructions per request of this binary with these arguments, followed by a number of requests. The
+/// result is the median of this many processes.
 pub(crate) fn instructions(args: &[&str], processes: usize) -> f64 {
     let mut counts = side_by_side(processes, || collected(args) / COUNTED as f64);
     counts.sort_by(f64::total_cmp);
     counts[processes / 2]
 }
 
-/// Answers so many requests for the first time, and as many again: those are what is counted.
+/// Runs the job twice. The first run warms up, and only the second run is counted.
 pub(crate) fn twice(mut job: impl FnMut()) {
     job();
     counted_by_callgrind(&mut job);
 }
 
-/// callgrind counts from its beginning to its end, by its name.
+/// Runs the job. callgrind counts from the beginning to the end of this function, which it finds by its name.
 #[inline(never)]
 fn counted_by_callgrind(job: &mut dyn FnMut()) {
     job();
 }
 
-/// So many runs, as many at once as there are cores: what callgrind counts does not depend on what else the machine does.
+/// Makes this many runs, as many at once as there are cores. callgrind's counts do not depend on other load of the
+/// machine.
 fn side_by_side(runs: usize, run: impl Fn() -> f64 + Sync) -> Vec<f64> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let left = AtomicUsize::new(runs);

@@ -1,8 +1,8 @@
-//! The least that a layer with this contract can do, in one service by hand: what it costs is what the layer aims at.
+//! The least that a layer with this contract can do, written by hand in one service. Its cost is the aim of the layer.
 //!
-//! An id in the request's extensions and in a header each way, panics caught, a declared body that is too large refused,
-//! errors written into one buffer with three headers. It has no policy, keeps none of the headers that R6 and R7 speak of,
-//! reads no body, drains nothing, logs nothing, and waits for nothing.
+//! The service puts an id into the request's extensions and into a header each way, and catches panics. It refuses a
+//! declared body that is too large, and writes errors into one buffer with three headers. It has no policy, and keeps
+//! none of the headers of R6 and R7. It reads no body, drains nothing, logs nothing, and waits for nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;

@@ -1,5 +1,5 @@
-//! What the log costs, and how much of it is tracing's own: beside the layer stands a service that writes the same span
-//! and the same line by hand.
+//! Measures the cost of the log, and the share of tracing in it. For comparison, a service writes the same span and the
+//! same line by hand.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,11 +20,11 @@ use crate::answer::Answers;
 use crate::cases::{Case, Handler};
 use crate::counter;
 
-/// Instructions that the layer may take beside the span and the line by hand: its line comes behind the response, so it enters
-/// the span once more.
+/// The instructions that the layer may need more than the span and the line by hand. Its line comes after the response,
+/// so it enters the span once more.
 const MOST: f64 = 4_000.0;
 
-/// What formats the lines, and discards them.
+/// The subscriber that formats the lines, and discards them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// No subscriber.
@@ -35,7 +35,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What makes the span and the line.
+/// The code that makes the span and the line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writer {
     Layer,
@@ -78,7 +78,7 @@ impl Format {
     }
 }
 
-/// The handler in the layer's span, and the layer's line for its 404.
+/// The handler in the layer's span, with the layer's line for its 404.
 struct ByHand(Handler);
 
 impl Answers for ByHand {
@@ -114,7 +114,7 @@ impl Answers for ByHand {
     }
 }
 
-/// Sends so many requests, twice.
+/// Sends this many requests, twice.
 pub(crate) fn run(format: Format, writer: Writer, case: Case, requests: u64) {
     counter::with_runtime(|| {
         format.install();
@@ -126,7 +126,7 @@ pub(crate) fn run(format: Format, writer: Writer, case: Case, requests: u64) {
     });
 }
 
-/// The table of what a subscriber adds to a request, and a line for each cost that is too high.
+/// Returns the table of what a subscriber adds to a request, and a line for each cost that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:<10} {:>6} {:>8} {:>7}\n", "log", "case", "layer", "by hand", "ours");
     let mut risen = Vec::new();

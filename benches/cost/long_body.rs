@@ -1,4 +1,4 @@
-//! What it costs to read the longest error bodies (rule R4), in the shapes that frameworks write.
+//! Measures the cost of reading the longest error bodies (rule R4), in the shapes that frameworks write.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -17,14 +17,15 @@ use crate::answer::Answers;
 use crate::cases::Case;
 use crate::counter;
 
-/// Instructions for one body: 6.5 million are some two milliseconds of a core, which is what a stranger can make another client
-/// wait, and the aim. A text of escapes takes 9.1 million, and nested maps 15: what no rule has read of them is looked for (E9).
+/// The most instructions for one body. The aim is 6.5 million. They take some two milliseconds of a core, which is the
+/// time for which a stranger can make another client wait. A text of escapes takes 9.1 million. Nested maps take 15
+/// million, because an unknown code is looked for in all parts that no rule has read (E9).
 const MOST: f64 = 15_500_000.0;
 
 /// The longest body that is read.
 const LONGEST: usize = 64 << 10;
 
-/// A body that is one part again and again. `#` stands for the part's number.
+/// A body that repeats one part. `#` stands for the part's number.
 #[derive(Clone, Copy)]
 pub(crate) struct Repeated {
     name: &'static str,
@@ -132,7 +133,7 @@ pub(crate) fn run(shape: Repeated, requests: u64) {
     });
 }
 
-/// The table, and a line for each body that takes too much.
+/// Returns the table, and a line for each body that takes too much.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9}\n", "64 KiB of", "instr");
     let mut risen = Vec::new();

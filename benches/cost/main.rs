@@ -1,20 +1,20 @@
-//! What the layer costs beside a bare handler and beside the stack that users have today, for the same requests.
+//! Compares the cost of the layer with a bare handler and with the stack that users have today, for the same requests.
 //!
 //! `cargo bench -p benches --bench cost` prints one table:
 //!
-//! 1. Each stack and case runs in a process of its own, this binary again, so that no subscriber, branch history or
-//!    heap of one is seen by another.
-//! 2. Instructions come from callgrind: those of the second N of 2N requests, divided by N. They do not depend on what else
-//!    the machine does. Without valgrind their columns stay empty, and a line reports it.
+//! 1. Each stack and case runs in a separate process of this binary, so that no subscriber, branch history or heap
+//!    affects another one.
+//! 2. Instructions come from callgrind. They are the instructions of the second N of 2N requests, divided by N. They do
+//!    not depend on other load of the machine. Without valgrind their columns stay empty, and a line reports it.
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
-//! 4. Time is the median of several batches, and rough.
+//! 4. Time is the median of several batches, and is only approximate.
 //!
-//! Below it, what a policy costs that has much more than matches (`scale.rs`), what a shape of the policy's own costs
-//! (`shape.rs`), what the log costs (`log_line.rs`), what the longest error bodies cost (`long_body.rs`), what the readings
-//! of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
+//! Below the table, the bench prints the costs of a policy with many routes (`scale.rs`), of a policy's own shape
+//! (`shape.rs`), of the log (`log_line.rs`), and of the longest error bodies (`long_body.rs`). It also prints the cost
+//! of the readings of a path (`reading.rs`), and of a gRPC call (`call.rs`).
 //!
-//! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
-//! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
+//! In every stack, the measured part makes a request, handles it, reads the response to its end and drops it. Before it
+//! measures, each process checks the response. Without `--bench` (as `cargo test` runs it) only this check is done.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod answer;
@@ -117,7 +117,7 @@ fn checked(risen: &[String]) -> ExitCode {
     if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Of the stacks that are looked at.
+/// Returns the rows of the stacks that are examined.
 fn rows(is_check: bool) -> Vec<Row> {
     let valgrind = counter::has_valgrind();
     if !valgrind {

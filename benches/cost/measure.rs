@@ -18,7 +18,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const BATCHES: usize = 51;
 const BATCH: u32 = 2_000;
 
-/// Per request.
+/// The cost of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) instructions: Option<f64>,
@@ -28,7 +28,7 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// Measured in processes of their own.
+    /// Measures the cost in separate processes.
     pub(crate) fn measure(stack: Stack, case: Case, valgrind: bool) -> Self {
         let mut child = Command::new(this_binary());
         let text = output(child.args(["--measure", stack.name(), case.name()]), |out| out.stdout);
@@ -44,7 +44,7 @@ impl Cost {
     }
 }
 
-/// Sends so many requests, twice, and no more than the one that checks the answer.
+/// Sends this many requests, twice, and only one more to check the response.
 pub(crate) fn run(stack: Stack, case: Case, requests: u64) {
     with_runtime(|| {
         let mut stack = stack.around(case);
@@ -52,7 +52,7 @@ pub(crate) fn run(stack: Stack, case: Case, requests: u64) {
     });
 }
 
-/// Three numbers per request for the process that asked: allocations, bytes, nanoseconds.
+/// Returns three numbers per request for the calling process: allocations, bytes, nanoseconds.
 pub(crate) fn allocations_and_time(stack: Stack, case: Case) -> String {
     with_runtime(|| {
         let mut stack = stack.around(case);

@@ -1,4 +1,5 @@
-//! What the readings of a path cost (rule G0): letter case, one sign and many, and the longest paths with many routes.
+//! Measures the cost of the readings of a path (rule G0): of letter case, of one sign and many, and of the longest
+//! paths with many routes.
 
 use std::fmt::Write as _;
 
@@ -16,7 +17,7 @@ use crate::scale::{self, Size};
 
 const PATTERN: &str = "/own/v1/things7/{id}";
 
-/// How a path is written, and how many more instructions it may take than a plain one of that length.
+/// The spelling of a path, and the number of instructions that it may take more than a plain path of that length.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
     Capitals,
@@ -42,7 +43,7 @@ impl Named for Written {
 }
 
 impl Written {
-    /// At most 128 bytes.
+    /// Returns the path, which has at most 128 bytes.
     fn path(self) -> &'static str {
         match self {
             Self::Capitals => "/own/v1/things7/01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
@@ -58,23 +59,23 @@ impl Written {
     const fn most(self) -> f64 {
         match self {
             Self::Capitals => 150.0,
-            // It has some two hundred readings, and nobody honest sends it.
+            // It has some two hundred readings, and no honest client sends it.
             Self::ManySigns => 730_000.0,
-            // Its space may be dropped, which is a third reading.
+            // A service may drop the space, which is a third reading.
             Self::OneCode => 13_500.0,
             _ => 9_900.0,
         }
     }
 }
 
-/// Paths of 8 KiB that a policy's size could make dear.
+/// Paths of 8 KiB whose cost could grow with a policy's size.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Long {
     /// As many segments as fit.
     Slashes,
     Dots,
     Codes,
-    /// All of them: it is refused.
+    /// All of these signs. Such a path is refused.
     Mixed,
 }
 
@@ -111,7 +112,7 @@ fn request(path: &str) -> Request<Full<bytes::Bytes>> {
     request
 }
 
-/// `plain` is a path of the same length without any sign.
+/// Sends this many requests. `plain` means a path of the same length without any sign.
 pub(crate) fn run(written: Written, plain: bool, requests: u64) {
     let start = "/own/v1/things7/";
     let path = written.path();
@@ -133,7 +134,7 @@ fn send(policy: Result<Policy, tower_error_envelope::PolicyError>, path: &str, r
     });
 }
 
-/// The tables, and a line for each figure that is too high.
+/// Returns the tables, and a line for each figure that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>8} {:>8}\n", "path", "instr", "more", "at most");
     let mut risen = Vec::new();

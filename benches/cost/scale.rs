@@ -1,5 +1,5 @@
-//! What a policy costs that has a thousand times more than matches: 10,000 routes, 200 rules and 100 scopes, beside one
-//! route alone, for the same requests and the same outcome.
+//! Measures the cost of a policy that has a thousand times more than what matches: 10,000 routes, 200 rules and 100
+//! scopes. It is compared with one route alone, for the same requests and the same outcome.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::answer::Answers;
 use crate::cases::{Case, Handler};
 use crate::counter;
 
-/// More than that, and what does not match costs.
+/// The highest ratio that is allowed. Above it, parts of a policy that do not match would have a cost.
 const MOST: f64 = 1.3;
 
 const POLICY: &str = "policy.toml";
@@ -26,12 +26,12 @@ const SCOPES: usize = 100;
 const ROUTES_OF_EACH: usize = 99;
 const RULES: usize = 200;
 
-/// What is asked, and the pattern that it matches.
+/// The request, and the pattern that it matches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// A host of a scope's own, and a route in it.
+    /// A host of a single scope, and a route in that scope.
     InScope,
-    /// A host of nobody's: a route of the policy itself.
+    /// A host of no scope, and a route of the policy itself.
     NoScope,
     /// One host of many scopes, distinguished by their prefixes, and a path of many segments.
     LongPath,
@@ -92,7 +92,7 @@ impl Lookup {
     }
 }
 
-/// Sends so many requests, twice, once the answer was seen to be right. The large policy was written before.
+/// Checks one response, and then sends this many requests, twice. The large policy must be written before.
 pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
     let policy = policy(size, lookup.pattern()).unwrap_or_else(|refused| panic!("{refused}"));
     counter::with_runtime(|| {
@@ -102,7 +102,7 @@ pub(crate) fn run(size: Size, lookup: Lookup, requests: u64) {
     });
 }
 
-/// The large policy, or one of this route alone.
+/// Returns the large policy, or a policy with only this route.
 pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
     match size {
         Size::One => Policy::builder().route(RouteRule::new(pattern).body_limit(1000)).build(),
@@ -110,7 +110,7 @@ pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
     }
 }
 
-/// The table, and a line for each ratio that is too high.
+/// Returns the table, and a line for each ratio that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "request", "one route", "10,000 routes", "ratio");
     let mut risen = Vec::new();
@@ -124,14 +124,14 @@ pub(crate) fn table() -> (String, Vec<String>) {
     (text, risen)
 }
 
-/// Writes a row, and states where its ratio is too high.
+/// Writes a row, and returns a line if its ratio is too high.
 pub(crate) fn ratio(text: &mut String, name: &str, one: f64, large: f64) -> Option<String> {
     let ratio = large / one;
     let _ = writeln!(text, "{name:<12} {one:>9.0} {large:>13.0} {ratio:>6.2}");
     (ratio > MOST).then(|| format!("{name}: {ratio:.2} times what one route costs, and {MOST} at most"))
 }
 
-/// The bytes of the large policy's files, and how long they take: the fastest of five.
+/// Returns the size of the large policy's files in bytes, and the time to load them, the fastest of five.
 fn load() -> (u64, Duration) {
     let path = folder().join(POLICY);
     let times = (0..5).map(|_| {
@@ -149,8 +149,9 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("large-policy")
 }
 
-/// Writes the large policy: half of the scopes have hosts of their own, half share one. Each request matches one route of
-/// it, as it does where there is but one. Processes that count side by side read what one of them would write.
+/// Writes the large policy. Half of the scopes have their own hosts, and half share one. Each request matches one route
+/// of the policy, as it does in the policy with one route. All processes that count read the files that this one
+/// writes.
 pub(crate) fn write() {
     let folder = folder();
     fs::create_dir_all(folder.join("services")).expect("a folder");
@@ -174,7 +175,7 @@ fn routes(prefix: &str, number: usize) -> String {
     (0..number).map(route).collect()
 }
 
-/// One in ten is bound to a route, so that a request's path is kept for it.
+/// Returns the rules. One in ten is bound to a route, so that a request's path is kept for it.
 fn rules() -> String {
     let rule = |at: usize| {
         let route =

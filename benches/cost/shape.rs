@@ -1,4 +1,5 @@
-//! What an error costs on a route with a shape of the policy's own, beside one with a built-in dialect of the same form.
+//! Measures the cost of an error on a route with a policy's own shape, compared with a built-in dialect of the same
+//! form.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -17,19 +18,19 @@ use crate::answer::Answers;
 use crate::cases::Case;
 use crate::counter;
 
-/// More than that, and describing a shape costs.
+/// The highest ratio that is allowed. Above it, describing a shape would have a cost.
 const MOST: f64 = 1.2;
 
-/// What writes the error.
+/// The shape that writes the error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `status_in_error`.
     BuiltIn,
-    /// The same form, described.
+    /// The same form, described in the policy.
     Described,
 }
 
-/// What the service answers with 404.
+/// The body of the service's 404.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inner {
     Empty,
@@ -97,7 +98,7 @@ impl Inner {
     }
 }
 
-/// Sends so many requests, twice, once the answer was seen to be right.
+/// Checks one response, and then sends this many requests, twice.
 pub(crate) fn run(form: Form, inner: Inner, requests: u64) {
     let service = service_fn(move |_: Request<_>| ready(Ok::<_, Infallible>(inner.response())));
     counter::with_runtime(|| {
@@ -108,7 +109,7 @@ pub(crate) fn run(form: Form, inner: Inner, requests: u64) {
     });
 }
 
-/// The table, and a line for each ratio that is too high.
+/// Returns the table, and a line for each ratio that is too high.
 pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "error", "built-in", "described", "ratio");
     let mut risen = Vec::new();

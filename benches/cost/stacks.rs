@@ -1,4 +1,4 @@
-//! What stands around the handler.
+//! The layers around the handler.
 
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 use tower_layer::Layer;
@@ -15,15 +15,15 @@ pub(crate) enum Stack {
     Bare,
     /// tower-http's layers and a map that rewrites bodies.
     Today,
-    /// The least that a layer can do: no policy, three headers on an error. What it costs is the aim.
+    /// The least that a layer can do: no policy, and three headers on an error. Its cost is the aim.
     Fused,
-    /// The layer as it comes.
+    /// The layer with its defaults.
     Envelope,
     /// The layer with the policy of a mid-sized service.
     Policy,
-    /// The layer as it comes, and a subscriber that writes its lines to nowhere.
+    /// The layer with its defaults, and a subscriber that discards its lines.
     Logged,
-    /// The layer as it comes, and a recorder that Prometheus could scrape.
+    /// The layer with its defaults, and a recorder that Prometheus could scrape.
     Recorded,
 }
 
@@ -45,15 +45,17 @@ impl Named for Stack {
 }
 
 impl Stack {
-    /// The stack, once it was seen to answer as it should: figures of a stack that does not do its work say nothing.
+    /// Returns the stack, after checking one of its responses. Figures of a stack that does not do its work mean
+    /// nothing.
     pub(crate) fn around(self, case: Case) -> Box<dyn Answers> {
         if self == Self::Logged {
-            // One subscriber per process: all rows but this one are measured without.
+            // A process has only one subscriber. All other rows are measured without one.
             let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
             let _ = tracing::subscriber::set_global_default(lines.finish());
         }
         if self == Self::Recorded {
-            // Its upkeep is a thread of its own, and is not counted here. It reads /proc, which valgrind does not survive.
+            // The upkeep of the recorder runs on a separate thread, and is not counted here. It reads /proc, which
+            // valgrind does not survive.
             metrics::set_global_recorder(error_envelope_admin::metrics_recorder()).expect("one recorder per process");
             tower_error_envelope::middleware::describe_metrics();
             tower_error_envelope::middleware::keep_counters();
@@ -65,12 +67,14 @@ impl Stack {
         stack
     }
 
-    /// In how many processes its instructions are counted: a policy's tables hash by seeds that each process draws.
+    /// Returns the number of processes in which its instructions are counted. A policy's tables hash with seeds that
+    /// each process draws.
     pub(crate) fn processes(self) -> usize {
         if self == Self::Policy { 7 } else { 1 }
     }
 
-    /// A case that is about a policy of its own has no other.
+    /// Returns true if the stack is measured in this case. A case with its own policy is not measured with another
+    /// policy.
     pub(crate) fn fits(self, case: Case) -> bool {
         match self {
             _ if case == Case::Advice => matches!(self, Self::Bare | Self::Today | Self::Envelope),

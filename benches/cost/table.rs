@@ -1,4 +1,4 @@
-//! The table, at most 100 columns wide.
+//! Writes the table, at most 100 columns wide.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ pub(crate) struct Row {
     pub(crate) cost: Cost,
 }
 
-/// `+bare` is what a stack costs above the handler alone; `/bare` and `/today` are ratios.
+/// Writes the rows. `+bare` is the cost of a stack above the handler alone. `/bare` and `/today` are ratios.
 pub(crate) fn write(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<12} {:<15} {:>7} {:>7} {:>6} {:>6} {:>7} {:>6} {:>7} {:>6} {:>6}\n",

@@ -1,6 +1,6 @@
-//! What users have today for the same wish: tower-http's layers, and a map that rewrites bodies.
+//! The stack that users have today for the same purpose: tower-http's layers, and a map that rewrites bodies.
 //!
-//! It does less than the layer: it reads one shape of error body, leaves the old headers but two, has no time or size
+//! It does less than the layer. It reads one shape of error body, keeps all old headers except two, has no time or size
 //! limit on an error's body, drains nothing, and logs nothing.
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tower_service::Service;
 use crate::answer::Answers;
 use crate::cases::{BoxError, Case, Handler};
 
-/// Around the handler of a case. Who asks for credentials, or for JSON, has a layer for that.
+/// Returns the stack around the handler of a case. A service that requires credentials, or JSON, has a layer for that.
 pub(crate) fn stack(case: Case) -> Box<dyn Answers> {
     let asking = |ask: Ask| ValidateRequestHeaderLayer::custom(ask).layer(Handler(case));
     match case {
@@ -97,7 +97,7 @@ struct ErrorBody {
     error: String,
 }
 
-/// An error becomes a 500, so that the layers outside see a response.
+/// Converts an error into a 500, so that the layers outside see a response.
 async fn answered<B: Default>(result: Result<Response<B>, BoxError>) -> Result<Response<B>, BoxError> {
     Ok(result.unwrap_or_else(|_| {
         let mut response = Response::new(B::default());

@@ -1,4 +1,4 @@
-// A program of an empty project: a code of the organisation's own, whose advice is `no`, is sent once.
+// A program of an empty project. A request whose error has the organisation's own code, with the advice `no`, is sent once.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,4 +1,4 @@
-"""The rows that all clients share, and the gateway, whose address is in GATEWAY: `clients/check` starts it."""
+"""Tests the rows that all clients share, and the gateway with the address GATEWAY, which `clients/check` starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = 784_111_777.0
 
 
 class Answer(NamedTuple):
-    """A response that is there as a whole."""
+    """A complete response."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ def answer(case: Mapping[str, Any]) -> Answer:
 
 
 def said(error: ClientError | None) -> dict[str, Any] | None:
-    """In the form of the cases, which name what is there."""
+    """Returns the error in the form of the cases, which list only the fields that it has."""
     if error is None:
         return None
     known: dict[str, Any] = {"status": error.status, "code": error.code, "message": error.message, "retry": error.retry}
@@ -55,7 +55,7 @@ def said(error: ClientError | None) -> dict[str, Any] | None:
 
 
 class SeatTaken(ClientError):
-    """What somebody makes of it, with arguments of its own."""
+    """A subclass with its own arguments."""
 
     def __init__(self, seat: int) -> None:
         super().__init__(409, "seat_taken", f"Seat {seat} is taken.")
@@ -131,7 +131,7 @@ class Parse(unittest.TestCase):
 
 
 class Open(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that is read by nobody, and keeps its connection until it is closed."""
+    """A body that nobody reads. It keeps its connection open until it is closed."""
 
     closed = False
 
@@ -143,7 +143,7 @@ class Open(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class Server:
-    """Gives one answer after the other, and the waits between them."""
+    """Returns one response after the other, and records the waits between them."""
 
     def __init__(self, answers: list[Mapping[str, Any]]) -> None:
         self.left = list(answers)
@@ -340,7 +340,7 @@ class Gateway(unittest.TestCase):
 
 
 class OwnCodes(unittest.TestCase):
-    """An organisation's own codes, as its policy's export has them."""
+    """Tests an organisation's own codes, as in its policy's export."""
 
     EXPORT = {"codes": [{"code": "seat_taken", "status": 409, "retry": "no", "message": "The seat is taken."}]}
 

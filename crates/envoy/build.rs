@@ -1,4 +1,4 @@
-//! The module's threads outlive a configuration that Envoy lets go of: its code must not be unloaded under them.
+//! The module's threads outlive a configuration that Envoy releases, so their code must not be unloaded.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-//! Handlers: input is checked, callers are looked at, and errors of other crates pass by `?`.
+//! The handlers. They validate input, check callers, and pass errors of other crates on with `?`.
 
 use anyhow::Context;
 use axum::extract::State;
@@ -37,7 +37,8 @@ pub(super) struct NewMessage {
 }
 
 impl NewMessage {
-    /// garde checks each field by itself; whether a message exists is checked by hand.
+    /// Posts a message. garde checks each field alone, and this function checks whether a message to which it replies
+    /// exists.
     pub(super) fn post(self, store: &Store, channel: &str, session: &Session) -> Result<usize, Fault> {
         self.validate()?;
         let messages = store.channel(channel)?.messages.len();
@@ -78,7 +79,8 @@ pub(super) async fn list(
     if channel.is_private && caller.is_none() { Err(MessageError::NoChannel) } else { Ok(Json(channel.messages)) }
 }
 
-/// The mistake in this handler shows a panic's place in the log: an empty channel has no last message.
+/// Returns the latest message. The mistake in this handler shows a panic's place in the log: an empty channel has no
+/// last message.
 pub(super) async fn latest(
     State(store): State<Store>,
     Path(channel): Path<String>,
@@ -108,7 +110,7 @@ pub(super) async fn member(Path(name): Path<String>) -> Result<Json<Member>, Fau
     Ok(Json(find_member(name)?))
 }
 
-/// Stands for a query.
+/// Stands for a database query.
 fn find_member(name: String) -> Result<Member, sqlx::Error> {
     if name == "ada" { Ok(Member { name }) } else { Err(sqlx::Error::RowNotFound) }
 }

@@ -1,4 +1,4 @@
-//! The service's errors, and what clients get of each.
+//! The service's errors, and what clients get for each of them.
 
 use serde_json::error::Category;
 use tower_error_envelope::{AsFault, ErrorCode, Fault, Issue};
@@ -14,7 +14,7 @@ pub(super) enum MessageError {
     #[error("a second channel of one name")]
     #[fault(CONFLICT, message = "There is such a channel already.")]
     Exists,
-    /// A channel may be closed without a reason: then the details have none.
+    /// A channel may be closed without a reason. The details then have none.
     #[error("the channel is closed")]
     #[fault(CHANNEL_CLOSED, message = "The channel is closed.", details(messages, reason))]
     Closed { messages: usize, reason: Option<String> },
@@ -26,7 +26,7 @@ pub(super) enum MessageError {
     Hook(#[from] serde_json::Error),
 }
 
-/// JSON of another form is 422; a body that is not JSON is 400.
+/// Returns the fault for an invalid body. JSON of another form is 422; a body that is not JSON is 400.
 fn hook_fault(error: &serde_json::Error) -> Fault {
     match error.classify() {
         Category::Data => Fault::invalid([Issue::new("", "Send an object with a text.")]),

@@ -1,4 +1,4 @@
-//! Webhooks: programs post messages with a token of their own.
+//! Webhooks, with which programs post messages. Each program has its own token.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) struct Integration {
     channel: &'static str,
 }
 
-/// A service looks the token up in its database.
+/// Verifies the token of a program. A real service would look the token up in its database.
 pub(super) async fn verify(request: CredentialRequest) -> Result<Verified, BoxError> {
     let Some(token) = request.headers().get("x-hook-token") else { return Ok(Verified::Missing) };
     Ok(match token.as_bytes() {

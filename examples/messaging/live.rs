@@ -14,7 +14,7 @@ use super::channels::{NewMessage, Session};
 use super::errors::MessageError;
 use super::store::Store;
 
-/// A result for each message: its number or its error.
+/// Returns a result for each message: its number or its error.
 #[utoipa::path(post, path = "/channels/{channel}/batch", params(("channel" = String, Path)), request_body = Vec<NewMessage>,
     responses((status = 200, description = "A result for each message.")))]
 pub(super) async fn batch(
@@ -51,7 +51,7 @@ async fn serve(mut socket: WebSocket, store: Store, channel: String, session: Se
     }
 }
 
-/// The layer does not see these errors: they are logged here.
+/// Writes the reply to a message. The layer does not see these errors, so they are logged here.
 fn reply(posted: Result<usize, Fault>, id: RequestId) -> Box<RawValue> {
     let body = match posted {
         Ok(number) => format!(r#"{{"number":{number}}}"#),
@@ -63,7 +63,7 @@ fn reply(posted: Result<usize, Fault>, id: RequestId) -> Box<RawValue> {
     RawValue::from_string(body).expect("a number in an object, or an envelope")
 }
 
-/// The messages as events. The stream of a closed channel ends with an error.
+/// Returns the messages as events. The stream of a closed channel ends with an error.
 pub(super) async fn events(
     State(store): State<Store>,
     Path(channel): Path<String>,

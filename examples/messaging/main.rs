@@ -1,7 +1,7 @@
-//! A messaging service: tokens and webhooks, errors of its own and of other crates, validation, a WebSocket, a batch, an event
-//! stream, an OpenAPI document and metrics.
+//! A messaging service with tokens and webhooks, its own errors and those of other crates, validation, a WebSocket, a
+//! batch, an event stream, an OpenAPI document and metrics.
 //!
-//! `cargo run --example messaging` serves on a free port; `-- --once` sends itself some requests and exits.
+//! `cargo run --example messaging` serves on a free port. With `-- --once` it sends itself some requests and exits.
 
 mod channels;
 mod errors;
@@ -32,7 +32,7 @@ use utoipa::{Modify, OpenApi};
 use errors::{CHANNEL_CLOSED, CHANNEL_FULL};
 use store::Store;
 
-/// Of "ada", until 2100.
+/// The token of "ada", which is valid until 2100.
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Im1lc3NhZ2luZyJ9.Y7pEkl15lOf-rIRF3JqRKRpVciYAHJ6pR3i9MRFaUPw";
 
 #[derive(OpenApi)]
@@ -40,7 +40,7 @@ const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQxMDI0NDQ4MD
 struct Api;
 
 fn policy() -> Result<Policy, PolicyError> {
-    // A service reads its secret from the environment.
+    // A real service reads its secret from the environment.
     let session = AuthScheme::jwt(JwtKeys::secret([7; 32])).algorithms(["HS256"]).audience("messaging");
     Policy::builder()
         .scheme("session", session)
@@ -55,7 +55,7 @@ fn policy() -> Result<Policy, PolicyError> {
         .build()
 }
 
-/// The document, with each operation's own codes.
+/// Returns the document, with each operation's own codes.
 fn document(policy: Arc<Policy>) -> utoipa::openapi::OpenApi {
     let mut document = Api::openapi();
     PolicyResponses::new(policy)
@@ -84,7 +84,7 @@ pub(crate) fn app(metrics: PrometheusHandle) -> Result<Router, PolicyError> {
         .route("/notice", get(channels::notice))
         .with_state(Store::default())
         .layer(ErrorEnvelopeLayer::new().verifier("hook", hooks::verify).policy(policy))
-        // Outside the layer: its requests need no credentials, and are not counted.
+        // This route is outside the layer, so its requests need no credentials, and are not counted.
         .route("/metrics", get(move || ready(metrics.render()))))
 }
 

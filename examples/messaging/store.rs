@@ -17,7 +17,7 @@ pub(super) struct Channel {
     closed: Option<Closed>,
 }
 
-/// Why a channel was closed.
+/// The reason why a channel was closed.
 #[derive(Clone, serde::Deserialize)]
 pub(super) struct Closed {
     reason: Option<String>,
@@ -39,12 +39,12 @@ impl Store {
         Ok(())
     }
 
-    /// A copy: a panic of its reader does not poison the lock.
+    /// Returns a copy, so that a panic of its reader does not poison the lock.
     pub(super) fn channel(&self, name: &str) -> Result<Channel, MessageError> {
         self.0.lock().unwrap().get(name).cloned().ok_or(MessageError::NoChannel)
     }
 
-    /// Returns the message's number.
+    /// Stores a message, and returns its number.
     pub(super) fn post(&self, name: &str, message: Message) -> Result<usize, MessageError> {
         self.in_open_channel(name, |channel| {
             if channel.messages.len() == MESSAGES_PER_CHANNEL {

@@ -1,9 +1,9 @@
-//! An API whose OpenAPI document lists every error of every operation, with what each carries, and no handler lists any:
-//! those of the service come from `#[derive(AsFault)]`, those of the layer from its policy. `clients` has programs in
+//! An API whose OpenAPI document lists every error of every operation, with its details. No handler lists errors: those
+//! of the service come from `#[derive(AsFault)]`, and those of the layer from its policy. `clients` has programs in
 //! TypeScript and Python whose types come from the document, `openapi.json`.
 //!
-//! `cargo run --example typed` serves on a free port, `-- 3000` on that one, the document at `/openapi.json`; `-- --once`
-//! sends itself two requests and exits.
+//! `cargo run --example typed` serves on a free port, and `-- 3000` on port 3000, with the document at `/openapi.json`.
+//! With `-- --once` it sends itself two requests and exits.
 
 use std::error::Error;
 use std::future;
@@ -163,7 +163,7 @@ fn policy() -> Result<Policy, PolicyError> {
         .build()
 }
 
-/// The document, as utoipa makes it, and what the policy adds.
+/// Returns utoipa's document, with the additions from the policy.
 pub(crate) fn document() -> Result<utoipa::openapi::OpenApi, PolicyError> {
     let mut document = Api::openapi();
     PolicyResponses::new(policy()?).also([ErrorCode::GATEWAY_TIMEOUT]).modify(&mut document);

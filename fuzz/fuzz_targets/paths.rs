@@ -1,4 +1,4 @@
-//! Any policy and any request that bytes can choose: no spelling slips past a closed route (G0).
+//! Tests any policy and any request that bytes can choose. No spelling of a path bypasses a closed route (G0).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

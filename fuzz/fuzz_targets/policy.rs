@@ -1,4 +1,5 @@
-//! Any text as a policy file, and any target under it: an error that states where, or a policy that never panics (M2).
+//! Tests any text as a policy file, and any target under it. The result is an error with a place, or a policy that
+//! never panics (M2).
 #![no_main]
 
 use std::sync::Arc;
@@ -8,16 +9,17 @@ use http::{Method, Request};
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::{Policy, RequestId};
 
-/// In a folder that is not there: what a pattern of `include` found would be refused by its own name.
+/// The file is in a folder that does not exist. A file that a pattern of `include` found would be refused by its own
+/// name.
 const FILE: &str = "no/such/folder/policy.toml";
 
-/// A pattern of `include` from the root on has the whole machine looked through.
+/// Returns true if a pattern of `include` begins at the root, and would search the whole machine.
 fn roams(policy: &str) -> bool {
     let mut strings = policy.split(['"', '\'']);
     policy.contains("include") && strings.any(|string| string.starts_with('/') && string.contains(['*', '?', '[']))
 }
 
-// The first line is a method and a target; the rest is the policy.
+// The first line is a method and a target. The rest is the policy.
 fuzz_target!(|text: &str| {
     let (request_line, policy) = text.split_once('\n').unwrap_or(("GET /", text));
     if roams(policy) {

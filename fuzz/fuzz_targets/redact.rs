@@ -1,4 +1,4 @@
-//! Any body: what is left of it without its secrets is text, and JSON if it was (R17).
+//! Tests any body. Without its secrets, the rest of it is text, and JSON if the body was JSON (R17).
 #![no_main]
 
 use error_envelope_core::redact;

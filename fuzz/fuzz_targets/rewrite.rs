@@ -1,4 +1,5 @@
-//! Any head and body of an inner error: an envelope comes out, and a second pass changes nothing (E1, E2, E7).
+//! Tests any head and body of an inner error. The result is an envelope, and a second pass changes nothing (E1, E2,
+//! E7).
 #![no_main]
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const HEADERS: [(&str, &str); 8] = [
     ("x-request-id", "theirs"),
 ];
 
-// The first four bytes choose status, media type, headers and policy; the rest is the body.
+// The first four bytes choose status, media type, headers and policy. The rest is the body.
 fuzz_target!(|data: &[u8]| {
     let [status, media_type, headers, policy, body @ ..] = data else { return };
     let builder = Policy::builder();
@@ -36,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
 
     let Some(once) = rewritten(&policy, response) else { return };
     let text = std::str::from_utf8(once.body()).expect("UTF-8");
-    // Otherwise GraphQL, tRPC and JSON-RPC keep their shapes (R10).
+    // Under the other policies, GraphQL, tRPC and JSON-RPC keep their shapes (R10).
     if rewrites_all {
         assert!(text.starts_with("{\"error\":{\"code\":\""), "{text}");
         assert!(text.contains("},\"request_id\":\"req_"), "{text}");
@@ -55,7 +56,7 @@ fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
     }
 }
 
-/// `None` where it passes.
+/// Returns the rewritten response, or `None` if the response passes.
 fn rewritten(policy: &Arc<Policy>, inner: Response<Bytes>) -> Option<Response<Bytes>> {
     let (mut request, ()) = Request::new(()).into_parts();
     let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Calls of a session in any order: five claims hold (L1, R1, R3, G1-G4, F1, F2).
+//! Tests calls of a session in any order. Five claims hold (L1, R1, R3, G1-G4, F1, F2).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any text behind a framework's words, and any body of a 400 or 422: an envelope comes out, without what was quoted (R13).
+//! Tests any text after a framework's words, and any body of a 400 or 422. The result is an envelope, without the
+//! quoted values (R13).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../tests/it/words/checks.rs"]
 mod checks;
 
-// The first byte states what the second chooses of: a sentence for a value, a sentence that goes on, a status for a body.
+// The first byte decides what the second byte chooses: a sentence for a value, a sentence that continues, or a status
+// for a body.
 fuzz_target!(|data: &[u8]| {
     let [what, chosen, rest @ ..] = data else { return };
     match (what % 4, std::str::from_utf8(rest)) {

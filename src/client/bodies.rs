@@ -28,11 +28,11 @@ pub(super) struct ReadBody<B: Body> {
     pub(super) rest: RemainingBytes<B>,
 }
 
-/// What follows the bytes that were read.
+/// The rest of a response's body, after the bytes that were read.
 pub(super) enum RemainingBytes<B: Body> {
-    /// No more bytes: the body is whole, and these are its trailers.
+    /// No bytes remain: the whole body was read. These are its trailers.
     Trailers(Option<HeaderMap>),
-    /// The body was too long, or too late.
+    /// The unread rest of a body that was too long or too late.
     Body(Pin<Box<B>>),
     Failed(B::Error),
 }
@@ -61,7 +61,7 @@ impl<B: Body> BodyReader<B> {
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
     }
 
-    /// Must not be polled again once it was ready.
+    /// Must not be polled again after it has returned `Ready`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ReadBody<B>> {
         let rest = ready!(self.poll_rest(cx));
         let head = self.head.take().unwrap_or_else(|| http::Response::new(()).into_parts().0);

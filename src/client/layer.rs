@@ -16,8 +16,9 @@ use super::reader::ErrorReader;
 /// Reads the bodies of error responses, within an [`ErrorReader`]'s limits. It puts the
 /// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body unchanged.
 ///
-/// So a [`RetryPolicy`](super::RetryPolicy) around it has the code even if a service does not send it in the head.
-/// Other responses pass unread. [`ErrorReader::check`] describes which responses the caller must read to their end.
+/// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if a service does not send it in the
+/// head. Other responses pass unread. [`ErrorReader::check`] describes which responses the caller must read to their
+/// end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ReadErrorLayer {
@@ -25,7 +26,7 @@ pub struct ReadErrorLayer {
 }
 
 impl ReadErrorLayer {
-    /// A layer that reads errors with `reader`.
+    /// Creates a layer that reads errors with `reader`.
     pub fn new(reader: ErrorReader) -> Self {
         Self { reader }
     }
@@ -69,7 +70,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If there is an error response outside a `tokio` runtime with time enabled.
+    /// If an error response arrives outside a `tokio` runtime with time enabled.
     pub struct ResponseFuture<F, B> where B: Body {
         #[pin]
         state: State<F, B>,

@@ -23,13 +23,21 @@
 //! # Ok::<_, http::Error>(())
 //! ```
 //!
-//! The first match decides the code: a canonical envelope; `x-error-code`, which every error of the layer has (E4); the
-//! reason in an RPC status; a code of the dialect that the catalogue or [`ErrorReader::codes`] has; a list of issues;
-//! the status. A canonical code that the reader does not list counts as transient, as the contract requires. If another
-//! service's code is not listed, the status decides, and [`ClientError::raw_code`] returns the code.
+//! The code comes from the first of these that the response contains:
 //!
-//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without them, only the
-//! head decides.
+//! 1. a canonical envelope
+//! 2. the header `x-error-code`, which every error of the layer has (E4)
+//! 3. the reason in an RPC status
+//! 4. a code of the response's dialect, if the catalogue or [`ErrorReader::codes`] lists it
+//! 5. a list of issues
+//! 6. the status
+//!
+//! A canonical code that the reader does not list is treated as transient, as the contract requires. If the code of
+//! another service is not listed, the code follows from the status, and [`ClientError::raw_code`] returns the service's
+//! own code.
+//!
+//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without these features,
+//! the error is read from the head alone.
 
 mod bodies;
 

@@ -16,7 +16,7 @@ use error_envelope_core::policy::Policy;
 /// The most bytes to read of an error's body: as many as the layer reads (R4).
 const LIMIT: usize = 64 * 1024;
 
-/// The time limit for an error's body. A body is small: a server that takes longer is stuck, and most facts are in the
+/// The time limit for an error's body. A body is small, so a server that takes longer is stuck. Most facts are in the
 /// head.
 const TIME: Duration = Duration::from_secs(5);
 
@@ -55,15 +55,15 @@ pub struct BufferedResponse<'a> {
 }
 
 impl ErrorReader {
-    /// A reader with the catalogue's codes. It reads at most 64 KiB of an error's body (as the layer does, R4), within
-    /// 5 s.
+    /// Creates a reader with the catalogue's codes. It reads at most 64 KiB of an error's body (as the layer does, R4),
+    /// within 5 s.
     pub fn new() -> Self {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Adds an organisation's own codes ([`ErrorCode::custom`]), with their advice, and codes of the catalogue with
-    /// advice that was added. If two have the same name, the last
-    /// counts. Codes that are not added have only a name, and count as transient.
+    /// Adds an organisation's own codes ([`ErrorCode::custom`]) with their advice. It also accepts codes of the
+    /// catalogue to which advice was added. If two codes have the same name, the last one is used. A code that is not
+    /// added has only a name, and is treated as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
         let mut codes: Vec<ErrorCode> = self.codes.defined_codes().cloned().collect();
         for code in own {
@@ -98,13 +98,13 @@ impl ErrorReader {
         Self { shapes, ..self }.codes(policy.codes().defined_codes().cloned())
     }
 
-    /// Sets the most bytes to read of an error's body, and to decode of a compressed one. After that, only the head
-    /// decides.
+    /// Sets the most bytes to read of an error's body, and to decode of a compressed one. If a body is longer, the
+    /// error is read from the head alone.
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    /// Sets the time limit for an error's body. After that, only the head decides.
+    /// Sets the time limit for an error's body. If a body takes longer, the error is read from the head alone.
     pub fn time(self, time: Duration) -> Self {
         Self { time, ..self }
     }
@@ -115,36 +115,36 @@ impl ErrorReader {
         Self { clock, ..self }
     }
 
-    /// Reads the error of a complete response; `None` if the response is not an error.
+    /// Reads the error of a complete response. Returns `None` if the response is not an error.
     #[must_use]
     pub fn read<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Option<ClientError> {
         let body = Some(response.body().as_ref());
         client::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
     }
 
-    /// Reads the error of a complete response with its trailers: gRPC, and streams of Connect and gRPC-Web, report
-    /// errors after their messages. `None` if the response is not an error.
+    /// Reads the error of a complete response with its trailers. gRPC, and streams of Connect and gRPC-Web, report
+    /// errors after their messages. Returns `None` if the response is not an error.
     #[must_use]
     pub fn read_whole(&self, whole: BufferedResponse<'_>) -> Option<ClientError> {
         let BufferedResponse { head, body, trailers } = whole;
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
-    /// Reads the error from only a head; `None` if the response is not an error. The layer's heads contain the code
-    /// (E4).
+    /// Reads the error from only a head: in the layer's responses the head contains the code (E4). Returns `None` if
+    /// the response is not an error.
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
         client::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
     }
 
-    /// Reads the body of an error within the limits. A response that is not an error passes.
+    /// Reads the body of an error within the limits. A response that is not an error is returned unchanged.
     ///
-    /// A call whose head does not show the result yet also passes: read it to its end, then use
+    /// The response of a call whose head does not show the result yet is also returned. Read it to its end, then use
     /// [`ErrorReader::read_whole`].
     ///
     /// # Errors
     ///
-    /// If the response is an error. A body that is cut off, or is too long or too late, counts as missing.
+    /// Returns the error if the response is one. A body that is cut off, too long or too late is treated as missing.
     ///
     /// # Panics
     ///

@@ -13,20 +13,21 @@ use super::reader::ErrorReader;
 use super::schedule::{Progress, Schedule};
 use error_envelope_core::client::ClientError;
 
-/// Retries requests that may succeed later, by the contract.
+/// Retries requests that may succeed later, as the contract advises.
 ///
 /// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Idempotent`] in its extensions also counts as idempotent. Without it, no POST and no gRPC call is repeated.
-/// 2. The code of an error response decides. `backoff`, and an unknown canonical code, repeat the request. `no` and
-///    `refresh` end it: `refresh` needs another request. A `grpc-retry-pushback-ms` that is negative or not a number
-///    also ends it. The code comes from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else
+///    [`Idempotent`] in its extensions is also treated as idempotent. Without it, no POST and no gRPC call is repeated.
+/// 2. The advice of an error's code decides. If it is `backoff`, or if a canonical code is unknown, the request is
+///    repeated. If it is `no` or `refresh`, the request is not repeated: `refresh` needs another request. A
+///    `grpc-retry-pushback-ms` that is negative or not a number also prevents a repetition. The code comes from the
+///    [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) put into the response. Without one, it is read
 ///    from the head.
 /// 3. A request that got no response because its connection failed is repeated like one with `backoff`.
 /// 4. The wait is the one that the server requests ([`ClientError::retry_after`]). Otherwise it is random, up to a
 ///    bound that doubles each time ("full jitter"). If a wait would exceed the total, the response goes to the caller
 ///    instead.
-/// 5. All clones share one budget for repetitions. So a service that is down does not get several times its usual
-///    number of requests.
+/// 5. All clones share one budget for repetitions. A service that is down therefore does not receive several times its
+///    usual number of requests.
 ///
 /// Put it around the client, and the time limit of one attempt inside. The request's body must be `Clone`, as
 /// `Full<Bytes>` is; a stream is not.
@@ -52,7 +53,7 @@ use error_envelope_core::client::ClientError;
 #[must_use]
 pub struct RetryPolicy {
     settings: Arc<Settings>,
-    /// The progress of the one request that this clone follows.
+    /// The progress of the request that this clone follows.
     progress: Progress,
 }
 
@@ -90,7 +91,7 @@ impl RetryPolicy {
         Self { settings: Arc::new(settings), progress: Progress::default() }
     }
 
-    /// Sets the most attempts, including the first: 0 and 1 repeat nothing.
+    /// Sets the most attempts, including the first. With 0 or 1 nothing is repeated.
     pub fn attempts(self, attempts: u32) -> Self {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
@@ -105,8 +106,8 @@ impl RetryPolicy {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// Sets the reader for heads, with the known codes and the clock, if there is no
-    /// [`ReadErrorLayer`](super::ReadErrorLayer).
+    /// Sets the reader for responses that passed no [`ReadErrorLayer`](super::ReadErrorLayer): their heads are read
+    /// with its known codes and its clock.
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }
@@ -116,8 +117,8 @@ impl RetryPolicy {
         self.with(|settings| settings.budget = Arc::new(budget))
     }
 
-    /// Sets the source of randomness for waits, 0–1: for tests and simulations. By default it is the thread's
-    /// generator.
+    /// Sets the source of randomness for waits, which returns numbers from 0 to 1. It is meant for tests and
+    /// simulations. The default is the thread's generator.
     pub fn random(self, random: fn() -> f64) -> Self {
         self.with(|settings| settings.random = random)
     }

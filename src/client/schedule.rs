@@ -25,7 +25,7 @@ pub(super) struct Progress {
 }
 
 impl Schedule {
-    /// Four attempts, 100 ms doubling up to 10 s, 60 s in all.
+    /// Allows four attempts with waits of 100 ms that double up to 10 s, and of 60 s in all.
     pub(super) const DEFAULT: Self = Self {
         attempts: 4,
         base: Duration::from_millis(100),
@@ -33,9 +33,9 @@ impl Schedule {
         total: Duration::from_secs(60),
     };
 
-    /// The wait before the next attempt: the one that the server requested, or else a `share` (0–1) of the exponential
-    /// bound ("full jitter"). `None` if there is no further attempt: also if the server requests a longer wait than is
-    /// left, since an earlier retry would not help.
+    /// Returns the wait before the next attempt: the one that the server requested, or else a `share` (0–1) of the
+    /// exponential bound ("full jitter"). Returns `None` if there is no further attempt. A server that requests a
+    /// longer wait than is left also ends the attempts, since an earlier retry would not help.
     pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;

@@ -11,9 +11,9 @@ use error_envelope_core::guard::auth::Identity;
 
 /// The claims of the caller's JSON web token, as a type of the service (feature `jwt`).
 ///
-/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`, it
-/// is `internal_error`, with the claim's name in the log: see [`Identity::claims`]. So it is on a route without a scheme.
-/// `Option<Claims<T>>` is `None` for a caller without a token.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`,
+/// the rejection is `internal_error`, and the log names the claim: see [`Identity::claims`]. On a route without a
+/// scheme the rejection is also `internal_error`. For a caller without a token, `Option<Claims<T>>` is `None`.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -65,9 +65,9 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
 
 /// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
 ///
-/// If credentials are optional and the request has none, the rejection is `auth_missing`. If no `T` was attached for the
-/// caller, or the route has no scheme, it is `internal_error`. `Option<CallerData<T>>` is then `None`, and also without a
-/// caller.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If no `T` was attached for
+/// the caller, or the route has no scheme, the rejection is `internal_error`. In all three cases
+/// `Option<CallerData<T>>` is `None`.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use error_envelope_core::message;
 
-/// The longest text of a custom visitor that passes, in bytes.
+/// The longest text of a custom visitor that clients may see, in bytes.
 const MAX_BYTES: usize = 128;
 
-/// What a visitor expects (`serde::de::Expected`), or the name of a primitive type.
+/// Describes what a visitor expects (`serde::de::Expected`), or a primitive type by its name.
 pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
     let words = number(expected).or_else(|| words_for(expected).map(Into::into));
     let array = || elements(expected).map(|count| format!("an array of {count} elements").into());
@@ -29,7 +29,7 @@ fn custom_text(expected: &str) -> Cow<'static, str> {
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
 
-/// The message for a value (`serde::de::Unexpected`) of the right type that does not fit.
+/// Returns the message for a value (`serde::de::Unexpected`) that has the right type but does not fit.
 pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
     match in_words(expected) {
         words if words == WHOLE && unexpected.starts_with("integer `-") => "The number is too small.".to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
     }
 }
 
-/// Names what serde got instead (`serde::de::Unexpected`), without its value.
+/// Names the kind of value that serde got instead (`serde::de::Unexpected`), without the value.
 pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     let end = unexpected.find(['`', '"']).unwrap_or(unexpected.len());
     Some(match unexpected[..end].trim_end() {
@@ -52,7 +52,7 @@ pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     })
 }
 
-/// The message for an error of `FromStr`, if its text is one of `std` or of the crates from which many types come.
+/// Returns the message for an error of `FromStr`, if its text comes from `std` or from one of the crates in `CRATES`.
 pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     let of_crate = || CRATES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, message)| *message);
     // Errors of the crate `time`.
@@ -95,7 +95,7 @@ const CRATES: [(&str, &str); 24] = [
     ("Invalid string length", HEX),
 ];
 
-/// The message for an error text of `std`; these quote nothing.
+/// Returns the message for an error text of `std`. These texts quote nothing.
 fn message_of_std(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
@@ -144,8 +144,8 @@ fn words_for(expected: &str) -> Option<&'static str> {
     })
 }
 
-/// "a tuple of size 2", "an array of length 2", "tuple struct Point with 2 elements". A struct can also be read from an
-/// array, but no client means that, so it is not listed here.
+/// Matches "a tuple of size 2", "an array of length 2" and "tuple struct Point with 2 elements". A struct can also be
+/// read from an array, but no client means that, so its text is not listed here.
 fn elements(expected: &str) -> Option<&str> {
     let count = ["a tuple of size ", "an array of length "].iter().find_map(|form| expected.strip_prefix(form));
     let of_struct = || expected.strip_prefix("tuple ")?.strip_suffix(" elements")?.rsplit_once(" with ");

@@ -51,14 +51,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             return Err(fault.with_header(ACCEPT, HeaderValue::from_static(FORM)));
         }
         let body = Bytes::from_request(request, state).await?;
-        // This is the status of axum's `Form`.
+        // The status is the same as that of axum's `Form`.
         super::query::read(&body).map(Self).map_err(|fault| fault.with_status(StatusCode::UNPROCESSABLE_ENTITY))
     }
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {
-    /// A value that cannot be written as a form becomes `internal_error`, while axum would send the reason to the
-    /// client.
+    /// A value that cannot be written as a form becomes `internal_error`. axum would send the reason to the client.
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),

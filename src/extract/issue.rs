@@ -1,7 +1,7 @@
 //! Converts a deserializer error into an issue (rule E8): the place, and the expected value.
 //!
 //! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The part that the program wrote is
-//! kept; data of the client is left out. A text in any other form may quote anything, and becomes "Not valid.".
+//! kept, and data of the client is left out. A text in any other form may quote anything, so it becomes "Not valid.".
 
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
@@ -31,7 +31,7 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// An error in data that could be parsed; `text` is serde's.
+/// Makes the issue of an error in data that could be parsed. `text` is serde's.
 pub(super) fn of_data(path: &Path, text: &str) -> Issue {
     let steps = path.iter().map_while(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
@@ -45,8 +45,8 @@ pub(super) fn of_data(path: &Path, text: &str) -> Issue {
 pub(super) fn of_text(path: impl IntoIterator<Item = Step>, text: &str) -> Issue {
     let (message, code, name) = parse_text(text);
     let mut path: Vec<Step> = path.into_iter().collect();
-    // The path ends at the object whose field is missing or unknown. If serde had to read ahead, it ends at an unknown
-    // field itself.
+    // The path ends at the object whose field is missing or unknown. If serde had to read ahead, the path already ends
+    // with the unknown field.
     let has_it = |name: &&str| code == UNKNOWN && matches!(path.last(), Some(Step::Name(last)) if last == name);
     let name = name.filter(|name| !has_it(name)).map(|name| Step::Name(name.to_owned()));
     path.extend(name);
@@ -89,7 +89,7 @@ impl From<Issue> for Fault {
     }
 }
 
-/// The message, the issue's code, and the name of a field that is missing, unknown or repeated.
+/// Returns the message, the issue's code, and the name of a field that is missing, unknown or repeated.
 fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     if let Some(name) = quoted(text, "missing field ") {
         ("Required.".to_owned(), "missing", Some(name))
@@ -117,7 +117,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// Splits at the last such comma: the text before it comes from the client, and may contain any number of commas.
+/// Splits at the last ", expected ": the text before it comes from the client, and may also contain this separator.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }
@@ -126,7 +126,7 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
     text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// The unknown name, and the rest of the text with the known names.
+/// Returns the unknown name, and the rest of the text with the known names.
 fn split_unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {

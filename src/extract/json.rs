@@ -14,11 +14,11 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::content_type::{JSON, declared_essence};
 
-/// A JSON body: as a handler's argument it is an extractor, as its result a response.
+/// A JSON body. As a handler's argument it is an extractor, as its result a response.
 ///
-/// Accepts `application/json` and types that end in `+json`, as axum's does. A body must be within axum's limit (2 MiB
-/// unless axum's `DefaultBodyLimit` sets another) and within the layer's. `Option<Json<T>>` is `None` for a request
-/// without a content type. The [module](crate::extract) describes the responses to invalid input.
+/// It accepts `application/json` and types that end in `+json`, as axum's `Json` does. A body must be within axum's
+/// limit (2 MiB unless axum's `DefaultBodyLimit` sets another) and within the layer's. `Option<Json<T>>` is `None` for
+/// a request without a content type. The [module](crate::extract) describes the responses to invalid input.
 ///
 /// The response lists only the first wrong field, because serde stops there. To list all of them, let the type accept
 /// any value of its form, and validate it with `garde` or `validator` (features of this crate): `?` converts their
@@ -62,7 +62,8 @@ impl<T: DeserializeOwned> Json<T> {
     ///
     /// # Errors
     ///
-    /// The faults of the extractor: `invalid_request` with an issue, or `bad_request` for what is not JSON.
+    /// Returns the faults of the extractor: `invalid_request` with an issue, or `bad_request` for bytes that are not
+    /// JSON.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         read(bytes).map(Self)
     }
@@ -94,7 +95,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// A value that cannot be written as JSON becomes `internal_error`, while axum would send the reason to the client.
+    /// A value that cannot be written as JSON becomes `internal_error`. axum would send the reason to the client.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
@@ -119,7 +120,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
-            // The status is the one of axum's `Json`.
+            // The status is the same as that of axum's `Json`.
             Category::Data => Fault::from(issue::of_data(error.path(), &without_place(error.inner())))
                 .with_status(StatusCode::UNPROCESSABLE_ENTITY),
             Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
@@ -128,7 +129,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     Ok(value)
 }
 
-/// A body that is not JSON. serde_json's own error text is not used, because it can quote the body.
+/// Makes the fault of a body that is not JSON. serde_json's own error text is not used, because it can quote the body.
 fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     Fault::new(ErrorCode::BAD_REQUEST).with_message(if body.trim_ascii().is_empty() {
@@ -140,7 +141,7 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// The error's text without line and column: the path shows the place of the error better.
+/// Returns the error's text without line and column: the path shows the place of the error better.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

@@ -5,17 +5,20 @@
 //! only parameter and a body that came too slowly are both `bad_request`. The extractors here describe errors for
 //! readers who do not write Rust:
 //!
-//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue
-//!    list: the path of the error, what was expected there, and a code. Data of the client is never quoted, neither in
-//!    a response nor in the log. The issue has the name of the path parameter, even if it is the only one or in a tuple. serde
-//!    stops at the first error, and so the list has one issue; `garde` and `validator` (features) find all errors. `?` converts
-//!    their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list:
+//!    the path of the error, what was expected there, and a code. Neither a response nor the log quotes data of the
+//!    client. The issue of a path parameter has its name, even if the parameter is the only one or in a tuple. serde
+//!    stops at the first error, so the list has one issue. `garde` and `validator` (features) find all errors: `?`
+//!    converts their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
 //!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
-//! 3. A body that is not JSON is `bad_request`, with line and column; one without a JSON content type is
-//!    `unsupported_media_type`; one over a limit is `payload_too_large`; an incomplete one is `bad_request`; one that
-//!    came too slowly is `request_timeout`.
-//! 4. `Multipart` (feature `multipart`) is axum's extractor with such a rejection, and `?` converts errors of its fields to faults.
+//! 3. Other errors of a body have codes of their own:
+//!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
+//!    - A body without a JSON content type is `unsupported_media_type`.
+//!    - A body over a limit is `payload_too_large`.
+//!    - A body that came too slowly is `request_timeout`.
+//! 4. `Multipart` (feature `multipart`) is axum's extractor with a [`Fault`] as its rejection, and `?` converts errors
+//!    of its fields to faults.
 //! 5. If a route lacks a parameter that its handler requires, the program is wrong, and the client gets
 //!    `internal_error`.
 //!
@@ -52,9 +55,9 @@
 //! `JsonRejection`, `BytesRejection` and all others, with axum's status. `WebSocketUpgradeRejection` needs the feature
 //! `ws`.
 //!
-//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors. [`CallerData`] is the value that a
-//! verifier attached to the caller, and `Claims` (feature `jwt`) the content of the caller's token. Use an `Option` of
-//! them on routes whose [credentials are optional](crate::RouteRule::auth_optional).
+//! [`Fault`] itself is a response. [`RequestId`] and [`Identity`] are extractors. [`CallerData`] extracts the value
+//! that a verifier attached to the caller, and `Claims` (feature `jwt`) extracts the content of the caller's token. Use
+//! an `Option` of them on routes whose [credentials are optional](crate::RouteRule::auth_optional).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::with_status`]: crate::Fault::with_status
@@ -95,7 +98,7 @@ pub use self::validated::Garde;
 #[cfg_attr(docsrs, doc(cfg(feature = "validator")))]
 pub use self::validated::Valid;
 
-/// Implements the same traits as axum's extractors have, so that a handler need only change its import.
+/// Implements the traits that axum's extractors also have, so that a handler only needs to change its import.
 macro_rules! dereferences {
     ($extractor:ty, $target:ty $(, $generic:ident)?) => {
         impl$(<$generic>)? std::ops::Deref for $extractor {

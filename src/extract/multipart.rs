@@ -8,9 +8,9 @@ use error_envelope_core::fault::Fault;
 /// A `multipart/form-data` body, field by field: axum's
 /// [`Multipart`](https://docs.rs/axum/0.8/axum/extract/struct.Multipart.html) with a [`Fault`] as its rejection.
 ///
-/// `?` converts the errors of axum's methods, with axum's status: a body over a limit is `payload_too_large`, an
+/// `?` converts the errors of axum's methods, with axum's status. A body over a limit is `payload_too_large`, and an
 /// incomplete or badly formed one is `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their
-/// route, and of more than 1 MiB the layer's `body_limit`.
+/// route. Uploads of more than 1 MiB need the layer's `body_limit`.
 ///
 /// ```
 /// use tower_error_envelope::Fault;

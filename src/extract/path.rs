@@ -75,13 +75,13 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected([Step::Name(key)], "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text([Step::Name(key)], &message).into(),
         ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
-        // The number of parameters is wrong, or a path cannot have this type: no other request could succeed.
+        // The number of parameters is wrong, or a path cannot have this type. No other request could succeed either.
         kind => mistake(&kind),
     }
 }
 
-/// The place of a route's only parameter, by its name. axum reports neither that nor the name of a parameter in a
-/// tuple; the route has both.
+/// Returns the place of a route's only parameter, by its name. axum's error does not name such a parameter, nor one in
+/// a tuple, so the name comes from the route.
 async fn only_parameter(parts: &mut Parts) -> Option<Step> {
     match &*names(parts).await {
         [name] => Some(Step::Name(name.clone())),
@@ -94,7 +94,7 @@ async fn names(parts: &mut Parts) -> Vec<String> {
     parameters.map(|all| all.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
 }
 
-/// The route does not fit its handler: `internal_error`, whose text for the log names types and numbers.
+/// Reports that the route does not fit its handler, as `internal_error`. Its text for the log names types and numbers.
 fn mistake(why: &dyn std::fmt::Display) -> Fault {
     Fault::new(ErrorCode::INTERNAL_ERROR).with_source(why.to_string())
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::issue;
 use error_envelope_core::fault::Fault;
 
-/// The query string, read as `application/x-www-form-urlencoded`; a missing one counts as empty.
+/// The query string, read as `application/x-www-form-urlencoded`. A missing query is treated as empty.
 ///
 /// The [module](crate::extract) describes the responses to invalid input.
 ///

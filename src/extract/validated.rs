@@ -53,8 +53,8 @@ macro_rules! validated {
 /// An extractor of this module, such as `Json<T>`, whose value `validator` checks before the handler runs (feature
 /// `validator`).
 ///
-/// Each violated rule becomes an issue of 422 `invalid_request`. What the extractor itself refuses is answered as
-/// without this wrapper.
+/// Each violated rule becomes an issue of 422 `invalid_request`. If the extractor itself refuses the request, the
+/// response is the same as without this wrapper.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -82,8 +82,9 @@ validated!(Valid, validator);
 
 /// An extractor of this module, such as `Json<T>`, whose value `garde` checks before the handler runs (feature `garde`).
 ///
-/// Each violated rule becomes an issue of 422 `invalid_request`. What the extractor itself refuses is answered as
-/// without this wrapper. A type whose rules need a context is validated in the handler, by `?`.
+/// Each violated rule becomes an issue of 422 `invalid_request`. If the extractor itself refuses the request, the
+/// response is the same as without this wrapper. If the rules of a type need a context, validate it in the handler and
+/// use `?`.
 ///
 /// ```
 /// use garde::Validate;

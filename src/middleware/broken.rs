@@ -30,7 +30,7 @@ pub(super) type Broken = (Origin, BoxError);
 
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
-/// The error text for the HTTP server, which polls the body.
+/// Returns the error text for the HTTP server, which polls the body.
 pub(super) fn text_of(origin: Origin) -> &'static str {
     match origin {
         Origin::Panic => "the response body panicked",
@@ -38,8 +38,8 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
     }
 }
 
-/// The next frame of an inner body. An error is stored in `broken`, and the frame is returned as it was polled, because
-/// it is large to move.
+/// Polls for the next frame of an inner body. If the poll returns an error, the error is stored in `broken`. The frame
+/// is returned as it was polled, because it is large to move.
 pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
@@ -61,7 +61,7 @@ pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxErro
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-/// What to do with a frame of a body whose end the session decides.
+/// The fate of a frame of a body whose end the session decides.
 pub(super) enum BodyAction {
     GoesOn,
     /// The body ends here.
@@ -69,7 +69,7 @@ pub(super) enum BodyAction {
     BrokenOff(&'static str),
 }
 
-/// The part that was read, then the rest, or the error that came instead.
+/// The part that was read, then the rest of the body, or the error that came instead of it.
 pub(super) struct ResumedBody<R> {
     read: Bytes,
     error: Option<BoxError>,
@@ -81,7 +81,8 @@ impl<R> ResumedBody<R> {
         Self { read, error, rest }
     }
 
-    /// Drops the error apart from the rest: if both drops panicked at once, the second panic would abort the process.
+    /// Drops the error apart from the rest of the body. If both drops panicked at once, the second panic would abort
+    /// the process.
     pub(super) fn drop_error(&mut self) {
         let error = self.error.take();
         let _ = catch(|| drop(error));

@@ -21,7 +21,7 @@ use error_envelope_core::session::{BoxError, Ending, Follow, ResponseStep, Rest,
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-/// A response in parts, since it is large to move, or the service's error.
+/// The parts of a response, or the service's error. A response is in parts because it is large to move.
 type Outcome<R, E> = Result<(response::Parts, R), E>;
 
 impl<S, B, R> State<S, S::Future, B, R>
@@ -45,11 +45,11 @@ where
         }
         let Some(call) = call.as_mut() else { return Poll::Pending };
         let context = call.context.take();
-        // What the classifier of an error logs is inside the span, too (L1).
+        // What a classifier of errors logs is also inside the span (L1).
         let fails = !matches!(&outcome, Some(Ok(_)));
         let span = context.as_deref().and_then(CallContext::span).filter(|_| fails).cloned();
         let _inside = span.as_ref().map(Span::enter);
-        // Borrowed until it is decided about, because moving a head is dear.
+        // The response is borrowed until the session has decided, because a head is expensive to move.
         if polled.is_ok()
             && let Some(Ok((head, body))) = &mut outcome
         {
@@ -75,7 +75,7 @@ where
         call.session.end(ending).map_or(Poll::Pending, |reply| answered_at_once(reply, context))
     }
 
-    /// Polls the inner call. It is ready once the call has ended, or the client's time limit has passed; the future is
+    /// Polls the inner call. It is ready once the call has ended or the client's time limit has passed. The future is
     /// then dropped.
     #[inline]
     fn poll_call(self: Pin<&mut Self>, outcome: &mut Option<Outcome<R, S::Error>>, cx: &mut Context<'_>) -> Poll<()> {
@@ -94,7 +94,8 @@ where
         Poll::Ready(())
     }
 
-    /// Carries out what the session decided by the head of a response, and reads its body first if the session requires it.
+    /// Carries out what the session decided from the head of a response. If the session requires it, the body is read
+    /// first.
     #[inline(always)]
     fn carry_out(
         mut self: Pin<&mut Self>,
@@ -141,7 +142,7 @@ where
         }
     }
 
-    /// The reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
+    /// Makes the reply to an error whose body was read. The unread rest is dropped, or becomes a part of the reply.
     #[inline]
     pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
         let Decided { step, mut head, error, context } = decided;
@@ -162,7 +163,7 @@ where
     }
 }
 
-/// Sends an error that the session wrote, or read to its end and keeps.
+/// Sends an error that the session wrote, or that it read to the end and preserves.
 #[inline(always)]
 fn written<R, B>(
     step: ResponseStep,
@@ -187,7 +188,7 @@ fn written<R, B>(
     }
 }
 
-/// Notes the head of a response that passes in the request's span, and in its record which layer writes it.
+/// Records the status of a response that passes in the request's span. Its record notes which layer writes the error.
 #[inline(always)]
 fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut response::Parts) {
     if let Some(span) = context.as_deref().and_then(CallContext::span) {
@@ -207,12 +208,12 @@ fn strip<R: Body, B>(
 ) -> ResponseBody<R, B> {
     let length = size_hint(&body);
     follow.note_panic(catch(|| drop(body)).err());
-    // The head of a 205 has length 0; a 204 and a 304 keep the service's length.
+    // The head of a 205 has length 0. A 204 and a 304 keep the service's length.
     let kind = if status == StatusCode::RESET_CONTENT { Kind::Empty } else { Kind::Stripped { length } };
     ResponseBody::new(kind, follow, context)
 }
 
-/// Drops unused values one by one: a second panic while the first unwinds would abort.
+/// Drops unused values one by one: a second panic while the first unwinds would abort the process.
 fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     match outcome {
         None => {}

@@ -12,8 +12,8 @@ use error_envelope_core::fault::Fault;
 use error_envelope_core::session::{BodyFacts, BoxError, Failure, keep_checksums};
 use error_envelope_runtime::catch;
 
-/// What a body reports about itself. If it panics, it counts as reporting nothing. The panic is returned, too: it may
-/// not panic again when it is read.
+/// Returns what a body reports about itself. If it panics, it is treated as reporting nothing. The text of the panic is
+/// returned, too: reading the body may not cause a second panic.
 pub(super) fn facts<B: Body>(body: &B) -> (BodyFacts, Option<Box<str>>) {
     let facts = catch(|| {
         let size = body.size_hint();
@@ -22,17 +22,18 @@ pub(super) fn facts<B: Body>(body: &B) -> (BodyFacts, Option<Box<str>>) {
     facts.map_or_else(|panic| (BodyFacts::default(), Some(panic)), |facts| (facts, None))
 }
 
-/// Whether a body reports its end.
+/// Returns true if a body reports its end.
 pub(super) fn has_ended<B: Body>(body: &B) -> bool {
     catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
-/// The size that a body reports.
+/// Returns the size that a body reports.
 pub(super) fn size_hint<B: Body>(body: &B) -> SizeHint {
     catch(|| body.size_hint()).unwrap_or_default()
 }
 
-/// The failure that an error stands for, and the error; if inspecting the error panics, the text of the panic.
+/// Returns the failure that an error stands for, and the error. If inspecting the error panics, returns the panic's
+/// text.
 pub(super) fn inspected(
     error: BoxError,
     failure_of: impl FnOnce(&(dyn Error + 'static)) -> Option<Failure>,
@@ -46,8 +47,8 @@ pub(super) fn inspected(
     }
 }
 
-/// Polls for a body's next frame, with its data as `Bytes`, so that message framing can be parsed. Of trailers, only
-/// checksums pass (R6). A panic becomes an error (F2).
+/// Polls for a body's next frame. Its data is copied into `Bytes`, so that message framing can be parsed. Of its
+/// trailers, only checksums pass (R6). A panic becomes an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -81,7 +82,7 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// The error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
+/// Makes the error for a panic. It is a fault, so that it is not mistaken for a broken body of the client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
     Fault::new(ErrorCode::INTERNAL_ERROR).with_source(format!("a body panicked: {panic}")).into()
 }

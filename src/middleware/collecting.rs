@@ -1,4 +1,4 @@
-//! Reads an inner error's body, bounded in bytes and in time, and decides the outcome (rule R4).
+//! Reads an inner error's body, with limits of bytes and time, and decides the outcome (rule R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,10 +17,10 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// An inner error whose body is being read, without being moved (R4). If all of it is available at once, no state
-    /// is stored.
+    /// An inner error whose body is read in place, because it must not be moved (R4). If the whole body is available at
+    /// once, no state is stored.
     pub(super) struct Collecting<R> {
-        // `None` once it was read and cannot be sent any more.
+        // `None` once the body was read and can no longer be sent.
         #[pin]
         body: Option<R>,
         waiting: Option<Box<CollectJob>>,
@@ -31,7 +31,7 @@ impl<R> Collecting<R>
 where
     R: Body<Error: Into<BoxError>>,
 {
-    /// Reads what is available; [`Collecting::poll`] waits for the rest.
+    /// Reads what is available at once. [`Collecting::poll`] waits for the rest.
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "an adapter measures the wait")]
     pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<Decided> {
@@ -53,7 +53,7 @@ where
         }
     }
 
-    /// Reads on until the outcome is decided. After that it stays pending.
+    /// Continues reading until the outcome is decided. After that it stays pending.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decided> {
         let mut this = self.project();
         let (Some(job), Some(body)) = (&mut *this.waiting, this.body.as_mut().as_pin_mut()) else {
@@ -71,7 +71,7 @@ impl<R> Collecting<R> {
         Self { body: Some(body), waiting: None }
     }
 
-    /// The rest of the body; `None` if it was dropped.
+    /// Returns the rest of the body, or `None` if it was dropped.
     pub(super) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut R>> {
         self.project().body.as_pin_mut()
     }
@@ -87,7 +87,7 @@ impl<R> Collecting<R> {
     }
 }
 
-/// What else is needed to decide about an inner error while its body is read.
+/// The other facts that are needed to decide about an inner error while its body is read.
 pub(super) struct CollectJob {
     session: Session,
     head: response::Parts,
@@ -98,12 +98,12 @@ pub(super) struct CollectJob {
     context: Option<Box<CallContext>>,
     /// The text of the body's panic (F2).
     panic: Option<Box<str>>,
-    /// When the wait began (L2): most bodies are available with their heads.
+    /// The time at which the wait began (L2). Most bodies are available with their heads, and need no wait.
     #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
 }
 
-/// How reading ended.
+/// The way in which reading ended.
 enum End {
     Whole,
     /// The rest cannot be read, or the body failed with this error.
@@ -164,7 +164,8 @@ impl CollectJob {
         }
     }
 
-    /// Drops a body that was read, unless its rest may have to be sent: a panic of the drop is logged with the error.
+    /// Drops a body that was read, unless its rest may still have to be sent. A panic of the drop is logged with the
+    /// error.
     #[inline]
     fn drop_body<R>(&mut self, mut body: Pin<&mut Option<R>>) {
         if !self.reading.keeps
@@ -174,7 +175,7 @@ impl CollectJob {
         }
     }
 
-    /// Decides by the part that was read.
+    /// Decides the outcome from the part that was read.
     #[inline(always)]
     fn ended(self, end: End) -> Decided {
         let Self { mut session, mut head, reading, panic, context, .. } = self;
@@ -201,7 +202,7 @@ impl CollectJob {
     }
 }
 
-/// What the session decided about an inner error whose body was read.
+/// The session's decision about an inner error whose body was read.
 pub(super) struct Decided {
     pub(super) step: ResponseStep,
     pub(super) head: response::Parts,
@@ -211,7 +212,7 @@ pub(super) struct Decided {
     pub(super) context: Option<Box<CallContext>>,
 }
 
-/// Reads one frame; whether the body has ended with it.
+/// Reads one frame. Returns true if the body has ended with it.
 #[inline]
 fn poll_into<R>(
     reading: &mut Reading,

@@ -1,4 +1,5 @@
-//! What few calls need: the span of a request (rule L1), and the time that its client waits (rule P1).
+//! The state that only few calls need: the span of a request (rule L1), and the time limit that its client has set
+//! (rule P1).
 
 use std::task::Context;
 
@@ -15,7 +16,8 @@ pub(super) struct CallContext {
 }
 
 impl CallContext {
-    /// The context of a call whose span a subscriber wants, or which has a deadline; `None` for any other.
+    /// Returns the context of a call that has a deadline, or whose span a subscriber wants. Returns `None` for any
+    /// other call.
     #[inline(always)]
     pub(super) fn new(session: &Session) -> Option<Box<Self>> {
         if runtime::may_want_span() || session.call_time().is_some() { Self::wanted(session) } else { None }
@@ -28,12 +30,12 @@ impl CallContext {
         (span.is_some() || deadline.is_some()).then(|| Box::new(Self { span, deadline }))
     }
 
-    /// Whether the client's deadline has passed.
+    /// Returns true if the client's deadline has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
     }
 
-    /// The span of a call, if it has one.
+    /// Returns the span of a call, if it has one.
     pub(super) fn span(&self) -> Option<&Span> {
         self.span.as_ref()
     }

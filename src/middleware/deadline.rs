@@ -1,4 +1,4 @@
-//! A wait with an end: for an error's body (rule R4), for the rest of a request (G5), for a first byte (G3).
+//! A wait with a time limit: for an error's body (rule R4), for the rest of a request (G5), or for a first byte (G3).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,12 +9,13 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use error_envelope_runtime::catch;
 
-/// The time, which tests may stop.
+/// Returns the current time. Tests may stop this clock.
 pub(super) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-/// The deadline of a wait. It wakes the task; without a tokio timer, it is noticed only when bytes arrive.
+/// The deadline of a wait. It wakes the task. Without a tokio timer, a passed deadline is noticed only when bytes
+/// arrive.
 #[derive(Debug)]
 pub(super) enum Deadline {
     Timer(Pin<Box<Sleep>>),

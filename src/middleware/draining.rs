@@ -11,11 +11,11 @@ use super::caught::{has_ended, poll_dropped};
 use super::request_body::{Budget, BudgetExhausted};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
-/// The most bytes to drop before the head leaves: for bytes that are available at once, no state is stored.
+/// The most bytes to drop before the head is sent. For bytes that are available at once, no state is stored.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {
-    /// A response whose request has more to come.
+    /// A response to a request of which more is still to come.
     pub(super) struct Draining<B> {
         #[pin]
         request: RemainingRequest<B>,
@@ -62,13 +62,13 @@ impl<B> Draining<B> {
         Self { request, budget, waits: drain.body_first, answered: Some(answered) }
     }
 
-    /// The local reply, once.
+    /// Returns the local reply. Only the first call returns it.
     #[inline]
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Box<LocalReply>> {
         self.project().answered.take()
     }
 
-    /// Whether the rest is read only after the reply's body has been sent.
+    /// Returns true if the rest of the request is read only after the reply's body has been sent.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
@@ -78,7 +78,7 @@ impl<B> Draining<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Reads and drops what has already arrived. Returns whether nothing is left to do.
+    /// Reads and drops what has already arrived. Returns true if nothing is left to do.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         let mut read = 0;

@@ -1,10 +1,11 @@
-//! What hyper and axum keep in the extensions of a head: a reason phrase (rule R3, feature `hyper`); a request's route (L1),
-//! and its URI before a prefix was stripped (feature `axum`).
+//! Reads what hyper and axum store in the extensions of a head. hyper stores a reason phrase (rule R3, feature
+//! `hyper`). axum stores a request's route (L1), and its URI before a prefix was stripped (feature `axum`).
 
 use http::Extensions;
 use http::response::Parts;
 
-/// The reason phrase, if hyper stored one: it does so if the phrase differs from the usual one for the status.
+/// Returns the reason phrase, if hyper stored one. hyper stores only a phrase that differs from the usual one for the
+/// status.
 #[cfg(feature = "hyper")]
 pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
     extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)
@@ -15,13 +16,13 @@ pub(super) fn reason_phrase(_: &Extensions) -> Option<&[u8]> {
     None
 }
 
-/// Removes the phrase from a rewritten error: its text may be confidential.
+/// Removes the reason phrase from a rewritten error, because its text may be confidential.
 pub(super) fn remove_reason(_head: &mut Parts) {
     #[cfg(feature = "hyper")]
     _head.extensions.remove::<hyper::ext::ReasonPhrase>();
 }
 
-/// The URI before axum's `nest` stripped a prefix, as axum stores it (G0).
+/// Returns the URI before axum's `nest` stripped a prefix, as axum stores it (G0).
 #[cfg(feature = "axum")]
 pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
@@ -30,7 +31,7 @@ pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
-/// axum's pattern for the request. axum does not share its text, so each text is copied and kept once.
+/// Finds axum's pattern for the request. axum does not share the pattern's text, so each text is copied and kept once.
 #[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;
@@ -39,8 +40,8 @@ mod matched_path {
     use axum::extract::MatchedPath;
     use http::Extensions;
 
-    /// The most routes to keep: far more than a router has. If a program makes routers without end, further routes get no
-    /// label.
+    /// The most routes to keep, which is far more than a router has. If a program makes routers without end, further
+    /// routes get no label.
     const MOST: usize = 16 * 1024;
 
     static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);

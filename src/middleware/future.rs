@@ -27,12 +27,12 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// Calls the inner service, reads an error's body if the session requires it, and returns the response.
     ///
-    /// If it is dropped before its response, the client has left: that closes the record (rules F2, L5). If it is polled after
-    /// its response, it stays pending instead of panicking.
+    /// If the future is dropped before its response, the client has left, and the record is closed (rules F2, L5). If
+    /// it is polled after its response, it stays pending instead of panicking.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         pub(super) state: State<S, F, B, R>,
-        // Who is told when the record is closed; later it moves into the response's body.
+        // Reports the end of the record. Later it moves into the response's body.
         pub(super) watched: Option<Box<Watched>>,
     }
 
@@ -113,7 +113,7 @@ where
     }
 }
 
-/// Sends a reply of the layer itself, whose request is read no further.
+/// Sends the layer's own reply. The rest of the request is not read.
 #[inline(always)]
 pub(super) fn answered_at_once<R, B>(answered: LocalReply, context: Option<Box<CallContext>>) -> PolledReply<R, B> {
     let LocalReply { reply, mut record, .. } = answered;
@@ -137,8 +137,8 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, watched: Option<B
         StateProj::Draining { draining } => draining.as_mut().and_then(|it| it.as_mut().reply()).map(|it| it.record),
     };
     let _ = catch(|| state.set(State::Done));
-    // The record is not closed inside the request's span: the code that drops the future may have a span that shows the
-    // reason.
+    // The record is closed outside the request's span, because the code that drops the future may have a span that
+    // shows the reason.
     if let (Some(record), Some(watched)) = (record, watched) {
         watched.close_unsent(record);
     }
@@ -156,7 +156,7 @@ pin_project! {
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: Option<F>, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
-        // An error's body is read; its unread rest may be sent after all, so it must not be moved (M1).
+        // An error's body is read here. Its unread rest may be sent after all, so it must not be moved (M1).
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Box<Peeking<S, B>> },
         Verifying { verifying: Box<Verifying<S, B>> },
@@ -191,7 +191,7 @@ impl Call {
         let called = catch(|| {
             let _inside = context.as_deref().and_then(CallContext::span).map(Span::enter);
             if let Some(request) = request.take() {
-                // An assignment would also drop what was there, and for that move the future once more.
+                // An assignment would also drop the old value, and would move the future once more for that.
                 std::mem::forget(future.replace(service.call(request)));
             }
         });
@@ -209,7 +209,7 @@ impl Call {
         }
     }
 
-    /// Whether the client's deadline for an RPC call has passed.
+    /// Returns true if the client's deadline for an RPC call has passed.
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         self.context.as_mut().is_some_and(|context| context.has_run_out(cx))
     }
@@ -226,12 +226,12 @@ impl<S, F, B, R> State<S, F, B, R> {
         Self::Verifying { verifying: Box::new(Verifying::new(timeout, rest, body)) }
     }
 
-    /// A local reply. The request's body, if it was not forwarded, may be left to drain (G5).
+    /// Sends a local reply. If the request's body was not forwarded, it may have to be drained (G5).
     pub(super) fn sent(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         Self::replying(NextReply::new(answered, body))
     }
 
-    /// A local reply.
+    /// Sends a local reply.
     #[inline(always)]
     pub(super) fn replying(next: NextReply<B>) -> Self {
         match next {
@@ -241,9 +241,9 @@ impl<S, F, B, R> State<S, F, B, R> {
     }
 }
 
-/// A local reply.
+/// A local reply, and the time at which it is sent.
 pub(super) enum NextReply<B> {
-    /// The rest of the request is read before it, or after its head.
+    /// The rest of the request is read before the reply, or after its head.
     Drained(Pin<Box<Draining<B>>>),
     AtOnce(Option<Box<LocalReply>>),
 }

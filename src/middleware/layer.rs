@@ -1,4 +1,4 @@
-//! The layer: a policy, and the user's additions in code.
+//! The layer: its policy, and what the user adds in code.
 
 use std::error::Error;
 use std::fmt;
@@ -55,7 +55,7 @@ pub struct ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// A layer with the default policy.
+    /// Creates a layer with the default policy.
     pub fn new() -> Self {
         Self {
             policy: PolicyHandle::fixed(Policy::default()).with_config(config),
@@ -69,7 +69,7 @@ impl ErrorEnvelopeLayer {
         }
     }
 
-    /// Sets the policy. The policy may be shared. Services that exist already keep their policy.
+    /// Sets the policy. The policy may be shared. Services that already exist keep their policy.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = self.policy.with_policy(policy.into());
         self.counted = Arc::default();
@@ -78,8 +78,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets a function that maps the inner service's errors to faults. It is called before the built-in list (rule F1);
-    /// `None` leaves the error to that list. If it panics, the client gets a 500 (rule F2).
+    /// Sets a function that maps the inner service's errors to faults. It is called before the built-in list (rule F1).
+    /// If it returns `None`, that list decides. If it panics, the client gets a 500 (rule F2).
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -101,9 +101,10 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`): a context,
-    /// the error itself, or one of its causes. It holds for the process, because `?` converts an error where no layer is
-    /// known. Without it such an error is `internal_error`, and the log has a hint.
+    /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`). The
+    /// type may be that of a context, of the error itself, or of one of its causes. The setting applies to the whole
+    /// process, because `?` converts an error where no layer is known. Without it, such an error is `internal_error`,
+    /// and the log has a hint.
     ///
     /// ```
     /// use anyhow::Context;
@@ -129,11 +130,11 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Shows the cause of an error to the client, as the last field of `error` (rule E11): the texts of the error and its
-    /// sources, or a panic's text and its [place](crate::middleware::log_panic_places).
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The cause is the texts of
+    /// the error and its sources, or a panic's text and its [place](crate::middleware::log_panic_places).
     ///
-    /// Never turn it on in production, because such texts can be confidential. An outer layer or gateway removes the
-    /// field where it rewrites errors: in mode `enforce`. The log warns once.
+    /// Never turn it on in production, because such texts can be confidential. In mode `enforce`, an outer layer or
+    /// gateway that rewrites the error removes the field. The log warns once.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -150,7 +151,7 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Passes each error to an [`Observer`], once, as it is logged. An `Arc` of an observer is one, too.
+    /// Passes each error to an [`Observer`], once, as it is logged. An `Arc` of an observer is also an observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
         self
@@ -162,15 +163,16 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// The active policy: its age, its files, and the last rejection. A [`KillSwitch`] does not affect it.
+    /// Returns the status of the active policy: its age, its files, and the last rejection. A [`KillSwitch`] does not
+    /// affect it.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
     }
 
-    /// For gateways: logs the address of the service for each request (rule L1), as the field `upstream`. It is that of
-    /// the request's [scope](crate::policy::Scope::upstream), else `rest`. By default no address is logged, because the
-    /// layer calls the service that it wraps.
+    /// For gateways: logs the address of the service for each request (rule L1), as the field `upstream`. The address
+    /// is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By default no address is
+    /// logged, because the layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -211,12 +213,12 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Key sets, by URL.
+/// The key sets of token issuers, by URL.
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
-    /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the one that layers
-    /// share. Give it to the layer before the file.
+    /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the shared one of
+    /// all layers. Call this method before you set the file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -237,12 +239,12 @@ impl ErrorEnvelopeLayer {
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 impl ErrorEnvelopeLayer {
-    /// A layer with the policy of a file. It is reloaded when this file, an included file, or a key file changes or is
-    /// replaced: [`ErrorEnvelopeLayer::watching`].
+    /// Creates a layer with the policy of a file. The policy is reloaded when this file, an included file, or a key
+    /// file changes or is replaced: see [`ErrorEnvelopeLayer::watching`].
     ///
     /// # Errors
     ///
-    /// As [`ErrorEnvelopeLayer::watching`].
+    /// Fails for the same reasons as [`ErrorEnvelopeLayer::watching`].
     pub fn watch(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         Self::new().watching(path)
     }
@@ -251,7 +253,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// A request keeps the policy that was active when it began (rule M3). If the files are missing or have errors, the
     /// old policy stays active, and the rejection is logged and counted (rule M2). Secrets from the environment do not
-    /// change while the process runs. Give the layer its verifiers first: a scheme without its verifier is refused.
+    /// change while the process runs. Add verifiers before you call this method: a scheme without its verifier is
+    /// refused.
     ///
     /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
     /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
@@ -267,8 +270,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// Everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses; folders that cannot be
-    /// watched; and files that keep changing, or whose file system does not answer.
+    /// Fails on everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and on folders that
+    /// cannot be watched. It also fails if the files keep changing, or if their file system does not answer.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
@@ -278,37 +281,37 @@ impl ErrorEnvelopeLayer {
         Ok(self)
     }
 
-    /// Sets the policy to that of a file, once. Give the layer its verifiers first.
+    /// Sets the policy to that of a file, once. Add verifiers before you call this method.
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
+    /// Fails on everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
     pub fn policy_file(self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let policy = self.loader().load(path)?.into_policy();
         Ok(self.policy(policy))
     }
 
-    /// Reloads a watched policy's files, even if they seem unchanged: for a signal such as SIGHUP. Returns `true` if
-    /// another policy is active now. A policy that is not watched does not change.
+    /// Reloads a watched policy's files, even if they seem unchanged. It is meant for a signal such as SIGHUP. Returns
+    /// `true` if another policy is active now. A policy that is not watched does not change.
     ///
-    /// It blocks its thread for 100 ms and the time of reading: up to 5 s while the files are being written, 10 s if
-    /// their file system does not answer. If another reload runs, it takes up to twice as long. Meanwhile the layer
-    /// keeps serving requests: no lock is held. Call it from a thread that may wait, such as those of tokio's
-    /// `spawn_blocking`.
+    /// The method blocks its thread for 100 ms and the time of reading. That is up to 5 s while the files are being
+    /// written, and 10 s if their file system does not answer. If another reload is running, it takes up to twice as
+    /// long. Meanwhile the layer keeps serving requests, because no lock is held. Call it from a thread that may wait,
+    /// such as those of tokio's `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays active.
+    /// Fails for the same reasons as [`ErrorEnvelopeLayer::watching`]. The old policy then stays active.
     pub fn reload(&self) -> Result<bool, PolicyError> {
         self.policy.reload()
     }
 
-    /// Returns all errors of a policy file and its included files, read as [`ErrorEnvelopeLayer::watching`] reads them.
-    /// That method returns only the first.
+    /// Checks a policy file and its included files, which are read as by [`ErrorEnvelopeLayer::watching`]. That method
+    /// returns only the first error.
     ///
     /// # Errors
     ///
-    /// Every error, by file and line.
+    /// Returns every error, by file and line.
     pub fn check_policy(&self, path: impl AsRef<Path>) -> Result<(), Vec<PolicyError>> {
         self.loader().check(path).map(drop)
     }
@@ -324,7 +327,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Calls of these methods do not compile, and the compiler's error names the missing feature.
+/// If these methods are called, the code does not compile, and the compiler's error names the missing feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the feature's own functions are documented")]
@@ -344,8 +347,8 @@ impl ErrorEnvelopeLayer {
 
 impl ErrorEnvelopeLayer {
     /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and a server may do so
-    /// for each connection, so all clones share a flag. If there is no subscriber for the event yet, the next clone
-    /// logs it.
+    /// for each connection, so all clones share a flag. If no subscriber exists for the event yet, the next clone logs
+    /// it.
     fn announce(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
@@ -358,7 +361,7 @@ impl ErrorEnvelopeLayer {
         if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
             return;
         }
-        // A kill switch that is on has a line of its own.
+        // A kill switch that is on has its own line.
         runtime::log_policy(
             self.policy.status().policy(),
             Some(config.classifier().is_some()),
@@ -374,7 +377,7 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Logs once which verifiers the policy requires but the layer lacks: requests that need them get 503.
+    /// Logs once which verifiers the policy requires but the layer lacks. Requests that need them get 503.
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());

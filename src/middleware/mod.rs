@@ -3,17 +3,23 @@
 //! - [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes an [`ErrorEnvelopeService`](crate::ErrorEnvelopeService)
 //!   of any service.
 //! - [`ResponseFuture`] follows one request: it calls the inner service, reads an error's body, or replies itself.
-//! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes on its response, or is the reply.
+//! - [`RequestBody`] counts what the inner service reads. [`ResponseBody`] forwards the service's body, or is the
+//!   reply.
 //!
-//! The way of a request through these files: `service` begins a session, and calls the inner service, replies, or waits
-//! (for what `parked` holds). `future` has the request's states, and polls what they wait for. `calling` polls the inner
-//! call and carries out what the session decides about its response; `collecting` reads an inner error first;
-//! `response_body` is what leaves. What is left of a request that the inner service did not get is read and dropped by
-//! `draining`; a body over its limit, by `request_body` itself. All of them wait by `deadline`, and call user code by
-//! `caught`.
+//! A request takes this way through the files:
 //!
-//! A request without an error needs no box and no spawned task. User code that panics is caught where it is called,
-//! polled or dropped (rule F2); with `panic = "abort"` nothing can be caught.
+//! 1. `service` begins a session. It then calls the inner service, replies, or waits; `parked` holds a request that
+//!    waits.
+//! 2. `future` has the states of the request, and polls what they wait for.
+//! 3. `calling` polls the inner call, and carries out what the session decides about its response. `collecting` first
+//!    reads the body of an inner error.
+//! 4. `response_body` is the body that is sent.
+//!
+//! If a part of a request does not reach the inner service, `draining` reads and drops it. `request_body` does that
+//! itself for a body over its limit. All of these files wait with `deadline`, and call user code through `caught`.
+//!
+//! A request without an error needs no box and no spawned task. A panic of user code is caught where the code is
+//! called, polled or dropped (rule F2). With `panic = "abort"` nothing can be caught.
 
 mod broken;
 mod calling;

@@ -1,5 +1,5 @@
-//! What a request keeps while it waits for the first byte of its body (rule G3), or for a verifier or missing keys (rule G2):
-//! its head, and the service or the failure of its `poll_ready` (rule F3).
+//! The parts of a request that waits for the first byte of its body (rule G3), or for a verifier or missing keys (rule
+//! G2). These are its head, and the service or the failure of its `poll_ready` (rule F3).
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +26,7 @@ pub(super) struct Parked<S> {
 }
 
 impl<S> Parked<S> {
-    /// Drops the parts one by one: a second panic while the first unwinds would abort (F2).
+    /// Drops the parts one by one: a second panic while the first unwinds would abort the process (F2).
     pub(super) fn discard(self) {
         let Self { service, not_ready, head } = self;
         let _ = catch(|| drop(service));
@@ -35,7 +35,7 @@ impl<S> Parked<S> {
     }
 }
 
-/// What a request keeps while it waits, apart from its body.
+/// The parts that a waiting request keeps, apart from its body.
 pub(super) struct Waiting<S> {
     pub(super) session: Session,
     pub(super) parked: Parked<S>,
@@ -43,14 +43,14 @@ pub(super) struct Waiting<S> {
     pub(super) received: Option<Received>,
 }
 
-/// The failure of `poll_ready`, for the request that would have been forwarded (F3). Of a panic only the text is kept:
-/// its payload is not `Sync`, so the service would not be `Sync` either.
+/// The failure of `poll_ready`, kept for the request that would have been forwarded (F3). A panic is kept only as its
+/// text. Its payload is not `Sync`, so with it the service would not be `Sync` either.
 pub(super) enum NotReady {
     Failed(BoxError),
     Panicked(Box<str>),
 }
 
-/// The response to a request whose service was not ready (F3).
+/// Makes the response to a request whose service was not ready (F3).
 pub(super) fn unready(not_ready: NotReady, session: &mut Session) -> Option<Box<LocalReply>> {
     let reply = session.end(match not_ready {
         NotReady::Panicked(panic) => Ending::UnreadyPanicked(panic),
@@ -97,7 +97,7 @@ where
         Poll::Ready(None) => First::End(None),
         Poll::Ready(Some(Err(error))) => First::Failed(error),
         Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-            // An empty DATA frame does not count as a body. The task yields, so that many empty frames do not block the
+            // An empty DATA frame is not treated as a body. The task yields, so that many empty frames do not block the
             // thread.
             Some(data) if data.is_empty() && !deadline.has_passed(cx) => {
                 cx.waker().wake_by_ref();
@@ -114,8 +114,8 @@ where
 
 /// A request that waits until a verifier has checked its credentials, or until keys are fetched (G2).
 pub(super) struct Verifying<S, B> {
-    /// The mutex makes this type `Sync`, although the verifier's future may not be. It is never locked: only `get_mut`
-    /// is called.
+    /// The mutex makes this type `Sync`, although the verifier's future may not be `Sync`. It is never locked, because
+    /// only `get_mut` is called.
     verdict: Mutex<Option<VerifyFuture>>,
     deadline: Deadline,
     timeout: Duration,
@@ -126,7 +126,7 @@ pub(super) struct Verifying<S, B> {
 impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: Waiting<S>, body: B) -> Self {
         let Waiting { parked, verifiers, session, .. } = &rest;
-        // `begin` clones the request's extensions, and user code in them may panic.
+        // `begin` clones the request's extensions, and that runs user code, which may panic.
         let verdict = catch(|| verifiers.begin(session.verification()?, &parked.head)).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
@@ -149,8 +149,8 @@ impl<S, B> Verifying<S, B> {
         session.abandon()
     }
 
-    /// Polls for the verifier's result. An error of the verifier is returned as its text, because the error may panic
-    /// when it is formatted or dropped (F2).
+    /// Polls for the verifier's result. If the verifier returns an error, only the error's text is returned, because
+    /// the error may panic when it is formatted or dropped (F2).
     pub(super) fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
         let Self { verdict, deadline, timeout, span, .. } = self;
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {

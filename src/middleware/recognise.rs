@@ -1,6 +1,6 @@
-//! Maps errors of tokio, tower, hyper and tonic to codes (rule F1): the core depends on none of them.
+//! Maps errors of tokio, tower, hyper and tonic to codes (rule F1). The core does not depend on these crates.
 //!
-//! Errors of tower, hyper and tonic need the feature of that name; without it, the causes of such an error decide.
+//! Errors of tower, hyper and tonic need the feature of that name. Without it, the causes of such an error decide.
 
 use std::error::Error;
 #[cfg(any(feature = "hyper", feature = "tower"))]
@@ -13,11 +13,12 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 #[cfg(any(feature = "hyper", feature = "tower"))]
 use error_envelope_runtime::catch;
 
-/// The layer's recognition of errors of tokio, tower, hyper and tonic (rule F1), for `SessionConfig::with_recogniser` in
-/// your own adapter. Errors of tower, hyper and tonic need the feature of that name.
+/// Recognises errors of tokio, tower, hyper and tonic as the layer does (rule F1). Pass it to
+/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic need the feature of that
+/// name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
-    // The causes are walked only once for all types: most errors have no cause of these types.
+    // The causes are walked only once for all types, because most errors have no cause of these types.
     let (mut kind, mut has_status, mut has_hyper) = (None, false, false);
     for cause in chain(error) {
         has_status |= is_status(cause);
@@ -64,8 +65,8 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
 }
 
-/// Whether tower's buffer or its service failed. Its texts show that: to use its types, every build would have to include
-/// it. Sizes are compared first, because texts are dear.
+/// Returns true if tower's buffer or its service failed. The texts show that: to use tower's types, every build would
+/// have to include the buffer. Sizes are compared first, because comparing texts is expensive.
 #[cfg(feature = "tower")]
 fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
     size_of_val(error) == 0 && has_text(error, "buffer's worker closed unexpectedly")
@@ -79,8 +80,8 @@ fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
-/// What an error of hyper means for the connection. The outermost `hyper::Error` decides, or an error of hyper's pooled
-/// client anywhere in the chain. A user error of hyper is the program's own mistake, whatever its cause.
+/// Returns what an error of hyper means for the connection. The outermost `hyper::Error` decides, or an error of
+/// hyper's pooled client anywhere in the chain. A user error of hyper is the program's own mistake, whatever its cause.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     use error_envelope_core::cause::find;
@@ -95,8 +96,9 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     }
 }
 
-/// Whether hyper-util's pooled client could not connect. Its text shows that: to use its type, every build would have
-/// to include the client. Such an error always has a cause, so the text of one without a cause is not compared.
+/// Returns true if hyper-util's pooled client could not connect. The text shows that: to use the client's type, every
+/// build would have to include the client. Such an error always has a cause, so an error without a cause is not
+/// compared.
 #[cfg(feature = "hyper")]
 fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
     error.source().is_some() && has_text(error, "client error (Connect)")
@@ -107,12 +109,12 @@ fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
     is_text(error, text, false)
 }
 
-/// Compares the text of an error, or only the beginning of it, without an allocation. If formatting the error panics, the
-/// texts count as different.
+/// Compares the text of an error, or only its beginning, without an allocation. If formatting the error panics, the
+/// texts are treated as different.
 #[cfg(any(feature = "hyper", feature = "tower"))]
 fn is_text(error: &(dyn Error + 'static), text: &str, may_go_on: bool) -> bool {
-    /// The part of the text that must still follow; `None` after a difference. Writing never fails, since a `Display`
-    /// may panic if it does.
+    /// The part of the text that must still follow, or `None` after a difference. Writing never fails, since a
+    /// `Display` may panic if a write fails.
     struct Remaining<'t>(Option<&'t str>, bool);
 
     impl fmt::Write for Remaining<'_> {
@@ -129,7 +131,7 @@ fn is_text(error: &(dyn Error + 'static), text: &str, may_go_on: bool) -> bool {
     matches!(written, Ok(Ok(()))) && remaining.0 == Some("")
 }
 
-/// The type of an error of hyper for `Proxy-Status` (rule L4).
+/// Returns the `Proxy-Status` type of an error of hyper (rule L4).
 pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
     #[cfg(feature = "hyper")]
     if let Some(error) = error_envelope_core::cause::find::<hyper::Error>(error) {
@@ -195,7 +197,7 @@ mod tests {
         let error = client.get(http::Uri::from_static("https://no.such.scheme/")).await.unwrap_err();
         assert!(error.is_connect());
         assert_eq!(code_of(&io::Error::other(error)), "other");
-        // Such an error has a cause: a text alone is any error's.
+        // Such an error has a cause. Any error may have this text without one.
         assert_eq!(code_of(&io::Error::other("client error (Connect)")), "internal_error");
     }
 

@@ -1,4 +1,4 @@
-//! The request body as the inner service reads it: counted, cut at its limit (rules G4, G5).
+//! The request body as the inner service reads it: counted, and cut at its limit (rules G4, G5).
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,23 +20,24 @@ pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
-    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html), the only error to which axum answers 413.
+    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html), the only error
+    /// to which axum responds with 413.
     pub struct RequestBody<B> {
-        // `None` if the peek met its end (G3).
+        // `None` if the peek reached its end (G3).
         #[pin]
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<BodyMeter>,
         received: Option<Received>,
         draining: Option<Box<Budget>>,
-        // Whether the body was not polled yet, and has not reported its end.
+        // True if the body was not polled yet, and has not reported its end.
         has_more: bool,
         done: bool,
     }
 }
 
 impl<B> RequestBody<B> {
-    /// `has_more` means that `is_end_stream` was checked, and was false.
+    /// `has_more` means that `is_end_stream` was checked and returned false.
     pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, received: Option<Received>) -> Self {
         Self { body: Some(body), trailers: None, meter, received, draining: None, has_more, done: false }
     }
@@ -45,7 +46,7 @@ impl<B> RequestBody<B> {
         self.body
     }
 
-    /// A body that had only trailers.
+    /// Creates a body that had only trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
         Self {
             body: None,
@@ -155,20 +156,20 @@ fn inspect_frame(
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
                     return FrameOutcome::Over(drain);
                 }
-                // On HTTP/2 no bytes stay on the connection, so it does not matter whether the body has ended.
+                // On HTTP/2 no bytes stay on the connection, so the end of the body does not need to be checked.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
             }
         },
-        // To inspect the error's causes runs user code (F2).
+        // Inspecting the error's causes runs user code (F2).
         Some(Err(error)) => drop(catch(|| meter.body_failed(&**error))),
         None => meter.body_ended(),
     }
     if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
 }
 
-/// A `LengthLimitError`. It has no constructor, so a `Limited` body that exceeds its limit makes one.
+/// Makes a `LengthLimitError`. It has no constructor, so it comes from a `Limited` body that exceeds its limit.
 fn over_limit() -> BoxError {
     let mut limited = Limited::new(Full::new(Bytes::from_static(b"x")), 0);
     let mut cx = Context::from_waker(std::task::Waker::noop());
@@ -182,11 +183,11 @@ fn over_limit() -> BoxError {
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// Set at the first wait: most bodies do not wait.
+    /// Set at the first wait, because most bodies do not wait.
     deadline: Option<Deadline>,
 }
 
-/// The reason to stop reading: the budget is spent, or the body failed.
+/// Returned when the budget is spent or the body has failed, so that reading stops.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
@@ -194,7 +195,7 @@ impl Budget {
         Self { budget: session::Budget::new(max_bytes, timeout), deadline: None }
     }
 
-    /// Polls for the length of the body's next frame; `None` at the body's end.
+    /// Polls for the length of the body's next frame. Returns `None` at the body's end.
     pub(super) fn poll_length(
         &mut self,
         cx: &mut Context<'_>,
@@ -218,7 +219,7 @@ impl Budget {
         }
     }
 
-    /// Polls up to the end. Returns `false` if the budget was used up before.
+    /// Polls up to the end. Returns `false` if the budget was used up before the end.
     pub(super) fn poll_to_end(
         &mut self,
         cx: &mut Context<'_>,
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
     use http_body_util::LengthLimitError;
 
-    /// Returns these frames, and reports its end with the last; counts how often it is polled for one.
+    /// Returns these frames, and reports its end with the last one. It also counts how often it is polled for a frame.
     struct Frames(Vec<&'static str>, usize);
 
     impl Body for Frames {
@@ -272,7 +273,7 @@ mod tests {
         (frames, body.body.as_ref().unwrap().1)
     }
 
-    /// The meter of a gRPC call over this version.
+    /// Returns the meter of a gRPC call over this version.
     fn meter(version: Version) -> BodyMeter {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");

@@ -24,9 +24,9 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// The inner service's body, or the reply that the layer wrote.
     ///
-    /// Only bodies of RPC and event streams may be changed, or end with an error of their protocol (rules F6, P1–P3). If
-    /// any other inner body fails or panics, this body ends with an error (rule F4). The record of the request is closed
-    /// when the body is dropped (rule L5).
+    /// Only bodies of RPC and event streams may be changed, or end with an error of their protocol (rules F6, P1–P3).
+    /// If any other inner body fails or panics, this body ends with an error (rule F4). The record of the request is
+    /// closed when the body is dropped (rule L5).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
@@ -55,15 +55,15 @@ pin_project! {
     pub(super) enum Kind<R, B> {
         // The service's body, which `follow` follows.
         Inner { #[pin] body: R, call: Option<Box<CallTime>> },
-        // A body that passes after all: the part that was already read, then the rest or the error that came instead
-        // (M1).
+        // A body that passes after all: the part that was already read, then the rest, or the error that came instead
+        // of it (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
-        // A 204 or 304: no body is sent, and no length that the service did not set (E5).
+        // A 204 or 304. No body is sent, and no length that the service did not set (E5).
         Stripped { length: SizeHint },
         Empty,
     }
@@ -80,13 +80,14 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind, follow, context, watched: None }
     }
 
-    /// What the layer wrote.
+    /// Makes the body of a reply that the layer wrote.
     pub(super) fn reply(body: Bytes, follow: Follow, context: Option<Box<CallContext>>) -> Self {
         Self::new(if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, follow, context)
     }
 }
 
-/// The record of a reply, if anyone may want it; its cause is user code, which may panic when it is dropped.
+/// Keeps the record of a reply if anyone may want it. Otherwise its cause is dropped: that runs user code, which may
+/// panic.
 #[inline]
 pub(super) fn decided(mut record: RequestRecord) -> Follow {
     if runtime::wants_records() {
@@ -98,7 +99,7 @@ pub(super) fn decided(mut record: RequestRecord) -> Follow {
     Follow::default()
 }
 
-/// Who is told when the record of this reply is closed.
+/// Stores the reporter that is called when the record of this reply is closed.
 pub(super) fn watch<R: Body, B>(reply: &mut Reply<R, B>, mut watched: Box<Watched>) {
     let exact = if let Kind::Inner { body, .. } = &reply.body().kind { size_hint(body).exact() } else { None };
     watched.head_leaves(reply.status(), reply.headers(), exact);
@@ -147,7 +148,7 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         if self.watched.is_none() {
-            // Returned in place: a frame is large to move.
+            // The frame is returned in place, because it is large to move.
             return self.poll_any(cx);
         }
         let polled = self.as_mut().poll_any(cx);
@@ -180,8 +181,8 @@ where
             Kind::Inner { call: Some(_), .. } if self.follow.has_no_length() => SizeHint::default(),
             Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
-            // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request:
-            // the reply may be only a head (P2).
+            // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request.
+            // The reply may consist of only a head (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
@@ -230,12 +231,12 @@ where
 }
 
 impl<R, B> Kind<R, B> {
-    /// Whether the body contains no user code, whose drop may panic.
+    /// Returns true if the body contains no user code, whose drop may panic.
     fn is_own(&self) -> bool {
         matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
 
-    /// Whether nothing of a body that the layer itself made is left to send.
+    /// Returns true if the layer made this body itself, and nothing of it is left to send.
     fn has_nothing_left(&self) -> bool {
         match self {
             Self::Stripped { .. } | Self::Empty => true,
@@ -333,7 +334,7 @@ impl CallTime {
     }
 }
 
-/// Ends a failed body as the session decides. Its error is inspected first, whose code may panic.
+/// Ends a failed body as the session decides. First its error is inspected, and the error's own code may panic.
 fn broke_off(follow: &mut Follow, origin: Origin, error: BoxError) -> BodyAction {
     let mut is_written_within = false;
     let (failure, cause) = match origin {
@@ -366,8 +367,8 @@ fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAc
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
         BodyAction::BrokenOff(text) => {
-            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error comes one poll later, and the
-            // head leaves first.
+            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error comes one poll later, after the
+            // head has left.
             kind.set(Kind::Broken { error: ResponseBodyError(text) });
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -375,7 +376,7 @@ fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAc
     }
 }
 
-/// Drops the body inside a catch: a panic of its drop is noted (F2).
+/// Drops the body inside a catch. A panic of the drop is noted (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow) {
     if let KindProj::Resume { body } = kind.as_mut().project() {
         body.drop_error();
@@ -385,7 +386,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow) {
     }
 }
 
-/// Built in place: a reply is large to move.
+/// Builds the reply in place, because it is large to move.
 #[inline(always)]
 pub(super) fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
     Poll::Ready(Ok(Response::from_parts(head, body)))

@@ -1,5 +1,5 @@
-//! The service: consults the session about a request, and carries out what it decides: at once, or after a wait for the
-//! first byte (rule G3) or for a verifier's result (rule G2).
+//! The service passes each request to a session, and carries out what the session decides. It does that at once, or
+//! after a wait for the first byte (rule G3) or for a verifier's result (rule G2).
 
 use std::convert::Infallible;
 use std::fmt;
@@ -38,12 +38,12 @@ impl<S> ErrorEnvelopeService<S> {
         Self { inner, policy, verifiers, metrics, not_ready: None }
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// A mutable reference to the inner service.
+    /// Returns a mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
@@ -55,7 +55,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
-    /// The clone does not get a failure of the inner service's `poll_ready`: its own inner service is polled anew.
+    /// The clone does not copy a failure of the inner service's `poll_ready`. Its own inner service is polled anew.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
@@ -93,7 +93,7 @@ where
         let started = Started::now();
         let (mut head, body) = request.into_parts();
         let (facts, _) = facts(&body);
-        // This is taken even if a guard replies: the next request polls the service again.
+        // The failure is taken even if a guard replies, because the next request polls the service again.
         let not_ready = self.not_ready.take();
         let config = self.policy.config();
         let is_observed = config.observer().is_some();
@@ -117,7 +117,8 @@ where
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Starts to count a request if a recorder is installed, and tells an adapter around the layer which request it is.
+    /// Starts to count a request if a recorder is installed, and reports its id and scope to an adapter around the
+    /// layer.
     #[inline]
     fn watch(
         &self,
@@ -139,7 +140,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// Keeps the ready service for a request that must wait; a fresh clone takes its place.
+    /// Keeps the ready service for a request that must wait. A fresh clone takes its place.
     fn park(&mut self, not_ready: Option<NotReady>, head: Parts) -> Result<Parked<S>, Box<str>> {
         match catch(|| self.inner.clone()) {
             Ok(fresh) => Ok(Parked { service: std::mem::replace(&mut self.inner, fresh), not_ready, head }),
@@ -153,9 +154,9 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
-/// The request's body: before a peek it may be moved.
+/// The body of a request that was not forwarded yet. It may be moved before the peek, but not after.
 enum Unread<B> {
-    /// `true` means that `is_end_stream` was checked, and was false.
+    /// `true` means that `is_end_stream` was checked and returned false.
     New(B, bool),
     Peeked(Pin<Box<B>>, RequestBody<B>),
 }
@@ -209,7 +210,7 @@ impl<B> Unread<B> {
         }
     }
 
-    /// The body for the inner service.
+    /// Makes the body for the inner service.
     #[inline(always)]
     fn forwarded(self, meter: Option<BodyMeter>, received: Option<Received>) -> RequestBody<B> {
         match self {
@@ -223,7 +224,7 @@ impl<B> Unread<B> {
 }
 
 impl<S> Waiting<S> {
-    /// Waits, or goes on with what the session decided after a wait.
+    /// Waits, or continues with what the session decided after a wait.
     fn go_on<B, R>(self, step: RequestStep, body: Unread<B>) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,

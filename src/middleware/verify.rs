@@ -12,7 +12,7 @@ use error_envelope_core::guard::auth::Verified;
 use error_envelope_core::session::{BoxError, Verification};
 use error_envelope_runtime::DropGuarded;
 
-/// Identifies the owner of a request's credentials: the scheme `custom` of a policy (rule G2).
+/// Finds the owner of a request's credentials, for a scheme of the type `custom` in the policy (rule G2).
 ///
 /// If a verifier fails, panics or needs more time than the scheme allows (2 s by default), the request gets 503
 /// `service_unavailable`. It must not block its thread, because nothing can interrupt a blocked thread. A verifier that
@@ -36,11 +36,11 @@ use error_envelope_runtime::DropGuarded;
 /// }
 /// ```
 pub trait Verifier: Send + Sync + 'static {
-    /// Returns the owner of the credentials, or what is wrong with them.
+    /// Returns the owner of the credentials, or the reason why there is none.
     ///
     /// # Errors
     ///
-    /// If it cannot decide. The error goes to the log, and none of it to the client.
+    /// Returns an error if the verifier cannot decide. The error goes to the log, and no part of it to the client.
     fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send;
 }
 
@@ -58,25 +58,25 @@ where
 pub struct CredentialRequest(request::Parts);
 
 impl CredentialRequest {
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.0.method
     }
 
-    /// The target, as it was sent.
+    /// Returns the target, as it was sent.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.0.uri
     }
 
-    /// The headers, without those that the policy uses to forward ids.
+    /// Returns the headers, without those in which the policy forwards ids.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }
 
-    /// The extensions of outer layers and the server, such as the peer's address or certificate.
+    /// Returns the extensions of outer layers and the server, such as the peer's address or certificate.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.0.extensions
@@ -84,7 +84,7 @@ impl CredentialRequest {
 }
 
 impl fmt::Debug for CredentialRequest {
-    /// Leaves out headers and query: they have the credentials (L3).
+    /// Leaves out the headers and the query, because they contain the credentials (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CredentialRequest")
             .field("method", &self.0.method)
@@ -121,13 +121,13 @@ impl Verifiers {
         Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
-    /// Starts the verifier or the fetch of keys for which a request must wait. `None` if the layer has no verifier of
-    /// that name.
+    /// Starts the verifier, or the fetch of keys, for which a request must wait. Returns `None` if the layer has no
+    /// verifier of that name.
     pub(super) fn begin(&self, unverified: &Verification, head: &request::Parts) -> Option<VerifyFuture> {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
-            // After that the token is checked again, whatever this returns.
+            // The token is then checked again, whatever this future returns.
             return Some(Box::pin(async move {
                 fetched.await;
                 Ok(Verified::Missing)
@@ -143,7 +143,7 @@ impl Verifiers {
         self.0.iter().flat_map(|verifiers| verifiers.keys()).map(String::as_str)
     }
 
-    /// The names for which the layer has no verifier.
+    /// Returns the names for which the layer has no verifier.
     pub(super) fn missing<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
         names.filter(|name| !self.0.as_ref().is_some_and(|verifiers| verifiers.contains_key(*name))).collect()
     }

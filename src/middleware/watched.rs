@@ -1,4 +1,4 @@
-//! The delivery of a response whose record anyone may want (rule L5).
+//! The delivery of a response whose record an observer, a metric or an adapter may want (rule L5).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,13 +12,13 @@ use super::deadline::now;
 use error_envelope_core::session::{Delivery, End, Follow, RequestRecord};
 use error_envelope_runtime::{self as runtime, Watch};
 
-/// What is seen of a request until its record is closed. Requests that nobody watches have none.
+/// The facts about a request's delivery until its record is closed. A request that nobody watches has no such value.
 pub(super) struct Watched {
     pub(super) watch: Watch,
     sent: u64,
     /// The length of the body, as its head or the body itself declares it.
     declared: Option<u64>,
-    /// Whether the body has ended. A server that gets this report does not poll again.
+    /// True if the body has ended. A server that gets this report does not poll again.
     ended: AtomicBool,
     broken: bool,
 }
@@ -28,7 +28,7 @@ impl Watched {
         Self { watch, sent: 0, declared: None, ended: AtomicBool::new(false), broken: false }
     }
 
-    /// The head leaves. `exact` is the length that the body reports.
+    /// Called when the head is sent. `exact` is the length that the body reports.
     pub(super) fn head_leaves(&mut self, status: StatusCode, headers: &HeaderMap, exact: Option<u64>) {
         self.watch.head();
         let named = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
@@ -37,14 +37,14 @@ impl Watched {
         *self.ended.get_mut() |= matches!(status.as_u16(), 100..200 | 204 | 304);
     }
 
-    /// The server takes this frame; `None` is the end of the body.
+    /// Called when the server takes this frame. `None` is the end of the body.
     pub(super) fn takes(&mut self, frame: Option<&Frame<Bytes>>) {
         self.sent += frame.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        // Nothing follows after trailers, and not every server polls for that.
+        // Nothing follows after trailers, and not every server polls once more to see that.
         *self.ended.get_mut() |= frame.is_none_or(Frame::is_trailers);
     }
 
-    /// The body has reported its end.
+    /// Called when the body has reported its end.
     pub(super) fn note_end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
@@ -53,8 +53,8 @@ impl Watched {
         self.broken = true;
     }
 
-    /// Closes the record of a request whose response is dropped, inside its span if there is anything to log (L1). `is_empty`
-    /// means that nothing of the body was left.
+    /// Closes the record of a request whose response is dropped. If there is anything to log, that happens inside its
+    /// span (L1). `is_empty` means that nothing of the body was left.
     pub(super) fn close(mut self, follow: Follow, is_empty: bool, span: Option<&Span>) {
         let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
         let end = match self.broken {
@@ -68,7 +68,7 @@ impl Watched {
         runtime::end(follow, self.watch, Delivery { head_sent: true, request_bytes, response_bytes, end }, now);
     }
 
-    /// Closes the record of a request whose client left before the head of a response.
+    /// Closes the record of a request whose client left before the head of a response was sent.
     pub(super) fn close_unsent(self, record: RequestRecord) {
         let end = End::ClientLeft;
         let delivery = Delivery { head_sent: false, request_bytes: Some(0), response_bytes: Some(0), end };

@@ -1,4 +1,4 @@
-//! Reads an error that the layer wrote in another dialect than the envelope, as clients of that dialect do.
+//! Reads an error that the layer wrote in another dialect than the envelope, as clients of that dialect would read it.
 
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ pub(super) struct DialectError {
 }
 
 impl DialectError {
-    /// The error of a response; `None` if its body is the envelope, or has no shape that the layer writes.
+    /// Reads the error of a response. Returns `None` if its body is the envelope, or has no shape that the layer
+    /// writes.
     pub(super) fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Option<Self> {
         let error = content(policy, status, headers, bytes);
         let shape = error.shape().filter(is_written_by_layer)?;

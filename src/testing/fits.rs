@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use error_envelope_core::code::details::types;
 
-/// The places at which a value does not fit its schema, each with the value there.
+/// Lists the places at which a value does not fit its schema, each with the value there.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
@@ -19,7 +19,7 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(values) = schema["enum"].as_array().filter(|values| !values.iter().any(|one| equal(one, value))) {
         return misfit(format!("none of {}", Value::from(values.clone())));
     }
-    // The value of `const` may be null, so its presence counts.
+    // The value of `const` may be null, so the presence of the keyword decides.
     if let Some(one) = schema.get("const").filter(|one| !equal(one, value)) {
         return misfit(format!("not {one}"));
     }
@@ -79,7 +79,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether two values are equal as in JSON Schema: there, 1 and 1.0 are equal.
+/// Returns true if two values are equal as in JSON Schema, where 1 and 1.0 are equal.
 fn equal(one: &Value, other: &Value) -> bool {
     one == other || one.is_number() && other.is_number() && one.as_f64() == other.as_f64()
 }

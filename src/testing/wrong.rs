@@ -57,7 +57,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     wrong
 }
 
-/// What is wrong with the head of an error, whose body may be in any dialect.
+/// Lists the errors in the head of an error response, whose body may be in any dialect.
 pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
     let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
     let mut wrong = wrong_lines(headers, &right);
@@ -69,8 +69,8 @@ pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> V
     wrong
 }
 
-/// The wrong header lines. Each entry of `right` has a rule, a header, and the value that it should have, if that is
-/// known.
+/// Lists the wrong header lines. Each entry of `right` has a rule, a header, and the value that it should have, if that
+/// value is known.
 fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (rule, name, right) in right {
@@ -87,7 +87,7 @@ fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
     Some(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()))
 }
 
-/// The fields of the envelope as rule E1 requires them, each as the bytes in the body.
+/// The fields of the envelope as rule E1 requires them. Each field has the bytes of the body.
 #[derive(Deserialize)]
 struct Raw<'a> {
     #[serde(borrow)]
@@ -113,7 +113,7 @@ struct RawError<'a> {
 }
 
 impl Raw<'_> {
-    /// The exact text of the envelope with these fields.
+    /// Returns the exact text of the envelope with these fields.
     fn written(&self) -> String {
         let RawError { code, message, details, retry, docs, cause } = &self.error;
         let more = [("details", details), ("retry", retry), ("docs", docs), ("cause", cause)];

@@ -38,8 +38,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The examples of a source, as comments on an item, each with the number of its line. Blocks that name another language
-/// are no examples.
+/// Returns the examples of a source, as comments on an item, each with the number of its line. A block in another
+/// language is not an example.
 fn examples_of(source: &str) -> Vec<(usize, String)> {
     let mut examples = Vec::new();
     let mut open: Option<(usize, String, bool)> = None;

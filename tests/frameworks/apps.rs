@@ -1,4 +1,4 @@
-//! The same routes on each framework, with the layer where the manual states that it goes.
+//! The same routes on each framework, with the layer at the place that the manual recommends.
 
 mod axum;
 mod hyper;
@@ -46,11 +46,11 @@ apps! {
     "salvo", "", [Http1, Http2] => salvo::start,
 }
 
-/// A body whose trailer states what trailer the request had.
+/// Returns a body whose trailer repeats the request's trailer.
 fn summed(trailers: Option<&HeaderMap>) -> impl Body<Data = Bytes, Error = Infallible> + Send + Sync + use<> {
     let sum = trailers.and_then(|trailers| trailers.get("content-digest")).cloned();
     let sum = sum.unwrap_or(HeaderValue::from_static("none"));
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("content-digest"), sum)]);
-    // Of no known length: with a content-length HTTP/1 has no place for trailers.
+    // The body has no known length, because HTTP/1 has no place for trailers after a content-length.
     StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from("summed"))), Ok(Frame::trailers(trailers))]))
 }

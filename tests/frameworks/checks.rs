@@ -1,4 +1,4 @@
-//! What is asked of each app, and what came of it in a few words.
+//! The checks of each app, and their results in a few words.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::client::{Client, Protocol, Upload};
 use crate::kit::{Answer, SECRET, answer};
 
-/// Where the routes are that each app has.
+/// The address of the routes that each app has.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -26,7 +26,7 @@ pub(crate) struct Target {
 
 pub(crate) struct Check {
     pub(crate) name: &'static str,
-    /// `None` where the protocol has no such thing.
+    /// Runs the check. Returns `None` if the check does not apply to the protocol.
     pub(crate) run: fn(Target) -> BoxFuture<'static, Option<String>>,
 }
 
@@ -67,7 +67,7 @@ async fn rejection(target: Target) -> String {
     summary(&target.send(request, full("\"no number\"")).await)
 }
 
-/// The next request is on the same connection: a panic costs nobody else's.
+/// Checks a panic. The next request uses the same connection, so a panic affects no other request.
 async fn panic_in_handler(target: Target) -> String {
     let mut client = target.connect().await;
     let panicked = client.send(target.request(Method::GET, "/panic").body(empty()).unwrap()).await.unwrap();
@@ -98,7 +98,7 @@ async fn chunked(target: Target) -> String {
     summary(&target.send(target.request(Method::POST, "/upload"), Upload::new(body)).await)
 }
 
-/// The headers are those of GET, but for what is each request's own (E5).
+/// Checks that the headers are those of GET, except those that differ between requests (E5).
 async fn head(target: Target) -> String {
     let own = |answer: &Answer| {
         let mut headers = answer.head.headers.clone();
@@ -125,7 +125,7 @@ async fn id(target: Target) -> String {
     if answer.body == answer.id() { "the same".into() } else { format!("{:?} and {}", answer.body, answer.id()) }
 }
 
-/// The app sends back the trailer that it got, or `none`.
+/// Checks trailers. The app returns the trailer that it got, or `none`.
 async fn trailers(target: Target) -> String {
     let sum = HeaderMap::from_iter([(http::HeaderName::from_static("content-digest"), HeaderValue::from_static("7"))]);
     let frames = [Frame::data(Bytes::from("abc")), Frame::trailers(sum)].map(Ok::<_, Infallible>);
@@ -143,7 +143,7 @@ async fn trailers(target: Target) -> String {
     }
 }
 
-/// The second event never comes: the first is not held back for it.
+/// Checks that the first event is not held back for the second one, which never comes.
 async fn events(target: Target) -> String {
     let mut response = target.respond(Method::GET, "/events").await;
     assert_eq!(response.headers()["content-type"].to_str().unwrap().split(';').next(), Some("text/event-stream"));
@@ -166,7 +166,7 @@ async fn websocket(target: Target) -> Option<String> {
         Err(error) => panic!("{error}"),
     };
     assert!(response.headers().contains_key("x-request-id"), "I1: also on 101");
-    // A server that keeps the connection to itself breaks it off here.
+    // A server that does not allow upgrades closes the connection here.
     let _ = socket.send(Message::text("echo")).await;
     Some(match socket.next().await {
         Some(Ok(echo)) if echo == Message::text("echo") => "echoes".into(),
@@ -175,7 +175,7 @@ async fn websocket(target: Target) -> Option<String> {
     })
 }
 
-/// An answer of the layer's writing, or what else it is.
+/// Describes a response of the layer, or any other response.
 fn summary(answer: &Answer) -> String {
     let status = answer.head.status.as_u16();
     assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET));

@@ -1,4 +1,4 @@
-//! One connection of hyper's client, HTTP/1 or HTTP/2.
+//! A connection of hyper's client, over HTTP/1 or HTTP/2.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ impl Client {
         }
     }
 
-    /// Sends a request to a path; on HTTP/2 to the whole URI that it needs.
+    /// Sends a request to a path. Over HTTP/2 it is sent to the whole URI, which HTTP/2 needs.
     pub(crate) async fn send(&mut self, mut request: Request<Upload>) -> hyper::Result<Response<Incoming>> {
         match self {
             Self::Http1(client) => {

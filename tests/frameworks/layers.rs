@@ -1,6 +1,7 @@
-//! tower's and tower-http's layers inside and outside, where `tests/it/axum_app/placement.rs` has not looked.
+//! Tests tower's and tower-http's layers inside and outside, in places that `tests/it/axum_app/placement.rs` does not
+//! test.
 //!
-//! Inside, their errors become answers; outside, what they say by themselves is theirs.
+//! Inside, their errors become responses of the layer. Outside, their own responses stay unchanged.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -53,7 +54,7 @@ async fn send(app: Router, request: Request) -> Answer {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A rate limit is not `Clone`: it takes a buffer, and waits.
+/// A rate limit is not `Clone`, so it needs a buffer, and waits.
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_inside_or_outside_makes_the_next_request_wait() {
     let rate = Rate::new(1, SECOND);
@@ -86,7 +87,7 @@ fn f1_who_waits_too_long_for_a_rate_limit_gets_504() {
     assert_eq!((&*line.level, line.field("request_id")), ("ERROR", Some(&*second.id())));
 }
 
-/// `load_shed` requests readiness; a rate limit that has none to give is shed.
+/// `load_shed` polls for readiness, and sheds a rate limit that is not ready.
 #[tokio::test(start_paused = true)]
 async fn f1_a_rate_limit_that_sheds_inside_is_503() {
     let limited = Buffer::new(LoadShed::new(RateLimit::new(service_fn(fine), Rate::new(1, 60 * SECOND))), 8);
@@ -142,7 +143,7 @@ async fn panics() {
     panic!("{SECRET}")
 }
 
-/// Uploads say how much arrived.
+/// Returns routes for uploads, whose response is the number of bytes.
 fn uploads() -> Router {
     Router::new()
         .route("/", post(|body: Bytes| async move { body.len().to_string() }))
@@ -192,7 +193,7 @@ async fn r1_an_encoding_that_a_decompression_inside_does_not_know_is_415() {
     assert_eq!(answer.header("accept-encoding"), Some("gzip"), "R6: what the client needs to know stays");
 }
 
-/// Outside, a trace has no id yet; inside, its lines stand in the layer's span.
+/// Outside the layer, a trace has no id yet. Inside, its lines are in the layer's span.
 #[test]
 fn a_trace_inside_has_the_id_on_its_lines() {
     let routes = || Router::new().route("/", get(|id: RequestId| async move { id.to_string() }));
@@ -223,7 +224,7 @@ async fn r8_a_governor_inside_is_429_and_keeps_retry_after() {
     assert!(inside.header("retry-after").is_some());
 }
 
-/// The answer to a second request where one a minute is allowed.
+/// Returns the response to a second request, where one request a minute is allowed.
 async fn governed(place: impl Fn(Router) -> Router) -> Answer {
     let app = place(Router::new().route("/", get(|| async { "fine" })));
     assert_eq!(send(app.clone(), to("/")).await.body, "fine");

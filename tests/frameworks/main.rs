@@ -1,5 +1,5 @@
-//! The layer around each framework, over real sockets: one table of checks, which `tests/frameworks/checks.md` shows; and
-//! tower's and tower-http's layers inside and outside of it.
+//! Tests the layer around each framework, over real sockets, with one table of checks that `tests/frameworks/checks.md`
+//! shows. Also tests tower's and tower-http's layers inside and outside of it.
 #![allow(clippy::disallowed_methods, reason = "tests start their own servers")]
 
 mod apps;

@@ -1,9 +1,9 @@
-//! Pages of the manual: the table is the tests', the snippets stand in files that the tests run.
+//! Checks pages of the manual. The table is the one of the tests, and the snippets are from files that the tests run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Set to anything, it writes the table anew instead of comparing it.
+/// If this variable is set, the table is written anew instead of compared.
 const REWRITE: &str = "UPDATE_MANUAL";
 const OPENS: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test --test frameworks -->\n";
 const CLOSES: &str = "<!-- the end of the table -->\n";
@@ -20,7 +20,7 @@ pub(crate) fn expect_table(table: &str) {
     }
 }
 
-/// Each snippet states where it is from: `<!-- FILE -->` on the line before it.
+/// Each snippet has its source on the line before it: `<!-- FILE -->`.
 #[test]
 fn each_snippet_stands_in_the_file_that_it_names() {
     let page = page();
@@ -35,7 +35,7 @@ fn each_snippet_stands_in_the_file_that_it_names() {
     }
 }
 
-/// Line by line and in a row, however far it is indented.
+/// Returns true if the snippet's lines are consecutive lines of the source, with any indentation.
 fn stands_in(snippet: &str, source: &str) -> bool {
     let [snippet, source] = [snippet, source].map(|text| text.lines().map(str::trim).collect::<Vec<_>>());
     source.windows(snippet.len()).any(|lines| lines == snippet)

@@ -1,4 +1,4 @@
-//! Each app against each check: the table is what is expected, and what the page of the manual shows.
+//! Runs each check on each app. The table has the expected results, and the page of the manual shows it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::apps::{APPS, App};
 use crate::checks::{CHECKS, Target};
 use crate::manual;
 
-/// What comes of a check on every app, but on those that are named.
+/// The result of a check on every app, except on those that are named.
 struct Row {
     check: &'static str,
     on_all: &'static str,
@@ -20,7 +20,7 @@ const TABLE: &[Row] = &[
     Row {
         check: "another method",
         on_all: "405 `method_not_allowed`, `allow` kept",
-        // These say no `allow`, and nobody else knows it.
+        // These apps send no `allow`, and the layer does not know the methods.
         but_on: &[
             ("warp", "405 `method_not_allowed`"),
             ("poem on hyper-util", "405 `method_not_allowed`"),
@@ -90,7 +90,7 @@ fn the_table_has_a_row_for_each_check_and_names_apps_that_there_are() {
     }
 }
 
-/// What came of each check on an app: once where its protocols agree.
+/// Returns the result of each check on an app. A result is listed once if its protocols agree.
 async fn outcomes(app: &App) -> Vec<String> {
     let address = (app.start)().await;
     let mut column = Vec::new();
@@ -108,7 +108,7 @@ async fn outcomes(app: &App) -> Vec<String> {
     column
 }
 
-/// The table in Markdown.
+/// Returns the table in Markdown.
 fn rendered() -> String {
     let names = APPS.iter().map(|app| app.name).collect::<Vec<_>>();
     let mut table = line("", &names) + &line("---", &vec!["---"; names.len()]);

@@ -1,4 +1,4 @@
-//! An accept loop, as `examples/hyper.rs` has it.
+//! An accept loop like that of `examples/hyper.rs`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -26,7 +26,7 @@ where
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
-                // How a connection ends is the client's to judge.
+                // The client judges how a connection ends.
                 let _ = server.serve_connection_with_upgrades(TokioIo::new(socket), service).await;
             });
         }

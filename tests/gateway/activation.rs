@@ -1,4 +1,4 @@
-//! Sockets and words of systemd's, as it passes them: descriptors from 3 on, and a datagram socket.
+//! Tests sockets and notifications of systemd: descriptors from 3 on, and a datagram socket.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ use crate::holds::service::{Service, full};
 use crate::wait::TOO_LONG;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
-/// A shell sets what only the process itself knows, and becomes the gateway.
+/// A shell sets the values that only the process itself knows, and then becomes the gateway.
 const ONE: &str = "LISTEN_PID=$$ exec \"$@\" 3<&0 </dev/null";
 const TWO: &str = "LISTEN_PID=$$ exec \"$@\" 3<&0 4<&2 </dev/null 2>/dev/null";
 const OTHERS: &str = "LISTEN_PID=1 exec \"$@\" 3<&0 </dev/null";
@@ -44,7 +44,7 @@ fn the_socket_that_systemd_passes_is_served_and_survives() {
     assert_eq!(gateway.address, address);
     assert!(gateway.ask(GET).ends_with("done"));
     gateway.stopped();
-    // Whoever comes between two processes waits in the queue.
+    // A client that connects between two processes waits in the queue.
     let mut waits = TcpStream::connect(address).unwrap();
     waits.set_read_timeout(Some(TOO_LONG)).unwrap();
     std::io::Write::write_all(&mut waits, GET.as_bytes()).unwrap();
@@ -97,7 +97,7 @@ fn what_cannot_be_served_ends_the_start() {
     assert!(code == Some(2) && printed.contains("there are two sockets for clients"), "{code:?} {printed}");
 }
 
-/// Variables of a parent's that were not taken out of the environment.
+/// The variables belong to a parent process, and were not removed from the environment.
 #[test]
 fn sockets_of_another_process_are_left_alone() {
     let service = service();
@@ -125,7 +125,7 @@ fn a_service_manager_is_notified_of_the_start_and_the_stop() {
     assert_eq!(word(), "STOPPING=1\n");
 }
 
-/// The exit code, and what it wrote to standard error.
+/// Returns the exit code, and the text on standard error.
 fn outcome(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().expect("the gateway starts");
     assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));

@@ -1,4 +1,4 @@
-//! Clocks that are wrong: set back under load, and in 2038.
+//! Tests wrong clocks: a clock that is set back under load, and a clock in 2038.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,10 +13,10 @@ use crate::holds::gateway::{Folder, Gateway, output_of};
 use crate::holds::service::Service;
 
 const DAY: i64 = 24 * 60 * 60;
-/// Each worker has some of them.
+/// The number of connections, of which each worker has some.
 const CONNECTIONS: usize = 16;
 
-/// A clock that the test sets, for a gateway before a service whose responses have no `date`.
+/// A clock that the test sets. It is used by a gateway in front of a service whose responses have no `date`.
 struct Clock {
     folder: Folder,
     shift: File,
@@ -44,7 +44,7 @@ impl Clock {
         self.shift.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
     }
 
-    /// Sets it to this second since 1970.
+    /// Sets the clock to this second since 1970.
     fn set(&self, second: i64) -> i64 {
         let shift = second - now();
         self.shift_by(shift);
@@ -63,7 +63,7 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-/// The `date` of the next response, in seconds since 1970.
+/// Returns the `date` of the next response, in seconds since 1970.
 fn date_on(stream: &mut TcpStream) -> i64 {
     stream.write_all(b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
     let mut answer = Vec::new();

@@ -1,9 +1,9 @@
-//! 200 requests a second while the policy's file is replaced 100 times (M2, M3): by one valid policy, another, and a broken
-//! one in turn.
+//! Sends 200 requests a second while the policy's file is replaced 100 times (M2, M3). The files are two valid policies
+//! and a broken one, in turn.
 //!
-//! The two policies give each request another answer in every way that a policy can. What they are is asked of each
-//! policy while it stands still; then each answer must be the one or the other, whole. Where no change is under way, it
-//! must be that of the active policy.
+//! Each request gets a different response under the two policies, in every way in which a policy can differ. First each
+//! policy is tested while it does not change. After that, each response must be one of the two, as a whole. If no
+//! change is in progress, it must be that of the active policy.
 
 mod clients;
 mod service;
@@ -23,22 +23,22 @@ use clients::{Answer, Clients, REQUESTS};
 
 const FLIPS: usize = 100;
 const FLIP_EVERY: Duration = Duration::from_millis(90);
-/// So many requests run their whole time between a change and the next, however long that takes.
+/// The number of requests that run completely between a change and the next, however long that takes.
 const BETWEEN: usize = 4;
 const REQUEST_EVERY: Duration = Duration::from_millis(5);
 
 const ONE: &str = include_str!("flip/one.toml");
 const TWO: &str = include_str!("flip/two.toml");
 const BROKEN: &str = include_str!("flip/broken.toml");
-/// In turn; the last one is the broken one, after the first.
+/// The policies in their order. The broken one comes after the first.
 const TURN: [&str; 3] = [BROKEN, TWO, ONE];
 const TAKEN: &str = "reloaded the policy";
 const REFUSED: &str = "rejected the new policy";
 
-/// What each request gets under either policy.
+/// The response to each request under either policy.
 type Wanted = Vec<[Answer; 2]>;
 
-/// One request, and what was certain while it ran: the active policy, where no change was under way.
+/// One request, and the active policy while it ran, if no change was in progress.
 struct Sample {
     kind: usize,
     got: Result<Answer, String>,
@@ -48,11 +48,11 @@ struct Sample {
 struct Flipping {
     folder: Folder,
     gateway: Gateway,
-    /// How many changes began, and how many of them had ended: equal where none is under way.
+    /// The number of changes that began. It equals the number of ended changes if none is in progress.
     begun: AtomicUsize,
     ended: AtomicUsize,
     in_force: AtomicUsize,
-    /// Requests that ran while no change was under way.
+    /// The number of requests that ran while no change was in progress.
     between: AtomicUsize,
 }
 
@@ -71,7 +71,7 @@ fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() 
     let took = began.elapsed();
 
     judge(&wanted, &samples);
-    // Whole: what would be said twice is there as well.
+    // The whole log, so that repeated lines would also be found.
     let log = Arc::into_inner(flipping).expect("each request has ended").gateway.stopped();
     let refused: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
     let broken = (0..FLIPS).filter(|flip| TURN[flip % 3] == BROKEN).count();
@@ -79,7 +79,7 @@ fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() 
     for line in &refused {
         assert!(line.contains("policy.toml:4: defaults.mode: unknown mode"), "{line}");
     }
-    // The first one is back after the second was asked what it states.
+    // The first policy became active again after the second one was tested.
     let taken = log.matches(TAKEN).count();
     assert_eq!(taken, 2 + FLIPS - broken, "each valid one takes effect");
     println!("{FLIPS} changes in {took:.1?}: {taken} taken, {} refused, each with its line", refused.len());
@@ -109,7 +109,7 @@ async fn run(flipping: &Arc<Flipping>) -> (Wanted, Vec<Sample>) {
     stop.store(1, Ordering::SeqCst);
     let samples = load.await.unwrap();
 
-    // The last one was broken: the last good one holds.
+    // The last policy was broken, so the last valid policy applies.
     for (kind, got) in ask_all(&clients).await.iter().enumerate() {
         assert_eq!(got, &wanted[kind][0], "{:?} at the end", REQUESTS[kind]);
     }
@@ -124,7 +124,7 @@ async fn ask_all(clients: &Clients) -> Vec<Answer> {
     answers
 }
 
-/// Two hundred a second, whatever comes of those before.
+/// Sends two hundred requests a second, even if earlier ones are still in progress.
 async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUsize>) -> Vec<Sample> {
     let mut ticks = interval(REQUEST_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -148,7 +148,7 @@ async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUs
 }
 
 impl Flipping {
-    /// Replaces the file, and waits until the log speaks of it.
+    /// Replaces the file, and waits until the log reports it.
     fn flip(&self, policy: &str) {
         let start = self.gateway.log_from(0).len();
         if policy != BROKEN {
@@ -176,7 +176,8 @@ impl Flipping {
         });
     }
 
-    /// Which change was the last, and the policy since; none while one is under way. A broken file changes nothing.
+    /// Returns the last change, and the policy since then, or `None` while a change is in progress. A broken file
+    /// changes nothing.
     fn certain(&self) -> Option<(usize, usize)> {
         let ended = self.ended.load(Ordering::SeqCst);
         let policy = self.in_force.load(Ordering::SeqCst);
@@ -184,7 +185,7 @@ impl Flipping {
     }
 }
 
-/// Each request tells the policies apart, but for the one that neither refuses.
+/// Checks that each request has different responses under the two policies, except the one that neither refuses.
 fn expect_difference(wanted: &Wanted) {
     for (kind, [one, two]) in wanted.iter().enumerate() {
         if REQUESTS[kind].path == "/ok" {

@@ -1,7 +1,8 @@
-//! The gateway holds: bodies of any size, slow and rude clients and services, and its own end.
+//! Tests that the gateway withstands bodies of any size, slow and rude clients and services, and its own stop.
 //!
-//! Each test starts the built command before a service of its own. `HOLDS_SECONDS=120` makes the mixed load as long as
-//! that, and `HOLDS_MIB=1024` the large bodies as large; without them they are short enough for every run.
+//! Each test starts the built command in front of its own service. `HOLDS_SECONDS=120` makes the mixed load take that
+//! long, and `HOLDS_MIB=1024` makes the large bodies that large. Without these variables, both are short enough for
+//! every run.
 
 mod alone;
 mod capacity;

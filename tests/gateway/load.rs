@@ -1,4 +1,4 @@
-//! 10,000 requests over 64 connections to the gateway in front of its misbehaving service.
+//! Sends 10,000 requests over 64 connections to the gateway in front of its misbehaving service.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
@@ -21,11 +21,11 @@ use crate::holds::gateway::ended;
 
 const REQUESTS: usize = 10_000;
 const CONNECTIONS: usize = 64;
-/// Each of these holds a connection for a second or costs 2 MiB: one of each in so many requests.
+/// Each of these holds a connection for a second or costs 2 MiB. So only one of each is sent in this many requests.
 const DEAR: [&str; 6] = ["/trickle", "/endless", "/slow-head", "/too-large", "/upload", "/upload-fits"];
 const DEAR_EVERY: usize = 500;
 
-/// What one request got.
+/// The response to one request.
 struct Answer {
     path: String,
     status: StatusCode,
@@ -60,12 +60,13 @@ fn judge(answer: &Answer, events: &HashMap<String, Vec<String>>) -> Option<Strin
         return fail("no id");
     }
     let Some(code) = code else {
-        // A success, and what R10 lets pass; a body that broke off is an error of the service's and may be logged.
+        // A success, or a response that passes by R10. A body that broke off is an error of the service, and may be
+        // logged.
         return if status.is_success() || path == "/json-rpc" { None } else { fail("no code") };
     };
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if body["jsonrpc"] == "2.0" {
-        // It keeps its shape (R10), and is an error all the same.
+        // It keeps its shape (R10), but it is an error nevertheless.
         return if logged == [code.clone()] { None } else { fail("not logged once with its code") };
     }
     if body["error"]["code"] != **code || body["request_id"] != **id {
@@ -74,7 +75,7 @@ fn judge(answer: &Answer, events: &HashMap<String, Vec<String>>) -> Option<Strin
     if logged != [code.clone()] { fail("not logged once with its code") } else { None }
 }
 
-/// The codes that were logged, by request id.
+/// Returns the logged codes, by request id.
 fn events(log: &str) -> HashMap<String, Vec<String>> {
     let mut events: HashMap<String, Vec<String>> = HashMap::new();
     for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
@@ -95,7 +96,7 @@ async fn drive(address: &str) -> Vec<Answer> {
     workers.join_all().await.into_iter().flatten().collect()
 }
 
-/// Every way to misbehave, as the service's index lists them.
+/// Returns every way to misbehave, from the service's index.
 async fn ways(address: &str) -> Vec<String> {
     let index = ask(&mut connect(address).await, "/").await;
     let text = String::from_utf8(index.body).unwrap();
@@ -111,7 +112,7 @@ fn mix(ways: &[String]) -> Vec<String> {
     (0..REQUESTS).map(|n| dear(n).unwrap_or_else(|| cheap[n % cheap.len()].clone())).collect()
 }
 
-/// One connection, made again where an answer ended it.
+/// Sends requests over one connection, which is opened again if a response ended it.
 async fn work(address: String, paths: Arc<Vec<String>>, next: Arc<AtomicUsize>) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mut connection = connect(&address).await;
@@ -143,12 +144,12 @@ async fn ask(connection: &mut SendRequest<Full<Bytes>>, path: &str) -> Answer {
     let response = connection.send_request(request.unwrap()).await.unwrap_or_else(|error| panic!("{path}: {error}"));
     let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (status, id, code) = (response.status(), text("x-request-id").unwrap_or_default(), text("x-error-code"));
-    // A body that the service broke off is an answer nevertheless.
+    // A body that the service broke off is still a response.
     let body = response.into_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     Answer { path: path.to_owned(), status, id, code, body }
 }
 
-/// The built example as a process of its own.
+/// The built example as a separate process.
 struct Gateway {
     process: Child,
     address: String,
@@ -169,12 +170,12 @@ impl Gateway {
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        // Its tour goes the same way at the same time; a full pipe would stop it.
+        // The demo's own tour writes to the same pipe. A full pipe would stop it.
         collect(out);
         Self { process, address, log: Some(log) }
     }
 
-    /// SIGTERM, and the whole log.
+    /// Sends SIGTERM, and returns the whole log.
     fn stop(mut self) -> String {
         let signalled = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(signalled.success());

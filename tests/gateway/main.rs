@@ -1,4 +1,5 @@
-//! The gateway under load, in a binary of its own: what takes both cores must not run beside tests that read a clock.
+//! Tests the gateway under load, in a separate binary: tests that use both cores must not run next to tests that read a
+//! clock.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 mod activation;

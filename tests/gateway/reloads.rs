@@ -1,4 +1,4 @@
-//! Files of a policy that are no files, or change all the time, under a gateway that is asked meanwhile (M2).
+//! Tests a gateway under requests whose policy files are not regular files, or change all the time (M2).
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::wait::{until, when};
 const TAKEN: &str = "reloaded the policy";
 const RELOADS: usize = 10_000;
 
-/// A gateway with a policy in a folder, in front of a service that answers everything with 200.
+/// A gateway with a policy in a folder, in front of a service that responds to everything with 200.
 struct Watching {
     gateway: Gateway,
     folder: Folder,
     _service: Service,
 }
 
-/// One that closes `/admin`; bodies may have this size.
+/// Returns a policy that closes `/admin`, and limits bodies to this size.
 fn closing(limit: usize) -> String {
     let sha256 = "507636717dd889c4aca6e55fac6880c0e096f0160c1c940da0564f39301c6537";
     format!(
@@ -53,7 +53,7 @@ impl Watching {
         fs::rename(self.folder.path("new"), self.policy()).unwrap();
     }
 
-    /// What holds under every policy of these tests.
+    /// Checks the conditions that apply under every policy of these tests.
     #[track_caller]
     fn expect_closed(&self) {
         let requests = |path: &str| {
@@ -78,7 +78,7 @@ impl Watching {
     }
 }
 
-/// A load balancer sends nobody to a gateway that would refuse each token with 503.
+/// A load balancer sends no client to a gateway that would refuse each token with 503.
 #[test]
 fn g2_a_gateway_is_not_ready_while_a_key_set_was_never_fetched() {
     let service = Service::new(|_| std::future::ready(Response::new(full("done"))));
@@ -153,7 +153,7 @@ fn m3_ten_thousand_reloads_under_load_fail_no_request_and_pile_nothing_up() {
 }
 
 impl Watching {
-    /// So many signals by the shell's own `kill`.
+    /// Sends this many signals with the shell's own `kill`.
     fn hang_up(&self, times: usize) -> Child {
         let script =
             format!("i=0; while [ $i -lt {times} ]; do kill -HUP {} || exit 1; i=$((i+1)); done", self.gateway.id());

@@ -1,4 +1,4 @@
-//! Two processes at one address (`--reuse-port`), one of which stops: no request is lost.
+//! Tests two processes at one address (`--reuse-port`), one of which stops. No request is lost.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,10 +18,11 @@ use crate::wait::{TOO_LONG, until, when};
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
 const KEPT: &str = "GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
 const STOPS: usize = 5;
-/// Clients that keep their connection for as long as the gateway does, and one with a new one for each request.
+/// The number of clients that keep their connection as long as the gateway does. One more opens a new one for each
+/// request.
 const KEEPING: usize = 6;
 const CHANGING: usize = 1;
-/// More than any client leaves its connection idle, so that each gets `connection: close` first.
+/// This is longer than any client leaves its connection idle, so that each gets `connection: close` first.
 const DRAINS: &str = "1s";
 
 #[test]
@@ -41,7 +42,7 @@ fn clients_in_the_accept_queue_are_served_before_the_listener_closes() {
     let gateway = Gateway::start(service.address, &["--max-connections", "1", "--stop-timeout", "1h"]);
     let held = start("curl", &["-sS", "--http1.1", &gateway.url("/held")]);
     until("the request reaches the service", || when(requested.available_permits() == 1, "none"));
-    // The only place is taken: these wait to be accepted.
+    // The only place is taken, so these wait to be accepted.
     let waiting: Vec<_> = (0..100).map(|_| request(gateway.address, GET).unwrap()).collect();
     gateway.signal("TERM");
     for mut stream in waiting {
@@ -113,13 +114,14 @@ struct Load {
     ends: AtomicBool,
     answered: AtomicUsize,
     connections: AtomicUsize,
-    /// Without `net.ipv4.tcp_migrate_req`, the kernel resets a handshake that is under way as the listener closes.
+    /// The number of handshakes that were reset. Without `net.ipv4.tcp_migrate_req`, the kernel resets a handshake in
+    /// progress when the listener closes.
     reset: AtomicUsize,
 }
 
 impl Load {
-    /// Sends requests one after the other, over a connection that it keeps until a response closes it, if it keeps one.
-    /// Returns what was lost.
+    /// Sends requests one after the other, and returns the lost ones. With `keeps`, the connection is kept until a
+    /// response closes it.
     fn send_until_end(&self, address: SocketAddr, keeps: bool) -> Vec<String> {
         let (mut lost, mut kept) = (Vec::new(), None);
         while !self.ends.load(Ordering::Relaxed) {

@@ -1,5 +1,5 @@
-//! TLS on both sides of the gateway: certificates that are replaced, handshakes that do not end, services that are not who
-//! they should be.
+//! Tests TLS on both sides of the gateway: certificates that are replaced, handshakes that do not end, and services
+//! with a wrong identity.
 
 mod clients;
 mod pair;
@@ -21,10 +21,10 @@ use crate::wait::{until, when};
 use pair::{Pair, Secured, Trust};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-/// Who asks while certificates are replaced.
+/// The number of clients that send requests while certificates are replaced.
 const CLIENTS: usize = 4;
 const REPLACED: usize = 5;
-/// Clients that begin a handshake, or not even that.
+/// The number of clients that begin a handshake, or send nothing.
 const SILENT: usize = 64;
 
 fn service() -> Service {
@@ -59,7 +59,7 @@ fn a_certificate_replaced_under_load_is_that_of_the_next_handshake_and_nobody_is
     replaced_under_load(&place, &pairs, |_, pair| pair.rename_to(&place));
 }
 
-/// As Kubernetes does it: the files are links into a folder that is a link itself, and that one is swapped.
+/// This happens as in Kubernetes: the files are links into a folder that is itself a link, and that link is swapped.
 #[test]
 fn a_link_swapped_under_load_shows_in_the_next_handshake_and_nobody_is_refused() {
     let (folder, pairs) = (Folder::new("swapped"), pairs());
@@ -79,7 +79,7 @@ fn a_link_swapped_under_load_shows_in_the_next_handshake_and_nobody_is_refused()
     });
 }
 
-/// It is active all the same, and each time is one warning.
+/// The certificate is active nevertheless, and each time causes one warning.
 #[test]
 fn an_expired_certificate_is_a_warning_at_the_start_and_when_it_replaces_another() {
     const WARNING: &str = "the active certificate has expired; replace it";
@@ -97,7 +97,7 @@ fn an_expired_certificate_is_a_warning_at_the_start_and_when_it_replaces_another
     logs("reloaded the certificate", 2);
     logs(WARNING, 2);
     let log = gateway.stopped();
-    // Once in each warning, and once where it was reloaded.
+    // The time is once in each warning, and once in the line of the reload.
     assert_eq!(log.matches("2001-01-01T00:00:00Z").count(), 3, "{log}");
     assert_eq!(log.lines().filter(|line| line.contains(WARNING) && line.contains("\"WARN\"")).count(), 2, "{log}");
 }
@@ -121,7 +121,7 @@ fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pa
     assert_eq!(log.matches("reloaded the certificate").count(), REPLACED, "{log}");
 }
 
-/// Has clients ask at `address` while `during` runs; how often they did.
+/// Lets clients send requests to `address` while `during` runs. Returns the number of requests.
 #[track_caller]
 fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usize {
     let (stop, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -134,7 +134,7 @@ fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usiz
                 }
             });
         }
-        // Else a failure would wait for the clients.
+        // Otherwise a failure would wait for the clients.
         let during = std::panic::catch_unwind(std::panic::AssertUnwindSafe(during));
         stop.store(true, Ordering::Relaxed);
         during.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -142,7 +142,7 @@ fn under_load(address: SocketAddr, trust: &Trust, during: impl FnOnce()) -> usiz
     requests.into_inner()
 }
 
-/// Waits until a handshake shows it, and then each one does.
+/// Waits until a handshake shows the certificate. After that, every handshake must show it.
 #[track_caller]
 fn in_force(address: SocketAddr, trust: &Trust, pair: &Pair) {
     until("the certificate stays active", || {
@@ -252,7 +252,7 @@ fn handshakes_hold_nobody_up_and_those_that_do_not_end_are_closed() {
     let silent: Vec<TcpStream> = (0..SILENT)
         .map(|number| {
             let mut client = gateway.connect();
-            // A record of a handshake that states how long it is, and is not.
+            // This record of a handshake declares a length, but has fewer bytes.
             if number % 2 == 0 {
                 client.write_all(&[22, 3, 1, 0, 200, 1]).unwrap();
             }
@@ -269,7 +269,7 @@ fn handshakes_hold_nobody_up_and_those_that_do_not_end_are_closed() {
     assert!(still.count() > 0, "somebody was served while others had not ended their handshake");
     for mut client in silent {
         let mut rest = Vec::new();
-        // A reset is an end as well; a read that times out is none.
+        // A reset is also an end, but a read that times out is not.
         if let Err(error) = client.read_to_end(&mut rest) {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         }
@@ -300,7 +300,7 @@ fn an_https_service_is_known_by_its_certificate_and_a_failure_is_only_logged() {
     let wrong = [
         (https("localhost"), other.as_str(), "TLS: invalid peer certificate"),
         (https("127.0.0.1"), &ca, "TLS: invalid peer certificate"),
-        // Nobody speaks TLS there.
+        // Nobody uses TLS at this address.
         (format!("https://localhost:{}", service.address.port()), &ca, "TLS: "),
     ];
     for (upstream, ca, cause) in wrong {
@@ -327,7 +327,7 @@ fn a_service_that_does_not_agree_on_http2_is_reported() {
     assert!(log.contains("TLS: the service does not offer HTTP/2"), "{log}");
 }
 
-/// A whole exchange on a connection of its own; the certificate that was shown.
+/// Makes a request over a new connection, and returns the certificate that was shown.
 fn ask(address: SocketAddr, trust: &Trust) -> std::io::Result<Vec<u8>> {
     exchange(trust.connect(address)?)
 }

@@ -1,4 +1,4 @@
-//! What aide documents of an operation is what utoipa does: the errors of its handler, and those of the policy.
+//! Tests that aide documents an operation as utoipa does: with the errors of its handler, and those of the policy.
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::post;
@@ -54,7 +54,7 @@ fn policy() -> Policy {
     policy.route(RouteRule::new("POST /orders").json(true).require_headers(["tenant"])).build().unwrap()
 }
 
-/// The errors and the headers of the operation, without defaults, of which aide writes some and utoipa others.
+/// Returns the errors and the headers of the operation, without defaults: aide writes some of these, and utoipa others.
 fn operation(document: &impl Serialize) -> Value {
     let mut operation = serde_json::to_value(document).unwrap()["paths"]["/orders"]["post"].take();
     let (mut responses, mut parameters) = (operation["responses"].take(), operation["parameters"].take());

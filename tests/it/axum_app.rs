@@ -1,5 +1,5 @@
-//! axum 0.8 under the layer and nothing else: what its routers, extractors and handlers say becomes the envelope, what
-//! goes well is left alone.
+//! Tests axum 0.8 under the layer alone: errors of its routers, extractors and handlers become the envelope, and
+//! successes pass unchanged.
 
 mod overflow;
 mod placement;
@@ -73,7 +73,7 @@ fn breaking(panics: bool) -> Body {
     Body::new(Breaking::new(panics))
 }
 
-/// One request to an app, and its answer.
+/// Sends one request to an app, and returns its response.
 async fn send(app: Router, request: Request) -> Answer {
     answer(app.oneshot(request).await.unwrap()).await
 }

@@ -1,4 +1,4 @@
-//! The crate's extractors for axum, errors of one's own by `?`, and the line at the start.
+//! Tests the crate's extractors for axum, own errors that `?` converts, and the log line at the start.
 
 mod inputs;
 mod own_errors;

@@ -1,6 +1,6 @@
-//! Bytes as choices, for tests whose bytes proptest or a fuzz target brings.
+//! Reads bytes as choices, for tests whose bytes come from proptest or from a fuzz target.
 
-/// Choices, one byte each; where there are none left, each is the first.
+/// Choices of one byte each. When no bytes are left, each choice is the first one.
 pub(crate) struct Choices<'a>(&'a [u8]);
 
 #[allow(dead_code, reason = "each target chooses in its own ways")]
@@ -31,7 +31,7 @@ impl<'a> Choices<'a> {
         all[self.below(all.len())].clone()
     }
 
-    /// At most 255 bytes.
+    /// Returns at most 255 bytes.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (text, rest) = self.0.split_at(length);

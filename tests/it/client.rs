@@ -1,4 +1,4 @@
-//! The library's client (feature `client`), and what the clients of other languages are made of.
+//! Tests the library's client (feature `client`), and the files that the clients of other languages are made of.
 
 mod bounds;
 mod manual;
@@ -8,7 +8,7 @@ mod retry;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// An answer of a server, as the cases that all clients share have it.
+/// A response of a server, in the form of the cases that all clients share.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
@@ -33,7 +33,7 @@ fn bytes(text: &str) -> Vec<u8> {
     text.chars().map(|it| u8::try_from(u32::from(it)).expect("each character is a byte")).collect()
 }
 
-/// `clients/cases/NAME.json`.
+/// Reads the cases of `clients/cases/NAME.json`.
 fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     let cases: Vec<T> = serde_json::from_str(text).unwrap();
     assert!(cases.len() > 10, "the cases are there");

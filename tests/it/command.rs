@@ -1,8 +1,9 @@
-//! The command, which is another package's: the workspace's `default-members` have `cargo test` build it first.
+//! Finds the command, which belongs to another package. `cargo test` builds it first, because of the workspace's
+//! `default-members`.
 
 use std::path::PathBuf;
 
-/// `target/<profile>/error-envelope`, beside the `deps` that this test is in.
+/// Returns `target/<profile>/error-envelope`, next to the folder `deps` of this test.
 pub(crate) fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");

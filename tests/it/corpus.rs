@@ -1,5 +1,5 @@
-//! How much of what a client could act on survives, over error bodies of some 300 products (rules E9, R2, R3, R13).
-//! `tests/corpus/README.md` states what is counted.
+//! Measures how much useful information for clients survives, in error bodies of some 300 products (rules E9, R2, R3,
+//! R13). `tests/corpus/README.md` states what is counted.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::policy::Dialect;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// The share of the texts of `must` and `codes` that survives at least, in thousandths. A commit raises it.
+/// The least share of the texts of `must` and `codes` that survives, in thousandths. A commit may raise it.
 const FLOOR: usize = 960;
 
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ fn rows() -> Vec<Row> {
     toml::from_str::<Corpus>(text).expect("the corpus").body
 }
 
-/// The body that a client gets.
+/// Returns the body that a client gets.
 async fn answer(row: &Row, policy: Policy) -> String {
     let row = row.clone();
     let mut request = Request::builder().method(row.method.as_deref().unwrap_or("GET")).uri("/x");
@@ -78,7 +78,7 @@ async fn answer(row: &Row, policy: Policy) -> String {
     String::from_utf8_lossy(&response.into_body().collect().await.unwrap().to_bytes()).into_owned()
 }
 
-/// The strings and numbers of a JSON text; the text itself, if it is none.
+/// Returns the strings and numbers of a JSON text, or the text itself if it is no JSON.
 fn values(text: &str) -> Vec<String> {
     fn collect(value: &Value, into: &mut Vec<String>) {
         match value {
@@ -97,7 +97,7 @@ fn values(text: &str) -> Vec<String> {
     all
 }
 
-/// Letter case and the length of white space do not count.
+/// Ignores letter case and the length of white space.
 fn plain(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -145,7 +145,7 @@ async fn e9_what_a_client_could_act_on_survives() {
     assert!(kept * 1000 >= FLOOR * texts, "{kept} of {texts} is below the floor");
 }
 
-/// No string of any body reaches the client of a 5xx by these rules, in any dialect.
+/// By these rules, no string of any body reaches the client of a 5xx, in any dialect.
 #[tokio::test]
 async fn e9_nothing_of_a_5xx_does() {
     const SECRET: &str = "s3cret-4711 of the crew";

@@ -1,4 +1,4 @@
-//! G2 through the layer: who is let in, what the service gets of them, and what verifiers may do wrong.
+//! Tests G2 through the layer: who is let in, what the service gets from them, and the failures of verifiers.
 
 mod callers;
 mod forwarded;
@@ -26,7 +26,7 @@ use crate::kit::{Answer, answer};
 
 type AnyBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 
-/// A service that answers 200, and stores the requests that it got.
+/// A service that responds with 200, and stores its requests.
 #[derive(Clone, Default)]
 struct Inner {
     seen: Arc<Mutex<Vec<request::Parts>>>,
@@ -51,7 +51,7 @@ impl Service<Request<RequestBody<AnyBody>>> for Inner {
 }
 
 impl Inner {
-    /// The requests since the last time.
+    /// Returns the requests since the last call.
     fn seen(&self) -> Vec<request::Parts> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
@@ -65,7 +65,7 @@ fn bearer() -> AuthScheme {
     AuthScheme::bearer().key(Key::of_secret("live", "key-live-1")).key(Key::of_secret("gone", "key-gone-1").revoked())
 }
 
-/// A policy that requests one custom scheme everywhere.
+/// Makes a policy that requires one custom scheme everywhere.
 fn custom(scheme: AuthScheme) -> PolicyBuilder {
     Policy::builder().scheme("partner", scheme).auth(["partner"])
 }
@@ -78,7 +78,7 @@ fn empty() -> AnyBody {
     Full::default().map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// A body whose length nobody knows.
+/// Makes a body of unknown length.
 fn chunks(chunks: &'static [&'static str]) -> AnyBody {
     let frames = chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes()))));
     StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
@@ -90,7 +90,7 @@ async fn ask(service: &mut Wrapped, request: Request<AnyBody>) -> Answer {
     answer(response).await
 }
 
-/// Asks a fresh service once, and gives what became of the request inside.
+/// Sends the request to a fresh service, and returns the response and the requests that the service got.
 async fn once(layer: &ErrorEnvelopeLayer, request: Request<AnyBody>) -> (Answer, Vec<request::Parts>) {
     let inner = Inner::default();
     let answer = ask(&mut layer.layer(inner.clone()), request).await;

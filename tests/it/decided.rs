@@ -1,4 +1,4 @@
-//! What the log states of why an error has its code (rules R1, L1, L3), and the explanation of each step.
+//! Tests why an error has its code, by the log (rules R1, L1, L3), and the explanation of each step.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -54,7 +54,8 @@ fn l1_an_event_says_what_decided_in_each_mode() {
             assert_eq!(line, wanted, "{path} {status} {body}");
         }
     }
-    // Of a body that stays, the code is that of the head, or else of the status, whether the body was read or not.
+    // The code of a body that stays is that of its head, or otherwise that of the status, whether the body was read or
+    // not.
     for (code, named, by) in
         [(None, ErrorCode::NOT_FOUND, DecidedBy::Status), (Some("gone"), ErrorCode::GONE, DecidedBy::Layer)]
     {

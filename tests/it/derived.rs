@@ -1,4 +1,4 @@
-//! `#[derive(AsFault)]`: what comes of each part, as a handler's error type and as a status.
+//! Tests `#[derive(AsFault)]`: the result of each part, as a handler's error type and as a status.
 
 use std::error::Error;
 use std::io;
@@ -63,7 +63,7 @@ struct StockError {
     sku: &'static str,
 }
 
-/// With parameters, and an error that is let through.
+/// An error type with parameters, and with a variant whose inner error passes unchanged.
 #[derive(Debug, thiserror::Error, AsFault)]
 enum Failure<E: AsFault> {
     #[error("inside")]
@@ -141,7 +141,7 @@ fn the_codes_are_those_that_it_can_become() {
     let own: Vec<_> = OrderError::CODES.iter().map(ErrorCode::as_str).collect();
     let expected = "conflict seat_taken card_declined worker_at_capacity invalid_request internal_error not_found";
     assert_eq!(own.join(" "), expected);
-    // axum's error states none.
+    // axum's error names no codes.
     assert!(!OrderError::CODES.is_complete());
     assert!(StockError::CODES.is_complete());
     assert_eq!(Never::CODES.iter().count(), 0);
@@ -170,7 +170,7 @@ async fn e1_it_is_a_handlers_error_and_a_methods_status() {
     assert_eq!(method().await.unwrap_err().code(), tonic::Code::NotFound);
 }
 
-/// It has a name of the catalogue.
+/// This constant has a name of the catalogue.
 const GONE: ErrorCode = ErrorCode::custom("sold_for_good", 410);
 
 #[derive(Debug, thiserror::Error, AsFault)]

@@ -1,4 +1,4 @@
-//! What the details of a code are (`[[code]] details`), as the policy reads it and as tests ask it.
+//! Tests schemas of details (`[[code]] details`), as the policy reads them and as tests check them.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ fn envelope(code: &str, details: Option<&Value>) -> Envelope {
     Envelope::parse(&headers, format!(r#"{{"error":{{"code":"{code}","message":"m"{details}}},"request_id":"{ID}"}}"#))
 }
 
-/// What the assertion states where it fails.
+/// Returns the text of the assertion if it fails.
 fn misfit(code: &str, details: Option<&Value>, policy: &Policy) -> Option<String> {
     let envelope = envelope(code, details);
     let fits = catch_unwind(AssertUnwindSafe(|| envelope.assert_details_fit(policy).code().len()));
@@ -42,7 +42,7 @@ fn tests_say_of_details_what_the_exports_say() {
     let rows: Value = serde_json::from_str(include_str!("../../contract/tests/details.json")).unwrap();
     let rows = rows.as_array().unwrap();
     assert!(rows.len() >= 60);
-    // The layer writes no `null`: an envelope with one is none to the letter.
+    // The layer never writes `null`, so an envelope with `null` is not exactly canonical.
     for row in rows.iter().filter(|row| !row["details"].is_null()) {
         let mistake = misfit(row["code"].as_str().unwrap(), Some(&row["details"]), &policy);
         assert_eq!(mistake.is_none(), row["fits"].as_bool().unwrap(), "{row}: {mistake:?}");
@@ -94,7 +94,7 @@ fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
         ErrorCode::ALL.iter().filter(|code| code.details_schema().is_some()).map(ErrorCode::as_str).collect();
     assert_eq!(messages, ["invalid_request", "payload_too_large"]);
     for code in ErrorCode::ALL.iter().filter_map(ErrorCode::details_schema) {
-        // A schema of the catalogue is one that an own code may have.
+        // An own code may have a schema of the catalogue.
         let own = ErrorCode::custom("own", 400).with_details(code);
         assert_eq!(Policy::builder().code(own).build().err().map(|error| error.to_string()), None);
     }
@@ -125,7 +125,7 @@ fn a_schema_is_the_same_in_the_policy_and_in_a_file_of_its_own() {
 }"#;
     let path = folder("same", &[("policy.toml", BY_FILE), ("schemas/a.json", schema)]);
     let loaded = PolicyLoader::new().load(&path).unwrap();
-    // What is read is what is watched.
+    // Each file that was read is also watched.
     assert!(loaded.files().any(|file| file.ends_with("schemas/a.json")));
     let by_file = loaded.into_policy();
     assert_eq!(schema_of(&by_file), serde_json::from_str::<Value>(schema).unwrap());
@@ -143,7 +143,7 @@ properties.of.enum = ["a", -7, 0.5, true]
     let inline = Policy::from_toml("policy.toml", inline).unwrap();
     assert_eq!(schema_of(&inline), schema_of(&by_file));
 
-    // A file that an included file names is relative to that.
+    // A file that an included file names is relative to the included file.
     let outer = "version = 1\ninclude = [\"services/a.toml\"]\n";
     let part = format!("scope.prefix = \"/a\"\n{BY_FILE}");
     let nested = [("policy.toml", outer), ("services/a.toml", &*part), ("services/schemas/a.json", schema)];
@@ -196,7 +196,7 @@ fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
     assert!(built(15).is_ok());
     let error = built(16).unwrap_err();
     assert!(error.contains("the schema is deeper than 16 levels; make it flatter"), "{error}");
-    // Deeper than what reads JSON goes.
+    // This is deeper than the JSON reader allows.
     assert!(built(10_000).unwrap_err().contains("the schema is not JSON: recursion limit exceeded"));
 }
 

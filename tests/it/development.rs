@@ -1,4 +1,5 @@
-//! E11: in development, a body shows the cause of its error. In production, and outside of an outer layer, it does not.
+//! Tests E11: in development, a body shows the cause of its error. It does not in production, and not outside of an
+//! outer layer.
 
 use std::io;
 
@@ -38,7 +39,7 @@ async fn stock() -> Result<(), OrderError> {
     Err(io::Error::other(SECRET).into())
 }
 
-/// Its type is not registered.
+/// The type of this error is not registered.
 async fn hidden() -> Result<(), Fault> {
     Err(anyhow::Error::new(OrderError::SoldOut { wanted: 4, left: 3 }).context("placing"))?
 }

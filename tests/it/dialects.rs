@@ -1,5 +1,5 @@
-//! Whatever an inner service sends, a client of an older dialect gets that dialect (R12), and what is written is read
-//! back (R2).
+//! Tests that a client of an older dialect gets that dialect for each inner response (R12), and that each written body
+//! can be read back (R2).
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use crate::rewriting::{ID, inner, json_value, rewritten_for};
 
-/// All but the envelope, which is the first.
+/// Returns all dialects except the envelope, which is the first.
 fn dialects() -> &'static [Dialect] {
     &Dialect::ALL[1..]
 }
 
-/// Whether a body has the dialect's members, and none that contradicts the head.
+/// Asserts that a body has the dialect's members, and none that contradicts the head.
 fn assert_shape(dialect: Dialect, response: &Response<Bytes>) -> Result<(), TestCaseError> {
     let text = std::str::from_utf8(response.body()).unwrap();
     let body: Value = serde_json::from_str(text).map_err(|error| TestCaseError::fail(format!("{error}: {text}")))?;
@@ -82,7 +82,7 @@ fn once(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
     rewritten_for(policy, Request::new(()), inner)
 }
 
-/// A body that has one of the shapes, mostly.
+/// Generates bodies that mostly have one of the shapes.
 fn shaped() -> impl Strategy<Value = Value> {
     let text =
         || "\\PC{1,20}|very text|Nothing to do|not_found|NO_OP|SEAT_GONE|rate_limit_error|server_error|<b>x</b>|a\nb";
@@ -143,7 +143,7 @@ proptest! {
         assert_shape(dialect, &first)?;
         let second = once(&policy, &first);
         let code = first.headers()["x-error-code"].to_str().unwrap();
-        // A code that no policy knows vouches for no server's text (R3).
+        // A code that no policy knows does not let a server's text pass (R3).
         let known = ErrorCode::in_catalogue(code).is_some() || code == "seat_taken";
         prop_assume!(known || first.status().is_client_error());
         prop_assert_eq!(second.body(), first.body());
@@ -161,10 +161,11 @@ proptest! {
         prop_assert_eq!(&envelope.headers()["x-error-code"], &first.headers()["x-error-code"]);
         let (problem, mut envelope): (Value, Value) =
             (serde_json::from_slice(first.body()).unwrap(), serde_json::from_slice(envelope.body()).unwrap());
-        // A problem from inside keeps its type (R11).
+        // A problem from the inner service keeps its type (R11).
         let own = serde_json::from_slice::<Value>(inner.body()).map_or(Value::Null, |body| body["type"].clone());
         prop_assert!(problem["type"] == "about:blank" || problem["type"] == own, "{}", problem["type"]);
-        // To others it is a detail (E9), and so are its further members, which stay in their place in a problem.
+        // In other dialects, the type is a detail (E9), and so are further members. In a problem, these stay in their
+        // place.
         if let Some(details) = envelope.pointer_mut("/error/details").and_then(Value::as_object_mut) {
             let words = |value: &Value| value.as_str().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
             let is_text = |value: &Value| value.as_str().is_some_and(|text| text.contains(' '));
@@ -174,7 +175,7 @@ proptest! {
                     || is_text(value) && words(&problem[name]) == words(value)
             };
             details.retain(|name, value| !stays(name, value));
-            // What is no object moves into it, beside what is kept.
+            // A value that is no object moves into the details, together with what is kept.
             let moved = details.get("details").filter(|moved| details.len() == 1 && problem["details"] == **moved).cloned();
             if details.is_empty() && problem.get("details").is_none() {
                 envelope["error"].as_object_mut().unwrap().remove("details");
@@ -219,9 +220,9 @@ proptest! {
                 | Dialect::JsonRpc
                 | Dialect::Google
         );
-        // On a 5xx the code of a protocol vouches for nothing (R10).
+        // On a 5xx, the code of a protocol lets no text pass (R10).
         let says_code = says_code && !(dialect == Dialect::JsonRpc && code.status().is_server_error());
-        // Details by chance may read as what is wrong with which field (R13).
+        // Random details may look like issues of fields (R13).
         let issues = envelope["error"]["details"]["issues"].as_array();
         let is_other = |issue: &Value| issue["path"] != json!([]) || issue["message"] != json!(message);
         prop_assume!(!issues.is_some_and(|issues| issues.iter().any(is_other)));
@@ -236,7 +237,7 @@ proptest! {
         }
         if says_code && dialect != Dialect::OpenAi && !masked {
             for (name, value) in &details {
-                // Metadata are texts.
+                // Values of metadata are texts.
                 let text = json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
                 let value = if dialect == Dialect::Google { &text } else { value };
                 prop_assert_eq!(&envelope["error"]["details"][name], value, "{}", envelope);
@@ -249,7 +250,7 @@ fn anthropic_says_api_error(code: &ErrorCode) -> bool {
     code.status().is_server_error() && !["worker_at_capacity", "gateway_timeout"].contains(&code.as_str())
 }
 
-/// With a token, so that a 401 without a code of its own is `auth_invalid`.
+/// Returns a request with a token, so that a 401 without a code of its own is `auth_invalid`.
 fn request_with_a_token() -> Request<()> {
     Request::get("/").header("authorization", "Bearer x").body(()).unwrap()
 }
@@ -261,7 +262,7 @@ fn without_extensions(response: &Response<Bytes>) -> Response<Bytes> {
     plain
 }
 
-/// The text of a foreign server error reaches nobody, whatever the dialect (R3).
+/// The text of a foreign server error reaches no client, in any dialect (R3).
 #[test]
 fn r3_a_servers_own_text_stays_inside_in_every_dialect() {
     const SECRET: &str = "worker 10.1.2.3 lost";

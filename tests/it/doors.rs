@@ -1,5 +1,5 @@
-//! A value that a service may trim, unquote, split, fold or decode opens no closed route (rule G0): whatever is put around
-//! or into it, the inner service is not called.
+//! Tests that a value opens no closed route if a service may trim, unquote, split, fold or decode it (rule G0).
+//! Whatever surrounds the value or is in it, the inner service is not called.
 //!
 //! `PROPTEST_CASES=100000 cargo test --test it doors` tries more values.
 
@@ -57,7 +57,7 @@ fn is_called(request: Request<Full<Bytes>>) -> bool {
     ask(&LAYER, request).1
 }
 
-/// What some reader takes away, splits at, or decodes: white space of Latin-1 and Unicode, controls, quotes, brackets,
+/// Text that some reader removes, splits at or decodes: white space of Latin-1 and Unicode, controls, quotes, brackets,
 /// separators of lists and parameters, byte order marks and characters without a width.
 const TAKEN_AWAY: [&[u8]; 59] = [
     b" ",
@@ -121,7 +121,7 @@ const TAKEN_AWAY: [&[u8]; 59] = [
     b"#",
 ];
 
-/// Letters that a reader without regard to letter case, or by their width, takes for an ASCII letter.
+/// Returns letters that a reader takes for this ASCII letter if it ignores letter case or width.
 fn alike(letter: u8) -> Vec<u8> {
     let full_width = |letter: u8| char::from_u32(0xff00 + u32::from(letter) - 0x20).unwrap_or(' ').to_string();
     match letter {
@@ -158,10 +158,10 @@ fn changed(value: &str, changes: &[Change]) -> Vec<u8> {
     let mut value = value.as_bytes().to_vec();
     for change in changes {
         match change {
-            // Half of what is put lands at an end, where readers trim.
+            // Half of the insertions are at an end, where readers trim.
             Change::Put(at, text) => {
                 let at = match (at.index(2 * value.len() + 2), text.first(), text.last()) {
-                    // A list has the whole name: no reader joins its parts.
+                    // A list keeps the whole name, because no reader joins its parts.
                     (_, _, Some(b',')) => 0,
                     (_, Some(b','), _) => value.len(),
                     (at, ..) if at <= value.len() => at,
@@ -205,7 +205,7 @@ fn encoded(value: &[u8]) -> String {
     })
 }
 
-/// A request with these headers; `None` if HTTP has no such value, so that no server passes it on.
+/// Makes a request with these headers, or returns `None` if HTTP has no such value, so that no server passes it on.
 fn request(method: &str, target: &str, headers: &[(&str, &[u8])]) -> Option<Request<Full<Bytes>>> {
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
@@ -237,7 +237,7 @@ proptest! {
         let mut headers = if is_in_query { Vec::new() } else { vec![(name, &value[..])] };
         let sent = request(method, &target, &headers);
         prop_assert!(!sent.is_some_and(is_called), "{} {} {:?}", method, target, headers);
-        // A preflight of an open path is no way in, either.
+        // A preflight of an open path must not open the route either.
         headers.extend(PREFLIGHT);
         let target = target.replacen("items/7", "admin/7", 1);
         let sent = request("OPTIONS", &target, &headers);

@@ -1,4 +1,5 @@
-//! Errors where no response has their status: in a message, as the end of an event stream, under a status of success.
+//! Tests errors without a response of their status: in a message, at the end of an event stream, and after a successful
+//! status.
 
 use std::convert::Infallible;
 
@@ -27,7 +28,7 @@ async fn send(app: Router, policy: Policy) -> Answer {
     answer(app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap()).await
 }
 
-/// Faults whose bodies differ by what a dialect has a place for.
+/// Makes faults with different bodies, depending on the places that a dialect has.
 fn faults() -> Vec<Fault> {
     vec![
         Fault::new(ErrorCode::NOT_FOUND),
@@ -45,7 +46,7 @@ fn shape() -> BodyShape {
     shape.write(r#"{"fault":{"code":{{code}},"text":{{message}},"more":{{details?}}},"id":{{request_id}}}"#)
 }
 
-/// The bodies but for the time of `meta.ts`, which is the id's where there is no request.
+/// Returns the body without the time of `meta.ts`, which is the id's time if there is no request.
 fn without_time(body: &[u8]) -> Value {
     let mut body: Value = serde_json::from_slice(body).unwrap();
     if let Some(meta) = body.get_mut("meta") {

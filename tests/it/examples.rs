@@ -1,4 +1,4 @@
-//! The examples run: in process with `--once`, and as the servers whose address they print.
+//! Runs the examples: with `--once`, where they make their own requests, and as servers whose address they print.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListSer
 
 use crate::kit::STARTED;
 
-/// A name, what it asks itself, the codes that come back.
+/// The name of an example, its arguments, and the codes that come back.
 const EXAMPLES: [(&str, &[&str]); 13] = [
     ("axum", &["not_found", "conflict"]),
     ("typed", &["auth_missing", "sold_out"]),
@@ -96,7 +96,7 @@ async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     }
 }
 
-/// The code of a line that is an envelope, alone or in an event, or states it of a gRPC answer.
+/// Returns the code of a line. The line is an envelope, alone or in an event, or states the code of a gRPC response.
 fn code(line: &str) -> Option<String> {
     if let Some(code) = line.trim().strip_prefix("x-error-code: ") {
         return Some(code.to_owned());
@@ -126,7 +126,7 @@ fn run(command: &mut Command) -> (Server, impl Iterator<Item = String> + use<>) 
     (server, printed)
 }
 
-/// A program that serves for as long as the test looks.
+/// A program that serves as long as the test needs it.
 struct Server(Child);
 
 impl Drop for Server {
@@ -136,7 +136,7 @@ impl Drop for Server {
     }
 }
 
-/// `target/<profile>/examples/NAME`, beside the `deps` that this test is in.
+/// Returns `target/<profile>/examples/NAME`, next to the folder `deps` of this test.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();

@@ -1,5 +1,5 @@
-//! Failures in process, at each place where the layer runs somebody's code (rules F2, F3, F4), and what is logged of
-//! them (L1): one line each, the panic's text in it and never in the answer.
+//! Tests failures in process at each place where the layer runs somebody's code (rules F2, F3, F4), and their lines in
+//! the log (L1). Each failure has one line, with the panic's text, which is never in the response.
 
 mod abandoned;
 mod calls;
@@ -20,7 +20,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy, Rou
 use crate::kit::{Answer, answer};
 use scripted::{Scene, Script, Scripted};
 
-/// A service that follows a script, under the layer; `/json` decodes JSON, and so peeks.
+/// Makes a service that follows a script, under the layer. `/json` decodes JSON, and therefore peeks.
 fn service(script: Script) -> ErrorEnvelopeService<Scripted> {
     layer().layer(Scripted::new(script))
 }
@@ -42,13 +42,13 @@ fn data(text: &'static str) -> Scene {
     Scene::new([Ok(Bytes::from_static(text.as_bytes()))])
 }
 
-/// One request to the very service, not to a clone of it.
+/// Sends one request to the service itself, not to a clone of it.
 async fn ask(service: &mut ErrorEnvelopeService<Scripted>, request: Request<Scene>) -> Answer {
     let Ok(response) = service.ready().await.unwrap().call(request).await;
     answer(response).await
 }
 
-/// The next request is served.
+/// Asserts that the next request is served.
 async fn is_served(service: &mut ErrorEnvelopeService<Scripted>) {
     let next = ask(service, get()).await;
     assert_eq!((next.head.status.as_u16(), &*next.body), (200, &b"begun"[..]), "the next request is served");

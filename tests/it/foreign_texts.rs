@@ -1,5 +1,5 @@
-//! Text first, path last (rules R2, R3, R13): a text that a service sends reaches its client in every dialect, and no path
-//! is made up.
+//! Tests texts and paths (rules R2, R3, R13): a service's text reaches its client in every dialect, and no path is
+//! invented.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -13,7 +13,7 @@ use tower_error_envelope::policy::Dialect;
 
 use crate::rewriting::rewritten_for;
 
-/// R2's names of texts.
+/// R2's names for texts.
 const TEXTS: [&str; 15] = [
     "message",
     "msg",
@@ -48,12 +48,12 @@ fn answered(dialect: Dialect, status: u16, body: &Value) -> Response<Bytes> {
     rewritten_for(policy, Request::new(()), &inner)
 }
 
-/// Statuses that mean neither credentials, whose code may be another one, nor a protocol.
+/// Generates statuses that mean neither credentials, whose code may differ, nor a protocol.
 fn client_error() -> impl Strategy<Value = u16> {
     prop::sample::select(vec![400, 402, 403, 404, 409, 410, 422, 429, 451, 499])
 }
 
-/// What stands beside a text and states nothing.
+/// Generates members without meaning next to a text.
 fn noise() -> impl Strategy<Value = Map<String, Value>> {
     let value =
         prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (600..9000_i32).prop_map(Value::from)];
@@ -119,7 +119,7 @@ proptest! {
     }
 }
 
-/// Data as services send it, without a field that means errors: names of things, and texts about them.
+/// Generates data as services send it, without a field that means errors: names of things, and texts about them.
 fn things() -> impl Strategy<Value = Value> {
     let word = "[a-z]{1,8}|Line 7 is closed\\.|/trams/7|No such tram\\.";
     let leaf = prop_oneof![
@@ -142,7 +142,7 @@ fn things() -> impl Strategy<Value = Value> {
         .prop_map(|fields: BTreeMap<_, _>| without_lists_in_paths(json!(fields)))
 }
 
-/// A `path` that is a list of names is a place wherever a text stands beside it (R13).
+/// A `path` that is a list of names is a place wherever a text is next to it (R13).
 fn without_lists_in_paths(body: Value) -> Value {
     match body {
         Value::Object(mut fields) => {
@@ -159,11 +159,11 @@ fn r2_the_text_of_a_body_that_a_service_sent_reaches_the_client_however_it_is_wr
     for (status, body, text) in bodies_with_a_text() {
         let once = json!({ "fault": body });
         for sent in [json!([body]), json!({ "fault": once }), once, body] {
-            // A body that has wrappers of its own bears no more than two in all.
+            // A body with its own wrappers allows at most two in all.
             if named_text(status, &sent).as_ref() != Some(&text) {
                 continue;
             }
-            // Beside issues the text may be one of them, or the framework's sentence about them.
+            // If there are issues, the text may be one of them, or the framework's sentence about them.
             let has_issues = client_gets(Dialect::Standard, status, &sent).contains("\"issues\":[");
             let least = if has_issues { 1 } else { words(&text).count() / 3 };
             for dialect in Dialect::ALL {
@@ -179,9 +179,9 @@ fn r2_the_text_of_a_body_that_a_service_sent_reaches_the_client_however_it_is_wr
 fn r3_no_text_of_a_500_reaches_a_client() {
     let bodies = crate::cases::json_errors().into_iter().chain(recorded()).map(|(_, body)| body);
     let bodies: BTreeMap<String, Value> = bodies.map(|body| (body.to_string(), body)).collect();
-    // Long bodies only repeat what short ones have.
+    // Long bodies only repeat the content of short ones.
     for (_, body) in bodies.iter().filter(|(text, _)| text.len() < 4_000) {
-        // An envelope, and a body whose code is known, vouch for their text.
+        // An envelope lets its text pass, and so does a body with a known code.
         let is_envelope = body["request_id"].is_string() && body["error"]["code"].is_string();
         let one_by_one = (0..count_strings(body).min(24)).map(|at| with_secret(body, |it| it == at));
         let everywhere = with_secret(body, |_| true);
@@ -196,7 +196,7 @@ fn r3_no_text_of_a_500_reaches_a_client() {
     }
 }
 
-/// A known code lets the text and the details pass, but no field that the dialect does not define.
+/// A known code lets the text and the details pass, and no field that the dialect does not define.
 #[test]
 fn r3_no_further_field_of_a_500_reaches_a_client_whatever_its_code() {
     let own = Dialect::ALL.iter().map(|dialect| answered(*dialect, 429, &json!({})).into_body());
@@ -243,11 +243,11 @@ fn r4_many_fields_long_names_and_deep_wrappers_are_answered() {
     assert!(got.contains("Too long.") && got.len() < 1_000, "{got}");
 }
 
-/// The 4xx bodies of the cases and of the recorded applications in which R2 names a text that R3 lets pass.
+/// Returns the 4xx bodies of the cases and of the recorded applications in which R2 names a text that R3 lets pass.
 fn bodies_with_a_text() -> Vec<(u16, Value, String)> {
     let bodies = crate::cases::json_errors().into_iter().chain(recorded());
     let with_text = bodies.filter_map(|(status, body)| {
-        // Rocket's cause is the text then (R13).
+        // In these bodies, Rocket's cause is the text (R13).
         let text = named_text(status, &body).filter(|_| body.get("cause").is_none())?;
         let is_trace = |line: &str| line.trim_start().starts_with("at ") && !line.contains("[Source");
         let hidden = text.starts_with(['{', '[', '<'])
@@ -269,13 +269,13 @@ fn recorded() -> impl Iterator<Item = (u16, Value)> {
     sent.filter(|(status, _)| *status >= 400).collect::<Vec<_>>().into_iter()
 }
 
-/// The words that a text must bring to the client but for values and places, which R13 takes out.
+/// Returns the words of a text that must reach the client, without the values and places that R13 removes.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 2)
 }
 
-/// R2, as a reader of the contract would find it: the first sentence under its names, in the body, in the one object of an
-/// array, or in at most two wrappers.
+/// Finds the text by R2, as a reader of the contract would. It is the first sentence under its names, in the body, in
+/// the one object of an array, or in at most two wrappers.
 fn named_text(status: u16, body: &Value) -> Option<String> {
     let mut object = sole_object(body);
     for _ in 0..=2 {
@@ -317,7 +317,7 @@ fn count_strings(value: &Value) -> usize {
     }
 }
 
-/// The body with a secret behind those strings whose number is chosen.
+/// Returns the body with a secret after each string whose number is chosen.
 fn with_secret(body: &Value, is_chosen: impl Fn(usize) -> bool) -> Value {
     fn walk(value: &mut Value, at: &mut usize, is_chosen: &dyn Fn(usize) -> bool) {
         match value {
@@ -338,7 +338,7 @@ fn with_secret(body: &Value, is_chosen: impl Fn(usize) -> bool) -> Value {
     body
 }
 
-/// Whether the code of a body as a 500 is another one than the status's.
+/// Returns true if the code of a body in a 500 is not the status's code.
 fn has_code(dialect: Dialect, body: &Value) -> bool {
     answered(dialect, 500, body).headers().get("x-error-code").is_some_and(|it| it != "internal_error")
 }

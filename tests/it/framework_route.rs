@@ -1,4 +1,4 @@
-//! The route and the method of an error (L1): the framework's route, else the policy's.
+//! Tests the route and the method of an error (L1): the framework's route, or else the policy's.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +23,7 @@ impl Observer for Events {
     }
 }
 
-/// The routes that an adapter around the layer is told.
+/// The routes that the layer reports to an adapter around it.
 #[derive(Default)]
 struct Noted(Mutex<Vec<Option<Arc<str>>>>);
 
@@ -94,7 +94,7 @@ fn l2_requests_are_counted_by_the_layer_and_no_path_method_or_host_makes_a_serie
                     first = series(snapshots.snapshot());
                 }
             }
-            // Requests, two histograms, bytes in and out.
+            // The series are the requests, two histograms, and the bytes in and out.
             assert_eq!((first, series(snapshots.snapshot())), (5, 5));
         });
     });

@@ -1,9 +1,9 @@
-//! Drain, peek and overflow on a real hyper server (rules G3, G4, G5): {declared, chunked} × {HTTP/1, HTTP/2} ×
+//! Tests drain, peek and overflow on a real hyper server (rules G3, G4, G5): {declared, chunked} × {HTTP/1, HTTP/2} ×
 //! {slow, eager, late reader}.
 //!
-//! A slow reader sends one piece and waits for its answer's head before the next, where that comes at once; an eager one
-//! reads while it sends; a late one sends all that it has before it reads. "At once" is proved by order, not by a clock:
-//! the client keeps its last piece back until the head has come. What takes time is in `timing`, on a simulated clock.
+//! A slow reader sends one piece, and waits for the head before the next piece if the head comes at once. An eager one
+//! reads while it sends. A late one sends everything before it reads. The order proves "at once", not a clock: the
+//! client keeps its last piece until the head has arrived. `timing` tests what takes time, on a simulated clock.
 
 mod client;
 mod http1;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use client::{Framing, Reader, Seen, Upload};
 use server::{Inner, LIMIT, Server};
 
-/// More than any socket's buffers hold, so that who does not drain is noticed.
+/// A size that exceeds the buffers of any socket, so that a missing drain is noticed.
 const LATE_SIZE: usize = 4 * 1024 * 1024;
 const SIZE: usize = 300 * 1024;
 
@@ -27,7 +27,7 @@ enum Version {
     Http2,
 }
 
-/// One way to be refused.
+/// A kind of refusal.
 #[derive(Clone, Copy, Debug)]
 struct Scenario {
     path: &'static str,
@@ -35,7 +35,7 @@ struct Scenario {
     inner: Inner,
     status: u16,
     code: &'static str,
-    /// The layer answers from the head, or the first byte: the client has not sent all.
+    /// True if the layer responds after the head or the first byte, before the client has sent everything.
     at_once: bool,
 }
 
@@ -112,7 +112,7 @@ fn judge(scenario: Scenario, version: Version, (seen, calls): (Seen, usize), con
     assert_eq!(status == 413, error["details"]["limit_bytes"] == LIMIT, "{context}: {error}");
     assert!(seen.answer.header("content-length").is_some(), "{context}");
     assert_eq!(calls, usize::from(!at_once), "{context}: a guard's answer calls nobody");
-    // What was drained in place is no longer on the way: then the connection lives on.
+    // A body that was drained in place is complete, so the connection goes on.
     let closes = version == Version::Http1 && at_once;
     assert_eq!(seen.answer.header("connection"), closes.then_some("close"), "{context}");
     assert_eq!(seen.lives_on, !closes, "{context}");

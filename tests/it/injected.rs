@@ -1,8 +1,8 @@
-//! One service that can panic, hang, fail or disappear in every callback that F2 names (rules F1–F4, G3, G5, L1).
+//! Tests one service that can panic, hang, fail or disappear in each callback that F2 names (rules F1–F4, G3, G5, L1).
 //!
-//! Each fault meets each state of the layer, under a client that waits, and one that goes away after each number of
-//! polls. Whatever comes: one answer or one abandonment, one event, nothing kept alive, and the next request is served.
-//! A pair whose fault is never struck is no pass: it is counted apart, and must be as if there were no fault.
+//! Each fault meets each state of the layer, with a client that waits, and with one that leaves after each number of
+//! polls. Each time there is one response or one abandonment, and one event. Nothing is kept, and the next request is
+//! served. A pair whose fault never strikes is counted separately, and must behave as without a fault.
 
 mod faulty;
 mod oracle;
@@ -17,12 +17,12 @@ use run::{Client, run};
 use state::State;
 use trap::{FAULTS, Fault};
 
-/// What ran.
+/// Counts of the runs.
 #[derive(Default)]
 struct Tally {
     runs: usize,
     struck: usize,
-    /// The pairs of a fault and a state that met.
+    /// The pairs of a fault and a state that occurred together.
     met: BTreeSet<String>,
     faults: BTreeSet<String>,
     wrong: Vec<String>,
@@ -54,7 +54,7 @@ impl Tally {
         }
     }
 
-    /// Whether the client left before the end.
+    /// Runs one request, and returns true if the client left before the end.
     fn one(&mut self, state: State, fault: Option<Fault>, client: Client) -> bool {
         let context = format!("{state:?}, {fault:?}, {client:?}");
         let done = catch_unwind(AssertUnwindSafe(|| {

@@ -1,5 +1,5 @@
-//! `jwks_url` (G2): a provider that rotates its keys, is down, or sends something that is not a key set, while tokens
-//! are presented. Time is simulated; the provider is a real one, over TLS.
+//! Tests `jwks_url` (G2) with a provider that rotates its keys, is down, or sends no valid key set, while tokens are
+//! presented. Time is simulated. The provider is a real server with TLS.
 
 mod provider;
 
@@ -31,7 +31,7 @@ const SPACING: Duration = Duration::from_secs(30);
 
 type Wrapped = BoxCloneSyncService<Request<Full<Bytes>>, Response<Full<Bytes>>, Infallible>;
 
-/// Runs with time paused; what was logged.
+/// Runs `work` with time paused, and returns what was logged.
 fn simulated<T>(work: impl Future<Output = T>) -> (T, String) {
     captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -39,7 +39,7 @@ fn simulated<T>(work: impl Future<Output = T>) -> (T, String) {
     })
 }
 
-/// A fetcher on this runtime.
+/// Makes a fetcher on this runtime.
 fn fetcher(provider: &Provider) -> KeyFetcher {
     let (fetcher, driver) = KeyFetcher::trusting(provider.pem.as_bytes()).unwrap().driven();
     tokio::spawn(driver);
@@ -74,8 +74,8 @@ fn assert_spaced(fetches: &[Instant]) {
     assert!(fetches.windows(2).all(apart), "{fetches:?}");
 }
 
-/// A real OpenID provider's flow in miniature: new keys are published ahead of their use, old ones stay for a while.
-/// Somebody sends tokens of keys that do not exist all the time.
+/// A small version of a real OpenID provider: it publishes new keys before it uses them, and keeps old ones for a
+/// while. Tokens with unknown keys arrive all the time.
 #[test]
 fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
     let (fetches, _) = simulated(async {
@@ -85,7 +85,7 @@ fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
         let start = Instant::now();
         for round in 1..=2_u64 {
             let (new, forger) = (Signer::new(format!("key-{round}")), Signer::new(format!("forged-{round}")));
-            // The old key's id with another key.
+            // This token has the old key's id, and another key.
             let thief = Signer::new(format!("key-{}", round - 1));
             for second in 0..120_u64 {
                 match second {
@@ -93,7 +93,7 @@ fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
                     100 => provider.does(set([&new])),
                     _ => {}
                 }
-                // From 20 + 30 seconds on: the new key's.
+                // From 20 + 30 seconds on, the token is the new key's.
                 let good = if second < 52 { old.good() } else { new.good() };
                 assert_eq!(status(&service, &good).await, 200, "round {round}, second {second}");
                 let expired = old.token(&json!({ "sub": "anna", "exp": 1 }));
@@ -110,7 +110,7 @@ fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
     assert!((7..=8).contains(&fetches.len()), "{fetches:?}");
 }
 
-/// Nobody forges: the next fetch is that of the first token of a new key, which waits for it.
+/// There are no forged tokens. The first token of a new key causes the next fetch, and waits for it.
 #[test]
 fn g2_a_token_of_a_new_key_waits_for_the_fetch_that_it_asks_for() {
     let ((), _) = simulated(async {
@@ -122,17 +122,17 @@ fn g2_a_token_of_a_new_key_waits_for_the_fetch_that_it_asks_for() {
         provider.does(set([&new]));
         assert_eq!(status(&service, &old.good()).await, 200);
         assert_eq!(provider.fetches().len(), 1);
-        // Many at once: one fetch.
+        // Many tokens at once cause one fetch.
         let tokens: Vec<_> = (0..20).map(|_| new.good()).collect();
         let statuses = futures_util::future::join_all(tokens.iter().map(|token| status(&service, token))).await;
         assert_eq!((statuses, provider.fetches().len()), (vec![200; 20], 2));
-        // A key that the provider withdrew verifies nothing any more.
+        // A withdrawn key no longer verifies tokens.
         assert_eq!(status(&service, &old.good()).await, 401);
-        // What its claims refuse makes nobody fetch.
+        // A token that its claims refuse causes no fetch.
         sleep(SPACING).await;
         assert_eq!(status(&service, &old.token(&json!({ "sub": "anna", "exp": 1 }))).await, 401);
         assert_eq!(provider.fetches().len(), 2);
-        // As its headers say: 10 minutes after the second.
+        // By the response's headers, the next fetch is 10 minutes after the second.
         sleep(Duration::from_secs(569)).await;
         assert_eq!(provider.fetches().len(), 2);
         sleep(Duration::from_secs(2)).await;
@@ -157,7 +157,7 @@ fn g2_a_provider_that_is_down_at_the_start_and_comes_back_is_503_until_then() {
         assert_eq!(status(&service, &signer.good()).await, 503);
         sleep(SPACING).await;
         assert_eq!(status(&service, &signer.good()).await, 200);
-        // Down again: the set stays.
+        // The provider is down again, and the set stays.
         provider.does(Script::Down);
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(status(&service, &signer.good()).await, 200);
@@ -189,7 +189,7 @@ fn g2_a_token_waits_as_long_as_its_scheme_says() {
     });
 }
 
-/// What is no key set leaves the old one, and the log states why.
+/// A response that is no key set leaves the old set, and the log states the reason.
 #[test]
 fn g2_what_is_no_key_set_leaves_the_old_one() {
     let good = Signer::new("good");
@@ -247,7 +247,7 @@ trait ReplaceLength {
 }
 
 impl ReplaceLength for Vec<u8> {
-    /// A body that is longer than what comes of it.
+    /// Declares a length that the body does not reach.
     fn replace_length(self) -> Vec<u8> {
         String::from_utf8(self).unwrap().replace("content-length: 1\r\n", "content-length: 1000\r\n").into_bytes()
     }
@@ -265,7 +265,7 @@ fn g2_one_key_of_a_set_is_enough() {
     });
 }
 
-/// A provider whose certificate is of nobody who is trusted is no provider.
+/// A provider without a trusted certificate is not used.
 #[test]
 fn g2_the_provider_must_be_known() {
     let (status, log) = simulated(async {
@@ -279,7 +279,7 @@ fn g2_the_provider_must_be_known() {
     assert!(KeyFetcher::trusting(b"no certificate").is_err());
 }
 
-/// The policy that takes another's place takes its set with it; one that goes takes its fetches with it.
+/// A new policy keeps the set of the policy that it replaces. A policy that ends also ends its fetches.
 #[test]
 fn m3_a_reload_that_keeps_the_url_keeps_the_set() {
     let ((), _) = simulated(async {
@@ -320,8 +320,8 @@ fn m2_a_loader_that_fetches_nothing_says_what_else_there_is() {
     );
 }
 
-/// The gateway has the fetcher that layers share, on a thread of its own, with the platform's certificates: here those
-/// of a file.
+/// The gateway uses the fetcher that layers share, in its own thread, with the platform's certificates. Here, a file
+/// has these certificates.
 #[test]
 fn g2_the_gateway_fetches_what_its_policy_names() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -336,7 +336,7 @@ fn g2_the_gateway_fetches_what_its_policy_names() {
     );
     fs::write(folder.join("policy.toml"), policy).unwrap();
     let mut command = Command::new(binary());
-    // Nobody listens there: whoever is let in gets 502.
+    // Nobody listens at the upstream's address, so each accepted request gets 502.
     command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", "policy.toml"]);
     command.current_dir(&folder).env("SSL_CERT_FILE", "roots.pem").stdout(Stdio::piped()).stderr(Stdio::null());
     let mut gateway = command.spawn().unwrap();

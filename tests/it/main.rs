@@ -1,4 +1,4 @@
-//! Tests of the library: through its public interface, in process and over sockets.
+//! Tests the library through its public interface, in process and over sockets.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 mod aide;

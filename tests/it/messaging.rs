@@ -1,4 +1,4 @@
-//! The messaging service: each kind of error of a whole service, as its clients get it.
+//! Tests the messaging service: each kind of error of a whole service, as its clients get it.
 
 use std::process::Command;
 use std::sync::LazyLock;
@@ -29,7 +29,7 @@ const ADMIN: (&str, &str) = (
     "authorization",
     "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Im1lc3NhZ2luZyIsInJvbGVzIjpbImFkbWluIl19.tUWpcOz6Bj_bUjFSWzk28K839Iv5a-4CFUjrRX4-4-8",
 );
-/// Whose `roles` is a text.
+/// A token with a text as `roles`.
 const ODD: (&str, &str) = (
     "authorization",
     "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Im1lc3NhZ2luZyIsInJvbGVzIjoiYWRtaW4ifQ.bNQkcnnzRRECvqyx9dmbIrvOUYXr890j30QsS2o6U3w",
@@ -40,7 +40,7 @@ const NOBODY: (&str, &str) = ("x-nothing", "");
 static METRICS: LazyLock<PrometheusHandle> =
     LazyLock::new(|| tower_error_envelope::install_metrics().expect("the only recorder of the process"));
 
-/// A service with a public channel "general" and a private one.
+/// Makes a service with a public channel "general" and a private one.
 async fn app() -> Router {
     let app = example::app(METRICS.clone()).unwrap();
     for body in [r#"{"name":"general"}"#, r#"{"name":"team","private":true}"#] {
@@ -57,11 +57,12 @@ async fn send(app: &Router, line: &str, (name, value): (&str, &str), body: &'sta
 
 type Row = (&'static str, (&'static str, &'static str), &'static str, u16, &'static str, Value);
 
-/// A request, a header, a body; the status, the code and the details of its error, or what it returns.
+/// Returns rows with a request, a header and a body, and the status, the code and the details of its error, or the
+/// result.
 fn rows() -> Vec<Row> {
     let closed = json!({ "messages": 3, "reason": "moved" });
     vec![
-        // Credentials: none, optional ones, claims, and a verifier's data.
+        // Credentials: missing ones, optional ones, claims, and a verifier's data.
         ("GET /health", NOBODY, "", 200, "fine", Value::Null),
         ("POST /channels", NOBODY, "{}", 401, "auth_missing", Value::Null),
         ("GET /channels/general/messages", NOBODY, "", 200, "[]", Value::Null),
@@ -79,7 +80,7 @@ fn rows() -> Vec<Row> {
         ("GET /members/bob", ADA, "", 404, "not_found", Value::Null),
         ("GET /notice", ADA, "", 410, "gone", Value::Null),
         ("GET /channels/team/latest", ADA, "", 500, "internal_error", Value::Null),
-        // Validation: the extractor, garde, and a rule by hand have one status.
+        // Validation: the extractor, garde, and a rule by hand have the same status.
         (
             "POST /channels/general/messages",
             ADA,
@@ -179,7 +180,7 @@ async fn a_socket_gets_errors_as_messages() {
     }
 }
 
-/// The channel was closed by a person: nobody need be called (L1).
+/// A person closed the channel, so nobody needs to be called (L1).
 #[test]
 fn l1_a_stream_that_ends_with_a_4xx_fault_is_logged_at_info() {
     let (events, lines) = logged(async {

@@ -1,4 +1,4 @@
-//! `observe` and `fill` in process (M1): what passes passes when it comes, and what `fill` has read it gives back.
+//! Tests `observe` and `fill` in process (M1): a passed response passes at once, and `fill` returns what it has read.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -34,15 +34,15 @@ const TYPES: [Option<&str>; 9] = [
 struct Error {
     media_type: Option<&'static str>,
     pieces: Vec<Vec<u8>>,
-    /// Before each piece, and before the end.
+    /// The pause before each piece, and before the end.
     pause: Duration,
     trailers: bool,
     breaks: bool,
-    /// Its head states its length.
+    /// True if its head states its length.
     sized: bool,
 }
 
-/// What a client sees.
+/// The response that a client sees.
 #[derive(Debug, PartialEq)]
 struct Seen {
     status: u16,
@@ -88,7 +88,8 @@ impl Error {
         response.body(StreamBody::new(paced).boxed_unsync()).unwrap()
     }
 
-    /// As M1 states it: empty, HTML or plain text; a body that no type names is what it looks like, and JSON is JSON.
+    /// Returns true for the bodies that M1 names: empty, HTML or plain text. A body without a type is judged by its
+    /// look, and JSON is JSON.
     fn is_filled(&self) -> bool {
         let whole = self.whole();
         let looks_like_json = matches!(whole.trim_ascii_start().first(), Some(b'{' | b'['))
@@ -128,7 +129,7 @@ fn layer(mode: Mode) -> ErrorEnvelopeLayer {
     ErrorEnvelopeLayer::new().policy(Policy::builder().mode(mode).build().unwrap())
 }
 
-/// Without the layer, or in this mode.
+/// Sends the error without the layer, or in this mode.
 async fn seen(error: &Error, mode: Option<Mode>) -> (Seen, Vec<Duration>) {
     let began = Instant::now();
     let response = error.response();
@@ -153,7 +154,7 @@ where
     response
 }
 
-/// All that comes, and when: the head, and each frame.
+/// Returns everything that arrives, and the times: of the head, and of each frame.
 async fn read<B>(response: Response<B>, began: Instant) -> (Seen, Vec<Duration>)
 where
     B: Body<Data = Bytes> + Unpin,
@@ -198,7 +199,7 @@ fn error() -> impl Strategy<Value = Error> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
-    /// Within the budget of bytes and time: what is past it is distinguished by its type, below.
+    /// The error is within the budget of bytes and time. Beyond that, only the type decides, as the test below shows.
     #[test]
     fn m1_fill_writes_what_is_empty_html_or_plain_text_and_gives_back_all_else(mut error in error()) {
         if error.whole().len() > 60_000 || error.pause * (error.pieces.len() as u32 + 2) > Duration::from_millis(900) {
@@ -217,7 +218,7 @@ proptest! {
         }
     }
 
-    /// However large, slow or broken: `observe` gives what comes, when it comes.
+    /// However large, slow or broken the error is, `observe` passes each part when it arrives.
     #[test]
     fn m1_observe_gives_what_comes_when_it_comes(error in error()) {
         let bare = run(seen(&error, None));
@@ -234,7 +235,7 @@ fn m1_fill_gives_back_what_it_could_not_read_to_its_end() {
             for (trailers, breaks, sized) in [(true, false, true), (false, true, true), (true, false, false)] {
                 let pause = Duration::from_millis(pause);
                 let error = Error { pause, trailers, breaks, sized, ..Error::new(media_type, pieces) };
-                // A body that no type names, and that says nothing in time, might as well be empty.
+                // A body without a type that sends nothing in time could be empty.
                 let (bare, (filled, times)) =
                     run(async { (seen(&error, None).await.0, seen(&error, Some(Mode::Fill)).await) });
                 assert_eq!(filled, bare, "{media_type:?} {pause:?} {trailers} {breaks} {sized}");
@@ -244,7 +245,7 @@ fn m1_fill_gives_back_what_it_could_not_read_to_its_end() {
     }
 }
 
-/// Half a character is no text, whether more of it was to come or not.
+/// Half a character is no text, whether more of it follows or not.
 #[test]
 fn m1_fill_gives_back_half_a_character() {
     for breaks in [false, true] {

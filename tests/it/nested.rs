@@ -1,4 +1,4 @@
-//! The layer inside axum's `nest`, which strips a prefix before it calls the layer: both paths are guarded (G0).
+//! Tests the layer inside axum's `nest`, which strips a prefix before it calls the layer. Both paths are guarded (G0).
 
 use axum::Router;
 use axum::body::Body;
@@ -26,7 +26,7 @@ fn policy(tables: &str) -> Policy {
     Policy::from_toml("policy.toml", &format!("version = 1\n{tables}\n{KEYS}")).unwrap()
 }
 
-/// A service that returns the path that it sees, with this status, below `/v1/api` of an application.
+/// Makes a service that returns the path that it sees, with this status, below `/v1/api` of an application.
 fn app(policy: Policy, status: StatusCode) -> Router {
     let handler = move |uri: Uri| async move { (status, uri.path().to_owned()) };
     let inner = Router::new().route("/{*rest}", any(handler)).layer(ErrorEnvelopeLayer::new().policy(policy));
@@ -84,7 +84,7 @@ async fn g0_where_both_match_the_guards_of_both_hold_and_the_two_are_no_ambiguit
         let (status, code, body) = send(app.clone(), "/v1/api/x", lines).await;
         assert_eq!((status, &*code), expected, "{lines:?} {body}");
     }
-    // Each path is judged by its own readings.
+    // Each path is judged by its readings.
     assert_eq!(send(app, "/v1/api/y/../x", &[key, header]).await.0, 400);
 }
 

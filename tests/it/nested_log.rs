@@ -1,4 +1,4 @@
-//! Layers around layers of one process: a request has one error event (L1).
+//! Tests layers around layers of one process: a request has one error event (L1).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn explodes() {
     assert!(std::hint::black_box(false), "boom");
 }
 
-/// A body that panics behind its first chunk.
+/// Makes a body that panics after its first chunk.
 fn panicking_body() -> Body {
     let chunks = [0, 1].map(|at| {
         move || {

@@ -1,8 +1,8 @@
-//! `observe` around the axum example and the gateway's embedded service (M1): over HTTP/1 and HTTP/2 a client gets what it
-//! would get without the layer, and the log states what `enforce` would have done.
+//! Tests `observe` around the axum example and the gateway's embedded service (M1). Over HTTP/1 and HTTP/2, a client
+//! gets the same as without the layer, and the log states what `enforce` would have done.
 //!
-//! Each request is sent three times: without the layer, with it in `observe`, with it in `enforce`. The first two answers
-//! are compared byte for byte, but for the id; the log of the second with the third answer, and with its log.
+//! Each request is sent three times: without the layer, in `observe`, and in `enforce`. The first two responses are
+//! compared byte for byte, except for the id. The log of the second is compared with the third response and its log.
 
 mod ask;
 mod axum_example;
@@ -21,7 +21,7 @@ mod examples {
     pub(super) mod axum;
 }
 
-/// What the command's demo is made of.
+/// The parts of the command's demo.
 #[allow(dead_code, reason = "the programs around what is asked here")]
 #[path = "../../crates/cli/src"]
 mod command {
@@ -31,7 +31,7 @@ mod command {
     }
 }
 
-/// What came of one request.
+/// The result of one request.
 struct Round {
     ask: Ask,
     bare: Option<Seen>,
@@ -39,7 +39,7 @@ struct Round {
     enforced: Option<Seen>,
 }
 
-/// What was logged of one request.
+/// What was logged about one request.
 #[derive(Clone, Debug, PartialEq)]
 struct LoggedEvent {
     code: String,
@@ -49,9 +49,9 @@ struct LoggedEvent {
     also: Option<String>,
 }
 
-/// Sends everything, on this thread alone, and gives what was logged by request id.
+/// Sends everything on this thread alone, and returns what was logged, by request id.
 fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String, Vec<LoggedEvent>>) {
-    // A body that nobody reads to its end is told of when its connection is dropped: with the runtime at the latest.
+    // A body that nobody reads to its end is reported when its connection is dropped, at the latest with the runtime.
     let (rounds, log) = captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(ask)
@@ -73,7 +73,7 @@ fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String,
     (rounds, events)
 }
 
-/// What is wrong with a round.
+/// Returns the faults of a round.
 fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> {
     let Round { ask, bare, observed, enforced } = round;
     let context = format!("{ask:?}");
@@ -88,7 +88,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> 
         ));
     };
     match bare {
-        // Without the layer the connection breaks; with it a failure is answered in every mode (F1).
+        // Without the layer, the connection breaks. With it, a failure gets a response in every mode (F1).
         None => {
             if observed.status < 500 || observed.code().is_none() {
                 fail("a failure is not answered");
@@ -97,7 +97,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> 
             }
         }
         Some(bare) => {
-            // A fault has no bytes of its own: it is written in every mode, and what would have refused its request is logged
+            // A fault has no bytes of its own, so it is written in every mode. A refusal of its request would be logged
             // before it.
             let written = observed.code().is_some();
             if written
@@ -127,7 +127,7 @@ fn judge(round: &Round, log: &HashMap<String, Vec<LoggedEvent>>) -> Vec<String> 
 }
 
 impl LoggedEvent {
-    /// It states what the client got, and what `enforce` said and did.
+    /// Returns true if the event states what the client got, and what `enforce` stated and did.
     fn foretells(&self, bare: &Seen, wanted: &Self, enforced: &Seen) -> bool {
         let would_be = enforced.code().map(|_| enforced.status.to_string());
         let code = self.also.as_ref().unwrap_or(&self.code);

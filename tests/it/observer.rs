@@ -1,4 +1,5 @@
-//! Who watches errors sees each once (L1), bodies only where the policy states it (L3), and can turn everything off (M1).
+//! Tests that an observer sees each error once (L1), sees bodies only if the policy allows it (L3), and can turn
+//! everything off (M1).
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -18,7 +19,7 @@ use crate::kit::{Answer, answer, logged};
 
 const BODY: &str = r#"{"message":"Seat 7 is taken"}"#;
 
-/// What was seen, in words.
+/// What was seen, as texts.
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
 
@@ -196,7 +197,7 @@ fn inner(
     })
 }
 
-/// Without the id.
+/// Returns the body without the id.
 fn blank(body: &str) -> String {
     let at = body.find("req_").unwrap();
     format!("{}{}", &body[..at], &body[at + 30..])

@@ -1,4 +1,4 @@
-//! The errors that a document lists by `utoipa` are those that its service answers with: each of them, and no others.
+//! Tests that a document of `utoipa` lists exactly the errors of its service.
 //!
 //! `.ci/clients typed` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
 
@@ -24,7 +24,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 #[path = "../../examples/typed/main.rs"]
 mod example;
 
-/// A request of the example's, and its answer.
+/// A request of the example, and its response.
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
     operation: String,
@@ -33,12 +33,12 @@ struct Row {
     body: Option<String>,
     status: u16,
     code: String,
-    /// With more headers than are looked at.
+    /// True if the request has more headers than are checked.
     #[serde(default)]
     crowd: bool,
 }
 
-/// An operation, a status, a code.
+/// An operation, a status and a code.
 type Answer = (String, u16, String);
 
 fn rows() -> Vec<Row> {
@@ -91,7 +91,7 @@ proptest! {
     }
 }
 
-/// What comes of it, where it is an error.
+/// Returns the response if it is an error.
 async fn send(app: &Router, row: &Row) -> Option<Answer> {
     let method = row.operation.split(' ').next().unwrap();
     let mut request = Request::builder().method(method).uri(&row.path);
@@ -113,7 +113,7 @@ async fn send(app: &Router, row: &Row) -> Option<Answer> {
     Some((row.operation.clone(), status.as_u16(), body["error"]["code"].as_str()?.to_owned()))
 }
 
-/// All that a document declares.
+/// Returns all errors that a document declares.
 fn declared(document: &utoipa::openapi::OpenApi) -> BTreeSet<Answer> {
     let document = serde_json::to_value(document).unwrap();
     let mut all = BTreeSet::new();
@@ -145,7 +145,7 @@ enum BookingError {
     Inner(#[from] Inner),
 }
 
-/// It lists nothing.
+/// This error lists no codes.
 #[derive(Debug, thiserror::Error)]
 #[error("inner")]
 struct Inner;

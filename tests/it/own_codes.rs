@@ -1,4 +1,4 @@
-//! `[[code]]`: what the policy states of a code holds for a service's own fault, wherever it was made.
+//! Tests `[[code]]`: the policy's settings for a code also apply to a service's own fault, wherever it was made.
 
 use axum::response::IntoResponse;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Pages for browsers (R16) beside JSON in one policy: what is prepared of the one is never taken for the other.
+//! Tests pages for browsers (R16) together with JSON in one policy: the prepared parts of both are never confused.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use tower_layer::Layer;
 const PAGE: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// Path, `accept`, and what the answer's content type and `vary` are.
+/// The path, the `accept` header, and the content type and `vary` of the response.
 const REQUESTS: [(&str, &str, &str, Option<&str>); 8] = [
     ("/page", "text/html", PAGE, Some("accept")),
     ("/page", "*/*", JSON, Some("accept")),
@@ -69,7 +69,7 @@ async fn r12_what_is_prepared_for_a_connection_that_closes_is_of_one_dialect() {
         .unwrap();
     let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
     let service = ErrorEnvelopeLayer::new().policy(policy).layer(inner);
-    // An `Expect` closes a connection of HTTP/1. The two dialects are next to each other in the table of forms.
+    // An `Expect` closes an HTTP/1 connection. The two dialects are adjacent in the table of forms.
     for (path, version, begins, closes) in [
         ("/flag", Version::HTTP_11, r#"{"success":false"#, true),
         ("/type", Version::HTTP_2, r#"{"type":"error""#, false),

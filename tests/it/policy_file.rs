@@ -1,4 +1,4 @@
-//! The policy file as an operator meets it (rule M2): what is wrong, where, and what would be right.
+//! Tests the policy file as an operator sees it (rule M2): what is wrong, where, and what would be right.
 
 mod folders;
 mod irregular;
@@ -40,14 +40,14 @@ fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
     assert!(refused.case.len() >= 25);
 }
 
-/// `FILE:LINE: KEY`, as far as the error has them.
+/// Returns `FILE:LINE: KEY`, as far as the error has these parts.
 fn place(error: &PolicyError) -> String {
     let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
     let key = error.key().map(|key| format!(": {key}")).unwrap_or_default();
     format!("{}{line}{key}", error.file().unwrap())
 }
 
-/// The text has the place, what is wrong, and advice.
+/// Asserts that the text has the place, the fault and advice.
 fn assert_text(error: &PolicyError) {
     assert!(!error.wrong().is_empty() && !error.advice().is_empty(), "{error}");
     assert_eq!(error.to_string(), format!("{}: {}; {}", place(error), error.wrong(), error.advice()));
@@ -110,7 +110,7 @@ to = "seat_taken"
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever an editor does to a file, it is read or refused by name, with a line inside it.
+    /// Whatever an editor does to a file, the file is read, or refused by name and with one of its lines.
     #[test]
     fn m2_a_spoilt_file_is_read_or_refused(
         from in 0..GOOD.len(), length in 0..40usize, put in "[ -~\n]{0,6}|\\PC{0,2}|[{}\\[\\]\"'=.#*-]{1,3}"

@@ -1,5 +1,5 @@
-//! A preflight with an upgrade, with any one byte of it another: nothing that a service could answer with another protocol
-//! passes a guard without credentials (G0).
+//! Tests a preflight with an upgrade, with any one byte changed. A request that a service could answer with another
+//! protocol never passes a guard without credentials (G0).
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -29,13 +29,13 @@ const PREFLIGHT: &[u8] = b"OPTIONS /in/x HTTP/1.1\r\n\
 
 type Head = http::request::Parts;
 
-/// Everything is closed.
+/// Makes a policy that closes everything.
 fn policy() -> Policy {
     let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
     Policy::builder().scheme("api", bearer).auth(["api"]).build().unwrap()
 }
 
-/// The heads that reach the service, of all that a server reads in these bytes.
+/// Returns the heads that reach the service, of all that a server reads in these bytes.
 async fn forwarded(sent: &[u8]) -> Vec<Head> {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let seen = heads.clone();
@@ -55,7 +55,7 @@ async fn forwarded(sent: &[u8]) -> Vec<Head> {
     std::mem::take(&mut *heads.lock().unwrap())
 }
 
-/// What a browser sends before a request, and no more.
+/// Returns true for what a browser sends before a request, and for nothing else.
 fn is_preflight(head: &Head) -> bool {
     let has = |name: &str| head.headers.contains_key(name);
     head.method == Method::OPTIONS

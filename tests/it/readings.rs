@@ -1,5 +1,5 @@
-//! A path that is closed in one reading is open in none (rule G0): whatever a route table closes stays closed, however a
-//! real stack reads the path. The layer runs in process; the stacks are models.
+//! Tests that a path which is closed in one reading is open in none (rule G0). A closed route stays closed, however a
+//! real stack reads the path. The layer runs in process, and the stacks are models.
 
 mod bad_input;
 mod contract;
@@ -16,17 +16,17 @@ use self::table::Table;
 use crate::choices::Choices;
 use crate::kit::ask;
 
-/// The requests for each table.
+/// The number of requests for each table.
 const REQUESTS: usize = 24;
 
-/// Far fewer readings than the layer counts.
+/// A number of readings far below the layer's limit.
 const FEW: usize = 100;
 
 fn layer(policy: Policy) -> ErrorEnvelopeLayer {
     ErrorEnvelopeLayer::new().policy(policy)
 }
 
-/// The model that takes a request to a closed route, as which method, and the segments that it finds.
+/// Returns the model that routes a request to a closed route, the method, and the segments that it finds.
 fn closed_for(table: &Table, sent: &Sent) -> Option<(&'static str, String, Segments)> {
     STACKS.iter().find_map(|stack| {
         let segments = without_root((stack.read)(sent.path.as_bytes())?);
@@ -35,13 +35,13 @@ fn closed_for(table: &Table, sent: &Sent) -> Option<(&'static str, String, Segme
     })
 }
 
-/// A closed method of a path with which a service may serve the request.
+/// Returns a closed method of a path with which a service may serve the request.
 fn closed_method(table: &Table, sent: &Sent, path: &Segments, folds: bool) -> Option<String> {
     let others = if sent.is_unknown() { table.methods(path, folds) } else { Vec::new() };
     sent.methods().into_iter().chain(others).find(|method| table.closes(method, path, folds))
 }
 
-/// A pattern of the root has no segments.
+/// Removes the root, because a pattern of the root has no segments.
 fn without_root(segments: Segments) -> Segments {
     if segments == [b""] { Segments::new() } else { segments }
 }
@@ -60,7 +60,7 @@ proptest! {
             let Some(request) = sent.request() else { continue };
             let Some(way) = closed_for(&table, &sent) else { continue };
             let (status, is_called) = ask(&layer, request);
-            // 400: more readings than the layer counts.
+            // 400 means more readings than the layer's limit.
             prop_assert!(!is_called && (status == 401 || status == 400), "{way:?} got {status} for {sent:?} under {table:#?}");
         }
     }

@@ -1,5 +1,6 @@
-//! What real applications said of bad input (`tests/apps/said.json`, which `.ci/frameworks` records and asks anew), said
-//! again to the layer: a client gets what it got then, without node, Python or a network (R13).
+//! Replays the responses of real applications to bad input through the layer (R13). A client gets what it got then,
+//! without node, Python or a network. `.ci/frameworks` records these responses in `tests/apps/said.json`, and renews
+//! them.
 
 use std::convert::Infallible;
 
@@ -16,9 +17,9 @@ use crate::kit::answer;
 const RECORDED: &str = include_str!("../apps/said.json");
 const REQUESTS: &str = include_str!("../apps/requests.toml");
 
-/// Their faults are no words: they stand in the response's extensions.
+/// Their faults are no text, but values in the response's extensions.
 const FAULTS: &str = "axum-own";
-/// The layer answers it before anybody says a word.
+/// The layer refuses it before the application responds.
 const GUARDED: &str = "too large for the layer";
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! A policy that is watched (M2, M3): files change in every way that files change, and the requests see it.
+//! Tests a watched policy (M2, M3): files change in every way that files change, and requests see the change.
 //!
-//! Each policy here gives 404 a text of its own, so that an answer tells which one it was made under. A change of a file
-//! shows itself after a while: [`Served::until_it_says`] waits for that and for nothing else.
+//! Each policy here has another text for 404, so that a response shows its policy. A change of a file takes effect
+//! after a while. [`Served::until_it_says`] waits for that and for nothing else.
 
 mod changes;
 mod ended;
@@ -32,16 +32,16 @@ use crate::wait::{until, when};
 
 type Inner = ServiceFn<fn(Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
 
-/// A service under a watched policy; it never has what a request names.
+/// A service under a watched policy. It never has what a request names.
 struct Served {
     layer: ErrorEnvelopeLayer,
     service: ErrorEnvelopeService<Inner>,
 }
 
-/// A folder of policies, removed when it is dropped.
+/// A folder of policies, which is removed when dropped.
 struct Folder(PathBuf);
 
-/// A policy under which 404 has this text.
+/// Returns a policy with this text for 404.
 fn saying(text: &str) -> String {
     format!("version = 1\n{}", rule(text))
 }
@@ -50,20 +50,20 @@ fn rule(text: &str) -> String {
     format!("[[map]]\nstatus = 404\nto = \"not_found\"\nsay = \"{text}\"\n")
 }
 
-/// A part of a policy, of a team whose paths begin with this.
+/// Returns a part of a policy for a team whose paths begin with this prefix.
 fn part(prefix: &str, text: &str) -> String {
     format!("version = 1\nscope.prefix = \"{prefix}\"\n{}", rule(text))
 }
 
-/// A policy that includes these.
+/// Returns a policy that includes these files.
 fn including(pattern: &str) -> String {
     format!("version = 1\ninclude = [\"{pattern}\"]\n")
 }
 
-/// What a request asks for: something of a team's.
+/// The path of a request, which belongs to a team.
 const PATH: &str = "/team/a/b/x";
 
-/// What a 404 says by itself.
+/// The default text of a 404.
 const UNSAID: &str = "Not found.";
 
 impl Served {
@@ -76,18 +76,18 @@ impl Served {
         Self { service: layer.layer(inner), layer }
     }
 
-    /// The text of its 404.
+    /// Returns the text of its 404.
     fn says(&self) -> String {
         says(&self.service)
     }
 
-    /// The code for a request with this token.
+    /// Returns the code for a request with this token.
     fn code_with(&self, token: &str) -> String {
         let request = Request::builder().uri(PATH).header("authorization", format!("Bearer {token}"));
         error(&self.service, request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
     }
 
-    /// What a browser sees of its 404.
+    /// Returns what a browser sees of its 404.
     fn page(&self) -> String {
         let request = Request::builder().uri(PATH).header("accept", "text/html").body(Full::default()).unwrap();
         String::from_utf8_lossy(&body(&self.service, request)).into_owned()
@@ -132,7 +132,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes in place, and makes the folders that it takes.
+    /// Writes in place, and makes the necessary folders.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -140,12 +140,12 @@ impl Folder {
         path
     }
 
-    /// Writes beside, and renames over: as editors and deployments do.
+    /// Writes another file, and renames it to this name, as editors and deployments do.
     fn replace(&self, name: &str, text: &str) {
         fs::rename(self.write(&format!("{name}.new"), text), self.path(name)).unwrap();
     }
 
-    /// A second name of a file: nobody who watches its folder hears of what is written under that.
+    /// Makes a second name for a file. A watcher of the file's folder is not notified of writes under that name.
     fn unheard(&self, name: &str) -> PathBuf {
         let second = self.write("unheard/as-well", "");
         fs::remove_file(&second).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever an inner service sends, the client gets the envelope (E1, E2, E7, E8).
+//! Tests that the client gets the envelope, whatever an inner service sends (E1, E2, E7, E8).
 
 mod header_order;
 mod protocols;
@@ -14,12 +14,12 @@ use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
-/// The response of one session around an inner one.
+/// Returns the response of one session around an inner one.
 fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
     rewritten_for(policy, Request::new(()), inner)
 }
 
-/// The response that this request gets.
+/// Returns the response that this request gets.
 pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: request.method == Method::GET, ..BodyFacts::default() };
@@ -92,7 +92,7 @@ pub(crate) fn inner() -> impl Strategy<Value = Response<Bytes>> {
     )
 }
 
-/// The envelope's members, checked against E1, E2 and E8.
+/// Checks the envelope's members against E1, E2 and E8.
 fn envelope(headers: &HeaderMap, body: &[u8]) -> Result<(), TestCaseError> {
     let text = std::str::from_utf8(body).unwrap();
     let value: Value = serde_json::from_str(text).unwrap();
@@ -126,7 +126,7 @@ proptest! {
         let policy = if known { Policy::builder().unknown_codes(tower_error_envelope::policy::UnknownCodes::ByStatus) } else { Policy::builder() };
         let policy = Arc::new(policy.protocols(tower_error_envelope::policy::Protocols::Rewrite).build().unwrap());
         let once = rewritten(&policy, &inner);
-        // A canonical `invalid_request` keeps the details that it came with (E8).
+        // A canonical `invalid_request` keeps its details (E8).
         let canonical = inner.body().windows(12).any(|window| window == b"\"request_id\"");
         if !canonical {
             envelope(once.headers(), once.body())?;

@@ -1,4 +1,4 @@
-//! Which guards hold for which spelling of which path (rule G0), asked of the session itself.
+//! Tests which guards apply to which spelling of a path (rule G0), by calls of the session itself.
 
 pub(crate) mod slips;
 
@@ -49,7 +49,7 @@ match = "HEAD /g"
 require_headers = ["tenant"]
 "#;
 
-/// What becomes of a request with so many bytes of text and none of the headers that routes ask for.
+/// Returns the outcome of a request with a text body of this length, and without the headers that routes require.
 fn outcome(request: &str, length: u64) -> String {
     let policy = Policy::from_toml("policy.toml", POLICY).expect("a policy");
     let (method, target) = request.split_once(' ').expect("a method and a target");

@@ -1,5 +1,5 @@
-//! tonic's own client, and tonic-web's, against each application of `tests/rpc/app`: what `tests/rpc/scenarios.json` says
-//! of code, message, request id, retry delay and details is what they see; those of other languages are `.ci/clients rpc`'s.
+//! Tests tonic's client and tonic-web's with each application of `tests/rpc/app`. They see the code, message, request
+//! id, retry delay and details that `tests/rpc/scenarios.json` states. `.ci/clients rpc` runs those of other languages.
 
 mod client;
 mod expected;
@@ -55,7 +55,8 @@ async fn p1_p2_the_limit_holds_for_each_message_and_no_stream() {
     }
 }
 
-/// Plays every scenario on every application, and lists all differences; after each the connection serves a success.
+/// Plays every scenario on every application, and lists all differences. After each scenario, the connection must serve
+/// a success.
 async fn meets(transports: &[Transport]) {
     let (mut wrong, mut met) = (Vec::new(), 0);
     for app in App::ALL {

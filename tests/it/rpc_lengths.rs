@@ -1,5 +1,5 @@
-//! Calls whose head states how long their response is (P2, F4, L1): what ends one in the place of the service's own end has
-//! that length, and one that was read whole has ended.
+//! Tests calls whose head states the length of their response (P2, F4, L1). A layer's end in place of the service's has
+//! that length, and a call that was read completely has ended.
 
 use std::convert::Infallible;
 
@@ -18,7 +18,7 @@ use crate::kit::{Answer, answer, logged};
 
 const FINE: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 
-/// The service's head leaves before it reads the request, one message of which is over the limit.
+/// The service sends its head before it reads the request, and one message of the request is over the limit.
 async fn cut_behind_the_head(declares: bool) -> Answer {
     let service = service_fn(move |request: Request<RequestBody<Full<Bytes>>>| async move {
         let end = stream::once(async {

@@ -1,8 +1,8 @@
-//! What a gRPC service sends by itself is as it would be without the layer (P1): heads, messages as bytes, trailers, for
-//! successes and its own statuses; the id aside.
+//! Tests that the layer does not change what a gRPC service sends itself (P1): heads, the bytes of messages, and
+//! trailers, for successes and its own statuses. Only the id differs.
 //!
-//! tonic's client makes each call twice, at the service alone and at the one with the layer in `enforce`, plain and with
-//! gzip. What it saw is compared, and so is each response as it came from the wire.
+//! tonic's client makes each call twice: to the service alone, and to the one with the layer in `enforce`. Calls are
+//! plain or use gzip. The test compares what the client saw, and each response as it came from the wire.
 
 mod recorder;
 
@@ -22,16 +22,16 @@ use crate::rpc_app::pb::echo_server::EchoServer;
 use crate::rpc_app::{SCENARIO, Speaker};
 use recorder::{Raw, Recorder};
 
-/// All that there is to see of a call.
+/// Everything that a client sees of a call.
 #[derive(Debug, PartialEq)]
 struct Seen {
     raw: Raw,
     outcome: Result<Reply, StatusFacts>,
 }
 
-/// A success: metadata, messages, trailers.
+/// A success: its metadata, messages and trailers.
 type Reply = (Headers, Vec<Words>, Headers);
-/// A status: its code, message, details, metadata.
+/// A status: its code, message, details and metadata.
 type StatusFacts = (i32, String, Vec<u8>, Headers);
 type Headers = Vec<(String, Vec<u8>)>;
 
@@ -55,7 +55,7 @@ async fn p1_what_a_service_says_itself_is_as_without_the_layer() {
     }
 }
 
-/// The comparison would see it.
+/// The comparison would notice a difference.
 #[tokio::test]
 async fn calls_that_differ_look_different() {
     let bare = serve(false).await;
@@ -129,7 +129,7 @@ fn status_facts(status: Status) -> StatusFacts {
     (status.code() as i32, status.message().to_owned(), status.details().to_vec(), metadata)
 }
 
-/// In order, the id and the time aside.
+/// Returns the headers in order, without the id and the time.
 fn headers(metadata: MetadataMap) -> Headers {
     recorder::others(&metadata.into_headers())
 }

@@ -1,4 +1,4 @@
-//! The shapes of `manual/shapes.md` are read and written as the page states (R15).
+//! Tests that the shapes of `manual/shapes.md` are read and written as the page states (R15).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ struct Section<'a> {
     status: u16,
     body: &'a str,
     standard: &'a str,
-    /// What its own clients get for the standard envelope.
+    /// What clients of the shape get for the standard envelope.
     own: Option<&'a str>,
 }
 
@@ -74,7 +74,7 @@ fn r15_each_shape_of_the_manual_is_written_and_read_again() {
         let policy = policy(shape, name);
         let response = answered(&policy, status, &standard.replace("$id", ID));
         assert_eq!(body_of(&response), json(own), "{shape}");
-        // E7, through a second gateway.
+        // E7: the response passes a second gateway.
         let again = answered(&policy, status, std::str::from_utf8(response.body()).unwrap());
         assert_eq!(again.body(), response.body(), "{shape}");
         assert_eq!(again.headers()["x-error-code"], response.headers()["x-error-code"], "{shape}");

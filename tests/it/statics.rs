@@ -1,6 +1,6 @@
-//! Facts that the compiler can check: what is `Send`, what needs no bound, and how large things are.
+//! Tests facts that the compiler can check: what is `Send`, what needs no bound, and the sizes of types.
 //!
-//! A size is a speed bump: who makes a future larger changes a number here, and states why.
+//! A size is a speed bump: a commit that makes a future larger changes a number here, and states the reason.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,12 +18,12 @@ use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, 
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// A body of a known size, as hyper's `Incoming` is one.
+/// A body of a known size, like hyper's `Incoming`.
 type Body = http_body_util::combinators::BoxBody<Bytes, BoxError>;
-/// `Send` and not `Sync`, as axum's body is.
+/// A body that is `Send` and not `Sync`, like axum's body.
 type UnsyncBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 
-/// An inner future of 144 bytes, the size that the happy path was measured with.
+/// An inner future of 144 bytes, the size in the measurements of the happy path.
 struct Sized144([u64; 18]);
 
 impl Future for Sized144 {
@@ -58,7 +58,7 @@ fn is_send<T: Send>() {}
 fn is_sync<T: Sync>() {}
 fn is_send_and_sync<T: Send + Sync>() {}
 
-/// A glob import of the library hides no crate that a service uses beside it.
+/// A glob import of the library hides no crate that a service uses with it.
 mod glob {
     use tower_error_envelope::*;
 
@@ -89,7 +89,7 @@ fn what_its_parts_allow_is_send_and_sync() {
     is_send::<ResponseBody<UnsyncBody, UnsyncBody>>();
 }
 
-/// A single-threaded executor's service: nothing asks it to be `Send`.
+/// The service of a single-threaded executor need not be `Send`.
 #[test]
 fn what_is_not_send_can_be_wrapped() {
     let shared = Rc::new(());
@@ -102,7 +102,7 @@ fn what_is_not_send_can_be_wrapped() {
     assert_eq!(runtime.block_on(call).unwrap().status(), 200);
 }
 
-/// CORS, time-out and authorisation layers outside make an empty body of any type (tower-http).
+/// Outer layers for CORS, time-outs and authorisation make an empty body of any type (tower-http).
 #[test]
 fn a_response_body_has_a_default_without_a_bound() {
     struct NoBounds;
@@ -115,7 +115,7 @@ fn a_response_body_has_a_default_without_a_bound() {
     assert_eq!(http_body::Body::size_hint(&empty).exact(), Some(0));
 }
 
-/// poem and salvo ask for this; a boxed error is none.
+/// poem and salvo require this, and a boxed error is no error type.
 #[test]
 fn a_response_bodys_error_is_an_error() {
     fn error_of<B: http_body::Body>()
@@ -136,7 +136,8 @@ fn the_service_never_fails() {
 fn sizes_are_what_they_were() {
     assert_eq!(size_of::<Sized144>(), 144);
     for (what, size, most) in [
-        // The framework's route and the request's target, which a session keeps, and the timer with what it counts.
+        // The difference holds the framework's route and the request's target, which a session keeps, and the timer
+        // with its counts.
         ("ResponseFuture around 144 bytes", size_of::<WrappedFuture>(), 144 + 192),
         ("RequestBody beyond its body", size_of::<RequestBody<Body>>() - size_of::<Body>(), 80),
         ("ResponseBody beyond its body", size_of::<ResponseBody<Body, Body>>() - size_of::<Body>(), 160),

@@ -1,4 +1,4 @@
-//! Frameworks' own words (rules R13, R14): whatever a client sent, an envelope comes out, and nothing of what was quoted.
+//! Tests texts of frameworks (rules R13, R14): the result is always an envelope, without any quoted input.
 
 mod checks;
 
@@ -36,7 +36,7 @@ fn r13_a_quoted_value_may_look_like_serdes_own_text() {
     }
 }
 
-/// Members that words are read from, with anything in them.
+/// Generates members that texts are read from, with any content.
 fn json() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         Just("\"a.0[1].b\"".to_owned()),

@@ -1,4 +1,4 @@
-//! The clients: raw HTTP/1, and HTTP/2 by `h2`. They note what they saw.
+//! The clients: one of raw HTTP/1, and one of HTTP/2 with `h2`. They record what they saw.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::plan::{Kind, Leaves, Upload};
 use super::service::Service;
 use super::wire::{self, Wire};
 
-/// What no request takes, on a machine however busy: it guards against hanging, and proves nothing.
+/// A time that no request needs, also on a busy machine. It only prevents a hang, and proves nothing.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
 /// What a client saw of its request.
@@ -23,9 +23,9 @@ pub(crate) struct Got {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Vec<(String, String)>,
-    /// The response broke off.
+    /// True if the response broke off.
     pub(crate) is_broken: bool,
-    /// The client left first.
+    /// True if the client left first.
     pub(crate) has_left: bool,
 }
 
@@ -66,7 +66,7 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
     };
     bytes.push_str("\r\n");
     let mut got = Got::default();
-    // A front that answers before it has read everything may have closed.
+    // A front that responds before it has read everything may have closed the connection.
     let _ = wire.send(&[bytes.as_bytes(), &body].concat()).await;
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {
@@ -77,7 +77,7 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
             got.has_left = true;
             return got;
         }
-        // It was refused before its service got it.
+        // The front refused the request before the service got it.
         note_head(&mut got, head);
         return got;
     }

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::plan::{AnswerEnd, Kind, Upload};
 use super::views::{Views, text};
 
-/// All statements of the views that the ledger contradicts.
+/// Returns all statements of the views that the ledger contradicts.
 pub(crate) fn falsehoods(ledger: &[Entry], views: &Views) -> Vec<String> {
     let mut check = Check { ledger, views, twins: twins(ledger), found: Vec::new() };
     check.ids();
@@ -26,7 +26,7 @@ pub(crate) fn falsehoods(ledger: &[Entry], views: &Views) -> Vec<String> {
 struct Check<'l> {
     ledger: &'l [Entry],
     views: &'l Views,
-    /// By mode and kind: what the same request got in that mode.
+    /// The result of the same request in each mode, by mode and kind.
     twins: HashMap<(&'static str, &'static str), &'l Entry>,
     found: Vec<String>,
 }
@@ -72,7 +72,8 @@ impl<'l> Check<'l> {
         self.twins.get(&(mode, entry.kind.name)).copied()
     }
 
-    /// What a stricter guard would have refused, by the twin in mode `own`: the service was not called.
+    /// Returns true if a stricter guard would have refused the request, as its twin in mode `own` shows. The service
+    /// was not called then.
     fn would_be_refused(&self, entry: &Entry) -> bool {
         let is_observed = entry.effective() == "observe" && self.twin(entry, "own").is_some_and(Entry::is_refused);
         entry.is_called()
@@ -80,7 +81,7 @@ impl<'l> Check<'l> {
             && (is_observed || entry.kind.place == "watched" && !entry.kind.has_key())
     }
 
-    /// Whether the log has a line about the request (L1, L5).
+    /// Returns true if the log has a line about the request (L1, L5).
     fn has_line(&self, entry: &Entry) -> bool {
         let is_inner = entry.is_called() && matches!(entry.outcome(), "client_error" | "server_error");
         if entry.effective() == "off" && is_inner && !entry.is_unanswered() && !self.would_be_refused(entry) {
@@ -89,14 +90,14 @@ impl<'l> Check<'l> {
         entry.outcome() != "ok" || self.would_be_refused(entry)
     }
 
-    /// Whether nobody but the client and the service could see how the request ended.
+    /// Returns true if nobody but the client and the service could see how the request ended.
     fn is_out_of_sight(&self, entry: &Entry) -> bool {
-        // While its head waits for the processor, a body that breaks off becomes a 502 of Envoy's.
+        // While a head waits for the processor, a body that breaks off becomes a 502 of Envoy.
         let is_whole = !matches!(entry.kind.answer.end, AnswerEnd::Cut | AnswerEnd::Stalls);
         self.views.is_blind && (matches!(entry.outcome(), "client_left" | "broken") || !is_whole)
     }
 
-    /// Each request had one id, and no two had the same.
+    /// Checks that each request had one id, and no two had the same.
     fn ids(&mut self) {
         for entry in self.ledger {
             let (got, served) = (super::wire::value(&entry.got.headers, "x-request-id"), entry.served.id.as_deref());
@@ -151,7 +152,7 @@ impl<'l> Check<'l> {
         }
     }
 
-    /// What each view of one request states of its delivery.
+    /// Checks what each view of one request states about its delivery.
     fn delivered(&mut self, of: &str, line: &Value, entry: &Entry, complete: &str) {
         self.same(of, "status", &text(&line["status"]), &entry.status());
         let end = match entry.outcome() {
@@ -165,11 +166,11 @@ impl<'l> Check<'l> {
             self.same(of, "grpc_status", &text(&line["grpc_status"]), &entry.grpc());
         }
         let upstream = line["upstream"].is_string();
-        // Whether the head of a request whose body is malformed reaches its service is a race.
+        // For a request with a malformed body, a race decides whether its head reaches the service.
         if self.views.access.is_some() && upstream != entry.is_called() && entry.kind.upload != Upload::BadChunk {
             self.report(format!("{of}: it names a service: {upstream}, and one was called: {}", entry.is_called()));
         }
-        // A code in the head of a service that is not read is not the layer's.
+        // A code in the head of a service's error that is not read is not the layer's.
         if let Some(code) = entry.code() {
             self.same(of, "code", &text(&line["code"]), code);
         } else if entry.got.status.is_some_and(|status| status < 400) && !entry.is_broken() && entry.grpc_is_fine() {
@@ -204,7 +205,7 @@ impl<'l> Check<'l> {
             }
             self.delivered(&of, line, entry, "none");
             let origin = text(&line["origin"]);
-            // What the front's own limit refuses has failed, and no guard has refused it.
+            // A request that the front's own limit refuses has failed, and no guard has refused it.
             let is_guards = entry.is_refused() && entry.outcome() != "server_error";
             if is_guards && !matches!(&*origin, "guard" | "abandoned") && entry.kind.upload != Upload::BadChunk {
                 self.report(format!("{of}: its origin is {origin}, and its service was not called"));
@@ -216,7 +217,7 @@ impl<'l> Check<'l> {
         }
     }
 
-    /// In `observe`, a line has what `enforce` sends (M1).
+    /// Checks that in `observe`, a line has what `enforce` would send (M1).
     fn would_be(&mut self, of: &str, line: &Value, entry: &Entry) {
         let stated =
             (text(&line["would_be_status"]), text(&line["would_be_grpc_status"]), text(&line["would_be_code"]));
@@ -266,7 +267,7 @@ impl<'l> Check<'l> {
         self.same_counts("request_duration_seconds_count", &durations, &all);
     }
 
-    /// Each request is counted, and none as one that its client left, or that broke off.
+    /// Checks that each request is counted, and none as one whose client left or whose response broke off.
     fn blind_requests(&mut self, counted: &BTreeMap<Vec<String>, i64>) {
         let mut places = BTreeMap::new();
         counted.iter().for_each(|(key, count)| *places.entry(key[..2].to_vec()).or_default() += count);
@@ -289,7 +290,7 @@ impl<'l> Check<'l> {
     fn errors(&mut self) {
         let fields = ["route", "status", "grpc_status", "code", "origin", "would_be_status", "would_be_code"];
         let stated = self.views.sums("error_envelope_errors_total", &fields);
-        // In mode off, what has no line is counted nevertheless.
+        // In mode off, a request without a line is counted too.
         let has_lines = |key: &[String]| !key[0].starts_with("/off/");
         let switched = self.ledger.iter().any(|entry| entry.is_switched);
         if !switched {
@@ -322,7 +323,7 @@ impl<'l> Check<'l> {
         self.same_counts("would_refuse_total", &stated, &seen);
     }
 
-    /// The sums of bytes are those of the access log, whose lines were compared one by one.
+    /// Checks that the sums of bytes are those of the access log, whose lines were compared one by one.
     fn bodies(&mut self) {
         let Some(access) = &self.views.access else { return };
         for (name, field) in [("request", "request_bytes"), ("response", "response_bytes")] {
@@ -384,7 +385,7 @@ impl<'l> Check<'l> {
         }
     }
 
-    /// What the admin's store states of one request.
+    /// Checks what the admin's store states about one request.
     fn stored(&mut self, of: &str, error: &Value, entry: &Entry) {
         self.same(of, "status", &text(&error["status"]), &entry.status());
         self.same(of, "outcome", &text(&error["outcome"]), entry.outcome());
@@ -416,7 +417,7 @@ impl<'l> Check<'l> {
         for route in routes {
             let name = text(&route["route"]);
             let of = format!("readiness.json, {name}");
-            // What passed while the kill switch was on is no evidence for a mode.
+            // A request that passed while the kill switch was on is no evidence for a mode.
             let mine: Vec<&Entry> = self.ledger.iter().filter(|it| it.route() == name && !it.is_switched).collect();
             let all = mine.len();
             let errors =
@@ -451,7 +452,7 @@ impl<'l> Check<'l> {
     }
 }
 
-/// The labels of `requests_total`. What a call whose end nobody saw had as its status is not in the ledger.
+/// Returns the labels of `requests_total`. The ledger has no status for a call whose end nobody saw.
 fn requests_key(entry: &Entry) -> Vec<String> {
     let grpc = if entry.got.has_left || entry.is_broken() { "*".to_owned() } else { entry.grpc_label() };
     vec![entry.route(), entry.kind.method.to_owned(), entry.class(), entry.outcome().to_owned(), grpc]
@@ -461,7 +462,7 @@ fn known(found: &Value) -> Vec<&Value> {
     found["searched_id"]["known"].as_array().map(|errors| errors.iter().collect()).unwrap_or_default()
 }
 
-/// The label of a metric for a field of the log.
+/// Returns the label of a metric for a field of the log.
 fn label(field: &str, value: &Value) -> String {
     match (field, text(value).as_str()) {
         ("grpc_status", text) if text.parse().is_ok_and(|number: u8| number > 16) => "other".to_owned(),
@@ -470,7 +471,7 @@ fn label(field: &str, value: &Value) -> String {
 }
 
 impl Kind {
-    /// Whether it has a key that lets it in.
+    /// Returns true if the request has a key that lets it in.
     pub(crate) fn has_key(&self) -> bool {
         self.headers.contains(&("authorization", "Bearer reading-key-1"))
     }

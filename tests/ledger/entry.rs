@@ -1,4 +1,5 @@
-//! A line of the ledger: what a client and a service saw of one request, and what follows from it by the contract alone.
+//! A line of the ledger: what a client and a service saw of one request, and what follows from that by the contract
+//! alone.
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) path: String,
     pub(crate) got: Got,
     pub(crate) served: Served,
-    /// The kill switch was on.
+    /// True if the kill switch was on.
     pub(crate) is_switched: bool,
 }
 
@@ -57,17 +58,17 @@ impl Entry {
         self.served.calls > 0
     }
 
-    /// The mode that the request met.
+    /// Returns the mode that the request met.
     pub(crate) fn effective(&self) -> &'static str {
         if self.is_switched { "off" } else { self.mode }
     }
 
-    /// The code in the head, or the trailers.
+    /// Returns the code in the head or the trailers.
     pub(crate) fn code(&self) -> Option<&str> {
         value(&self.got.headers, "x-error-code").or(value(&self.got.trailers, "x-error-code"))
     }
 
-    /// The gRPC status that the client got.
+    /// Returns the label of the gRPC status that the client got.
     pub(crate) fn grpc(&self) -> String {
         self.grpc_number().map_or("none".to_owned(), |number| number.to_string())
     }
@@ -106,7 +107,7 @@ impl Entry {
         said.and_then(|said| said.parse().ok()).or_else(in_body)
     }
 
-    /// How the request ended for the client (L2).
+    /// Returns how the request ended for the client (L2).
     pub(crate) fn outcome(&self) -> &'static str {
         if self.got.has_left {
             return "client_left";
@@ -131,19 +132,20 @@ impl Entry {
         self.got.status.map_or("none".to_owned(), |status| status.to_string())
     }
 
-    /// The response broke off for the client, or the layer ended for it what the service broke off behind the head: an event
-    /// stream by a last event, a call by a status (F6).
+    /// Returns true if the response broke off for the client. This includes a response that the service broke off after
+    /// the head and that the layer ended: an event stream with a last event, a call with a status (F6).
     pub(crate) fn is_broken(&self) -> bool {
         let is_cut = self.kind.answer.end == AnswerEnd::Cut && self.is_called();
         self.got.is_broken || is_cut && self.kind.answer.status < 400 && self.got.status == Some(200)
     }
 
-    /// A guard's refusal: before the service was called, or while a body came that is longer than its limit.
+    /// Returns true if a guard refused the request: before the service was called, or during a body that exceeds its
+    /// limit.
     pub(crate) fn is_refused(&self) -> bool {
         self.got.status == Some(413) || !self.is_called() && !matches!(self.outcome(), "ok" | "client_left")
     }
 
-    /// The service was called, and gave no answer.
+    /// Returns true if the service was called, and did not respond.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.is_called() && matches!(self.kind.answer.end, AnswerEnd::Drops | AnswerEnd::Silent)
     }

@@ -1,4 +1,4 @@
-//! The external processor beside a real Envoy. It sees the head of a response and no delivery, and has to state that.
+//! Tests the external processor with a real Envoy. It sees the head of a response and no delivery, and must state that.
 
 use std::fs;
 use std::io::{BufReader, Read as _, Write as _};
@@ -12,14 +12,14 @@ use super::service::Service;
 use super::{compare, expect_none, rounds, runtime, send};
 use crate::wait::until;
 
-/// An Envoy that is killed when it is dropped.
+/// An Envoy process that is killed when dropped.
 struct Envoy {
     child: Child,
     address: SocketAddr,
 }
 
 impl Envoy {
-    /// With this processor, in front of the service.
+    /// Starts Envoy with this processor, in front of the service.
     fn start(processor: &Process, service: SocketAddr) -> Self {
         let (folder, policy) = (&processor.folder, processor.folder.join("policy.toml"));
         let mut command = Command::new(crate::command::binary());
@@ -54,7 +54,7 @@ impl Drop for Envoy {
     }
 }
 
-/// Where Envoy listens, once its administration states it.
+/// Returns the address where Envoy listens, once its administration interface shows it.
 fn listening(admin: &Path) -> Option<SocketAddr> {
     let admin: SocketAddr = fs::read_to_string(admin).ok()?.trim().parse().ok()?;
     let mut stream = TcpStream::connect(admin).ok()?;

@@ -1,4 +1,4 @@
-//! The gateway, with all its views.
+//! Tests the gateway with all its views.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -26,7 +26,7 @@ fn l5_every_statement_of_the_gateway_is_what_clients_and_services_saw() {
     expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
     plants::expect_found(&ledger, &views);
 
-    // The same, with the kill switch on.
+    // The same requests are sent with the kill switch on.
     gateway.ask("POST", "/kill-switch/on");
     ledger.extend(runtime.block_on(send(gateway.address, &service, &kinds(), &MODES, 1, true)));
     let views = gateway.views(&ledger);
@@ -55,7 +55,7 @@ fn l5_a_limit_of_the_gateway_is_attributed_to_no_service() {
             let (service, kinds) = (service.clone(), kind("too-slow"));
             async move { send(front, &service, &kinds, &["enforce"], 1, false).await }
         });
-        // It has the only connection.
+        // This request has the only connection.
         while !service.has_calls() {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! A layer around a service of hyper's, with its log and its counters.
+//! Tests a layer around a service of hyper, with its log and its counters.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Sends a request on to the service, over a connection of its own.
+/// Forwards a request to the service over a new connection.
 async fn forward<B>(service: SocketAddr, request: Request<B>) -> Result<Response<Incoming>, BoxError>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,

@@ -1,7 +1,7 @@
-//! The ledger (rule L5): requests of every kind, in each mode, go through the gateway and through a layer. What their
-//! clients and services saw is noted, and each number and statement of each view is compared with it.
+//! Tests by a ledger (rule L5): requests of every kind, in each mode, go through the gateway and through a layer. The
+//! ledger records what their clients and services saw, and each number and statement of each view is compared with it.
 //!
-//! `LEDGER_ROUNDS` is how many times each kind is sent in each mode.
+//! `LEDGER_ROUNDS` states how often each kind is sent in each mode.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 mod client;
@@ -33,7 +33,7 @@ use entry::Entry;
 use plan::Kind;
 use service::Service;
 
-/// How many clients are there at once.
+/// The number of parallel clients.
 const AT_ONCE: usize = 16;
 
 /// The number of the next request.
@@ -43,7 +43,7 @@ fn rounds(default: usize) -> usize {
     std::env::var("LEDGER_ROUNDS").map_or(default, |rounds| rounds.parse().expect("LEDGER_ROUNDS is a whole number"))
 }
 
-/// Sends each kind so many times in each mode, and notes what was seen.
+/// Sends each kind this number of times in each mode, and records what was seen.
 async fn send(
     front: SocketAddr,
     service: &Service,
@@ -64,7 +64,7 @@ async fn send(
                     let path = format!("/{mode}/{}/{}", kind.place, kind.name);
                     let mut got = client::ask(front, &service, &kind, &path, number).await;
                     if kind.http2 && got.is_broken {
-                        // A reset may overtake the head, which then no client sees.
+                        // A reset may arrive before the head, and then no client sees the head.
                         got.status.get_or_insert(kind.answer.status);
                     }
                     (number, Entry { kind, mode, path, got, served: service::Served::default(), is_switched })
@@ -77,11 +77,11 @@ async fn send(
         let (number, entry) = asked.expect("no panic");
         ledger.push((number, entry));
     }
-    // What a service sees may come later than what its client does.
+    // A service may see its part later than its client.
     ledger.into_iter().map(|(number, entry)| Entry { served: service.served(number), ..entry }).collect()
 }
 
-/// Fails with the first of what was found, and their number.
+/// Fails if anything was found, with the first findings and their number.
 #[track_caller]
 fn expect_none(found: &[String], of: usize) {
     let shown = found.iter().take(60).map(|one| format!("  {one}\n")).collect::<String>();

@@ -1,10 +1,10 @@
-//! What is sent: each kind of request, with what its service answers, and when its client leaves.
+//! The plan: each kind of request, the service's response, and the time when its client leaves.
 
-/// How a kind of request is sent, and what its service does with it.
+/// A kind of request: how it is sent, and what its service does with it.
 #[derive(Clone)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// The guards that it meets: the second segment of its path.
+    /// The guards that the request meets, which are the second segment of its path.
     pub(crate) place: &'static str,
     pub(crate) method: &'static str,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
@@ -19,20 +19,20 @@ pub(crate) enum Upload {
     Nothing,
     Length(usize),
     Chunked(usize),
-    /// Half of this length, and then the client leaves.
+    /// Half of a body of this length. Then the client leaves.
     Half(usize),
-    /// A chunk whose length is no number.
+    /// A chunk with a length that is no number.
     BadChunk,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
     Never,
-    /// When the service has the request, and answers nothing.
+    /// The client leaves when the service has the request, and has not responded.
     BeforeHead,
-    /// When the test lets its kind leave ([`Service::let_leave`](super::service::Service::let_leave)).
+    /// The client leaves when the test lets its kind leave ([`Service::let_leave`](super::service::Service::let_leave)).
     WhenLet,
-    /// When the first bytes of the body have come.
+    /// The client leaves when the first bytes of the body have arrived.
     InBody,
 }
 
@@ -49,17 +49,17 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AnswerEnd {
     Whole,
-    /// The connection ends behind half of the body.
+    /// The connection ends after half of the body.
     Cut,
-    /// Half of the body comes, and then nothing, until the connection ends.
+    /// Half of the body arrives, and then nothing until the connection ends.
     Stalls,
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Drops,
-    /// No answer comes, until the connection ends.
+    /// No response arrives until the connection ends.
     Silent,
 }
 
-/// The modes, each the first segment of a path.
+/// The modes. Each is the first segment of a path.
 pub(crate) const MODES: [&str; 5] = ["off", "observe", "own", "fill", "enforce"];
 
 /// The second segments of paths.
@@ -77,7 +77,7 @@ const CONNECT: (&str, &str) = ("connect-protocol-version", "1");
 /// One empty message.
 const MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
-/// A policy with each guard in each mode.
+/// Returns a policy with each guard in each mode.
 pub(crate) fn policy() -> String {
     let mut text = String::from(
         r#"version = 1
@@ -138,13 +138,13 @@ impl Kind {
         Self { name, http2: true, ..self }
     }
 
-    /// A call of gRPC.
+    /// Makes a gRPC call.
     fn grpc(name: &'static str, answer: Answer) -> Self {
         let headers = vec![GRPC, ("te", "trailers")];
         Self { headers, http2: true, ..Self::get(name, answer).sends(Upload::Chunked(MESSAGE.len())) }
     }
 
-    /// What is uploaded: a message of an RPC, or JSON.
+    /// Returns the uploaded body: a message of an RPC, or JSON.
     pub(crate) fn body(&self, length: usize) -> Vec<u8> {
         if self.is_grpc() || self.is_grpc_web() {
             return MESSAGE.to_vec();
@@ -184,7 +184,7 @@ impl Answer {
     }
 }
 
-/// All kinds. Each is sent in each mode.
+/// Returns all kinds. Each is sent in each mode.
 pub(crate) fn kinds() -> Vec<Kind> {
     let ok = || Answer::new(200, &[JSON], r#"{"ok":true}"#);
     let long = || Answer::new(200, &[TEXT], vec![b'x'; 100_000]);
@@ -284,14 +284,14 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Kinds that get no answer, and whose clients leave when the test lets them.
+/// Returns kinds that get no response, and whose clients leave when the test lets them.
 pub(crate) fn patient() -> Vec<Kind> {
     let silent = || Answer::new(200, &[JSON], "{}").ends(AnswerEnd::Silent);
     let kind = |name| Kind::get(name, silent()).leaves(Leaves::WhenLet);
     vec![kind("holds"), kind("left-in-line"), kind("left-in-line-2").http2("left-in-line-2")]
 }
 
-/// A kind that waits for the gateway's own time limit, so that it is sent once in each mode.
+/// Returns a kind that waits for the gateway's own time limit. It is sent once in each mode.
 pub(crate) fn too_slow() -> Vec<Kind> {
     let silent = Answer::new(200, &[JSON], "{}").ends(AnswerEnd::Silent);
     vec![Kind::get("too-slow", silent.clone()), Kind::grpc("grpc-too-slow", silent)]

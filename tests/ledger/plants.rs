@@ -1,4 +1,4 @@
-//! Faults that are planted in views: the comparison has to find each of them.
+//! Plants faults in views. The comparison must find each of them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn access(views: &mut Views) -> &mut Vec<Value> {
     views.access.as_mut().expect("the gateway has an access log")
 }
 
-/// The first line of the log with this origin.
+/// Returns the first line of the log with this origin.
 fn line<'v>(views: &'v mut Views, origin: &str) -> &'v mut Value {
     views.lines.iter_mut().find(|line| line["origin"] == origin).expect("there is one")
 }
@@ -69,7 +69,7 @@ const PLANTS: [Plant; 16] = [
     }),
 ];
 
-/// Plants each fault by itself in views of which all is true.
+/// Plants each fault alone in views that are true.
 #[track_caller]
 pub(crate) fn expect_found(ledger: &[Entry], views: &Views) {
     for (name, plant) in PLANTS {

@@ -1,4 +1,4 @@
-//! The command as a process, with all its views.
+//! Runs the command as a process, with all its views.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use super::plan::policy;
 use super::views::{Views, lines, series};
 use crate::wait::{TOO_LONG, until, when};
 
-/// A process of the command, which is killed when it is dropped.
+/// A process of the command. It is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -22,7 +22,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it with these words, and a policy that has each guard in each mode.
+    /// Starts the process with these words, and with a policy that has each guard in each mode.
     pub(crate) fn start(name: &str, words: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("ledger-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
@@ -63,7 +63,7 @@ impl Process {
         serde_json::from_str(&self.ask("GET", path)).expect("JSON")
     }
 
-    /// The views, once as many requests are counted, and their lines written.
+    /// Returns the views, once all requests of the ledger are counted and their lines are written.
     pub(crate) fn views(&self, ledger: &[Entry]) -> Views {
         let metrics = || series(&self.ask("GET", "/metrics"));
         until("all requests are counted", || {

@@ -1,4 +1,4 @@
-//! The service: it answers as the kind of the request states, and notes what it saw.
+//! The service. It responds as the kind of the request states, and records what it saw.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::wire::{Head, Wire};
 pub(crate) struct Served {
     pub(crate) calls: u32,
     pub(crate) id: Option<String>,
-    /// The bytes of the request's body that came.
+    /// The number of received bytes of the request's body.
     pub(crate) received: u64,
 }
 
@@ -47,12 +47,12 @@ impl Service {
         service
     }
 
-    /// What it saw of the request with this number.
+    /// Returns what it saw of the request with this number.
     pub(crate) fn served(&self, number: u64) -> Served {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned().unwrap_or_default()
     }
 
-    /// Whether it has ever been called.
+    /// Returns true if the service was ever called.
     pub(crate) fn has_calls(&self) -> bool {
         !self.served.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -85,13 +85,13 @@ impl Service {
         }
     }
 
-    /// The kind of a request, and its number.
+    /// Returns the kind of a request, and its number.
     fn asked(&self, head: &Head) -> Option<(&Kind, u64)> {
         let (path, number) = head.first.split(' ').nth(1)?.split_once("?n=")?;
         Some((self.kinds.get(path.rsplit('/').next()?)?, number.parse().ok()?))
     }
 
-    /// Whether the connection goes on.
+    /// Responds, and returns true if the connection goes on.
     async fn answer(&self, wire: &mut Wire, kind: &Kind, head: &Head) -> bool {
         let Answer { status, headers, body, chunked, trailers, end } = &kind.answer;
         match end {
@@ -132,7 +132,7 @@ impl Service {
         is_sent && *end == AnswerEnd::Whole
     }
 
-    /// Waits until the request has come as far as its client wants to see it before it leaves.
+    /// Waits until the request has progressed as far as its client needs before it leaves.
     pub(crate) async fn has_come(&self, number: u64, kind: &Kind) {
         if kind.leaves == Leaves::WhenLet {
             return self.leaving[kind.name].acquire().await.expect("it stays open").forget();

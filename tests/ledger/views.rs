@@ -1,4 +1,4 @@
-//! What the product states of all requests, in each of its views.
+//! What the product states about all requests, in each of its views.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde_json::Value;
 /// The views of one process.
 #[derive(Clone, Default)]
 pub(crate) struct Views {
-    /// It sees no response behind its head, so that it may not claim how one ended.
+    /// True if the process sees only the head of a response. Then it may not state how a response ended.
     pub(crate) is_blind: bool,
     /// The fields of the log's lines about requests.
     pub(crate) lines: Vec<Value>,
-    /// The fields of the access log's lines; `None` if there is no such log.
+    /// The fields of the access log's lines, or `None` if there is no such log.
     pub(crate) access: Option<Vec<Value>>,
     pub(crate) metrics: Vec<Series>,
-    /// `/errors.json`, `/now.json` and `/readiness.json`; null without an admin address.
+    /// The content of `/errors.json`, `/now.json` and `/readiness.json`, or null without an admin address.
     pub(crate) errors: Value,
     pub(crate) now: Value,
     pub(crate) readiness: Value,
-    /// What `find` states of some ids.
+    /// What `find` states about some ids.
     pub(crate) found: Vec<(String, Value)>,
 }
 
@@ -29,14 +29,14 @@ pub(crate) struct Series {
     pub(crate) value: f64,
 }
 
-/// The lines of a log in JSON that are about a request's failure, by the target of this log.
+/// Returns the lines of a JSON log with this target that are about a request's failure.
 pub(crate) fn lines(log: &str, target: &str) -> Vec<Value> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_request = |line: &Value| line["target"] == target && line["fields"]["origin"].is_string();
     lines.filter(of_request).map(|line| line["fields"].clone()).collect()
 }
 
-/// The series of a text in Prometheus' format, without comments.
+/// Reads the series of a text in Prometheus's format, without comments.
 pub(crate) fn series(text: &str) -> Vec<Series> {
     let one = |line: &str| {
         let (name, value) = line.rsplit_once(' ')?;
@@ -51,7 +51,7 @@ pub(crate) fn series(text: &str) -> Vec<Series> {
 }
 
 impl Views {
-    /// The sums of a metric by these labels.
+    /// Returns the sums of a metric by these labels.
     pub(crate) fn sums(&self, name: &str, by: &[&str]) -> BTreeMap<Vec<String>, i64> {
         let mut sums = BTreeMap::new();
         for series in self.metrics.iter().filter(|series| series.name == name) {
@@ -62,7 +62,7 @@ impl Views {
     }
 }
 
-/// A field as a text; `none` if it is missing or null.
+/// Returns a field as a text, or `none` if it is missing or null.
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),

@@ -1,4 +1,4 @@
-//! HTTP/1 as bytes, of a client and of a service.
+//! Reads and writes HTTP/1 as bytes, for a client and for a service.
 
 use std::io;
 
@@ -15,12 +15,12 @@ pub(crate) struct Head {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// A body as far as it came.
+/// A body as far as it arrived.
 #[derive(Default)]
 pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     pub(crate) trailers: Vec<(String, String)>,
-    /// The connection ended, or failed, before the body did.
+    /// True if the connection ended or failed before the body did.
     pub(crate) is_broken: bool,
 }
 
@@ -77,7 +77,7 @@ impl Wire {
         Ok(Head { first, headers: self.fields().await? })
     }
 
-    /// The head of a response, behind those of 1xx.
+    /// Reads the head of a response, after those of 1xx.
     pub(crate) async fn response(&mut self) -> io::Result<Head> {
         loop {
             let head = self.head().await?;
@@ -87,8 +87,8 @@ impl Wire {
         }
     }
 
-    /// Reads the body that the head announces; without a length, to the end of the connection if `to_end`. Each new byte is
-    /// reported, and `false` ends the reading.
+    /// Reads the body that the head announces. Without a length, it reads to the end of the connection if `to_end`.
+    /// Each new byte is reported, and `false` ends the reading.
     pub(crate) async fn body(&mut self, head: &Head, to_end: bool, mut goes_on: impl FnMut(u64) -> bool) -> Body {
         let mut body = Body::default();
         let length = head.get("content-length").and_then(|length| length.parse::<usize>().ok());

@@ -1,4 +1,4 @@
-//! What the clients of other languages know of the codes is the catalogue's. `UPDATE_CONTRACT=1` writes it anew.
+//! Tests that the clients of other languages know the codes of the catalogue. `UPDATE_CONTRACT=1` rewrites their files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -56,7 +56,7 @@ fn python_knows_the_codes_and_those_of_statuses() {
     hold(FILE, &format!("{before}{BEGIN}{made}{END}{after}"));
 }
 
-/// Those that differ from what every 4xx and every 5xx has.
+/// Returns the statuses that differ from the values of every 4xx and every 5xx.
 fn statuses() -> Vec<(u16, ErrorCode)> {
     let of = |status: u16| ErrorCode::of_status(StatusCode::from_u16(status).unwrap());
     let rest = |status| if status < 500 { ErrorCode::BAD_REQUEST } else { ErrorCode::INTERNAL_ERROR };

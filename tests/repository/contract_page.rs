@@ -1,19 +1,19 @@
-//! The sentences of the contract's two pages are short, and each rule that code, tests or pages name in parentheses is on one of
-//! them.
+//! Tests that the sentences of the contract's two pages are short. Each rule that code, tests or pages name in
+//! parentheses must be on one of these pages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 const PAGES: [&str; 2] = ["manual/contract.md", "manual/contract-parsing.md"];
-/// The most words of a sentence; code is one word.
+/// The most words of a sentence. Code counts as one word.
 const SENTENCE_WORDS: usize = 30;
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The sentences outside of tables, headings and examples. Each entry of a list begins one.
+/// Returns the sentences outside of tables, headings and examples. Each entry of a list begins a sentence.
 fn sentences(page: &str) -> Vec<String> {
     let (mut blocks, mut in_example) = (vec![String::new()], false);
     for line in page.lines().map(str::trim) {
@@ -41,14 +41,14 @@ fn the_sentences_of_the_contract_are_short() {
     }
 }
 
-/// `R13`, `F1a`: a letter of a section, digits, and at most one more letter.
+/// Returns true for `R13` or `F1a`: a letter of a section, digits, and at most one more letter.
 fn is_rule(word: &str) -> bool {
     let Some(rest) = word.strip_prefix(['E', 'I', 'G', 'F', 'R', 'P', 'V', 'M', 'L']) else { return false };
     let number = rest.trim_end_matches(|last: char| last.is_ascii_lowercase());
     rest.len() - number.len() <= 1 && (1..=2).contains(&number.len()) && number.bytes().all(|it| it.is_ascii_digit())
 }
 
-/// What stands in parentheses and names rules alone: `(R3, E8)`, `(rule F7)`, `(rules F1–F3)`.
+/// Returns the rules in parentheses that contain only rules: `(R3, E8)`, `(rule F7)`, `(rules F1–F3)`.
 fn named(text: &str) -> Vec<&str> {
     let mut rules = Vec::new();
     for inside in text.split('(').skip(1).filter_map(|behind| Some(behind.split_once(')')?.0)) {

@@ -1,4 +1,4 @@
-//! The copies under `tests/` are the shared originals, byte for byte, where those are at hand.
+//! Tests that the copies under `tests/` equal the shared originals, byte for byte, if those are available.
 
 use std::path::{Path, PathBuf};
 

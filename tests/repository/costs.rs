@@ -1,9 +1,9 @@
-//! The figures of costs that pages quote, beside the table of `benches/README.md` that they come from.
+//! Compares the figures of costs on pages with their source, the table of `benches/README.md`.
 
 use std::fs;
 use std::path::Path;
 
-/// The cases of the first table, as the bench names them.
+/// The cases of the first table, with their names in the bench.
 const CASES: [&str; 6] = ["happy GET", "empty 404", "JSON 404", "inner Err", "401", "413 for JSON"];
 
 /// One row of the bench's table.
@@ -49,7 +49,7 @@ fn other_pages_quote_the_row_of_a_successful_request() {
     assert!(page("manual/comparison.md").contains(&ratio), "manual/comparison.md should have: {ratio}");
 }
 
-/// The row of a stack in a case. Only the first row of a case has its name.
+/// Returns the row of a stack in a case. Only the first row of a case has its name.
 fn row<'t>(page: &'t str, case: &str, stack: &str) -> Row<'t> {
     let (_, table) = page.split_once("\ncase         stack").expect("the bench's table");
     let rows = table.lines().skip(1).take_while(|line| !line.starts_with("```"));

@@ -1,8 +1,9 @@
-//! The floors of each crate: a room names only rooms on floors below it, and no files name each other in a circle
+//! Tests the floors of each crate: a room names only rooms on floors below it, and no files name each other in a circle
 //! ([`circles`]).
 //!
-//! A room is a file or a folder directly under a crate's `src/`. No list has the floors: a room stands one floor above the
-//! highest room that it names. Rooms that name each other have none. `lib.rs` and `main.rs` stand outside: they name all.
+//! A room is a file or a folder directly under a crate's `src/`. No list has the floors: a room is one floor above the
+//! highest room that it names. Rooms that name each other have no floor. `lib.rs` and `main.rs` are outside, because
+//! they name all rooms.
 
 mod calls;
 mod circles;
@@ -45,7 +46,7 @@ fn rooms(house: &House) -> Rooms {
     rooms_in(house, &[])
 }
 
-/// The rooms of a folder.
+/// Returns the rooms of a folder.
 fn rooms_in(house: &House, folder: &[&str]) -> Rooms {
     let room_of = |module: &[String]| {
         let inside = module.iter().zip(folder).filter(|(name, of)| name == of).count() == folder.len();
@@ -61,7 +62,7 @@ fn rooms_in(house: &House, folder: &[&str]) -> Rooms {
     rooms
 }
 
-/// The floor of each room, from 1; else the rooms that cannot have one.
+/// Returns the floor of each room, from 1, or else the rooms that cannot have one.
 fn floors(rooms: &Rooms) -> Result<BTreeMap<&str, usize>, Vec<&str>> {
     let mut floors: BTreeMap<&str, usize> = BTreeMap::new();
     while floors.len() < rooms.len() {
@@ -91,7 +92,7 @@ fn a_room_is_one_floor_above_the_highest_that_it_names() {
     assert_eq!(floors(&circle), Err(vec!["exchange", "policy"]));
 }
 
-/// Of the dialects the rest knows the default, and the one that a client may ask for (R11).
+/// Other files only know the default dialect, and the one that a client may request (R11).
 #[test]
 fn a_dialect_is_known_to_its_file_and_its_row_alone() {
     const WORDS: [&str; 2] = ["Standard", "Problem"];
@@ -107,7 +108,7 @@ fn a_dialect_is_known_to_its_file_and_its_row_alone() {
     }
 }
 
-/// The sources in a folder by their path in it.
+/// Returns the sources in a folder by their path in it.
 fn files_in(root: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -126,9 +127,9 @@ fn files_in(root: &Path) -> Vec<(String, String)> {
     files
 }
 
-/// The code alone, without the tests at its end: they make errors of any floor to try theirs.
+/// Returns the code without the tests at its end. Tests make errors of any floor for their purposes.
 ///
-/// No source of this crate has `//` in a string that is followed by a path.
+/// No source of this crate has a string with `//` and a path after that.
 fn code_alone(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")

@@ -1,4 +1,4 @@
-//! Tests of the repository: its floors, pages, words, copies and generated files. Tests of the library are in `tests/it`.
+//! Tests the repository: its floors, pages, words, copies and generated files. Tests of the library are in `tests/it`.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
 #[path = "../it/kit/answer.rs"]

@@ -1,5 +1,5 @@
-//! The pages for people: every page of the manual is in its index, every link leads somewhere, and what the pages show of a
-//! policy is what clients get.
+//! Tests the pages for people: the index has every page of the manual, every link leads somewhere, and clients get what
+//! the pages show of a policy.
 
 mod answers;
 mod blocks;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use links::{anchors, links};
 
-/// Pages beside those of `manual/` and the READMEs of the crates.
+/// Pages in addition to those of `manual/` and the READMEs of the crates.
 const PAGES: [&str; 14] = [
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -39,8 +39,8 @@ fn no_link_leads_nowhere() {
     assert_eq!(dead, [] as [String; 0]);
 }
 
-/// A registry shows a README outside of the repository, and resolves its links by the address in the manifest. What is
-/// neither in the package nor in the repository would be a dead link there.
+/// A registry shows a README outside of the repository, and resolves its links by the address in the manifest. A target
+/// that is neither in the package nor in the repository would be a dead link there.
 #[test]
 fn a_registry_resolves_the_links_of_each_readme() {
     let manifest = |folder: &Path| read(&folder.join("Cargo.toml")).parse::<toml::Table>().unwrap();
@@ -67,13 +67,13 @@ fn a_registry_resolves_the_links_of_each_readme() {
     }
 }
 
-/// The folders of the published crates.
+/// Returns the folders of the published crates.
 fn published() -> Vec<PathBuf> {
     let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
     crates.chain([root().to_owned()]).collect()
 }
 
-/// What a page names that is not there.
+/// Returns the targets of a page that do not exist.
 fn dead(page: &Path) -> Vec<String> {
     let text = read(page);
     let is_foreign = |link: &String| link.contains("://") || link.starts_with("mailto:");
@@ -97,7 +97,7 @@ fn file_of(link: &str) -> &str {
     link.split('#').next().unwrap_or_default()
 }
 
-/// The pages of `manual/`.
+/// Returns the pages of `manual/`.
 fn manual() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("manual")).unwrap().map(|entry| entry.unwrap().path());
     // `.ci/book` makes the table of contents from the index.

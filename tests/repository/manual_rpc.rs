@@ -1,4 +1,4 @@
-//! The manual's page on RPC: tonic's client reads what the page shows, and its policy is right.
+//! Tests the manual's page on RPC: tonic's client reads what the page shows, and its policy is right.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,7 +22,7 @@ use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
 const PAGE: &str = include_str!("../../manual/rpc.md");
 const TOO_LONG: usize = 1024 * 1024;
 
-/// What goes wrong, as the table has it, and the method in which it does.
+/// The failures in the table, and the method of each.
 const ROWS: [(&str, &str); 3] = [
     ("a message over the limit: 413 with JSON", "/a.B/Reads"),
     ("an inner 503 with JSON", "/a.B/Unavailable"),
@@ -74,7 +74,7 @@ fn advice(status: &Status) -> Option<Duration> {
     if info.reason == "RATE_LIMITED" { details.retry_info()?.retry_delay } else { None }
 }
 
-/// tonic's server inside the layer, with routes that respond as a service without gRPC does.
+/// Serves tonic's server inside the layer, with routes that respond as a service without gRPC does.
 async fn serve() -> SocketAddr {
     let unavailable = (StatusCode::SERVICE_UNAVAILABLE, [("content-type", "application/json")], "{\"a\":1}");
     let http = Router::new()
@@ -88,7 +88,7 @@ async fn serve() -> SocketAddr {
     address
 }
 
-/// A call with a message that is one byte too long.
+/// Makes a call with a message that is one byte too long.
 async fn ask(address: SocketAddr, method: &'static str) -> Status {
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client = Grpc::new(channel);

@@ -1,4 +1,4 @@
-//! The policy files that the manual shows are read as they stand there.
+//! Tests that the policy files in the manual can be read unchanged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 const POLICY: &str = include_str!("../../manual/policy.md");
 
-/// The TOML blocks of a page, in order.
+/// Returns the TOML blocks of a page, in order.
 fn shown(page: &str) -> Vec<String> {
     page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
 }
@@ -45,7 +45,7 @@ fn f6_the_route_of_an_llm_gateway_that_the_manual_shows_is_right() {
     assert_eq!(read("policy-manual-streams", route).unwrap().policy().routes().count(), 1);
 }
 
-/// Each key that the manual shows is one that there is: misspelt, it is refused by name.
+/// Each key in the manual exists. If it is misspelt, it is refused by name.
 #[test]
 fn m2_each_key_that_the_manual_shows_is_known() {
     let text = &shown(POLICY)[0];
@@ -64,7 +64,7 @@ fn m2_each_key_that_the_manual_shows_is_known() {
     assert!(keys > 50, "{keys}");
 }
 
-/// The keys of a route, in their order and with what holds where nothing is said.
+/// The manual has the keys of a route in their order, with their defaults.
 #[test]
 fn m2_the_manual_shows_each_key_of_a_route_with_its_default() {
     let text = &shown(POLICY)[0];
@@ -73,7 +73,7 @@ fn m2_the_manual_shows_each_key_of_a_route_with_its_default() {
     let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
     let effective = file.effective("GET", "/").unwrap();
     let mut effective_keys: Vec<_> = effective.reading.settings.iter().map(|(key, set)| (*key, &*set.value)).collect();
-    // Held as `json`, which it is instead of.
+    // This key is stored as `json`, which it replaces.
     let json = effective_keys.iter().position(|(key, _)| *key == "json").unwrap();
     effective_keys.insert(json + 1, ("content_types", "[]"));
     assert_eq!(shown, effective_keys);

@@ -1,4 +1,4 @@
-//! The code and the descriptors that are checked in beside a proto are what the generators make of it.
+//! Tests that the code and the descriptors in the repository are what the generators make of each proto.
 
 use std::path::Path;
 use std::{env, fs, process};
@@ -6,7 +6,7 @@ use std::{env, fs, process};
 use prost::Message;
 use protox::Compiler;
 
-/// Set to anything, it writes them anew instead of comparing them.
+/// With any value, this variable makes the test rewrite the files instead of comparing them.
 const REWRITE: &str = "UPDATE_RPC";
 
 #[test]

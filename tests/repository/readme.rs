@@ -1,4 +1,5 @@
-//! The table of `manual/library.md` that compares axum's `Json` with this crate's, made from the app in `readme/app.rs`.
+//! Tests the table of `manual/library.md` that compares axum's `Json` with this crate's. The app in `readme/app.rs`
+//! makes it.
 
 mod app;
 
@@ -14,12 +15,12 @@ use tower_error_envelope::testing::Envelope;
 
 use crate::answer::{Answer, answer};
 
-/// Set to anything, it writes the table anew instead of comparing it.
+/// With any value, this variable makes the test rewrite the table instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 const OPENS: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test --test repository readme -->\n";
 const CLOSES: &str = "<!-- the end of the table -->\n";
 
-/// What the table calls it, the content type, the body.
+/// The row's name in the table, the content type, and the body.
 const SENT: [(&str, &str, &str); 6] = [
     (r#"`{"sku":1}`"#, "application/json", r#"{"sku":1}"#),
     (r#"`{"sku":"a-7"}`"#, "application/json", r#"{"sku":"a-7"}"#),
@@ -29,7 +30,7 @@ const SENT: [(&str, &str, &str); 6] = [
     ("more than is left", "application/json", r#"{"sku":"a-7","qty":4}"#),
 ];
 
-/// R13: what the issue wants of a new user's first app.
+/// R13: the issue wants this of a new user's first app.
 #[tokio::test]
 async fn r13_a_stock_extractor_reports_the_fields_name() {
     let answer = send("/orders", "application/json", r#"{"sku":1}"#).await;
@@ -63,7 +64,7 @@ async fn the_manual_shows_what_a_client_gets() {
     }
 }
 
-/// The status, the code, and the issues; the message where there are none.
+/// Returns the status, the code, and the issues, or the message if there are none.
 fn summary(answer: &Answer) -> String {
     let envelope = envelope(answer);
     let issues = envelope.details().and_then(|details| details["issues"].as_array()).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The manual's roll-out, walked with the gateway and its embedded service: what it shows is what one sees.
+//! Tests the manual's roll-out with the gateway and its embedded service: a reader sees what the page shows.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use crate::wait::{until, when};
 const PAGE: &str = include_str!("../../manual/rolling-out.md");
 /// The table's columns.
 const PATHS: [&str; 5] = ["/express", "/html-502", "/success-flag", "/early-hints", "/ok"];
-/// The table's rows: the file of the step, and the mode that it is given where the manual states it.
+/// The table's rows: the file of the step, and the mode that it gets if the manual states it.
 const STEPS: [(&str, &str, Option<&str>); 6] = [
     ("1. observe", "1-observe.toml", None),
     ("2. map", "2-map.toml", None),
@@ -60,7 +60,7 @@ fn each_step_of_the_manual_gives_what_it_says() {
             gateway.until_logged(start, &line);
         }
     }
-    // The key that the policy knows still opens.
+    // The key that the policy knows still opens the route.
     assert_eq!(gateway.ask_with("/ok", "x-api-key: demo-key-0123456789\r\n").status, "200");
 
     gateway.replace(&policy("6-enforce.toml", Some("enforced")), &lines_of(STEPS.len())[0]);
@@ -69,7 +69,7 @@ fn each_step_of_the_manual_gives_what_it_says() {
     assert_eq!(gateway.ask("/success-flag").body, bare[2]);
 }
 
-/// What the manual shows of the log at a step; behind the last one, of a refusal.
+/// Returns the lines of the log that the manual shows at a step, or for a refusal after the last step.
 fn lines_of(step: usize) -> Vec<String> {
     let shown: Vec<&str> = PAGE.split("```text\n").skip(1).filter_map(|block| block.split('\n').next()).collect();
     let [express, ok, refused] = shown[..] else { panic!("{} lines of a log", shown.len()) };
@@ -103,7 +103,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// What the table states of it.
+    /// Returns the cell of the table.
     fn cell(&self, bare: &str) -> String {
         match &self.code {
             Some(code) => format!("{} `{code}`", self.status),
@@ -115,7 +115,7 @@ impl Answer {
     }
 }
 
-/// The gateway under `rollout/policy.toml` in a folder of its own, which goes with it.
+/// The gateway with `rollout/policy.toml` in its own folder, which is removed with it.
 struct Gateway {
     process: Child,
     address: String,
@@ -151,7 +151,7 @@ impl Gateway {
         let mut out = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        // The tour's table goes there, too, and must not fill the pipe.
+        // The tour's table is also written there, and must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
         Self { process, address, folder, log }
@@ -169,7 +169,7 @@ impl Gateway {
         });
     }
 
-    /// Renames another file over the policy, and waits until the log states it.
+    /// Renames another file to the policy's name, and waits until the log mentions it.
     #[track_caller]
     fn replace(&self, policy: &str, logged: &str) {
         let start = self.log().len();

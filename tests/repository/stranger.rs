@@ -1,5 +1,5 @@
-//! The README, the crate's documentation and the tutorial as a stranger uses them: dependencies, `main.rs`, requests, and what
-//! they show of the responses.
+//! Tests the README, the crate's documentation and the tutorial as a stranger uses them: dependencies, `main.rs`,
+//! requests, and the responses that they show.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use toml::{Table, Value};
 
-/// Of the README, where nobody else listens.
+/// The address in the README, where no other test listens.
 const ADDRESS: &str = "127.0.0.1:3000";
 
 #[test]
@@ -93,25 +93,25 @@ fn the_errors_of_the_readme_are_those_of_the_documentation() {
     assert!(block(&documentation(), "```no_run\n").contains(own_errors));
 }
 
-/// The crate's own documentation, as Markdown.
+/// Returns the crate's own documentation, as Markdown.
 fn documentation() -> String {
     let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
     lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
-/// The first block of a page that opens so.
+/// Returns the first block of a page with this beginning.
 fn block(page: &str, opens: &str) -> String {
     page.split(opens).nth(1).and_then(|rest| rest.split("```").next()).unwrap().to_owned()
 }
 
-/// The blocks of the README's first service.
+/// Returns the blocks of the README's first service.
 fn first_part(readme: &str) -> [String; 4] {
     let part = readme.split("## Rust\n").nth(1).and_then(|rest| rest.split("\n##").next()).unwrap();
     blocks(part, ["bash", "rust", "bash", "text"])
 }
 
-/// The blocks of a page, in the order of a reader.
+/// Returns the blocks of a page, in the order of a reader.
 fn blocks<const N: usize>(page: &str, expected: [&str; N]) -> [String; N] {
     let blocks: Vec<_> = page.split("```").skip(1).step_by(2).collect();
     let kinds: Vec<_> = blocks.iter().map(|block| block.lines().next().unwrap()).collect();
@@ -119,7 +119,7 @@ fn blocks<const N: usize>(page: &str, expected: [&str; N]) -> [String; N] {
     std::array::from_fn(|at| blocks[at].split_once('\n').unwrap().1.to_owned())
 }
 
-/// What `cargo new` and `cargo add` make, with the versions of this workspace, so that no registry gets a request.
+/// Does what `cargo new` and `cargo add` do, with the versions of this workspace, so that no registry gets a request.
 fn build(setup: &str, main: &str) -> PathBuf {
     let mut lines = setup.lines();
     let name = lines.next().unwrap().strip_prefix("cargo new ").unwrap();
@@ -140,7 +140,7 @@ fn build(setup: &str, main: &str) -> PathBuf {
     fs::write(folder.join("src/main.rs"), main).unwrap();
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    // What cargo passes to a build of its own is not passed to this one.
+    // Variables that cargo sets for its own build are not passed to this one.
     std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG") || name == "CARGO_MANIFEST_DIR").for_each(
         |(name, _)| {
             cargo.env_remove(name);
@@ -155,7 +155,7 @@ fn build(setup: &str, main: &str) -> PathBuf {
     root().join("target/stranger/target/debug").join(name)
 }
 
-/// One `cargo add` with its crates.
+/// Reads one `cargo add` with its crates.
 fn added(line: &str) -> Vec<(String, Value)> {
     let mut words = line.strip_prefix("cargo add ").unwrap_or_else(|| panic!("{line}")).split(' ');
     let (mut crates, mut features, mut path) = (Vec::new(), Vec::new(), None);
@@ -201,7 +201,7 @@ impl Service {
         service
     }
 
-    /// The first line with a text, of what it has written by now.
+    /// Returns the first written line with this text.
     fn logged(mut self, text: &str) -> String {
         self.0.kill().unwrap();
         let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
@@ -216,7 +216,7 @@ impl Drop for Service {
     }
 }
 
-/// The head and the body of the response, as `curl -i` prints them.
+/// Returns the head and the body of the response, as `curl -i` prints them.
 fn ask(curl: &str, address: &str) -> String {
     let mut words = quoted(curl.strip_prefix("curl ").unwrap()).into_iter();
     let (mut path, mut head, mut body) = (String::new(), String::new(), String::new());
@@ -253,14 +253,14 @@ fn read(mut connection: BufReader<TcpStream>) -> String {
     head + std::str::from_utf8(&body).unwrap()
 }
 
-/// A command line's words; `'` holds one together.
+/// Returns a command line's words. Quotes with `'` hold one word together.
 fn quoted(line: &str) -> Vec<String> {
     let parts = line.split('\'').enumerate();
     let words = parts.flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() });
     words.map(str::to_owned).collect()
 }
 
-/// Without what differs each time: ids, dates, and the time of a line in the log.
+/// Removes what differs each time: ids, dates, and the time of a line in the log.
 fn normalised(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once(' ') {
         Some(("date:", _)) => "date: …".to_owned(),

@@ -1,8 +1,8 @@
-//! Serves `app` for clients in other languages: `.ci/clients rpc` runs it; `.ci/clients rpc-envoy` with `--bare`,
-//! without the layer.
+//! Serves `app` for clients in other languages. `.ci/clients rpc` runs it, and `.ci/clients rpc-envoy` runs it with
+//! `--bare`, without the layer.
 //!
-//! It prints one line of JSON and serves until its input ends: the addresses by name, the key of the vault, and the
-//! descriptors of `google.rpc`'s messages, which Connect's client does not bring along.
+//! The program prints one line of JSON, and serves until its input ends. The line has the addresses by name, the key of
+//! the vault, and the descriptors of `google.rpc`'s messages, which Connect's client does not have.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 use std::io;

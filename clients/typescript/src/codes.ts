@@ -1,24 +1,24 @@
 import { ERROR_CODES, type Retry } from "./errors.js";
 
-/** What is known of a code: its usual status, what to do next, its usual message. */
+/** The facts about a code: its usual status, the advice to clients, its usual message. */
 export interface Advice {
   status: number;
   retry: Retry;
   message: string;
-  /** The address of its page. */
+  /** The address of the page about the code. */
   docs?: string | undefined;
 }
 
 /** Codes by name. */
 export type Codes = Readonly<Record<string, Advice>>;
 
-/** What `error-envelope catalogue --format json` writes, as far as a client asks. */
+/** The fields of `error-envelope catalogue --format json` that a client needs. */
 export interface Exported {
   codes: readonly { code: string; status: number; retry: string; message: string; docs?: string | undefined }[];
 }
 
 /**
- * The codes of the catalogue and an organisation's own, for the option `codes`: what they advise is the policy's then.
+ * Returns the codes of the catalogue and an organisation's own, for the option `codes`. Their advice is that of the policy.
  */
 export function codesOf({ codes }: Exported): Codes {
   const own = codes.map(({ code, status, retry, message, docs }) => {
@@ -31,7 +31,7 @@ export function adviceOf(codes: Codes, code: string): Advice | undefined {
   return Object.prototype.hasOwnProperty.call(codes, code) ? codes[code] : undefined;
 }
 
-/** One of the three words; `undefined` for any other value. */
+/** Returns one of the three words, or `undefined` for any other value. */
 export function retryIn(value: unknown): Retry | undefined {
   return value === "no" || value === "backoff" || value === "refresh" ? value : undefined;
 }
@@ -39,7 +39,7 @@ export function retryIn(value: unknown): Retry | undefined {
 const DOCS = /^https:\/\/[^/?#\s][!#-;=?-Z\]_a-z~[]*$/;
 const MAX_DOCS = 1024;
 
-/** An https address of at most 1,024 bytes; `undefined` for any other value. */
+/** Returns an https address of at most 1,024 bytes, or `undefined` for any other value. */
 export function docsIn(value: unknown): string | undefined {
   return typeof value === "string" && value.length <= MAX_DOCS && DOCS.test(value) ? value : undefined;
 }

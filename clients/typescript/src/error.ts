@@ -1,12 +1,12 @@
 import { type ErrorCode, type Issue, type Retry } from "./errors.js";
 
-/** What is known of an error response. */
+/** The facts about an error response. */
 export interface Told {
   status: number;
   code: ErrorCode;
   rawCode?: string | undefined;
   message: string;
-  /** Absent, and not `undefined`, where there are none. */
+  /** If there are no details, the field is absent, not `undefined`. */
   details?: unknown;
   issues: Issue[];
   requestId?: string | undefined;
@@ -15,26 +15,26 @@ export interface Told {
   docs?: string | undefined;
 }
 
-/** An error response, whichever shape it came in. Its `toString` is one line without details, for the log. */
+/** An error response of any shape. Its `toString` returns one line without details, for the log. */
 export class ClientError extends Error {
   override readonly name = "ClientError";
   /** The HTTP status, 400–599. */
   readonly status: number;
-  /** What to match on. The set is open: a service may send codes that are not known here. */
+  /** The code to match on. The set is open: a service may send codes that are not known here. */
   readonly code: ErrorCode;
-  /** What the body calls its code, where that is another name, such as OpenAI's `model_not_found`. */
+  /** The code in the body, if it has another name, such as OpenAI's `model_not_found`. */
   readonly rawCode: string | undefined;
-  /** Any JSON value; `undefined` where there is none. */
+  /** The details, which may be any JSON value. `undefined` if there are none. */
   readonly details: unknown;
-  /** What is wrong with an invalid request, place by place. */
+  /** The issues of an invalid request, each with its place. */
   readonly issues: readonly Issue[];
-  /** Name it when you ask for help. */
+  /** The request id. Quote it when you ask for help. */
   readonly requestId: string | undefined;
-  /** What to do next: as the error advises, else as the contract does after this code. One that is not known here is transient. */
+  /** What to do next: the advice of the error, or otherwise that of its code. A code that is not known here is transient. */
   readonly retry: Retry;
   /** The wait that the server requests, in milliseconds. */
   readonly retryAfter: number | undefined;
-  /** The https address of the page about the code: the error's own, else that of `codes`. */
+  /** The https address of the page about the code: the error's own, or otherwise that of `codes`. */
   readonly docs: string | undefined;
 
   constructor(told: Told) {
@@ -56,7 +56,7 @@ export class ClientError extends Error {
   }
 }
 
-/** Whether the same request may work later. */
+/** Returns true if the same request may succeed later. */
 export function isRetryable(error: ClientError): boolean {
   return error.retry === "backoff";
 }

@@ -2,45 +2,46 @@ import { type Codes } from "./codes.js";
 import { isRetryable } from "./error.js";
 import { parseError } from "./parse.js";
 
-/** When and how often a request is sent again. Times are in milliseconds. */
+/** The settings for retries. Times are in milliseconds. */
 export interface RetryOptions {
-  /** The most attempts, the first one among them: 4. */
+  /** The most attempts, including the first. Default: 4. */
   attempts?: number;
-  /** The longest random wait before the second attempt, which doubles with each: 100. */
+  /** The longest random wait before the second attempt. It doubles with each attempt. Default: 100. */
   base?: number;
-  /** The longest random wait: 10,000. */
+  /** The longest random wait. Default: 10,000. */
   most?: number;
-  /** All waits together: 60,000. One that would go past it is not begun. */
+  /** The longest sum of all waits. A wait that would exceed it is not begun. Default: 60,000. */
   total?: number;
-  /** The request may be sent again whatever its method, since the service takes it as one. */
+  /** True if the request may be sent again even if its method is not idempotent, because the service ignores repetitions. */
   repeatable?: boolean;
-  /** The codes that are known, and what they advise: `codesOf` adds an organisation's own. */
+  /** The known codes, with their advice. `codesOf` adds an organisation's own codes. */
   codes?: Codes;
-  /** What sends: the global `fetch`. */
+  /** The function that sends a request. Default: the global `fetch`. */
   fetch?: typeof fetch;
-  /** A share of the random wait, 0–1: `Math.random`. */
+  /** Returns a share of the random wait, 0–1. Default: `Math.random`. */
   random?: () => number;
-  /** The clock that a `retry-after` date is held against where the response has no `date`. */
+  /** The clock with which a `retry-after` date is compared if the response has no `date`. */
   now?: () => number;
 }
 
-/** RFC 9110 §9.2.2. */
+/** The idempotent methods (RFC 9110 §9.2.2). */
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
-/** No timer of JavaScript's is longer. */
+/** The longest timer of JavaScript. */
 const MOST_TIMER = 2 ** 31 - 1;
 
 /**
- * Sends a request as `fetch` does, and again if the contract states that the same request may work later. It gives the
- * last response, whatever its status, with its body unread; `parseError` reads its error.
+ * Sends a request as `fetch` does, and sends it again if the contract states that the same request may succeed later.
+ * Returns the last response, with any status, and with its body unread. `parseError` reads its error.
  *
- * 1. Only what is idempotent is repeated, and what is `repeatable`. A body that is a stream, or another async iterable,
- *    is sent once.
- * 2. The code of an error decides: `backoff`, or one that is not known here. A request that got no response is repeated,
- *    too.
- * 3. It waits as the server requests (`retry-after`), else a random part of a bound that doubles each time.
+ * 1. Only idempotent and `repeatable` requests are repeated. A body that is a stream, or another async iterable, is sent
+ *    once.
+ * 2. The code of an error decides: the request is repeated if the advice is `backoff`, or if the code is not known here.
+ *    A request that got no response is also repeated.
+ * 3. The wait is the one that the server requests (`retry-after`). Otherwise it is random, up to a bound that doubles each
+ *    time.
  *
- * A signal, of `init` or the request, ends the waits as well: the promise is rejected with its reason.
+ * A signal of `init` or of the request also ends the waits: the promise is rejected with its reason.
  */
 export async function fetchWithRetry(
   input: RequestInfo | URL,
@@ -54,7 +55,7 @@ export async function fetchWithRetry(
   let waited = 0;
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();
-    // The last attempt takes the request itself: of those before it the body is sent from a copy.
+    // The last attempt sends the request itself. Earlier attempts send a copy of it.
     const ours = input instanceof Request && repeats && attempt < attempts ? input.clone() : input;
     const last = !repeats || attempt >= attempts;
     let response: Response | undefined;
@@ -74,7 +75,7 @@ export async function fetchWithRetry(
       return response;
     }
     waited += wait;
-    // An unread body would keep its connection.
+    // An unread body would keep its connection open.
     void response?.body?.cancel().catch(() => {});
     await sleep(wait, signal);
   }
@@ -85,7 +86,7 @@ function mayRepeat(input: RequestInfo | URL, init: RequestInit, { repeatable = f
   return (repeatable || IDEMPOTENT.has(method)) && !isStream(init.body);
 }
 
-/** Node's `fetch` takes any async iterable as a body, such as a `Readable`: it gives its bytes once. */
+/** Returns true for a body that can be read only once. Node's `fetch` accepts any async iterable, such as a `Readable`. */
 function isStream(body: unknown): boolean {
   return typeof body === "object" && body !== null && (body instanceof ReadableStream || Symbol.asyncIterator in body);
 }

@@ -1,5 +1,5 @@
 /**
- * Reads the errors of services that keep the error contract, and retries requests as it allows.
+ * Reads the errors of services that follow the error contract, and retries requests as the contract allows.
  *
  * @module
  */

@@ -6,37 +6,37 @@ import { CODE_OF_STATUS } from "./statuses.js";
 import type { TypedClientError } from "./typed.js";
 import { retryAfter } from "./wait.js";
 
-/** How a response is read. */
+/** The settings for reading a response. */
 export interface ParseOptions {
-  /** The most bytes that are read of the body: 64 KiB by default. Past it the head decides. */
+  /** The most bytes to read of the body. A longer body is ignored, and the head decides. Default: 64 KiB. */
   limit?: number;
-  /** How long the body is waited for, in milliseconds: 5,000 by default. Past it the head decides. */
+  /** The time limit for the body, in milliseconds. After that the head decides. Default: 5,000. */
   time?: number;
-  /** The codes that are known: those of the catalogue, and with `codesOf` an organisation's own. */
+  /** The known codes. Default: those of the catalogue. `codesOf` adds an organisation's own. */
   codes?: Codes;
-  /** The clock that a `retry-after` date is held against where the response has no `date`. */
+  /** The clock with which a `retry-after` date is compared if the response has no `date`. */
   now?: () => number;
 }
 
 const RAW_CODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const REQUEST_ID = /^[!-~]{1,128}$/;
 const MAX_MESSAGE = 1024;
-/** Markup, an entity, or a control character that breaks no line. */
+/** Markup, an entity, or a control character other than a line break. */
 const PAGE = /[<\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;/u;
 /** Markup, or JSON that was cut off. */
 const WRAPPED = /^(?:<[A-Za-z!/?]|\{\s*(?:["'}]|$)|\[\s*[{["\]])/u;
-/** Breaks of lines and tabs, with the blanks about them: one blank is left. */
+/** Line breaks and tabs, with the blanks around them. One blank replaces them. */
 const BREAK = / ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*/gu;
-/** Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need. */
+/** Invisible control and format characters, except for breaks and the joiners U+200C and U+200D, which texts need. */
 const UNPRINTABLE =
   /[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /**
- * What an error response says; `undefined` for any other. It reads a clone of the body, as far as the bounds allow: the
- * response's own is there still. Of one that was read already, or breaks off, the head decides.
+ * Parses an error response. Returns `undefined` for any other response. It reads a clone of the body within the limits, so
+ * the response's own body stays unread. If the body was already read, or breaks off, the head decides.
  *
- * It takes the envelope, every dialect that a service with the contract may write, JSON-RPC's and Connect's unary errors
- * among them, and a line of text. It never rejects.
+ * It parses the envelope, a line of text, and every dialect that a service with the contract may write, including JSON-RPC's
+ * and Connect's unary errors. It never rejects.
  *
  * With the type of an operation, `parseError<paths["/orders"]["post"]>(response)`, the error has the details of each code.
  */
@@ -72,7 +72,7 @@ export async function parseError<Operation = unknown>(
   return error as TypedClientError<Operation>;
 }
 
-/** The code of a shape that is not the contract's: a known name, a list of issues, else what the status says. */
+/** Returns the code of a body that is not an envelope, from a known name, a list of issues, or otherwise the status. */
 function codeFrom({ name, connect, details }: Said, status: number, codes: Codes): ErrorCode {
   if (connect !== undefined) return codeOfStatus(connect);
   const known = name?.toLowerCase();
@@ -88,9 +88,9 @@ function rawCode(name: string | undefined, code: ErrorCode): string | undefined 
   return name !== undefined && RAW_CODE.test(name) && name.toLowerCase() !== code ? name : undefined;
 }
 
-/** One printable line of at most 1,024 bytes; `undefined` where nothing is left. */
+/** Returns one printable line of at most 1,024 bytes, or `undefined` if nothing is left. */
 function lineOf(message: string | undefined): string | undefined {
-  // Half a character stands for one that is lost.
+  // Half a character is replaced by a mark for a lost one.
   const line = message?.replace(/\p{Cs}/gu, "\ufffd").replace(UNPRINTABLE, "").replace(BREAK, " ").trim();
   if (!line) return undefined;
   const bytes = new TextEncoder().encode(line);
@@ -117,14 +117,14 @@ function jsonIn(text: string): unknown {
 }
 
 /**
- * A line for people (R3): of a text, and of octets whose only control characters are line feeds. Where no type is given, or
- * `text/html`, it is one without a sign of a page.
+ * Returns a line for people (R3) from a text, or from octets whose only control characters are line feeds. If the type is
+ * missing or `text/html`, the text must have no sign of a page.
  */
 function plainText(body: string | undefined, mediaType: string | null): string | undefined {
   const text = (body ?? "").trim();
   const essence = mediaType?.split(";", 1)[0]?.trim().toLowerCase();
   const isText = isTextOf(essence, body ?? "", text);
-  // Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
+  // JSON and markup are not wrapped again. A text that begins like JSON but does not parse was cut off.
   const isQuoted = text.startsWith('"') && jsonIn(text) !== undefined;
   const isWrapped = WRAPPED.test(text) || /^[{[]/.test(text) || isQuoted;
   return isText && !isWrapped ? text : undefined;
@@ -136,7 +136,7 @@ function isTextOf(essence: string | undefined, body: string, text: string): bool
   return essence === "" || (essence.startsWith("text/") && essence !== "text/xml" && essence !== "text/event-stream");
 }
 
-/** The whole body; `undefined` where it cannot be read within the bounds. */
+/** Returns the whole body, or `undefined` if it cannot be read within the limits. */
 async function textOf(response: Response, { limit = 64 * 1024, time = 5_000 }: ParseOptions): Promise<string | undefined> {
   if (response.bodyUsed || response.body === null || response.body.locked) return undefined;
   const reader = response.clone().body?.getReader();

@@ -1,9 +1,9 @@
-// The shapes that a service with the contract writes, and what each has where.
+// The shapes that a service with the contract writes, and the places of their parts.
 
 import { adviceOf, type Codes, docsIn, retryIn } from "./codes.js";
 import { type ErrorCode, type Issue, type Retry } from "./errors.js";
 
-/** What a body says, in whichever shape. */
+/** The content of an error body of any shape. */
 export interface Said {
   /** The code of an envelope. */
   canonical?: ErrorCode | undefined;
@@ -12,7 +12,7 @@ export interface Said {
   /** The HTTP status of a Connect error. */
   connect?: number | undefined;
   message?: string | undefined;
-  /** Absent where there are none. */
+  /** Absent if there are none. */
   details?: unknown;
   requestId?: string | undefined;
   retry?: Retry | undefined;
@@ -67,7 +67,7 @@ export function readBody(body: Members, codes: Codes): Said {
   return { name, connect, message, ...details, requestId };
 }
 
-/** A layer's code, id and advice are in the data; any other server's data are details. */
+/** Reads a JSON-RPC error. A layer's code, id and advice are in the data. Any other server's data are details. */
 function readJsonRpc(error: Members, codes: Codes): Said {
   const { code, data } = error;
   const message = text(error["message"]);
@@ -99,7 +99,7 @@ function detailsOfError(error: Members): { details?: unknown } {
   return withIssues(detailsOf(error), named);
 }
 
-/** Messages of google.rpc: the metadata of the reason, and violations by field. */
+/** Reads messages of google.rpc: the metadata of the reason, and violations by field. */
 function detailsOfGoogle(messages: unknown[]): { details?: unknown } {
   const metadata = googles(messages, "ErrorInfo")[0]?.["metadata"];
   const violations = googles(messages, "BadRequest").flatMap((it) => (Array.isArray(it["fieldViolations"]) ? it["fieldViolations"] : []));
@@ -117,7 +117,7 @@ function googles(messages: unknown[], name: string): Members[] {
   return messages.filter(isObject).filter((it) => text(it["@type"])?.split("/").pop() === `google.rpc.${name}`);
 }
 
-/** `{"field":["a text"]}`; none where it is anything else. */
+/** Reads issues of the form `{"field":["a text"]}`. Any other form has none. */
 function issuesByField(errors: unknown): Issue[] {
   if (!isObject(errors)) return [];
   const issues = Object.entries(errors).flatMap(([field, texts]) =>
@@ -131,13 +131,13 @@ function withIssues(said: { details?: unknown }, issues: Issue[]): { details?: u
   return { details: { ...(isObject(said.details) ? said.details : {}), issues } };
 }
 
-/** `messages[0].content` and `messages.0.content`, taken apart. */
+/** Splits `messages[0].content` and `messages.0.content` into their steps. */
 function pathOf(name: string): (string | number)[] {
   const steps = name.split(/[.[\]]/).filter((step) => step !== "");
   return steps.map((step) => (/^(0|[1-9]\d{0,8})$/.test(step) ? Number(step) : step));
 }
 
-/** A code in the form of the contract, or one of the known in capitals, where those are given. */
+/** Returns a code in the form of the contract. If `codes` are given, a known code may also be in capitals. */
 export function codeOf(value: unknown, codes?: Codes): ErrorCode | undefined {
   if (typeof value !== "string") return undefined;
   if (CODE.test(value)) return value;
@@ -145,7 +145,7 @@ export function codeOf(value: unknown, codes?: Codes): ErrorCode | undefined {
   return codes && value === value.toUpperCase() && adviceOf(codes, known) ? known : undefined;
 }
 
-/** The list of issues, where there is a well-formed one. */
+/** Returns the list of issues. It is empty if there is no well-formed list. */
 export function issuesIn(details: unknown): Issue[] {
   const issues = isObject(details) ? details["issues"] : undefined;
   return Array.isArray(issues) && issues.every(isIssue) ? issues : [];

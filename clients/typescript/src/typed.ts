@@ -1,10 +1,10 @@
 import type { ClientError } from "./error.js";
 
 /**
- * A code that the operation's document does not list: a proxy's, or one of a later version of the service.
+ * A code that the operation's document does not list, such as a code of a proxy, or of a later version of the service.
  *
- * It is any text. Its type is one that no listed code has, because `string` would be among the errors of each code, and
- * their details of any type.
+ * It may be any text. Its type differs from that of every listed code. With the type `string`, these errors would be among
+ * the errors of each code, and would give their details any type.
  */
 export type UnlistedCode = `${string} (unlisted)`;
 
@@ -14,17 +14,17 @@ export interface UnlistedError extends ClientError {
 }
 
 /**
- * The errors of one operation: a `switch` over `code` has the details of each, and `default` is an `UnlistedError`.
+ * The errors of one operation. In a `switch` over `code`, each case has its details, and `default` is an `UnlistedError`.
  *
- * `Operation` is a type that was made of the OpenAPI document of the service: openapi-typescript's
+ * `Operation` is a type that was made from the OpenAPI document of the service: openapi-typescript's
  * `paths["/orders"]["post"]`, `PlaceErrors` or `PlaceError` of @hey-api/openapi-ts, orval's `placeResponse`, or any body or
- * union of bodies. Without one it is `ClientError`.
+ * union of bodies. Without such a type, the error is a `ClientError`.
  *
- * The types are what the document promises. Nothing checks the details of a response against them.
+ * The types follow the document. The details of a response are not compared with them.
  */
 export type TypedClientError<Operation> = unknown extends Operation ? ClientError : Listed<ErrorsOf<Operation>> | UnlistedError;
 
-/** A response for any error lists no code. */
+/** Makes the errors of a body. A body for any error lists no code, so it has none. */
 type Listed<Error> = Error extends { code: infer Code extends string }
   ? string extends Code
     ? never

@@ -1,4 +1,4 @@
-// Timers that wait for nobody: the clock goes on to the next one when nothing else is left to do.
+// Simulated timers: the clock moves to the next timer when nothing else is left to do.
 
 const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
 
@@ -7,7 +7,7 @@ export class Clock {
   #timers = new Map();
   #next = 1;
 
-  /** What comes of some work, in simulated time. */
+  /** Returns the result of some work, in simulated time. */
   async run(work) {
     globalThis.setTimeout = (callback, wait = 0) => {
       this.#timers.set(this.#next, { at: this.now + wait, callback });
@@ -19,7 +19,7 @@ export class Clock {
       const result = Promise.resolve(work()).finally(() => (settled = true));
       result.catch(() => {});
       for (;;) {
-        // Bodies that are there come within microtasks, and a few turns of their streams.
+        // Available bodies arrive within microtasks and a few turns of their streams.
         for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
         if (settled) return await result;
         const [first] = [...this.#timers].sort(([, one], [, other]) => one.at - other.at);
@@ -34,7 +34,7 @@ export class Clock {
     }
   }
 
-  /** Timers that nobody has cleared. */
+  /** Returns the timers that are not cleared. */
   get left() {
     return this.#timers.size;
   }

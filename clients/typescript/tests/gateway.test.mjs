@@ -1,4 +1,4 @@
-// Against the gateway, whose address is in GATEWAY: `clients/check` starts it.
+// Tests the client with the gateway whose address is in GATEWAY. `clients/check` starts it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -8,7 +8,7 @@ import { Clock } from "./clock.mjs";
 
 const cases = JSON.parse(await readFile(new URL("../../cases/parse.json", import.meta.url), "utf8"));
 
-/** In the form of the cases, which name what is there. */
+/** Returns the error in the form of the cases, which list only the fields that it has. */
 function said(error) {
   if (error === undefined) return null;
   assert.ok(error instanceof ClientError && error instanceof Error);

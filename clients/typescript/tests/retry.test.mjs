@@ -8,7 +8,7 @@ import { Clock } from "./clock.mjs";
 
 const cases = JSON.parse(await readFile(new URL("../../cases/retry.json", import.meta.url), "utf8"));
 
-/** A `fetch` that gives one answer after the other, and when it was asked. */
+/** Returns a `fetch` that returns one response after the other, and the times of its calls. */
 function server(clock, answers) {
   const left = [...answers];
   const asked = [];

@@ -1,4 +1,4 @@
-// What the types hold, for `tsc --strict`: it is compiled, and not run.
+// Checks the types with `tsc --strict`. This file is compiled, and not run.
 
 import {
   ERROR_CODES,
@@ -23,7 +23,7 @@ export async function ask(url: URL, signal: AbortSignal): Promise<string> {
   switch (error.code) {
     case "channel_unavailable":
       return "pair again";
-    // The set is open: a code that came later is one as well.
+    // The set is open: a later code is also a code.
     case "seat_taken":
       return error.issues.map(({ path }) => path.join(".")).join();
     default:
@@ -51,7 +51,7 @@ export const later: ErrorCode = "a_code_of_tomorrow";
 export const change = (error: ClientError): void => void (error.code = "other");
 export const parsed: string = errorEnvelope.parse({}).request_id;
 
-/** As openapi-typescript and @hey-api/openapi-ts write the errors of an operation. */
+/** The errors of an operation, as openapi-typescript and @hey-api/openapi-ts write them. */
 type SoldOut = { error: { code: "sold_out"; message: string; details: { left: number } }; request_id: string };
 type Held = { error: { code: "seat_held"; message: string; details?: { until?: string } } | { code: "gone"; message: string } };
 type Any = { error: { code: string; message: string; details?: unknown } };
@@ -94,7 +94,7 @@ export async function parseTyped(response: Response): Promise<number | undefined
   return error?.code === "sold_out" ? error.details.left : plain?.status;
 }
 
-/** As orval writes the responses of an operation. */
+/** The responses of an operation, as orval writes them. */
 type Responses = { data: { id: number }; status: 201; headers: Headers } | { data: SoldOut; status: 409; headers: Headers };
 export const leftOf = (error: TypedClientError<Responses>): number | undefined =>
   error.code === "sold_out" ? error.details.left : undefined;

@@ -1,6 +1,6 @@
-//! What seeing a request costs whoever answers it, with no page open.
+//! Measures the cost of an observed request for the thread that serves it, while no page is open.
 //!
-//! `cargo bench -p error-envelope-admin --bench observer`, and `-- --check` where it may not be more than 2 µs.
+//! `cargo bench -p error-envelope-admin --bench observer` runs it. With `-- --check`, it fails above 2 µs.
 #![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
 
 use std::convert::Infallible;
@@ -15,14 +15,14 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// Short rounds, of which the fastest tenth counts: others use the machine, too.
+/// The rounds are short, and the fastest tenth counts, because others use the machine too.
 const TIMES: u32 = 1_000;
 const ROUNDS: usize = 500;
 const MOST: Duration = Duration::from_micros(2);
 
 const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
 
-/// Sees each record as often as it is measured.
+/// An observer that sees each record as often as it is measured.
 struct Again {
     observer: Arc<dyn Observer>,
     took: Mutex<Vec<Duration>>,

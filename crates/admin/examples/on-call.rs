@@ -1,4 +1,4 @@
-//! A service that misbehaves, the layer around it, and an admin address beside it: what the errors page shows.
+//! A service that misbehaves, with the layer around it and an admin address. It fills the errors page.
 //!
 //! `cargo run -p error-envelope-admin --example on-call` serves both on free ports.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Every error in another shape, and some with what nobody should see.
+/// Responds with each error in another shape, and with some text that nobody should see.
 async fn respond<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
     let (status, kind, body) = match path.split('/').nth(1).unwrap_or_default() {

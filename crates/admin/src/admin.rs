@@ -32,7 +32,7 @@ pub struct Admin {
     pub(crate) token: Option<TokenFile>,
     pub(crate) journal: Option<Journal>,
     pub(crate) tls: Option<Handshake>,
-    /// Whether an address other than loopback is served.
+    /// True if an address other than loopback is served.
     pub(crate) is_exposed: bool,
 }
 
@@ -40,14 +40,14 @@ pub struct Admin {
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
-    /// Whether the process should get no new requests.
+    /// True if the process should get no new requests.
     pub(crate) draining: AtomicBool,
     policy: Mutex<Option<PolicyHandle>>,
     outages: Mutex<Option<Read<Vec<Outage>>>>,
     certificates: Mutex<Vec<Read<CertificateStatus>>>,
 }
 
-/// The function that returns what another part of the process knows.
+/// A function that returns the state of another part of the process.
 type Read<T> = Box<dyn Fn() -> T + Send>;
 
 /// A service that cannot be reached: [`Admin::show_outages`].
@@ -55,11 +55,11 @@ type Read<T> = Box<dyn Fn() -> T + Send>;
 pub struct Outage {
     /// The address of the service.
     pub service: String,
-    /// When the first request failed.
+    /// The time at which the first request failed.
     pub since: SystemTime,
-    /// When a request failed last.
+    /// The time at which the last request failed.
     pub last: SystemTime,
-    /// Why the last request failed, such as `connection refused`.
+    /// The reason why the last request failed, such as `connection refused`.
     pub reason: String,
     /// The number of requests that failed for this reason or another one.
     pub requests: u64,
@@ -70,9 +70,9 @@ pub struct Outage {
 pub struct CertificateStatus {
     /// The files of the certificate and its key.
     pub files: String,
-    /// The earliest expiry in the active chain; `None` if it is unknown.
+    /// The earliest expiry in the active chain, or `None` if it is unknown.
     pub not_after: Option<SystemTime>,
-    /// Why the files on disk are rejected, while an older certificate stays active.
+    /// The reason why the files on disk are rejected, while an older certificate stays active.
     pub rejection: Option<String>,
 }
 
@@ -83,31 +83,32 @@ pub(crate) enum Metrics {
     Nowhere,
     #[cfg(feature = "prometheus")]
     Here(PrometheusHandle),
-    /// Another address serves the metrics: the text names that address.
+    /// Another address serves the metrics. The text names that address.
     Elsewhere(Arc<str>),
 }
 
 impl Admin {
-    /// An admin address that is not connected to a layer yet.
+    /// Creates an admin address that is not connected to a layer yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     #[cfg(feature = "prometheus")]
     #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
-    /// Serves this recorder's metrics at `/metrics`: [`install_metrics`](crate::install_metrics) makes one.
+    /// Serves this recorder's metrics at `/metrics`. [`install_metrics`](crate::install_metrics) makes such a recorder.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
         self.metrics = Metrics::Here(handle);
         self
     }
 
-    /// Sets the text at `/metrics` if this address has no metrics: one sentence that names the place of the metrics.
+    /// Sets the text at `/metrics` if this address has no metrics. It is one sentence that names the place of the
+    /// metrics.
     pub fn metrics_elsewhere(mut self, place: impl Into<Arc<str>>) -> Self {
         self.metrics = Metrics::Elsewhere(place.into());
         self
     }
 
-    /// Allows requests under this host name, too, in any letter case and without a port. By default only `localhost`
+    /// Also allows requests under this host name, in any letter case and without a port. By default only `localhost`
     /// and IP addresses are allowed, because anyone may point another name to this address (DNS rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);
@@ -120,36 +121,36 @@ impl Admin {
         self
     }
 
-    /// Requires the token in this file, as `Authorization: Bearer`, except for the page without its data, `/healthz`,
-    /// `/readyz` and `/metrics`. The page asks for it once, and keeps it in its tab. The file is read for each request,
-    /// so that a new token applies at once. White space around the token is ignored.
+    /// Requires the token in this file, as `Authorization: Bearer`. The page without its data, `/healthz`, `/readyz`
+    /// and `/metrics` need no token. The page asks for the token once, and keeps it in its browser tab. The file is
+    /// read for each request, so that a new token applies at once. White space around the token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
     ///
     /// # Errors
-    /// The file cannot be read, or its token has fewer than 32 bytes.
+    /// Fails if the file cannot be read, or if its token has fewer than 32 bytes.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.token = Some(TokenFile::new(path.into())?);
         Ok(self)
     }
 
-    /// Begins each connection with this handshake, as of TLS.
+    /// Begins each connection with this handshake, such as that of TLS.
     pub fn tls(mut self, handshake: Handshake) -> Self {
         self.tls = Some(handshake);
         self
     }
 
-    /// Keeps the changes of the kill switch in this file, one JSON object a line, and turns the switch as the last one
-    /// did. Without a journal, a restart clears the switch.
+    /// Stores the changes of the kill switch in this file, one JSON object per line, and sets the switch to the state
+    /// of the last change. Without a journal, a restart clears the switch.
     ///
     /// # Errors
-    /// The file cannot be read or written, or its last line is no change.
+    /// Fails if the file cannot be read or written, or if its last line is not a change.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.journal = Some(Journal::open(&path.into(), &self.shared.store.switch)?);
         Ok(self)
     }
 
-    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter: the page then shows its active
+    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter. The page then shows its active
     /// policy and its errors, and the kill switch works. With several layers, the page shows the policy of the last
     /// one.
     #[must_use]
@@ -168,8 +169,8 @@ impl Admin {
         *self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
     }
 
-    /// Adds a function that returns the state of a certificate that this process serves. The page shows one whose new
-    /// files are rejected, or that has expired or will soon.
+    /// Adds a function that returns the state of a certificate that this process serves. The page shows a certificate
+    /// whose new files are rejected, or that has expired or will soon.
     pub fn show_certificate(&self, read: impl Fn() -> CertificateStatus + Send + 'static) {
         self.shared.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(read));
     }
@@ -193,18 +194,18 @@ impl Admin {
 }
 
 impl Shared {
-    /// The status of the active policy; `None` if no layer is connected. A new policy clears counts of the store, which
-    /// must not be locked.
+    /// Returns the status of the active policy, or `None` if no layer is connected. A new policy clears counts of the
+    /// store, which must not be locked.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // A policy that was reloaded begins with the next request. This page is one.
+        // A reloaded policy becomes active with the next request, and the request for this page is such a request.
         policy.as_ref().map(|policy| {
             drop(policy.config());
             policy.status()
         })
     }
 
-    /// The services that cannot be reached, beginning with the oldest outage.
+    /// Returns the services that cannot be reached, beginning with the oldest outage.
     pub(crate) fn outages(&self) -> Vec<Outage> {
         let read = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut outages = read.as_ref().map(|read| read()).unwrap_or_default();
@@ -212,7 +213,7 @@ impl Shared {
         outages
     }
 
-    /// The certificates that this process serves.
+    /// Returns the certificates that this process serves.
     pub(crate) fn certificates(&self) -> Vec<CertificateStatus> {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|read| read()).collect()
     }

@@ -1,7 +1,8 @@
-//! The request that a handler gets, and whether its sender may read or change something.
+//! The request that a handler gets. It also decides whether its sender may read or change something.
 //!
 //! 1. With a token file, requests need the token, as `Authorization: Bearer`.
-//! 2. Without one, everybody may read, and changes are refused if an address other than loopback is served: anyone could reach it.
+//! 2. Without a token file, everybody may read. If an address other than loopback is served, changes are refused,
+//!    because anyone could reach it.
 //! 3. The operator's name and the reason come from the query. They are not verified.
 
 use std::net::IpAddr;
@@ -18,11 +19,11 @@ use crate::small_server::Peer;
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,
-    /// The change that a POST requests; empty for any other method.
+    /// The change that a POST requests. For any other method it is empty.
     pub(crate) change: Change,
 }
 
-/// Who requests a change and why; or the status and the reason of its refusal.
+/// The operator who requests a change and the reason, or the status and the reason of its refusal.
 pub(crate) type Change = Result<SwitchNote, Refusal>;
 
 pub(crate) type Refusal = (StatusCode, &'static str);
@@ -41,12 +42,12 @@ impl Admin {
         Ok(peer.into_iter().fold(note, SwitchNote::peer))
     }
 
-    /// Whether every change is refused.
+    /// Returns true if every change is refused.
     pub(crate) fn is_read_only(&self) -> bool {
         self.token.is_none() && self.is_exposed
     }
 
-    /// Whether the token is right, if one is needed.
+    /// Checks the token, if one is needed.
     pub(crate) async fn check_token(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Refusal> {
         let Some(file) = &self.token else { return Ok(()) };
         let client_address = peer.map(tracing::field::display);
@@ -69,7 +70,7 @@ impl Admin {
     }
 }
 
-/// A value of the query that is present and not empty.
+/// Returns a value of the query that is present and not empty.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// The page loads styles, scripts and data of this address only: nothing from elsewhere, and nothing inline.
+/// The policy of the page, which only loads styles, scripts and data of this address. Nothing comes from elsewhere, and
+/// nothing is inline.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The policy of all other responses, such as JSON or text: a browser that shows one loads nothing for it.
+/// The policy of all other responses, such as JSON or text. A browser that shows such a response loads nothing for it.
 const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 5] = [
@@ -25,7 +26,7 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// A plain-text response of one or more lines.
+/// Returns a plain-text response of one or more lines.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     let mut text = text.into();
     if !text.ends_with('\n') {
@@ -34,7 +35,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     whole(status, "text/plain; charset=utf-8", text)
 }
 
-/// A JSON response, indented for people.
+/// Returns a JSON response, indented for people.
 pub(crate) fn json(value: &Value) -> Answer {
     whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
 }
@@ -60,7 +61,7 @@ pub(crate) fn whole(status: StatusCode, content_type: &'static str, body: impl I
     answer
 }
 
-/// A request without the right token, or a change at an address where none is accepted.
+/// Returns the response to a request without the right token, or to a change at an address where no change is accepted.
 pub(crate) fn refused((status, why): (StatusCode, &'static str)) -> Answer {
     let mut answer = text(status, why);
     if status == StatusCode::UNAUTHORIZED {

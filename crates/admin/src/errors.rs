@@ -1,7 +1,7 @@
 //! `/errors.json?search=TEXT`: the last errors, each with the bodies before and after the layer. A search also finds
 //! requests whose client left.
 //!
-//! Path, client and caller may identify people: they are only given for the request id that was searched.
+//! Path, client and caller may identify people. They are only returned for the request id that was searched.
 
 use std::cmp::Reverse;
 
@@ -24,10 +24,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
     let id = id_in(&text);
     let recent = shared.store.recent();
-    // A trace id is read as a request id, too.
+    // A trace id is also read as a request id.
     let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
     let fits = |entry: &Entry| id.map_or_else(|| fits(entry, &text), |id| is_of(entry, id));
-    // Whose client left is searched for, but no error.
+    // A search also finds requests whose client left, although they are not errors.
     let left = recent.left().filter(|_| !text.trim().is_empty());
     let mut entries: Vec<_> = recent.errors().chain(left).filter(|entry| fits(entry)).cloned().collect();
     entries.sort_by_key(|entry| Reverse(entry.number));
@@ -37,9 +37,9 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
-/// What is known of an id, even if its errors are no longer among the last ones.
+/// Returns what is known about an id, even if its errors are no longer among the last ones.
 fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
-    /// An id with a later time is from elsewhere, such as a trace id: its first bytes are no time.
+    /// An id with a later time is from elsewhere, such as a trace id, whose first bytes are not a time.
     const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
 
     let (known, count) = recent.find(id);
@@ -53,7 +53,7 @@ fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
     })
 }
 
-/// The trace that begins with a request of this id.
+/// Returns the id of the trace that begins with a request of this id.
 fn trace_id(id: RequestId) -> String {
     id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -64,7 +64,7 @@ fn remembered(known: &Id) -> Value {
     json
 }
 
-/// What is kept of each record.
+/// Returns the fields that are kept of each record.
 fn describe_kind(kind: &Kind, place: &Place, service: Option<&UpstreamUrl>) -> Value {
     let (sent, would_be) = (kind.sent.as_ref(), kind.would_be.as_ref());
     json!({
@@ -134,17 +134,17 @@ fn describe_side(side: &Side) -> Value {
     })
 }
 
-/// The longest text to search for, in characters: a client's report of an error is shorter.
+/// The longest text to search for, in characters. A client's report of an error is shorter.
 const LONGEST: usize = 4096;
 
-/// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
+/// Returns the first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
 pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)
 }
 
-/// Whether each word of the text is in the error's codes, outcome, route, scope or service, in any letter case.
+/// Returns true if each word of the text is in the error's codes, outcome, route, scope or service, in any letter case.
 pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
     let (seen, kind) = (&entry.seen, &entry.seen.kind);
     let service = seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -13,11 +13,12 @@ use subtle::ConstantTimeEq;
 
 use crate::error_store::error_record::time;
 
-/// A shorter token could be guessed.
+/// The fewest bytes of a token. A shorter token could be guessed.
 const SHORTEST: usize = 32;
-/// A larger file is not a token file: the operator named another file by mistake.
+/// The largest token file, in bytes. If a file is larger, the operator named another file by mistake.
 const LONGEST: u64 = 4096;
-/// A file system that does not answer makes the request fail, and blocks no other request.
+/// The time limit for reading the file. If a file system does not answer, the request fails, and no other request
+/// waits.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// A file with one token. It is read anew for each request, so that a new token applies at once.
@@ -31,10 +32,11 @@ impl TokenFile {
         Ok(Self(path.into()))
     }
 
-    /// Whether this is the token, compared in constant time. The time shows only the token's length, which is public.
+    /// Returns true if this is the token, compared in constant time. The time shows only the token's length, which is
+    /// public.
     ///
     /// # Errors
-    /// The file cannot be read now, or is too short.
+    /// Fails if the file cannot be read now, or is too short.
     #[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
     pub(crate) async fn accepts(&self, sent: &[u8]) -> io::Result<bool> {
         let path = self.0.clone();
@@ -44,7 +46,7 @@ impl TokenFile {
     }
 }
 
-/// The token without the white space around it, such as an editor's line end.
+/// Returns the token without white space around it, such as an editor's line end.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let named = |kind, why: &dyn std::fmt::Display| io::Error::new(kind, format!("{}: {why}", path.display()));
     let text = read_regular(path, LONGEST).map_err(|error| named(error.kind(), &error))?;
@@ -58,24 +60,25 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The file, open for appending.
+/// The journal of the kill switch, open for appending.
 ///
-/// It keeps the changes of the kill switch over a restart: one JSON object for each, the last one at the end.
+/// It keeps the changes of the kill switch over a restart. Each change is one JSON object, and the last one is at the
+/// end.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal(Arc<File>);
 
 impl Journal {
-    /// Opens the file, and turns the switch as the last change in it did.
+    /// Opens the file, and sets the switch to the state of the last change in it.
     ///
     /// # Errors
-    /// The file cannot be read or written, or its last line is no change.
+    /// Fails if the file cannot be read or written, or if its last line is not a change.
     pub(crate) fn open(path: &PathBuf, switch: &KillSwitch) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let text = match read_regular(path, MAX_ANY_FILE_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(named)?,
         };
-        // Opening a pipe only to write would wait for its reader.
+        // If the file were a pipe, opening it only for writing would wait for its reader.
         let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(named)?;
         if let Some(line) = String::from_utf8_lossy(&text).lines().last() {
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is no change; remove it");
@@ -95,7 +98,7 @@ impl Journal {
             "reason": change.reason(),
             "client_address": change.peer(),
         });
-        // One write, so that two processes do not mix their lines.
+        // The line is written in one call, so that two processes do not mix their lines.
         if let Err(error) = (&*self.0).write_all(format!("{line}\n").as_bytes()) {
             tracing::error!(%error, "cannot write the change of the kill switch to the journal");
         }

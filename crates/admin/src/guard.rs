@@ -1,8 +1,8 @@
 //! Refuses requests from pages of other sites in an operator's browser.
 //!
-//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name
-//!    at this address (DNS rebinding), and the browser then treats the attacker's page as one of ours. An IP address
-//!    cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
+//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name at
+//!    this address (DNS rebinding), and the browser then treats the attacker's page as a page of this address. An IP
+//!    address cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
 //! 2. A request that changes something is refused if `Origin`, `Referer` or `Sec-Fetch-Site` names another site. Old
 //!    browsers send only `Referer`.
 
@@ -26,7 +26,7 @@ impl Hosts {
         self.0.push(name.trim_end_matches('.').to_ascii_lowercase());
     }
 
-    /// The response to a refused request; `None` accepts it.
+    /// Returns the response to a refused request, or `None` if the request is accepted.
     pub(crate) fn refusal(&self, request: &Parts) -> Option<Answer> {
         let Ok(host) = requested_host(request) else {
             let why = "refused: the Host header is invalid, repeated, or differs from the request target; send one valid Host header";
@@ -52,10 +52,10 @@ impl Hosts {
     }
 }
 
-/// The host of the request; `None` if it has neither a Host header nor an authority.
+/// Returns the host of the request, or `None` if it has neither a Host header nor an authority.
 ///
 /// # Errors
-/// The host is invalid, repeated or contradictory.
+/// Fails if the host is invalid, repeated or contradictory.
 fn requested_host(request: &Parts) -> Result<Option<Authority>, ()> {
     let mut host_headers = request.headers.get_all(HOST).iter();
     let (first, second) = (host_headers.next(), host_headers.next());

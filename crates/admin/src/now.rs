@@ -19,18 +19,20 @@ use crate::error_store::store;
 use crate::error_store::timeline::{MINUTE_MS, MINUTES, Timeline, last_minutes};
 use crate::process;
 
-/// How many minutes count as now: enough to show a rate, and so few that the rate drops soon after the cause has ended.
+/// The number of minutes that are treated as now. They are enough to show a rate, and so few that the rate drops soon
+/// after the cause has ended.
 const NOW_MINUTES: u32 = 15;
-/// How many minutes count as recent: what happens now is above what has ended.
+/// The number of minutes that are treated as recent. Places with recent errors are listed above those whose errors have
+/// ended.
 const RECENT_MINUTES: u32 = 2;
-/// A certificate that ends within this many days is urgent, as in the alert on certificates.
+/// The number of days before its expiry from which a certificate is urgent, as in the alert on certificates.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (admin, shared) = (request.admin, &request.admin.shared);
-    // A new policy clears counts: before they are locked.
+    // A new policy clears counts, so its status is read before the counts are locked.
     let (status, at) = (shared.policy_status(), store::now());
     let problems = problems(shared, status.as_ref(), at);
     let (requests, recent) = (shared.store.requests(), shared.store.recent());
@@ -56,7 +58,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-/// Whether the kill switch can be changed at this address.
+/// Returns whether the kill switch can be changed at this address, and whether that needs a token.
 fn changes(admin: &Admin) -> &'static str {
     match admin.token {
         _ if admin.is_read_only() => "refused",
@@ -69,13 +71,14 @@ fn changes(admin: &Admin) -> &'static str {
 #[derive(Default)]
 struct Affected {
     count: u64,
-    /// Those of this minute and the one before.
+    /// The number of these requests in this minute and the one before.
     recent: u64,
     /// Each code with its count and its outcome.
     codes: Vec<(String, u64, Option<&'static str>)>,
 }
 
-/// The places with records of these severities as JSON: first those with most in this minute and the one before.
+/// Returns the places with records of these severities as JSON. The places with the most records in this minute and the
+/// one before come first.
 fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, at: u64) -> Vec<Value> {
     let (now, recently) = (last_minutes(at, NOW_MINUTES), last_minutes(at, RECENT_MINUTES));
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();

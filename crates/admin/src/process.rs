@@ -1,4 +1,4 @@
-//! What the process reports of itself: its health, its metrics, its active policy and its kill switch.
+//! The process's reports about itself: its health, its metrics, its active policy and its kill switch.
 
 use std::sync::atomic::Ordering;
 
@@ -33,7 +33,7 @@ pub(crate) fn ready(request: &AdminRequest<'_>) -> Answer {
     }
 }
 
-/// The metrics, in Prometheus' format.
+/// Returns the metrics, in Prometheus' format.
 pub(crate) fn metrics(request: &AdminRequest<'_>) -> Answer {
     match &request.admin.metrics {
         #[cfg(feature = "prometheus")]

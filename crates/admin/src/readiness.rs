@@ -1,4 +1,4 @@
-//! `/readiness.json`: what was counted of each route since the last policy, and whether it is ready for its next mode.
+//! `/readiness.json`: the counts of each route since the last policy, and whether the route is ready for its next mode.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ use crate::error_store::requests::Tally;
 /// The outcomes of requests whose client got an error.
 const ERRORS: [Outcome; 3] = [Outcome::ClientError, Outcome::ServerError, Outcome::Broken];
 
-/// What is known of a place.
+/// The facts about a place.
 #[derive(Default)]
 struct Known {
-    /// The mode in the policy; `None` if the policy does not have the place any more.
+    /// The mode in the policy, or `None` if the policy no longer has the place.
     mode: Option<Mode>,
     tally: Tally,
     service: Option<String>,
@@ -34,13 +34,13 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: BTreeMap<Place, Known> = BTreeMap::new();
     for route in status.iter().flat_map(|status| status.policy().routes()) {
         let place = Place { route: Some(route.pattern().into()), scope: route.scope().map(Arc::from) };
-        // Of two routes with the same pattern, the first matches.
+        // If two routes have the same pattern, the first one matches.
         places.entry(place).or_default().mode.get_or_insert(route.mode());
     }
     for (place, row) in shared.store.requests().places().filter(|(_, row)| row.tally.requests() > 0) {
         let known = places.entry(place.clone()).or_default();
         (known.tally, known.service) = (row.tally.clone(), row.service.as_ref().map(ToString::to_string));
-        // A place without a route is a scope as a whole, or the policy.
+        // A place without a route means a whole scope, or the whole policy.
         if place.route.is_none() {
             known.mode = status.as_ref().and_then(|status| mode_of(status, place));
         }
@@ -48,15 +48,16 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));
     let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known)).collect();
-    // The first request under a policy begins its counts. One that an edit replaced for a while goes on with its own.
+    // The counts of a policy begin with its first request. If an edit replaced the policy for a while, its own counts
+    // continue.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
 
-/// The mode of a route, or of the requests that no route of a scope or of the policy matches. `None` if the policy does
-/// not have the place.
+/// Returns the mode of a route. For a place without a route, returns the mode of requests that match no route. Returns
+/// `None` if the policy does not have the place.
 fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
     let policy = status.policy();
     match place.texts() {
@@ -71,7 +72,7 @@ fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
 fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
     let in_policy = mode.is_some();
     let mode = mode.unwrap_or(tally.mode);
-    // These modes do not read the errors that pass.
+    // These modes do not read errors that pass unchanged.
     let reads = !matches!(mode, Mode::Off | Mode::Own | Mode::Fill);
     json!({
         "route": place.route.as_deref(),
@@ -96,11 +97,12 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Ready,
-    /// The next mode would refuse requests that pass now; or the route without its `auth_observe`, if no mode is left.
+    /// The next mode would refuse requests that pass now. In the last mode, this is the verdict if the route would
+    /// refuse them without its `auth_observe`.
     NotReady,
-    /// There were no requests, or none is examined in mode `off`.
+    /// There were no requests, or they are not examined because the mode is `off`.
     Unseen,
-    /// The route is in `enforce`, and refuses what its guards refuse: nothing is left to do.
+    /// The route is in `enforce`, and its guards refuse all that they can refuse. Nothing is left to do.
     Done,
 }
 
@@ -114,7 +116,8 @@ impl Verdict {
         }
     }
 
-    /// Codes do not matter: an error whose code is only its status's is a good envelope.
+    /// Computes the verdict. Codes do not matter: an error whose code only follows from its status is still a good
+    /// envelope.
     pub(crate) fn new(mode: Mode, tally: &Tally) -> Self {
         match mode {
             Mode::Enforce if tally.auth_would_refuse == 0 => Self::Done,
@@ -127,14 +130,14 @@ impl Verdict {
     }
 }
 
-/// The mode after this one, in the order in which an operator turns them on.
+/// Returns the mode after this one, in the order in which an operator turns them on.
 pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),
         Mode::Observe => Some(Mode::Own),
         Mode::Own => Some(Mode::Fill),
         Mode::Fill => Some(Mode::Enforce),
-        // `Enforce` is the last mode; one that the core adds later is not in this order yet.
+        // `Enforce` is the last mode. A mode that the core adds later is not in this order yet.
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Handles requests to the admin address: the table of its paths, as a service, and served over HTTP/1.1.
+//! Handles requests to the admin address. It has the table of paths as a service, and serves it over HTTP/1.1.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -31,9 +31,9 @@ pub struct AdminService(Admin);
 pub type AdminBody = Full<Bytes>;
 
 impl Admin {
-    /// Returns a service to mount in your own server, at the root of a host or an address: its page reads
-    /// absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime.
-    /// Requests need a [token](Self::token_file) if one is set; otherwise your server must restrict access.
+    /// Returns a service to mount in your own server, at the root of a host or an address, because its page reads
+    /// absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime. Requests need a
+    /// [token](Self::token_file) if one is set. Otherwise your server must restrict access.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
@@ -68,7 +68,7 @@ impl<B> Service<Request<B>> for AdminService {
     }
 }
 
-/// One path with one method. `GET` serves `HEAD`, too: the server leaves the body out.
+/// One path with one method. An endpoint for `GET` also serves `HEAD`: the server leaves the body out.
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
 
 static ROWS: [Endpoint; 14] = [
@@ -88,12 +88,13 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, |request| process::turn(request, false)),
 ];
 
-/// Whether a path needs no token: the page itself, which has no data, and what orchestrators and scrapers read.
+/// Returns true if a path needs no token. These are the page itself, which has no data, and the paths that
+/// orchestrators and scrapers read.
 pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
 }
 
-/// The response to an accepted request.
+/// Returns the response to an accepted request.
 pub(crate) fn answer(admin: &Admin, request: &Parts, change: Change) -> Answer {
     let here: Vec<_> = ROWS.iter().filter(|row| row.0 == request.uri.path()).collect();
     let wanted = if request.method == Method::HEAD { &Method::GET } else { &request.method };
@@ -112,17 +113,17 @@ fn asset(media_type: &'static str, text: &'static str) -> Answer {
     answer::whole(StatusCode::OK, media_type, text)
 }
 
-/// 64 places: a person's pages, a scraper and an orchestrator's probes need only a few. A head of 16 KiB need not have
-/// room for the cookies of other sites. A stop waits for 1 s.
+/// The server's limits. It has 64 places, because a person's pages, a scraper and an orchestrator's probes need only a
+/// few. A head of 16 KiB does not need room for the cookies of other sites. A stop waits for 1 s.
 ///
-/// It shares its process with the traffic, and must never harm it: heads, waits and connections are limited.
+/// The server shares its process with the traffic, and must never harm it. So heads, waits and connections are limited.
 const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
 
 impl Admin {
     /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
     ///
-    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. A further one takes the place
-    /// of the one that has been silent longest. If the address is not loopback, it logs a warning, and accepts no
+    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. A further connection takes the
+    /// place of the one that has been silent longest. If the address is not loopback, it logs a warning, and accepts no
     /// change without a [token](Self::token_file). A borrowed listener can be served again later. Until then, its
     /// clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
@@ -134,7 +135,7 @@ impl Admin {
         SERVER.serve(listener, self.tls.clone(), move |request| served.service().call(request), stop).await;
     }
 
-    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once it begins to end.
+    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once `work` begins to end.
     pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
         let (ends, ended) = oneshot::channel::<()>();
         let work = async {

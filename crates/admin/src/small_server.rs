@@ -1,12 +1,13 @@
-//! A small HTTP/1.1 server for probes: clients that send nothing do not keep it from the others.
+//! A small HTTP/1.1 server for probes. Clients that send nothing do not keep other clients out.
 //!
 //! 1. Each connection takes one of a limited number of places.
 //! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
 //! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for the
 //!    rest of a head. It may be an idle connection that was kept.
-//! 4. A connection is not closed for another one while its request is answered. If that is so for all, new clients wait.
+//! 4. A connection is not closed for another one while its request is handled. If that applies to all, new clients
+//!    wait.
 //!
-//! A client that stops reading its response is disconnected. This server does not limit how long an answer takes.
+//! A client that stops reading its response is disconnected. This server does not limit the time of handling a request.
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
@@ -33,15 +34,16 @@ use tokio_io_timeout::TimeoutStream;
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection may wait for a head before it can lose its place. Without this wait, clients that connect
-/// again at once would take all of a processor, and the place of a probe whose head takes some milliseconds.
+/// The time for which a connection may wait for a head before it can lose its place. Without this time, clients that
+/// connect again at once would take all of a processor, and the place of a probe whose head takes some milliseconds.
 const HEAD_GRACE: Duration = Duration::from_millis(20);
-/// How many clients may wait in the kernel's queue. Tokio's 128 would be too few: the system ignores a client that finds
-/// the queue full, which tries again only after a second. 64 places take up a queue of 1,024 in a third of a second.
+/// The number of clients that may wait in the kernel's queue. Tokio's 128 would be too few: the system ignores a client
+/// that finds the queue full, and the client tries again only after a second. 64 places empty a queue of 1,024 in a
+/// third of a second.
 const QUEUE: i32 = 1024;
-/// A client that reads nothing of its response for this long is disconnected.
+/// The time after which a client that reads nothing of its response is disconnected.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// The wait after a failed accept: long enough for a descriptor to come free, short enough not to be noticed.
+/// The wait after a failed accept. It is long enough for a descriptor to become free, and too short to be noticed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server for requests with short answers.
@@ -54,14 +56,14 @@ pub struct SmallServer {
 }
 
 impl SmallServer {
-    /// Returns a server with one response per connection. It closes `stop_within` after its stop at the latest.
+    /// Creates a server with one response per connection. It closes at the latest `stop_within` after its stop.
     /// `most_head` is in bytes.
     #[must_use]
     pub const fn new(most_connections: usize, most_head: usize, stop_within: Duration) -> Self {
         Self { most_connections, most_head, stop_within, idle: None }
     }
 
-    /// Keeps connections. The whole head of a further request must arrive within `idle` after the last response.
+    /// Keeps connections open. The whole head of a further request must arrive within `idle` after the last response.
     #[must_use]
     pub const fn keep_alive(self, idle: Duration) -> Self {
         Self { idle: Some(idle), ..self }
@@ -160,7 +162,7 @@ impl SmallServer {
             () = place.lost() => Ok(()),
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
-                // A stream of events does not end by itself.
+                // A stream of events does not end by itself, so it gets only a part of the time.
                 timeout(self.stop_within / 2, connection).await.unwrap_or(Ok(()))
             }
         };
@@ -179,8 +181,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed; if descriptors are lacking, some
-/// become free later.
+/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If
+/// descriptors are lacking, some become free later.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection; retrying");
@@ -218,7 +220,7 @@ impl Places {
         let mut free = Arc::clone(&self.free).try_acquire_owned().ok();
         while free.is_none() {
             self.evict();
-            // The head of the evicted connection may still arrive in time: then its place does not come free.
+            // The head of the evicted connection may still arrive in time. Its place then does not become free.
             free = timeout(HEAD_GRACE, Arc::clone(&self.free).acquire_owned()).await.ok().and_then(Result::ok);
         }
         let (phase, since) = (watch::Sender::new(Phase::New), Instant::now());
@@ -247,7 +249,7 @@ impl Places {
 /// The place of a connection, which waits for its first head.
 struct Place {
     places: Arc<Places>,
-    /// When the connection was accepted: a handshake and the first head have one time limit.
+    /// The time at which the connection was accepted. A handshake and the first head have one time limit.
     since: Instant,
     phase: watch::Sender<Phase>,
     _free: Option<OwnedSemaphorePermit>,
@@ -290,10 +292,10 @@ pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
 
-/// A connection once its handshake has ended.
+/// A future of the connection, which is ready once the handshake has ended.
 pub type Shaken = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
 
-/// A handshake before HTTP/1.1, as of TLS.
+/// A handshake before HTTP/1.1, such as that of TLS.
 pub type Handshake = Arc<dyn Fn(Box<dyn Connection>) -> Shaken + Send + Sync>;
 
 #[cfg(test)]
@@ -302,7 +304,7 @@ mod tests {
 
     use super::*;
 
-    /// How long this takes, by the simulated clock.
+    /// Returns the time that this takes, by the simulated clock.
     async fn time_of<T>(waits: impl Future<Output = T>) -> (T, Duration) {
         let began = Instant::now();
         (waits.await, began.elapsed())

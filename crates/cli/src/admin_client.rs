@@ -1,4 +1,4 @@
-//! Requests to the admin addresses of running gateways, for the verbs that take `--admin URL`.
+//! Sends requests to the admin addresses of running gateways, for the verbs that take `--admin URL`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,10 +36,10 @@ pub(crate) struct AdminAddresses {
     admin_token_file: Option<PathBuf>,
 }
 
-/// The address of a gateway, and its answer.
+/// The address of a gateway, and its response.
 pub(crate) type Answered = (String, Result<Value, NoAnswer>);
 
-/// Why a gateway gave no answer that can be used.
+/// The reason why there is no usable response of a gateway.
 pub(crate) struct NoAnswer {
     why: String,
     is_unreachable: bool,
@@ -50,18 +50,18 @@ impl NoAnswer {
         Self { why: why.into(), is_unreachable: false }
     }
 
-    /// Prints on standard error what failed, and where.
+    /// Prints the failure and its place on standard error.
     pub(crate) fn print(&self, gateway: &str) {
         let place = if self.is_unreachable { String::new() } else { format!("{gateway}: ") };
         CommandError::Io(format!("{place}{}", self.why)).print();
     }
 }
 
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes.
 const MOST_OF_ANSWER: usize = 8 * 1024 * 1024;
 
 impl AdminAddresses {
-    /// Sends the request to all gateways at the same time. The answers are in the order of the addresses.
+    /// Sends the request to all gateways at the same time. The responses are in the order of the addresses.
     pub(crate) fn send(
         &self,
         method: &Method,
@@ -122,7 +122,7 @@ async fn exchange(
     Ok((head.status, body.to_bytes()))
 }
 
-/// The JSON of an answer, if it has `what`.
+/// Returns the JSON of a response, if it has the field `what`.
 pub(crate) fn json_of(
     status: StatusCode,
     body: &[u8],
@@ -144,7 +144,7 @@ pub(crate) fn json_of(
     })
 }
 
-/// The answers for programs, each with these fields of its JSON.
+/// Returns the responses for programs, each with these fields of its JSON.
 pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     let line = |(gateway, answer): &Answered| {
         let mut line = json!({ "admin": gateway, "ok": answer.is_ok() });
@@ -157,7 +157,7 @@ pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     answers.iter().map(line).collect()
 }
 
-/// The exit code of a verb by what became of its gateways: [`UNREACHABLE`] if that is all that failed.
+/// Returns the exit code of a verb. It is [`UNREACHABLE`] if all failures are gateways that cannot be reached.
 pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
         (0 | UNREACHABLE, true) => UNREACHABLE,
@@ -165,7 +165,7 @@ pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     })
 }
 
-/// An admin address, as `gateway --admin` takes it.
+/// Parses an admin address, in the forms that `gateway --admin` accepts.
 fn address(given: &str) -> Result<String, String> {
     const RIGHT: &str = "write http://HOST:PORT or https://HOST:PORT, HOST:PORT, or the port alone for this machine";
 
@@ -175,7 +175,7 @@ fn address(given: &str) -> Result<String, String> {
     if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
 }
 
-/// The token of a file, as a header.
+/// Reads the token of a file, as a header.
 fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--admin-token-file {}: {why}", file.display()));
     let token = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| refused(&error))?;

@@ -1,15 +1,15 @@
-//! `error-envelope check`: reads policy files as the layer would, and reports errors and likely
-//! mistakes.
+//! `error-envelope check` reads policy files as the layer would, and reports errors and likely mistakes.
 //!
-//! 1. Each file is a policy with all the files that it includes, or a part of a policy, and is then checked with it:
-//!    then other files' warnings and notes are left out. All errors are reported at once, in the order of the lines;
-//!    errors that only follow from another error are not.
-//! 2. A valid policy is linted: a warning is likely to be a mistake, a note may well be intended.
-//! 3. Secrets that the environment does not have are noted: they could not be checked.
-//! 4. Or, with `--effective`, it prints the settings that apply to one request, and the line of each.
+//! 1. Each file is checked as a policy with all the files that it includes. If the file is a part of a policy, that
+//!    policy is checked, and warnings and notes about its other files are left out. All errors are reported at once, in
+//!    the order of the lines. Errors that only follow from another error are not reported.
+//! 2. A valid policy is linted. A warning is likely to be a mistake; a note may well be intended.
+//! 3. Secrets that the environment does not have are reported as notes, because they could not be checked.
+//! 4. With `--effective`, it prints the settings that apply to one request instead, and the line of each.
 //!
-//! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line; or all are
-//! written by [`report`](crate::report) for programs.
+//! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line. For
+//! programs,
+//! [`report`](crate::report) writes all findings.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -123,7 +123,8 @@ fn part_json(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<Value> {
     Some(json!({ "file": part, "policy": policy.display().to_string() }))
 }
 
-/// Adds the errors of a refused policy; prints at once those of files that cannot be read, and returns their number.
+/// Adds the errors of a refused policy. Errors of files that cannot be read are printed at once, and their number is
+/// returned.
 fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, CommandError> {
     let mut unreadable = 0;
     for error in errors {
@@ -138,8 +139,8 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
     Ok(unreadable)
 }
 
-/// `1 file: no errors, 2 warnings, no notes`, or `2 errors in 1 file; …`, because some files of a wrong policy may not have
-/// been read.
+/// Returns the summary, such as `1 file: no errors, 2 warnings, no notes`. If there are errors, it is `2 errors in 1
+/// file; …`, because some files of a wrong policy may not have been read.
 fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> String {
     let kinds = [Kind::Error, Kind::Warning, Kind::Note];
     let has_errors = report.count(Kind::Error) > 0;
@@ -177,13 +178,13 @@ fn reading_json(PathReading { method, path, routes, settings, .. }: &PathReading
 
 /// The policy to read for a file that the user named.
 ///
-/// A team's own file is part of another policy, which has its names and its locks.
+/// A team's own file is part of another policy, whose names and locks apply to it.
 pub(crate) struct CheckedFile {
     /// The whole policy.
     pub(crate) policy: PathBuf,
     /// The file, if it is only a part of the policy.
     pub(crate) part: Option<PathBuf>,
-    /// Whether the file has a `[scope]`, but no policy was found that includes it.
+    /// True if the file has a `[scope]`, but no policy was found that includes it.
     pub(crate) is_alone: bool,
 }
 
@@ -192,7 +193,7 @@ impl CheckedFile {
     ///
     /// # Errors
     ///
-    /// The named policy does not include the file, or several do and none is named.
+    /// Fails if the named policy does not include the file, or if several policies include it and none is named.
     pub(crate) fn find(file: &Path, named: Option<&Path>) -> Result<Self, CommandError> {
         let loader = PolicyLoader::new().any_verifier();
         let part_of = |policy: PathBuf| Self { policy, part: Some(file.to_owned()), is_alone: false };
@@ -215,7 +216,8 @@ impl CheckedFile {
         }
     }
 
-    /// Whether warnings and notes in this file are reported. For the policy's other files, only errors are.
+    /// Returns true if warnings and notes in this file are reported. For the policy's other files, only errors are
+    /// reported.
     pub(crate) fn covers(&self, file: &str) -> bool {
         let is = |part: &PathBuf| part.canonicalize().ok() == Path::new(file).canonicalize().ok();
         self.part.as_ref().is_none_or(is)
@@ -238,7 +240,7 @@ fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     ))
 }
 
-/// An absolute path, written relative to the current folder if it is below it.
+/// Returns an absolute path. If it is below the current folder, it is written relative to that folder.
 fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = env::current_dir().and_then(|here| here.canonicalize()) else { return path.to_owned() };
     let relative = |(up, folder): (usize, &Path)| {

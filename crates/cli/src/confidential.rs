@@ -1,21 +1,22 @@
 //! Decides which lines of a refused policy may be shown.
 //!
-//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
-//! where the name of its variable should be. The error may be another one on that line, or the line's syntax.
-//! So a line is shown as it is only if its table and its key prove that it holds neither. Of any other line, the names that
-//! policies have are shown, and `…` replaces the rest:
+//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a
+//! secret where the name of its variable should be. The reported error may be another error on that line, or one of its
+//! syntax. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
+//! only the names that policies have are shown, and `…` replaces the rest:
 //!
-//! 1. no line that sets a key, a hash or a secret, or a URL with a query or a name in front of its host. The exception is
-//!    a line that has only the name of an environment variable where a secret's name should be,
-//! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
-//! 3. in `[auth.*]`, a line whose key holds no credential,
-//! 4. any line of the policy's other tables. Unknown tables may be those of a file of keys.
+//! 1. A line that sets a key, a hash or a secret is not shown, and neither is a URL with a query or a name in front of
+//!    its host. The exception is a line that has only the name of an environment variable where a secret's name should
+//!    be.
+//! 2. The head of a table is shown, unless a part of it is a name that does not belong there, which may be a key.
+//! 3. In `[auth.*]`, a line is shown if its key holds no credential.
+//! 4. Any line of the policy's other tables is shown. Unknown tables may belong to a file of keys.
 
 use std::ops::Range;
 
 use error_envelope_core::loader::is_variable_name;
 
-/// The tables and keys of a policy file besides `auth`.
+/// The tables and keys of a policy file apart from `auth`.
 const OPEN: [&str; 20] = [
     "version",
     "include",
@@ -39,7 +40,7 @@ const OPEN: [&str; 20] = [
     "scope",
 ];
 
-/// The keys of `[auth.*]` and of its messages that stand on a line of their own and hold no credential.
+/// The keys of `[auth.*]` and of its messages that are on a separate line and hold no credential.
 const OPEN_OF_AUTH: [&str; 20] = [
     "scheme",
     "forward_id",
@@ -67,10 +68,10 @@ const OPEN_OF_AUTH: [&str; 20] = [
 const OTHERS_OF_AUTH: [&str; 10] =
     ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
-/// Marks of a line that sets a credential; the line is compared without its spaces.
+/// Marks of a line that sets a credential. The line is compared without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Whether the line in the byte range `line` of a file may be shown; its error is in `key`.
+/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the key of its error.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -97,8 +98,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// The line with `…` in place of each quoted text and of each word that is neither a name from policies nor a part of
-/// `key`, which the error shows anyway. Also returns the place of `span` in this line. `None` if no word is left.
+/// Returns the line with `…` in place of each quoted text, and of each word that is not a name from policies. Words of
+/// `key` are also kept, because the error shows them anyway. Also returns the place of `span` in this line. Returns
+/// `None` if no word is left.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
@@ -127,7 +129,7 @@ pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Optio
     has_name.then_some((shown, place))
 }
 
-/// The first piece of a line: a text in quotes, a punctuation mark or a word.
+/// Returns the first piece of a line: a text in quotes, a punctuation mark or a word.
 fn first_piece(rest: &str, first: char) -> &str {
     let end = match first {
         '"' | '\'' => rest[1..].find(first).map(|end| end + 2),
@@ -141,13 +143,13 @@ fn is_mark(character: char) -> bool {
     matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
-/// Whether a quoted text is the name of an existing variable, and so not a secret.
+/// Returns true if a quoted text is the name of an existing variable, and so not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     name.is_some_and(|name| is_variable_name(name) && std::env::var_os(name).is_some())
 }
 
-/// Whether all names in a table's head are names of the policy's tables, or look like a misspelling of one.
+/// Returns true if all names in a table's head are names of the policy's tables, or look like a misspelling of one.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
@@ -160,7 +162,7 @@ fn is_open_head(path: &str) -> bool {
     }
 }
 
-/// The name of the table if this line is the head of a table.
+/// Returns the name of the table if this line is the head of a table.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;
@@ -168,7 +170,7 @@ fn table_of(line: &str) -> Option<&str> {
     (!name.contains(['"', '\'', '=', '[', ',', '{'])).then_some(name)
 }
 
-/// The first part of a path of keys.
+/// Returns the first part of a path of keys.
 fn root_of(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or_default().trim()
 }

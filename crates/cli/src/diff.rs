@@ -1,7 +1,7 @@
-//! `error-envelope diff`: compares the settings of two policies, with those of their bases and included files.
+//! `error-envelope diff` compares the settings of two policies, with those of their bases and included files.
 //!
-//! The core compares ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)); this prints,
-//! what closes a door first.
+//! The core compares them ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)). This
+//! module prints the changes. Those that close a door come first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,8 +123,8 @@ fn kind_of(change: &PolicyChange) -> &'static str {
 
 /// A policy to read.
 ///
-/// The files of the revision are written to a temporary folder, through a separate Git index: the work tree and its
-/// index stay unchanged. Reports show the names that the files have in the revision.
+/// The files of a revision are written to a temporary folder, through a separate Git index. The work tree and its index
+/// stay unchanged. Reports show the names that the files have in the revision.
 pub(crate) struct PolicySource {
     pub(crate) path: PathBuf,
     revision: Option<WrittenTree>,
@@ -141,7 +141,7 @@ impl PolicySource {
     ///
     /// # Errors
     ///
-    /// Git cannot be run, or has no such revision. A file that does not exist is reported where it is read.
+    /// Fails if Git cannot be run, or has no such revision. A file that does not exist is reported where it is read.
     pub(crate) fn find(name: &Path) -> Result<Self, CommandError> {
         let text = name.to_string_lossy();
         match text.split_once(':').filter(|(revision, _)| !revision.is_empty() && !name.exists()) {
@@ -170,13 +170,13 @@ impl PolicySource {
         Ok(Self { path, revision: Some(WrittenTree { name: revision.to_owned(), folder }) })
     }
 
-    /// The text, with the name of the temporary folder replaced by the revision.
+    /// Returns the text, with the name of the temporary folder replaced by the revision.
     pub(crate) fn named(&self, text: &str) -> String {
         let Some(WrittenTree { name, folder }) = &self.revision else { return text.to_owned() };
         text.replace(&format!("{}/", folder.path().join("tree").display()), &format!("{name}:"))
     }
 
-    /// The failure for the errors of reading this policy.
+    /// Returns the failure for the errors of reading this policy.
     pub(crate) fn failure(&self, errors: Vec<PolicyError>) -> CommandError {
         match CommandError::from(errors) {
             CommandError::Policy(findings, code) => CommandError::Policy(self.named(&findings), code),
@@ -185,7 +185,7 @@ impl PolicySource {
     }
 }
 
-/// The output of Git, without its last newline.
+/// Returns the output of Git, without its last newline.
 fn git(args: &[&str], index: Option<&Path>, revision: &str) -> Result<String, CommandError> {
     let mut command = Command::new("git");
     command.args(args).envs(index.map(|index| ("GIT_INDEX_FILE", index)));

@@ -1,7 +1,8 @@
-//! `error-envelope envoy-config`: an Envoy bootstrap that runs as it is, or the parts of it to merge into another one.
+//! `error-envelope envoy-config` writes an Envoy bootstrap that runs as it is, or the parts of it to merge into another
+//! one.
 //!
 //! `module.yaml` and `ext_proc.yaml` are the templates, with the comments that the output has. Both include
-//! `envoy.yaml`, which has what they share.
+//! `envoy.yaml`, which has their common parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -59,7 +60,7 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    // A policy that is refused here would also be refused when Envoy starts: it is better to report it now.
+    // A policy that is refused here would also be refused when Envoy starts. It is better to report that now.
     let read = match &args.ext_proc {
         Some(_) => policy::read_for_processor(&args.policy)?,
         None => policy::read_in_envoy(&args.policy)?,
@@ -75,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         listen => yaml(&args.listen),
         envoy_admin => yaml(&args.envoy_admin),
         ext_proc => yaml(&args.ext_proc),
-        // Over HTTP/1, too, a gRPC call ends with trailers (P1).
+        // A gRPC call ends with trailers even over HTTP/1 (P1).
         protocol => match args.upstream_h2 {
             true => "{ http2_protocol_options: {} }",
             false => "{ http_protocol_options: { enable_trailers: true } }",
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         hosts => services.hosts,
         services => services.clusters,
         filter_config => filter_config(args)?,
-        // Every mode that the processor can request.
+        // These are all modes that the processor can request.
         modes => override_modes()
             .map(|mode| mode.map(|(field, value)| format!("{field}: {value}")).join(", "))
             .collect::<Vec<_>>(),
@@ -112,7 +113,7 @@ fn render(template: &str, values: &minijinja::Value) -> Result<String, minijinja
     environment.get_template(template)?.render(values)
 }
 
-/// The module's `filter_config`.
+/// Returns the module's `filter_config`.
 fn filter_config(args: &Args) -> Result<String, CommandError> {
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
@@ -122,11 +123,11 @@ fn filter_config(args: &Args) -> Result<String, CommandError> {
     Ok(format!("policy_file = {}{admin}{token}", quoted(file)))
 }
 
-/// The request id that the processor set, or else one made from the time at which Envoy's request began: the same in
-/// header and body.
+/// The request id that the processor set, or otherwise an id made from the time at which Envoy's request began. It is
+/// the same in header and body.
 const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
 
-/// A CEL expression that chooses a text by the response's status; the texts come from the catalogue.
+/// Returns a CEL expression that chooses a text by the response's status. The texts come from the catalogue.
 fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
     let text_for = |status: u16| {
         StatusCode::from_u16(status).map(|status| text(&ErrorCode::of_status(status))).unwrap_or_default()
@@ -138,7 +139,8 @@ fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
     format!("%CEL({})%", choice(&named, &usual))
 }
 
-/// The expression splits the statuses in halves, because Envoy limits how deep expressions may be nested.
+/// Returns the expression for a part of the statuses. It splits them in halves, because Envoy limits how deep
+/// expressions may be nested.
 fn choice(named: &[(u16, String)], usual: &str) -> String {
     match named {
         [] => usual.to_owned(),
@@ -150,8 +152,8 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
     }
 }
 
-/// A string literal of CEL. Envoy takes a parenthesis and a percent sign as the end of the expression; no text here has
-/// these.
+/// Returns a string literal of CEL. Envoy would treat a parenthesis or a percent sign as the end of the expression. No
+/// text here has these characters.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -159,9 +161,9 @@ fn literal(text: &str) -> String {
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
 
-/// The services that an Envoy listener routes to, as the templates need them: each text is YAML.
+/// The services that an Envoy listener routes to, in the form that the templates need. Each text is YAML.
 ///
-/// They choose a service as the policy's scopes do (G0).
+/// Envoy's routes choose a service as the policy's scopes do (G0).
 struct Services {
     hosts: Vec<Host>,
     clusters: Vec<Cluster>,
@@ -188,7 +190,7 @@ struct Cluster {
     /// The name that the service's certificate must have.
     host: String,
     san_type: &'static str,
-    /// Whether the name is sent in the handshake, which no IP address is.
+    /// True if the name is sent in the handshake. An IP address is not sent.
     sni: bool,
 }
 
@@ -212,7 +214,8 @@ impl Services {
 }
 
 impl Host {
-    /// Prefixes without a service get no route: Envoy returns 404, which the module rewrites (V2).
+    /// Creates the routes of a host. Prefixes without a service get no route: Envoy returns 404, which the module
+    /// rewrites (V2).
     fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
         let (name, domains) = match host.host() {
             "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
@@ -245,8 +248,8 @@ impl Cluster {
     }
 }
 
-/// A prefix matches only whole segments. Envoy decodes only the percent codes of letters, digits, `-`, `.`, `_` and
-/// `~`, while the policy decodes all of them.
+/// Returns the match of a prefix, which matches only whole segments. Envoy decodes only the percent codes of letters,
+/// digits, `-`, `.`, `_` and `~`, while the policy decodes all of them.
 fn path_match(prefix: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
     if prefix.bytes().all(is_plain) {
@@ -287,7 +290,7 @@ impl Address {
     }
 }
 
-/// A string of YAML, written as a JSON string, which YAML accepts.
+/// Returns a string of YAML, written as a JSON string, which YAML accepts.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,10 +1,9 @@
-//! `error-envelope error-backend`: the errors of another gateway, which hands them over by HTTP.
+//! `error-envelope error-backend` writes the errors of another gateway, which hands failed requests over by HTTP.
 //!
 //! 1. [`HandedOver`] is the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
-//! 2. In [`answer`] the exchange writes the error as one of a proxy around the service (V2): with the
-//!    dialect, page, id and advice that the policy has for the request's route. No guard runs: the other gateway has
-//!    admitted the request.
-//! 3. A [`SmallServer`] listens. Each error is logged and counted as by the gateway.
+//! 2. [`answer`] writes the error as one of a proxy around the service (V2), with the dialect, page, id and advice that
+//!    the policy has for the request's route. No guard runs, because the other gateway has admitted the request.
+//! 3. A [`SmallServer`] listens. Each error is logged and counted as in the gateway.
 
 use std::future;
 use std::path::PathBuf;
@@ -55,9 +54,9 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
-/// 512 places: each gateway keeps only a few connections, and most systems start a program with 1,024 descriptors. A
-/// head of 64 KiB is as large as gateways accept, since they hand over all of a client's headers. Connections are kept
-/// for longer than nginx keeps an idle one (60 s).
+/// The server's limits. It has 512 places: each gateway keeps only a few connections, and most systems start a program
+/// with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a client's
+/// headers. Connections are kept for longer than nginx keeps an idle one (60 s).
 const SERVER: SmallServer =
     SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
 
@@ -93,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     })
 }
 
-/// Writes the error, and logs it; `ok` for a health check.
+/// Writes the error, and logs it. For a health check, writes `ok`.
 fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<Bytes>> {
     let HandedOver { head, status, source } = match HandedOver::parse(request.into_parts().0) {
         Some(handed_over) => handed_over,
@@ -112,7 +111,7 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
                 response_bytes: Some(written.body.len() as u64),
                 end: End::Unknown,
             };
-            // What the other gateway's client gets is not seen here.
+            // The response that the other gateway's client gets is not known here.
             end(Follow::decided(written.record), Watch::default(), delivery, Instant::now);
             written.body
         }
@@ -122,7 +121,7 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
     Response::from_parts(reply, Full::from(body))
 }
 
-/// The error type of RFC 9209 for the status that a gateway returned instead of its service.
+/// Returns the error type of RFC 9209 for the status that a gateway returned instead of its service.
 fn kind_of(status: StatusCode) -> ProxyError {
     match status {
         StatusCode::GATEWAY_TIMEOUT => ProxyError::HttpResponseTimeout,
@@ -142,7 +141,7 @@ const LONGEST: usize = 200;
 /// | ingress-nginx (`custom-http-errors`), nginx (`error_page`) | `X-Code` | `X-Original-URI`, `X-Format` for `Accept`; method and host are the request's |
 /// | Traefik (`errors`, `query: "/{status}?url={url}"`) | the path | `url`; host and headers are the request's |
 ///
-/// Without a status the error is 404: a default backend gets the requests that match no rule.
+/// Without a status the error is 404, because a default backend gets the requests that match no rule.
 struct HandedOver {
     /// The head as the client sent it.
     head: Parts,
@@ -152,7 +151,7 @@ struct HandedOver {
 }
 
 impl HandedOver {
-    /// Parses the request of the other gateway; `None` for a health check.
+    /// Parses the request of the other gateway. Returns `None` for a health check.
     fn parse(mut head: Parts) -> Option<Self> {
         let code = text(&head.headers, "x-code");
         if code.is_none() && head.uri.path() == "/healthz" {
@@ -172,7 +171,7 @@ impl HandedOver {
     }
 }
 
-/// The client's URI. Without one the path is unknown: only the host decides the scope.
+/// Returns the client's URI. Without a URI the path is unknown, so only the host decides the scope.
 fn original(head: &Parts) -> Uri {
     let by_header = text(&head.headers, "x-original-uri").map(str::to_owned);
     let by_query = || {
@@ -183,7 +182,7 @@ fn original(head: &Parts) -> Uri {
     uri.filter(|uri| uri.path().starts_with('/')).unwrap_or_else(|| Uri::from(PathAndQuery::from_static("/")))
 }
 
-/// The status in a path such as `/502` or `/502.html`.
+/// Returns the status in a path such as `/502` or `/502.html`.
 fn status_of_path(path: &str) -> Option<StatusCode> {
     let name = path.strip_prefix('/')?;
     error_status(name.split_once('.').map_or(name, |(status, _)| status))
@@ -231,7 +230,7 @@ mod tests {
             ("/404.html", &[], 404, "/"),
             (traefik, &[], 502, "https://b.example/orders/7?x=1"),
             ("/", &[], 404, "/"),
-            // Neither is an error's status.
+            // Neither of these is the status of an error.
             ("/200", &[], 404, "/"),
             ("/", &[("x-code", "200"), original], 404, "/orders/7?x=1"),
             ("/99999999", &[("x-code", "nonsense")], 404, "/"),

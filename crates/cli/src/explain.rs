@@ -1,9 +1,10 @@
-//! `error-envelope explain`: shows why a recorded error is rewritten in this way, and what a client gets.
+//! `error-envelope explain` shows why a recorded error is rewritten in this way, and what a client gets.
 //!
-//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided; then the
-//! bytes, in each mode and in each dialect. Values of received headers are not shown, nor the query of a URL (L3).
+//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided. Then it
+//! prints the bytes, in each mode and in each dialect. Neither values of received headers nor the query of a URL are
+//! shown (L3).
 //!
-//! Of an event of the log it prints what the fields state: the response itself is not in the log.
+//! For an event of the log, it prints what the fields mean. The response itself is not in the log.
 
 mod logged;
 
@@ -126,7 +127,7 @@ impl Explained<'_> {
         })
     }
 
-    /// The request, and the settings that apply to it.
+    /// Returns the request, and the settings that apply to it.
     fn request_line(&self) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(place);
@@ -141,7 +142,7 @@ impl Explained<'_> {
         format!("{place}: the service answered {method} {path} with {}\n{settings}\n", phrase(status))
     }
 
-    /// The source that decided, and those tried before it.
+    /// Returns the source that decided, and the sources that were tried before it.
     fn decision(&self) -> String {
         match (&self.enforced.explanation, &self.enforced.record) {
             (_, Some(record)) if is_refusal(&self.enforced) => {
@@ -159,7 +160,7 @@ impl Explained<'_> {
         }
     }
 
-    /// The sources tried for a code, in the order of the rule, up to the one that decided.
+    /// Returns the sources that were tried for a code, in the order of the rule, up to the one that decided.
     fn tried(&self, explanation: &Explanation, record: Option<&RequestRecord>) -> String {
         let Some(record) = record.filter(|record| record.decided_by().is_some()) else {
             let what = match (record.and_then(RequestRecord::origin), explanation.is_protocol) {
@@ -177,7 +178,7 @@ impl Explained<'_> {
         out
     }
 
-    /// The step that decided.
+    /// Returns the step that decided.
     fn deciding_step(&self, steps: &[Step]) -> Option<usize> {
         let by = self.enforced.record.as_ref().and_then(RequestRecord::decided_by);
         steps.iter().position(|step| Some(step.by) == by && step.may_decide)
@@ -237,7 +238,7 @@ impl Explained<'_> {
         outcome.passes() && outcome.status == self.recorded.response.status()
     }
 
-    /// The modes with the same response, each group with that response.
+    /// Returns the modes with the same response, each group with that response.
     fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
         let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
         for mode in MODES {
@@ -260,7 +261,7 @@ impl Explained<'_> {
         }
     }
 
-    /// The client's response in each dialect.
+    /// Returns the client's response in each dialect.
     fn in_dialects(&self) -> impl Iterator<Item = (Dialect, StatusCode, String)> {
         let is_rewritten = !self.enforced.passes() && self.enforced.explanation.is_some();
         self.trial.dialects().filter(move |_| is_rewritten).map(|dialect| {
@@ -294,7 +295,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The settings of the request's route, each with its line.
+/// Returns the settings of the request's route, each with its line.
 fn settings(effective: &Effective) -> String {
     let mut out = format!("  route    {}\n", first_route(&effective.reading, "no route matches"));
     for key in ["mode", "dialect"] {
@@ -318,7 +319,7 @@ fn first_route(reading: &PathReading, none: &str) -> String {
     reading.routes.first().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
-/// The check for statuses whose code does not follow from the status alone.
+/// Returns the check for statuses whose code does not follow from the status alone.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
     let issues = if explanation.lists_issues {
         "the body lists the invalid fields"
@@ -351,13 +352,13 @@ fn dialect(explanation: &Explanation) -> String {
     }
 }
 
-/// Whether a guard answered.
+/// Returns true if a guard refused the request.
 fn is_refusal(outcome: &TrialResult) -> bool {
     let is_guards = |record: &RequestRecord| record.origin() == Some(Origin::Guard) && record.would_be().is_none();
     outcome.record.as_ref().is_some_and(is_guards)
 }
 
-/// The code that the client gets, or would get in a stricter mode.
+/// Returns the code that the client gets, or would get in a stricter mode.
 fn code_of(record: &RequestRecord) -> &str {
     record.code().or_else(|| record.would_be()?.code()).map_or("", |code| code.as_str())
 }
@@ -372,7 +373,7 @@ fn phrase(status: StatusCode) -> String {
     format!("{} {phrase}", status.as_u16()).trim_end().to_owned()
 }
 
-/// The status line, the headers that the layer wrote, and the body.
+/// Returns the status line, the headers that the layer wrote, and the body.
 fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     let written: Vec<_> = written_headers(&outcome.headers, recorded.response.headers()).collect();
     let mut out = format!("HTTP/1.1 {}\n", phrase(outcome.status));
@@ -385,7 +386,7 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     if body.is_empty() { out } else { format!("{out}\n{}\n", printable_body(&body)) }
 }
 
-/// The headers that the layer wrote. A received header is left out: it may be a cookie or a token (L3).
+/// Returns the headers that the layer wrote. A received header is left out, because it may be a cookie or a token (L3).
 fn written_headers<'a>(now: &'a HeaderMap, came: &'a HeaderMap) -> impl Iterator<Item = (&'a HeaderName, String)> {
     let is_new = |(name, value): &(&HeaderName, &HeaderValue)| !came.get_all(*name).iter().any(|it| it == *value);
     now.iter().filter(is_new).map(|(name, value)| (name, printable(&String::from_utf8_lossy(value.as_bytes()))))

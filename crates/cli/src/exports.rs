@@ -1,4 +1,4 @@
-//! What the program exports by OTLP, which only a build with the feature `otlp` does.
+//! The exports of the program by OTLP. Only a build with the feature `otlp` exports anything.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::{Layer, Registry};
 #[cfg(not(feature = "otlp"))]
 use crate::failure::CommandError;
 
-/// What is exported by OTLP. When this is dropped, what waits is sent.
+/// The exports by OTLP. When this is dropped, waiting data is sent.
 #[derive(Default)]
 pub(crate) struct Exports {
     /// Makes the spans of requests.
@@ -22,13 +22,13 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// A build without the feature `otlp` exports nothing.
+    /// Returns no exports, because this build lacks the feature `otlp`.
     #[cfg(not(feature = "otlp"))]
     pub(crate) fn start(_makes_spans: bool) -> Result<Self, CommandError> {
         Ok(Self::default())
     }
 
-    /// Logs what is exported, and warns if the environment has more exported.
+    /// Logs what is exported, and warns if the environment requests an export that this program does not make.
     pub(crate) fn log(&self) {
         const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 

@@ -51,7 +51,7 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:9002";
 
-/// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
+/// Serves until a signal stops it. If a second signal ended it at once, the exit code is that of the second signal.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.log.init(None, false)?;
     block_on(async {

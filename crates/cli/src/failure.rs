@@ -20,22 +20,22 @@ pub(crate) const EXIT_CODES: [(u8, &str); 4] = [
     (UNREACHABLE, "a service that cannot be reached"),
 ];
 
-/// There are findings, the input is wrong, or part of the work failed.
+/// The exit code if there are findings, if the input is wrong, or if part of the work failed.
 pub(crate) const FOUND: u8 = 1;
 
-/// The input could not be read.
+/// The exit code if the input could not be read.
 pub(crate) const UNUSABLE: u8 = 2;
 
-/// A service or a gateway cannot be reached.
+/// The exit code if a service or a gateway cannot be reached.
 pub(crate) const UNREACHABLE: u8 = 3;
 
-/// The table of exit codes in one line, for `--help`.
+/// Returns the table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
     let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
     format!("Exit codes: {}, 128 + signal a second signal ended a server.", codes.join(", "))
 }
 
-/// Why a command could not do its work.
+/// The reason why a command could not do its work.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The input is wrong.
@@ -44,7 +44,7 @@ pub(crate) enum CommandError {
     Io(String),
     /// A service cannot be reached.
     Unreachable(String),
-    /// A policy is refused or cannot be read: its rendered findings, and the exit code.
+    /// A policy is refused or cannot be read. The fields are its rendered findings, and the exit code.
     Policy(String, u8),
     /// The command failed, and has already reported it.
     Reported,
@@ -64,7 +64,7 @@ impl CommandError {
         }
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Refused(_) => FOUND,
@@ -75,7 +75,7 @@ impl CommandError {
         }
     }
 
-    /// The reason, if it is not reported yet.
+    /// Returns the reason, if it is not reported yet.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) | Self::Policy(why, _) => why,
@@ -83,17 +83,17 @@ impl CommandError {
         }
     }
 
-    /// The failure of a command that could not read its policy.
+    /// Returns the failure of a command that could not read its policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         Self::Policy(Finding::of_error(error).render(), if unreadable { UNUSABLE } else { FOUND })
     }
 
-    /// All errors of a policy, as `check` finds them, in place of the first.
+    /// Returns all errors of a policy as `check` finds them, instead of only the first.
     pub(crate) fn of_policy<T>(first: &PolicyError, checked: Result<T, Vec<PolicyError>>) -> Self {
         match checked {
             Err(all) => Self::from(all),
-            // Meanwhile the operator has corrected the file: only the first error is left to report.
+            // The operator has corrected the file meanwhile, so only the first error is left to report.
             Ok(_) => Self::from_error(first),
         }
     }
@@ -105,7 +105,7 @@ impl From<GatewayError> for CommandError {
     }
 }
 
-/// The text of a gateway's error, with its advice on a separate line.
+/// Returns the text of a gateway's error, with its advice on a separate line.
 pub(crate) fn with_help(error: &GatewayError) -> String {
     let help = error.advice().map(|advice| format!("\n = help: {advice}"));
     error.problem().to_owned() + &help.unwrap_or_default()
@@ -124,7 +124,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     write(&printable(text))
 }
 
-/// Writes to standard output; in colour if that is a terminal.
+/// Writes to standard output, in colour if that is a terminal.
 fn write(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
@@ -133,13 +133,14 @@ fn write(text: &str) -> Result<(), CommandError> {
     })
 }
 
-/// As [`print()`], but returns `Ok` if the reader has closed the output, so that the caller still chooses the exit
-/// code.
+/// Works like [`print()`], but returns `Ok` if the reader has closed the output, so that the caller still chooses the
+/// exit code.
 pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     print_styled(&printable(text))
 }
 
-/// As [`print_unless_closed`], for a text with colour codes, in which everything else is printable already.
+/// Works like [`print_unless_closed`], for a text with colour codes. Everything else in the text must already be
+/// printable.
 pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     match write(text) {
         Err(CommandError::Closed) => Ok(()),
@@ -147,11 +148,12 @@ pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// How many ready sockets a runtime takes from the system before it works on them. With tokio's 1,024, a request over one
-/// of 1,024 connections costs a tenth more.
+/// The number of ready sockets that a runtime takes from the system before it works on them. With tokio's 1,024, a
+/// request over one of 1,024 connections costs a tenth more.
 const EVENTS_AT_ONCE: usize = 16;
 
-/// How long a stop waits for the runtime's threads, which drop their tasks meanwhile: less than a DNS lookup may take.
+/// The time for which a stop waits for the runtime's threads, which drop their tasks meanwhile. It is less than a DNS
+/// lookup may take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Runs `main` on this thread, in its own runtime.
@@ -159,8 +161,8 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
     block_on_threads(0, main)
 }
 
-/// Runs `main` on this thread, and the tasks that it spawns on so many others, or with none on this one, too. Then it
-/// drops the tasks that still run.
+/// Runs `main` on this thread, and the tasks that it spawns on this many other threads. With 0 other threads, the tasks
+/// also run on this thread. Then it drops the tasks that still run.
 pub(crate) fn block_on_threads<T>(
     threads: usize,
     main: impl Future<Output = Result<T, CommandError>>,
@@ -173,7 +175,8 @@ pub(crate) fn block_on_threads<T>(
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     match threads {
-        // With a time limit, this thread would wait before it drops the tasks, and clients would wait for that long, too.
+        // With a time limit, this thread would wait before it drops the tasks, and clients would also wait for that
+        // long.
         0 => runtime.shutdown_background(),
         _ => runtime.shutdown_timeout(LAST_TASKS),
     }

@@ -1,4 +1,4 @@
-//! `error-envelope find`: what running gateways know of a request id that a caller reports.
+//! `error-envelope find` shows what running gateways know of a request id that a caller reports.
 
 use error_envelope_core::request_id::RequestId;
 use http::{Method, StatusCode};
@@ -30,7 +30,7 @@ fn id(given: &str) -> Result<RequestId, String> {
     given.parse().map_err(|_| "write an id such as req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".to_owned())
 }
 
-/// Returns the exit code.
+/// Runs the command, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let answers = args.gateways.send(&Method::GET, &format!("/errors.json?search={}", args.id), read)?;
     let found = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).any(is_known);
@@ -106,12 +106,12 @@ fn described(error: &Value) -> String {
     format!("{line}\n  {}", parts.join("; "))
 }
 
-/// A text of the error that may be shown.
+/// Returns a field of the error as a text that may be shown.
 fn text(error: &Value, name: &str) -> Option<String> {
     error[name].as_str().filter(|text| !text.is_empty()).map(|text| cut(&one_line(text), 300))
 }
 
-/// The HTTP status, the gRPC status and the code under the names that begin with this.
+/// Returns the HTTP status, the gRPC status and the code, from the fields whose names begin with this prefix.
 fn answer(error: &Value, prefix: &str) -> Option<String> {
     let field = |name: &str| format!("{prefix}{name}");
     let status = error[field("status")].as_u64()?.to_string();
@@ -120,7 +120,7 @@ fn answer(error: &Value, prefix: &str) -> Option<String> {
     Some(status + &grpc + &code)
 }
 
-/// What the client got, how that ended, and when.
+/// Returns a heading with the response that the client got, its end, and the time.
 fn heading(error: &Value) -> String {
     let sent = answer(error, "").unwrap_or("no response".to_owned());
     let how = match error["outcome"].as_str() {
@@ -137,7 +137,7 @@ fn place(error: &Value) -> String {
     route + &more("scope") + &more("service")
 }
 
-/// `None` if a guard that only observes is all that the record is about.
+/// Describes who failed. Returns `None` if the record is only about a guard that observes.
 fn who_failed(error: &Value) -> Option<String> {
     let (origin, inner) = (text(error, "origin"), answer(error, "inner_"));
     let why = text(error, "cause").map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -164,7 +164,8 @@ fn who_failed(error: &Value) -> Option<String> {
     })
 }
 
-/// What a stricter mode would have sent; what guards would have refused is stated by their codes.
+/// Returns what a stricter mode would have sent. Refusals of guards are left out, because their codes are shown
+/// elsewhere.
 fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
@@ -174,7 +175,7 @@ fn would_be(error: &Value) -> Option<String> {
 
 const OBSERVED: &str = "a guard that only observes would have refused it";
 
-/// A record that is no longer stored whole.
+/// Describes a record that is no longer stored whole.
 fn remembered(known: &Value) -> String {
     let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
         (Some("client_left"), ..) => "no error".to_owned(),

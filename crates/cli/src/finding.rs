@@ -1,5 +1,4 @@
-//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the
-//! correction.
+//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the correction.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use crate::policy::SourceLocation;
 use crate::stdin;
 use crate::text::printable;
 
-/// The width for text: every terminal has at least this many columns.
+/// The width of text. Every terminal has at least this many columns.
 const WIDTH: usize = 80;
 
 /// The level of a finding.
@@ -35,13 +34,13 @@ pub(crate) struct Finding<'a> {
     span: Option<Range<usize>>,
     pub(crate) wrong: &'a str,
     pub(crate) advice: &'a str,
-    /// Whether the policy was refused. In an accepted policy each key is a hash and each secret the name of a variable,
+    /// True if the policy was refused. In an accepted policy each key is a hash and each secret the name of a variable,
     /// so that any line may be shown.
     refused: bool,
 }
 
 impl<'a> Finding<'a> {
-    /// The finding for an error that refuses a policy.
+    /// Returns the finding for an error that refuses a policy.
     pub(crate) fn of_error(error: &'a PolicyError) -> Self {
         Self {
             kind: Kind::Error,
@@ -56,13 +55,13 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// The finding for a likely mistake.
+    /// Returns the finding for a likely mistake.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
         let kind = if lint.is_note() { Kind::Note } else { Kind::Warning };
         Self { kind, lint: Some(lint.name()), refused: false, ..Self::of_error(lint.finding()) }
     }
 
-    /// The finding for a secret that is missing in the environment.
+    /// Returns the finding for a secret that is missing in the environment.
     pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         let note = Self::note(
             at.map_or(file, |at| Path::new(&at.file)),
@@ -73,7 +72,7 @@ impl<'a> Finding<'a> {
         Self { line: at.map(|at| at.line), span: at.map(|at| at.span.clone()), ..note }
     }
 
-    /// The finding for a file that has a `[scope]`, but that no policy includes.
+    /// Returns the finding for a file that has a `[scope]`, but that no policy includes.
     pub(crate) fn for_lone_scope(file: &'a Path) -> Self {
         let wrong = "no policy in this folder or above includes this file, so it was checked alone";
         Self::note(file, "scope", wrong, "if it is part of a policy, add --policy FILE")
@@ -93,7 +92,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// The columns of the error on its line, counted in characters from 1; the range ends behind the last one.
+    /// Returns the columns of the error on its line, counted in characters from 1. The range ends behind the last
+    /// column.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = stdin::text_of(self.file.as_deref()?)?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -103,14 +103,14 @@ impl<'a> Finding<'a> {
         Some(column(span.start)?..column(span.end)?)
     }
 
-    /// The text of the finding, with its level.
+    /// Returns the text of the finding, with its level.
     pub(crate) fn to_text(&self) -> String {
         let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
         format!("{}: {}{lint}", self.kind.as_str(), self.wrong)
     }
 
-    /// The finding as text with colour codes, which are removed later if the output is not a terminal. It has no
-    /// newline at its end.
+    /// Returns the finding as text with colour codes, which are removed later if the output is not a terminal. It has
+    /// no newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
@@ -137,8 +137,8 @@ impl<'a> Finding<'a> {
         on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// The line to show, and the bytes of it to underline: those that the error names, as far as they are on this line,
-    /// or else the whole line. A line that may not be shown is masked.
+    /// Returns the line to show, and the bytes of it to underline. These are the bytes that the error names, as far as
+    /// they are on this line, or otherwise the whole line. A line that may not be shown is masked.
     fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
@@ -173,7 +173,7 @@ impl Kind {
     }
 }
 
-/// The line in printable characters, and the range in it.
+/// Returns the line in printable characters, and the range in it.
 fn shown(line: &str, Range { start, end }: Range<usize>) -> (String, Range<usize>) {
     let [before, marked, after] = [&line[..start], &line[start..end], &line[end..]].map(printable);
     let range = before.len()..before.len() + marked.len();
@@ -184,7 +184,7 @@ fn on_one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// The byte at which a line starts, and the line; `number` counts from 1.
+/// Returns the byte at which a line starts, and the line. `number` counts from 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     let mut start = 0;
     for line in text.split('\n').take(number - 1) {
@@ -193,7 +193,7 @@ fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     Some((start, text.get(start..)?.split('\n').next()?))
 }
 
-/// The text with line breaks at spaces; a word that is longer than a line stays whole.
+/// Returns the text with line breaks at spaces. A word that is longer than a line stays whole.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! `error-envelope init`: a first policy, with every table as a comment.
+//! `error-envelope init` writes a first policy, with every table as a comment.
 
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 const FIRST_POLICY: &str = include_str!("init/policy.toml");
 
-/// Writes to standard output, or to the file that was named.
+/// Writes to standard output, or to the named file.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let Some(path) = &args.output else { return print(FIRST_POLICY) };
     write_file(path, FIRST_POLICY)?;

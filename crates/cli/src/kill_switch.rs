@@ -1,6 +1,6 @@
-//! `error-envelope kill-switch`: the kill switch of running gateways, by their admin addresses.
+//! `error-envelope kill-switch` reads or changes the kill switch of running gateways, by their admin addresses.
 //!
-//! All are called at once, and their results are printed in the order in which they were named.
+//! All gateways are called at once, and their results are printed in the order in which they were named.
 
 use clap::ValueEnum;
 use form_urlencoded::Serializer;
@@ -47,10 +47,10 @@ enum To {
     Status,
 }
 
-/// A gateway keeps 200 characters of each (`SwitchNote::MAX_CHARS`): the rest need not be sent.
+/// The most characters to send. A gateway keeps 200 characters of each text (`SwitchNote::MAX_CHARS`).
 const LONGEST_NOTE: usize = 200;
 
-/// Returns the exit code.
+/// Runs the command, and returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let (method, path, on) = match args.to {
         To::On => (Method::POST, "/kill-switch/on", Some(true)),
@@ -105,7 +105,7 @@ fn word(state: &Value) -> &'static str {
     if state["kill_switch"] == true { "on" } else { "off" }
 }
 
-/// The state that a gateway reports for its switch.
+/// Returns the state that a gateway reports for its switch.
 fn described(state: &Value) -> String {
     let text = |name: &str, around: [&str; 2]| {
         let text = state[name].as_str().map(|text| cut(&one_line(text), 300));

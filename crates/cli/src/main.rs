@@ -1,13 +1,24 @@
 //! `error-envelope`: for the owners of a tower-error-envelope policy, and for teams whose clients import its
 //! contract.
 //!
-//! [`check`] reports errors in policy files, and the settings of a request; [`diff`] the settings that differ between two; a schema describes them to editors. [`catalogue`]
-//! writes the error codes and the envelope in the languages of clients and documents, and the changes that break clients.
-//! [`probe`] checks whether a running service keeps the contract. [`gateway`] keeps it in front of a service, [`demo`] in front of one that
-//! misbehaves, and [`error_backend`] behind another gateway; [`ext_proc`] decides for Envoy; [`kill_switch`] turns the policy of a running one off, and [`find`] finds an error in it, both by its [`admin_client`]. A [`target`] is an address to connect to. Those that read policies do so by [`policy`] and show
-//! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
-//! [`flags`] reads them from variables, too. [`failure`] has the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it
-//! cannot be read. [`otlp`] exports traces and logs. [`man`] pages and shell completions are written from the text of `--help`; [`stdin`] is read in place of a file, [`output`] opens those that are written, and [`text`] makes foreign texts printable.
+//! These modules are the verbs:
+//!
+//! - [`check`] reports errors in policy files, and the settings of a request. [`diff`] lists the settings that differ
+//!   between two policies. A schema describes policies to editors.
+//! - [`catalogue`] writes the error codes and the envelope in the languages of clients and documents. It also lists the
+//!   changes that break clients.
+//! - [`probe`] checks whether a running service follows the contract.
+//! - [`gateway`] applies the contract in front of a service, [`demo`] in front of a service that misbehaves, and
+//!   [`error_backend`] behind another gateway. [`ext_proc`] decides for Envoy.
+//! - [`kill_switch`] turns the policy of a running gateway off, and [`find`] finds an error in one. Both use its admin
+//!   address ([`admin_client`]).
+//! - [`man`] writes manual pages and shell completions from the text of `--help`.
+//!
+//! The other modules are shared by the verbs. [`policy`] reads policies, and [`finding`] shows lines of them, except
+//! [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags from variables. [`failure`] has
+//! the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it cannot be read. [`otlp`]
+//! exports traces and logs. [`target`] is an address to connect to. [`stdin`] is read in place of a file, [`output`]
+//! opens files for writing, and [`text`] makes foreign texts printable.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
@@ -94,7 +105,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args),
-        // The core's `policy/keys.rs` generates its keys of a route, and the tests compare all of it with the reader.
+        // The core's `policy/keys.rs` generates the keys of a route in this file. Tests compare the whole file with the
+        // reader.
         Verb::Schema => failure::print(include_str!("policy.schema.json")).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::run(&args).map(|()| 0),
         Verb::Probe(args) => probe::run(&args),

@@ -1,4 +1,5 @@
-//! `error-envelope man` and `error-envelope completions`: manual pages and shell completions, from the text of `--help`.
+//! `error-envelope man` and `error-envelope completions` write manual pages and shell completions, from the text of
+//! `--help`.
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Traces and logs by OTLP over HTTP, as OpenTelemetry's variables set it (rule I4). The spans are those of the semantic
-//! conventions for HTTP servers.
+//! Exports traces and logs by OTLP over HTTP, as OpenTelemetry's variables set it (rule I4). The spans follow the
+//! semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -32,24 +32,24 @@ use crate::failure::CommandError;
 
 const NAME: &str = "error-envelope";
 
-/// How long a stop waits for each of the last exports: a service manager kills a program that takes much longer than
-/// `--stop-timeout`.
+/// The time for which a stop waits for each of the last exports. A service manager kills a program that takes much
+/// longer than `--stop-timeout`.
 const LAST_EXPORT: Duration = Duration::from_secs(1);
 
-/// The exporters of traces and logs. When this is dropped, what waits is sent.
+/// The exporters of traces and logs. When this is dropped, waiting data is sent.
 struct Exporters {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
 }
 
 impl Exports {
-    /// Starts the exporters of the signals that the environment sets. A program that makes no spans exports none.
+    /// Starts the exporters of the signals that the environment sets. If the program makes no spans, none are exported.
     pub(crate) fn start(makes_spans: bool) -> Result<Self, CommandError> {
         let (traces_to, logs_to) = (if makes_spans { collector("TRACES")? } else { None }, collector("LOGS")?);
         if traces_to.is_none() && logs_to.is_none() {
             return Ok(Self::default());
         }
-        // It fails if the program has a provider already, which serves as well.
+        // This fails if the program already has a provider, which also works.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let (resource, ids) = (resource(), traces_to.as_ref().map(|_| Ids::default()));
         let build = |to: &String| Ok(Addressed(SpanExporter::builder().with_http().build()?, to.clone()));
@@ -125,12 +125,12 @@ impl Drop for Exporters {
     }
 }
 
-/// A variable that is not empty.
+/// Returns a variable that is not empty.
 fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// The collector to which OpenTelemetry's variables have this signal exported by OTLP, without credentials.
+/// Returns the collector, without credentials, to which OpenTelemetry's variables have this signal exported by OTLP.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
@@ -155,7 +155,8 @@ fn refused(error: &ExporterBuildError) -> CommandError {
     ))
 }
 
-/// `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, with a name that is better than `unknown_service`.
+/// Returns the resource of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, with a better default name than
+/// `unknown_service`.
 fn resource() -> Resource {
     let from_environment = Resource::builder().build();
     let has_name =
@@ -169,12 +170,12 @@ fn address_of(endpoint: &Uri) -> Option<String> {
 }
 
 thread_local! {
-    /// The request whose span this thread starts: OpenTelemetry takes the ids of a span from its generator alone.
+    /// The request whose span this thread starts. OpenTelemetry takes the ids of a span only from its generator.
     static STARTING: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// The spans of the requests that have not ended, and whether they have started: a line of the log may need its span
-/// before.
+/// The spans of the requests that have not ended. The flag is true if the span has started: a line of the log may need
+/// the span's id before.
 #[derive(Clone, Debug, Default)]
 struct Ids(Arc<Mutex<HashMap<RequestId, (SpanId, bool)>>>);
 
@@ -230,7 +231,7 @@ impl IdGenerator for Ids {
     }
 }
 
-/// Gives a line of the log the trace of its request, and its span if there are spans.
+/// Adds to a line of the log the trace of its request, and its span if there are spans.
 #[derive(Debug)]
 struct SpanOfLine(Option<Ids>);
 
@@ -306,18 +307,18 @@ impl RequestSpan for Started {
     }
 }
 
-/// The context of a client's span, whose `traceparent` is valid.
+/// Returns the context of a client's span, whose `traceparent` is valid.
 fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     let parent = headers.get("traceparent")?.to_str().ok()?;
     let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
     let state = states.collect::<Vec<_>>().join(",").parse::<TraceState>().unwrap_or_default();
-    // Sampled and random: later versions of the format may define further bits.
+    // These two bits mean sampled and random. Later versions of the format may define more bits.
     let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..55)?, 16).ok()? & 0x03);
     let (trace, span) = (TraceId::from_hex(parent.get(3..35)?).ok()?, SpanId::from_hex(parent.get(36..52)?).ok()?);
     Some(SpanContext::new(trace, span, flags, true, state))
 }
 
-/// The path of the route's pattern, which may begin with a method.
+/// Returns the path of the route's pattern, which may begin with a method.
 fn route(record: &ClosedRecord) -> Option<&str> {
     record.route().map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
 }
@@ -354,7 +355,7 @@ fn attributes(request: &AccessEntry, record: &ClosedRecord, upstream: Option<&st
     attributes.into_iter().flatten().collect()
 }
 
-/// The code; without one, a server error's status, or why the response has no end.
+/// Returns the code. Without a code, returns a server error's status, or the reason why the response has no end.
 fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
     let outcome = record.outcome();
     let by_status = || match outcome {
@@ -365,19 +366,19 @@ fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
     record.code().map(|code| code.as_str().into()).or_else(by_status)
 }
 
-/// A host may be an address of IPv6, which has colons of its own.
+/// Splits a host from its port. The host may be an IPv6 address, which itself contains colons.
 fn host_and_port(host: &str) -> (Option<&str>, Option<u64>) {
     let port = host.rsplit_once(':').and_then(|(address, port)| Some((address, port.parse().ok()?)));
     port.map_or((Some(host), None), |(address, port)| (Some(address), Some(port)))
 }
 
-/// The beginning of a client's text: spans that wait to be sent have a largest size.
+/// Returns the beginning of a client's text. This limits the size of spans that wait to be sent.
 fn bounded(text: &str) -> &str {
     let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
 }
 
-/// Whether the semantic conventions let this method stand in a span.
+/// Returns true if the semantic conventions allow this method in a span.
 fn is_known(method: &str) -> bool {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "QUERY"];
     known.contains(&method)

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 ///
 /// # Errors
 ///
-/// Errors of the system; `InvalidInput` for a pipe that no process reads, and for anything that is not written to as a
-/// file is, such as a socket.
+/// Returns the system's errors. Returns `InvalidInput` for a pipe that no process reads, and for anything that cannot
+/// be written like a file, such as a socket.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| open_error(path, error))?;
@@ -21,7 +21,7 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     if !(kind.is_file() || kind.is_char_device() || kind.is_fifo()) {
         return Err(refused("it is not a file, a character device or a pipe"));
     }
-    // From here on, a pipe that is full makes the writer wait: it would lose a part of a line otherwise.
+    // From here on, a full pipe makes the writer wait. Otherwise the pipe would lose a part of a line.
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }
@@ -31,7 +31,8 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     open(path, OpenOptions::new().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
 }
 
-/// The error for an output that cannot be opened. The system has one number for a pipe without a reader and a socket.
+/// Returns the error for an output that cannot be opened. The system uses the same error number for a pipe without a
+/// reader and for a socket.
 fn open_error(path: &Path, error: io::Error) -> io::Error {
     if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) {
         return error;

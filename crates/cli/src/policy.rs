@@ -1,7 +1,8 @@
 //! Reads a policy without its service, for example in CI.
 //!
-//! The layer's verifiers are missing, and its secrets should be: each verifier is assumed to exist, and each secret
-//! that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer (M2).
+//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. Each
+//! secret that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer
+//! (M2).
 
 use std::ops::Range;
 use std::path::Path;
@@ -32,13 +33,13 @@ pub(crate) struct SourceLocation {
 }
 
 impl LoadedPolicy {
-    /// The variables that the environment does not have, and their places in the file.
+    /// Returns the variables that the environment does not have, and their places in the file.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<SourceLocation>)> {
         self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| display_name(file, name))))
     }
 }
 
-/// Finds the place of a variable's name in the file: the loader keeps only the name.
+/// Finds the place of a variable's name in the file, because the loader keeps only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     let text = stdin::text_of(file.to_str()?)?;
     let mut start = 0;
@@ -52,7 +53,7 @@ fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     None
 }
 
-/// Reads the file and all that it includes. In a policy of standard input, names of files are relative to the current
+/// Reads the file and all included files. In a policy from standard input, names of files are relative to the current
 /// folder.
 ///
 /// # Errors
@@ -65,7 +66,7 @@ pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     })
 }
 
-/// As [`read`], but as inside Envoy, which has no verifiers.
+/// Works like [`read`], but checks the policy as for Envoy, which has no verifiers.
 ///
 /// # Errors
 ///
@@ -74,7 +75,7 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
-/// As [`read`], but as in the external processor, which has no verifiers either.
+/// Works like [`read`], but checks the policy as for the external processor, which has no verifiers either.
 ///
 /// # Errors
 ///
@@ -83,7 +84,7 @@ pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<Policy
     read_by(FilterPolicy::loader().key_sets(|url| Ok(RemoteKeys::never_fetched(url))), |loader| loader.check(path))
 }
 
-/// A loader for a program that checks no credentials: secrets and verifiers may be missing.
+/// Returns a loader for a program that checks no credentials. Secrets and verifiers may be missing.
 pub(crate) fn loader_without_credentials() -> PolicyLoader {
     let variable =
         |name: &str| std::env::var(name).ok().or_else(|| is_variable_name(name).then(|| SOME_SECRET.to_owned()));

@@ -1,8 +1,8 @@
-//! A recorded response: a service's response as it was on the wire, such as `curl -i` writes it, and its request if
-//! there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
+//! A recorded response. It is a service's response as it was on the wire, such as `curl -i` writes it, and its request
+//! if there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
 //!
-//! What curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body whose
-//! chunks and codings are already undone.
+//! All that curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body
+//! whose chunks and codings are already undone.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use crate::failure::CommandError;
 use crate::stdin;
 
-/// The most header lines: servers accept no head with more.
+/// The most header lines. Servers accept no head with more lines.
 const MOST_HEADERS: usize = 256;
 
-/// The largest file to read: a larger one is not a recorded error.
+/// The largest file to read. A larger file is not a recorded error.
 const MOST_MIB: u64 = 64;
 
 /// A client's request, and a service's response.
@@ -25,18 +25,18 @@ pub(crate) struct Recorded {
     /// The file of the response.
     pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
-    /// The length of the request's body; the recording may have only a part of it.
+    /// The length of the request's body. The recording may have only a part of the body.
     pub(crate) request_bytes: u64,
     pub(crate) response: Response<Bytes>,
 }
 
 impl Recorded {
-    /// Parses one response, and reads its request: that of the file `request`, or the one next to the response, or
-    /// `GET /`.
+    /// Parses one response, and reads its request. The request is in the file `request`, or next to the response.
+    /// Otherwise it is `GET /`.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or is not an HTTP message.
+    /// Fails if a file cannot be read, or is not an HTTP message.
     pub(crate) fn parse(path: &Path, text: &[u8], request: Option<&Path>) -> Result<Self, CommandError> {
         let neighbour = request_beside(path);
         let request = request.or(neighbour.as_deref()).map(read_request).transpose()?;
@@ -53,7 +53,7 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// A response to a request of this method.
+/// Returns a response to a request of this method.
 fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<Bytes>, CommandError> {
     let (mut rest, mut line) = (text, 1);
     loop {
@@ -79,7 +79,7 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     }
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[length..]);
-    // A recording of an upload seldom has its body, but its declared length is checked all the same (G4).
+    // A recording of an upload seldom has its body, but its declared length is still checked (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
@@ -89,7 +89,7 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     Ok(request)
 }
 
-/// The bytes of a recording, without a byte order mark.
+/// Returns the bytes of a recording, without a byte order mark.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut text = stdin::read(path, MOST_MIB).map_err(|error| {
         CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
@@ -159,8 +159,8 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The status, the version, and whether curl writes more heads behind this one: an interim response, a redirection that it
-/// followed, a proxy's answer.
+/// Returns the status and the version. The flag is true if curl writes more heads after this one: after an interim
+/// response, a redirection that it followed, or a proxy's response.
 fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
@@ -192,7 +192,7 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
     }
 }
 
-/// The target without its query, which may contain a key (L3).
+/// Returns the target without its query, which may contain a key (L3).
 fn without_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
@@ -207,12 +207,14 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-/// The body without its chunk lines, if it still has them. Also removes the headers of codings that were undone.
+/// Returns the body without its chunk lines, if it still has them. Also removes the headers of codings that were
+/// undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
     let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
-    // `curl --compressed` decodes a body, but writes the head as it came. A body that is text is not compressed.
+    // `curl --compressed` decodes a body, but writes the head as it was received. A body that is text is not
+    // compressed.
     if headers.contains_key(CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(&body).is_ok() {
         headers.remove(CONTENT_ENCODING);
         headers.remove(CONTENT_LENGTH);
@@ -229,7 +231,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     }
 }
 
-/// The data of a chunked body; `None` if it is not chunked to its end.
+/// Returns the data of a chunked body, or `None` if it is not chunked to its end.
 fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Findings for people, for programs, and for the annotations of GitHub's workflows.
+//! Writes findings for people, for programs, and for the annotations of GitHub's workflows.
 
 use std::error::Error;
 
@@ -44,12 +44,12 @@ impl OutputFormat {
     }
 }
 
-/// A JSON object in the layout that all commands print.
+/// Returns a JSON object in the layout that all commands print.
 pub(crate) fn json_text(object: &Value) -> String {
     json_escaped(&format!("{object:#}\n"))
 }
 
-/// Converts a value as written in a policy file: JSON if it parses as such, as most do; otherwise a string.
+/// Converts a value as written in a policy file. Most values parse as JSON; any other becomes a string.
 pub(crate) fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
@@ -66,7 +66,7 @@ impl Report {
         Self { format, findings: Vec::new(), counts: [0; 3] }
     }
 
-    /// Counts a finding, and prints it at once, except in JSON, which prints all findings at the end.
+    /// Counts a finding. It is printed at once, except in JSON, where all findings are printed at the end.
     pub(crate) fn add(&mut self, finding: &Finding<'_>) -> Result<(), CommandError> {
         self.counts[finding.kind as usize] += 1;
         match self.format {
@@ -83,7 +83,7 @@ impl Report {
         self.counts[kind as usize]
     }
 
-    /// All findings at once, with their counts, in this object.
+    /// Adds all findings and their counts to this object, and returns it.
     pub(crate) fn into_json(self, mut object: Value) -> String {
         for kind in [Kind::Error, Kind::Warning, Kind::Note] {
             object[format!("{}s", kind.as_str())] = self.count(kind).into();
@@ -93,7 +93,7 @@ impl Report {
     }
 }
 
-/// A finding as a JSON object. Lines and columns count from 1, columns in characters.
+/// Returns a finding as a JSON object. Lines and columns count from 1. Columns are counted in characters.
 fn object(finding: &Finding<'_>) -> Value {
     let columns = finding.columns();
     json!({
@@ -109,7 +109,7 @@ fn object(finding: &Finding<'_>) -> Value {
     })
 }
 
-/// `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
+/// Returns `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
 fn annotation(finding: &Finding<'_>) -> String {
     let command = if finding.kind == Kind::Note { "notice" } else { finding.kind.as_str() };
     let columns = finding.columns();
@@ -123,13 +123,13 @@ fn annotation(finding: &Finding<'_>) -> String {
     let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
     let properties = properties.collect::<Vec<_>>().join(",");
     let space = if properties.is_empty() { "" } else { " " };
-    // The level of an error stands in the command already.
+    // The command already has the level of an error.
     let text = if finding.kind == Kind::Error { finding.wrong.to_owned() } else { finding.to_text() };
     let text = escaped(&format!("{text}; {}", finding.advice));
     format!("::{command}{space}{properties}::{text}\n")
 }
 
-/// GitHub reads one command from each line: line breaks in a text are escaped.
+/// Escapes line breaks in a text, because GitHub reads one command from each line.
 fn escaped(text: &str) -> String {
     printable(text).replace('%', "%25").replace('\n', "%0A")
 }
@@ -138,13 +138,13 @@ fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The text of an error, followed by those of its causes.
+/// Returns the text of an error, followed by those of its causes.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// `1 answer`, `2 answers`.
+/// Returns a count with its noun, such as `1 answer` or `2 answers`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

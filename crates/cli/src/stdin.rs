@@ -1,4 +1,4 @@
-//! Standard input in place of a file: `-`.
+//! Reads standard input in place of a file with the name `-`.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,7 +9,7 @@ use error_envelope_runtime::files::read_regular;
 /// The name of standard input on the command line and in errors. A file of this name is `./-`.
 pub(crate) const NAME: &str = "-";
 
-/// Reads a file of at most so many MiB, or standard input.
+/// Reads a file of at most this many MiB, or standard input.
 pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
     let (mut bytes, most) = (Vec::new(), most_mib * 1024 * 1024);
     if path != Path::new(NAME) {
@@ -22,7 +22,7 @@ pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The most of a policy's text.
+/// The largest text of a policy, in MiB.
 const POLICY_MIB: u64 = 4;
 
 /// A policy's text from standard input. It can be read only once, and reports show its lines.
@@ -41,12 +41,12 @@ pub(crate) fn keep_policy<'a>(mut names: impl Iterator<Item = &'a Path>) -> Resu
     Ok(())
 }
 
-/// The policy's text that [`keep_policy`] read, if this is its name.
+/// Returns the policy's text that [`keep_policy`] read, if this is its name.
 pub(crate) fn policy(name: &Path) -> Option<&'static str> {
     POLICY.get().filter(|_| name == Path::new(NAME)).map(String::as_str)
 }
 
-/// The text of a policy's file, for reports.
+/// Returns the text of a policy's file, for reports.
 pub(crate) fn text_of(name: &str) -> Option<String> {
     let of_file = || String::from_utf8(read_regular(Path::new(name), POLICY_MIB * 1024 * 1024).ok()?).ok();
     policy(Path::new(name)).map(str::to_owned).or_else(of_file)

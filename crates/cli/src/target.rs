@@ -29,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 impl Target {
     /// Reads a URL. `ca` has the trusted certificates, and `flag` names that file.
     pub(crate) fn new(url: &str, ca: Option<&Path>, flag: &str) -> Result<Self, CommandError> {
-        // The error does not repeat the URL: what stands before an `@` is a secret, and a query may have a key.
+        // The error does not repeat the URL: the part before an `@` is a secret, and a query may have a key.
         let wrong = |what: &str| CommandError::Io(format!("the URL {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("is not valid"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
@@ -54,12 +54,12 @@ impl Target {
         Ok(Self { authority, tls })
     }
 
-    /// The scheme and the authority.
+    /// Returns the scheme and the authority.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.authority)
     }
 
-    /// Connects; the error names the cause.
+    /// Connects. The error names the cause.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Io>, String> {
         let port = self.authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let stream = TcpStream::connect((host_of(&self.authority), port)).await.map_err(|error| error.to_string())?;
@@ -76,13 +76,13 @@ fn connector(ca: Option<&Path>, flag: &str) -> Result<TlsConnector, CommandError
     Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots(ca, flag)?).with_no_client_auth())))
 }
 
-/// The host of an authority, without the brackets of an IPv6 address.
+/// Returns the host of an authority, without the brackets of an IPv6 address.
 fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
 }
 
-/// The trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the flag that
-/// names the file.
+/// Returns the trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the
+/// flag that names the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

@@ -1,9 +1,9 @@
-//! Foreign texts for a terminal or for JSON: without characters that control a terminal, on one line, or cut.
+//! Prepares foreign texts for a terminal or for JSON: without characters that control a terminal, on one line, or cut.
 
 use error_envelope_core::message::is_unprintable;
 
-/// The same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires only those
-/// below U+0020.
+/// Returns the same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires
+/// only those below U+0020.
 pub(crate) fn json_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -15,7 +15,8 @@ pub(crate) fn json_escaped(json: &str) -> String {
     out
 }
 
-/// The text without characters that move a cursor, change colours or reorder a line: each is written as its number.
+/// Returns the text without characters that move a cursor, change colours or reorder a line. Each is written as its
+/// number.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -28,12 +29,12 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// The text on one line.
+/// Returns the text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Cuts a text to at most `most` characters, the last of them `…`.
+/// Cuts a text to at most `most` characters, of which the last is `…`.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),

@@ -1,7 +1,7 @@
-//! Tries a recorded response under a policy: how the layer would have answered it, as the library itself decides.
+//! Tries a recorded response under a policy. The library itself decides how the layer would have responded.
 //!
-//! Credentials are assumed valid (G2): recordings seldom have them, and a policy's keys are hashes. Everything else in the
-//! head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
+//! Credentials are assumed valid (G2), because recordings seldom have them, and a policy's keys are hashes. Everything
+//! else in the head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,31 +24,31 @@ use crate::recorded::Recorded;
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The body that the client gets; `None` if it is the service's body, unchanged.
+    /// The body that the client gets, or `None` if it is the service's body, unchanged.
     pub(crate) body: Option<Bytes>,
-    /// What would be recorded; `None` if nothing failed.
+    /// The record that the layer would write, or `None` if nothing failed.
     pub(crate) record: Option<RequestRecord>,
-    /// The explanation of the response; `None` if it was not requested.
+    /// The explanation of the response, or `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// Whether the layer could not read the body: too long, or in an unknown coding (R4, R5).
+    /// True if the layer could not read the body, because it is too long, or in an unknown coding (R4, R5).
     pub(crate) unread: bool,
     /// The rules that were tried, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
 }
 
-/// A policy to try recorded responses under.
+/// A policy under which recorded responses are tried.
 pub(crate) struct Trial {
-    /// The policy's file, with the line of each rule; `None` for the defaults.
+    /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
-    /// The same policy once for each mode, set on every route: the guards need the mode first, before any result
-    /// exists.
+    /// The same policy once for each mode, which is set on every route. The guards need the mode first, before any
+    /// result exists.
     modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 
 impl Trial {
-    /// Reads the policy of a file, or takes the defaults: to try recorded responses under it, as it is and in each of
-    /// these modes.
+    /// Reads the policy of a file, or uses the defaults. Recorded responses can then be tried under it, as it is and in
+    /// each of these modes.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Trial {
         Ok(Self { file, config, modes })
     }
 
-    /// The settings for a recorded request; `None` if no route of the file can match it.
+    /// Returns the settings for a recorded request, or `None` if no route of the file can match it.
     pub(crate) fn effective(&self, recorded: &Recorded) -> Option<Effective> {
         let (method, path) = (recorded.request.method().as_str(), recorded.request.uri().path());
         let host = recorded.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
@@ -73,7 +73,7 @@ impl Trial {
         self.file.as_ref()?.effective(method, &url).ok()
     }
 
-    /// The dialects that a route can have.
+    /// Returns the dialects that a route can have.
     pub(crate) fn dialects(&self) -> impl Iterator<Item = Dialect> {
         self.config.policy().dialects()
     }
@@ -136,7 +136,7 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
             let unread = body.is_none() || !read.is_whole();
             (session.decide(&mut head, read), unread)
         }
-        // Here the response's head alone decided.
+        // In this case only the response's head decided.
         step @ ResponseStep::Write(_) => (step, !facts.ended),
         step => (step, false),
     };
@@ -168,23 +168,23 @@ impl TrialResult {
         Self::from_head(head, Some(body), Some(answered.record))
     }
 
-    /// Whether the client gets the service's response, ignoring the id.
+    /// Returns true if the client gets the service's response, apart from the id.
     pub(crate) fn passes(&self) -> bool {
         self.body.is_none()
     }
 
-    /// The body that the client gets.
+    /// Returns the body that the client gets.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Bytes {
         self.body.clone().unwrap_or_else(|| recorded.response.body().clone())
     }
 }
 
-/// The request id of every trial.
+/// Returns the request id of every trial.
 pub(crate) fn example_id() -> RequestId {
     RequestId::from_parts(1_767_225_600_000, 0)
 }
 
-/// The first day of 2026: the time of every trial.
+/// Returns the first day of 2026, which is the time of every trial.
 fn example_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_767_225_600)
 }

@@ -1,10 +1,10 @@
-//! Envoy's ABI (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`), as safe calls.
+//! Makes Envoy's ABI (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`) available as safe calls.
 //!
-//! The header states, for all of it:
+//! The header defines these rules for the whole ABI:
 //!
 //! - All hooks of a stream run on one thread, its worker, and so do the callbacks that they call. A hook may run within
-//!   a callback: sending a reply may run hooks of the same stream, even the one that destroys it.
-//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`; a [`Stream`] checks that each time.
+//!   a callback: sending a reply may run hooks of the same stream, even the hook that destroys it.
+//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`. A [`Stream`] checks that each time.
 //! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is changed. So a [`Stream`]
 //!   refuses changes while any of it is lent.
 //! - Envoy reads memory that the module lends before the callback returns.
@@ -37,7 +37,7 @@ pub(crate) fn log(level: Level, message: &[u8]) {
     unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::new(message)) };
 }
 
-/// Whether Envoy's log has this level enabled.
+/// Returns true if Envoy's log has this level enabled.
 pub(crate) fn logs(level: Level) -> bool {
     // SAFETY: the callback only reads an atomic.
     unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }
@@ -46,7 +46,7 @@ pub(crate) fn logs(level: Level) -> bool {
 impl Buffer {
     /// # Safety
     ///
-    /// The bytes are lent for `'a`.
+    /// The bytes must be lent for `'a`.
     pub(crate) unsafe fn bytes<'a>(self) -> &'a [u8] {
         if self.ptr.is_null() || self.length == 0 {
             return &[];

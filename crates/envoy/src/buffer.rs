@@ -6,13 +6,13 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
-    /// The first of the bytes; null if there are none.
+    /// A pointer to the first byte. It is null if there are none.
     pub ptr: *const u8,
-    /// How many there are.
+    /// The number of bytes.
     pub length: usize,
 }
 
-/// A borrowed line of a head; a pair of texts has the same form.
+/// A borrowed line of a head. A pair of texts has the same form.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
@@ -23,10 +23,10 @@ pub struct Line {
 }
 
 impl Buffer {
-    /// No bytes.
+    /// A buffer without bytes.
     pub const NONE: Self = Self { ptr: ptr::null(), length: 0 };
 
-    /// A view of these bytes.
+    /// Creates a view of these bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self { ptr: bytes.as_ptr(), length: bytes.len() }
@@ -34,7 +34,7 @@ impl Buffer {
 }
 
 impl Line {
-    /// A name and a value.
+    /// Creates a name and a value.
     #[must_use]
     pub fn from_name(name: &[u8], value: &[u8]) -> Self {
         Self { key: Buffer::new(name), value: Buffer::new(value) }

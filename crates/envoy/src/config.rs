@@ -1,9 +1,9 @@
 //! The filter's configuration: a policy, or the path of a policy file (M2, V4).
 //!
-//! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
-//! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy.
-//! Beside `policy_file`, and in a Struct next to `policy`, `admin` may name the admin address for operators, and
-//! `metadata` sets whether errors are written to dynamic metadata.
+//! A configuration of the type `google.protobuf.StringValue` is TOML: the policy itself, or the line `policy_file =
+//! "…"`. A `google.protobuf.Struct` is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty configuration means the
+//! default policy. Two more keys may be next to `policy_file`, and in a Struct also next to `policy`. `admin` sets the
+//! admin address for operators, and `metadata` sets whether errors are written to dynamic metadata.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct FilterModule {
     in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
     pub(crate) counters: Arc<Counters>,
-    /// Whether each error is written to dynamic metadata.
+    /// True if each error is written to dynamic metadata.
     pub(crate) metadata: bool,
 }
 
@@ -44,7 +44,7 @@ impl FilterModule {
         }
     }
 
-    /// The config for a stream that begins now (M3).
+    /// Returns the config for a stream that begins now (M3).
     pub(crate) fn config(&self) -> Arc<SessionConfig> {
         self.in_force.config()
     }

@@ -1,8 +1,8 @@
-//! Adds the library's counters to Envoy's (L2): those of errors, of unread errors and broken bodies, of reloads, and of the
-//! kill switch.
+//! Adds the library's counters to Envoy's (L2). They count errors, unread errors, broken bodies, reloads, and changes
+//! of the kill switch.
 //!
-//! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So a worker counts here, and
-//! Envoy's main thread records the counts four times a second, if there are any.
+//! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So each worker counts here.
+//! If there are any counts, Envoy's main thread records them four times a second.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -37,17 +37,18 @@ const COUNTERS: [(&str, &[&str]); 5] = [
     ("error_envelope_kill_switch_total", &["to"]),
 ];
 
-/// How long a count may wait: readers of Envoy's stats poll every few seconds.
+/// The time for which a count may wait. Readers of Envoy's stats poll every few seconds.
 const WAIT: Duration = Duration::from_millis(250);
 
 /// The counters of a configuration.
 pub(crate) struct Counters {
-    /// In the order of [`COUNTERS`]; `None` for one that Envoy refused.
+    /// The ids, in the order of [`COUNTERS`]. A counter that Envoy refused has `None`.
     numbers: [Option<usize>; COUNTERS.len()],
-    /// `None` once the configuration has ended: after that Envoy's main thread may have ended, too.
+    /// The scheduler. It is `None` once the configuration has ended, because Envoy's main thread may then also have
+    /// ended.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
-    /// Whether Envoy's main thread is already scheduled to record the counts.
+    /// True if Envoy's main thread is already scheduled to record the counts.
     waits: AtomicBool,
 }
 
@@ -76,7 +77,7 @@ impl Counters {
         counters
     }
 
-    /// The counters of the newest configuration.
+    /// Returns the counters of the newest configuration.
     pub(crate) fn newest() -> Option<Arc<Self>> {
         locked(&LIVE).iter().rev().find_map(Weak::upgrade)
     }
@@ -114,7 +115,7 @@ impl Counters {
         drop(locked(&self.scheduler).take());
     }
 
-    /// Adds what was counted so far to Envoy's counters.
+    /// Adds the counts so far to Envoy's counters.
     pub(crate) fn flush_to_envoy(&self, envoy: &Counting) {
         // The flag is reset before the counts are read, so that a later count schedules another flush.
         self.waits.store(false, Ordering::Release);

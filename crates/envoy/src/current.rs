@@ -1,5 +1,5 @@
-//! The stream whose hook runs on this thread: counts and logs on this thread belong to it, and no panic leaves the hook
-//! (V4).
+//! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to it, and no panic
+//! leaves the hook (V4).
 #![allow(unsafe_code, reason = "Envoy keeps the filter, by a pointer")]
 
 use std::cell::Cell;
@@ -26,7 +26,7 @@ impl Slot {
         Self { filter: Filter::new(module), gone: Cell::new(false) }
     }
 
-    /// Envoy destroys the stream.
+    /// Called when Envoy destroys the stream.
     pub(crate) fn destroy(&self) {
         self.gone.set(true);
         self.filter.stop_timers();
@@ -38,18 +38,18 @@ thread_local! {
     static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
 }
 
-/// The counters of the stream whose hook runs on this thread.
+/// Returns the counters of the stream whose hook runs on this thread.
 pub(crate) fn counters() -> Option<Arc<Counters>> {
     let slot = CURRENT.get();
     // SAFETY: the pointer is null, or `in_hook` keeps the slot alive until it has restored the previous pointer.
     unsafe { slot.as_ref() }.map(|slot| slot.filter.module.counters.clone())
 }
 
-/// Runs a hook. The filter answers a panic, which must not unwind further: that would end Envoy.
+/// Runs a hook. The filter responds to a panic, which must not unwind further, because that would end Envoy.
 ///
 /// # Safety
 ///
-/// `slot` is null, or is from `on_http_filter_new` and not yet destroyed; `raw` is its stream.
+/// `slot` must be null, or from `on_http_filter_new` and not yet destroyed. `raw` must be its stream.
 pub(crate) unsafe fn in_hook<T>(
     raw: *mut c_void,
     slot: *const Slot,

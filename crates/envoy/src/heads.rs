@@ -23,7 +23,7 @@ pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     put_all(stream, target, &changed);
 }
 
-/// Sets the request id, and changes nothing else. `is_new`: the head has no id that this one replaces.
+/// Sets the request id, and changes nothing else. `is_new` means that the head has no id to replace.
 pub(crate) fn set_request_id(stream: &Stream<'_>, target: Head, id: &HeaderValue, is_new: bool) {
     put(stream, target, "x-request-id", is_new, std::iter::once(id));
 }
@@ -48,7 +48,7 @@ fn put<'v>(
     values.for_each(|value| stream.add(target, name, value.as_bytes()));
 }
 
-/// The lines of a head that is sent.
+/// Returns the lines of a head that is sent.
 pub(crate) fn lines_of(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
 }

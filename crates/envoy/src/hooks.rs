@@ -25,7 +25,7 @@ extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
 
 /// # Safety
 ///
-/// Envoy calls it with a configuration that is being created, and with texts that are valid for the call.
+/// Envoy calls this with a configuration that is being created, and with texts that are valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     config: *mut c_void,
@@ -45,7 +45,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 
 /// # Safety
 ///
-/// Envoy calls it once, with the pointer that `config_new` returned.
+/// Envoy calls this once, with the pointer that `config_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const FilterModule) {
     if !module.is_null() {
@@ -59,7 +59,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 
 /// # Safety
 ///
-/// Envoy calls it with a configuration, and with the pointer that `config_new` returned for it and that is not yet
+/// Envoy calls this with a configuration, and with the pointer that `config_new` returned for it and that is not yet
 /// destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
@@ -75,7 +75,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     }
 }
 
-/// Envoy's routes need no configuration for the module: the policy has its own routes.
+/// Refuses a configuration of Envoy's routes, because the policy has its own routes.
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
     abi::log(Level::Error, b"error_envelope: per-route configuration is not supported; set routes in the policy file");
@@ -87,7 +87,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *c
 
 /// # Safety
 ///
-/// Envoy calls it with the pointer that `config_new` returned and that is not yet destroyed.
+/// Envoy calls this with the pointer that `config_new` returned and that is not yet destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     module: *const FilterModule,
@@ -106,7 +106,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
 
 /// # Safety
 ///
-/// Envoy calls it once, on the same thread, with the pointer that `filter_new` returned.
+/// Envoy calls this once, on the same thread, with the pointer that `filter_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
     if slot.is_null() {
@@ -122,7 +122,7 @@ macro_rules! hooks {
     ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
         /// # Safety
         ///
-        /// Envoy calls it with a stream, and with the pointer that `filter_new` returned for it and that is not yet
+        /// Envoy calls this with a stream, and with the pointer that `filter_new` returned for it and that is not yet
         /// destroyed.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
@@ -151,7 +151,7 @@ hooks! {
 
 /// # Safety
 ///
-/// As for the hooks above.
+/// The requirements are those of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -160,7 +160,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *m
 
 /// # Safety
 ///
-/// As for the hooks above.
+/// The requirements are those of the hooks above.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -169,7 +169,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_v
 
 /// # Safety
 ///
-/// As for the hooks above; the details are valid for the call.
+/// The requirements are those of the hooks above. The details must be valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,

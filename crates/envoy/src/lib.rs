@@ -3,16 +3,17 @@
 //! One [`Session`](error_envelope_core::session::Session) decides the handling of one stream, as it does in the
 //! layer (V1). This crate passes it the input of Envoy's hooks, and returns its output:
 //!
-//! 1. `hooks` has the functions that Envoy calls, each for the stream that is `current`; every hook catches panics
-//!    (V4). `abi` has Envoy's callbacks. Only these three modules have `unsafe` code.
+//! 1. `hooks` has the functions that Envoy calls. Each runs for the stream that is `current`, and catches panics (V4).
+//!    `abi` has Envoy's callbacks. Only these three modules have `unsafe` code.
 //! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in it are logged,
 //!    and Envoy refuses the configuration (M2, V4).
-//! 3. `filter` is one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any order.
-//! 4. `heads` changes Envoy's heads; `timer` is the one thread that ends waits; `log`, `count` and
-//!    `recorder` show the decisions to operators.
+//! 3. `filter` handles one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any
+//!    order.
+//! 4. `heads` changes Envoy's heads. `timer` is the one thread that ends waits. `log`, `count` and `recorder` show the
+//!    decisions to operators.
 //! 5. `on_call` is the admin address, if the configuration has one.
 //!
-//! Tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
+//! This crate is tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
 
 mod abi;
 pub mod buffer;

@@ -1,4 +1,4 @@
-//! Writes the library's log to Envoy's log (L1): the same lines, under the logger `dynamic_modules`.
+//! Writes the library's log to Envoy's log (L1). The lines are the same, and use the logger `dynamic_modules`.
 
 use std::io;
 use std::sync::Once;
@@ -11,10 +11,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::abi::{self, Level};
 
-/// The library's target, and the admin address's.
+/// The targets of the library and of the admin address.
 const TARGETS: [&str; 2] = ["tower_error_envelope", "error_envelope_admin"];
 
-/// Sends the lines of this module to Envoy's log from now on. The log level is read each time: it may change while Envoy runs.
+/// Sends the lines of this module to Envoy's log from now on. The log level is read each time, because it may change
+/// while Envoy runs.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
@@ -61,7 +62,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl io::Write for Line {
-    /// Each call has one complete line.
+    /// Writes one line: each call has one complete line.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         abi::log(self.0, bytes.trim_ascii_end());
         Ok(bytes.len())

@@ -1,8 +1,8 @@
-//! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
+//! The admin address inside Envoy, with health, the active policy, the kill switch and the errors page.
 //!
-//! Envoy makes a configuration for each listener, and at every update a new one next to the old one. So the process has
-//! one [`Admin`] for each address: its switch and its errors outlive configurations. It shows the newest configuration
-//! that names the address, and is served as long as there is one.
+//! Envoy makes a configuration for each listener. At every update it makes a new configuration before it drops the old
+//! one. So the process has one [`Admin`] for each address: its switch and its errors outlive configurations. The
+//! address shows the newest configuration that names it, and is served as long as there is one.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -25,7 +25,7 @@ use crate::lock::locked;
 /// The text that names the place of the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
-/// The wait between attempts to listen while another process has the address: at a hot restart, the old Envoy has it
+/// The wait between attempts to listen while another process has the address. At a hot restart, the old Envoy has it
 /// for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
@@ -40,16 +40,16 @@ struct AdminAddress {
     admin: Admin,
     /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
-    /// Whether the address should be served; its thread waits for this.
+    /// True if the address should be served. Its thread waits for this.
     wanted: watch::Sender<bool>,
 }
 
-/// All addresses that were ever configured: they are kept, so that a switch stays on if a listener is removed and added
+/// All addresses that were ever configured. They are kept, so that a switch stays on if a listener is removed and added
 /// again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {
-    /// Shows this policy at the address, and returns it connected to the address.
+    /// Shows this policy at the address, and returns the policy connected to the address.
     ///
     /// The first configuration that names an address decides its token file.
     pub(crate) fn wire(
@@ -80,11 +80,10 @@ impl Drop for AdminRegistration {
         let Some(served) = all.get_mut(&self.address) else { return };
         let place = served.named.iter().position(|(number, _)| *number == self.number);
         let gone = place.map(|place| served.named.remove(place));
-        // The newest configuration may be one that Envoy withdraws for its own reason; then the one before it stays in
-        // use.
+        // Envoy may withdraw the newest configuration for its own reason. In that case the one before it stays in use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
-        // If no configuration is left, the default policy is shown: a policy from a file would keep its file watched.
+        // If no configuration is left, the default policy is shown. A policy from a file would keep its file watched.
         let _ = served.admin.attach(newest.unwrap_or_else(|| PolicyHandle::fixed(Policy::default())));
         drop(all);
         drop(gone);
@@ -107,7 +106,7 @@ impl AdminAddress {
     }
 }
 
-/// A panic, or a runtime without a free descriptor, ends only this attempt, not the thread.
+/// Returns true if the thread should end. A panic, or a runtime without a free descriptor, ends only this attempt.
 fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
     let why = match ran {
         Ok(Ok(())) => return true,
@@ -125,7 +124,7 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
     Ok(())
 }
 
-/// Serves whenever a configuration names the address, until none can do so any more.
+/// Serves whenever a configuration names the address, until no configuration can name it any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
     let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

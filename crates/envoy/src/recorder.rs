@@ -31,7 +31,7 @@ impl CounterFn for Handle {
 }
 
 thread_local! {
-    /// The kinds that this thread counted most recently: errors come in storms, and are of few kinds.
+    /// The kinds that this thread counted most recently. Errors often come in large numbers, and are of few kinds.
     static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -73,8 +73,8 @@ impl Recorder for Envoys {
     }
 }
 
-/// Whether two keys are equal. A counter's labels always have the same order here, while `Key` compares them in any
-/// order, which takes longer.
+/// Returns true if two keys are equal. A counter's labels always have the same order here, while `Key` compares them in
+/// any order, which takes longer.
 #[inline]
 fn is_same(one: &Key, other: &Key) -> bool {
     one.get_hash() == other.get_hash() && one.name() == other.name() && one.labels().eq(other.labels())

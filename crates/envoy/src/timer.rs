@@ -1,6 +1,6 @@
-//! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
+//! Runs the one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits. Only that worker and, when it wakes, this thread take their lock.
+//! Each worker keeps its own waits. Only the worker, and this thread when it wakes, take the lock of these waits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,8 @@ use crate::lock::locked;
 /// A wait. Dropping it before its end cancels its event.
 pub(crate) struct Timer(Arc<Waits>, Key);
 
-/// The end of a wait, in nanoseconds since the clock's start, and a number: several waits may have the same end.
+/// The end of a wait, in nanoseconds since the clock's start, and a number, because several waits may have the same
+/// end.
 type Key = (u64, u64);
 
 /// State shared by the waiting threads and the one that ends their waits.
@@ -22,15 +23,15 @@ struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
     earlier: Condvar,
-    /// When the thread wakes by itself. A cancelled wait does not change this time: most waits are cancelled, and each
-    /// change would wake the thread.
+    /// The time at which the thread wakes by itself. A cancelled wait does not change this time, because most waits are
+    /// cancelled, and each change would wake the thread.
     wakes: AtomicU64,
 }
 
 /// A time after the end of every wait.
 const NEVER: u64 = u64::MAX;
 
-/// Longer waits are shortened to this, some 136 years, since the clock's range is limited.
+/// The longest wait, some 136 years. Longer waits are shortened to this, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -43,7 +44,7 @@ struct State {
     count: u64,
 }
 
-/// What happens at the end of a wait.
+/// The action at the end of a wait.
 enum TimerEvent {
     /// Envoy calls the stream's hook with this number.
     Event(Scheduler, u64),
@@ -69,7 +70,7 @@ pub(crate) fn start() -> io::Result<()> {
 }
 
 impl Timer {
-    /// After `wait`, Envoy calls the stream's hook with this event. `None` if Envoy provides no scheduler.
+    /// Makes Envoy call the stream's hook with this event after `wait`. Returns `None` if Envoy provides no scheduler.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
         let event = TimerEvent::Event(stream.scheduler()?, event);
         let waits = waits_of_thread();
@@ -78,19 +79,19 @@ impl Timer {
     }
 }
 
-/// Runs `call` after this time, on the timer's thread; it must be short.
+/// Runs `call` after this time, on the timer's thread. The call must be short.
 pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
     CLOCK.add(&waits_of_thread(), TimerEvent::Call(Box::new(call)), wait);
 }
 
-/// The waits of this thread. A thread that is ending has already released its waits, and gets a new set.
+/// Returns the waits of this thread. A thread that is ending has already released its waits, and gets a new set.
 fn waits_of_thread() -> Arc<Waits> {
     OWN.try_with(Arc::clone).unwrap_or_else(|_| CLOCK.register_thread())
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // The scheduler must be dropped before its stream ends: after that, its dispatcher may no longer exist.
+        // The scheduler must be dropped before its stream ends, because after that its dispatcher may no longer exist.
         let wait = locked(&self.0.0).waits.remove(&self.1);
         drop(wait);
     }
@@ -149,7 +150,7 @@ impl Clock {
 }
 
 impl Waits {
-    /// Ends the waits that are due; returns the time of the next one.
+    /// Ends the waits that are due, and returns the time of the next one.
     fn end_due_waits(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {
@@ -166,7 +167,7 @@ impl Waits {
         }
     }
 
-    /// Whether the thread of these waits has ended, and all its waits, too.
+    /// Returns true if the thread of these waits has ended, and all its waits have ended.
     fn is_over(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) == 1 && locked(&self.0).waits.is_empty()
     }

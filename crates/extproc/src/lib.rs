@@ -1,24 +1,24 @@
-//! An external processor for Envoy (`envoy.service.ext_proc.v3`): applies the policy of `tower-error-envelope` if Envoy
-//! cannot load the module.
+//! An external processor for Envoy (`envoy.service.ext_proc.v3`). It applies the policy of `tower-error-envelope` if
+//! Envoy cannot load the module.
 //!
-//! One stream of messages is one request, and one [`Session`](error_envelope_core::session::Session) decides it, as
-//! in the layer and in the module:
+//! One stream of messages is one request. One [`Session`](error_envelope_core::session::Session) decides it, as in the
+//! layer and in the module:
 //!
 //! 1. The request's head comes first. The guards refuse it with an immediate response, or it is forwarded with its id.
 //! 2. The request's body comes in pieces if its bytes must be counted, and otherwise not at all.
 //! 3. The response's head comes only because the reply to the request's head requests it. Errors of Envoy's codec
 //!    have no request head, so only Envoy's `local_reply_config` shapes them.
 //! 4. If an error's head is enough, the processor replies at once. If the error has a declared length within the
-//!    policy's limit and 1 MiB, Envoy buffers the body and the processor reads it. Without a length the head decides, unless the
-//!    route has `ext_proc_bodies = "buffered"`.
+//!    policy's limit and 1 MiB, Envoy buffers the body and the processor reads it. Without a length the head decides.
+//!    With `ext_proc_bodies = "buffered"` on the route, Envoy also buffers such a body.
 //!
-//! It fails closed: if a stream ended without an error, Envoy would forward the request unguarded, so every stream ends
-//! with an error. A panic is a 500 with the request's id.
+//! The processor fails closed. If a stream ended without an error, Envoy would forward the request unguarded, so every
+//! stream ends with an error. A panic becomes a 500 with the request's id.
 //!
-//! `service` is the gRPC service, `stream` one request, `message` builds the replies to Envoy, `mode` chooses what
-//! Envoy sends next, and `server` listens and stops.
+//! `service` is the gRPC service, and `stream` handles one request. `message` builds the replies to Envoy, `mode`
+//! chooses the messages that Envoy sends next, and `server` listens and stops.
 //!
-//! Tested with Envoy 1.40.0.
+//! This crate is tested with Envoy 1.40.0.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 

@@ -48,8 +48,8 @@ impl<'l> HeaderLines<'l> for Lines<'l> {
     }
 }
 
-/// The value of a request attribute; `None` if Envoy sent no text for it. The filter's configuration lists the
-/// attributes to send.
+/// Returns the value of a request attribute, or `None` if Envoy sent no text for it. The filter's configuration lists
+/// the attributes to send.
 pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str) -> Option<&'a str> {
     match attributes.get(FILTER)?.fields.get(name)?.kind.as_ref()? {
         Kind::StringValue(text) => Some(text),
@@ -57,7 +57,7 @@ pub(crate) fn attribute<'a>(attributes: &'a HashMap<String, Struct>, name: &str)
     }
 }
 
-/// The changes that turn these header lines into the headers `after`.
+/// Returns the changes that turn these header lines into the headers `after`.
 pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
     let mut mutation = HeaderMutation::default();
     for changed in mutations(lines, after) {
@@ -66,7 +66,7 @@ pub(crate) fn changes(lines: Lines<'_>, after: &HeaderMap) -> HeaderMutation {
     mutation
 }
 
-/// The [`changes`] of a response head, with its status.
+/// Returns the [`changes`] of a response head, with its status.
 pub(crate) fn response_changes(lines: Lines<'_>, after: &response::Parts) -> HeaderMutation {
     let mut mutation = changes(lines, &after.headers);
     if let Some(status) = changed_status(lines, after) {
@@ -80,7 +80,7 @@ pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
     HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
 }
 
-/// Replaces the lines of this name; without values it is removed.
+/// Replaces the lines of this name. Without values, the name is removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
     let mut values = values.enumerate().peekable();
     if values.peek().is_none() {
@@ -89,8 +89,9 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// A header line for Envoy. It replaces the existing lines of its name, or is added to them: by the deprecated `append`,
-/// because APPEND_IF_EXISTS_OR_ADD is no value on the wire, and Envoy would replace the line before.
+/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them. Adding uses the
+/// deprecated `append`, because APPEND_IF_EXISTS_OR_ADD is the default, which has no value on the wire, and Envoy would
+/// replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
@@ -152,12 +153,12 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
-/// The code that a client got; `none` if it got none.
+/// Returns the code that a client got, or `none` if it got none.
 pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
     sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
-/// The reply that Envoy sends instead of everything else.
+/// Returns the reply that Envoy sends instead of everything else.
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
     let mut changes = HeaderMutation::default();
@@ -176,13 +177,13 @@ pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::P
         headers: Some(changes),
         body,
         grpc_status: status.map(|status| GrpcStatus { status }),
-        // Envoy's log shows these details; for other replies it shows Envoy's own.
+        // Envoy's log shows these details. For other replies it shows Envoy's own.
         details: format!("tee_{code}"),
     }))
 }
 
-/// A body of the declared length for a reply to HEAD: Envoy takes the length from the body, which it does not send
-/// (E5).
+/// Returns a body of the declared length for a reply to HEAD. Envoy takes the length from the body, but does not send
+/// the body (E5).
 fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
     const MOST: u32 = 1024 * 1024;
 
@@ -190,14 +191,14 @@ fn unsent_body(headers: &HeaderMap) -> Vec<u8> {
     vec![b' '; length.unwrap_or(0).min(MOST) as usize]
 }
 
-/// The decoded message of a gRPC reply, because Envoy itself encodes it.
+/// Returns the decoded message of a gRPC reply, because Envoy itself encodes it.
 fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
     let text = headers.get("grpc-message").map_or(&b""[..], HeaderValue::as_bytes);
     percent_encoding::percent_decode(text).collect()
 }
 
-/// Whether Envoy treats a request as gRPC. It treats a content type in capitals, with a parameter, or of gRPC-Web as
-/// plain HTTP.
+/// Returns true if Envoy treats a request as gRPC. It treats a content type in capitals, with a parameter, or of
+/// gRPC-Web as plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
@@ -216,7 +217,7 @@ pub(crate) fn with_note(
     }
     if let Some((record, origin)) = record.and_then(|record| Some((record, record.origin()?))) {
         noted.extend([("origin", origin.as_str()), ("mode", record.mode().as_str())]);
-        // What a request does not have has no value: then an access log writes a dash.
+        // A field that a request does not have gets no value. An access log then writes a dash.
         let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
         noted.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
         noted.extend(record.route().map(|route| ("route", route)));

@@ -1,8 +1,8 @@
-//! What Envoy sends next: the processing modes that the processor requests.
+//! Chooses the messages that Envoy sends next, with the processing modes that the processor requests.
 //!
-//! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not among them:
-//! then a body's limit is not checked, or an error passes unchanged. So the generated configuration lists the modes of
-//! [`override_modes`], which are all that this crate can request.
+//! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not in this list.
+//! A body's limit would then not be checked, or an error would pass unchanged. So the generated configuration lists the
+//! modes of [`override_modes`], which are all that this crate can request.
 
 use crate::proto::ProcessingMode;
 use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
@@ -10,15 +10,15 @@ use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
 /// The fields of a processing mode in Envoy's configuration, with their values.
 pub type ModeFields = [(&'static str, &'static str); 6];
 
-/// How much of the messages after this one Envoy sends.
+/// The messages that Envoy sends after this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
-    /// Whether the request's body comes in pieces.
+    /// True if the request's body comes in pieces.
     pub(crate) counts_request: bool,
     pub(crate) response: ResponseMode,
 }
 
-/// How much of the response comes after its head.
+/// The parts of the response that Envoy sends after its head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ResponseMode {
     #[default]
@@ -35,7 +35,7 @@ impl ResponseMode {
     const ALL: [Self; 4] = [Self::Head, Self::Buffered, Self::Streamed, Self::Trailers];
 }
 
-/// Every mode that the processor can request, for `allowed_override_modes`.
+/// Returns every mode that the processor can request, for `allowed_override_modes`.
 pub fn override_modes() -> impl Iterator<Item = ModeFields> {
     let pairs = [false, true].into_iter().flat_map(|counts| ResponseMode::ALL.map(|response| (counts, response)));
     pairs.map(|(counts_request, response)| fields(&Mode { counts_request, response }.message()))
@@ -66,7 +66,7 @@ impl Mode {
             response_header_mode: HeaderSendMode::Send.into(),
             request_body_mode: request_body.into(),
             response_body_mode: body.into(),
-            // Trailers come after the guards: the processor removes most of them (R6).
+            // Request trailers are sent, because the processor removes most of them (R6).
             request_trailer_mode: HeaderSendMode::Send.into(),
             response_trailer_mode: trailers.into(),
         }

@@ -20,8 +20,8 @@ use crate::service::PolicyService;
 
 const LOG: &str = "error_envelope::extproc";
 
-/// The time without traffic after which a connection is pinged. If Envoy is gone, the connection ends after as long a
-/// wait for the reply.
+/// The time without traffic after which a connection is pinged. If Envoy is gone, the connection ends when this time
+/// has passed again without a reply.
 const PING: Duration = Duration::from_secs(30);
 
 /// An external processor, which listens for Envoy.
@@ -33,17 +33,17 @@ pub struct Processor {
     admin: Option<(Admin, TcpListener)>,
 }
 
-/// How much a processor serves at once, and how it stops.
+/// Limits what a processor serves at once, and the time of its stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessorLimits {
-    /// The threads besides the caller's; 0 serves on the caller's thread. Default: 0.
+    /// The number of threads in addition to the caller's. With 0, the caller's thread serves. Default: 0.
     pub workers: usize,
-    /// The requests at a time on a connection; Envoy opens another connection for more. Default: 10,000.
+    /// The number of concurrent requests on a connection. Envoy opens another connection for more. Default: 10,000.
     pub max_streams: u32,
-    /// How long new connections are accepted after a stop, while the health service reports that the processor ends.
-    /// Default: 0.
+    /// The time for which new connections are accepted after a stop, while the health service reports that the
+    /// processor ends. Default: 0.
     pub drain_delay: Duration,
-    /// How long a stop waits for requests in flight. Default: 10 s.
+    /// The time for which a stop waits for requests in flight. Default: 10 s.
     pub stop_timeout: Duration,
 }
 
@@ -57,41 +57,42 @@ impl Default for ProcessorLimits {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Serving,
-    /// Connections end once their requests have (GOAWAY).
+    /// Connections end once their requests have ended (GOAWAY).
     Stopping,
     /// Requests in flight are dropped.
     Ended,
 }
 
 impl Processor {
-    /// A processor with this policy, on a socket that listens.
+    /// Creates a processor with this policy, on a socket that listens.
     ///
     /// # Errors
     ///
-    /// If the socket has no address, or cannot be used without blocking.
+    /// Fails if the socket has no address, or cannot be used without blocking.
     pub fn listening(listener: TcpListener, handle: PolicyHandle, limits: ProcessorLimits) -> io::Result<Self> {
         let (address, listener) = (listener.local_addr()?, listener.into_std()?);
         Ok(Self { listener, address, handle, limits, admin: None })
     }
 
-    /// Serves an admin address as well, until the last request has ended. It gets its policy from [`Admin::attach`].
+    /// Also serves an admin address, until the last request has ended. The admin address gets its policy from
+    /// [`Admin::attach`].
     #[must_use]
     pub fn admin(self, admin: Admin, listener: TcpListener) -> Self {
         Self { admin: Some((admin, listener)), ..self }
     }
 
-    /// The address that it listens on. If the port was 0, this has the chosen one.
+    /// Returns the address on which the processor listens. If the port was 0, this is the port that was chosen.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` and for the drain delay after it, and then to the end of the requests in flight. Requests in
-    /// flight end at once when `at_once` is ready; its output is returned.
+    /// Serves until `stop` and for the drain delay after it, and then until the requests in flight have ended. Requests
+    /// in flight end at once when `at_once` is ready. Its output is returned.
     ///
     /// # Errors
     ///
-    /// If a thread or a runtime cannot be started, or the socket fails.
+    /// Fails if a thread or a runtime cannot be started, or if the socket fails.
     pub async fn serve_until<T>(
         self,
         stop: impl Future<Output = ()>,
@@ -143,7 +144,7 @@ async fn reached(mut stage: watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
 
-/// A worker, and what it serves.
+/// A worker, with the services that it serves.
 #[derive(Clone)]
 struct Worker {
     service: PolicyService,
@@ -162,7 +163,7 @@ impl Worker {
         (0..self.limits.workers).try_for_each(|_| self.clone().spawn(listener.try_clone()?))
     }
 
-    /// A worker on a thread of its own. A connection stays on its thread.
+    /// Starts a worker on a separate thread. A connection stays on its thread.
     fn spawn(self, listener: Socket) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let run = move || {

@@ -1,4 +1,4 @@
-//! The gRPC service: a stream of messages for each request.
+//! The gRPC service, which handles a stream of messages for each request.
 
 use std::pin::Pin;
 
@@ -11,7 +11,7 @@ use crate::proto::external_processor_server::ExternalProcessor;
 use crate::proto::{ProcessingRequest, ProcessingResponse};
 use crate::stream::ProcessingStream;
 
-/// A loader for policies as they can apply in a processor: without a verifier in Rust, and with key sets that are fetched.
+/// Returns a loader for the policies of a processor. It has no verifier in Rust, and fetches key sets.
 pub fn policy_loader() -> PolicyLoader {
     FilterPolicy::loader().key_sets(|url| Ok(KeyFetcher::shared().keys(url)))
 }
@@ -41,8 +41,8 @@ impl ExternalProcessor for PolicyService {
     }
 }
 
-/// The replies to these messages. The last one is an error: if the stream ended without an error before a verdict,
-/// Envoy would let the request pass (V4).
+/// Returns the replies to these messages. The last reply is an error. If the stream ended without an error before a
+/// verdict, Envoy would let the request pass (V4).
 pub(crate) fn replies<S>(
     stream: ProcessingStream,
     messages: S,

@@ -12,10 +12,11 @@ use crate::fault::{AsFault, Fault};
 /// Finds an error of one type, and returns its fault.
 type Finder = fn(&Error) -> Option<Fault>;
 
-/// The types of [`recognise`]. They are the process's own, because `?` converts an error where no layer is known.
+/// The types of [`recognise`]. They apply to the whole process, because `?` converts an error where no layer is known.
 static RECOGNISED: RwLock<Vec<(TypeId, Finder)>> = RwLock::new(Vec::new());
 
-/// Lets errors of this type keep their code inside an `anyhow::Error`: a context, the error itself, or one of its causes.
+/// Lets errors of this type keep their code inside an `anyhow::Error`. The type may be that of a context, of the error
+/// itself, or of one of its causes.
 pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     let finder: Finder = |error| Some(error.downcast_ref::<E>().or_else(|| cause::find(error.as_ref()))?.fault());
     let mut known = RECOGNISED.write().unwrap_or_else(PoisonError::into_inner);
@@ -29,11 +30,12 @@ const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::reco
 /// The fault for an `anyhow::Error`. The error itself, with all contexts, becomes the cause for the log. The first of
 /// these decides:
 ///
-/// 1. A [`Fault`], else an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which the
-///    error was made. If there are several, the outermost counts.
+/// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which
+///    the error was made. If there are several, the outermost one is used.
 /// 2. An error of a crate whose feature is enabled (`sqlx`, `garde`, `validator`), in any context.
 /// 3. A [`Fault`] among the causes of the error.
-/// 4. An error of your own in any context or among the causes, if its type was given to `ErrorEnvelopeLayer::recognise`.
+/// 4. An error of your own in any context or among the causes, if its type was passed to
+///    `ErrorEnvelopeLayer::recognise`.
 /// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log names the remedy.
 ///
 /// ```
@@ -79,13 +81,13 @@ impl From<&Error> for Fault {
     }
 }
 
-/// Returns the fault that something in the error has; `None` if nothing has one.
+/// Returns the fault to which a part of the error leads, or `None` if no part leads to a fault.
 fn decided(error: &Error) -> Option<Fault> {
     let own = error.downcast_ref::<Fault>().cloned();
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);
     let nested = || cause::find::<Fault>(error.as_ref()).cloned();
     let recognised = || {
-        // Not locked while the user's code runs, which may convert another error.
+        // The list is not locked while the user's code runs, because that code may convert another error.
         let finders = RECOGNISED.read().unwrap_or_else(PoisonError::into_inner).clone();
         finders.iter().find_map(|(_, find)| find(error))
     };

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// The most causes that are visited: a longer chain is a cycle or a mistake.
+/// The most causes that are visited. A longer chain is a cycle or a mistake.
 const MAX_CAUSES: usize = 64;
 
-/// An error of a type that is no `Error` itself, in which nothing has a code, and what to do about that.
+/// An error whose type is not an `Error` itself, and in which nothing has a code. The hint advises what to do about
+/// that.
 pub struct Unrecognised {
     error: Box<dyn AsRef<dyn Error + Send + Sync> + Send + Sync>,
     pub hint: &'static str,

@@ -50,11 +50,11 @@ impl Codes {
         self.nested.iter().for_each(|nested| nested.for_each(visit));
     }
 
-    /// Returns the variants, each with the schema of its details, and whether it always has details.
+    /// Returns the variants, each with the schema of its details. The flag is true if the variant always has details.
     ///
     /// # Panics
-    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details: a
-    /// client could not tell which details it gets.
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details. A
+    /// client could not find out which of these details it gets.
     #[cfg(feature = "openapi")]
     #[doc(hidden)]
     #[must_use]
@@ -74,7 +74,7 @@ impl Codes {
     }
 }
 
-/// For the derived code; not a part of the public interface.
+/// This module is for the derived code, and is not a part of the public interface.
 pub mod private {
     #[cfg(feature = "openapi")]
     use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ pub mod private {
         openapi::{RefOr, Response as Described},
     };
 
-    /// What is known of a variant without a value.
+    /// The properties of a variant that are known without a value of it.
     #[derive(Clone, Debug)]
     pub struct Declared {
         /// The path of the variant, such as `OrderError::SoldOut`.
@@ -181,12 +181,13 @@ pub mod private {
     pub struct Detail {
         /// Its name in the details.
         pub name: &'static str,
-        /// Return the schema of its type, for utoipa and for schemars; `None` if there is none.
+        /// These functions return the schema of its type, for utoipa and for schemars. They return `None` if there is
+        /// none.
         pub schemas: [fn() -> Option<Value>; 2],
     }
 
-    /// Has the schema of a type. A feature must not break the derive of another crate, so a type without a schema is
-    /// refused only by the document that needs it.
+    /// Provides the schema of a type. A feature must not break the derive of another crate, so a type without a schema
+    /// is refused only by the document that needs it.
     pub struct SchemaOf<T: ?Sized>(PhantomData<T>);
 
     #[cfg(feature = "utoipa")]

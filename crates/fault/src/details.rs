@@ -11,9 +11,10 @@ use error_envelope_text::json::{Object, push_string};
 use error_envelope_text::message;
 use error_envelope_text::tree::{Node, Tree};
 
-/// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of these do not change.
+/// Adds kept fields (R14), an issue list and an unknown code to the received details. The bytes of the received details
+/// do not change.
 ///
-/// If the details are not an object, they move into a field `details` beside what is added (E9).
+/// If the details are not an object, they move into a field `details` next to the added fields (E9).
 #[inline]
 pub fn compose(
     came: Option<Cow<'_, str>>,
@@ -46,7 +47,7 @@ pub fn compose(
     RawValue::from_string(details?).ok()
 }
 
-/// Returns the details of a foreign error without the stack traces in their texts (R3); `None` if nothing is left.
+/// Returns the details of a foreign error without the stack traces in their texts (R3), or `None` if nothing is left.
 pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let tree = Tree::parse(&details);
     let Some(root) = tree.root() else { return Some(details) };
@@ -60,7 +61,8 @@ fn has_trace(value: Node<'_, '_>) -> bool {
     value.text().is_some_and(|text| message::has_trace(&text)) || value.children().any(has_trace)
 }
 
-/// Returns the JSON of a value in which each text ends before its trace. A text that is nothing else is left out.
+/// Returns the JSON of a value, in which each text ends before its stack trace. A text that consists of a trace is left
+/// out.
 fn cut_traces(value: Node<'_, '_>) -> Option<String> {
     if let Some(text) = value.text().filter(|text| message::has_trace(text)) {
         return serde_json::to_string(&message::from_json_text(&text)?).ok();
@@ -108,7 +110,7 @@ fn object_for_issues(details: Option<String>) -> String {
     }
 }
 
-/// `object` with one more field at its end. An empty text counts as `{}`.
+/// Returns `object` with one more field at its end. An empty text is treated as `{}`.
 fn with_member(object: String, name: &str, json: &str) -> String {
     let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
     let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);

@@ -39,8 +39,9 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
-    /// Returns the caller of the request. Where credentials are optional and none were sent, the fault is
-    /// `auth_missing`. On a route without a scheme, it is `internal_error`, because no client can get in.
+    /// Returns the caller of the request. If credentials are optional and the request has none, the fault is
+    /// `auth_missing`. On a route without a scheme the fault is `internal_error`, because no client could meet the
+    /// requirement.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let nobody = || match parts.extensions.get::<NoCaller>() {
             // A 401 must have a challenge (RFC 9110 §15.5.2), and the right scheme is not known here.
@@ -57,13 +58,13 @@ impl<S: Sync> FromRequestParts<S> for Identity {
 impl<S: Sync> OptionalFromRequestParts<S> for Identity {
     type Rejection = Infallible;
 
-    /// `None` if no scheme of the policy let the request in.
+    /// Returns `None` if no scheme of the policy accepted the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(parts.extensions.get().cloned())
     }
 }
 
-/// No layer wraps the service, so its requests have no id.
+/// The rejection of a handler in a service that no layer wraps, so that its requests have no id.
 #[derive(Debug)]
 pub struct MissingRequestId(());
 

@@ -49,7 +49,7 @@ struct Inner {
     message: Option<Cow<'static, str>>,
     wording: MessageSource,
     details: Option<Box<RawValue>>,
-    /// How many issues are missing from the list in the details (R4).
+    /// The number of issues that are missing from the list in the details (R4).
     left_out: usize,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
@@ -69,7 +69,7 @@ pub struct Advice {
     pub docs: Option<Box<str>>,
 }
 
-/// Cloned when a fault is changed, so the prepared replies are left out.
+/// An `Inner` is cloned only when a fault is changed, so the prepared replies are left out.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -90,18 +90,18 @@ impl Clone for Inner {
 /// The faults that only have a code of the catalogue, in its order. Most faults are like that.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
-/// Where the message of a fault comes from, and whether it is clean.
+/// The origin of a fault's message, which decides whether the message is clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
-    /// From the user, as it was set.
+    /// The user set the message, and it is unchanged.
     Raw,
-    /// From anywhere; it is already one printable line (E2).
+    /// The message may come from any source. It is already one printable line (E2).
     Clean,
-    /// From the layer; it is clean. It counts like a message of the catalogue (R12).
+    /// The message comes from the layer, and is clean. It is treated like a message of the catalogue (R12).
     Stock,
 }
 
-/// The message of a 4xx whose status has no code of its own, such as 418: nothing shows that the request is malformed (R1).
+/// The message of a 4xx without a code for its status, such as 418: nothing shows that the request is malformed (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
@@ -147,7 +147,8 @@ impl Fault {
         self
     }
 
-    /// Sets a status other than that of the code. A status outside 400–599 is ignored, because it is not an error's.
+    /// Sets another status than that of the code. A status outside 400–599 is ignored, because it does not mean an
+    /// error.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status() != status {
             self.change().status = Some(status);
@@ -155,10 +156,10 @@ impl Fault {
         self
     }
 
-    /// Sets `retry-after`: after how many seconds a client may try again, rounded up.
+    /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
     ///
-    /// RPC clients, and clients of Google's dialect, get it as `google.rpc.RetryInfo`. If it is not set, there is no
-    /// `retry-after` (R8).
+    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If it is not set, the
+    /// response has no `retry-after` (R8).
     ///
     /// ```
     /// use std::time::Duration;
@@ -192,7 +193,7 @@ impl Fault {
         &self.0.code
     }
 
-    /// Returns the message that the client gets: the fault's own, else that of its code.
+    /// Returns the message that the client gets: the fault's own, or otherwise that of its code.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -210,7 +211,7 @@ impl Fault {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// Returns the status: the one that was set, else the code's.
+    /// Returns the status: the one that was set, or otherwise the code's.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
@@ -226,7 +227,7 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
-    /// Gives access for a change. The prepared replies are dropped.
+    /// Returns the fields for a change. The prepared replies are dropped.
     fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.memo = None;
@@ -239,7 +240,7 @@ impl Fault {
         self
     }
 
-    /// Returns the message as one line; `None` if it is blank (E2).
+    /// Returns the message as one line, or `None` if it is blank (E2).
     fn message_line(&self) -> Option<Cow<'_, str>> {
         match self.0.message.as_deref() {
             Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
@@ -264,19 +265,20 @@ impl Fault {
 
     /// Creates a fault that a policy stores for repeated use, together with its prepared replies.
     ///
-    /// It must belong to one policy, and must have no header that depends on the route, such as one of CORS. Otherwise,
-    /// the reply prepared for one policy or route could be sent for another.
+    /// The fault must belong to one policy, and must have no header that depends on the route, such as one of CORS.
+    /// Otherwise, the reply prepared for one policy or route could be sent for another.
     pub fn with_stored_reply(self) -> Self {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the place for its prepared reply in one of `forms` forms; `None` if no policy stores the fault.
+    /// Returns the place for the fault's prepared reply in this form, one of `forms`. Returns `None` if no policy
+    /// stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
     }
 
-    /// Returns true if it equals [`Fault::new`] with a code of the catalogue.
+    /// Returns true if the fault equals [`Fault::new`] with a code of the catalogue.
     #[inline]
     pub fn is_stock(&self) -> bool {
         self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
@@ -288,15 +290,15 @@ impl Fault {
         self.0.headers.is_some()
     }
 
-    /// Returns the text that was set for this fault, if any. It is never replaced by the text of a code or of the layer
-    /// (R12).
+    /// Returns the text that was set for this fault, if there is one. The text of a code or of the layer never replaces
+    /// it (R12).
     #[inline]
     pub fn own_message(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// Returns the same fault, with its code as the policy defines it. If the fault has a status or a text of its own,
-    /// that stays.
+    /// Returns the same fault, with its code as the policy defines it. A status or a text that the fault itself has is
+    /// kept.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status();
         let inner = self.change();
@@ -323,7 +325,7 @@ impl Fault {
         self
     }
 
-    /// Sets how many issues are missing from the list in the details (R4).
+    /// Sets the number of issues that are missing from the list in the details (R4).
     #[inline]
     pub fn with_left_out(mut self, left_out: usize) -> Self {
         if left_out > 0 {

@@ -1,14 +1,14 @@
 //! Conversions for handlers of tonic (feature `tonic`): from a [`Fault`] to a [`tonic::Status`], and back.
 //!
-//! 1. A method of a service may fail with a [`Fault`], by `?`. The code of the fault decides the gRPC status, and its
-//!    text is the message. Its code, details and issues become `google.rpc.ErrorInfo` and `BadRequest` in the details
-//!    of the status, and its headers become metadata. `x-error-code` passes the code to the layer, which adds the
-//!    request id.
+//! 1. A method of a service may fail with a [`Fault`], which `?` converts into a status. The code of the fault decides
+//!    the gRPC status, and its text is the message. Its code, details and issues become `google.rpc.ErrorInfo` and
+//!    `BadRequest` in the details of the status, and its headers become metadata. `x-error-code` passes the code to the
+//!    layer, which adds the request id.
 //! 2. If a handler calls another service, `?` converts the received status into a fault. The code is the reason in the
-//!    `ErrorInfo`, if that is in the catalogue or from a service with the layer; else the status decides. Violations
-//!    become an issue list, metadata become details, and `RetryInfo` becomes `retry-after`. Without such a reason, the
-//!    client gets the text only if the status is a client error. The status itself is always logged.
-//! 3. A service whose `Error` has a [`tonic::Status`] among its causes is answered in the same way.
+//!    `ErrorInfo`, if that is in the catalogue or from a service with the layer. Otherwise the status decides.
+//!    Violations become an issue list, metadata become details, and `RetryInfo` becomes `retry-after`. Without such a
+//!    reason, the client gets the text only if the status is a client error. The status itself is always logged.
+//! 3. If the `Error` of a service has a [`tonic::Status`] among its causes, the layer responds in the same way.
 //!
 //! ```
 //! use tonic::{Request, Response, Status};
@@ -82,7 +82,7 @@ fn now() -> SystemTime {
 }
 
 impl From<Status> for Fault {
-    /// Returns the fault from which the status was made, else a new one whose source is the status.
+    /// Returns the fault from which the status was made, or otherwise a new one whose source is the status.
     fn from(status: Status) -> Self {
         let fault = status::of_status(&status);
         if crate::cause::find::<Self>(&status).is_some() { fault } else { fault.with_source(status) }

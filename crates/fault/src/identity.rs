@@ -35,15 +35,15 @@ struct Inner {
     proof: Proof,
 }
 
-/// Is in the extensions of a request that passed a check of credentials without any: they are optional or only observed, or
-/// it is a preflight (M1). Without it, a missing [`Identity`] is the mistake of the service.
+/// Marks a request that passed a check of credentials without having any (M1). The credentials are optional or only
+/// observed, or the request is a preflight. Without this mark, a missing [`Identity`] is a mistake of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCaller;
 
 /// The data about the caller besides the id, which depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// None: a key or a certificate only has an id.
+    /// No data: a key or a certificate only has an id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.
@@ -73,15 +73,15 @@ impl Identity {
         &self.0.scheme
     }
 
-    /// Returns the id of the key, the subject of the token, or the id from the verifier. `None` for a token without a
-    /// subject. An id is unique within its scheme.
+    /// Returns the id of the key, the subject of the token, or the id from the verifier. Returns `None` for a token
+    /// without a subject. An id is unique within its scheme.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_deref()
     }
 
-    /// Returns the value that the verifier attached with [`Verified::with`]. `None` if it attached none, or if the
-    /// value has another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if it attached no value, or
+    /// one of another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -121,7 +121,8 @@ impl Identity {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
-    /// Returns all claims of the caller's token, as a JSON object. `None` if the caller was not identified by a token.
+    /// Returns all claims of the caller's token, as a JSON object. Returns `None` if the caller was not identified by a
+    /// token.
     #[must_use]
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0.proof {
@@ -155,9 +156,9 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// `internal_error` if the caller was not identified by a token, or if the claims do not fit `T`. The issuer and
-    /// the service then disagree, and another token would not help. The log has the name of the claim and the reason,
-    /// but no value.
+    /// Returns `internal_error` if the caller was not identified by a token, or if the claims do not fit `T`. In the
+    /// second case the issuer and the service disagree, and another token would not help. The log has the name of the
+    /// claim and the reason, but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).with_source(cause);
         let Some(claims) = self.claims_json() else {
@@ -170,7 +171,7 @@ impl Identity {
     }
 }
 
-/// Returns which claim does not fit, and why. For the log.
+/// Returns the name of the claim that does not fit, and the reason. This text is for the log.
 #[cfg(feature = "jwt")]
 #[cold]
 fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
@@ -223,8 +224,8 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// Contains a verifier's value, and catches a panic when that is dropped: any part of the layer may be its last owner
-/// (F2).
+/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the layer may be its last
+/// owner (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {
@@ -294,7 +295,7 @@ mod tests {
         }
     }
 
-    /// Claims as identity providers write them, read by the types that services have for them.
+    /// Reads claims as identity providers write them, with the types that services define for them.
     #[cfg(feature = "jwt")]
     #[test]
     fn g2_claims_of_well_known_issuers_fit_the_types_of_services() {

@@ -1,4 +1,4 @@
-//! OpenAPI documents with aide (feature `aide`): a [`Fault`] implements `OperationOutput`, and the extractors
+//! OpenAPI documents with aide (feature `aide`). A [`Fault`] implements `OperationOutput`, and the extractors implement
 //! `OperationInput`.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use crate::openapi::response::any_error;
 use crate::request_id::RequestId;
 
-/// Any error, because the code is not known in advance.
+/// Describes any error, because the code is not known in advance.
 impl OperationOutput for Fault {
     type Inner = Self;
 

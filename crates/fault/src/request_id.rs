@@ -14,8 +14,8 @@ use uuid::Uuid;
 const PREFIX: &str = "req_";
 const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 
-/// All pairs of characters of Crockford's base 32: an id is written for each request, which takes half as long by
-/// pairs as by characters.
+/// All pairs of characters of Crockford's base 32. An id is written for each request, and writing it by pairs takes
+/// half as long as by single characters.
 static PAIRS: [[u8; 2]; 1024] = {
     let characters = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut pairs = [[0; 2]; 1024];
@@ -30,6 +30,8 @@ static PAIRS: [[u8; 2]; 1024] = {
 /// The id of a request. It is the same in the handler, the logs, the headers and the body.
 ///
 /// The layer adds it to the extensions of the request. It is written as `req_` and 26 characters of Crockford's base
+/// 32. It can be parsed from that form, from a ULID without the prefix in any letter case, and from a UUID with or
+///     without hyphens. The 128 bits of a UUID stay the same.
 /// 32. It is parsed from that form, from a ULID without the prefix in any letter case, or from a UUID with or without
 /// hyphens, whose 128 bits stay the same.
 ///
@@ -43,7 +45,8 @@ static PAIRS: [[u8; 2]; 1024] = {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
-    // Two words instead of a `u128`: that would require an alignment of 16 bytes in every type that contains an id.
+    // The id has two words instead of a `u128`, which would require an alignment of 16 bytes in every type that
+    // contains an id.
     high: u64,
     low: u64,
 }
@@ -52,7 +55,7 @@ impl RequestId {
     /// Creates an id from milliseconds since the Unix epoch (of which 48 bits are used) and random bits (of which 80
     /// are used).
     ///
-    /// The bits must come from a CSPRNG and be new for each id: a client that guesses an id could request another
+    /// The bits must come from a CSPRNG and be new for each id. A client that guesses an id could request another
     /// client's data (I1).
     #[must_use]
     #[inline]
@@ -62,7 +65,7 @@ impl RequestId {
         if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
     }
 
-    /// Returns when the id was generated, in milliseconds since the Unix epoch.
+    /// Returns the time at which the id was generated, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
         self.ulid().timestamp_ms()
@@ -168,7 +171,8 @@ impl FromStr for RequestId {
 }
 
 fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
-    // 26 characters have 130 bits. The crate would drop the upper two, so that two texts would be the same id.
+    // 26 characters have 130 bits. The crate would drop the upper two, so that two different texts would become the
+    // same id.
     if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
         return Err(ParseRequestIdError(()));
     }
@@ -212,7 +216,7 @@ impl TryFrom<Uuid> for RequestId {
     }
 }
 
-/// The error for a text that is not a ULID, with or without `req_`, or a UUID, or that is all zeros.
+/// The error for a text that is neither a ULID, with or without `req_`, nor a UUID, or that is all zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseRequestIdError(());
 

@@ -9,7 +9,7 @@ use utoipa::openapi::{Ref, RefOr, Response};
 use crate::fault::Fault;
 use crate::openapi::response::any_error;
 
-/// Any error, because the code is not known in advance.
+/// Describes any error, because the code is not known in advance.
 impl IntoResponses for Fault {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         [("default".to_owned(), typed(any_error()))].into()

@@ -16,7 +16,7 @@ use crate::fault::{AsFault, Fault};
 /// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`: that would be invented |
 /// | any other, such as a missing value (`NOT NULL`) | 500 `internal_error` |
 ///
-/// If an error means something else than its kind, map it where it occurs: for example, a missing row of a
+/// If an error means something else in your program, map it where it occurs. For example, a missing row of a
 /// configuration is not a 404.
 ///
 /// ```
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a database, of this kind.
+    /// An error of a database with this kind.
     #[derive(Debug)]
     struct Refused(fn() -> ErrorKind);
 

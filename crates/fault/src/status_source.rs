@@ -1,4 +1,4 @@
-//! The error behind a tonic status that a handler returned.
+//! Finds the error behind a tonic status that a handler returned.
 
 use std::error::Error;
 #[cfg(feature = "tonic")]
@@ -6,8 +6,8 @@ use std::fmt;
 
 use http::Extensions;
 
-/// Returns the error of which a handler made the tonic status that is in the extensions of its response: the status
-/// itself is in the response already. `None` without the feature `tonic`.
+/// Returns the error from which a handler made the tonic status in the extensions of its response. The status itself is
+/// already in the response. Returns `None` without the feature `tonic`.
 #[must_use]
 pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + Sync>> {
     #[cfg(feature = "tonic")]
@@ -20,7 +20,7 @@ pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + 
     None
 }
 
-/// The source of a status, which can only be borrowed from it.
+/// Stands for the source of a status, which can only be borrowed from the status.
 #[cfg(feature = "tonic")]
 #[derive(Debug)]
 struct StatusSource(tonic::Status);

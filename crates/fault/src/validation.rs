@@ -1,8 +1,8 @@
-//! Reports invalid input as issues (E8): those that a handler lists, and those in a report of garde or in errors
-//! of validator, by `?`.
+//! Reports invalid input as issues (E8). A handler can list issues itself, and `?` converts a report of garde or the
+//! errors of validator.
 //!
-//! The program wrote their texts, and none contains a value that the client sent. The report itself is not a cause for
-//! the log, because parameters of validator contain such values (L3).
+//! The program wrote the texts of these issues, and none contains a value that the client sent. The report itself does
+//! not become a cause for the log, because parameters of validator contain such values (L3).
 
 #[cfg(feature = "garde")]
 mod garde;
@@ -18,7 +18,7 @@ use crate::details::compose;
 use crate::fault::Fault;
 use error_envelope_text::issues::written::{NamedIssue, list_of_issues};
 
-/// A value of a request that is wrong: where it is, what is wrong, and a code for programs. For [`Fault::invalid`].
+/// Describes a wrong value of a request, for [`Fault::invalid`]: its place, what is wrong, and a code for programs.
 ///
 /// ```
 /// use tower_error_envelope::{Fault, Issue};
@@ -42,13 +42,14 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// Creates an issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place is the whole
-    /// request. The message is for people. Do not quote the value in it: clients have it, and logs must not have it.
+    /// Creates an issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place means the whole
+    /// request. The message is for people. Do not quote the value in it: clients know the value, and it must not be
+    /// logged.
     pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), message: message.into(), code: None }
     }
 
-    /// Sets a code by which programs recognise the mistake, such as `too_many`. By default there is none.
+    /// Sets a code by which programs recognise the mistake, such as `too_many`. By default an issue has no code.
     pub fn code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
         self
@@ -56,9 +57,9 @@ impl Issue {
 }
 
 impl Fault {
-    /// Returns the fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order,
-    /// just like the reports of `garde` and `validator`. [`Fault::with_status`] sets another status, such as 400 for a
-    /// query.
+    /// Returns the fault for a request whose values are wrong: 422 `invalid_request` with these issues, in their order.
+    /// The reports of `garde` and `validator` become the same fault. [`Fault::with_status`] sets another status, such
+    /// as 400 for a query.
     pub fn invalid(issues: impl IntoIterator<Item = Issue>) -> Self {
         with_issues(issues.into_iter().map(|Issue { place, message, code }| NamedIssue {
             parameter: place.into_owned(),

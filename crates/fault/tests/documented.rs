@@ -1,4 +1,4 @@
-//! What the document states of each code's details: the schemas of the variant's fields.
+//! Tests the document's details of each code: the schemas of the variant's fields.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ enum Kind {
     Window,
 }
 
-/// utoipa has no schema for it.
+/// utoipa has no schema for this type.
 #[derive(Debug, Serialize)]
 struct Foreign;
 

@@ -1,4 +1,4 @@
-//! A crate of handlers that depends on this crate alone.
+//! Tests a crate of handlers that depends on this crate alone.
 
 use error_envelope_fault::{AsFault, ErrorCode, Fault};
 
@@ -30,7 +30,7 @@ fn e8_a_derived_error_lists_its_responses() {
     assert_eq!(code, Some(&"conflict".into()), "{conflict:#}");
 }
 
-/// Wraps errors of other crates, and has details that may be absent.
+/// An error that wraps errors of other crates, and has details that may be absent.
 #[derive(Debug, thiserror::Error, AsFault)]
 enum BookingError {
     #[error("the database failed")]

@@ -1,8 +1,9 @@
-//! The access log and traces: an event of the target `access` and a span for each request, without its query and
-//! without a credential (L2, L3, I4). The program's subscriber writes the events, and its [`Tracer`] the spans.
+//! Writes the access log and traces: an event with the target `access`, and a span, for each request. Neither contains
+//! the request's query or a credential (L2, L3, I4). The program's subscriber writes the events, and its [`Tracer`] the
+//! spans.
 //!
-//! The gateway closes the record of a request (L5): unlike the layer, it sees what the client took of a response that
-//! has left, and the end of an upgraded connection.
+//! The gateway closes the record of a request (L5). Unlike the layer, it sees how much of a sent response the client
+//! took, and the end of an upgraded connection.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,8 +21,8 @@ use tracing::Span;
 
 use super::in_flight::RequestTracker;
 
-/// The longest text of a client's in an event; a longer one ends with `…`. With it, the lines that wait to be written
-/// have a largest size.
+/// The longest text of a client in an event. A longer text ends with `…`. This limits the memory for lines that wait to
+/// be written.
 const MAX_TEXT: usize = 1024;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -38,7 +39,7 @@ pub(crate) struct Recording {
 /// A request, whose record is closed once the last clone is dropped.
 pub(crate) type AccessRecord = Arc<Exchanged>;
 
-/// The facts of a request, as the access log and a [`Tracer`] get them.
+/// The facts about a request that the access log and a [`Tracer`] get.
 #[non_exhaustive]
 pub struct AccessEntry {
     /// The request's method.
@@ -61,9 +62,9 @@ pub struct AccessEntry {
 
 /// A request, from its head to the last byte of its response, or of its upgraded connection.
 pub(crate) struct Exchanged {
-    /// `None` without an access log and a tracer.
+    /// The entry, or `None` without an access log and a tracer.
     entry: Option<Box<AccessEntry>>,
-    /// The client's span, which names it.
+    /// The client's span, which has its address.
     client: Span,
     tracker: Arc<RequestTracker>,
     progress: Mutex<Progress>,
@@ -73,17 +74,17 @@ pub(crate) struct Exchanged {
 #[derive(Default)]
 struct Progress {
     id: Option<RequestId>,
-    /// The framework's pattern, else that of the policy's route.
+    /// The framework's pattern, or otherwise that of the policy's route.
     route: Option<Arc<str>>,
     /// The URL of the service, if the request was forwarded.
     upstream: Option<Arc<str>>,
     request_bytes: u64,
     response_bytes: u64,
-    /// The response was dropped before the client had all of it.
+    /// True if the response was dropped before the client had all of it.
     is_lost: bool,
-    /// The client read nothing for too long.
+    /// True if the client read nothing for too long.
     is_stalled: bool,
-    /// The client left before the end of its request, so that nothing reads its response (F1a).
+    /// True if the client left before the end of its request, so that nothing reads its response (F1a).
     client_left: bool,
     /// The request left the line for a connection to the service before it had one.
     left_line: bool,
@@ -151,7 +152,8 @@ impl Exchanged {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the request is forwarded to this service, which gets the `traceparent` of the request's span.
+    /// Records that the request is forwarded to this service, and adds the `traceparent` of the request's span to its
+    /// headers.
     pub(crate) fn forwarded(&self, upstream: &Arc<str>, headers: &mut HeaderMap) {
         let mut progress = self.lock();
         progress.upstream = Some(upstream.clone());
@@ -172,7 +174,7 @@ impl Exchanged {
         self.lock().request_bytes += bytes;
     }
 
-    /// Notes that the client left before it had sent all of its request.
+    /// Records that the client left before it had sent all of its request.
     pub(crate) fn client_left(&self) {
         self.lock().client_left = true;
     }
@@ -182,13 +184,14 @@ impl Exchanged {
         self.lock().response_bytes += bytes;
     }
 
-    /// Notes that the response was dropped before the client had all of it, and whether the client took nothing for too long.
+    /// Records that the response was dropped before the client had all of it. `is_stalled` means that the client took
+    /// nothing for too long.
     pub(crate) fn lost(&self, is_stalled: bool) {
         let mut progress = self.lock();
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
 
-    /// Notes whether an upgraded connection, if it is dropped now, is dropped before its end.
+    /// Sets whether an upgraded connection that is dropped now is treated as dropped before its end.
     pub(crate) fn set_lost(&self, is_lost: bool) {
         self.lock().is_lost = is_lost;
     }
@@ -235,7 +238,7 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// Returns how the delivery ended. The gateway sees more of it than the layer does.
+    /// Returns the end of the delivery. The gateway sees more of the delivery than the layer does.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
@@ -251,7 +254,7 @@ impl Drop for Exchanged {
     fn drop(&mut self) {
         let is_stopping = self.tracker.ended_by.get().is_some();
         let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // A request that no layer has seen is none.
+        // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
         if progress.left_line {
@@ -289,7 +292,7 @@ fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     Some(String::from_utf8_lossy(host).into_owned())
 }
 
-/// Returns a client's text on one line: invisible characters, and those that change the direction of writing, are
+/// Returns a client's text on one line. Invisible characters, and those that change the direction of writing, are
 /// escaped.
 fn text(text: &str) -> Cow<'_, str> {
     let is_plain = |it: char| !is_invisible(it);
@@ -309,9 +312,9 @@ fn text(text: &str) -> Cow<'_, str> {
 
 /// Makes a span for each request.
 pub trait Tracer: Send + Sync + 'static {
-    /// Starts the span of a request: just before the service gets it, or at its end if no service does. `parent` has the
-    /// client's `traceparent` and `tracestate`, if the former is valid; without it the span begins a trace, whose id is
-    /// the 16 bytes of the request id.
+    /// Starts the span of a request. This happens just before the service gets the request, or at its end if no service
+    /// gets it. `parent` has the client's `traceparent` and `tracestate`, if the `traceparent` is valid. Without a
+    /// parent the span begins a trace, whose id is the 16 bytes of the request id.
     fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
 }
 
@@ -324,7 +327,7 @@ pub trait RequestSpan: Send + Sync {
     fn end(&mut self, request: &AccessEntry, record: &ClosedRecord, upstream: Option<&str>);
 }
 
-/// The span of a request, and what it needs to start.
+/// The span of a request, and the values that are needed to start it.
 struct Trace {
     tracer: Arc<dyn Tracer>,
     parent: Option<HeaderMap>,
@@ -343,7 +346,8 @@ impl Trace {
         Self { tracer, parent, span: OnceLock::new() }
     }
 
-    /// Starts the span, and gives the service its `traceparent`. The state of a trace that does not continue is removed.
+    /// Starts the span, and adds its `traceparent` for the service. The state of a trace that does not continue is
+    /// removed.
     fn forward(&self, request: &AccessEntry, id: Option<RequestId>, headers: &mut HeaderMap) {
         let span = self.span.get_or_init(|| self.tracer.start(request, id, self.parent.as_ref()));
         let Some(traceparent) = span.traceparent() else { return };

@@ -1,4 +1,4 @@
-//! One client: its name for the log and the service, and the requests that the gateway ends.
+//! One client: its address for the log and the service, and the end of its requests by the gateway.
 //!
 //! The log has the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
 //! which the span wraps. Each HTTP/2 stream has its own task, so the span also wraps the stream's future and body. A
@@ -32,7 +32,7 @@ use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{InFlight, RequestTracker};
 use super::reset;
 
-/// A client's request as the layer gets it. Its body wraps hyper's: it ends with an error if the client pauses for too
+/// A client's request as the layer gets it. Its body wraps hyper's, and ends with an error if the client pauses for too
 /// long.
 pub(crate) type Inbound = Request<ClientBody>;
 
@@ -77,7 +77,8 @@ impl ClientRequest {
         self.going.0.closing.load(Ordering::Relaxed) && !self.has_own_task
     }
 
-    /// Drops the unfinished parts. If the gateway itself ends them, what is logged meanwhile names the cause.
+    /// Drops the unfinished parts. If the gateway itself ends them, the lines that are logged meanwhile have the
+    /// reason.
     pub(super) fn end(&self, drop_unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let ended_by = self.going.0.ended_by.get();
@@ -89,25 +90,25 @@ impl ClientRequest {
 
 /// The body of a client's request, with a time limit for its pauses.
 ///
-/// tower-http's `TimeoutBody` does not fit: it checks its clock before it checks for data, so a service that reads late
+/// tower-http's `TimeoutBody` does not fit. It checks its clock before it checks for data, so a service that reads late
 /// looks like a slow client. It also hides the body's length.
 ///
 /// If a client pauses too long within its body, the body fails with an error, which the layer turns into 408.
 ///
 /// If nothing reads a stream's body, h2 resets the stream as soon as the response has been sent. RFC 9113 §8.1 requires
 /// clients to keep the response, but curl 7.88 gives up when its next write finds the stream closed. So the rest of a
-/// stream's body is read as well. Over HTTP/1 the rest stays in the socket, which `linger` closes.
+/// stream's body is also read. Over HTTP/1 the rest stays in the socket, which `linger` closes.
 pub struct ClientBody {
     /// Only `drop` takes it.
     body: Option<Incoming>,
-    /// Only set for HTTP/1: the connection's active body.
+    /// The connection's active body. It is only set for HTTP/1.
     active: Option<ActiveBody>,
-    /// True if the rest of the body is read when this is dropped: only over HTTP/2.
+    /// True if the rest of the body is read when this is dropped. This happens only over HTTP/2.
     lingers: bool,
     linger_timeout: Duration,
     linger_bytes: u64,
     body_timeout: Duration,
-    /// The clock is created at the first pause: most bodies have none.
+    /// The clock of the current pause. It is created at the first pause, because most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
     record: AccessRecord,
 }
@@ -138,7 +139,7 @@ impl ClientBody {
         {
             active.was_read();
         }
-        // After an error, no rest follows that could be read.
+        // After an error, there is no rest that could be read.
         self.lingers &= matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)
     }

@@ -1,5 +1,5 @@
-//! A client's stream for hyper: its bytes can be read before hyper's server is created, and put back when that is dropped.
-//! It limits how much is read at once, and notes whether a write is waiting.
+//! A client's stream for hyper. Its bytes can be read before hyper's server is created, and put back when that server
+//! is dropped. It limits how much is read at once, and records whether a write is waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,8 @@ use super::read_size::ReadSize;
 /// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The most bytes of pieces that are joined for one write, which costs the system less than a list: a head and a short body.
+/// The most bytes of pieces that are joined for one write, such as a head and a short body. One write costs the system
+/// less than a list of pieces.
 const SHORT: usize = 1024;
 
 fn join<'a>(pieces: &[io::IoSlice<'_>], room: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
@@ -46,13 +47,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         self.ahead = [read, &self.ahead].concat().into();
     }
 
-    /// Waits for as many first bytes as show whether the client uses HTTP/2.
+    /// Waits for enough bytes to find out whether the client uses HTTP/2.
     pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
         while PREFACE.starts_with(&self.ahead) && self.ahead.len() < PREFACE.len() && self.read_ahead().await? {}
         Ok(self.ahead == PREFACE[..])
     }
 
-    /// Waits for further bytes, and reads no more than are missing from the preface; false at the stream's end.
+    /// Waits for more bytes, and reads no more than are missing from the preface. Returns false at the stream's end.
     pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
         let mut more = [0; PREFACE.len()];
         let room = PREFACE.len().saturating_sub(self.ahead.len()).max(1);
@@ -77,7 +78,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     }
 }
 
-/// hyper flushes once nothing is left to write, so a flush shows that no write is waiting.
+/// Tracks whether a write is waiting. hyper flushes once nothing is left to write, so a flush shows that no write is
+/// waiting.
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.state.activity.note_write(true);
@@ -108,7 +110,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // No later call resets this: hyper has ended the connection.
+        // No later call resets this value, because hyper has ended the connection.
         self.state.activity.note_write(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

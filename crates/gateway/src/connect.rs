@@ -1,8 +1,9 @@
-//! Connections to the service that still read the service's last response.
+//! Connects to the service. Such a connection can still read the service's last response after the service stops
+//! reading.
 //!
 //! A service that refuses an upload responds and closes while the body is still on its way, and the next write fails.
 //! hyper would then give up with the response unread in its socket, and the client would get 502 instead of 403. So a
-//! failed write counts as written, and the service's response is read. If there is none, reading fails soon after.
+//! failed write is treated as written, and the service's response is read. If there is none, reading fails soon after.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -33,7 +34,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// service.
 pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Probe)> {
     let named = |error: io::Error| {
-        // There is no error kind for a name that does not resolve: it, too, counts as a service that cannot be reached.
+        // There is no error kind for a name that does not resolve. Such a name is also treated as a service that cannot
+        // be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
         let text = format!("cannot connect to {}: {error}", upstream.url.authority());
         io::Error::new(kind, ProxyFailure::new(proxy_error(&error), text))
@@ -96,7 +98,7 @@ async fn start_tls(stream: ServiceStream, tls: &UpstreamTls) -> io::Result<impl 
 
 /// A stream to a service, which may have stopped reading but may still write.
 struct ServiceStream {
-    /// The socket. This is its only strong reference: a [`Probe`] does not keep it open.
+    /// The socket. This is its only strong reference, so a [`Probe`] does not keep the socket open.
     stream: Arc<TcpStream>,
     has_stopped_reading: bool,
 }
@@ -167,7 +169,7 @@ impl AsyncWrite for ServiceStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing to flush: this stream has no buffer.
+        // There is nothing to flush, because this stream has no buffer.
         Poll::Ready(Ok(()))
     }
 
@@ -176,20 +178,20 @@ impl AsyncWrite for ServiceStream {
     }
 }
 
-/// The time without data before the first probe: the same as before a ping over HTTP/2. Firewalls forget a silent
+/// The time without data before the first probe, the same as before a ping over HTTP/2. Firewalls forget a silent
 /// connection after minutes.
 const QUIET: Duration = Duration::from_secs(30);
-/// The time between two probes: longer than any round trip.
+/// The time between two probes. It is longer than any round trip.
 const AGAIN: Duration = Duration::from_secs(10);
-/// The number of probes: one packet may get lost, but hardly three in a row.
+/// The number of probes. One packet may get lost, but hardly three in a row.
 const TIMES: u32 = 3;
 
 /// Sends small writes at once, and enables the kernel's probes of the other side (RFC 9293 §3.8.4). They begin after
 /// half a minute without data, and close a dead connection a minute after the last data.
 ///
-/// If a machine loses its power, or a firewall drops a connection, nothing is sent to report it. If the other side may
-/// be silent without a time limit (on an upgraded connection, within the service's response), only the probes detect
-/// that.
+/// If a machine loses its power, or a firewall drops a connection, no packet reports that. On an upgraded connection,
+/// and within the service's response, the other side may be silent without a time limit. Only the probes detect the
+/// loss there.
 pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
     // Without this option, the kernel holds back a small write until the last one is acknowledged.
     stream.set_nodelay(true)?;

@@ -1,8 +1,8 @@
 //! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
 //!
-//! Every wait for a client has a limit here, since no layer can limit it: the handshake, the first byte, a request
-//! head, a pause within a body, an unread response. The responses that hyper makes itself (400 for a malformed head,
-//! 431 for one that is too large) have no envelope and no id (F5).
+//! Every wait for a client has a limit here, since no layer can limit it. The client may be slow with the handshake,
+//! the first byte, a request head, a pause within a body, or reading a response. The responses that hyper makes itself
+//! (400 for a malformed head, 431 for a head that is too large) have no envelope and no id (F5).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ use super::tls::{self, ServerTls};
 
 const LOG: &str = "error_envelope::gateway::connection";
 
-/// What every client connection shares.
+/// The parts that all client connections share.
 #[derive(Clone)]
 pub(super) struct Connections<S> {
     pub(super) service: S,
@@ -53,7 +53,7 @@ where
     S: Service<Inbound, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
 {
-    /// Serves a client until its connection ends, on a separate task, which also waits for the TLS handshake.
+    /// Serves a client until its connection ends. This runs on a separate task, which also waits for the TLS handshake.
     pub(super) fn serve(&self, stream: TcpStream, peer: SocketAddr, slot: Option<ConnectionSlot>) {
         // If the socket is already closed, the first read reports that.
         let _ = set_socket_options(&stream);

@@ -1,10 +1,10 @@
-//! The shared state of a client's connection, and the answers on their way over it.
+//! The shared state of a client's connection, and its responses that are being sent.
 //!
-//! A client may read its socket but open no HTTP/2 window. Then its data stays unsent, and hyper polls the body again
-//! only once there is room, so only the data itself can reveal the stall. So each piece of data that hyper gets notes
-//! when it is sent, and [`ConnectionState::stall_for`] finds answers whose data is not. (If the socket accepts nothing
-//! at all, [`linger`](super::linger) notices that. Over HTTP/1 no other stall is possible.) The record of each answer that is
-//! cut off in this way states that its client stalled (F2, L5).
+//! Over HTTP/2, a client may read its socket but open no window. Then its data stays unsent, and hyper polls the body
+//! again only once there is room, so only the data itself can reveal the stall. Each piece of data that hyper gets
+//! therefore records when it is sent, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the
+//! socket accepts nothing at all, [`linger`](super::linger) detects that. Over HTTP/1 no other stall is possible. The
+//! record of each response that is cut off in this way states that its client stalled (F2, L5).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -22,7 +22,8 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// Finished responses are removed once there are at least this many, and twice as many as are unfinished.
+/// The number of tracked responses below which finished ones are not removed. Above it, they are removed once the list
+/// is full.
 const FEW: usize = 32;
 
 /// A client's connection.
@@ -30,13 +31,13 @@ pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
-    /// The connections to services that only this client may use, once it has authenticated one (F7).
+    /// The connections to services that only this client may use, once the client has authenticated one of them (F7).
     bound: OnceLock<Arc<BoundConnections>>,
     /// The responses that are being sent over HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
     /// True if the connection is closed because its client stopped reading.
     stalled: AtomicBool,
-    /// The last request body; only used over HTTP/1.
+    /// The last request body. It is only used over HTTP/1.
     pub(crate) last_body: LastBody,
 }
 
@@ -50,15 +51,15 @@ pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: BodyNumber,
-    /// True if the client waits for `100 Continue`: reading on would make it send its body.
+    /// True if the client waits for `100 Continue`. Reading more would make the client send its body.
     expects_continue: bool,
 }
 
-/// A response, and when it last made progress.
+/// A response, and the time at which it last made progress.
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
-    /// When the response last made progress; `None` until the first check.
+    /// The time at which the response last made progress. It is `None` until the first check.
     moved: Option<Instant>,
 }
 
@@ -98,7 +99,7 @@ impl ConnectionState {
         ActiveBody { number: self.last_body.begin(), state: Arc::clone(self), expects_continue }
     }
 
-    /// Stores in a request which connections to services only its client may use.
+    /// Stores in a request the connections to services that only its client may use.
     pub(crate) fn bind(&self, head: &mut Parts) {
         let authenticates = authenticates_connection(&head.headers);
         if authenticates || self.bound.get().is_some() {
@@ -131,8 +132,8 @@ impl ConnectionState {
         open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
-    /// Forgets the last response. Without concurrent requests, it is complete once the next one begins, which reuses
-    /// its memory.
+    /// Removes the last response from the list if it is complete. Without concurrent requests, it is complete once the
+    /// next one begins, which then reuses its memory.
     fn forget_last(&self) {
         let mut open = self.responses();
         if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
@@ -140,8 +141,8 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once data has waited for the client for `limit` (at most half as long again), and the client has read
-    /// nothing of that response meanwhile.
+    /// Resolves once data has waited for the client for `limit`, and the client has read nothing of that response
+    /// meanwhile. It may take half as long again.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;
@@ -189,7 +190,7 @@ impl ActiveRequest {
 }
 
 impl ActiveBody {
-    /// Notes that the body was read to its end.
+    /// Records that the body was read to its end.
     pub(crate) fn was_read(&self) {
         self.state.last_body.was_read(self.number);
     }
@@ -214,7 +215,7 @@ impl Drop for ActiveBody {
 }
 
 impl TrackedResponse {
-    /// Returns how long the response has made no progress.
+    /// Returns the time for which the response has made no progress.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(progress) = self.progress.upgrade() else { return Duration::ZERO };
         let (given, taken) = (progress.given.load(Ordering::Relaxed), progress.taken.load(Ordering::Relaxed));
@@ -226,35 +227,35 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
-    /// Notes that hyper got this many bytes.
+    /// Records that hyper got this many bytes.
     pub(crate) fn gave(&self, bytes: usize) {
         self.given.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Notes that the client took this many of the bytes.
+    /// Records that the client took this many of the bytes.
     pub(crate) fn took(&self, bytes: usize) {
         self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Notes that hyper dropped this many of the bytes without sending them.
+    /// Records that hyper dropped this many of the bytes without sending them.
     pub(crate) fn lost(&self, bytes: usize) {
         self.cut_off();
         self.unsent.fetch_add(bytes as u64, Ordering::Relaxed);
         self.took(bytes);
     }
 
-    /// Notes that the body is dropped before its end.
+    /// Records that the body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
     }
 
     /// Returns true if earlier data still waits for the client. hyper polls again once that data is written. Over
-    /// HTTP/2 another task writes.
+    /// HTTP/2 the result is false, because another task writes.
     pub(crate) fn is_held_up(&self) -> bool {
         !self.request.1.is_http2() && self.connection().activity.has_waiting_write()
     }
 
-    /// Notes that the client has received everything before the point at which the body was cut off.
+    /// Records that the body was cut off, and that the client has received everything before that point.
     pub(crate) fn ends_broken(&self) {
         self.connection().reset.body_broke_off();
     }

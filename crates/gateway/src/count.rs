@@ -1,4 +1,4 @@
-//! Current activity as numbers: gauges of the crate `metrics`.
+//! Reports current activity as gauges of the crate `metrics`.
 //!
 //! | gauge | labels |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
-//! There is a counter: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`. Handles are created
-//! once, not for each request.
+//! There is also a counter, `error_envelope_upstream_requests_total`. Its label `connection` is `new` or `reused`.
+//! Handles are created once, not for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -86,7 +86,7 @@ impl Connection {
         Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }
 
-    /// Notes that a request came, in this HTTP version.
+    /// Records that a request in this HTTP version came.
     pub(super) fn request_started(&self, version: Version) -> Protocol {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
         let before = self.protocol.swap(now, Ordering::Relaxed);
@@ -98,7 +98,7 @@ impl Connection {
         Protocol(now)
     }
 
-    /// Notes that the response to a request of this protocol has ended.
+    /// Records that the response to a request of this protocol has ended.
     pub(super) fn request_ended(&self, protocol: Protocol) {
         self.streams(protocol).decrement(1);
     }
@@ -112,7 +112,7 @@ impl Connection {
     }
 }
 
-/// Counts one in a gauge until this is dropped.
+/// Adds one to a gauge until this is dropped.
 pub(super) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
@@ -138,7 +138,7 @@ pub(super) struct UpstreamMetrics {
 }
 
 impl UpstreamMetrics {
-    /// `upstream` is the service's URL, and `limit` the most connections to it.
+    /// Creates the metrics. `upstream` is the service's URL, and `limit` the most connections to it.
     pub(super) fn new(upstream: String, limit: usize) -> Self {
         let upstream: Arc<str> = upstream.into();
         let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
@@ -160,7 +160,7 @@ impl UpstreamMetrics {
         GaugeGuard::new(self.queue.clone())
     }
 
-    /// Counts a request that has a connection; `reuses` if other requests used the connection before.
+    /// Counts a request that has a connection. `reuses` is true if other requests used the connection before.
     pub(super) fn request(&self, reuses: bool) -> GaugeGuard {
         if reuses {
             self.reused.increment(1)

@@ -11,8 +11,8 @@ use super::config::ClientLimits;
 use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, stopping};
 
-/// How long a stop waits for a client that has begun a head or a handshake; at most twice. It is longer than data takes
-/// over the network, and shorter than a stop may take.
+/// The time for which a stop waits for a client that has begun a head or a handshake. It waits at most twice as long.
+/// The time is longer than data takes over the network, and shorter than a stop may take.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 pub(crate) struct Deadlines {
@@ -48,11 +48,11 @@ impl Deadlines {
         }
     }
 
-    /// Resolves once the wait for an ending connection is over. The wait has a limit: over HTTP/2 hyper sends GOAWAY
-    /// and waits for a reply, which not every client sends.
+    /// Resolves once the wait for an ending connection is over. The wait has a limit, because over HTTP/2 hyper sends
+    /// GOAWAY and waits for a reply, which not every client sends.
     pub(crate) async fn last(&self) {
         let mut stage = self.stage.clone();
-        // An incomplete head is not a request yet: its rest is not waited for.
+        // An incomplete head is not a request yet, so the gateway does not wait for its rest.
         let last_head = pin!(async {
             stopping(&mut stage).await;
             self.state.activity.stops_for(LAST_HEAD).await;

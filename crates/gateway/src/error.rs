@@ -43,13 +43,13 @@ impl Error {
         &self.problem
     }
 
-    /// Returns what to do next.
+    /// Returns advice on what to do next.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.advice.as_deref()
     }
 
-    /// Returns true if a file cannot be read or watched; otherwise its content is wrong.
+    /// Returns true if a file cannot be read or watched, and false if its content is wrong.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.kind == Kind::Unreadable

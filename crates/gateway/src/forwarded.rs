@@ -15,8 +15,8 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set, and in which some services trust a client's address or certificate, the host or
-/// the path. CGI turns `proxy` into `HTTP_PROXY`, the proxy that the service itself then uses.
+/// Other headers that some proxies set. Some services trust them as a client's address or certificate, the host or the
+/// path. CGI turns `proxy` into `HTTP_PROXY`, the proxy that the service itself then uses.
 const OTHERS: [&str; 25] = [
     "forwarded",
     "x-real-ip",
@@ -45,7 +45,7 @@ const OTHERS: [&str; 25] = [
     "proxy",
 ];
 
-/// A bit for each length of [`OTHERS`]: most other names have another length.
+/// One bit for each length of the names in [`OTHERS`]. Most other names have another length.
 const LENGTHS: u64 = {
     let (mut lengths, mut at) = (0, 0);
     while at < OTHERS.len() {
@@ -59,9 +59,9 @@ const LENGTHS: u64 = {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// The client's headers are replaced by its address and scheme: use it if no trusted proxy is in front.
+    /// The client's headers are replaced by its address and scheme. Use this if no trusted proxy is in front.
     Replace,
-    /// The client's address is added: use it if all clients come through a trusted proxy.
+    /// The client's address is added. Use this if all clients come through a trusted proxy.
     Append,
     /// The client's headers pass unchanged.
     Pass,
@@ -109,7 +109,7 @@ impl Hop {
         headers.insert(FORWARDED, self.element.clone());
     }
 
-    /// Appends this hop to the client's own headers. Only headers that exist are extended: a new `forwarded` with only
+    /// Appends this hop to the client's own headers. Only headers that exist are extended. A new `forwarded` with only
     /// this hop, next to a longer `x-forwarded-for`, would hide the client, and vice versa.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
@@ -126,7 +126,7 @@ impl Hop {
     }
 }
 
-/// Appends a value to a header, on one line, because some services read only the first line.
+/// Appends a value to a header. The result is on one line, because some services read only the first line.
 fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     let lines = headers.get_all(name).into_iter().chain([last]);
     let lines: Vec<_> = lines.map(|line| line.as_bytes().trim_ascii()).filter(|line| !line.is_empty()).collect();
@@ -141,8 +141,8 @@ fn names_client(name: &str) -> bool {
         || name.len() < 64 && LENGTHS >> name.len() & 1 == 1 && OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Returns true if a name is another spelling of one of these headers: it has a character that is neither a letter, a
-/// digit nor a dash.
+/// Returns true if a name is another spelling of one of these headers, because it has a character that is neither a
+/// letter, a digit nor a dash.
 fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }
@@ -203,7 +203,7 @@ mod tests {
                     ("x-forwarded-proto", "http"),
                 ],
             ),
-            // An IPv6 address in quotes and brackets, and bare where they are not needed.
+            // An IPv6 address is in quotes and brackets, and bare where they are not needed.
             (
                 Replace,
                 V6,
@@ -215,7 +215,7 @@ mod tests {
                     ("x-forwarded-proto", "https"),
                 ],
             ),
-            // No forged header of a client, in any spelling; and no name that only looks like one.
+            // No forged header of a client passes, in any spelling. A name that only looks like one passes.
             (
                 Replace,
                 V4,
@@ -229,7 +229,7 @@ mod tests {
                     ("x-forwardedness", "no"),
                 ],
             ),
-            // Without an earlier hop, it begins.
+            // Without an earlier hop, this hop is the first.
             (
                 Append,
                 V6,
@@ -242,7 +242,7 @@ mod tests {
                     ("x-forwarded-proto", "http"),
                 ],
             ),
-            // On one line, and the scheme of the request to the first proxy.
+            // The hops are on one line, and the scheme is that of the request to the first proxy.
             (
                 Append,
                 V4,

@@ -10,12 +10,13 @@ use http::uri::Authority;
 use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Returns true if a header always belongs to one hop; `connection` may name more.
+/// Returns true if a header always belongs to one hop. `connection` may name more such headers.
 fn is_of_one_hop(name: &HeaderName) -> bool {
     matches!(name.as_str(), "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
 }
 
-/// Removes the headers of one hop. Most heads have none: one pass over the names costs less than a search for each.
+/// Removes the headers of one hop. Most heads have no such headers, so one pass over the names costs less than a search
+/// for each.
 fn strip(headers: &mut HeaderMap) {
     let removed = remove_all(headers, is_of_one_hop);
     // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
@@ -33,17 +34,17 @@ fn strip(headers: &mut HeaderMap) {
 /// would not get the id that the layer adds.
 pub(crate) fn drop_named(headers: &mut HeaderMap) {
     let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    // These are kept because later steps need them; `strip` removes those of one hop. A client must not remove `host`.
+    // These are kept because later steps need them. `strip` removes those of one hop. A client must not remove `host`.
     let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
     for name in named.iter().filter(|name| !needed.contains(name)) {
         headers.remove(name);
     }
 }
 
-/// Turns a client's request into one from the gateway.
+/// Turns a client's request into a request of the gateway.
 ///
-/// `host` names the host that the client requested: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC
-/// 9113 §8.3.1).
+/// `host` becomes the host that the client requested. An authority in the target takes precedence over a header (RFC
+/// 9112 §3.2.2, RFC 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts) {
     let trailers = has_token(&head.headers, &TE, "trailers");
     strip(&mut head.headers);
@@ -77,7 +78,7 @@ pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) ->
     names
 }
 
-/// Turns a service's response into one from the gateway.
+/// Turns a service's response into a response of the gateway.
 pub(crate) fn towards_client(head: &mut response::Parts) {
     drop_named(&mut head.headers);
     // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.
@@ -87,7 +88,7 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
-    // Otherwise hyper would answer in the service's HTTP/1.0, in which a complete body of unknown length looks like a
+    // Otherwise hyper would respond in the service's HTTP/1.0, in which a complete body of unknown length looks like a
     // broken one.
     head.version = Version::HTTP_11;
     // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped: HTTP/2 has none, and the layer may

@@ -42,7 +42,8 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // hyper has this limit. If it were set, hyper would fill a list for each response: 1,072 instructions.
+    // hyper's default is the same limit. If it were set, hyper would fill a list for each response, which costs 1,072
+    // instructions.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);
     }
@@ -58,7 +59,7 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http1 { sender, exchange, probe })
 }
 
-/// Returns true if a response that has no body, because it is to HEAD or a 304, declares one.
+/// Returns true if a response declares a body although it has none, because it responds to HEAD or is a 304.
 fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let has_length = || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
@@ -111,8 +112,8 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
         mut request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send {
         request.body_mut().begin(&self.exchange);
-        // A service that refuses an upgrade may read nothing more as HTTP: Node's sockets have no parser after the
-        // event (F7). The header is only there if the gateway forwards the upgrade.
+        // A service that refuses an upgrade may read nothing more as HTTP. In Node, the socket has no parser after the
+        // event (F7). The header is only present if the gateway forwards the upgrade.
         if request.headers().contains_key(UPGRADE) {
             self.exchange.refuse_reuse();
         }

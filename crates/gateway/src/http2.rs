@@ -1,7 +1,7 @@
 //! HTTP/2 connections to the service, by prior knowledge or ALPN.
 //!
 //! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the client's request names the
-//! authority: unauthenticated clients could open a connection for each name that they make up.
+//! authority. Unauthenticated clients could therefore open a connection for each name that they invent.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ use super::pool::{Connection, ForwardBody, Observed, Outgoing, PoolSlot, Reached
 use super::read_size::ReadSize;
 use super::upstream::Upstream;
 
-/// Prepares a head for HTTP/2: `:authority` gets the value of `host` (RFC 9113 §8.3.1).
+/// Prepares a head for HTTP/2. `:authority` gets the value of `host` (RFC 9113 §8.3.1).
 pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.version = Version::HTTP_2;
     let host = head.headers.remove(HOST);
@@ -41,10 +41,10 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// The limit that h2 reports until the service's settings arrive; these cannot contain this value.
+/// The limit that h2 reports until the service's settings arrive. The settings cannot contain this value.
 const UNKNOWN: usize = usize::MAX - 1;
 
-/// How often to check for the settings. They come with the first bytes of the service.
+/// The interval of checks for the settings, which come with the service's first bytes.
 const CHECK_EVERY: Duration = Duration::from_millis(1);
 
 /// Opens a connection to the service.
@@ -77,7 +77,7 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     }));
     let last = AtomicUsize::new(UNKNOWN);
     let room = move || {
-        // If its task is polling the connection, the last value is used: the pool is locked here, so this must not
+        // If its task is polling the connection, the last value is used. The pool is locked here, so this must not
         // wait.
         if let Ok(connection) = connection.try_lock() {
             last.store(connection.as_ref().map_or(0, |it| it.current_max_send_streams()), Relaxed);
@@ -87,13 +87,13 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http2 { sender, room: Arc::new(room) })
 }
 
-/// Returns the error for a service that sends GOAWAY first: it counts as not reached (F4a).
+/// Returns the error for a service that sends GOAWAY first. Such a service is treated as not reached (F4a).
 fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
-/// The limit for a head, as a multiple of the one for HTTP/1, because HTTP/2 counts more bytes for each line. A head
-/// above this limit fails alone (F7); h2 ends the whole connection only for one that is larger by another quarter.
+/// The limit for a head, as a multiple of the limit for HTTP/1, because HTTP/2 counts more bytes for each line. A head
+/// above this limit fails alone (F7). h2 ends the whole connection only for a head that is larger by another quarter.
 const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
@@ -116,7 +116,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 /// A handle to a connection to the service.
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// How many streams the service allows now. Two handles belong to the same connection if they share this.
+    /// Returns the number of streams that the service allows now. Two handles belong to the same connection if they
+    /// share this.
     room: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
@@ -161,7 +162,7 @@ impl<B: ForwardBody> Sends<B> for Http2<B> {
     }
 }
 
-/// Returns how far a request got. A reset is the service's answer to one request, unless its code means that the
+/// Returns how far a request got. A reset is the service's response to one request, unless its code means that the
 /// request was not processed (RFC 9113 §8.7). GOAWAY means the same for every request after the last one that it names.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {

@@ -1,25 +1,26 @@
 //! Closes connections that have been without a request for a while, in any HTTP version.
 //!
-//! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. A client that sends
-//! `PRI` and no more, or keeps an HTTP/2 connection alive with pings, would stay for ever.
+//! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. So a client that sends
+//! `PRI` and no more, or that keeps an HTTP/2 connection alive with pings, would stay for ever.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than the pauses of a busy client, and short enough that the buffers of one client soon serve another.
+/// The time after which a connection rests. It is longer than the pauses of a busy client, and short enough that the
+/// buffers of one client soon serve another.
 const REST: Duration = Duration::from_millis(200);
 
 /// The activity on a connection.
 pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
-    /// The number of HTTP/1 request bodies that are not dropped yet: hyper may still be reading one.
+    /// The number of HTTP/1 request bodies that are not dropped yet. hyper may still be reading one of them.
     bodies: AtomicUsize,
     /// True if data that hyper has written still waits for the socket.
     write_waits: AtomicBool,
-    /// When the last request ended, in microseconds since the client connected.
+    /// The time at which the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
 }
 
@@ -29,7 +30,7 @@ impl Activity {
         Self { connected: Instant::now(), running, bodies, write_waits, ended }
     }
 
-    /// Notes that a request is in flight.
+    /// Records that a request is in flight.
     pub(crate) fn request_started(&self) {
         self.running.fetch_add(1, Relaxed);
     }
@@ -39,7 +40,7 @@ impl Activity {
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// Notes that a request body has begun, of which more may come.
+    /// Records that a request body has begun which may have more data.
     pub(crate) fn body_started(&self) {
         self.bodies.fetch_add(1, Relaxed);
     }
@@ -72,7 +73,8 @@ impl Activity {
         }
     }
 
-    /// Resolves at once if the client has sent a request, else `limit` after it connected.
+    /// Resolves at once if the client has sent a request. Otherwise resolves once `limit` has passed since the client
+    /// connected.
     pub(crate) async fn first_request_or(&self, limit: Duration) {
         if self.running.load(Relaxed) == 0 && self.ended.load(Relaxed) == 0 {
             tokio::time::sleep_until(self.connected + limit).await;

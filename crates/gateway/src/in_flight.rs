@@ -1,4 +1,4 @@
-//! Requests in flight, and how they end at a stop.
+//! Tracks requests in flight, and how they end at a stop.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,7 +24,7 @@ pub(super) struct RequestTracker {
     requests: AtomicUsize,
     /// True if responses close their connections.
     pub(super) closing: AtomicBool,
-    /// Why the gateway drops the requests in flight.
+    /// The reason why the gateway drops the requests in flight.
     pub(super) ended_by: OnceLock<&'static str>,
 }
 
@@ -44,12 +44,12 @@ impl RequestTracker {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Makes responses close their connections: clients should connect elsewhere from now on.
+    /// Makes responses close their connections, so that clients connect elsewhere.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that the gateway drops the requests in flight from now on, for this reason.
+    /// Records that the gateway drops the requests in flight from now on, for this reason.
     pub(super) fn end(&self, by: &'static str) {
         let _ = self.ended_by.set(by);
     }

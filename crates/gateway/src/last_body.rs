@@ -1,7 +1,7 @@
 //! The last request body of an HTTP/1 connection, and the rest of it that was not read.
 //!
 //! If a body is dropped before all of it was read, hyper closes the connection after the response. So the rest of a
-//! dropped body is kept until the response leaves.
+//! dropped body is kept until the response is sent.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,16 +23,16 @@ struct BodyState {
     is_unread: bool,
     /// True if the body was dropped.
     is_left: bool,
-    /// True if the response to its request has left: then its head can no longer change.
+    /// True if the head of the response to its request was sent, so that the head can no longer change.
     is_answered: bool,
     rest: Option<Incoming>,
 }
 
-/// The number of a body, which distinguishes it from earlier bodies: they may exist longer than their requests.
+/// The number of a body, which distinguishes it from earlier bodies. These may exist longer than their requests.
 pub(crate) type BodyNumber = usize;
 
 impl LastBody {
-    /// Notes that the next body begins, and returns its number.
+    /// Records that the next body begins, and returns its number.
     pub(crate) fn begin(&self) -> BodyNumber {
         self.is_current.store(true, Relaxed);
         let mut body = self.state();
@@ -41,21 +41,21 @@ impl LastBody {
         number
     }
 
-    /// Notes that the next request begins.
+    /// Records that the next request begins.
     pub(crate) fn request_started(&self) {
         if self.is_current.swap(false, Relaxed) {
             self.drop_rest();
         }
     }
 
-    /// Notes that the response to the last request leaves.
+    /// Records that the response to the last request is being sent.
     pub(crate) fn response_started(&self) {
         if self.is_current.load(Relaxed) {
             self.drop_rest();
         }
     }
 
-    /// Drops the rest: hyper then skips what has arrived, or closes the connection.
+    /// Drops the rest. hyper then skips the bytes that have arrived, or closes the connection.
     fn drop_rest(&self) {
         let mut body = self.state();
         body.is_answered = true;
@@ -69,9 +69,9 @@ impl LastBody {
         self.state().rest.take()
     }
 
-    /// Returns true if hyper will close the connection after a response that leaves now, because it cannot skip the
-    /// rest of the request's body. This is so if the body was dropped, or if the service responded before it had all of
-    /// the body (`is_unsent`).
+    /// Returns true if hyper will close the connection after a response that is sent now, because it cannot skip the
+    /// rest of the request's body. This happens if the body was dropped, or if the service responded before it had all
+    /// of the body (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();
@@ -79,12 +79,12 @@ impl LastBody {
         }
     }
 
-    /// Notes that the taken rest was read to its end.
+    /// Records that the taken rest was read to its end.
     pub(crate) fn rest_was_read(&self) {
         self.state().is_unread = false;
     }
 
-    /// Notes that this body was read to its end.
+    /// Records that this body was read to its end.
     pub(crate) fn was_read(&self, number: BodyNumber) {
         let mut body = self.state();
         if body.number == number {
@@ -92,8 +92,8 @@ impl LastBody {
         }
     }
 
-    /// Notes that this body is dropped, with this rest of it. If it `may_be_kept`, the rest is kept until the response
-    /// leaves.
+    /// Records that this body is dropped, with this rest of it. With `may_be_kept`, the rest is kept until the response
+    /// is sent.
     pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool) {
         let mut body = self.state();
         if body.number != number || !body.is_unread {

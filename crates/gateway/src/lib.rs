@@ -1,5 +1,5 @@
 //! A reverse proxy that returns every error as one JSON envelope: [`tower_error_envelope`] in front of services, over
-//! HTTP/1.1 and HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
+//! HTTP/1.1 and HTTP/2, with and without TLS. The command `error-envelope gateway` is this library with a command line.
 //!
 //! ```no_run
 //! use error_envelope_gateway::{Gateway, GatewayConfig, Upstream};
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! Keep clones of the layer and of the [`ServerTls`] to reload the policy and the certificate on demand; both also
+//! Keep clones of the layer and of the [`ServerTls`] to reload the policy and the certificate on demand. Both also
 //! reload when their files change. Log events have the same targets as in the command (`error_envelope::gateway::…`).
 //! Metrics use the crate `metrics`.
 //!
@@ -28,7 +28,8 @@
 //! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, at the client's
 //!    `pace`. A `pool` has the connections.
 //! 4. `headers` replaces the headers of a single hop, and `upgrade` joins two connections.
-//! 5. `connection_state` is the shared state of a connection, with its `last_body`. `idle` and `deadlines` are clocks.
+//! 5. `connection_state` is the shared state of a connection, with its `last_body`. `idle` and `deadlines` decide when
+//!    a connection ends.
 //! 6. `connect`, `linger` and `reset` end connections.
 //! 7. `in_flight` counts the requests for which a stop waits.
 //! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.

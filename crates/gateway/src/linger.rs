@@ -1,8 +1,9 @@
 //! Closes sockets so that the client still gets the response.
 //!
-//! If a socket with unread bytes is closed, the kernel resets the connection, and the reset overtakes the response: a
-//! client that is still writing its body never reads the 413. So the writing side is closed first, and what still comes
-//! is read and dropped for a while (RFC 9112 §9.6; the part of rule G5 that a layer cannot do).
+//! If a socket with unread bytes is closed, the kernel resets the connection, and the reset overtakes the response. A
+//! client that is still writing its body then never reads the 413. So the writing side is closed first, and the
+//! remaining bytes are read and dropped for a while (RFC 9112 §9.6). This is the part of rule G5 that a layer cannot
+//! do.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,8 +26,9 @@ use super::read_size::{Room, large};
 /// One place of `--max-connections`.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
-/// A stream that lingers when it is dropped, unless the client has already closed its side, or a reset must show the
-/// client that its body was cut off. If the client reads nothing for a while, its connection is reset.
+/// A stream that lingers when it is dropped. It does not linger if the client has already closed its side, or if a
+/// reset must show the client that its body was cut off. If the client reads nothing for a while, its connection is
+/// reset.
 pub(crate) struct Lingering {
     /// Only `drop` takes it.
     open: Option<(TcpStream, Box<SocketState>)>,
@@ -43,10 +45,11 @@ struct SocketState {
     _slot: Option<ConnectionSlot>,
 }
 
-/// How much unsent data the kernel takes.
+/// Limits the unsent data that the kernel accepts.
 ///
-/// By default it takes megabytes for a client that reads slowly, and reports room only once a third of them are sent: a
-/// slow client would look like a stalled one. A fast client gets more at once, as long as there is [`Room`].
+/// By default the kernel accepts megabytes for a client that reads slowly, and reports room only once a third of them
+/// are sent. A slow client would look like a stalled one. A fast client gets more at once, as long as there is
+/// [`Room`].
 struct Unsent {
     small: u32,
     room: Option<Room>,
@@ -63,7 +66,7 @@ impl Unsent {
         unsent
     }
 
-    /// Adjusts the socket's unsent limit to how long the client took to read before more could be written.
+    /// Adjusts the socket's limit of unsent data to the time that the client took before more could be written.
     fn adjust_after_wait(&mut self, time: Duration, stream: &TcpStream) {
         let large = large(self.small);
         match &self.room {
@@ -137,8 +140,8 @@ impl Drop for Lingering {
     }
 }
 
-/// Reads and drops what the client still sends. A client that sends much does not keep the worker from others, and a
-/// silent client holds no buffer.
+/// Reads and drops the bytes that the client still sends. A client that sends much does not keep the worker from
+/// others, and a silent client holds no buffer.
 async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     stream.shutdown().await?;
     while most > 0 {

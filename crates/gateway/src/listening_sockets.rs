@@ -1,4 +1,5 @@
-//! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones. Accepts clients on them.
+//! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones. Clients are accepted on
+//! them.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
@@ -14,8 +15,8 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 use crate::linger::ConnectionSlot;
 
-/// How many clients may wait to be accepted, if the system allows it (`net.core.somaxconn`, which is as large since
-/// Linux 5.4).
+/// The number of clients that may wait to be accepted, if the system allows it (`net.core.somaxconn`, which has this
+/// value since Linux 5.4).
 ///
 /// If there is no room, a client's system repeats the handshake after one second, then after three, then after seven.
 /// 128, the usual length, is less than the number of clients that connect at once after a deployment.
@@ -32,7 +33,7 @@ pub enum SocketPurpose {
 }
 
 impl SocketPurpose {
-    /// Its name in systemd's `FileDescriptorName=`.
+    /// Returns its name in systemd's `FileDescriptorName=`.
     const fn name(self) -> &'static str {
         match self {
             Self::Clients => "clients",
@@ -41,7 +42,7 @@ impl SocketPurpose {
     }
 }
 
-/// Listening sockets that systemd gave to this process. By default there are none.
+/// Listening sockets that systemd passed to this process. By default there are none.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct ListeningSockets {
@@ -50,13 +51,14 @@ pub struct ListeningSockets {
 }
 
 impl ListeningSockets {
-    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`): the one with the name `admin` in
-    /// `LISTEN_FDNAMES`, and another one for clients. There are none if systemd gave none.
+    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`). The socket with the name `admin`
+    /// in `LISTEN_FDNAMES` is for the admin address, and another one is for clients. If systemd passed none, there are
+    /// none.
     ///
     /// Call it before the process starts a second thread, because it removes the variables from the environment.
     ///
     /// # Errors
-    /// If one of them does not listen for TCP connections, or if two have the same purpose.
+    /// Fails if one of them does not listen for TCP connections, or if two have the same purpose.
     pub fn from_systemd() -> Result<Self, Error> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
@@ -71,8 +73,8 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`: each process of the same user that does
-    /// so at the same address gets a share of the new connections.
+    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`. Each process of the same user that
+    /// also does this at the same address gets a share of the new connections.
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
@@ -94,12 +96,12 @@ impl ListeningSockets {
         Ok(())
     }
 
-    /// Returns the socket that was given for `purpose`. Otherwise it binds a new one at `wanted`, or at `default` if
+    /// Returns the socket that was passed for `purpose`. Otherwise it binds a new one at `wanted`, or at `default` if
     /// `wanted` is `None`.
     ///
     /// # Errors
-    /// If the given socket has another address than `wanted` (port 0 matches any port), or if the address cannot be
-    /// used.
+    /// Fails if the passed socket has another address than `wanted` (port 0 matches any port), or if the address cannot
+    /// be used.
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,
@@ -164,7 +166,7 @@ pub(super) struct Acceptor<F> {
 }
 
 impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
-    /// Calls `serve` for each client until `stop`, and then for those that already wait.
+    /// Calls `serve` for each client until `stop`, and then for the clients that already wait.
     pub(super) async fn run_until(self, stop: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -185,8 +187,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         }
     }
 
-    /// Serves the clients in the kernel's queue: with the listener, the kernel closes their connections. They need no
-    /// free place. If they waited for one, the listener would stay open, and clients would keep coming.
+    /// Serves the clients in the kernel's queue, whose connections the kernel would close together with the listener.
+    /// They need no free place. If they waited for one, the listener would stay open, and clients would keep coming.
     fn empty_queue(self) {
         // tokio would report an empty queue until it has polled the socket.
         let Ok(listener) = self.listener.into_std() else { return };
@@ -206,8 +208,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed; if descriptors are lacking, some
-/// become free later.
+/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If
+/// descriptors are lacking, some become free later.
 async fn accept_failed(error: &io::Error, retry: Duration) {
     if !has_left(error) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

@@ -1,8 +1,8 @@
 //! Detects whether a request waits for the client or for the service, and limits the number of requests that the
 //! service handles.
 //!
-//! A service that sends no head in time causes a 504. Its clock stops while the client is slow: a slow upload is not the
-//! service's fault.
+//! A service that sends no head in time causes a 504. Its clock stops while the client is slow, because a slow upload
+//! is not the service's fault.
 
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
@@ -16,7 +16,7 @@ use tower::BoxError;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
-/// Limits the time for `head`: after that it fails with tower's [`Elapsed`], which the layer turns into 504
+/// Limits the time for `head`. After that it fails with tower's [`Elapsed`], which the layer turns into 504
 /// `gateway_timeout`. The time stops while `pace` shows that the client is slow.
 pub(crate) async fn limit_head<T>(
     head: impl Future<Output = Result<T, BoxError>>,
@@ -35,7 +35,7 @@ pub(crate) async fn limit_head<T>(
     }
 }
 
-/// When the request last made progress, and whether it waits for the client.
+/// The time at which the request last made progress. It also shows whether the request waits for the client.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
@@ -45,7 +45,7 @@ struct LastMove {
     ended: bool,
 }
 
-/// Marks, in its extensions, a response that came before its request's body was completely sent.
+/// Marks a response that came before its request's body was completely sent. It is in the response's extensions.
 #[derive(Clone, Copy)]
 pub(crate) struct UnsentBody;
 
@@ -54,19 +54,20 @@ impl Pace {
         Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
-    /// Since when the request waits for the service; the current time while it waits for the client.
+    /// Returns the time since which the request waits for the service. While it waits for the client, this is the
+    /// current time.
     pub(crate) fn waited_since(&self) -> Instant {
         let last = self.last();
         if last.waits_for_client { Instant::now() } else { last.at }
     }
 
-    /// Notes that the request made progress just now, or that it waits for the client.
+    /// Records that the request made progress just now, or that it waits for the client.
     pub(crate) fn note(&self, waits_for_client: bool) {
         let mut last = self.last();
         (last.at, last.waits_for_client) = (Instant::now(), waits_for_client);
     }
 
-    /// Notes that the body was sent to its end.
+    /// Records that the body was sent to its end.
     pub(crate) fn end(&self) {
         self.last().ended = true;
     }
@@ -81,18 +82,18 @@ impl Pace {
     }
 }
 
-/// Room for this many requests.
+/// Limits the number of requests in progress.
 ///
 /// The number of clients does not limit the requests: over HTTP/2 a client sends many at once, and each needs a
-/// connection to an HTTP/1.1 service. A request counts until both its bodies have ended, or its upgraded connection
-/// has. (tower's own limit counts it only until the response head.)
+/// connection to an HTTP/1.1 service. A request keeps its place until both its bodies, or its upgraded connection, have
+/// ended. (With tower's own limit, it would keep its place only until the response head.)
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// The place of one request, until the last clone of it is dropped.
+/// The place of one request, which it keeps until the last clone of this is dropped.
 #[derive(Clone)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is held, never looked at")] Arc<Room>);
 
-/// One place, which is free again when this is dropped.
+/// One place. It becomes free when this is dropped.
 struct Room(Arc<AtomicU32>);
 
 impl Capacity {
@@ -100,8 +101,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a place, without waiting: a request that waited would keep its body in memory. The layer turns the error
-    /// into 503 `worker_at_capacity`.
+    /// Takes a place without waiting, because a request that waits would keep its body in memory. The layer turns the
+    /// error into 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, NotCalled> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| NotCalled::new(Overloaded::new()))

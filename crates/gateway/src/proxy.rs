@@ -1,6 +1,6 @@
 //! Forwards a request to the service and returns its response.
 //!
-//! It never creates a response itself: it returns failures as errors, and the layer around it creates the response.
+//! It never creates a response itself. It returns failures as errors, and the layer around it creates the response.
 //! [`pool`](super::pool) decides what is sent twice, and over which connection.
 
 use std::error::Error as StdError;
@@ -104,7 +104,7 @@ impl<B: ForwardBody> Proxy<B> {
             Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         let request = Request::from_parts(head, body);
-        // Pinned here, because the future is large to move.
+        // The future is pinned here, because it is large to move.
         let response = pin!(async {
             match &self.connections {
                 Connections::Http1 { pool, .. } => pool::send(pool, request, binding, record.as_deref()).await,
@@ -119,7 +119,7 @@ impl<B: ForwardBody> Proxy<B> {
             return Ok(upgrade::switch(upgrade_request, response, permit, record.clone())?);
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
-            // Otherwise the body would reach the client still coded, but without the name of its coding.
+            // Otherwise the body would reach the client in its transfer coding, but without the name of the coding.
             let text = "the service's response has a transfer coding besides chunked";
             let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
             return Err(Fault::new(ErrorCode::OTHER).with_source(cause).into());
@@ -133,10 +133,13 @@ impl<B: ForwardBody> Proxy<B> {
     }
 }
 
-/// Refuses requests that are not for forwarding. CONNECT would open a tunnel past every guard (405: the method is
-/// known, but not supported here). A target must be a path, a URI or `*`, and without exactly one host a request has no
-/// route (RFC 9112 §3.2). If a body has a transfer coding that is not removed here, it would reach the service without
-/// the name of its coding (RFC 9112 §6.1).
+/// Refuses requests that cannot be forwarded:
+///
+/// - CONNECT would open a tunnel past every guard. It gets 405: the method is known, but not supported here.
+/// - A target must be a path, a URI or `*`.
+/// - Without exactly one host a request has no route (RFC 9112 §3.2).
+/// - A body with a transfer coding that is not removed here would reach the service without the name of its coding (RFC
+///   9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
@@ -161,19 +164,19 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
 
 /// The reachability of one service.
 ///
-/// Services that cannot be reached: since when, why, and for how many requests. The log has one line at each change, and the
-/// admin page shows the outages that last.
+/// While the service cannot be reached, this stores the time since then, the reason, and the number of failed requests.
+/// The log has one line at each change, and the admin page shows current outages.
 ///
 /// An outage begins with a request for which no connection could be opened, and ends with the next response.
 #[derive(Debug, Default)]
 pub(crate) struct Reachability {
-    /// Read by each request, so that a service without an outage costs no lock.
+    /// True during an outage. Each request reads this flag, so that a service without an outage costs no lock.
     is_out: AtomicBool,
     outage: Mutex<Option<Outage>>,
 }
 
 impl Reachability {
-    /// Notes the outcome of a request to this service.
+    /// Records the outcome of a request to this service.
     pub(crate) fn note<T>(&self, service: &str, outcome: Result<&T, &(dyn StdError + 'static)>) {
         match outcome {
             Ok(_) if self.is_out.load(Relaxed) => self.end(),
@@ -182,7 +185,7 @@ impl Reachability {
         }
     }
 
-    /// Returns the outage that lasts.
+    /// Returns the current outage.
     pub(crate) fn outage(&self) -> Option<Outage> {
         self.lock().clone()
     }
@@ -224,7 +227,7 @@ impl Reachability {
     }
 }
 
-/// Returns why no connection was opened; `None` if one was.
+/// Returns the reason why no connection was opened, or `None` if one was opened.
 fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
     let failure = cause::find::<ProxyFailure>(error)?;
     let is_unreachable = matches!(
@@ -237,7 +240,7 @@ fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
             | ProxyError::TlsCertificateError
             | ProxyError::TlsProtocolError
     );
-    // The address is known here.
+    // The address is left out of the reason, because the caller knows it.
     let text = failure.text();
     let reason = text.strip_prefix("cannot connect to ").and_then(|rest| rest.split_once(": ")).map_or(text, |it| it.1);
     is_unreachable.then_some(reason)

@@ -1,22 +1,22 @@
-//! How many bytes are read at once.
+//! Decides how many bytes are read at once.
 //!
 //! Each read costs a system call, wake-ups and a frame, whatever its size, so large pieces are best for a fast body.
 //! But if the reader stops, three pieces are held: one that is being written, one that waits for that, and one on its
-//! way. So a connection reads pieces of its configured size, and pieces [`TIMES`] as large while they arrive full and
-//! the process has [`Room`] for them. Whatever clients do, all large pieces together take at most [`MOST`] bytes.
+//! way. So a connection reads pieces of its configured size. It reads pieces that are [`TIMES`] as large while they
+//! arrive full and the process has [`Room`] for them. All large pieces together never take more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// How many times its configured size a piece may have.
+/// The factor by which a piece may be larger than its configured size.
 const TIMES: usize = 4;
-/// How many pieces are held for a reader that stops.
+/// The number of pieces that are held for a reader that stops.
 const PIECES: usize = 3;
-/// The memory for all large pieces, in bytes: enough for some forty bodies at full speed. Further bodies are read in
-/// small pieces.
+/// The memory for all large pieces, in bytes. It is enough for some forty bodies at full speed. Further bodies are read
+/// in small pieces.
 const MOST: usize = 64 << 20;
 /// The smallest buffer size in hyper.
 const LEAST: usize = 8 << 10;
-/// hyper doubles its buffer when a read fills it. So a read that must stay small leaves this much of the buffer empty.
+/// The part of the buffer that a small read leaves empty. hyper doubles its buffer when a read fills it.
 const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);
@@ -43,13 +43,13 @@ impl ReadSize {
         Self { small: LEAST.max(small as usize), room: None, left }
     }
 
-    /// Returns how many bytes the next read may return.
+    /// Returns the most bytes that the next read may return.
     pub(crate) fn limit(&self) -> u64 {
         let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
         limit as u64
     }
 
-    /// Notes that a read returned this many bytes.
+    /// Records that a read returned this many bytes.
     pub(crate) fn read(&mut self, bytes: usize) {
         if self.room.is_none() && bytes >= self.small - PAGE {
             self.room = Room::within(self.small.saturating_mul(TIMES * PIECES), self.left);
@@ -59,14 +59,14 @@ impl ReadSize {
     }
 }
 
-/// A share of the process's memory for large pieces, until this is dropped.
+/// A share of the process's memory for large pieces. It is given back when this is dropped.
 pub(crate) struct Room {
     bytes: usize,
     left: &'static AtomicUsize,
 }
 
 impl Room {
-    /// Takes this many bytes; `None` if other connections use up the memory.
+    /// Takes this many bytes. Returns `None` if other connections use up the memory.
     pub(crate) fn take(bytes: usize) -> Option<Self> {
         Self::within(bytes, &LEFT)
     }
@@ -98,7 +98,7 @@ mod tests {
         let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
         assert_eq!(large_ones(&sizes), MOST / PIECES / large(SMALL));
         assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
-        // A head, or the end of a body: its room is free for another.
+        // A head, or the end of a body, is small, so its room becomes free for another connection.
         sizes[0].read(100);
         full(&mut sizes[999]);
         assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));

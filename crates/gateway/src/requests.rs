@@ -1,4 +1,4 @@
-//! Passes the requests of a connection to the layer, and the responses to the client until their heads leave.
+//! Passes the requests of a connection to the layer, and the responses to the client until their heads are sent.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -26,10 +26,10 @@ use super::headers;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
-/// How many headers the gateway and the layer add to a request: three that name the client, and an id.
+/// The number of headers that the gateway and the layer add to a request: three that describe the client, and an id.
 const ADDED: usize = 4;
 
-/// The hyper service of one connection: passes requests to the layer, with the facts about the client that the layer
+/// The hyper service of one connection. It passes requests to the layer, with the facts about the client that the layer
 /// and the service behind it need.
 pub(super) struct Requests<S> {
     pub(super) service: S,
@@ -161,8 +161,8 @@ fn leave<B: Body<Data = Bytes>>(
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
 }
 
-/// Adds a date to a service's response that has none. hyper would add the latest one that it has seen, which after the
-/// clock was set back is in the future.
+/// Adds a date to a service's response that has none. hyper would add the latest date that it has seen. After the clock
+/// was set back, that date is in the future.
 fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Ok(date) = httpdate::fmt_http_date(SystemTime::now()).try_into()
@@ -178,7 +178,7 @@ fn close_after<B>(response: &mut Response<B>) {
 }
 
 /// A response to a request whose body was not read to its end. If the rest of the body has already arrived, it is
-/// skipped, and the connection stays open; otherwise the response has `connection: close`.
+/// skipped, and the connection stays open. Otherwise the response has `connection: close`.
 struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
@@ -191,7 +191,7 @@ impl<B> UnreadRest<B> {
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Skips the rest. Returns whether all of it was read, once that is certain.
+    /// Skips the rest. Once the result is certain, returns true if all of the rest was read.
     fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {

@@ -21,14 +21,14 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// Notes that a body was cut off: without a reset, a client of HTTP/1.0 would take it for complete.
+    /// Records that a body was cut off. Without a reset, a client of HTTP/1.0 would treat it as complete.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();
         }
     }
 
-    /// Makes the connection end with a reset, whatever happens to its bodies.
+    /// Makes the connection end with a reset, even if its bodies are complete.
     pub(crate) fn reset(&self) {
         self.broken.store(true, Relaxed);
     }
@@ -38,7 +38,7 @@ impl ResetOnBreak {
     }
 }
 
-/// Returns true if a body over HTTP/2 without more frames was not sent to its end: hyper treats a reset with `NO_ERROR`
+/// Returns true if a body over HTTP/2 without more frames was not sent to its end. hyper treats a reset with `NO_ERROR`
 /// as the end, while h2 reports the difference.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()

@@ -1,9 +1,9 @@
 //! The body of a response to a client, which also signals that it was cut off.
 //!
-//! In HTTP/1.0, a body without a length ends with the connection, so one that was cut off looks complete. Only a reset
-//! can signal the difference. In HTTP/1.1 the last chunk is missing, and in HTTP/2 hyper sends RST_STREAM. But
-//! RST_STREAM drops what the stream has not written yet, even its head (h2's `send_reset` clears the queue). Another
-//! task writes, so that one gets a moment first.
+//! In HTTP/1.0, a body without a length ends with the connection, so a body that was cut off looks complete. Only a
+//! reset can signal the difference. In HTTP/1.1 the last chunk is missing, and in HTTP/2 hyper sends RST_STREAM. But
+//! RST_STREAM drops the data that the stream has not written yet, even its head (h2's `send_reset` clears the queue).
+//! That data is written by another task, so the body waits a moment before it fails.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -19,12 +19,12 @@ use tokio::time::{Sleep, sleep};
 use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
 
-/// How long a body that broke off waits until its last bytes are written: many times as long as a write takes, and too
-/// short for a client to notice.
+/// The time for which a body that broke off waits until its last bytes are written. It is many times as long as a write
+/// takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 pin_project! {
-    /// A response body that reports when it is cut off, and when it is not taken.
+    /// A response body that reports when it is cut off, and when the client does not take it.
     pub(super) struct ResponseBody<B: Body> {
         #[pin]
         body: Option<B>,
@@ -37,7 +37,8 @@ pin_project! {
     impl<B: Body> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // A client may leave as soon as it has the declared length, while the rest of its request is still read (G5).
+            // A client may leave as soon as it has the declared length, even if the rest of its request is still being
+            // read (G5).
             let is_at_end = |body: Pin<&B>| body.is_end_stream() || body.size_hint().exact() == Some(0);
             let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(is_at_end);
             if !is_whole {

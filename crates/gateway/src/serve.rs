@@ -36,8 +36,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Binds the address; clients wait until the gateway [serves](Self::serve). It registers its metrics with the
-    /// installed recorder.
+    /// Binds the address. Clients wait until the gateway [serves](Self::serve). The gateway registers its metrics with
+    /// the installed recorder.
     ///
     /// # Errors
     /// If the address cannot be used.
@@ -45,7 +45,7 @@ impl Gateway {
         Self::listening(TcpListener::bind(address).await?, config)
     }
 
-    /// Like [`Gateway::bind`], with a socket that already listens.
+    /// Works like [`Gateway::bind`], with a socket that already listens.
     ///
     /// # Errors
     /// If the socket does not listen.
@@ -57,14 +57,14 @@ impl Gateway {
         Ok(Self { listener, address, config })
     }
 
-    /// Returns the address that it listens on. If the port was 0, this has the chosen one.
+    /// Returns the address on which the gateway listens. If the port was 0, this is the port that was chosen.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves `service`, with the layer around it, until `stop` and for the drain delay after it. Then it
-    /// accepts the clients that are waiting, closes the listener, and lets requests in flight finish.
+    /// Serves `service`, with the layer around it, until `stop` and for the drain delay after it. After that the
+    /// gateway accepts the clients that are waiting, closes the listener, and lets requests in flight finish.
     pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
     where
         S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
@@ -76,8 +76,8 @@ impl Gateway {
         self.serve_until(service, stop, future::pending::<&str>()).await;
     }
 
-    /// Like [`Gateway::serve`], but requests in flight end at once when `at_once` is ready. The output of `at_once` is
-    /// logged and returned.
+    /// Works like [`Gateway::serve`], but requests in flight end at once when `at_once` is ready. The output of
+    /// `at_once` is logged and returned.
     pub async fn serve_until<S, B, T>(
         self,
         service: S,
@@ -117,7 +117,7 @@ impl Gateway {
     }
 }
 
-/// How the connections end, and how long that may take.
+/// Controls how the connections end, and how long that may take.
 struct Ending {
     stages: watch::Sender<Stage>,
     tracker: Arc<RequestTracker>,

@@ -1,8 +1,8 @@
-//! hyper's server for one connection, which is dropped while the client is silent.
+//! Runs hyper's server for one connection. The server is dropped while the client is silent.
 //!
-//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more once a body has gone
-//! through them. So over HTTP/1 its server is dropped after a while without a request, and created again at the first
-//! byte. (hyper-util's `auto` also detects the version by the first bytes, but keeps its server, and limits heads only
+//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more after a large body. So
+//! over HTTP/1 its server is dropped after a while without a request, and created again at the first byte.
+//! (hyper-util's `auto` also detects the version by the first bytes, but keeps its server. It limits heads only
 //! together with everything else that is read.)
 
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use super::read_size::{ReadSize, large};
 
 const LOG: &str = "error_envelope::gateway::served";
 
-/// How hyper serves each connection.
+/// The settings with which hyper serves each connection.
 pub(super) struct Servers {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -34,9 +34,9 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// `half_close` stays off. A client that has closed its writing side looks the same as one that has gone: with
-    /// `half_close`, the service would continue to work for a lost client, whose request must be logged as abandoned
-    /// (F2).
+    /// Creates the settings. `half_close` stays off: a client that has closed its writing side looks the same as a
+    /// client that has gone. With `half_close`, the service would continue to work for a lost client, whose request
+    /// must be logged as abandoned (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // hyper's own time limit for heads is off: `idle` limits that time in any version.
@@ -63,17 +63,18 @@ where
     B: Body<Error: Into<BoxError>> + 'static,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    // Polled when it wakes, and not with each request.
+    // The deadline is polled when it wakes the task, and not with each request.
     let mut deadline = FuturesUnordered::from_iter([deadlines.first()]);
     let mut stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&deadlines.state));
-    // What has arrived is handled before the connection may be closed.
+    // Data that has arrived is handled before the connection may be closed.
     let is_http2 = tokio::select! {
         biased;
         is_http2 = stream.is_http2() => is_http2,
         Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
     };
     if is_http2.is_ok_and(|is_http2| is_http2) {
-        // Boxed, as is the other one, so that a connection without a server needs no room for it.
+        // This server is boxed, and so is the one for HTTP/1, so that a connection without a server needs no room for
+        // it.
         let mut served = Box::pin(servers.http2.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -103,7 +104,7 @@ where
         let Some(parts) = Pin::into_inner(served).into_parts() else { return };
         (stream, service) = (parts.io.into_inner(), parts.service);
         stream.rewind(&parts.read_buf);
-        // It keeps hyper's whole buffer.
+        // The bytes would keep hyper's whole buffer in memory.
         drop(parts.read_buf);
         let has_more = tokio::select! {
             biased;
@@ -111,7 +112,7 @@ where
             Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
         };
         if !has_more.is_ok_and(|has_more| has_more) {
-            // Over TLS the client gets a notice.
+            // Over TLS the client is notified of the end.
             return close(stream, End::Graceful, &deadlines).await;
         }
     }
@@ -157,12 +158,13 @@ mod tests {
     use crate::in_flight::Stage;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
-    /// Longer than a client may be silent before its server is dropped.
+    /// A time that is longer than a client may be silent before its server is dropped.
     const LONG: Duration = Duration::from_secs(5);
     const MIB: usize = 1 << 20;
 
-    /// A client's stream with so much room on the way, and what makes its gateway stop. The service answers with the
-    /// sum of the body's bytes. `/early` is answered at once while its body is held, `/long` by a mebibyte.
+    /// Returns a client's stream with this much room on the way, and the sender that stops its gateway. The service
+    /// responds with the sum of the body's bytes. It responds to `/early` at once while the body is held, and to
+    /// `/long` with a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
         let state = ConnectionState::new(Clients::new());
@@ -227,7 +229,7 @@ mod tests {
             }
             answer(&mut client, "0 0").await;
         }
-        // Its client has written everything, and still reads: it gets the end of the stream.
+        // This client has written everything, and still reads. It gets the end of the stream.
         client.shutdown().await.unwrap();
         assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     }

@@ -1,8 +1,8 @@
-//! Upgrades: after a 101 the two connections are joined, and all bytes pass unchanged.
+//! Joins two connections for an upgrade. After a 101, all bytes pass unchanged.
 //!
 //! Requests inside such a connection bypass every guard. So an upgrade is forwarded only if the client requests exactly
-//! one protocol that is allowed, and the service switches to exactly that one. Any other request goes on without it,
-//! because services trim and split the header in more ways than can be listed.
+//! one protocol that is allowed, and the service switches to exactly that protocol. Any other request is forwarded
+//! without the upgrade, because services trim and split the header in more ways than can be listed.
 
 use std::str::FromStr;
 
@@ -40,7 +40,8 @@ impl UpgradeProtocol {
     }
 }
 
-/// Parses one name, with or without a version (RFC 9110 §7.8). HTTP and TLS are refused: they carry further requests.
+/// Parses one name, with or without a version (RFC 9110 §7.8). HTTP and TLS are refused, because they carry more
+/// requests.
 impl FromStr for UpgradeProtocol {
     type Err = Error;
 
@@ -66,8 +67,8 @@ pub(crate) struct UpgradeRequest {
 }
 
 impl UpgradeRequest {
-    /// Taken from a request; `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in HTTP/2.
-    /// Also `None` unless the request names one of the allowed protocols alone.
+    /// Takes the upgrade from a request. Returns `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in
+    /// HTTP/2. Also returns `None` unless the request names exactly one protocol, and that protocol is allowed.
     pub(crate) fn take_from<B>(request: &mut Request<B>, allowed: &[UpgradeProtocol]) -> Option<Self> {
         if request.version() != Version::HTTP_11 || !has_token(request.headers(), &CONNECTION, "upgrade") {
             return None;
@@ -83,8 +84,8 @@ impl UpgradeRequest {
     }
 }
 
-/// Turns the service's 101 into one from the gateway. A service that switches without a request for it, or to another
-/// protocol, has broken HTTP; its connection is closed when the response is dropped.
+/// Turns the service's 101 into a 101 of the gateway. A service that switches without a request for it, or to another
+/// protocol, has violated HTTP. Its connection is closed when the response is dropped.
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
@@ -101,7 +102,7 @@ pub(crate) fn switch(
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
     let of_connections = permit.clone();
-    // A stop drops what waits for the end of the connection.
+    // A stop drops the task that waits for the end of the connection.
     if let Some(record) = &record {
         record.set_lost(true);
     }
@@ -132,7 +133,8 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Joins the two connections. Returns how many bytes passed from the client and to it; 0 if a connection failed.
+/// Joins the two connections. Returns the numbers of bytes from the client and to it, which are 0 if a connection
+/// failed.
 async fn join(client: OnUpgrade, service: OnUpgrade) -> (u64, u64) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,

@@ -1,4 +1,4 @@
-//! The service, and how to reach it, by the addresses that its name has.
+//! The service, and the way to reach it by the addresses of its name.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -37,10 +37,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// For an `https` URL: sets the trusted certificates, and the name that the service's certificate must have.
+    /// Sets the trusted certificates, and the name that the service's certificate must have. Use it for an `https` URL.
     ///
     /// # Errors
-    /// If the TLS library refuses its own default versions.
+    /// Fails if the TLS library refuses its own default versions.
     pub fn tls(mut self, roots: RootCertStore, name: ServerName<'static>) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -50,11 +50,11 @@ impl Upstream {
         Ok(self)
     }
 
-    /// For an `https` URL, after [`Upstream::tls`]: sets the gateway's certificate for the service and its key, both
-    /// PEM files. They are read only once, by this call.
+    /// Sets the gateway's certificate for the service and its key, both as PEM files. Use it for an `https` URL, after
+    /// [`Upstream::tls`]. The files are read only once, by this call.
     ///
     /// # Errors
-    /// If a file cannot be read, or if the key does not match the certificate.
+    /// Fails if a file cannot be read, or if the key does not match the certificate.
     pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -68,14 +68,14 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Uses HTTP/2 instead of HTTP/1.1: over TLS by ALPN, otherwise by prior knowledge.
+    /// Uses HTTP/2 instead of HTTP/1.1. Over TLS it is chosen by ALPN, otherwise by prior knowledge.
     pub fn http2(mut self) -> Self {
         self.version = Version::HTTP_2;
         self
     }
 
-    /// Sets the time limit for the service's response head: 30 seconds by default, at most 365 days. After that the
-    /// client gets 504.
+    /// Sets the time limit for the service's response head. The default is 30 seconds, the maximum is 365 days. After
+    /// the limit the client gets 504.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout.clamp(*UP_TO_A_YEAR.start(), *UP_TO_A_YEAR.end());
         self
@@ -87,8 +87,8 @@ impl Upstream {
         self
     }
 
-    /// Also forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is removed from a request,
-    /// because the guards do not see what follows a 101.
+    /// Forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is removed from a request,
+    /// because the guards do not see the bytes after a 101.
     pub fn upgrade(mut self, protocol: UpgradeProtocol) -> Self {
         self.upgrades.push(protocol);
         self
@@ -101,7 +101,7 @@ impl Upstream {
     }
 }
 
-/// An upstream over HTTP/1.1 with the default limits. An `https` URL also needs [`Upstream::tls`].
+/// Creates an upstream over HTTP/1.1 with the default limits. An `https` URL also needs [`Upstream::tls`].
 impl From<UpstreamUrl> for Upstream {
     fn from(url: UpstreamUrl) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl From<UpstreamUrl> for Upstream {
     }
 }
 
-/// Parses a URL without a path; the service of an `https` one needs [`Upstream::tls`].
+/// Parses a URL without a path. The service of an `https` URL needs [`Upstream::tls`].
 impl FromStr for Upstream {
     type Err = Error;
 
@@ -129,7 +129,7 @@ impl FromStr for Upstream {
     }
 }
 
-/// How the service is verified.
+/// The way in which the service is verified.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamTls {
     pub(crate) name: ServerName<'static>,
@@ -144,7 +144,7 @@ impl UpstreamTls {
     }
 }
 
-/// Twice the time that a system waits before it repeats a connection attempt.
+/// The time limit for one address. It is twice the time that a system waits before it repeats a connection attempt.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Addresses = Arc<[SocketAddr]>;
@@ -152,16 +152,16 @@ type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 
 /// Looks up the name of one service. Clones share the running lookup.
 ///
-/// 1. A name is looked up for each new connection, so that its current addresses count. Only one lookup of a name runs
-///    at a time, and all waiting requests share it. A lookup occupies a thread while its resolver hangs, and other
-///    services' names need threads, too.
-/// 2. The addresses are tried in order. The next one is tried if one refuses, or does not respond within its part of
-///    the time.
+/// 1. A name is looked up for each new connection, so that its current addresses are used. Only one lookup of a name
+///    runs at a time, and all waiting requests share it. A lookup occupies a thread while its resolver hangs, and
+///    lookups of other services' names also need threads.
+/// 2. The addresses are tried in order. The next address is tried if one refuses, or does not respond within its part
+///    of the time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
 impl Resolver {
-    /// Opens a connection to a host; `within` is the time for all steps.
+    /// Opens a connection to a host. `within` is the time for all steps.
     pub(crate) async fn connect(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
         let deadline = Instant::now() + within;
         match host.parse::<IpAddr>() {
@@ -174,7 +174,7 @@ impl Resolver {
         }
     }
 
-    /// Waits for the lookup that runs, or for this one.
+    /// Waits for the lookup that is running. If none is, it starts this one.
     async fn share(
         &self,
         lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static,
@@ -202,7 +202,7 @@ impl Resolver {
     }
 }
 
-/// Connects to the first address that accepts; if none does, returns the error of the last one.
+/// Connects to the first address that accepts. If none does, it returns the error of the last one.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));
@@ -282,7 +282,7 @@ mod tests {
         };
         let here: Addresses = ["127.0.0.1:1".parse().unwrap()].into();
         let refused = || Err(io::Error::other("no such name"));
-        // The first one leaves; its lookup goes on.
+        // The first request leaves, and its lookup continues.
         let (left, first, second) = (tokio::spawn(find(refused())), find(Ok(here.clone())), find(Ok(here.clone())));
         while lookups.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
@@ -295,7 +295,7 @@ mod tests {
         answer.notify_one();
         assert_eq!(find(Ok(here.clone())).await.unwrap(), here);
         assert_eq!(lookups.load(Ordering::Relaxed), 2);
-        // A name that is gone fails new connections: nothing is cached.
+        // A name that no longer exists fails new connections, because nothing is cached.
         answer.notify_one();
         assert_eq!(find(refused()).await.unwrap_err().to_string(), "no such name");
         assert_eq!(lookups.load(Ordering::Relaxed), 3);

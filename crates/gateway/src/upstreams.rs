@@ -2,10 +2,10 @@
 //!
 //! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it
 //!    (G0, M3).
-//! 2. Each URL has its own connections, queue, limits and TLS: a slow or missing service does not use the resources
+//! 2. Each URL has its own connections, queue, limits and TLS. So a slow or missing service does not use the resources
 //!    of another one. Scopes with the same URL share them.
-//! 3. They are created for the first request. They end after the active policy no longer has the URL, and all
-//!    requests in flight have ended.
+//! 3. They are created for the first request. They end once the active policy no longer has the URL, and all requests
+//!    in flight have ended.
 //! 4. A request without a service gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
@@ -29,8 +29,8 @@ use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Proxy, refuse};
 use super::upstream::Upstream;
 
-/// How often to check which services the active policy names. Until then, the last idle connections of a removed
-/// service stay open.
+/// The interval of checks for services that the active policy no longer names. Until a check, the last idle connections
+/// of a removed service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The services behind a gateway: those of the policy's scopes (`[scope] upstream`), and one for all other requests.
@@ -68,8 +68,8 @@ impl Upstreams {
         self
     }
 
-    /// Sets a function that gives each service of a scope its limits, TLS and HTTP version. If it fails, the gateway
-    /// does not start; after a reload, requests for that service get 502.
+    /// Sets a function that sets the limits, TLS and HTTP version of each scope's service. If it fails at the start,
+    /// the gateway does not start. If it fails after a reload, requests for that service get 502.
     pub fn prepare<E: Into<BoxError>>(
         mut self,
         prepare: impl Fn(Upstream) -> Result<Upstream, E> + Send + Sync + 'static,
@@ -81,7 +81,7 @@ impl Upstreams {
     /// Combines all services into one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
     ///
     /// # Errors
-    /// If a service cannot be prepared, has an `https` URL without TLS, or has TLS with an `http` URL.
+    /// Fails if a service cannot be prepared, has an `https` URL without TLS, or has TLS with an `http` URL.
     ///
     /// # Panics
     /// If there is no Tokio runtime.
@@ -97,10 +97,10 @@ impl Upstreams {
 
 impl Upstream {
     /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It handles
-    /// every request, whatever service a scope has: see [`Upstreams`].
+    /// every request, even one whose scope has another service: for scopes, see [`Upstreams`].
     ///
     /// # Errors
-    /// If [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
+    /// Fails if [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
     ///
     /// # Panics
     /// If there is no Tokio runtime.
@@ -191,7 +191,7 @@ impl<B: ForwardBody> Proxies<B> {
         }
     }
 
-    /// Returns the proxy for this URL; creates one if there is none.
+    /// Returns the proxy for this URL, and creates one if there is none.
     fn get_or_create(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
         if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
             return Ok(Arc::clone(known));
@@ -204,7 +204,7 @@ impl<B: ForwardBody> Proxies<B> {
     }
 
     /// Drops the proxies of services that the policy no longer names. A request keeps its proxy until the request ends.
-    /// So does a request that began under an older policy and creates a proxy again; the next check drops that one.
+    /// A request that began under an older policy may create a proxy again; the next check drops that proxy.
     fn drop_removed_services(&self, layer: &ErrorEnvelopeLayer) {
         // The policy is read under the lock, so that it includes each service that a newer policy has added to the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The gateway by its public face alone.
+//! Tests the gateway through its public interface alone.
 
 #![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the layer")]
 

@@ -6,18 +6,18 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// The last panic of this thread: its text and its place. `None` unless places are logged.
+    /// The last panic of this thread: its text and its place. It is `None` unless places are logged.
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
-/// Runs the user's code; a panic returns its text as the error (F2), since a panic's payload is not `Sync`. With `panic
+/// Runs the user's code. A panic returns its text as the error (F2), since a panic's payload is not `Sync`. With `panic
 /// = "abort"` nothing can be caught.
 ///
-/// Values that the code used are dropped afterwards, or must stay consistent, as across any await.
+/// Values that the code used must be dropped afterwards, or must stay consistent, as across any `await`.
 ///
 /// # Errors
 ///
-/// The panic's text.
+/// Returns the text of the panic.
 pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
@@ -25,8 +25,8 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
 /// Adds the place of a panic to the log: its cause then ends in `(at src/orders.rs:41)`.
 ///
 /// It wraps the process's panic hook, which is called as before. Call it once at the start, after you set your own
-/// hook, because a later hook replaces this one. Calls after the first change nothing. A resumed panic of another
-/// thread has no place. Requests that do not panic have no extra cost.
+/// hook, because a later hook replaces this one. Calls after the first change nothing. A panic of another thread that
+/// is resumed has no place. Requests that do not panic have no extra cost.
 ///
 /// ```
 /// tower_error_envelope::middleware::log_panic_places();
@@ -34,7 +34,7 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
 ///
 /// # Panics
 ///
-/// If the calling thread is panicking.
+/// Panics if the calling thread is panicking.
 pub fn log_panic_places() {
     static WRAPPED: Once = Once::new();
 
@@ -54,14 +54,14 @@ fn note_place(panic: &PanicHookInfo<'_>) {
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
 }
 
-/// The place of the panic with this text, if it was the last panic of this thread. The hook is not called for a panic
-/// that is resumed.
+/// Returns the place of the panic with this text, if it was the last panic of this thread. The hook is not called for a
+/// panic that is resumed.
 fn place_of(text: &str) -> Option<String> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take()).ok()??;
     (*last.0 == *text).then_some(last.1)
 }
 
-/// A value from the user's code, whose drop may panic: it is always dropped inside `catch`.
+/// A value from the user's code, whose drop may panic. It is always dropped inside `catch`.
 pub struct DropGuarded<T>(Option<T>);
 
 impl<T> DropGuarded<T> {
@@ -70,7 +70,7 @@ impl<T> DropGuarded<T> {
         Self(Some(value))
     }
 
-    /// The value; `None` only while it is being dropped.
+    /// Returns the value. It is `None` only while the value is being dropped.
     #[must_use]
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref()
@@ -86,7 +86,7 @@ impl<T> Drop for DropGuarded<T> {
 
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
     let text = text_of(&*payload);
-    // Dropping a panic's payload may panic again; the text of that panic is not needed.
+    // Dropping a panic's payload may panic again. The text of that second panic is not needed.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

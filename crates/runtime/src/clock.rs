@@ -1,4 +1,4 @@
-//! Fresh request ids (rule I1), and the time.
+//! Generates new request ids (rule I1), and reads the time.
 
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use error_envelope_core::request_id::RequestId;
 ///
 /// # Panics
 ///
-/// If the system has no random bytes.
+/// Panics if the system has no random bytes.
 #[inline]
 #[must_use]
 pub fn new_request_id() -> RequestId {
@@ -21,7 +21,7 @@ pub fn new_request_id() -> RequestId {
 /// The bytes of one id.
 const LENGTH: usize = 10;
 
-/// Random bytes for 128 ids, for which the system is called once.
+/// The length of a block of random bytes. It suffices for 128 ids, for which the system is called once.
 const BLOCK: usize = 128 * LENGTH;
 
 thread_local! {
@@ -47,7 +47,8 @@ impl RandomBytes {
     }
 }
 
-/// The time of the system's clock, for [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
+/// Returns the time of the system's clock, for
+/// [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
 #[allow(clippy::disallowed_methods, reason = "an id carries the time it was made, and keys have an end")]
 #[inline]
 #[must_use]

@@ -1,8 +1,8 @@
-//! Metrics (rule L2), by the crate `metrics`: the application chooses the recorder. The table is in
-//! [`describe_metrics`](crate::describe_metrics); without the feature `metrics` nothing is counted.
+//! Metrics (rule L2), with the crate `metrics`: the application chooses the recorder.
+//! [`describe_metrics`](crate::describe_metrics) lists the metrics. Without the feature `metrics` nothing is counted.
 //!
-//! Labels are bounded: a route is its pattern, never a path; a code that is neither the catalogue's nor the policy's is
-//! `foreign`.
+//! The number of labels is limited. A route is its pattern, never a path. A code that neither the catalogue nor the
+//! policy defines is `foreign`.
 
 #[cfg(feature = "metrics")]
 pub use described::describe;

@@ -1,4 +1,4 @@
-//! The configuration of Envoy's filter: parsed by the module, and in part by the command that writes one.
+//! The configuration of Envoy's filter. The module parses it, and the command that writes one parses it in part.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,13 +22,13 @@ pub enum FilterPolicy {
 /// The parsed configuration of a filter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// Where the policy is.
+    /// The place of the policy.
     pub policy: FilterPolicy,
-    /// The admin address; `None` unless the configuration names one.
+    /// The admin address, or `None` if the configuration names none.
     pub admin: Option<SocketAddr>,
-    /// The file of the token that changes on the admin address need.
+    /// The file of the token that is needed for changes on the admin address.
     pub admin_token_file: Option<String>,
-    /// Whether each error is written to Envoy's dynamic metadata, for access logs.
+    /// True if each error is written to Envoy's dynamic metadata, for access logs.
     pub metadata: bool,
 }
 
@@ -39,11 +39,11 @@ impl Default for FilterConfig {
 }
 
 impl FilterConfig {
-    /// Reads a `filter_config` as Envoy gives it to a module.
+    /// Reads a `filter_config` as Envoy passes it to a module.
     ///
     /// # Errors
     ///
-    /// The error, for the author of the configuration.
+    /// Returns the error, for the author of the configuration.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| format!("filter_config is not UTF-8: {error}"))?;
         match text.trim_start().as_bytes().first() {
@@ -116,7 +116,7 @@ impl FilterConfig {
     ///
     /// # Errors
     ///
-    /// The error in it.
+    /// Returns the error in the text.
     pub fn address(text: &str) -> Result<SocketAddr, String> {
         let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         port.or_else(|_| text.parse()).map_err(|_| {
@@ -157,7 +157,7 @@ impl FilterPolicy {
     /// The name of an inline policy text in errors.
     pub const INLINE: &str = "filter_config";
 
-    /// A loader for policies inside Envoy, where no verifier in Rust is available.
+    /// Returns a loader for policies inside Envoy, where no verifier in Rust is available.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

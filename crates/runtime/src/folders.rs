@@ -1,8 +1,9 @@
 //! Watches the folders of files that are reloaded when they change: a policy, a certificate.
 //!
-//! 1. Folders are watched, not files: editors and deployments replace files by renaming, Kubernetes swaps a link.
-//! 2. A thread waits for changes, and calls a function once the folders are quiet. It ends with the value that it
-//!    serves.
+//! 1. Folders are watched instead of files, because editors and deployments replace files by renaming, and Kubernetes
+//!    swaps a link.
+//! 2. A thread waits for changes, and calls a function once the folders are quiet. The thread ends with the value that
+//!    it serves.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-/// How long the folders must be quiet before files are read: one change causes several events.
+/// The time for which the folders must be quiet before files are read, because one change causes several events.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The most events before a change is handled, so that folders that are never quiet do not delay it for ever.
+/// The most events before a change is handled. Without this limit, folders that are never quiet would delay it for
+/// ever.
 const MOST_EVENTS: usize = 1000;
 
 /// The most attempts to read the files while new folders appear. After that, the next event causes another one.
@@ -27,24 +29,24 @@ const MOST_LOOKS: usize = 16;
 pub struct WatchedFolders {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    /// Whether a new folder was added.
+    /// True if a new folder was added.
     grew: bool,
 }
 
-/// The events in [`WatchedFolders`]; one unhandled change stands for any number of them.
+/// The events in [`WatchedFolders`]. One unhandled event stands for any number of them.
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
 impl WatchedFolders {
-    /// Watches no folder yet.
+    /// Creates a watcher that does not watch any folder yet.
     ///
     /// # Errors
     ///
-    /// The system cannot watch folders.
+    /// Fails if the system cannot watch folders.
     pub fn new() -> Result<(Self, Changes), notify::Error> {
         let (woken, wait) = sync_channel(1);
         let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
-            // Reading the files causes events, too, which are not changes.
+            // Reading the files also causes events, which are not changes.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 let _ = woken.try_send(());
             }
@@ -62,7 +64,7 @@ impl WatchedFolders {
         self.watch_also(folders)
     }
 
-    /// Watches these folders, too.
+    /// Watches these folders in addition to the others.
     pub fn watch_also(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         let mut failed = Ok(());
         for folder in folders {
@@ -114,8 +116,8 @@ impl Changes {
     }
 }
 
-/// The folders in which a change of this file is visible: its own folder or the nearest existing ancestor, the folders
-/// of symbolic links on the way and of their targets, and the folder of the final file.
+/// Returns the folders in which a change of this file is visible. These are its own folder or the nearest existing
+/// ancestor, the folders of symbolic links on the way and of their targets, and the folder of the final file.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
@@ -123,7 +125,7 @@ pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
 }
 
-/// The folder, or its nearest existing ancestor, in which a new folder becomes visible.
+/// Returns the folder, or its nearest existing ancestor, in which a new folder becomes visible.
 pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
     let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     folder.ancestors().map(named).find(|folder| folder.is_dir())

@@ -1,4 +1,4 @@
-//! The source of the config for requests (rule M3): a request gets the config once, and keeps it until it ends.
+//! The source of the config for requests (rule M3). A request gets the config once, and keeps it until it ends.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -64,34 +64,34 @@ impl PolicyHolder for PolicyHandle {
 }
 
 impl PolicyHandle {
-    /// A policy that is never reloaded.
+    /// Creates a policy that is never reloaded.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
         Self { source: Source::fixed(SessionConfig::new(policy, clock::now)), switched: None }
     }
 
-    /// The policy of a file: [`PolicyHandle::with_file`].
+    /// Creates a handle with the policy of a file, as [`PolicyHandle::with_file`] does.
     ///
     /// # Errors
     ///
-    /// As [`PolicyHandle::with_file`].
+    /// Fails for the same reasons as [`PolicyHandle::with_file`].
     #[cfg(feature = "policy-file")]
     pub fn watching(path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         Self::fixed(Arc::default()).with_file(path, loader)
     }
 
-    /// A handle with another policy, which is never reloaded.
+    /// Creates a handle with another policy, which is never reloaded.
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
         let config = self.source.config().with_policy(policy);
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// A handle with the policy of a file. A separate thread reloads it whenever one of the policy's files changes, and
-    /// ends with the last clone. If the new policy is refused, the old one stays active (M2).
+    /// Returns a handle with the policy of a file. A separate thread reloads it whenever one of the policy's files
+    /// changes, and ends with the last clone. If the new policy is refused, the old one stays active (M2).
     ///
     /// # Errors
     ///
-    /// A policy that [`PolicyLoader::load`] refuses; folders that cannot be watched.
+    /// Fails if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -99,7 +99,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// A handle with another config around the policy, also after the policy changes.
+    /// Returns a handle whose config is changed by this function, also after the policy changes.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
         let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
@@ -123,7 +123,7 @@ impl PolicyHandle {
         Self { switched: Some(Arc::new(Switched::new(switch))), ..self }
     }
 
-    /// The config of a request that begins now.
+    /// Returns the config of a request that begins now.
     #[must_use]
     #[inline]
     pub fn config(&self) -> Arc<SessionConfig> {
@@ -134,13 +134,13 @@ impl PolicyHandle {
         }
     }
 
-    /// The policy of a request that begins now.
+    /// Returns the policy of a request that begins now.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         self.config().policy().clone()
     }
 
-    /// The active policy: its age, its files, and the last rejection. A kill switch does not change it.
+    /// Returns the active policy: its age, its files, and the last rejection. A kill switch does not change it.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
@@ -155,7 +155,7 @@ impl PolicyHandle {
     ///
     /// # Errors
     ///
-    /// As [`PolicyHandle::with_file`]; the old policy stays active.
+    /// Fails for the same reasons as [`PolicyHandle::with_file`]. The old policy then stays active.
     #[cfg(feature = "policy-file")]
     pub fn reload(&self) -> Result<bool, PolicyError> {
         match &self.source {
@@ -192,7 +192,7 @@ impl Source {
                     return known;
                 }
                 let config = Arc::new(known.with_policy(policy));
-                // Of several requests at once, one reports it.
+                // If several requests find the new policy at the same time, one of them reports it.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
                     let _ = crate::catch(|| observer.on_policy(config.policy()));

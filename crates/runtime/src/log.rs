@@ -1,4 +1,4 @@
-//! One line per error (rules L1, L3), under the target `tower_error_envelope`.
+//! Writes one log line per error (rules L1, L3), with the target `tower_error_envelope`.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -28,7 +28,8 @@ use crate::count;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// Writes the line of a request that failed, or whose client left. Of a success only the notes are written (I2, I3, G1).
+/// Writes the line of a request that failed, or whose client left. For a success only the notes are written (I2, I3,
+/// G1).
 pub(crate) fn write_record(record: &ClosedRecord) {
     let notes = record.notes();
     warn_of_original_path(record.request_id(), notes);
@@ -45,16 +46,17 @@ pub(crate) fn observe(record: &ClosedRecord) {
     }
 }
 
-/// A server's error is an error, unless it only states that it is busy, or that nobody implements what the client asked for,
-/// such as an unknown gRPC method: then nothing of the service is broken.
+/// Returns the level of a record's line. An error of the server has the level ERROR, with two exceptions. Either the
+/// server only states that it is busy, or nobody implements what the client requested, such as an unknown gRPC method.
+/// In both cases nothing of the service is broken.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
-    // A guard that only observes does not make a service's own 5xx the client's mistake. If a stream ends with a fault, its
-    // head is a success. Then the code counts.
+    // A guard that only observes does not turn a service's own 5xx into a mistake of the client. If a stream ends with
+    // a fault, its head is a success, so the code decides.
     let status = got.or(record.would_be()).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
     match status {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
-        // Whose client left saw no error; a panic is one nevertheless.
+        // If the client left, it saw no error. A panic is an error nevertheless.
         _ if record.outcome() == Outcome::ClientLeft && record.origin() != Some(Origin::Panic) => Level::INFO,
         Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
@@ -70,8 +72,8 @@ fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
     }
 }
 
-/// Warns once if the layer may be inside a nested router by mistake: then its policy names other paths than the layer
-/// receives (G0).
+/// Warns once if the layer may be inside a nested router by mistake. In that case its policy names other paths than the
+/// layer receives (G0).
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
     if notes.only_original_path() {
@@ -107,7 +109,8 @@ fn write_notes(id: RequestId, notes: &RecordFields) {
     );
 }
 
-/// Logs the active policy in figures, and whether the layer has a classifier, if that is known.
+/// Logs the figures of the active policy. `classifier` is true if the layer has a classifier, and `None` if that is
+/// unknown.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     tracing::info!(
@@ -184,15 +187,15 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// Whether a subscriber may want the span of a request: [`request_span`] finds out whether it does.
+/// Returns true if a subscriber may want the span of a request. [`request_span`] finds out whether it does.
 #[inline]
 #[must_use]
 pub fn may_want_span() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 
-/// The span of a request (L1): the service's log lines in it carry the id. `None` if no subscriber wants it: even a
-/// disabled span has a cost.
+/// Returns the span of a request (L1). The service's log lines in this span carry the id. Returns `None` if no
+/// subscriber wants the span, because even a disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
@@ -207,8 +210,8 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     })
 }
 
-/// Whether a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span anew for each
-/// value, so this is only on at TRACE.
+/// Returns true if a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span
+/// anew for each value, so the outcome is recorded only at TRACE.
 #[inline]
 fn records_outcome() -> bool {
     Level::TRACE <= LevelFilter::current() && tracing::enabled!(target: REQUEST, Level::TRACE)
@@ -222,7 +225,8 @@ pub fn record_status(span: &Span, status: StatusCode) {
     }
 }
 
-/// Records an error in the span of its request. This is done after its line is written, which has both already.
+/// Records an error in the span of its request. This is done after the error's line is written, which already has the
+/// values.
 fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     if !records_outcome() || record.would_be().is_some() {
         return;
@@ -236,14 +240,14 @@ fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     }
 }
 
-/// Whether this code runs inside the span of a request.
+/// Returns true if this code runs inside the span of a request.
 fn is_inside_span() -> bool {
-    // Not `Span::current`, which counts another reference to the span.
+    // `Span::current` is not used, because it counts another reference to the span.
     let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
     dispatcher::get_default(target) == Some(REQUEST)
 }
 
-/// This is inlined, so that without a subscriber the only cost is a comparison of two levels.
+/// Writes the line. The function is inlined, so that without a subscriber the only cost is a comparison of two levels.
 #[inline]
 fn write(level: Level, record: &ClosedRecord) {
     if level <= LevelFilter::current() {
@@ -260,7 +264,8 @@ fn write_line(level: Level, record: &ClosedRecord) {
                 let cause = record.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 let code_of = |sent: Option<&SentStatus>| Some(sent?.code()?.as_str().to_owned());
                 let end = record.delivery().end;
-                // After a guard's refusal, and when a future is dropped, a line has its own span.
+                // Outside the span of the request, such as after a guard's refusal or when a future is dropped, the
+                // line gets its own span.
                 let span = if is_inside_span() { None } else { request_span(record.request_id()) };
                 let _entered = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -313,7 +318,7 @@ fn write_line(level: Level, record: &ClosedRecord) {
     }
 }
 
-/// The codes of other refusals, in one text.
+/// Returns the codes of other refusals, in one text.
 fn also(codes: &[ErrorCode]) -> Option<String> {
     let codes: Vec<&str> = codes.iter().map(ErrorCode::as_str).collect();
     (!codes.is_empty()).then(|| codes.join(", "))
@@ -336,8 +341,8 @@ fn message(record: &ClosedRecord) -> &'static str {
     }
 }
 
-/// The part of an error that the line does not have yet. For a [`Fault`] the line already has the code, so its causes
-/// are left; if it has none, its text and the paths of its issues.
+/// Returns the part of an error that the line does not have yet. For a [`Fault`], the line already has the code, so
+/// this part is its causes. If it has no cause, the part is its text and the paths of its issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -351,22 +356,21 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
     fault_cause(fault).map(bounded)
 }
 
-/// Why a body that a service wrote in the form of the envelope did not keep its code (E9).
+/// Returns the reason why a body that a service wrote in the form of the envelope did not keep its code (E9).
 fn undeclared_code(notes: &RecordFields) -> Option<String> {
     let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 
-/// The [texts](cause_texts) on one line.
+/// Returns the [texts](cause_texts) on one line.
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     let mut texts = cause_texts(error);
     // Most errors have no cause.
     if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
 }
 
-/// The texts of an error and its causes. A [`Fault`] in front of others is left out: its code and text stand beside
-/// them. `Display` is
-/// the user's own, and may panic (F2).
+/// Returns the texts of an error and its causes. A [`Fault`] that has a cause is left out, because its code and text
+/// are logged in other fields. `Display` is the user's own, and may panic (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();

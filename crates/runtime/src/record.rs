@@ -14,14 +14,14 @@ use crate::catch::catch;
 use crate::count::{self, RequestTimer};
 use crate::log;
 
-/// What measures a request, and who is told of its end. Requests that nobody watches have none.
+/// The timer and the receivers of a request's record. A request that nobody watches has no such value.
 #[derive(Default)]
 pub struct Watch {
     /// Measures the request, if a recorder is installed.
     pub timer: Option<RequestTimer>,
     /// The adapter around the layer.
     pub exchange: Option<Arc<dyn Exchange>>,
-    /// Whether an observer gets the record.
+    /// True if an observer gets the record.
     pub is_observed: bool,
     /// Counts the request's body, if there is one.
     pub received: Option<Received>,
@@ -39,17 +39,17 @@ impl Received {
     }
 }
 
-/// A record that is about to be closed: what was decided, what measures the request, and the delivery as far as it was seen.
+/// A record that is about to be closed. It has the decision, the timer, and the known part of the delivery.
 pub struct OpenRecord {
     follow: Follow,
     timer: Option<RequestTimer>,
-    /// What became of the response, as far as it was seen.
+    /// The delivery of the response, as far as it was seen.
     pub delivery: Delivery,
 }
 
 impl Watch {
-    /// The watch of a request that is measured, observed or may be logged, or whose end an adapter is told of; `None` for any
-    /// other.
+    /// Returns the watch of a request that is measured, observed or may be logged, or whose end is reported to an
+    /// adapter. Returns `None` for any other request.
     #[inline]
     pub fn new(
         timer: Option<RequestTimer>,
@@ -67,7 +67,7 @@ impl Watch {
         Some(Self { timer, exchange, is_observed, received: received() })
     }
 
-    /// Notes that the head of the response is sent.
+    /// Records that the head of the response is sent.
     #[inline]
     pub fn head(&mut self) {
         if let Some(timer) = &mut self.timer {
@@ -76,13 +76,13 @@ impl Watch {
     }
 }
 
-/// Ends a request: its record is closed, or handed to the adapter around the layer, which sees more of the delivery.
+/// Ends a request. Its record is closed, or passed to the adapter around the layer, which sees more of the delivery.
 pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> Instant) {
     let Watch { timer, exchange, received, is_observed } = watch;
     if let Some(received) = received {
         delivery.request_bytes = Some(received.0.load(Ordering::Relaxed));
     }
-    // A success that only the log and a recorder see has no record: nothing in it would be another.
+    // A success that only the log and a recorder see needs no record, because all its values are known here.
     if let (None, false, End::Complete, Some(status)) = (&exchange, is_observed, delivery.end, follow.plain_status()) {
         return timer.into_iter().for_each(|timer| timer.count(&SentStatus::new(status), &delivery));
     }
@@ -93,11 +93,11 @@ pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> In
     }
 }
 
-/// Whether the process has watched a request.
+/// True if the process has watched a request.
 static WATCHES: AtomicBool = AtomicBool::new(false);
 
-/// Whether anyone may want records: a subscriber of the log, a recorder of metrics, an observer, or an adapter around a
-/// layer.
+/// Returns true if anyone may want records: a subscriber of the log, a recorder of metrics, an observer, or an adapter
+/// around a layer.
 #[inline]
 #[must_use]
 pub fn wants_records() -> bool {
@@ -106,7 +106,7 @@ pub fn wants_records() -> bool {
 }
 
 impl OpenRecord {
-    /// The status in the head, if one was decided.
+    /// Returns the part of the record that follows the response. It has the status of the head, if one was decided.
     #[must_use]
     pub fn follow(&self) -> &Follow {
         &self.follow
@@ -117,24 +117,26 @@ impl OpenRecord {
         self.follow.note_not_called();
     }
 
-    /// Closes the record, and writes every view of it; `view` writes the adapter's own. Drops the cause, which may call the
-    /// user's own code.
+    /// Closes the record, and writes every view of it. `view` writes the adapter's own. The cause is dropped, which may
+    /// call the user's own code.
     pub fn close(mut self, now: fn() -> Instant, view: impl FnOnce(&ClosedRecord)) {
         let Some(record) = self.follow.close(self.delivery, now) else { return };
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
-        // A line of the log needs the span that the adapter's view ends.
+        // The line of the log needs the span that the adapter's view ends, so it is written first.
         write_views(&record);
         view(&record);
         drop_cause(record);
     }
 }
 
-/// Writes the views of a closed record that every adapter has: counts, the line of the log, and the observer's.
+/// Writes the views of a closed record that every adapter has: the counts, the line of the log, and the observer's
+/// record.
 ///
-/// If several layers of one process have a request, its error is logged and counted once, by the innermost layer that
-/// decided about it, and a client that leaves by the outermost. An outer observer gets it only if no inner one did (L1).
+/// If a request passes several layers of one process, the innermost layer that decided about its error logs and counts
+/// the error. The outermost layer logs and counts a client that leaves. An outer observer gets the record only if no
+/// inner observer did (L1).
 pub fn write(record: ClosedRecord) {
     write_views(&record);
     drop_cause(record);
@@ -157,17 +159,18 @@ fn drop_cause(mut record: ClosedRecord) {
     }
 }
 
-/// Whether the process has made a slot: before that, requests are not searched for one.
+/// True if the process has made a slot. Before that, requests are not searched for one.
 static MADE: AtomicBool = AtomicBool::new(false);
 
-/// What an adapter around a layer is told about a request.
+/// Receives what a layer reports about a request to an adapter around it.
 ///
-/// Put a [`RequestSlot`] with it into the request's extensions. The outermost layer takes it out.
+/// Put a [`RequestSlot`] with the exchange into the request's extensions. The outermost layer takes the slot out.
 pub trait Exchange: Send + Sync + 'static {
-    /// The request has this id, and this route: the framework's pattern, else that of the policy's route, never a path.
+    /// Called when the request has its id and its route. The route is the framework's pattern, or otherwise that of the
+    /// policy's route, never a path.
     fn begun(&self, id: RequestId, route: Option<&Arc<str>>);
 
-    /// The layer has seen all that it sees of the request. Close the record once the delivery has ended.
+    /// Called when the layer will see no more of the request. Close the record once the delivery has ended.
     fn ended(&self, record: OpenRecord);
 }
 
@@ -176,7 +179,7 @@ pub trait Exchange: Send + Sync + 'static {
 pub struct RequestSlot(Arc<dyn Exchange>);
 
 impl RequestSlot {
-    /// A slot for the request of this exchange.
+    /// Creates a slot for the request of this exchange.
     #[must_use]
     pub fn new(exchange: Arc<dyn Exchange>) -> Self {
         MADE.store(true, Ordering::Relaxed);

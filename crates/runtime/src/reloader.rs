@@ -1,11 +1,12 @@
 //! Reloads a policy when its files change (rules M2, M3).
 //!
 //! 1. The folders of all files are watched, and those of every symbolic link on the way to them, because editors and
-//!    deployments rename files, and Kubernetes swaps a link. The folders in which an included file may appear are
-//!    watched, too, or their nearest existing ancestors.
-//! 2. Once the folders are quiet, all files are read again. A valid policy takes effect between two requests. If it is
-//!    refused, missing or unreadable, the old one stays active, and the rejection is logged and counted once. Until it
-//!    is corrected, the folders of the wrong or missing files are watched, too, or their nearest existing ancestors.
+//!    deployments rename files, and Kubernetes swaps a link. The folders in which an included file may appear are also
+//!    watched. If such a folder does not exist, its nearest existing ancestor is watched.
+//! 2. Once the folders are quiet, all files are read again. A valid policy takes effect between two requests. If a file
+//!    is refused, missing or unreadable, the old policy stays active, and the rejection is logged and counted once.
+//!    Until the error is corrected, the folders of the wrong or missing files are also watched, or their nearest
+//!    existing ancestors.
 //!
 //! The thread that waits ends with the last service and layer.
 
@@ -22,14 +23,14 @@ use crate::{clock, log};
 use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 use error_envelope_core::policy::{Policy, PolicyError};
 
-/// The active policy, and where it is read from.
+/// The active policy, and the file from which it is read.
 pub(crate) struct PolicyReloader {
     active: ArcSwap<Policy>,
     path: PathBuf,
     loader: PolicyLoader,
     /// Locked while the files are read, so that an older reading never replaces a newer one.
     folders: Mutex<WatchedFolders>,
-    /// The lock is held only for moments.
+    /// This lock is never held while files are read.
     state: Mutex<State>,
 }
 
@@ -66,12 +67,12 @@ impl PolicyReloader {
         self.active.load_full()
     }
 
-    /// The active policy, and how it became active.
+    /// Returns the active policy, and how it became active.
     pub(crate) fn status(&self) -> PolicyStatus {
         self.state().status.clone()
     }
 
-    /// Reads the files again; returns whether another policy is active now.
+    /// Reads the files again. Returns true if another policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, watched) = folders.read(|folders| read(&self.path, &self.loader, folders));
@@ -130,18 +131,18 @@ fn read(
     (file, watched)
 }
 
-/// The status of a policy that is active from now on.
+/// Returns the status of a policy that is active from now on.
 fn status_of(file: PolicyFile, rejection: Option<PolicyRejection>) -> PolicyStatus {
     let files = file.files().map(Path::to_owned).collect();
     PolicyStatus { since: clock::now(), files, policy: Arc::new(file.into_policy()), rejection }
 }
 
-/// The folders that show a change of the policy.
+/// Returns the folders that show a change of the policy.
 fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
     file.folders().filter_map(folders::nearest_to).chain(file.files().flat_map(folders::of_file)).collect()
 }
 
-/// The folders in which the correction of an error will be visible.
+/// Returns the folders in which the correction of an error will be visible.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
     paths.flat_map(folders::of_file).collect()

@@ -34,32 +34,33 @@ pub struct PolicyRejection {
 }
 
 impl PolicyStatus {
-    /// A policy without a file.
+    /// Creates a policy without a file.
     pub(crate) fn fixed(policy: Arc<Policy>, since: SystemTime) -> Self {
         Self { policy, since, files: Arc::default(), rejection: None }
     }
 
-    /// The policy.
+    /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 
-    /// The time at which the policy became active; for one that is not watched, the time at which the layer got it.
+    /// Returns the time at which the policy became active. For a policy that is not watched, this is the time at which
+    /// the layer got it.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since
     }
 
-    /// The files of the policy, which are watched: the policy itself, its included files, and its key files. Empty if
-    /// it is not watched.
+    /// Returns the files of the policy, which are watched: the policy itself, its included files, and its key files.
+    /// The list is empty if the policy is not watched.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// The URLs of the key sets that no fetch has returned yet, without their queries, which may contain credentials.
-    /// Requests with a token of such a set get 503.
+    /// Returns the URLs of the key sets that were never fetched successfully. The URLs have no queries, which may
+    /// contain credentials. Requests with a token of such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
@@ -68,8 +69,8 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// The URLs of the key sets whose last fetch failed, without their queries, and why it failed. An older set stays
-    /// active.
+    /// Returns the URLs of the key sets whose last fetch failed, without their queries, and the reason of the failure.
+    /// An older set stays active.
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
@@ -78,33 +79,33 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// The last rejection; `None` if there was none. It is still returned after the policy is corrected.
+    /// Returns the last rejection, or `None` if there was none. It is still returned after the policy is corrected.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {
         self.rejection.as_ref()
     }
 }
 
-/// The URL of a set without its query, which may have a secret.
+/// Returns the URL of a set without its query, which may have a secret.
 #[cfg(feature = "jwt")]
 fn shown_url(keys: &RemoteKeys) -> &str {
     keys.url().split('?').next().unwrap_or_default()
 }
 
 impl PolicyRejection {
-    /// Since when the files are refused, for whatever reason.
+    /// Returns the time since which the files are refused, even if the reason has changed since then.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at
     }
 
-    /// The error, with its file, line and key, as in the log.
+    /// Returns the error, with its file, line and key, as in the log.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// Whether the current content of the files is still refused.
+    /// Returns true if the current content of the files is still refused.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.is_current

@@ -10,13 +10,13 @@ use error_envelope_core::message::is_invisible;
 use error_envelope_core::policy::Policy;
 use error_envelope_core::session::SessionConfig;
 
-/// Puts every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off) at once, whatever the policy sets, until the
-/// switch is turned off.
+/// Puts every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off) at once, until the switch is turned off.
+/// The modes in the policy have no effect meanwhile.
 ///
 /// In `off`, only request ids and responses to failures are added. Credentials are still required (rule M1). Requests
 /// keep the config that they began with (rule M3). A policy that is reloaded meanwhile applies when the switch is
-/// turned off. Each change of the switch is logged as a warning, and counted. The switch is kept in memory: a restart
-/// clears it.
+/// turned off. Each change of the switch is logged as a warning, and counted. The state of the switch is kept in
+/// memory, so a restart clears it.
 ///
 /// ```
 /// use tower_error_envelope::middleware::KillSwitch;
@@ -39,8 +39,8 @@ struct State {
     last: RwLock<Option<SwitchChange>>,
 }
 
-/// The operator who turns a [`KillSwitch`] on or off, and the reason: for the log and the admin page, never a metric's
-/// label. Both are optional.
+/// The operator who turns a [`KillSwitch`] on or off, and the reason. Both are optional, and are for the log and the
+/// admin page. They never become a metric's label.
 ///
 /// ```
 /// use error_envelope_runtime::{KillSwitch, SwitchNote};
@@ -61,26 +61,26 @@ pub struct SwitchNote {
 }
 
 impl SwitchNote {
-    /// The largest number of characters of a name or a reason; longer texts are cut.
+    /// The largest number of characters of a name or a reason. Longer texts are cut.
     pub const MAX_CHARS: usize = 200;
 
-    /// An empty note.
+    /// Creates an empty note.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the name. Invisible characters and line breaks become spaces; an empty name is ignored.
+    /// Sets the name. Invisible characters and line breaks become spaces. An empty name is ignored.
     pub fn by(self, name: &str) -> Self {
         Self { by: one_line(name), ..self }
     }
 
-    /// Sets the reason, likewise.
+    /// Sets the reason. Invisible characters and line breaks become spaces. An empty reason is ignored.
     pub fn reason(self, reason: &str) -> Self {
         Self { reason: one_line(reason), ..self }
     }
 
-    /// Sets the address from which the change was requested. Unlike the name and the reason, the sender cannot choose
-    /// it.
+    /// Sets the address from which the change was requested. The sender cannot choose this address, unlike the name and
+    /// the reason.
     pub fn peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
     }
@@ -101,31 +101,31 @@ pub struct SwitchChange {
 }
 
 impl SwitchChange {
-    /// Whether the switch was turned on; else it was turned off.
+    /// Returns true if the switch was turned on, and false if it was turned off.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.on
     }
 
-    /// The time of the change.
+    /// Returns the time of the change.
     #[must_use]
     pub const fn changed_at(&self) -> SystemTime {
         self.at
     }
 
-    /// The name of the operator, if the note has one. It is not verified.
+    /// Returns the name of the operator, if the note has one. The name is not verified.
     #[must_use]
     pub fn by(&self) -> Option<&str> {
         self.note.by.as_deref()
     }
 
-    /// The reason, if the note has one.
+    /// Returns the reason, if the note has one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.note.reason.as_deref()
     }
 
-    /// The address from which the change was requested, if it came over the network.
+    /// Returns the address from which the change was requested, if it came over the network.
     #[must_use]
     pub const fn peer(&self) -> Option<IpAddr> {
         self.note.peer
@@ -133,7 +133,7 @@ impl SwitchChange {
 }
 
 impl KillSwitch {
-    /// A switch that is off.
+    /// Creates a switch that is off.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -149,25 +149,26 @@ impl KillSwitch {
         self.set(false, SwitchNote::new())
     }
 
-    /// Whether every route is in mode `off`.
+    /// Returns true if every route is in mode `off`.
     #[must_use]
     #[inline]
     pub fn is_on(&self) -> bool {
         self.0.on.load(Ordering::Relaxed)
     }
 
-    /// The last change of the switch: its author, time and reason. `None` if it never changed.
+    /// Returns the last change of the switch, with its author, time and reason. Returns `None` if it never changed.
     #[must_use]
     #[doc(hidden)]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Turns the switch on or off, with a name and a reason. If it is so already, the first note stays.
+    /// Turns the switch on or off, with a name and a reason. If the switch is already in that state, the earlier note
+    /// stays.
     #[doc(hidden)]
     pub fn set(&self, on: bool, note: SwitchNote) -> bool {
-        // The lock is held until the note is stored, so that after two changes at once the note is that of the last
-        // one.
+        // The lock is held until the note is stored. So after two changes at the same time, the note is that of the
+        // last change.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {

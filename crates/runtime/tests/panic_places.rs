@@ -1,4 +1,5 @@
-//! F2, L1: where a panic was. A process of its own: the panic hook is the whole process's.
+//! Tests F2 and L1: the place of a panic. The test is a separate process, because the panic hook belongs to the whole
+//! process.
 
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The names of fields that services use in errors (R2, R13): for texts, codes, places and errors, and for names
-//! that are not fields of the request. The names of texts and codes are in `field_ranks`.
+//! The names of fields in services' errors (R2, R13). They are the names of fields for texts, codes, places and errors,
+//! and also names that do not mean a field of the request. The names of texts and codes are in `field_ranks`.
 //!
 //! Names of texts and codes match in any spelling, and those in [`TEXT_LISTS`] in any letter case.
 
@@ -7,7 +7,8 @@ pub use crate::field_ranks::{CodeName, Ranks, is_of_error};
 use crate::field_ranks::{LONGEST, normalized};
 use crate::tree::{Names, Node};
 
-/// Returns true if a field is for programs and the people who debug them: its text is no message, whatever it is (R2).
+/// Returns true if a field is for programs and the people who debug them. The text in such a field is never a message
+/// (R2).
 pub fn is_for_debugging(name: &str) -> bool {
     const PARTS: &str = "stack trace debug exception cause sql query file path input value url link href doc help";
 
@@ -19,13 +20,13 @@ pub fn is_for_debugging(name: &str) -> bool {
 pub static TEXT_LISTS: Names<7> =
     Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
 
-/// Further fields that have the text of an issue, in errors of Spring, Mongoose and PayPal.
+/// Other fields that have the text of an issue, in errors of Spring, Mongoose and PayPal.
 pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage", "issue"];
 
-/// Fields for texts that ordinary data has as well. Next to just a name, such a text is not an issue.
+/// Fields for texts that also occur in ordinary data. If an object has only such a text and a name, it is not an issue.
 const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
-/// Values in those fields that only mean that there is an error, or that there is none (R2).
+/// Values of a code's field that only mean that there is an error, or that there is none (R2).
 pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "none", "null", "undefined"];
 
 /// Fields that have the code of an issue (R13).
@@ -59,22 +60,23 @@ pub const PLACES: [&str; 24] = [
     "name",
 ];
 
-/// Fields for places that data has as well. They only count under a field for errors, or next to a part of the request
-/// (R13).
+/// Fields for places that also occur in data. They are read as places only under a field for errors, or next to a part
+/// of the request (R13).
 pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
 
-/// Returns true if a field with such a name surely has places: a `path` of steps, or the `fields` of an error with a
-/// code.
+/// Returns true if the elements of a list surely are places. That applies to a `path` of steps, and to the `fields` of
+/// an error with a code.
 pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
     let has_code = || ISSUE_CODES.iter().any(|name| object.string(name).is_some());
     let are_names = || list.children().next().is_some_and(Node::is_text);
     list.is_array() && (list.name() == "path" || list.name() == "fields" && are_names() && has_code())
 }
 
-/// Fields that have the place in a body that is a single issue (R13). A `path` counts as well if it is a list of names.
+/// Fields that have the place in a body that is a single issue (R13). A `path` that is a list of names is also read as
+/// one.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
 
-/// Texts in place of a place that name nothing.
+/// Texts in a field for places that name no place.
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];
 
 /// The parts of a request, as frameworks name them. A place may begin with one of these.
@@ -122,7 +124,7 @@ const WHOLE: [&str; 17] = [
     "",
 ];
 
-/// Fields that have data which the client sent.
+/// Fields for data that the client sent.
 pub const VALUES: [&str; 10] = [
     "value",
     "rejectedValue",
@@ -141,7 +143,7 @@ pub const VALUES: [&str; 10] = [
 pub enum Meaning {
     Nothing,
     Errors,
-    /// Errors in some services, data in others.
+    /// The field has errors in some services, and data in others.
     ErrorsOrData,
 }
 
@@ -155,7 +157,7 @@ pub fn is_text_name(name: &str) -> bool {
     Ranks::new(name).text().is_some()
 }
 
-/// Returns true if a name is the one of a code of its own, rather than of data: `code`, `errorCode`, `type`, `status`,
+/// Returns true if a name belongs to an error's own code rather than to data: `code`, `errorCode`, `type`, `status`,
 /// `key`.
 pub fn is_code_name(name: &str) -> bool {
     name == "key" || Ranks::new(name).code(CodeName::Sure).is_some()
@@ -167,7 +169,8 @@ pub fn is_text_or_code(name: &str) -> bool {
     !is_name_of_data(name) && (is_text() || is_code_name(name))
 }
 
-/// Returns true if a name of a text is also one of data, whose words are no text: `{"context":"query.week"}` (R2).
+/// Returns true if a name for texts is also a name for data. A word in such a field is not a text:
+/// `{"context":"query.week"}` (R2).
 pub fn is_name_of_data(name: &str) -> bool {
     name.eq_ignore_ascii_case("summary") || name.eq_ignore_ascii_case("context")
 }
@@ -181,8 +184,8 @@ pub fn is_like_text(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Returns true if an object under this name is an error rather than what is wrong with a field: `applicationError`,
-/// `ErrorDetail`.
+/// Returns true if an object under this name is itself an error, and not the list of what is wrong with a field:
+/// `applicationError`, `ErrorDetail`.
 pub fn is_like_error(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
@@ -204,7 +207,7 @@ pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
         "body" | "query" | "querystring" | "params" | "header" | "headers" | "cookie" | "cookies" | "request"
-            // Of tsoa and Play.
+            // These two are used by tsoa and Play.
             | "requestBody" | "obj"
     )
 }
@@ -214,7 +217,7 @@ pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
 
-/// Returns true if the name of a field in a map is not a step in the paths of the issues in it (R13).
+/// Returns true if the name of a field in a map is not a step in the paths of the issues under it (R13).
 pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     let name = field.name();
     if name.len() > LONGEST {
@@ -237,7 +240,7 @@ fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// Returns what the name of a field means, in any spelling with capitals, underscores and hyphens.
+/// Returns what the name of a field means. The name may have any spelling with capitals, underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;
@@ -258,7 +261,8 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
 }
 
-/// Returns true if the name of a field shows that the names in it are those of fields, in any spelling: `fieldErrors`.
+/// Returns true if the name of a field shows that the names inside it are names of fields: `fieldErrors`, in any
+/// spelling.
 pub fn names_fields(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     name.len() <= LONGEST
@@ -268,7 +272,8 @@ pub fn names_fields(name: &str) -> bool {
         )
 }
 
-/// A quick check whether a name may mean errors: all such names end in one of a few letters, or begin with `v`.
+/// Returns true if a name may mean errors. This check is quick: all such names end in one of a few letters, or begin
+/// with `v`.
 fn may_mean_errors(name: &[u8]) -> bool {
     let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
     let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));
@@ -276,7 +281,7 @@ fn may_mean_errors(name: &[u8]) -> bool {
         || matches!(first, Some(b'v' | b'V'))
 }
 
-/// Returns true if `status` in an object means a failure, or `code` is the number of one (PocketBase).
+/// Returns true if `status` in an object means a failure, or if `code` is the number of an error status (PocketBase).
 fn fails(object: Node<'_, '_>) -> bool {
     let is_error = |code: Node<'_, '_>| matches!(code.raw().as_bytes(), [b'4' | b'5', _, _]);
     let Some(status) = object.field("status") else { return object.field("code").is_some_and(is_error) };

@@ -1,24 +1,24 @@
-//! Which fields have the text and the code of an error, by their names in any spelling (R2).
+//! Finds the fields that have the text and the code of an error, by their names in any spelling (R2).
 
-/// The place of a name among those of texts, and among those of codes: the lower, the better.
+/// The place of a name in the list of names for texts, and in that for codes. A lower place is better.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
     text: u8,
     code: u8,
 }
 
-/// What the name of a field for a code is worth.
+/// The reliability of a field's name as the name of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeName {
     /// `code`, `type` or `status`.
     Sure,
-    /// `name`, `id`, `num` or `key` behind a leading word, as in `errorId`.
+    /// `name`, `id`, `num` or `key` after a leading word, as in `errorId`.
     Led,
-    /// Such a name alone. It counts by its place and its value.
+    /// Such a name without a leading word. The place and the value of the field then decide whether it is a code.
     Bare,
 }
 
-/// More bytes than any of the names has.
+/// A number of bytes that is more than any of the names has.
 pub(crate) const LONGEST: usize = 64;
 
 const NONE: u8 = u8::MAX;
@@ -44,14 +44,14 @@ const TEXTS: [&[u8]; 14] = [
 /// Names of fields that have the code of an error, in the order of preference.
 const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
 
-/// The first rank of a code whose name is not sure.
+/// The first rank of a name that is not surely the name of a code.
 const UNSURE: u8 = 6;
 
 impl Ranks {
     pub const NONE: Self = Self { text: NONE, code: NONE };
 
     pub fn new(name: &str) -> Self {
-        // The longest name with a leading word, and some underscores.
+        // The length of the longest name, with a leading word and some underscores.
         const MOST: usize = 32;
 
         let mut buffer = [0; LONGEST];
@@ -71,7 +71,7 @@ impl Ranks {
         (self.text != NONE).then_some(self.text)
     }
 
-    /// Returns the rank among the names of codes that are worth this much.
+    /// Returns the rank among the names of codes, if the name has this reliability.
     pub fn code(self, worth: CodeName) -> Option<u8> {
         let own = match self.code {
             NONE => return None,
@@ -94,7 +94,7 @@ fn without_prefix(name: &str) -> &str {
     name.bytes().rposition(|byte| byte == b':').map_or(name, |at| &name[at + 1..])
 }
 
-/// Returns the name without a leading `err`, `error` or `exception`, and whether it had one.
+/// Returns the name without a leading `err`, `error` or `exception`. The flag is true if the name had such a word.
 fn without_leading_word(name: &[u8]) -> (&[u8], bool) {
     if !name.starts_with(b"e") {
         return (name, false);

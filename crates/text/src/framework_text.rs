@@ -1,4 +1,5 @@
-//! Reads the text of a framework about bad input (R13): the issues in it, and what is left of it for the client.
+//! Reads the text of a framework about bad input (R13). It finds the issues in the text, and the rest of it for the
+//! client.
 
 use std::borrow::Cow;
 
@@ -9,14 +10,14 @@ use crate::issues::{IssueList, tells_of_input};
 use crate::message;
 use crate::sentences::{self, Context, Reading, without_values};
 
-/// What was read from a text.
+/// The result of reading a text.
 pub struct FrameworkText {
     /// The issues that the text states.
     pub issues: Option<IssueList>,
     pub client_message: ClientMessage,
 }
 
-/// What is left of a message for the client, once its issues were read (R13).
+/// The rest of a message for the client, after its issues were read (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum ClientMessage {
     #[default]
@@ -38,8 +39,8 @@ impl ClientMessage {
     }
 }
 
-/// Reads a text. `is_json`: it is a string of a JSON body, which is searched for issues on every 4xx. Any other text is
-/// searched only on a 400 or 422, and only sent to clients if it has few lines (R3).
+/// Reads a text. `is_json` means that it is a string of a JSON body; such a text is searched for issues on every 4xx.
+/// Any other text is searched only on a 400 or 422, and is sent to clients only if it has few lines (R3).
 pub fn read(text: &str, status: StatusCode, is_json: bool) -> FrameworkText {
     let of_input = tells_of_input(status);
     let is_read = of_input || is_json && status.is_client_error() && sentences::may_name_field(text);
@@ -65,7 +66,7 @@ pub fn without_sent_values(text: &str) -> ClientMessage {
     }
 }
 
-/// Returns an issue list of what the sentences state, with the fields that they name.
+/// Returns a list with an issue for each sentence, at the place of the field that the sentence names.
 pub fn list_of(readings: &[Reading]) -> List {
     let mut list = List::new();
     readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));

@@ -13,7 +13,7 @@ pub const MAX_BYTES: usize = 56 * 1024;
 /// The most issues of a foreign body that are written (R4).
 pub const MAX_ISSUES: usize = 100;
 
-/// The most steps of a path that are written; no known form has more.
+/// The most steps of a path that are written. No known form has more.
 pub const MAX_STEPS: usize = 32;
 
 /// The most digits of a number that clients in every language represent exactly.

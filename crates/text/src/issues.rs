@@ -1,4 +1,4 @@
-//! Issue lists: what a validation found, field by field (E8).
+//! Issue lists, which report the errors of a validation field by field (E8).
 //!
 //! The canonical list has the form of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`.
 
@@ -29,7 +29,7 @@ pub fn of_message(message: &str) -> String {
     list.close()
 }
 
-/// The same, and whether the list only has the fields of the canonical form.
+/// Returns true if `details` has such a list, and the list only has the fields of the canonical form.
 pub fn are_canonical_in(details: &str) -> bool {
     let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
     let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));
@@ -38,7 +38,7 @@ pub fn are_canonical_in(details: &str) -> bool {
 }
 
 fn are_zod(text: &str) -> bool {
-    // A list that passes unchanged must not have half a character, which some parsers refuse.
+    // A list that passes unchanged must not contain half a character, which some parsers refuse.
     let is_text = |it: &RawValue| json::exact(it).is_some();
     let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {

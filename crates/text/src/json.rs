@@ -1,6 +1,6 @@
 //! Reads JSON only as far as necessary: the fields of an object stay raw text.
 //!
-//! Values stay raw text. So details keep their bytes (E1), numbers keep their digits, and a body that is nested a
+//! Because values stay raw text, details keep their bytes (E1), and numbers keep their digits. A body that is nested a
 //! thousand levels deep needs neither stack nor a tree.
 
 use std::borrow::Cow;
@@ -12,16 +12,17 @@ use serde_json::value::RawValue;
 
 use crate::message::{has_byte, has_escape, trimmed};
 
-/// The fields of a JSON object, in order. If several fields have the same name, the last one counts, as in ECMAScript.
+/// The fields of a JSON object, in order. If several fields have the same name, the last one is used, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of all names. Each shape looks up several names that the object does not have.
+    /// The [bits](bit_of) of all names. They make it cheap to look for a name that the object does not have, which each
+    /// shape does.
     names: u32,
     /// The text of the object, as received.
     text: &'a str,
 }
 
-/// One of 32 bits for each name. Two names may have the same bit.
+/// Returns one of 32 bits for each name. Two names may have the same bit.
 #[inline]
 const fn bit_of(name: &str) -> u32 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0] as usize };
@@ -37,7 +38,7 @@ impl<'a> Object<'a> {
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
 
-    /// Returns the JSON text from which it was parsed.
+    /// Returns the JSON text from which the object was parsed.
     #[inline]
     pub fn text(&self) -> &'a str {
         self.text
@@ -123,8 +124,8 @@ pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
-/// Returns the position behind the quoted string with which a JSON text or a header's value begins; `None` if the
-/// string is not closed.
+/// Returns the position behind the quoted string with which a JSON text or a header's value begins. Returns `None` if
+/// the string is not closed.
 #[inline]
 pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut at = 1;
@@ -137,8 +138,8 @@ pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the position behind the JSON value with which a text begins; `None` if the value may go on behind the text:
-/// a bracket or a quote is still open, or nothing follows a number or a word.
+/// Returns the position behind the JSON value with which a text begins. Returns `None` if the value may continue behind
+/// the text: a bracket or a quote is still open, or nothing follows a number or a word.
 pub fn end_of_value(text: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let (mut at, mut depth) = (0, 0_usize);
@@ -162,7 +163,7 @@ pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
 }
 
-/// Returns the text of a JSON text that is one string.
+/// Returns the text of a JSON document that is one string.
 pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
     string(serde_json::from_str(text).ok()?)
 }
@@ -185,7 +186,7 @@ pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
 }
 
-/// Returns the text of a JSON string; `None` if an escape in it is not valid Unicode.
+/// Returns the text of a JSON string, or `None` if an escape in it is not valid Unicode.
 #[inline]
 pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     exact_text(raw.get())
@@ -200,7 +201,7 @@ fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// Returns the text of a JSON string that was cut in the middle of a character, by a language with UTF-16 strings, and
+/// Returns the text of a JSON string that a language with UTF-16 strings has cut in the middle of a character, and
 /// escaped as `JSON.stringify` does. A replacement character takes the place of the half that is left.
 fn with_lone_surrogates(json: &str) -> Option<String> {
     if !json.starts_with('"') {
@@ -210,7 +211,7 @@ fn with_lone_surrogates(json: &str) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Half a character is three bytes, each of which is a chunk of its own: the first one stands for all three.
+        // Half a character is three bytes, each of which is a separate chunk. The first one stands for all three.
         if chunk.invalid().first() == Some(&0xed) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
@@ -311,13 +312,13 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// `object` with the fields of `set`: each replaces the field of its name, or comes at the end. Of the other fields,
-/// those for which `keep` returns true stay unchanged, and the rest are left out.
+/// Returns `object` with the fields of `set`. Each of these replaces the field of its name, or comes at the end. Of the
+/// other fields, those for which `keep` returns true stay unchanged, and the rest are left out.
 pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     set_fields(object, set, &keep)
 }
 
-/// [`with_fields`], compiled once for all callers.
+/// Does the work of [`with_fields`], and is compiled once for all callers.
 fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];

@@ -1,4 +1,4 @@
-//! Prepares texts for clients: each becomes one printable line (E2), and texts that are not messages are
+//! Prepares texts for clients. Each text becomes one printable line (E2), and a text that is not a message is
 //! recognised (R3).
 
 mod bytes;
@@ -13,7 +13,7 @@ pub use bytes::{has_any, has_byte, has_escape};
 /// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;
 
-/// `text` as one printable line of at most [`MAX_BYTES`]; `None` if nothing of it is left.
+/// Returns `text` as one printable line of at most [`MAX_BYTES`], or `None` if nothing of it is left.
 ///
 /// Line breaks and tabs become one space. Control characters, bidirectional overrides and other invisible format
 /// characters are removed. An overlong text is cut between two characters, and then ends with `…`. A cleaned text does
@@ -30,7 +30,8 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
-/// Returns the text of an inner 4xx whose code was not recognised (R3). `None` if it is a page, JSON or a stack trace.
+/// Returns the text of an inner 4xx whose code was not recognised (R3). Returns `None` if the text is a page, JSON or a
+/// stack trace.
 pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     match text {
         _ if is_ordinary(text) => Some(Cow::Borrowed(text)),
@@ -44,13 +45,13 @@ pub fn has_trace(text: &str) -> bool {
     trace::start(text).is_some()
 }
 
-/// Returns the text of a JSON body, for a client (R3): without inline markup, and without a stack trace behind it.
-/// `None` if nothing is left, if it still has a tag, or if it is JSON itself.
+/// Returns the text of a JSON body, for a client (R3). Inline markup, and a stack trace behind the text, are removed.
+/// Returns `None` if nothing is left, if the text still has a tag, or if it is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
     }
-    // What follows is never sent, and tags that never end would take long.
+    // The text behind this boundary is never sent, and tags that never end would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
@@ -64,8 +65,8 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     (!is_json(&line)).then_some(line)
 }
 
-/// A quick check that shows of most texts that they pass unchanged: they have no character with which another check
-/// begins.
+/// Returns true if a text surely passes unchanged, because it has no character with which another check begins. This
+/// check is quick, and true for most texts.
 #[inline]
 fn is_ordinary(text: &str) -> bool {
     let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
@@ -76,7 +77,7 @@ fn is_ordinary(text: &str) -> bool {
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
 }
 
-/// Returns true if a text outside of JSON may be a message (R3): it has at most 8 lines.
+/// Returns true if a text outside of JSON may be a message (R3), because it has at most 8 lines.
 pub fn has_few_lines(text: &str) -> bool {
     const MOST: usize = 8;
 
@@ -90,13 +91,13 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// Returns the text of a body whose code or message was recognised (R3). `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if it is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
-    // Checked after cleaning, so that invisible characters cannot hide it.
+    // The checks come after the cleaning, so that invisible characters cannot hide markup or a trace.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
-/// Returns the text without white space around it. Most texts are ASCII and have none.
+/// Returns the text without white space around it. Most texts are ASCII, and have no white space there.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -115,8 +116,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Returns true if a text that is not declared as `text/plain` may be a page (R3): it contains markup, an entity or a
-/// control character.
+/// Returns true if a text that is not declared as `text/plain` may be a page (R3), because it contains markup, an
+/// entity or a control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
@@ -136,8 +137,8 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is not valid JSON, but it is not a message either. Nor is an object as Python prints
-        // it.
+        // JSON that was cut off is not valid JSON, but it is not a message either. The same applies to an object as
+        // Python prints it.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         _ => false,
@@ -183,9 +184,9 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Returns true if [`clean`] removes a character: it removes all [invisible](is_invisible) ones that no script needs.
-/// It keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable, and the
-/// fillers that take the place of a letter without a shape.
+/// Returns true if [`clean`] removes a character. It removes all [invisible](is_invisible) characters that no script
+/// needs. It keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable. It
+/// also keeps the fillers that take the place of a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -199,9 +200,9 @@ pub fn is_unprintable(character: char) -> bool {
     is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
 }
 
-/// Returns true if a character is invisible, breaks a line, or changes the direction of writing: control characters,
-/// separators, marks of direction, joiners, fillers and variation selectors. Texts for operators show the number of
-/// such a character instead.
+/// Returns true if a character is invisible, breaks a line, or changes the direction of writing. Such characters are
+/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In texts for
+/// operators, their numbers are shown instead.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()

@@ -5,7 +5,7 @@
 use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
 use crate::issue_list::{MAX_STEPS, Path, is_index};
 
-/// The most characters of a name; no real field has a longer one.
+/// The most characters of a name. No real field has a longer one.
 const MAX_NAME_CHARS: usize = 128;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Place {
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.contains(" -> ") {
-            // pydantic's, as handlers of FastAPI join it.
+            // This is pydantic's place, as handlers of FastAPI join it.
             text.split(" -> ").filter(|step| !step.is_empty()).for_each(|step| place.step(step));
         } else if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
             place.begins = Beginning::Pointer;
@@ -56,8 +56,8 @@ impl Place {
         place
     }
 
-    /// Returns the field that the name of a parameter means, without the part of the request; `None` if it does not
-    /// name a field.
+    /// Returns the field that the name of a parameter means, without the part of the request. Returns `None` if the
+    /// name does not mean a field.
     pub fn of_parameter(name: &str) -> Option<Self> {
         if is_no_place(name) || is_whole_name(name) {
             return None;
@@ -73,8 +73,8 @@ impl Place {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
-            // A parameter of a type (`tags[0].<list element>`) and a part without a name (`a.?`) are not steps. Neither
-            // are the names that validators have for the whole.
+            // A parameter of a type (`tags[0].<list element>`) and a part without a name (`a.?`) are not steps. The
+            // names that validators use for the whole value are not steps either.
             let is_type = step.starts_with('<') && step.ends_with('>');
             if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
@@ -84,7 +84,7 @@ impl Place {
     }
 
     /// Adds a name from a map. It is split at dots, and a part of the request at its beginning is removed (R13). A name
-    /// with very many steps counts as one step (E8).
+    /// with very many steps is treated as one step (E8).
     #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
@@ -111,7 +111,7 @@ impl Place {
     }
 
     pub fn name(&mut self, name: &str) {
-        // Pydantic's name for a model as a whole.
+        // This is Pydantic's name for a model as a whole.
         if name == "__root__" {
             return;
         }
@@ -150,20 +150,21 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Returns true if the place names a field. One with only numbers does not.
+    /// Returns true if the place names a field. A place with only numbers does not name one.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
-    /// Notes that the part of the request is already known, so that the first step is a field.
+    /// Records that the part of the request is already known, so that the first step is a field.
     #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
     }
 
-    /// Returns true if the place begins with a part of the request. `surely`: it cannot be a field with the same name.
+    /// Returns true if the place begins with a part of the request. With `surely`, it must not be a possible name of a
+    /// field.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {
@@ -210,7 +211,7 @@ impl Place {
     }
 }
 
-/// Returns true if a text may be a place: it only has names, dots and brackets.
+/// Returns true if a text may be a place, because it only has names, dots and brackets.
 #[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =

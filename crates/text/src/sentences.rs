@@ -1,7 +1,7 @@
 //! Reads sentences that name the wrong field, or that quote data of the client (R13).
 //!
-//! There is one table (`table.rs`). A row has a pattern, the message that a client may get of it, and where it was
-//! seen.
+//! There is one table (`table.rs`). Each row has a pattern, the message that a client may get instead of the sentence,
+//! and the framework in which the sentence was seen.
 
 mod jackson;
 mod jsonschema;
@@ -24,7 +24,7 @@ use crate::tree::Node;
 /// The longest text that is read as a list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
 
-/// Where a text was found.
+/// The place where a text was found.
 #[derive(Clone, Copy, Default)]
 pub struct Context<'c> {
     pub in_list: bool,
@@ -39,13 +39,14 @@ impl Context<'_> {
     }
 }
 
-/// A quick check whether a text may name a field, or quote a value: something stands in quotes, or behind a colon.
+/// Returns true if a text may name a field, or quote a value. This check is quick: it looks for a quote, or for
+/// something behind a colon.
 #[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// Returns the sentences in a text, each with the field that it names; `None` if one of them names no field.
+/// Returns the sentences in a text, each with the field that it names, or `None` if one of them names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -89,7 +90,7 @@ fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<V
     })
 }
 
-/// Returns the parts of a text, each of which is a sentence; `joined` is between them.
+/// Returns the parts of a text. Each part is a sentence, and `joined` is between them.
 fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
@@ -119,7 +120,7 @@ fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Re
 }
 
 /// Returns true if a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes,
-/// the client sent it.
+/// the client sent it, and the result is false.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))

@@ -9,7 +9,7 @@ use crate::field_ranks::Ranks;
 use crate::json;
 use crate::message::has_byte;
 
-/// How deeply values are parsed.
+/// The deepest level of nesting at which values are parsed.
 const MAX_DEPTH: usize = 32;
 
 pub struct Tree<'a> {
@@ -18,16 +18,17 @@ pub struct Tree<'a> {
 }
 
 struct Value<'a> {
-    /// The name of a field; empty for an element of an array.
+    /// The name of a field. It is empty for an element of an array.
     name: Cow<'a, str>,
     raw: &'a str,
-    /// What the name is worth among those of texts and codes.
+    /// The ranks of the name among the names of texts and codes.
     ranks: Ranks,
     /// The index of the next value that is not inside this one.
     next: usize,
-    /// The number of texts before this value in the body. Names of fields do not count.
+    /// The number of texts before this value in the body. Names of fields are not counted.
     texts_before: usize,
-    /// For an object, the [bits](bit_of) of the names of its fields: most look-ups are for names that it does not have.
+    /// The [bits](bit_of) of the names of an object's fields. They speed up look-ups of names that the object does not
+    /// have, which are most look-ups.
     names: u64,
 }
 
@@ -57,7 +58,7 @@ impl<const N: usize> Names<N> {
     }
 }
 
-/// One of 64 bits for each name, in any letter case. Two names may have the same bit.
+/// Returns one of 64 bits for each name, in any letter case. Two names may have the same bit.
 #[inline]
 const fn bit_of(name: &str) -> u64 {
     let first = if name.is_empty() { 0 } else { name.as_bytes()[0].to_ascii_lowercase() as usize };
@@ -90,7 +91,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     values: Vec<Value<'a>>,
-    /// The indices of the values whose end has not come yet, the innermost last.
+    /// The indices of the values that have not ended yet. The innermost is the last.
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,
@@ -156,7 +157,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Returns where the value that begins at `start` ends.
+/// Returns the position at which the value that begins at `start` ends.
 fn end_of(text: &str, start: usize) -> usize {
     json::end_of_value(&text.as_bytes()[start..]).map_or(text.len(), |length| start + length)
 }
@@ -167,7 +168,7 @@ impl<'t, 'a> Node<'t, 'a> {
         &self.tree.values[self.at]
     }
 
-    /// Returns the name of the value in the object around it; empty for an element of an array.
+    /// Returns the name of the value in the object around it. The name of an array's element is empty.
     #[inline]
     pub fn name(self) -> &'t str {
         &self.value().name
@@ -199,7 +200,7 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// Returns the number of texts in the value, at any depth; 1 for a text.
+    /// Returns the number of texts in the value, at any depth. A text itself has one.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);
@@ -233,8 +234,8 @@ impl<'t, 'a> Node<'t, 'a> {
         may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
-    /// Returns the fields whose names have a rank below 64, the lowest rank first. Of several with the same rank, the
-    /// last.
+    /// Returns the fields whose names have a rank below 64, with the lowest rank first. If several fields have the same
+    /// rank, only the last is returned.
     pub fn ranked(self, rank_of: &dyn Fn(Ranks) -> Option<u8>) -> impl Iterator<Item = Node<'t, 'a>> + use<'t, 'a> {
         let fields = || self.children().filter(move |_| self.is_object());
         let mut ranked: Vec<(u8, Node<'t, 'a>)> = Vec::new();

@@ -1,7 +1,7 @@
-//! reqwest behind the contract's retry policy.
+//! Uses reqwest with the contract's retry policy.
 //!
-//! `cargo run --manifest-path examples/client-reqwest/Cargo.toml -- http://127.0.0.1:8080/empty-404` asks for that, at most
-//! three times, and states what came.
+//! `cargo run --manifest-path examples/client-reqwest/Cargo.toml -- http://127.0.0.1:8080/empty-404` requests that URL,
+//! at most three times, and prints the result.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tower_error_envelope::client::{ErrorReader, ReadErrorLayer, RetryPolicy};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name what to ask for, such as http://127.0.0.1:8080/empty-404")?;
-    // The time of one attempt: the policy's is that of all waits together.
+    // This is the time limit of one attempt. The policy's time limit is for all waits together.
     let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
     let response = client(http).oneshot(Request::get(url).body(Bytes::new())?).await?;
     match ErrorReader::new().check(response).await {

@@ -1,4 +1,4 @@
-//! Errors by OpenTelemetry's names.
+//! Counts errors by OpenTelemetry's names.
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Meter};
@@ -6,7 +6,7 @@ use tower_error_envelope::session::{ClosedRecord, Observer, Origin};
 
 /// Counts each error by `error.type` (its code), `http.response.status_code` and `http.route`.
 ///
-/// All of them are bounded: the route is the policy's pattern, never a path.
+/// The number of values of each attribute is limited: the route is the policy's pattern, never a path.
 pub(crate) struct Errors(Counter<u64>);
 
 impl Errors {
@@ -18,7 +18,7 @@ impl Errors {
 
 impl Observer for Errors {
     fn on_record(&self, record: &ClosedRecord) {
-        // An abandoned request is no error of anybody here.
+        // An abandoned request is not an error of the service.
         let Some(code) = record.code().filter(|_| record.origin() != Some(Origin::Abandoned)) else { return };
         let name = if code.is_foreign() { "_OTHER" } else { code.as_str() };
         let mut attributes = vec![KeyValue::new("error.type", name.to_owned())];

@@ -1,7 +1,7 @@
 //! A service whose errors are counted by OpenTelemetry's names, and sent to a collector by OTLP over HTTP.
 //!
-//! `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cargo run`, then `curl localhost:3000/seats/7`. Every
-//! `OTEL_METRIC_EXPORT_INTERVAL` milliseconds, a minute by default, what was counted is sent, and once more at Ctrl-C.
+//! Run `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cargo run`, then `curl localhost:3000/seats/7`. The counts
+//! are sent every `OTEL_METRIC_EXPORT_INTERVAL` milliseconds, by default every minute, and once more at Ctrl-C.
 
 mod errors;
 
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}", listener.local_addr()?);
     let stop = async { drop(tokio::signal::ctrl_c().await) };
     axum::serve(listener, app(&provider)?).with_graceful_shutdown(stop).await?;
-    // What was counted last is sent by a thread of its own: it must not be waited for on the runtime.
+    // The last counts are sent by a separate thread, and the runtime must not wait for it.
     tokio::task::spawn_blocking(move || provider.shutdown()).await??;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a collector receives.
+//! Tests what a collector receives.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prost::Message;
 use tower::ServiceExt;
 
-/// A collector that takes one export.
+/// Returns a collector that accepts one export.
 fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1/metrics", listener.local_addr().unwrap());

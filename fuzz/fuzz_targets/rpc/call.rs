@@ -1,4 +1,4 @@
-//! The request: its protocol, its policy, its body.
+//! The request, with its protocol, its policy and its body.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,7 +21,7 @@ pub(crate) enum Protocol {
     ConnectUnary,
     ConnectStream,
     Http,
-    /// Whatever the layer takes it for.
+    /// No protocol is stated, so the layer decides.
     Unsaid,
 }
 
@@ -67,7 +67,7 @@ impl RpcCall {
         }
     }
 
-    /// The session of such a request.
+    /// Returns the session of such a request.
     pub(crate) fn begin(&self, is_empty: bool) -> (Session, RequestStep) {
         let route = RouteRule::new("/{*all}").mode(self.mode);
         let route = match self.limit {
@@ -96,7 +96,7 @@ impl RpcCall {
         self.mode == Mode::Enforce
     }
 
-    /// Whether guards may answer.
+    /// Returns true if guards may refuse the request.
     pub(crate) fn guards(&self) -> bool {
         !matches!(self.mode, Mode::Off | Mode::Observe)
     }
@@ -108,7 +108,7 @@ impl Protocol {
     }
 }
 
-/// Chunks of a body: whole messages, and whatever else.
+/// Returns chunks of a body, which are whole messages or any other bytes.
 pub(crate) fn body(choices: &mut Choices<'_>, protocol: Protocol) -> Vec<Bytes> {
     let chunk = |choices: &mut Choices<'_>| {
         if choices.yes() {

@@ -12,7 +12,7 @@ pub(crate) struct Inner {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<Bytes>,
-    /// Its length is declared.
+    /// True if its length is declared.
     pub(crate) has_length: bool,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) end: End,
@@ -82,7 +82,7 @@ impl Inner {
         BodyFacts { ended: self.body.is_empty() && self.trailers.is_none(), lower, upper }
     }
 
-    /// gRPC-Web in base64.
+    /// Returns true if this is gRPC-Web in base64.
     pub(crate) fn is_text(&self) -> bool {
         self.headers["content-type"].as_bytes().starts_with(b"application/grpc-web-text")
     }
@@ -92,7 +92,7 @@ impl Inner {
     }
 }
 
-/// Some of the headers that mean something here, with any value.
+/// Returns some of the headers that have a meaning here, with any value.
 fn fields(choices: &mut Choices<'_>) -> HeaderMap {
     let mut fields = HeaderMap::new();
     for _ in 0..choices.below(4) {

@@ -1,4 +1,4 @@
-//! The request's body on its way in: the meter stops it where a naive reader of the whole of it would.
+//! The request's body on its way to the service. The meter stops it where a naive reader of the whole body would.
 
 use bytes::Bytes;
 use error_envelope_core::session::{BodyMeter, MeterAction};
@@ -9,7 +9,7 @@ pub(crate) struct Metered<'a> {
     meter: Option<BodyMeter>,
     call: &'a RpcCall,
     came: Vec<u8>,
-    /// The body was cut, and a message's length is why.
+    /// The cut of the body, if a message's length caused one.
     pub(crate) cut: Option<Cut>,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Metered<'a> {
 pub(crate) enum Cut {
     TooLong,
     NoMessages,
-    /// Text and unknown protocols are not read here.
+    /// Text and unknown protocols are not checked here.
     Somehow,
 }
 

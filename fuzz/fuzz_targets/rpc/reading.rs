@@ -1,4 +1,5 @@
-//! What clients read of an error: tonic of a head or of trailers, Connect's of JSON; and what a body is made of.
+//! Reads an error as clients do: tonic from a head or from trailers, and Connect from JSON. It also reads the messages
+//! of a body.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine};
 use http::HeaderMap;
@@ -28,7 +29,7 @@ const CONNECT: [&str; 16] = [
     "unauthenticated",
 ];
 
-/// A status of the layer's, whole.
+/// Checks a complete status of the layer.
 pub(crate) fn grpc(fields: &HeaderMap) {
     let status = tonic::Status::from_header_map(fields).expect("a status");
     assert!((1..=16).contains(&i32::from(status.code())), "{status:?}");
@@ -42,12 +43,12 @@ pub(crate) fn grpc(fields: &HeaderMap) {
     assert!(length <= 6 * 1024, "{length} bytes");
 }
 
-/// Connect's unary error.
+/// Checks Connect's unary error.
 pub(crate) fn connect(body: &[u8]) {
     error(&serde_json::from_slice(body).expect("JSON"));
 }
 
-/// Connect's end of a stream.
+/// Checks Connect's end of a stream.
 pub(crate) fn end_stream(payload: &[u8]) {
     let message: Value = serde_json::from_slice(payload).expect("JSON");
     error(&message["error"]);
@@ -64,7 +65,7 @@ fn error(error: &Value) {
     assert_eq!(RequestInfo::decode(&*detail(1)).expect("a RequestInfo").request_id, ID);
 }
 
-/// gRPC-Web's trailers.
+/// Checks gRPC-Web's trailers.
 pub(crate) fn trailers(payload: &[u8]) {
     let lines = std::str::from_utf8(payload).expect("ASCII").split_terminator("\r\n");
     let fields = lines.map(|line| {
@@ -74,7 +75,7 @@ pub(crate) fn trailers(payload: &[u8]) {
     grpc(&fields.collect());
 }
 
-/// The messages of a body; `None` where it is none of messages, or ends in one.
+/// Returns the messages of a body, or `None` if it does not consist of messages, or ends within one.
 pub(crate) fn messages(body: &[u8], is_text: bool) -> Option<Vec<(u8, Vec<u8>)>> {
     let decoded = |quantum: &[u8]| BASE64_STANDARD.decode(quantum).ok();
     let body = if is_text { body.chunks(4).map(decoded).collect::<Option<Vec<_>>>()?.concat() } else { body.to_vec() };

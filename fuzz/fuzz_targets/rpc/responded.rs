@@ -1,4 +1,4 @@
-//! The response on its way out, as an adapter moves it.
+//! The response on its way to the client, as an adapter moves it.
 
 use std::io;
 use std::time::Instant;
@@ -54,7 +54,7 @@ fn rewritten(call: &RpcCall, inner: &Inner, head: response::Parts, body: &[u8]) 
         && head.headers.get("x-error-code") == inner.headers.get("x-error-code")
         && body.is_empty()
     {
-        // The service's own status, or the code of a layer inside.
+        // This is the service's own status, or the code of an inner layer.
         assert!(head.headers.contains_key("grpc-status") && head.status.is_success());
         return;
     }
@@ -97,7 +97,7 @@ struct Followed<'a> {
     inner: &'a Inner,
     cut: Option<Cut>,
     sent: Vec<u8>,
-    /// The service's own end has passed.
+    /// True if the service's own end has passed.
     ended: bool,
 }
 
@@ -163,7 +163,7 @@ impl Followed<'_> {
         reading::grpc(trailers);
     }
 
-    /// The body is messages from end to end, and the last one states what went wrong.
+    /// Checks that the body consists of messages, and that the last one reports the error.
     fn expect_end(&self) {
         assert!(!self.inner.has_length, "the body is longer than its head says: {:?}", self.call);
         if self.call.protocol == Protocol::Unsaid {

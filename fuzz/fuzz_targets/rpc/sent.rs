@@ -1,4 +1,4 @@
-//! An error that the layer wrote: its client reads it, and a second pass changes nothing.
+//! Checks an error that the layer wrote. Its client can read it, and a second pass changes nothing.
 
 use std::time::Instant;
 
@@ -55,7 +55,7 @@ impl Sent {
         }
     }
 
-    /// E7: a layer around this one leaves it as it is.
+    /// Checks that a layer around this one does not change the error (E7).
     fn check_again(&self, call: &RpcCall) {
         let (mut session, RequestStep::Forward(..)) = call.begin(true) else { panic!("a call without a body") };
         let (mut head, ()) = http::Response::new(()).into_parts();
@@ -77,7 +77,7 @@ impl Sent {
     }
 }
 
-/// The status of a call that has ended with an error.
+/// Returns the status of a call that has ended with an error.
 fn status_of(follow: &Follow) -> Option<u8> {
     follow.record()?.grpc_status()
 }

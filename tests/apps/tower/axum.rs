@@ -1,4 +1,4 @@
-//! axum with its stock extractors.
+//! Serves axum with its own extractors.
 
 use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::http::StatusCode;
@@ -32,7 +32,7 @@ async fn form(Form(line): Form<Line>) -> String {
     line.qty.to_string()
 }
 
-/// As axum's example of an error type does it.
+/// Returns an error as axum's example of an error type does.
 async fn boom() -> (StatusCode, String) {
     (StatusCode::INTERNAL_SERVER_ERROR, format!("Something went wrong: {SECRET}"))
 }

@@ -1,7 +1,7 @@
-//! The routes of `tests/apps` on the frameworks that are Tower services, each with and without the layer: `.ci/frameworks`
-//! asks them.
+//! The routes of `tests/apps` on the frameworks that are Tower services, each with and without the layer.
+//! `.ci/frameworks` sends requests to them.
 //!
-//! It prints one line of JSON, the addresses by name, and serves until its input ends.
+//! It prints the addresses by name as one line of JSON, and serves until its input ends.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
 mod axum;
@@ -25,7 +25,7 @@ use tokio::io::AsyncReadExt;
 use tower::Layer;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// What each app lets a body have, below the layer's own limit.
+/// The largest body of each app, which is below the layer's own limit.
 const LIMIT: usize = 64 * 1024;
 
 const SECRET: &str = "s3cret, at /srv/app";
@@ -54,7 +54,7 @@ struct Line {
     qty: u32,
 }
 
-/// Each on two addresses; the services take any body, and so does a macro.
+/// Serves each service on two addresses. This is a macro, because the services accept any type of body.
 macro_rules! served {
     ($($name:literal => $service:expr),* $(,)?) => {
         json!({$($name: {

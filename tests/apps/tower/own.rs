@@ -1,4 +1,4 @@
-//! axum with the extractors of this crate, and an error type that is `AsFault`.
+//! Serves axum with the extractors of this crate, and with an error type that is `AsFault`.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -46,7 +46,7 @@ async fn show(Path(id): Path<u32>) -> String {
     id.to_string()
 }
 
-/// The crate has no form of its own.
+/// This handler uses axum's `Form`.
 async fn form(axum::Form(line): axum::Form<Line>) -> String {
     line.qty.to_string()
 }

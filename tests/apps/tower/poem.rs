@@ -1,4 +1,5 @@
-//! poem, once with its stock extractors and once with those of `pointed/poem.rs`, by the adapter of `examples/poem.rs`.
+//! Serves poem twice, with its own extractors and with those of `pointed/poem.rs`, with the adapter of
+//! `examples/poem.rs`.
 
 use poem::error::InternalServerError;
 use poem::middleware::SizeLimit;
@@ -28,7 +29,7 @@ fn routes(
 ) -> EndpointService<impl Endpoint> {
     EndpointService::new(
         Route::new()
-            // The limit requests a content-length, which a GET has not.
+            // The limit requires a content-length, which a GET does not have.
             .at("/orders", get(listing).post(creating.with(SizeLimit::new(LIMIT))))
             .at("/orders/:id", get(show))
             .at("/form", post(lines.with(SizeLimit::new(LIMIT))))

@@ -1,4 +1,4 @@
-//! salvo with what its requests parse, by the adapter of `examples/salvo.rs`.
+//! Serves salvo with the parsers of its requests, with the adapter of `examples/salvo.rs`.
 
 use salvo::http::{ParseError, StatusCode, StatusError};
 use salvo::{Depot, Handler, Request, Response, Router, Writer, async_trait, handler};
@@ -12,17 +12,17 @@ use crate::{LIMIT, Line, Order, Page, SECRET};
 #[path = "../../../examples/salvo.rs"]
 mod example;
 
-/// As salvo answers by itself: it keeps what was wrong to itself.
+/// Returns a service with salvo's own responses, which do not report what was wrong.
 pub(crate) fn service() -> SalvoService {
     routes(list, create, show, form)
 }
 
-/// With handlers that answer with the error's own text.
+/// Returns a service whose handlers respond with the error's own text.
 pub(crate) fn telling() -> SalvoService {
     routes(list_explained, create_explained, show_explained, form_explained)
 }
 
-/// With what `pointed/salvo.rs` tells.
+/// Returns a service with the parsers of `pointed/salvo.rs`.
 pub(crate) fn pointed() -> SalvoService {
     routes(list_pointed, create_pointed, show, form_pointed)
 }

@@ -1,4 +1,4 @@
-//! warp, once with its own filters and rejections and once with those of `pointed/warp.rs`.
+//! Serves warp twice, with its own filters and rejections and with those of `pointed/warp.rs`.
 
 use warp::filters::BoxedFilter;
 use warp::reject::{Reject, custom};

@@ -1,4 +1,4 @@
-//! axum 0.8: `Router::layer`, last.
+//! Uses axum 0.8, with `Router::layer` as the last call.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use tower_http::map_request_body::MapRequestBodyLayer;
 use crate::kit::{Breaking, SECRET};
 use crate::serve::listen;
 
-/// Every route that the checks ask for.
+/// Returns every route that the checks use.
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/ok", get(|| async { "fine" }))
@@ -63,7 +63,7 @@ pub(super) async fn nested() -> SocketAddr {
     serve(app.layer(from_fn(|request: Request, next: Next| next.run(request)))).await
 }
 
-// A stack of layers hands on its own body type, and `from_fn` wants axum's: one layer between them maps it.
+// A stack of layers has its own body type, and `from_fn` requires axum's. So one layer between them converts it.
 fn around(routes: Router) -> Router {
     routes.layer(
         ServiceBuilder::new()

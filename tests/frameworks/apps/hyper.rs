@@ -1,4 +1,4 @@
-//! hyper-util: any Tower service.
+//! Uses hyper-util with any Tower service.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
-//! poem 3: around the adapter of `examples/poem.rs`, on hyper-util or, through `compat`, on poem's own server.
+//! Uses poem 3. The layer is around the adapter of `examples/poem.rs`, on hyper-util or, through `compat`, on poem's
+//! own server.
 
 use std::net::SocketAddr;
 
@@ -103,7 +104,7 @@ fn echo(socket: WebSocket) -> impl IntoResponse {
     })
 }
 
-/// With and without the layer: its connection goes on after an error, and writes the last chunk.
+/// With and without the layer, the connection continues after an error, and the server writes the last chunk.
 #[tokio::test]
 async fn poems_server_by_itself_ends_a_failed_body_as_if_it_were_whole() {
     let (listener, address) = listen().await;

@@ -1,4 +1,4 @@
-//! salvo 1: around its whole service, by the adapter of `examples/salvo.rs`.
+//! Uses salvo 1. The layer is around its whole service, with the adapter of `examples/salvo.rs`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! tonic 0.14: `Server::builder().layer`, around gRPC services and HTTP routes.
+//! Uses tonic 0.14. The layer is around gRPC services and HTTP routes, with `Server::builder().layer`.
 
 use std::net::SocketAddr;
 

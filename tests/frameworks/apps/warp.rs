@@ -1,4 +1,4 @@
-//! warp 0.4: around `warp::service`.
+//! Uses warp 0.4. The layer is around `warp::service`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ fn routes() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone +
     let panic_in_body = warp::path("panic-in-body").map(breaking);
     let upload = warp::path("upload").and(warp::body::bytes()).map(|body: Bytes| body.len().to_string());
     let id = warp::path("id").and(warp::ext::get()).map(|id: RequestId| id.to_string());
-    // warp's bodies yield and take data alone.
+    // warp's bodies return and accept only data, no trailers.
     let trailers = warp::path("trailers").and(warp::body::bytes()).map(|_| "summed");
     let events = warp::path("events").map(|| sse::reply(events()));
     let ws = warp::path("ws").and(warp::ws()).map(|ws: Ws| ws.on_upgrade(echo));

@@ -1,4 +1,4 @@
-//! What is asked, over connections that are kept, and what came back.
+//! The requests, over connections that are kept, and their responses.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::service::PAUSE;
 
-/// Each of them keeps its connections; every fourth speaks HTTP/2.
+/// The number of clients. Each keeps its connections, and every fourth uses HTTP/2.
 const CLIENTS: usize = 8;
 const TOO_LONG: Duration = Duration::from_secs(60);
 
@@ -32,9 +32,9 @@ pub(super) struct Asks {
 #[derive(Clone, Copy, Debug)]
 enum Sends {
     Nothing,
-    /// So many bytes, their number first.
+    /// This many bytes, with a declared length.
     Declared(usize),
-    /// Two pieces of so many bytes, and a pause between them.
+    /// Two pieces of this many bytes, with a pause between them.
     Slowly(usize),
 }
 
@@ -49,7 +49,7 @@ pub(super) const REQUESTS: [Asks; 8] = [
     Asks { path: "/upload", sends: Sends::Slowly(24) },
 ];
 
-/// An answer, without what is of one request alone.
+/// A response, without the parts that differ between requests.
 #[derive(Debug, PartialEq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -73,7 +73,7 @@ impl Clients {
         Self { address, clients: (0..CLIENTS).map(client).collect() }
     }
 
-    /// Asks by one of the clients.
+    /// Sends a request with one of the clients.
     pub(super) async fn ask(&self, client: usize, kind: usize) -> Result<Answer, String> {
         let client = &self.clients[client % CLIENTS];
         let Asks { path, sends } = &REQUESTS[kind];
@@ -104,7 +104,7 @@ fn slowly(bytes: usize) -> Sent {
     StreamBody::new(pieces).boxed_unsync()
 }
 
-/// But for those of the connection; a time of day may have a digit more.
+/// Returns the headers except those of the connection. A time of day may have one more digit.
 fn headers(headers: &http::HeaderMap) -> BTreeMap<String, String> {
     const OWN: [&str; 6] = ["x-request-id", "date", "content-length", "connection", "transfer-encoding", "keep-alive"];
     let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The service behind the gateway: errors of its own, some of them slow enough that the policy changes meanwhile.
+//! The service behind the gateway. Some of its errors are so slow that the policy changes meanwhile.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use crate::holds::service::{Body, Service, count, full, streamed};
 
-/// Longer than from one change of the policy to the next.
+/// A time that is longer than that between two changes of the policy.
 const SLOW: Duration = Duration::from_millis(300);
 pub(super) const PAUSE: Duration = Duration::from_millis(150);
 

@@ -1,4 +1,4 @@
-//! One request's failure stays its own (rules F1a, F4, F4a, F7).
+//! Tests that the failure of one request does not affect others (rules F1a, F4, F4a, F7).
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -57,7 +57,7 @@ fn f7_a_connection_that_was_authenticated_serves_its_client_alone() {
         }
         assert!(ask(&mut carol, &format!("authorization: {scheme} carol\r\n")).ends_with("carol"));
         assert!(ask(&mut alice, "").ends_with("alice"), "{scheme}");
-        // Each ends with its client's connection.
+        // Each connection ends with its client's connection.
         drop((alice, carol));
         until("the two are closed", || when(open.load(Ordering::SeqCst) <= 1, open.load(Ordering::SeqCst)));
         assert!(ask(&mut bob, "").starts_with("HTTP/1.1 401 "));
@@ -72,7 +72,7 @@ fn f7_a_body_to_head_is_no_answer_to_the_next_request() {
         let mut owed = "";
         while let Some(head) = head(&mut stream).await {
             let _ = stream.write_all(owed.as_bytes()).await;
-            // The body that the head declares comes late, when the next request is there.
+            // The body that the head declares comes late, when the next request has arrived.
             let (answer, later) = match () {
                 () if head.starts_with("HEAD") => {
                     (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", OWED.len()), OWED)
@@ -107,7 +107,7 @@ fn f7_a_connection_with_a_refused_upgrade_serves_nobody_else() {
         while let Some(head) = head(&mut stream).await {
             if head.contains("upgrade: websocket") {
                 let _ = stream.write_all(REFUSED.as_bytes()).await;
-                // As Node's sockets do after the event, it takes what follows for bytes of the other protocol.
+                // Like Node's sockets after the event, it treats the rest as bytes of the other protocol.
                 let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
                 return;
             }
@@ -118,7 +118,7 @@ fn f7_a_connection_with_a_refused_upgrade_serves_nobody_else() {
     let upgrade = request("GET", "/").replace("\r\n\r\n", "\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
     let mut client = gateway.connect();
     for _ in 0..5 {
-        // A connection that was used before, too.
+        // This also applies to a connection that was used before.
         for sent in [&upgrade, &request("GET", "/")] {
             client.write_all(sent.as_bytes()).unwrap();
             let answer = response(&mut client);
@@ -179,7 +179,7 @@ fn f4_a_reset_without_an_error_within_a_body_is_a_break() {
                 continue;
             }
             frames.writes.answer(stream, 0).await;
-            // The second one is sent to its end, and reset after it: that is no break.
+            // The second stream is sent to its end, and reset after that. That does not break its response.
             let ends = if stream == 3 { END_STREAM } else { 0 };
             frames.writes.frame(DATA, ends, stream, b"half").await;
             frames.writes.reset(stream, 0).await;
@@ -375,7 +375,7 @@ fn f7_a_connection_that_will_close_says_so() {
         let head = read_head(&mut client);
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("connection: close"), "{head}");
     }
-    // What is left of a body and is there already costs no connection.
+    // The rest of a body that has already arrived does not cost the connection.
     let mut client = gateway.connect();
     for _ in 0..3 {
         let whole = request("POST", "/").replace("\r\n\r\n", "\r\ncontent-length: 10\r\n\r\n0123456789");
@@ -383,7 +383,8 @@ fn f7_a_connection_that_will_close_says_so() {
         let head = read_head(&mut client);
         assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("connection: close"), "{head}");
     }
-    // Whether all of a large one arrives in time is chance: either the connection serves on, or it states that it does not.
+    // It is random whether all of a large body arrives in time. Either the connection continues, or the response
+    // announces its end.
     for _ in 0..40 {
         let mut client = gateway.connect();
         let head = request("POST", "/").replace("\r\n\r\n", "\r\ncontent-length: 60000\r\n\r\n");
@@ -397,7 +398,7 @@ fn f7_a_connection_that_will_close_says_so() {
 
 #[test]
 fn f7_what_is_left_of_a_body_is_never_taken_for_the_next_request() {
-    // hyper resets what it was not given to read, as Node does.
+    // hyper resets a stream that the service has not read, as Node does.
     let service = Service::new(|request| async move {
         if request.uri().path() == "/whole" {
             let _ = request.into_body().collect().await;
@@ -416,7 +417,7 @@ fn f7_what_is_left_of_a_body_is_never_taken_for_the_next_request() {
         client.write_all(head("/early").as_bytes()).unwrap();
         let early = response(&mut client);
         assert!(early.starts_with("HTTP/1.1 200 ") && early.contains("connection: close"), "{early}");
-        // It may be closed by now.
+        // The connection may already be closed.
         let _ = client.write_all(&[&body, request("GET", "/next").as_bytes()].concat());
         let mut behind = Vec::new();
         let _ = client.read_to_end(&mut behind);
@@ -424,14 +425,14 @@ fn f7_what_is_left_of_a_body_is_never_taken_for_the_next_request() {
     }
 }
 
-/// `HOLDS_REQUESTS=10000` makes as many.
+/// `HOLDS_REQUESTS=10000` sends this many requests.
 #[test]
 fn f7_each_request_gets_its_own_answer_from_a_service_that_fails_at_random() {
     let all: usize = std::env::var("HOLDS_REQUESTS").map_or(1_500, |count| count.parse().expect("a number"));
     let seed = Arc::new(AtomicUsize::new(1));
     let service = Service::raw(move |stream| {
         let seed = Arc::clone(&seed);
-        // xorshift: the same each time, for as many connections.
+        // This is xorshift. It returns the same numbers in each run, for as many connections.
         let random = move |most: usize| {
             let next = |mut it: usize| {
                 it ^= it << 13;
@@ -452,7 +453,7 @@ fn f7_each_request_gets_its_own_answer_from_a_service_that_fails_at_random() {
                     2 if random(4) == 0 => connection.abrupt_shutdown(Reason::INTERNAL_ERROR),
                     3 if random(4) == 0 => return,
                     4 => {
-                        // A body that breaks off, in each way.
+                        // A body that breaks off, in each possible way.
                         let Ok(mut body) = respond.send_response(Response::new(()), false) else { continue };
                         let _ = body.send_data(id, false);
                         body.send_reset([Reason::NO_ERROR, Reason::INTERNAL_ERROR][random(2)]);
@@ -599,7 +600,7 @@ fn f7_idle_clients_hold_no_place_of_a_service_whether_they_log_in_or_not() {
     };
     ask_all("");
     assert!(service.accepted() <= 2);
-    // Each gets a connection of its own, for which an idle one of another gives way.
+    // Each gets its own connection, for which an idle one of another client is closed.
     ask_all("authorization: NTLM a\r\n");
     for _ in 0..3 {
         let answer = gateway.ask(&request("GET", "/").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));

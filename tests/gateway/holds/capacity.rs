@@ -1,4 +1,4 @@
-//! More requests than may be with the service at once.
+//! Tests more requests than the service may handle at once.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn clients_that_come_at_once_wait_to_be_accepted_and_are_not_turned_away() {
     let gateway = Gateway::start(service.address, &[]);
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux's /proc");
     let many = allowed.trim().parse().map_or(1000, |allowed: usize| allowed.min(1000));
-    // It accepts none of them; the handshake of one without room would last for as long as that.
+    // It accepts none of the clients. The handshake of a client without room in the queue would take just as long.
     gateway.signal("STOP");
     let clients: Vec<_> = (0..many)
         .map(|number| {
@@ -48,7 +48,8 @@ fn clients_that_come_at_once_wait_to_be_accepted_and_are_not_turned_away() {
     drop(clients);
 }
 
-/// A request with these headers, answered so, is there for as long as its client: another one gets 503 meanwhile.
+/// Checks that a request with these headers and this response takes a place as long as its client exists. Another
+/// request gets 503 meanwhile.
 #[track_caller]
 fn leaves_no_room(headers: &str, answer: &'static [u8]) {
     let requests = Arc::<AtomicUsize>::default();
@@ -84,7 +85,7 @@ fn leaves_no_room(headers: &str, answer: &'static [u8]) {
     }
 }
 
-/// Reads a whole head, and gives its version and status.
+/// Reads a whole head, and returns its version and status.
 fn until_head(client: &mut TcpStream) -> [u8; 12] {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Who asked: the log has each client's address, and the service is told it.
+//! Tests that the log and the service get each client's address.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::gateway::{Gateway, output_of};
 use super::service::{Service, full};
 use crate::wait::{until, when};
 
-/// Says what it was told, of whoever asked.
+/// Returns a service that responds with the facts about its client.
 fn echo() -> Service {
     Service::new(|request: Request<Incoming>| async move {
         let mut response = Response::new(full(forwarded_lines(request.headers())));
@@ -69,7 +69,7 @@ fn the_service_gets_the_caller_from_the_gateway_and_not_from_the_client() {
         for version in ["--http1.1", "--http2-prior-knowledge"] {
             let url = gateway.url("/");
             let mut arguments = vec!["-sS", version, &url];
-            // Whoever names it as one hop's own does not keep it from the service.
+            // A client that names the header as one of a single hop does not keep it from the service.
             arguments.extend(
                 ["-H", "connection: x-forwarded-proto, forwarded"].into_iter().filter(|_| version == "--http1.1"),
             );
@@ -82,14 +82,14 @@ fn the_service_gets_the_caller_from_the_gateway_and_not_from_the_client() {
     }
 }
 
-/// Of the lines that are errors.
+/// Returns the spans of the lines that are errors.
 fn spans(log: &str) -> Vec<Value> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let lines = lines.filter(|line| line["fields"]["origin"].is_string());
     lines.map(|line| spans_around_the_request(&line["spans"])).collect()
 }
 
-/// The request's own span is inside those of its connection.
+/// Returns the spans of the connection. The request's own span is inside them.
 fn spans_around_the_request(spans: &Value) -> Value {
     let spans = spans.as_array().cloned().unwrap_or_default();
     spans.into_iter().filter(|span| span["name"] != "envelope").collect()

@@ -1,4 +1,4 @@
-//! A service that speaks HTTP/2 frame by frame: what no library of servers states when it is asked to.
+//! A service that writes HTTP/2 frame by frame, in ways that a server library does not allow.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) const END_STREAM: u8 = 1;
 pub(super) const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
-/// `:status: 200` of HPACK's static table.
+/// The entry `:status: 200` of HPACK's static table.
 const STATUS_200: &[u8] = &[0x88];
 
 /// A connection of a client that has sent its preface.
@@ -26,7 +26,7 @@ pub(super) struct Frames {
     pub(super) writes: Writes,
 }
 
-/// Where frames are written from any task.
+/// The writing side, with which any task can write frames.
 #[derive(Clone)]
 pub(super) struct Writes(Arc<Mutex<OwnedWriteHalf>>);
 
@@ -38,7 +38,7 @@ impl Frames {
         Self { reads, writes: Writes(Arc::new(Mutex::new(writes))) }
     }
 
-    /// The next frame but those of settings, which are acknowledged: its type, its flags and its stream.
+    /// Returns the type, the flags and the stream of the next frame. Frames of settings are acknowledged and skipped.
     pub(super) async fn next(&mut self) -> Option<(u8, u8, u32)> {
         loop {
             let mut head = [0; 9];
@@ -62,12 +62,12 @@ impl Writes {
         let _ = self.0.lock().await.write_all(&[&head, payload].concat()).await;
     }
 
-    /// So many streams at once.
+    /// Allows this many concurrent streams.
     pub(super) async fn allow(&self, streams: u32) {
         self.frame(SETTINGS, 0, 0, &[&[0, 3][..], &streams.to_be_bytes()].concat()).await;
     }
 
-    /// A 200, with which the stream ends or does not.
+    /// Sends a 200. The flags decide whether the stream ends with it.
     pub(super) async fn answer(&self, stream: u32, flags: u8) {
         self.frame(HEADERS, END_HEADERS | flags, stream, STATUS_200).await;
     }

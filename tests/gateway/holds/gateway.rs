@@ -1,4 +1,4 @@
-//! The built command as a process, what the kernel states of it, and the other programs that talk to it.
+//! The built command as a process, the kernel's facts about it, and the other programs that connect to it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::wait::{TOO_LONG, until};
 
-/// glibc hands every freed buffer of 8 KiB or more back to the kernel.
+/// Makes glibc return every freed buffer of 8 KiB or more to the kernel.
 const GIVE_BACK: &str =
     "glibc.malloc.mmap_threshold=8192:glibc.malloc.mmap_max=1000000:glibc.malloc.trim_threshold=65536";
 
@@ -21,14 +21,14 @@ const GIVE_BACK: &str =
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// Where `--admin` listens, if it was requested.
+    /// The address of `--admin`, if it was requested.
     admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<u8>>>,
     reading: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
-    /// In front of `service`, with no limit on bodies.
+    /// Starts a gateway in front of `service`, with no limit on bodies.
     pub(crate) fn unlimited(service: SocketAddr, more: &[&str]) -> Self {
         Self::start(service, &[&["--policy", &script("unlimited.toml")], more].concat())
     }
@@ -39,17 +39,17 @@ impl Gateway {
 
     pub(crate) fn before(upstream: &str, args: &[&str]) -> Self {
         let mut command = Self::command(&crate::command::binary(), upstream);
-        // Else what its memory looks like is what the allocator keeps for later.
+        // Otherwise its memory would include what the allocator keeps for later.
         command.args(args).env("GLIBC_TUNABLES", GIVE_BACK);
         Self::run(command)
     }
 
-    /// What starts it, with its log as JSON on a pipe that is read.
+    /// Returns the command, with its log as JSON on a pipe that is read.
     pub(crate) fn command(binary: &Path, upstream: &str) -> Command {
         let mut command = Command::new(binary);
         command
             .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", upstream])
-            // Whatever the machine has.
+            // The number does not depend on the machine.
             .args(["--workers", "2"])
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
@@ -82,7 +82,7 @@ impl Gateway {
         format!("http://{}{path}", self.address)
     }
 
-    /// A connection whose reads fail after a while, rather than hang the test.
+    /// Returns a connection whose reads fail after a while, so that the test does not hang.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the gateway accepts");
         stream.set_read_timeout(Some(TOO_LONG)).expect("a socket");
@@ -99,7 +99,7 @@ impl Gateway {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// What the admin address answers.
+    /// Returns the response of the admin address.
     pub(crate) fn ask_admin(&self, method: &str, path: &str) -> String {
         let admin = self.admin.expect("started with --admin");
         let mut stream = TcpStream::connect(admin).expect("the admin address accepts");
@@ -124,7 +124,7 @@ impl Gateway {
         signal(self.id(), name);
     }
 
-    /// SIGTERM, and all that it has ever logged.
+    /// Sends SIGTERM, and returns the whole log.
     pub(crate) fn stopped(self) -> String {
         self.signal("TERM");
         let (status, log) = self.ended();
@@ -132,7 +132,7 @@ impl Gateway {
         log
     }
 
-    /// Its exit, once it is there by itself, and the whole log.
+    /// Waits until the process ends by itself, and returns its exit status and the whole log.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = ended(&mut self.child);
         if let Some(reading) = self.reading.take() {
@@ -141,12 +141,12 @@ impl Gateway {
         (status, text(&self.log))
     }
 
-    /// The most memory that it ever held, in KiB.
+    /// Returns the most memory that it ever used, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
         self.status("VmHWM")
     }
 
-    /// The memory that it holds now, in KiB.
+    /// Returns the memory that it uses now, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         self.status("VmRSS")
     }
@@ -155,7 +155,7 @@ impl Gateway {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc").count()
     }
 
-    /// Those that it has open, by their names in the kernel.
+    /// Returns its open sockets, by their names in the kernel.
     pub(crate) fn sockets(&self) -> HashSet<String> {
         sockets_of(self.child.id())
     }
@@ -170,7 +170,7 @@ impl Gateway {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB")
     }
 
-    /// What it has logged from this byte on.
+    /// Returns the log from this byte on.
     pub(crate) fn log_from(&self, start: usize) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
@@ -184,7 +184,7 @@ impl Drop for Gateway {
     }
 }
 
-/// The sockets that a process has open, by their names in the kernel: none of one that has ended.
+/// Returns the open sockets of a process, by their names in the kernel. A process that has ended has none.
 pub(crate) fn sockets_of(process: u32) -> HashSet<String> {
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten();
     let opened = descriptors.filter_map(|it| fs::read_link(it.ok()?.path()).ok());
@@ -215,7 +215,7 @@ pub(crate) fn events(log: &str) -> Vec<Event> {
     fields.filter_map(event).collect()
 }
 
-/// Starts a program that has to be there.
+/// Starts a program that must be installed.
 pub(crate) fn start(program: &str, args: &[&str]) -> Child {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -224,7 +224,7 @@ pub(crate) fn start(program: &str, args: &[&str]) -> Child {
     })
 }
 
-/// Runs it to its end, and gives what it wrote to its standard output.
+/// Runs a program to its end, and returns the text on its standard output.
 #[track_caller]
 pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
     let Output { status, stdout, stderr } = start(program, args).wait_with_output().expect("pipes");
@@ -233,19 +233,19 @@ pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
     output
 }
 
-/// A file beside these tests.
+/// Returns the path of a file next to these tests.
 pub(crate) fn script(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/holds").join(name);
     file.to_str().expect("a path of text").to_owned()
 }
 
-/// A number from the environment, for runs that are longer than `cargo test`'s.
+/// Returns a number from the environment, for runs that are longer than those of `cargo test`.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     let Ok(text) = std::env::var(name) else { return default };
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: say a whole number, such as {default}"))
 }
 
-/// Waits for the end of a program that was told to end.
+/// Waits for the end of a program that must end.
 #[track_caller]
 pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     until("the gateway ends", || child.try_wait().expect("a child").ok_or("it runs"))
@@ -265,7 +265,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// A file of so many zeros, which takes no room on the disk.
+    /// Creates a file with this many zeros, which needs no room on the disk.
     pub(crate) fn zeros(&self, bytes: u64) -> String {
         let path = self.0.join(format!("zeros-{bytes}"));
         fs::File::create(&path).and_then(|file| file.set_len(bytes)).expect("a sparse file");

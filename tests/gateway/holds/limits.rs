@@ -1,4 +1,4 @@
-//! Clients that do nothing, and clients that are too many.
+//! Tests clients that do nothing, and too many clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -22,13 +22,13 @@ use crate::wait::{found, when};
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
 const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const MAX_STREAMS: usize = 200;
-/// Of two clients while a third one waits.
+/// The number of requests of two clients while a third one waits.
 const ROUNDS: usize = 50;
 
 #[test]
 fn a_client_that_asks_for_nothing_is_closed_whatever_it_speaks() {
     let service = slow(Duration::ZERO);
-    // Long enough for a whole head to arrive on a busy machine.
+    // This is long enough for a whole head to arrive on a busy machine.
     let gateway = Gateway::start(service.address, &["--idle-timeout", "1s"]);
     let first_bytes = ["", "P", "PRI * HT", "GET / HTTP/1.1\r\nhost: te", GET, PREFACE];
     let clients = first_bytes.map(|first_bytes| {
@@ -40,7 +40,7 @@ fn a_client_that_asks_for_nothing_is_closed_whatever_it_speaks() {
         let mut answer = Vec::new();
         match client.read_to_end(&mut answer) {
             Ok(_) => {}
-            // A reset is an end as well.
+            // A reset is also an end.
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{first_bytes:?}: it stays open: {error}")
             }
@@ -61,7 +61,7 @@ fn a_client_whose_answer_takes_its_time_is_not_idle() {
 fn a_response_has_as_many_header_lines_as_the_limit_and_the_log_names_it() {
     let service = Service::new(|_| {
         let mut response = Response::new(full("done"));
-        // Beside content-length and date.
+        // These are in addition to content-length and date.
         for cookie in 0..100 {
             response.headers_mut().append("set-cookie", cookie.into());
         }
@@ -114,7 +114,7 @@ fn clients_beyond_the_limit_wait_for_room() {
     served.iter_mut().for_each(asks);
     let mut third = gateway.connect();
     third.write_all(GET.as_bytes()).unwrap();
-    // A gateway that had room for it would come to it between these.
+    // If the gateway had room for the third client, it would serve it between these requests.
     for _ in 0..ROUNDS {
         served.iter_mut().for_each(asks);
     }
@@ -158,7 +158,7 @@ fn http2_streams_beyond_the_limit_wait_for_their_turn() {
             let running = running.load(Ordering::SeqCst);
             when(running == MAX_STREAMS, running)
         });
-        // Else a failure would wait for them.
+        // Otherwise a failure would wait for them.
         go.add_permits(many);
         assert_eq!(at_once, Ok(MAX_STREAMS), "as many as are allowed are served at once");
     });
@@ -177,7 +177,7 @@ fn asks(client: &mut TcpStream) {
     answers(client);
 }
 
-/// Reads one answer, and leaves the connection as it is.
+/// Reads one response, and keeps the connection open.
 fn answers(client: &mut TcpStream) {
     let mut answer = Vec::new();
     while !answer.ends_with(b"done") {
@@ -188,7 +188,7 @@ fn answers(client: &mut TcpStream) {
     assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
 }
 
-/// So many requests over one HTTP/2 connection, each of which is answered well.
+/// Sends this many requests over one HTTP/2 connection, each of which succeeds.
 async fn ask_at_once(gateway: &Gateway, requests: usize) {
     let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();

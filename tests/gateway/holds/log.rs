@@ -1,4 +1,5 @@
-//! A log that nobody takes costs lines, and no request: each error is a line, and a pipe has room for a few hundred.
+//! Tests that a log which nobody reads loses lines, but no request. Each error is a line, and a pipe has room for a few
+//! hundred.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,9 +11,9 @@ use super::gateway::{Folder, Gateway};
 use super::service::{Service, full};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
-/// As lines, more than a pipe holds.
+/// A number of lines that is more than a pipe holds.
 const MANY: usize = 1000;
-/// As lines, more than wait to be written once the pipe is full.
+/// A number of lines that is more than may wait to be written once the pipe is full.
 const MORE_THAN_WAIT: usize = 18_000;
 
 #[test]
@@ -45,13 +46,13 @@ fn a_log_that_nobody_reads_stops_nothing() {
 fn a_stop_ends_well_while_nobody_reads_the_log_or_its_warnings() {
     let folder = Folder::new("unread-log");
     let policy = folder.path("policy.toml");
-    // The service is not asked, which would be most of the time.
+    // The service is not called, because that would take most of the time.
     std::fs::write(&policy, "version = 1\n[defaults]\nrequire_headers = [\"app\"]\n[header.app]\nname = \"x-app\"\n")
         .unwrap();
     let (log, unread) = std::io::pipe().unwrap();
     let mut command = Gateway::command(&crate::command::binary(), "http://127.0.0.1:1");
     command.arg("--policy").arg(policy);
-    // Standard output was closed once the gateway had said where it listens.
+    // Standard output was closed after the gateway had printed its address.
     command.stderr(Stdio::from(unread));
     let gateway = Gateway::run(command);
     let mut client = gateway.connect();

@@ -1,4 +1,5 @@
-//! Bodies pass through: however large, the gateway holds little of them. Nor does it hold much for a client that is done.
+//! Tests that bodies of any size pass through, while the gateway holds little of them. It also holds little for a
+//! client that is done.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -12,8 +13,8 @@ use crate::wait::{until, when};
 
 const MIB: u64 = 1024 * 1024;
 
-/// What the gateway may hold at most. A process that has just started has 28 of the 48 already, most of it code; the bound is
-/// the same for a short body: a gateway that kept 64 MiB would be far beyond it.
+/// The most memory that the gateway may use. A process that has just started already uses 28 of the 48 MiB, most of it
+/// code. The limit also applies to a short body: a gateway that kept 64 MiB would be far beyond it.
 const PEAK_KIB: u64 = 64 * 1024;
 const SHORT_PEAK_KIB: u64 = 48 * 1024;
 
@@ -48,13 +49,13 @@ fn a_large_upload_passes_through() {
     });
 }
 
-/// hyper's buffers are 16 KiB of a connection, and more after a body: none of those that wait for their next request has
-/// them.
+/// hyper's buffers have 16 KiB for a connection, and more after a body. A connection that waits for its next request
+/// has none of them.
 #[test]
 fn a_connection_between_two_requests_holds_little() {
     const MANY: u64 = 400;
     const BODY: usize = 300_000;
-    // Less than half of a buffer: what an allocator cannot return varies.
+    // This is less than half of a buffer. The part that an allocator cannot return varies.
     const EACH_KIB: u64 = 8;
     let service = Service::new(|request: Request<Incoming>| async move {
         count(request.into_body()).await;
@@ -94,7 +95,7 @@ fn each_way(what: &str, go: impl Fn(&Gateway, u64)) {
     }
 }
 
-/// As many zeros as the path states, or the length of what was sent.
+/// Responds with as many zeros as the path states, or with the length of the request's body.
 async fn answer(request: Request<Incoming>) -> Response<Body> {
     let bytes = request.uri().path()[1..].parse();
     Response::new(match bytes {

@@ -1,6 +1,7 @@
-//! Everything at once: 256 clients, many of them slow or rude, and nothing is lost, doubled or kept.
+//! Tests 256 clients at once, many of them slow or rude. Nothing is lost, doubled or kept.
 //!
-//! Each request ends in one of two ways: its client has the head of an answer, or it left, and the log has a line for it.
+//! Each request ends in one of two ways: its client gets the head of a response, or it leaves, and the log has a line
+//! for it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,7 +20,7 @@ mod load;
 mod service;
 
 const CLIENTS: u64 = 256;
-/// What may be left of the load, however long it is: in two minutes, 200 bytes that each request left behind are more.
+/// The memory that may be left after a load of any length. In two minutes, 200 bytes for each request would be more.
 const GROWTH_KIB: u64 = 8 * 1024;
 
 #[test]
@@ -49,7 +50,7 @@ fn every_request_of_a_mixed_load_is_answered_or_logged_and_nothing_is_kept() {
     verdict.assert();
 }
 
-/// The memory that is held once every connection is gone, and what they held has been given back.
+/// Waits until every connection is closed and its memory is returned, and returns the memory in use.
 fn quiet(gateway: &Gateway, descriptors: usize) -> u64 {
     until("descriptors are back where they began", || {
         let open = gateway.descriptors();

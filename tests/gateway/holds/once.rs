@@ -1,4 +1,4 @@
-//! What is sent twice, and what once (rule F7); each failure is named for what it was.
+//! Tests which requests are sent twice, and which once (rule F7). Each failure is reported by its cause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::wait::{until, when};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// What the service does with a request that it has read.
+/// The action of the service after it has read a request.
 #[derive(Clone, Copy, Debug)]
 enum Then {
     Close,
@@ -25,7 +25,8 @@ enum Then {
     HangWithinHead,
 }
 
-/// The requests that a service has read: all of them, and those that it failed where it had answered one before.
+/// The number of requests that a service has read, and of those that it failed on a connection where it had handled one
+/// before.
 #[derive(Default)]
 struct Read {
     all: AtomicUsize,
@@ -34,7 +35,7 @@ struct Read {
 
 const BROKEN: [Then; 4] = [Then::Close, Then::Reset, Then::CloseWithinHead, Then::Garble];
 
-/// Each with whether it may be sent twice.
+/// Returns requests. The flag is true if the request may be sent twice.
 fn requests() -> [(String, bool); 6] {
     let bare = |method: &str| get("/").replacen("GET", method, 1);
     [
@@ -59,8 +60,8 @@ fn what_may_be_repeated_is_sent_once_more_where_a_used_connection_fails_without_
     }
 }
 
-/// On a gateway of its own, after so many that are answered: how often the service has read a request that it fails, and
-/// how often on a connection where it had answered one.
+/// Sends a request to a new gateway, after this many successful ones. Returns how often the service has read a request
+/// that it fails, and how often on a connection where it had handled one before.
 fn times_read(request: &str, then: Then, answered_before: usize) -> (usize, usize) {
     let (service, read) = counting(answered_before, then);
     let gateway = Gateway::start(service.address, &[]);
@@ -68,7 +69,7 @@ fn times_read(request: &str, then: Then, answered_before: usize) -> (usize, usiz
         assert!(gateway.ask(&get("/")).starts_with("HTTP/1.1 200 OK"));
     }
     assert_error(&gateway.ask(request), "502 Bad Gateway", "other", then);
-    // Nor later: a gateway that has ended sends nothing more.
+    // It is not sent later either, because a gateway that has ended sends nothing more.
     gateway.stopped();
     service.read_to_the_end();
     let failed = read.all.load(Ordering::SeqCst) - answered_before;
@@ -79,14 +80,14 @@ fn times_read(request: &str, then: Then, answered_before: usize) -> (usize, usiz
 fn a_service_that_hangs_is_504_and_one_that_cannot_be_reached_502() {
     for then in [Then::Hang, Then::HangWithinHead] {
         let (service, read) = counting(0, then);
-        // Long enough for the request to be on its way on a busy machine.
+        // This is long enough for the request to be on its way on a busy machine.
         let gateway = Gateway::start(service.address, &["--upstream-timeout", "1s"]);
         assert_error(&gateway.ask(&get("/")), "504 Gateway Timeout", "gateway_timeout", then);
         gateway.stopped();
         service.read_to_the_end();
         assert_eq!(read.all.load(Ordering::SeqCst), 1, "{then:?}");
     }
-    // Nobody listens there, and nobody else can.
+    // Nobody listens at this port, and nobody else can.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let gateway = Gateway::start(closed.local_addr().unwrap(), &[]);
@@ -121,7 +122,7 @@ fn a_connection_that_the_service_closed_while_it_was_idle_costs_no_request() {
     }
 }
 
-/// A service that answers so many requests, and counts all that it has read.
+/// Returns a service that responds to this many requests, and counts all that it has read.
 fn counting(answers: usize, then: Then) -> (Service, Arc<Read>) {
     let read = Arc::<Read>::default();
     let counted = Arc::clone(&read);
@@ -165,7 +166,7 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n")
 }
 
-/// Small enough to be sent with its head.
+/// Returns a request whose body is small enough to be sent with its head.
 fn post() -> String {
     "POST / HTTP/1.1\r\nhost: test.example\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok".to_owned()
 }

@@ -1,4 +1,4 @@
-//! Connections to the service: how many, who gets which, and which are not used again (rule F7).
+//! Tests the number of connections to the service, which request gets which, and which are not used again (rule F7).
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::wait::{until, when};
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const FULL: &str = r#""code":"worker_at_capacity""#;
 
-/// What a service has seen.
+/// The facts that a service has observed.
 #[derive(Default)]
 struct Seen {
     connections: AtomicUsize,
@@ -108,7 +108,7 @@ fn a_connection_that_answered_before_the_body_was_sent_is_not_used_again() {
     let mut early = gateway.connect();
     early.write_all(request("POST", "/").replace("\r\n\r\n", "\r\ncontent-length: 9\r\n\r\n").as_bytes()).unwrap();
     assert!(response(&mut early).starts_with("HTTP/1.1 200 OK"));
-    // The service takes it for the next request, as one does that never reads a body.
+    // The service treats these bytes as the next request, like a service that never reads a body.
     early.write_all(b"the body.").unwrap();
     let mut client = gateway.connect();
     client.write_all(request("GET", "/").as_bytes()).unwrap();
@@ -198,7 +198,7 @@ fn over_http2_the_streams_follow_the_services_limit_and_the_bound_is_on_connecti
     }
 }
 
-/// Answers each request, without looking for a body, once it may.
+/// Responds to each request as soon as it may, without reading a body.
 fn answering(go: Option<Arc<Semaphore>>) -> (Service, Arc<Seen>) {
     let seen = Arc::<Seen>::default();
     let counted = Arc::clone(&seen);
@@ -218,7 +218,7 @@ fn answering(go: Option<Arc<Semaphore>>) -> (Service, Arc<Seen>) {
     (service, seen)
 }
 
-/// Allows so many streams on a connection. The first of all requests is reset, if a reason is given.
+/// Allows this many streams on a connection. If a reason is given, the very first request is reset.
 fn http2(streams: u32, reset: Option<Reason>, go: Option<Arc<Semaphore>>) -> (Service, Arc<Seen>) {
     let seen = Arc::<Seen>::default();
     let counted = Arc::clone(&seen);
@@ -253,7 +253,7 @@ pub(super) fn request(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nhost: test.example\r\n\r\n")
 }
 
-/// A response on a connection that stays open: its head, and a body of a known length.
+/// Reads a response on a connection that stays open: its head, and a body of a known length.
 pub(super) fn response(client: &mut std::net::TcpStream) -> String {
     let head = read_head(client);
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));

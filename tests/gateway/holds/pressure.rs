@@ -1,4 +1,5 @@
-//! Who does not read stops who writes: the gateway holds little between them, and the others go on.
+//! Tests that a side that does not read stops the side that writes. The gateway holds little between them, and other
+//! clients continue.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,16 +18,16 @@ use super::gateway::Gateway;
 use super::service::{Service, full, streamed};
 use crate::wait::{until, when};
 
-/// Readers and writers that stand still at once: more than there are large pieces for.
+/// The number of readers and writers that stop at once. It is more than there are large pieces for.
 const MANY: usize = 192;
-/// What the gateway may hold for each of them.
+/// The most memory that the gateway may use for each of them.
 const EACH_KIB: u64 = 384;
-/// What it may hold for those among them that were fast before.
+/// The most memory for those among them that were fast before.
 const FAST_KIB: u64 = 64 * 1024;
-/// What the kernel's buffers, two pairs of sockets, and the gateway may swallow of each.
+/// The most bytes that may disappear for each of them in the kernel's buffers, two pairs of sockets, and the gateway.
 const EACH_SENT: u64 = 32 * 1024 * 1024;
 const SMALL: &str = "GET /small HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
-/// Requests that are answered while nothing moves.
+/// The number of requests that are handled while nothing else moves.
 const OTHERS: usize = 50;
 static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -52,7 +53,7 @@ fn http2_streams_that_nobody_reads_stop_the_service() {
     let unread: Vec<_> = runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
         let mut client = http2::Builder::new(TokioExecutor::new());
-        // The connection has room for all: each stream stands still by itself.
+        // The connection has room for all, so each stream stops by itself.
         client.initial_stream_window_size(1 << 16).initial_connection_window_size(1 << 24);
         let (mut client, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -71,7 +72,7 @@ fn http2_streams_that_nobody_reads_stop_the_service() {
 #[test]
 fn a_service_that_does_not_read_stops_the_clients() {
     for more in [&[][..], &["--upstream-h2"]] {
-        // It keeps each body, and reads none of it.
+        // The service keeps each body, and reads none of it.
         let service = Service::new(|request: Request<Incoming>| async move {
             if request.uri().path() == "/small" {
                 return Response::new(full("small"));
@@ -97,7 +98,7 @@ fn a_service_that_does_not_read_stops_the_clients() {
     }
 }
 
-/// A service whose bodies do not end, and how much of them it could send.
+/// Returns a service whose bodies do not end, and the number of bytes that it could send.
 fn endless() -> (Service, Arc<AtomicU64>) {
     let sent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&sent);
@@ -117,7 +118,7 @@ fn endless() -> (Service, Arc<AtomicU64>) {
     (service, sent)
 }
 
-/// A client that has asked, and reads no more than the start of its answer.
+/// Returns a client that has sent a request, and reads only the beginning of its response.
 fn asking(gateway: &Gateway) -> TcpStream {
     let mut client = gateway.connect();
     client.write_all(b"GET /endless HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
@@ -133,13 +134,14 @@ fn write_piece(client: &mut TcpStream) -> io::Result<()> {
     client.write_all(b"\r\n")
 }
 
-/// What the gateway holds once it has served one request.
+/// Returns the memory that the gateway uses after one request.
 fn settled(gateway: &Gateway) -> u64 {
     assert!(gateway.ask(SMALL).ends_with("small"));
     gateway.resident_kib()
 }
 
-/// Waits until nothing more is sent while the others go on: what could move would have moved between so many of them.
+/// Waits until nothing more is sent while other requests continue. If anything could move, it would move between so
+/// many of them.
 #[track_caller]
 fn stands_still(gateway: &Gateway, sent: &AtomicU64, how: &[&str]) {
     let (mut last, mut others) = (0, 0);

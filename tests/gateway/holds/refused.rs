@@ -1,4 +1,4 @@
-//! An upload over the limit reads its answer whole, however its client is made (rules G4, G5).
+//! Tests that an upload over the limit gets its whole response, with any client (rules G4, G5).
 
 use std::net::SocketAddr;
 
@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::gateway::{Folder, Gateway, events, output_of, script};
 use super::service::{Service, count, full};
 
-/// More than sockets, the drain and the service hold together: a client that is not read stands still.
+/// A number of bytes that is more than sockets, the drain and the service hold together. A client that is not read
+/// stops.
 const BYTES: u64 = 40 * 1000 * 1000;
 
-/// Each way as often as a race would need to show itself.
+/// The number of tries of each way, which is as many as a race would need to show.
 const TIMES: usize = 3;
 
 #[test]
@@ -55,7 +56,7 @@ fn python_reads_its_413_with_a_length_and_without() {
 }
 
 fn gateway() -> Gateway {
-    // It lives in the process of the test, as long as that.
+    // The service lives in the process of the test, for as long as that process.
     let service = Box::leak(Box::new(Service::new(|request| async move {
         Response::new(full(format!("{:?}", count(request.into_body()).await)))
     })));
@@ -69,7 +70,8 @@ fn assert_envelope(body: &str, id: &str) {
     assert_eq!(body["request_id"], id);
 }
 
-/// What is still to be logged when a client has its answer is there when the gateway has ended, and nothing comes after.
+/// Checks that each request is logged once. A line may be missing when the client gets its response, but not when the
+/// gateway has ended.
 fn assert_each_logged_once(gateway: Gateway, requests: usize) {
     let mut ids: Vec<_> = events(&gateway.stopped()).into_iter().map(|event| (event.id, event.code)).collect();
     assert_eq!(ids.len(), requests, "{ids:?}");

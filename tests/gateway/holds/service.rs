@@ -1,4 +1,4 @@
-//! Services behind the gateway: well-behaved ones of hyper's, and raw ones that say what they are told.
+//! Services behind the gateway. Some are well-behaved services of hyper, and others write raw bytes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,15 +26,15 @@ pub(crate) type Body = BoxBody<Bytes, Infallible>;
 /// A service that runs until it is dropped.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
-    /// Who connected, in order.
+    /// The peers that connected, in order.
     accepted: Arc<Mutex<Vec<SocketAddr>>>,
-    /// Held by each connection that it still talks on.
+    /// Each active connection holds a clone of this.
     talking: Arc<()>,
     _runtime: Runtime,
 }
 
 impl Service {
-    /// Answers each request with `answer`.
+    /// Responds to each request with `answer`.
     pub(crate) fn new<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -55,7 +55,7 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    /// Does with each connection what `talk` does.
+    /// Handles each connection with `talk`.
     pub(crate) fn raw<F>(talk: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -81,14 +81,14 @@ impl Service {
         Self { address, accepted, talking, _runtime: runtime }
     }
 
-    /// How many connections it has accepted.
+    /// Returns the number of accepted connections.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.lock().expect("no panic under the lock").len()
     }
 
-    /// Waits until it has read all that it was ever sent; whoever connected has to be gone.
+    /// Waits until it has read everything that was sent to it. All peers must be gone.
     pub(crate) fn read_to_the_end(&self) {
-        // They are accepted in the order in which they came: before this one, and so are all that still wait.
+        // Connections are accepted in their order. So all that still wait are accepted before this one.
         let last = std::net::TcpStream::connect(self.address).expect("the service accepts");
         let ours = last.local_addr().expect("a socket");
         until("the service accepts each connection", || {
@@ -103,7 +103,8 @@ impl Service {
     }
 }
 
-/// The head of a request, read from a raw connection; what came after it is lost. `None` at its end.
+/// Reads the head of a request from a raw connection. Bytes after it are lost. Returns `None` at the end of the
+/// connection.
 pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -112,7 +113,7 @@ pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-/// Reads a request's body, and gives its length, or none if it broke off.
+/// Reads a request's body, and returns its length, or `None` if it broke off.
 pub(crate) async fn count(mut body: Incoming) -> Option<u64> {
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
@@ -125,7 +126,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
-/// A body of so many zeros, as fast as they are taken.
+/// Returns a body of this many zeros, as fast as they are read.
 pub(crate) fn zeros(bytes: u64) -> Body {
     static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
     let (pieces, rest) = (bytes / PIECE.len() as u64, bytes % PIECE.len() as u64);
@@ -139,7 +140,7 @@ pub(crate) fn zeros(bytes: u64) -> Body {
     })
 }
 
-/// A body of what `write` sends.
+/// Returns a body with the bytes that `write` sends.
 pub(crate) fn streamed<F>(write: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Body
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,5 +1,5 @@
-//! Requests in shapes that two readers may read differently: the service sees none of them, and no field that came too late
-//! for the guards. The whole list is the command's bench `abuse`.
+//! Tests requests that two readers may parse differently. The service sees none of them, and no field that came too
+//! late for the guards. The bench `abuse` of the command has the whole list.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ fn a_request_without_one_host_or_in_another_coding_is_refused() {
         let answer = gateway.ask(&lines(passes));
         assert!(answer.starts_with("HTTP/1.1 200 "), "{passes:?}: {answer}");
     }
-    // HTTP/1.0 need not name one, and a URI does.
+    // HTTP/1.0 does not need a host, and a URI contains one.
     for passes in ["GET / HTTP/1.0\r\n\r\n", "GET http://a.example/ HTTP/1.1\r\nconnection: close\r\n\r\n"] {
         let answer = gateway.ask(passes);
         assert!(answer.contains(" 200 OK"), "{passes:?}: {answer}");

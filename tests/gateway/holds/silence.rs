@@ -1,4 +1,5 @@
-//! A way to the service that dies without a word: no close, no reset, and nothing that is sent arrives.
+//! Tests a connection to the service that dies silently: there is no close and no reset, and nothing that is sent
+//! arrives.
 
 use std::fs;
 use std::future::{pending, ready};
@@ -28,7 +29,7 @@ fn an_http2_connection_that_died_in_silence_is_made_anew() {
         let answer = gateway.ask(GET);
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
         silence.send_replace(());
-        // Nobody asks meanwhile: it is found while it is idle.
+        // No requests are sent meanwhile, so the connection is found while it is idle.
         until("the gateway gives it up", || {
             let open = gateway.descriptors();
             when(open <= unused, open)
@@ -53,7 +54,8 @@ fn the_kernel_asks_both_sides_of_a_quiet_connection_whether_they_are_there() {
     }
 }
 
-/// In the column `tr` of `/proc/net/tcp` (`Documentation/networking/proc_net_tcp.rst` of Linux).
+/// The value for keep-alive in the column `tr` of `/proc/net/tcp` (`Documentation/networking/proc_net_tcp.rst` of
+/// Linux).
 const KEEP_ALIVE: u8 = 2;
 const ESTABLISHED: &str = "01";
 
@@ -62,7 +64,7 @@ enum Side {
     Remote,
 }
 
-/// The clock that runs for each open connection with this port.
+/// Returns the timer of each open connection with this port.
 fn timers(side: &Side, port: u16) -> Vec<u8> {
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux's /proc");
     let end = format!(":{port:04X}");
@@ -79,7 +81,7 @@ fn timers(side: &Side, port: u16) -> Vec<u8> {
     table.lines().skip(1).filter_map(timer).collect()
 }
 
-/// What leads to `service`, and what silences each connection that is there by then.
+/// Returns a relay to `service`, and a sender that silences each connection that exists by then.
 fn relay(service: &Service) -> (Service, watch::Sender<()>) {
     let (silence, _) = watch::channel(());
     let (address, silences) = (service.address, silence.clone());

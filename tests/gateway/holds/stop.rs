@@ -1,4 +1,4 @@
-//! SIGTERM: what is in flight finishes, nobody new is let in, and the end is no failure.
+//! Tests SIGTERM. Requests in flight finish, no new client is accepted, and the exit is not a failure.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use super::gateway::{Gateway, events, start};
 use super::service::{Service, full, streamed};
 use crate::wait::{until, when};
 
-/// RFC 9113, section 3.4: the preface, and SETTINGS with nothing in it.
+/// The preface, and SETTINGS without content (RFC 9113, section 3.4).
 const HTTP2_BEGINS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
@@ -91,7 +91,7 @@ fn while_it_drains_clients_are_accepted_and_readiness_fails() {
         let answer = gateway.ask_admin("GET", "/readyz");
         when(answer.starts_with("HTTP/1.1 503"), answer)
     });
-    // Its connection is not for another request.
+    // Its connection cannot serve another request.
     let answer = gateway.ask(GET);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
     gateway.signal("TERM");
@@ -146,7 +146,7 @@ fn requests_cut_by_a_stop_are_distinct_from_those_that_clients_gave_up() {
     let client = json!({"name": "client", "client_address": "127.0.0.1"});
     let stopped = json!({"name": "stopped", "by": "--stop-timeout ran out"});
     let by_us = vec![client.clone(), stopped];
-    // Each line stands in the span of its request, too.
+    // Each line is also in the span of its request.
     let of_connections = abandoned(&log).into_iter().map(|mut spans| {
         spans.retain(|span| span["name"] != "envelope");
         spans
@@ -169,14 +169,14 @@ fn half_a_head_does_not_hold_a_stop() {
     assert!(!log.contains("stopped with requests in flight"), "{log}");
 }
 
-/// The spans around each line of a request that was abandoned.
+/// Returns the spans around each line of a request that was abandoned.
 fn abandoned(log: &str) -> Vec<Vec<Value>> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let lines = lines.filter(|line| line["fields"]["origin"] == "abandoned");
     lines.map(|line| line["spans"].as_array().cloned().unwrap_or_default()).collect()
 }
 
-/// Reads a whole frame (RFC 9113, section 4.1), and gives its type.
+/// Reads a whole frame (RFC 9113, section 4.1), and returns its type.
 fn frame(connection: &mut TcpStream) -> u8 {
     let mut head = [0; 9];
     connection.read_exact(&mut head).expect("a frame");
@@ -185,7 +185,7 @@ fn frame(connection: &mut TcpStream) -> u8 {
     head[3]
 }
 
-/// Counts the requests that came, and keeps the head or half the body back until it may go on.
+/// Returns a service that counts its requests, and holds the head or half the body back until it may continue.
 fn waiting_service(requested: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Service {
     let (requested, go) = (Arc::clone(requested), Arc::clone(go));
     Service::new(move |request| {

@@ -1,4 +1,4 @@
-//! What is sent piece by piece arrives piece by piece.
+//! Tests that pieces arrive one by one, as they are sent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -18,11 +18,11 @@ pub(super) const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test.example\r\nconnec
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 pub(super) const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-/// "Hello", as RFC 6455 §5.7 has it: from a client, and from a server.
+/// "Hello" as in RFC 6455 §5.7, from a client and from a server.
 const MASKED: [u8; 11] = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
 const PLAIN: [u8; 7] = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
 
-/// Each event is sent only when the one before has arrived: one that is held back anywhere stops all.
+/// Each event is sent only when the one before has arrived. If one is held back anywhere, all stop.
 #[test]
 fn server_sent_events_arrive_one_by_one() {
     for version in ["--http1.1", "--http2-prior-knowledge"] {
@@ -41,7 +41,7 @@ fn server_sent_events_arrive_one_by_one() {
     }
 }
 
-/// Sends an event, and another one for each word that it did arrive.
+/// Returns a service that sends an event, and another one for each notice of its arrival.
 fn events_on(go: mpsc::UnboundedReceiver<()>) -> Service {
     let go = Arc::new(Mutex::new(go));
     Service::new(move |_| {
@@ -101,7 +101,7 @@ fn an_upgraded_connection_takes_its_place_until_it_is_closed() {
     let mut reader = BufReader::new(first.try_clone().unwrap());
     reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).for_each(drop);
     assert_eq!(read(&mut reader), PLAIN, "what came with the 101");
-    // A gateway that had room for the second one would come to it between these.
+    // If the gateway had room for the second one, it would serve it between these.
     for _ in 0..100 {
         first.write_all(&MASKED).unwrap();
         assert_eq!(read(&mut reader), PLAIN);
@@ -113,7 +113,7 @@ fn an_upgraded_connection_takes_its_place_until_it_is_closed() {
     assert_eq!(&start, b"HTTP/1.1 101");
 }
 
-/// Says "Hello" with its 101, again for each "Hello", and once more at the end.
+/// Sends "Hello" with its 101, again for each "Hello", and once more at the end.
 async fn echo(mut stream: TcpStream) {
     service::head(&mut stream).await;
     stream.write_all(&[AGREE.as_bytes(), &PLAIN].concat()).await.unwrap();

@@ -1,5 +1,5 @@
-//! A client that never reads its answer is let go (`--write-timeout`): its connection is closed, the request is logged
-//! once as abandoned, and what it held is back.
+//! Tests a client that never reads its response (`--write-timeout`). Its connection is closed, the request is logged
+//! once as abandoned, and its memory is returned.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -24,10 +24,11 @@ use crate::wait::{until, when};
 
 const MANY: usize = 8;
 static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
-/// What is short here is what is long elsewhere.
+/// This limit is short here and long elsewhere.
 const SHORT: [&str; 2] = ["--write-timeout", "1s"];
 
-/// `/endless`, `/whole` in one piece, `/slow` with a pause that is longer than the limit.
+/// Returns a service with the paths `/endless`, `/whole` (in one piece), and `/slow` (with a pause that is longer than
+/// the limit).
 fn service() -> Service {
     Service::new(|request: Request<Incoming>| async move {
         Response::new(match request.uri().path() {
@@ -70,8 +71,8 @@ fn over_http1_it_is_let_go_logged_once_counted_and_shown() {
     }
 }
 
-/// Each with a window of its own that stays shut: those whose body is endless, and those whose body the gateway has got
-/// whole already.
+/// Each stream has a window that stays closed. Some bodies are endless, and others the gateway has already received
+/// whole.
 #[test]
 fn over_http2_it_is_let_go_though_it_reads_its_socket() {
     let service = service();
@@ -94,7 +95,7 @@ fn over_http2_it_is_let_go_though_it_reads_its_socket() {
     }
 }
 
-/// The window of the connection stays shut: all of them stand still.
+/// The window of the connection stays closed, so all streams stop.
 #[test]
 fn over_http2_a_connection_that_stands_still_is_let_go() {
     let service = service();
@@ -111,7 +112,7 @@ fn over_http2_a_connection_that_stands_still_is_let_go() {
     });
 }
 
-/// No body is in between: the socket itself tells.
+/// There is no body in between, so the socket itself shows the stall.
 #[test]
 fn an_upgraded_connection_that_nobody_reads_is_let_go() {
     let ended = Arc::new(AtomicBool::new(false));
@@ -142,7 +143,7 @@ fn who_waits_for_the_service_or_reads_slowly_stays() {
         let (mut client, _connection) = connect(&gateway, 1 << 16, 1 << 17).await;
         let slow = client.send_request(get("/slow")).await.unwrap();
         let mut endless = client.send_request(get("/endless")).await.unwrap().into_body();
-        // In more than three times the limit never longer still than half of it.
+        // The time is more than three times the limit, but no pause is longer than half of it.
         for _ in 0..14 {
             tokio::time::sleep(Duration::from_millis(250)).await;
             endless.frame().await.expect("it goes on").expect("it is whole");
@@ -150,7 +151,7 @@ fn who_waits_for_the_service_or_reads_slowly_stays() {
         assert_eq!(slow.into_body().collect().await.unwrap().to_bytes(), "begun, ended");
     });
     let log = gateway.stopped();
-    // The endless body ends with its client alone.
+    // The endless body ends only with its client.
     assert!(abandoned(&log).len() <= 1 && !log.contains("stalled"), "{log}");
 }
 
@@ -170,7 +171,7 @@ fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://test.example{path}")).body(Empty::new()).unwrap()
 }
 
-/// How many descriptors there are once one request was served.
+/// Returns the number of descriptors after one request.
 fn settled(gateway: &Gateway) -> usize {
     assert!(gateway.ask("GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n").ends_with("done"));
     gateway.descriptors()

@@ -1,4 +1,4 @@
-//! Certificates of clients: who is let in by one, and what becomes of those that are wrong.
+//! Tests certificates of clients: which ones are accepted, and what happens to wrong ones.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ impl Authority {
     }
 }
 
-/// A service that says who it was told asks.
+/// Returns a service that responds with the name of its caller.
 fn service() -> Service {
     Service::new(|request| {
         let peer = request.headers().get("x-peer").map_or("nobody", |peer| peer.to_str().unwrap()).to_owned();
@@ -78,7 +78,7 @@ fn started(service: &Service, place: &Path, pair: &Pair, authority: &Authority, 
     Gateway::start(service.address, &[&tls, more].concat())
 }
 
-/// The status and the body, or why there is none.
+/// Returns the status and the body, or the reason why there is none.
 fn ask(gateway: &Gateway, pair: &Pair, path: &str, shown: Option<&Shown>) -> Result<(String, String), String> {
     let mut roots = RootCertStore::empty();
     roots.add(pair.certificate().into()).unwrap();
@@ -88,7 +88,7 @@ fn ask(gateway: &Gateway, pair: &Pair, path: &str, shown: Option<&Shown>) -> Res
         None => config.with_no_client_auth(),
         Some((certificate, key)) => {
             let key = default_provider().key_provider.load_private_key(key.clone_key()).unwrap();
-            // It shows what no client of good will would.
+            // It shows a certificate that no honest client would show.
             let shown = CertifiedKey::new(vec![certificate.clone()], key);
             config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
         }
@@ -106,7 +106,7 @@ fn ask(gateway: &Gateway, pair: &Pair, path: &str, shown: Option<&Shown>) -> Res
     Ok((head[9..12].to_owned(), body.to_owned()))
 }
 
-/// Two of each: both are counted, one is logged, and whoever comes between them is served.
+/// Two of each kind come. Both are counted, one is logged, and clients between them are served.
 #[test]
 fn g2_a_clients_certificate_lets_in_and_a_wrong_one_ends_its_handshake() {
     let (service, folder) = (service(), Folder::new("clients"));
@@ -173,7 +173,7 @@ fn g2_a_certificate_can_be_required_of_every_client_and_its_authority_be_replace
     assert!(log.contains("\"reason\":\"no_certificate\""), "{log}");
 }
 
-/// The gateway in front is a client of the one behind it.
+/// The gateway in front is a client of the gateway behind it.
 #[test]
 fn g2_a_service_is_shown_the_gateways_own_certificate() {
     let (service, folder) = (service(), Folder::new("clients-shown"));

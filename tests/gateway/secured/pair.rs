@@ -22,7 +22,7 @@ impl Pair {
         Self(generate_simple_self_signed(["localhost".to_owned()]).unwrap())
     }
 
-    /// One whose certificate has expired in 2001.
+    /// Creates a pair whose certificate expired in 2001.
     pub(super) fn expired() -> Self {
         let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
         (parameters.not_before, parameters.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
@@ -39,13 +39,13 @@ impl Pair {
         self.0.cert.der().to_vec()
     }
 
-    /// As `tls.crt` and `tls.key`.
+    /// Writes the pair as `tls.crt` and `tls.key`.
     pub(super) fn write(&self, folder: &Path) {
         fs::write(folder.join("tls.crt"), self.pem()).unwrap();
         fs::write(folder.join("tls.key"), self.0.signing_key.serialize_pem()).unwrap();
     }
 
-    /// The same, each file whole at once.
+    /// Does the same, but replaces each file at once.
     pub(super) fn rename_to(&self, folder: &Path) {
         let replacement = folder.join("beside");
         fs::create_dir_all(&replacement).unwrap();
@@ -55,7 +55,7 @@ impl Pair {
         }
     }
 
-    /// A server that agrees on no protocol, and gives no answers.
+    /// Starts a server that agrees on no protocol, and sends no responses.
     pub(super) fn serve_http1_alone(&self) -> SocketAddr {
         let key = PrivateKeyDer::try_from(self.0.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -78,7 +78,7 @@ impl Pair {
 
 pub(super) type Secured = StreamOwned<ClientConnection, TcpStream>;
 
-/// A client that trusts some certificates, and resumes nothing.
+/// A client that trusts some certificates, and does not resume sessions.
 pub(super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
@@ -96,7 +96,7 @@ impl Trust {
         self.over(TcpStream::connect(address)?)
     }
 
-    /// Over a connection that is there.
+    /// Connects over an existing connection.
     pub(super) fn over(&self, stream: TcpStream) -> io::Result<Secured> {
         stream.set_read_timeout(Some(TOO_LONG))?;
         let connection = ClientConnection::new(Arc::clone(&self.0), ServerName::try_from("localhost").unwrap());

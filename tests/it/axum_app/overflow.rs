@@ -1,4 +1,4 @@
-//! Bodies over a limit, declared and chunked: 413 whatever the handler makes of its error (G4).
+//! Tests bodies over a limit, declared and chunked: the response is 413, however the handler treats its error (G4).
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,7 +15,7 @@ use super::{request, send};
 
 const LIMIT: usize = 1000;
 
-/// Handlers that read a body: one that lets the extractor speak, others that map the error, or swallow it.
+/// Makes an app of handlers that read a body. One lets the extractor respond, others map or ignore the error.
 fn app() -> Router {
     Router::new()
         .route("/extracts", post(|body: Bytes| async move { body.len().to_string() }))
@@ -47,7 +47,7 @@ async fn multipart(mut parts: Multipart) -> Result<String, axum::extract::multip
     Ok(length.to_string())
 }
 
-/// As axum's own examples loop.
+/// The loop is that of axum's own examples.
 async fn multipart_swallows(mut parts: Multipart) {
     while let Ok(Some(part)) = parts.next_field().await {
         if part.bytes().await.is_err() {
@@ -68,7 +68,7 @@ fn upload(path: &str, length: usize, declared: bool) -> Request {
         request.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
     }
     let full = Full::new(body);
-    // A mapped stream tells no length.
+    // A mapped stream declares no length.
     request.map(|_| if declared { Body::new(full) } else { Body::from_stream(full.into_data_stream()) })
 }
 

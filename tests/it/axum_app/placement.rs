@@ -1,4 +1,5 @@
-//! Where the layer can stand: around a router in the ways that compile, and beside tower's and tower-http's own layers.
+//! Tests the places of the layer: around a router in each way that compiles, and together with layers of tower and
+//! tower-http.
 
 use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
@@ -34,7 +35,7 @@ use crate::kit::{SECRET, answer, logged, only};
 
 type Inner = axum::http::Request<RequestBody<Body>>;
 
-/// A router with nothing around it.
+/// Makes a router without any layer.
 fn bare() -> Router {
     Router::new()
         .route("/ok", get(|| async { "fine" }))
@@ -81,7 +82,7 @@ async fn around_a_router_each_way_that_compiles_covers_everything() {
     }
 }
 
-/// axum takes the prefix off before the layer sees the path, and keeps the path as it was.
+/// axum removes the prefix before the layer sees the path, and also keeps the original path.
 #[tokio::test]
 async fn inside_nest_a_policy_guards_by_whole_paths_and_by_stripped_ones() {
     for (pattern, status) in [("/inner/{*rest}", 400), ("/{*rest}", 400), ("/other/{*rest}", 200)] {
@@ -93,7 +94,7 @@ async fn inside_nest_a_policy_guards_by_whole_paths_and_by_stripped_ones() {
     }
 }
 
-/// `manual/library.md` warns of it.
+/// `manual/library.md` warns of this mistake.
 #[test]
 fn a_route_that_is_added_after_the_layer_has_neither_body_nor_log() {
     let late = get(|| async { Err::<(), _>(Fault::new(ErrorCode::GONE)) });
@@ -254,7 +255,7 @@ async fn e4_cors_outside_covers_local_replies_and_exposes_the_configured_headers
         answer.header("access-control-expose-headers"),
         Some("x-request-id,x-error-code,retry-after,x-upstream-error-code,x-upstream-request-id")
     );
-    // Its preflights need `ResponseBody: Default`, around a plain service too.
+    // Preflights of this layer need `ResponseBody: Default`, also around a plain service.
     let plain = cors().layer(ErrorEnvelopeLayer::new().layer(service_fn(fine)));
     let mut preflight = request(Method::OPTIONS, "/");
     preflight.headers_mut().insert("access-control-request-method", HeaderValue::from_static("GET"));

@@ -1,5 +1,5 @@
-//! What extractors say to requests that they refuse: the status is kept, the member that is wrong named (R13), any other
-//! text passes as far as R3 lets it.
+//! Tests the rejections of extractors: the status stays, the wrong member is named (R13), and other text passes as far
+//! as R3 allows.
 
 use axum::Router;
 use axum::body::{Body, Bytes};

@@ -1,5 +1,5 @@
-//! What `Json`, `Query` and `Path` say to requests that they refuse: the place and what was expected, never the text
-//! that came.
+//! Tests how `Json`, `Query` and `Path` refuse requests: they name the place and what was expected, and never quote the
+//! input.
 
 use std::collections::HashMap;
 use std::io;
@@ -45,7 +45,7 @@ enum Size {
     Large,
 }
 
-/// Its error quotes what came.
+/// The error of this type quotes the input.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 struct Note(String);
@@ -229,7 +229,7 @@ async fn e8_a_query_or_a_path_that_does_not_fit_says_so_too() {
     }
 }
 
-/// L3: what serde quotes is not in the log either.
+/// L3: the log does not have the text that serde quotes either.
 #[test]
 fn l3_what_came_is_not_logged() {
     for request in [
@@ -294,7 +294,7 @@ async fn a_handler_may_want_another_status() {
     envelope(&answer, 400).assert_code("invalid_request").assert_issue(["items"], "Required.");
 }
 
-/// G4: the layer's limit is the layer's to tell, axum's own limit has no number.
+/// G4: the layer states its own limit as a number, and axum's own limit is refused without a number.
 #[tokio::test]
 async fn g4_a_body_over_a_limit_is_413_whoever_set_it() {
     let long = || Body::from_stream(iter([Ok::<_, io::Error>(vec![b' '; 64]), Ok(vec![b' '; 64])]));
@@ -335,7 +335,7 @@ fn a_result_that_is_no_json_is_a_500_that_tells_the_log_alone() {
     assert!(lines.iter().any(|line| line.text.contains("key must be a string")), "{lines:?}");
 }
 
-/// Without the layer a rejection is its status and headers, and an empty body.
+/// Without the layer, a rejection has its status, its headers and an empty body.
 #[tokio::test]
 async fn a_rejection_is_a_response_by_itself() {
     let answer = send(router(), json_of("/order", "{}")).await;

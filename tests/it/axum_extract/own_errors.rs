@@ -1,4 +1,4 @@
-//! One's own errors in handlers: `?` makes faults of them.
+//! Tests own errors of handlers, which `?` converts into faults.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,5 @@
-//! axum's own rejections and errors by `?` (R13, G4, L3): a client gets the same as from the rejection as a response.
+//! Tests axum's own rejections as errors of `?` (R13, G4, L3): a client gets the same as for the rejection as a
+//! response.
 
 use std::io;
 
@@ -27,7 +28,7 @@ struct Order {
     qty: u8,
 }
 
-/// What a rejection is by `?`.
+/// Makes a handler that returns a rejection by `?`.
 macro_rules! by_question_mark {
     ($extractor:ty, $rejection:ty) => {
         any(|it: Result<$extractor, $rejection>| async {
@@ -111,7 +112,7 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=b";
 
-/// Path, content type, body, and what comes of it. A GET has no body.
+/// Each row has a path, a content type, a body, and the status and code of the response. A GET has no body.
 const ROWS: [(&str, &str, &str, u16, &str); 20] = [
     ("/json", JSON, r#"{"qty":"s3cr3t"}"#, 422, "invalid_request"),
     ("/json", JSON, r#"{"qty":s3cr3t}"#, 400, "bad_request"),
@@ -135,7 +136,7 @@ const ROWS: [(&str, &str, &str, u16, &str); 20] = [
     ("/raw", FORM, LONG, 413, "payload_too_large"),
 ];
 
-/// Longer than axum's limit here, and a field that is not done.
+/// A body that is longer than axum's limit here, with a field that does not end.
 const LONG: &str = concat!(
     "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n",
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
@@ -145,9 +146,9 @@ fn request(whose: &str, path: &str, content_type: &str, body: &'static str) -> R
     let target = format!("{whose}{path}");
     match (content_type, body) {
         ("", _) => Request::get(target).body(Body::empty()),
-        // No text is that.
+        // These bytes are no UTF-8 text.
         (_, "\u{0}") => Request::post(target).header(CONTENT_TYPE, content_type).body(Body::from(&b"\xff"[..])),
-        // Without a declared length, as uploads are: axum would know it by its length else.
+        // Uploads have no declared length. With one, axum would refuse the body by it.
         _ => Request::post(target)
             .header(CONTENT_TYPE, content_type)
             .body(Body::from_stream(iter([Ok::<_, io::Error>(body)]))),

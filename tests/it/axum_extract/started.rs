@@ -1,4 +1,4 @@
-//! The line at the start: what is in force, once for each layer.
+//! Tests the line at the start, which states what is in force, once for each layer.
 
 use axum::Router;
 use axum::body::Body;
@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, R
 use crate::cases::logs::captured;
 use crate::kit::STARTED;
 
-/// The lines at the start that wrapping logs.
+/// Returns the lines at the start that wrapping a service logs.
 fn started(work: impl FnOnce()) -> Vec<String> {
     let ((), log) = captured(work);
     log.lines().filter(|line| line.contains(STARTED)).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! axum's extractors beside this crate's (R13): the same input gets the same status and the same code from both.
+//! Compares axum's extractors with this crate's (R13): both give the same status and code for the same input.
 
 use std::io;
 
@@ -59,7 +59,7 @@ fn alike(status: u16, code: &str, path: Option<Value>) -> [Outcome; 2] {
     [path.clone(), path].map(|path| (status, code.to_owned(), path))
 }
 
-/// Sends it to both, and gives the status, the code and the first issue's path of each.
+/// Sends the request to both, and returns the status, the code and the first issue's path of each.
 async fn both(request: impl Fn(&str) -> Request) -> [Outcome; 2] {
     let mut answers = Vec::new();
     for whose in ["/axum", "/own"] {
@@ -96,7 +96,7 @@ async fn r13_a_body_is_refused_alike() {
     }
 }
 
-/// The limit that hides behind a raised `body_limit`: axum's extractors read 2 MiB, whatever the layer lets through.
+/// axum has a second limit behind a raised `body_limit`: its extractors read 2 MiB, whatever the layer lets through.
 #[tokio::test]
 async fn g4_axums_own_limit_holds_behind_a_raised_one() {
     let policy = Policy::builder().body_limit(4 * 1024 * 1024).build().unwrap();
@@ -125,13 +125,13 @@ async fn r13_a_query_and_a_path_are_refused_alike() {
         assert_eq!(answers(target).await, alike(400, "invalid_request", Some(json!(["size"]))), "{target}");
     }
     assert_eq!(answers("/mistake/1").await, alike(500, "internal_error", None));
-    // What axum states of a route's only parameter names nothing.
+    // axum's text about the only parameter of a route names no member.
     let [axums, ours] = answers("/orders/s3cr3t").await;
     assert_eq!(axums, (400, "bad_request".to_owned(), None));
     assert_eq!(ours, (400, "invalid_request".to_owned(), Some(json!(["id"]))));
 }
 
-/// What axum states of either is 400, and does not tell them apart.
+/// axum responds with 400 to both, and does not distinguish them.
 #[tokio::test]
 async fn f1_a_body_that_breaks_off_is_refused_alike_and_one_that_is_too_slow_is_not() {
     for (kind, ours) in [

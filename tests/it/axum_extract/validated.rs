@@ -1,4 +1,4 @@
-//! `Garde` and `Valid`, around extractors of bodies and of heads.
+//! Tests `Garde` and `Valid` around extractors of bodies and of heads.
 
 use axum::Router;
 use axum::body::Body;
@@ -45,7 +45,7 @@ async fn e8_each_violated_rule_is_an_issue_before_the_handler_runs() {
             assert_eq!(places, [r#"["guests"]"#, r#"["name"]"#], "{path}");
             envelope.assert_status(422).assert_code("invalid_request");
         }
-        // What the extractor refuses.
+        // The extractor itself refuses this query.
         let envelope = Envelope::of(app().oneshot(query("guests=x&name=a")).await.unwrap()).await;
         envelope.assert_status(400).assert_issue(["guests"], "Expected a whole number.");
         let response = app().oneshot(query("guests=2&name=a")).await.unwrap();

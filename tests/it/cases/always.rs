@@ -1,4 +1,4 @@
-//! What holds in every case, named or not.
+//! Checks the rules that hold in every case, also where the case does not name them.
 
 use super::check::Problems;
 use super::client;
@@ -8,7 +8,7 @@ use super::rpc::{self, Protocol};
 use super::seen::{Call, End, Facts, Response, Sent, lines};
 use super::value::is_request_id;
 
-/// In the texts of the runner's own errors and panics: nowhere in a response.
+/// The runner's own errors and panics contain this text, and no response may contain it.
 pub(super) const SECRET: &str = "not-for-clients-7f3a";
 
 pub(super) fn check(
@@ -41,7 +41,7 @@ pub(super) fn check(
     seen.retry_after(problems);
 }
 
-/// One response, what the service had said, and the case.
+/// One response, the service's own response, and the case.
 pub(super) struct Seen<'a> {
     pub(super) case: &'a Case,
     pub(super) expect: &'a Expect,
@@ -52,13 +52,14 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Whether the layer wrote an error here, or passed what came.
+    /// Returns true if the layer wrote an error here, or passed the service's response.
     pub(super) fn wrote(&self) -> bool {
         let passed = matches!(self.expect.body.as_deref(), Some("inner" | "aborted"));
         !passed && !self.response.lines("x-error-code").is_empty()
     }
 
-    /// Whether it wrote it over an inner error: not over a failure, nor over what a service said of a cut body (G4).
+    /// Returns true if the layer replaced an inner error. A failure is no such error, and neither is the service's
+    /// response to a cut body (G4).
     pub(super) fn rewritten(&self) -> bool {
         let over = self.response.status == 413 && self.sent.is_some_and(|sent| sent.status != 413);
         let broken = self.call.is_some_and(|call| call.body_error.is_some());
@@ -104,7 +105,7 @@ impl Seen<'_> {
         }
     }
 
-    /// E5: HEAD states how long GET's envelope would be. Checked where the case has the text.
+    /// E5: the response to HEAD states the length of GET's envelope. This is checked where the case names the text.
     fn length_of_head(&self, lines: &[String], problems: &mut Problems) {
         let texts = self.expect.message.iter().flat_map(|message| message.all());
         let id = self.response.header("x-request-id").unwrap_or_default();
@@ -144,7 +145,7 @@ impl Seen<'_> {
         if !self.is_canonical() {
             return;
         }
-        // A body that is no envelope is reported by `expect.body`, or here where the case does not name one.
+        // `expect.body` reports a body that is no envelope, or this code does where the case does not name a body.
         let envelope = match envelope::read(&self.response.body) {
             Ok(envelope) => envelope,
             Err(why) if self.expect.body.is_none() => return problems.push(("E1", why)),
@@ -179,13 +180,13 @@ impl Seen<'_> {
         }
     }
 
-    /// E8's last sentence: what a canonical envelope brought along stays as it came.
+    /// E8's last sentence: the details of a canonical envelope stay unchanged.
     fn canonical_details(&self) -> bool {
         let inner = self.sent.and_then(|sent| envelope_like(&sent.body));
         inner.is_some_and(|inner| inner.pointer("/error/details").is_some() && inner.get("request_id").is_some())
     }
 
-    /// Whether the client speaks a protocol of section P.
+    /// Returns true if the client speaks a protocol of section P.
     pub(super) fn rpc(&self) -> bool {
         Protocol::from_case(self.case).is_some()
     }
@@ -200,7 +201,7 @@ fn envelope_like(body: &[u8]) -> Option<serde_json::Value> {
     super::value::json(std::str::from_utf8(body).ok()?).ok()
 }
 
-/// Whether the failure is one that only code in the process can show.
+/// Returns true if the failure is one that only code in the process can show.
 pub(super) fn in_process_only(fails: Option<Fails>) -> bool {
     !matches!(fails, None | Some(Fails::Refused | Fails::ErrorInBody))
 }

@@ -1,4 +1,4 @@
-//! `expect.body` and what depends on it: code, message, details, members.
+//! Checks `expect.body` and the fields that depend on it: code, message, details and members.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(super) fn check(
     problems: &mut Problems,
 ) {
     let kind = expect.body.as_deref().unwrap_or("");
-    // A body that the service never ends is passed on as it comes, and never ends.
+    // A body that the service never ends is passed on, and never ends either.
     let endless = kind == "inner" && case.inner.stalls && response.end == End::Unfinished;
     if kind != "aborted" && !endless && response.end != End::Whole {
         problems.push(("F4", format!("the response did not end well: {:?}", response.end)));
@@ -71,7 +71,7 @@ fn canonical(expect: &Expect, response: &Response, problems: &mut Problems) {
     }
 }
 
-/// P3: one frame, which ends the stream, over 200.
+/// P3: the body is one frame that ends the stream, and the status is 200.
 fn connect(response: &Response, problems: &mut Problems) {
     if response.status != 200 {
         problems.push(("P3", format!("status {} instead of 200", response.status)));
@@ -117,12 +117,12 @@ fn same_text(kind: &str, response: &Response, problems: &mut Problems) {
     }
 }
 
-/// F4: broken off, and what came is the beginning of what was sent.
+/// F4: the body breaks off, and the bytes before that are the beginning of the sent body.
 fn aborted(response: &Response, call: Option<&Call>, problems: &mut Problems) {
     let sent = call.and_then(|call| call.sent.as_ref());
     let Some(sent) = sent else { return problems.push(("F4", "the inner service did not answer".into())) };
     let framed = ["content-length", "transfer-encoding"].iter().any(|name| !response.lines(name).is_empty());
-    // Without a framing (HTTP/1.0) a short body is the only sign.
+    // Without a framing (HTTP/1.0), only a short body shows this.
     let short_of = !framed && response.body.len() < sent.body.len();
     if !matches!(response.end, End::Aborted(_)) && !short_of {
         problems.push(("F4", "the body ended as if it were whole".into()));
@@ -169,7 +169,7 @@ fn content_type(wanted: &str, response: &Response, problems: &mut Problems) {
     }
 }
 
-/// Status, headers and body as the service sent them, the connection's own fields and the id aside.
+/// Checks that status, headers and body are as the service sent them, except the connection's own fields and the id.
 fn as_sent(
     case: &Case,
     expect: &Expect,
@@ -183,7 +183,7 @@ fn as_sent(
     if response.status != sent.status {
         problems.push(("E5", format!("status {} instead of the inner {}", response.status, sent.status)));
     }
-    // HTTP/1 has trailers only if the client requests them, and a raw response has its own.
+    // HTTP/1 has trailers only if the client requests them. A raw response has its own.
     let trailers = (!facts.over_socket || facts.http2) && case.inner.raw().is_none();
     if trailers && response.trailers != case.inner.trailers() {
         problems.push(("E5", format!("trailers {:?} are not the inner ones", response.trailers)));
@@ -195,7 +195,7 @@ fn as_sent(
             .push(("E5", format!("a body of {} bytes is not the inner one of {}", response.body.len(), wanted.len())));
     }
     let exposed = |name: &str| name == "access-control-expose-headers" && expect.exposed != Some(false);
-    // I3: it is said where it is expected.
+    // I3: this header appears where the case expects it.
     let handed_on = |name: &str| name == "x-upstream-request-id" && expect.headers.contains_key(name);
     let marks = |name: &str| is_mark(name, response);
     let names = response.headers.iter().chain(&sent.headers).map(|(name, _)| name.as_str());
@@ -212,7 +212,8 @@ fn as_sent(
     }
 }
 
-/// Whether a line is one of those that an error gets which keeps its protocol's shape (R10): it has a code.
+/// Returns true if the line is one that is added to an error that keeps its protocol's shape (R10). Such an error has a
+/// code.
 fn is_mark(name: &str, response: &Response) -> bool {
     let lines = response.lines(name);
     let is = match name {

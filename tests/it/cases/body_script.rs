@@ -1,4 +1,4 @@
-//! A body that follows a script: every wait on tokio's clock, every failure on purpose.
+//! A body that follows a script: each wait uses tokio's clock, and each failure is deliberate.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::failures::BoxError;
 
 pub(super) enum Step {
     Data(Bytes),
-    /// What must be done first; its error is the body's.
+    /// Waits for this future. An error of the future is the body's error.
     Until(Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>),
     Trailers(HeaderMap),
     Wait(Duration),
@@ -34,7 +34,7 @@ pub(super) struct ScriptBody {
     watch: Arc<Watch>,
 }
 
-/// What became of a body, seen from outside.
+/// Shows from outside what happened to a body.
 #[derive(Default)]
 pub(super) struct Watch {
     pub(super) polled: AtomicBool,
@@ -49,7 +49,7 @@ impl ScriptBody {
         Self { steps, sleep: None, length, watch }
     }
 
-    /// The bytes in pieces as a socket would give them.
+    /// Cuts the bytes into pieces as a socket would return them.
     pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = Step> {
         bytes.chunks(16 * 1024).map(|piece| Step::Data(Bytes::copy_from_slice(piece)))
     }

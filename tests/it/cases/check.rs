@@ -1,4 +1,4 @@
-//! A case's `expect` against what a driver saw. What holds in every case is in `always`.
+//! Compares a case's `expect` with what a driver saw. The module `always` checks the rules for every case.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::inside;
 use super::seen::{Call, End, Exchanged, Response, Run, lines};
 use super::value::fits;
 
-/// A broken rule and how; an empty list is a case that holds.
+/// Each broken rule, with a description. The list is empty if the case holds.
 pub(super) type Problems = Vec<(&'static str, String)>;
 
-/// The alternative that fits best.
+/// Returns the problems of the alternative that fits best.
 pub(super) fn problems(case: &Case, run: &Run) -> Problems {
     let all = case.alternatives.iter().map(|expect| against(case, expect, run));
     all.min_by_key(Vec::len).unwrap_or_default()
@@ -47,7 +47,7 @@ fn refusal(texts: &[String], run: &Run) -> Problems {
     lacks.map(|text| ("M2", format!("the refusal does not say {text:?}: {refused_with}"))).collect()
 }
 
-/// The HTTP library's own answers have no id.
+/// The HTTP library's own responses have no id.
 fn from_below(exchanged: &Exchanged) -> bool {
     exchanged.response.as_ref().map_or(true, |response| response.lines("x-request-id").is_empty())
 }
@@ -77,13 +77,13 @@ fn one(case: &Case, expect: &Expect, run: &Run, (index, exchanged): (usize, &Exc
     always::check(case, expect, run.facts, response, call, problems);
 }
 
-/// The call with the client's id; several processes have several ids, so there the order decides. A cut body may be
-/// answered before its call came through (G4): then the order says nothing.
+/// Finds the call with the client's id. Several processes use several ids, so the order decides there. A cut body may
+/// get its response before its call arrives (G4), and then the order decides nothing.
 fn call_of<'r>(run: &'r Run, index: usize, response: &Response) -> Option<&'r Call> {
     let id = response.lines("x-request-id");
     let same = |call: &&Call| lines(&call.headers, "x-request-id") == id;
     let complete = run.calls.len() >= run.exchanges.len();
-    // Of a request that was sent twice the last one was answered (F7).
+    // If a request was sent twice, the response belongs to the last call (F7).
     run.calls.iter().rfind(same).or_else(|| run.calls.get(index).filter(|_| complete))
 }
 
@@ -141,7 +141,7 @@ pub(super) fn header(name: &str, wanted: &str, have: &[String], id: &str, what: 
     }
 }
 
-/// Processes on a busy machine get their turns late; in process the clock stands still, and a row's limits hold as they are.
+/// On a busy machine, processes run late. In process, the clock stands still, and a row's limits are exact.
 const LATE: Duration = Duration::from_secs(1);
 
 fn times(expect: &Expect, run: &Run, response: &Response, problems: &mut Problems) {
@@ -159,7 +159,7 @@ fn times(expect: &Expect, run: &Run, response: &Response, problems: &mut Problem
     }
 }
 
-/// Each request has an id of its own, unless a trusted peer's is the one that is wanted.
+/// Checks that each request has another id, unless the case wants the id of a trusted peer.
 fn ids_differ(expect: &Expect, run: &Run, problems: &mut Problems) {
     let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
     let mut ids: Vec<_> = responses.flat_map(|response| response.lines("x-request-id")).collect();

@@ -1,4 +1,4 @@
-//! What the layer wrote is read back by the library's own client, in every case and by every driver.
+//! Reads the layer's responses with the library's own client, in every case and for every driver.
 
 use http::response::Parts;
 use tower_error_envelope::client::{BufferedResponse, ClientError, ErrorReader};
@@ -39,7 +39,7 @@ fn read(seen: &Seen<'_>) -> Option<ClientError> {
 }
 
 fn whole(head: &Parts, body: &[u8], trailers: &http::HeaderMap) -> Option<ClientError> {
-    // The cases' longest messages and details, and what they are in base64.
+    // The limit leaves room for the longest messages and details of the cases, and for their base64.
     ErrorReader::new().limit(1 << 24).read_whole(BufferedResponse { head, body, trailers: Some(trailers) })
 }
 
@@ -61,13 +61,14 @@ fn plain(seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {
     }
 }
 
-/// Every dialect has the text that leaves in one of these places (R2), and each is JSON: what is none was not written here.
+/// Every dialect has the text in one of these places (R2), and each of them is JSON. Any other body was not written
+/// here.
 fn text(seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {
     let body = str::from_utf8(&seen.response.body).ok().and_then(|text| value::json(text).ok());
     let Some(body) = body else { return };
-    // A client knows no policy.
+    // A client does not know the policy.
     let is_described = seen.case.policy.as_deref().is_some_and(|policy| policy.contains("[shape."));
-    // Nor every protocol that keeps its shape.
+    // A client also does not know every protocol that keeps its shape.
     let is_protocols = seen.case.rules.iter().any(|rule| rule == "R10");
     if error.shape().is_none() && !is_described && !is_protocols {
         return problems.push(("C", "the client reads nothing of the body".into()));

@@ -1,4 +1,5 @@
-//! A driver over all cases: which are its own, which wait for something that this build cannot yet, which fail.
+//! Runs a driver over all cases, and reports which cases are not for it, which wait for a missing feature, and which
+//! fail.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -17,12 +18,12 @@ use super::seen::{Exchanged, Run};
 pub(super) trait Driver: Sync {
     fn name(&self) -> &'static str;
 
-    /// What the cases of one lot share, such as a process.
+    /// The state that the cases of one lot share, such as a process.
     type Session: Default;
 
     fn run(&self, session: &mut Self::Session, case: &Case) -> Outcome;
 
-    /// The cases in lots that must run one after the other; lots run beside each other.
+    /// Divides the cases into lots. The cases of one lot run one after the other, and lots run in parallel.
     fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
         vec![cases]
     }
@@ -30,17 +31,18 @@ pub(super) trait Driver: Sync {
 
 pub(super) enum Outcome {
     Ran(Run),
-    /// Not for this driver, and why.
+    /// The case is not for this driver, for this reason.
     NotMine(&'static str),
 }
 
-/// Deep JSON is compared by recursion: thousands of brackets, some frames each.
+/// The comparison of deep JSON is recursive: it meets thousands of brackets, and uses some frames for each.
 const STACK: usize = 512 << 20;
 
-/// What a driver's reason begins with where a proxy cannot do what the contract states: at most one case in twenty.
+/// The beginning of a driver's reason if a proxy cannot do what the contract states. At most one case in twenty may
+/// have it.
 const CANNOT: &str = "Envoy: ";
 
-/// Lots at a time: most of the time is spent waiting for sockets and time-outs.
+/// The number of lots at a time. Most of the time is spent waiting for sockets and time-outs.
 const WORKERS: usize = 8;
 
 /// Runs all cases, prints a line for each folder, and fails with a list of what is wrong.
@@ -95,7 +97,7 @@ enum Judged {
     NotMine(&'static str),
 }
 
-/// A panic that gets out of the layer, or one of the runner, is a failure of its case and not of those after it.
+/// A panic that leaves the layer, or one of the runner, fails its case and not the cases after it.
 fn judged<D: Driver>(driver: &D, session: &mut D::Session, case: &Case) -> Judged {
     let ran = catch_unwind(AssertUnwindSafe(|| match driver.run(session, case) {
         Outcome::NotMine(why) => Judged::NotMine(why),
@@ -121,7 +123,7 @@ struct Tally {
     ran: usize,
     failed: Vec<String>,
     not_mine: BTreeMap<&'static str, usize>,
-    /// Those of them that the driver could send, and the proxy cannot answer as the contract has it.
+    /// The cases that the driver can send, but that the proxy cannot answer as the contract states.
     cannot: Vec<String>,
     /// Rows that contradict a rule.
     disputed: Vec<String>,
@@ -201,12 +203,12 @@ impl Tally {
     }
 }
 
-/// Not `println!`, which the test harness keeps to itself when a test passes.
+/// This function does not use `println!`, because the test harness hides that output when a test passes.
 pub(super) fn say(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
 
-/// `gateway` stands for both of its drivers, and for Envoy: what one proxy shows, the other does.
+/// `gateway` stands for both drivers of the gateway, and for Envoy, because a result in one proxy holds in the other.
 pub(super) fn named(driver: &str, case: &Case) -> bool {
     let Some(drivers) = &case.drivers else { return true };
     let kind = driver.split('-').next().unwrap_or_default();
@@ -234,7 +236,7 @@ fn came(text: &mut String, exchanged: &Exchanged) {
     let _ = writeln!(text, "  < {}", body.chars().take(600).collect::<String>());
 }
 
-/// The panics that cases ask for would fill the screen.
+/// Without this, the panics that cases request would fill the screen.
 fn quiet_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {

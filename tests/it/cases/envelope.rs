@@ -1,11 +1,11 @@
-//! The envelope's exact bytes (E1, E2, E8): keys in order, compact, one printable line as message.
+//! Checks the envelope's exact bytes (E1, E2, E8): keys in order, compact, and one printable line as message.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::value;
 
-/// A canonical body; the details are as they stand in it.
+/// A canonical body, with the raw text of its details.
 pub(super) struct Envelope {
     pub(super) code: String,
     pub(super) message: String,
@@ -40,12 +40,12 @@ struct Error<'a> {
     docs: Option<&'a RawValue>,
 }
 
-/// `null` are details too, which an `Option` alone would take for none.
+/// `null` counts as details too, and an `Option` alone would read it as absent.
 fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Reads by slices, so that details of any depth cost no stack.
+/// Reads the body by slices, so that details of any depth need no stack.
 pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
     let text = std::str::from_utf8(body).map_err(|error| format!("the body is not UTF-8: {error}"))?;
     let outer: Outer<'_> = serde_json::from_str(text).map_err(|error| format!("no envelope: {error}"))?;
@@ -71,13 +71,13 @@ fn rebuilt(outer: &Outer<'_>) -> String {
     format!(r#"{{"error":{{"code":{code},"message":{message}{further}}},"request_id":{id}}}"#)
 }
 
-/// How long an envelope without details is, which a HEAD response's content-length says (E5).
+/// Returns the length of an envelope without details, which a HEAD response's content-length states (E5).
 pub(super) fn length_without_details(code: &str, message: &str, id: &str) -> usize {
     let text = |text: &str| serde_json::to_string(text).expect("a text is JSON").len();
     r#"{"error":{"code":,"message":},"request_id":}"#.len() + text(code) + text(message) + text(id)
 }
 
-/// What is wrong with an envelope whatever the case states.
+/// Returns the faults of an envelope that are faults in every case.
 pub(super) fn wrong(envelope: &Envelope) -> Vec<(&'static str, String)> {
     let mut wrong = Vec::new();
     if !is_code(&envelope.code) {
@@ -89,7 +89,7 @@ pub(super) fn wrong(envelope: &Envelope) -> Vec<(&'static str, String)> {
     wrong
 }
 
-/// The form of a code, in the body as in `x-error-code` (E2).
+/// Returns true if the text has the form of a code, in the body as in `x-error-code` (E2).
 pub(super) fn is_code(code: &str) -> bool {
     value::matches("[a-z][a-z0-9_]{0,62}", code)
 }
@@ -107,7 +107,7 @@ fn unprintable(message: &str) -> Option<&'static str> {
     message.chars().any(|c| bidi(c) || breaks(c)).then_some("is not one printable line")
 }
 
-/// E8: a non-empty list of `{path, message, code?}`.
+/// E8: the details are a non-empty list of `{path, message, code?}`.
 pub(super) fn issues_wrong(details: Option<&str>) -> Option<String> {
     let Some(details) = details else { return Some("invalid_request without details".into()) };
     let details = value::json(details).ok()?;

@@ -1,4 +1,4 @@
-//! The errors that a case's service fails with; their own texts are a secret that no client may read.
+//! The errors of a case's service. Their own texts are a secret that no client may read.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::format::{Fails, Inner, InnerFault};
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The error of a service that fails by one; the other ways to fail are not values.
+/// Returns the error of a service that fails by one. The other failures are not values.
 pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
     match inner.fails? {
         Fails::Error => {
@@ -25,7 +25,7 @@ pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
     }
 }
 
-/// A fault as a service in Rust makes it.
+/// Makes a fault as a service in Rust does.
 pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
     let mut fault = Fault::new(match inner_fault.own {
         Some(status) => ErrorCode::custom(inner_fault.code.clone().leak(), status),
@@ -46,7 +46,8 @@ pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
     fault
 }
 
-/// What hyper-util's client states of a closed port. On a thread of its own, because the clock stands still on this one.
+/// Returns the error of hyper-util's client for a closed port. This runs in its own thread, because the clock stands
+/// still in the caller's.
 fn refused() -> BoxError {
     use hyper_util::client::legacy::Client;
     let connect = || {
@@ -59,7 +60,7 @@ fn refused() -> BoxError {
     answer.expect_err("nobody listens there").into()
 }
 
-/// What a body says whose service fails within it by itself, or whose connection broke.
+/// Returns the error of a body whose service fails within it, or whose connection broke.
 pub(super) fn body_failure(inner: &Inner) -> BoxError {
     match inner.fails {
         Some(Fails::ErrorInBody) if inner.fault.is_some() => inner.fault.as_ref().map(fault).expect("a fault").into(),
@@ -80,7 +81,7 @@ impl fmt::Display for Opaque {
 
 impl Error for Opaque {}
 
-/// An error that says nothing itself, so that only the chain of sources can.
+/// An error without a meaning of its own, so that only the chain of sources has one.
 #[derive(Debug)]
 struct Wrapped(BoxError);
 

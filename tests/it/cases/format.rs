@@ -1,4 +1,4 @@
-//! A case as its file states it: every key of `cases/README.md` and of `cases-more/README.md`, and no other.
+//! A case as its file states it, with every key of `cases/README.md` and of `cases-more/README.md`, and no other.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -33,17 +33,17 @@ pub(super) struct Case {
     #[serde(default = "one")]
     pub(super) chain: usize,
     pub(super) reload: Option<String>,
-    // Not `Default`, by which it would be sent no times.
+    // This is not `Default`, which would send the request no times.
     #[serde(default = "plain")]
     pub(super) request: Request,
     #[serde(default)]
     pub(super) inner: Inner,
     #[serde(default)]
     pub(super) expect: Expect,
-    /// `expect` with each table of `or` over it; where it has none, `expect` alone.
+    /// `expect`, once for each table of `or` that overrides it. Without `or`, this is `expect` alone.
     #[serde(skip)]
     pub(super) alternatives: Vec<Expect>,
-    /// The folder of the file, which `policy_file` is relative to.
+    /// The folder of the file. `policy_file` is relative to it.
     #[serde(skip)]
     pub(super) folder: std::path::PathBuf,
 }
@@ -62,7 +62,7 @@ pub(super) struct Request {
     body_parts: Option<Vec<Repeat>>,
     messages: Option<Vec<Message>>,
     web_text: Option<WebText>,
-    /// Where a piece of the body ends, beside its end.
+    /// The offsets where the body is cut, in addition to its end.
     #[serde(default)]
     body_cuts: Vec<usize>,
     pub(super) framing: Option<RequestFraming>,
@@ -72,13 +72,13 @@ pub(super) struct Request {
     pub(super) times: usize,
     #[serde(default)]
     pub(super) pipelined: bool,
-    /// With `times`: each on a connection of its own.
+    /// With `times`, each request uses its own connection.
     #[serde(default)]
     pub(super) fresh: bool,
     #[serde(default)]
     pub(super) reads_late: bool,
     pub(super) upgrade_send: Option<String>,
-    /// The client goes away so long after it has sent its request.
+    /// The client leaves this long after it has sent its request.
     pub(super) leaves_after_ms: Option<u64>,
 }
 
@@ -106,7 +106,7 @@ pub(super) struct Inner {
     pub(super) called: Option<bool>,
     #[serde(default)]
     pub(super) reads_body: bool,
-    /// Its head and messages leave before it reads the request's body; its trailers come after that.
+    /// The service sends its head and messages before it reads the request's body, and its trailers after that.
     #[serde(default)]
     pub(super) answers_first: bool,
     pub(super) on_body_error: Option<u16>,
@@ -131,7 +131,7 @@ pub(super) struct Inner {
     raw_base64: Option<String>,
     #[serde(default)]
     pub(super) holds: bool,
-    /// The request, counted on its connection, that closes it unanswered.
+    /// The number of the request on its connection that makes the service close it without a response.
     pub(super) drops: Option<usize>,
     #[serde(default)]
     pub(super) delay_ms: u64,
@@ -142,12 +142,12 @@ pub(super) struct Inner {
     pub(super) upgraded: Option<Upgraded>,
 }
 
-/// A `Fault`: the service's error where it `fails`, else in its response's extensions.
+/// A `Fault`: the service's error if it `fails`, otherwise a value in its response's extensions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InnerFault {
     pub(super) code: String,
-    /// The status of a code of the service's own, which is not the catalogue's.
+    /// The status of the service's own code, which is not in the catalogue.
     pub(super) own: Option<u16>,
     pub(super) message: Option<Repeat>,
     pub(super) details: Option<String>,
@@ -259,7 +259,7 @@ pub(super) struct Expect {
     pub(super) refused: Option<Vec<String>>,
     #[serde(default)]
     pub(super) below_layer: bool,
-    /// Read from the table itself, since what it replaces depends on which keys it names.
+    /// This key is read from the table itself, because the names of its keys decide what it replaces.
     #[serde(default)]
     #[allow(dead_code, reason = "named so that an unknown key is still an error")]
     or: Vec<toml::Table>,
@@ -304,7 +304,8 @@ impl Repeat {
 }
 
 impl Case {
-    /// Whether its policy limits how long a gateway waits for a scope's service. A policy that is refused is refused by all.
+    /// Returns true if the case's policy limits how long a gateway waits for the service of a scope. All drivers refuse
+    /// a policy that is invalid.
     pub(super) fn limits_its_service(&self) -> bool {
         let limits = |text: &String| ["upstream_timeout", "stall_timeout"].iter().any(|key| text.contains(key));
         self.expect.refused.is_none() && self.policy.iter().chain(self.files.values()).any(limits)
@@ -320,14 +321,14 @@ impl Request {
         self.path.as_deref().unwrap_or("/")
     }
 
-    /// `None` where the case gives no body at all; an empty one is a body that happens to be empty.
+    /// Returns the body, or `None` if the case has none. An empty body is a body.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         let framed = self.messages.as_ref().map(|messages| framed::body(messages, self.web_text));
         let parts = || self.body_parts.as_ref().map(|parts| joined(parts));
         framed.or_else(parts).or_else(|| first_of(&self.body, &self.body_base64, &self.body_repeat))
     }
 
-    /// The body as it is sent: cut where the case states, else into pieces of `size`.
+    /// Returns the body as it is sent: cut where the case states it, otherwise into pieces of `size`.
     pub(super) fn pieces(&self, size: usize) -> Vec<Vec<u8>> {
         let body = self.body().unwrap_or_default();
         if self.body_cuts.is_empty() {
@@ -342,7 +343,7 @@ impl Request {
         first_of(&self.raw, &self.raw_base64, &None)
     }
 
-    /// How the body is framed on the wire, once the default is resolved.
+    /// Returns the framing of the body on the wire, with the default resolved.
     pub(super) fn framed(&self) -> RequestFraming {
         let default = if self.body().is_some() { RequestFraming::Length } else { RequestFraming::None };
         self.framing.unwrap_or(default)
@@ -378,7 +379,7 @@ impl Inner {
         first_of(&self.body, &self.body_base64, &self.body_repeat)
     }
 
-    /// Only chunks can be followed by trailers.
+    /// Trailers can only follow chunks.
     pub(super) fn framed(&self) -> InnerFraming {
         let default = if self.trailers.is_empty() { InnerFraming::Length } else { InnerFraming::Chunked };
         self.framing.unwrap_or(default)
@@ -405,7 +406,7 @@ fn first_of(text: &Option<String>, base64: &Option<String>, repeat: &Option<Repe
 
 const BLOCK: usize = 4096;
 
-/// Coded once for the whole run: a bomb takes longer than its case may.
+/// The text is compressed once for the whole run, because a bomb takes longer than its case may.
 fn gzipped(text: &str, count: usize) -> Vec<u8> {
     static CODED: Mutex<BTreeMap<(String, usize), Vec<u8>>> = Mutex::new(BTreeMap::new());
 
@@ -415,7 +416,7 @@ fn gzipped(text: &str, count: usize) -> Vec<u8> {
 
 fn gzip(text: &str, count: usize) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    // In blocks, because a bomb of 50 million pieces would be as many calls.
+    // The text is written in blocks, because a bomb of 50 million pieces would need as many calls.
     for piece in [text.repeat(BLOCK)].iter().cycle().take(count / BLOCK) {
         encoder.write_all(piece.as_bytes()).expect("a Vec takes all");
     }
@@ -423,7 +424,7 @@ fn gzip(text: &str, count: usize) -> Vec<u8> {
     encoder.finish().expect("a Vec takes all")
 }
 
-/// A table as a value of the format, an unknown key refused.
+/// Reads a table as a value of the format, and refuses an unknown key.
 pub(super) fn read<T: DeserializeOwned>(table: toml::Table) -> Result<T, toml::de::Error> {
     toml::Value::Table(table).try_into()
 }

@@ -1,14 +1,13 @@
-//! Bodies in length-prefixed messages, as gRPC, gRPC-Web and Connect's streams have them: written for a case, read back
-//! from a response.
+//! Writes and reads bodies of length-prefixed messages, as gRPC, gRPC-Web and Connect's streams have them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-/// A flag, four bytes of length, and so many bytes.
+/// The length of a prefix: a flag, and four bytes for the length of the message.
 const PREFIX: usize = 5;
 
-/// One message of a case's body; what it leaves out is what a proper message has.
+/// One message of a case's body. An omitted key has the value of a proper message.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message {
@@ -18,11 +17,11 @@ pub(super) struct Message {
     text: String,
     #[serde(default = "once")]
     count: usize,
-    /// What the prefix states, where that is not so.
+    /// The length in the prefix, if it is wrong.
     length: Option<u32>,
 }
 
-/// gRPC-Web's text is base64 of the whole body, or of each message by itself, padded.
+/// gRPC-Web's text is base64, with padding, of the whole body or of each message.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum WebText {
@@ -50,9 +49,9 @@ impl Message {
 /// The messages that a body has.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Read {
-    /// Each with its flags.
+    /// The complete messages with their flags.
     pub(super) whole: Vec<(u8, Vec<u8>)>,
-    /// How many bytes there are of one that has not come to its end.
+    /// The number of bytes of an incomplete message.
     pub(super) rest: usize,
 }
 
@@ -68,7 +67,7 @@ pub(super) fn read(mut bytes: &[u8]) -> Read {
     Read { rest: bytes.len(), ..read }
 }
 
-/// The bytes of gRPC-Web's text, which may be padded anywhere between two groups of four; `None` where it is no base64.
+/// Returns the bytes of gRPC-Web's text, or `None` if it is no base64. Padding may be between any two groups of four.
 pub(super) fn untexted(text: &[u8]) -> Option<Vec<u8>> {
     let groups = text.chunks(4).map(|group| STANDARD.decode(group).ok());
     groups.collect::<Option<Vec<_>>>().map(|groups| groups.concat())

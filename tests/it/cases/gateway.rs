@@ -1,7 +1,7 @@
-//! The gateway as a process between a raw upstream and a raw client, over HTTP/1 or HTTP/2.
+//! Runs the gateway as a process between a raw upstream and a raw client, over HTTP/1 or HTTP/2.
 //!
-//! One process for all rows with the same policy; rows run one after the other on it, so that the upstream's script and
-//! the log are those of the row. Lots run beside each other, because most of the time is spent waiting.
+//! One process serves all rows with the same policy. Its rows run one after the other, so that the upstream's script
+//! and the log belong to one row. Lots run in parallel, because most of the time is spent waiting.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(super) enum Gateway {
     Http2,
 }
 
-/// Rows for one process: few enough that the lots spread over the cores.
+/// The number of rows for one process, small enough that the lots spread over the cores.
 const LOT: usize = 16;
 
 impl Driver for Gateway {
@@ -51,7 +51,7 @@ impl Driver for Gateway {
     }
 }
 
-/// The cases in lots for a process each.
+/// Divides the cases into lots, each for one process.
 pub(super) fn lots(cases: Vec<Case>) -> Vec<Vec<Case>> {
     let mut lots = BTreeMap::<String, Vec<Case>>::new();
     for case in cases {
@@ -60,7 +60,7 @@ pub(super) fn lots(cases: Vec<Case>) -> Vec<Vec<Case>> {
     lots.into_values().flat_map(|lot| lot.chunks(LOT).map(<[Case]>::to_vec).collect::<Vec<_>>()).collect()
 }
 
-/// Runs a case on a process that there is, or starts one.
+/// Runs a case on a running process, or starts one.
 pub(super) fn run<P: Proxy>(session: &mut Option<Session<P>>, case: &Case, http2: bool) -> Outcome {
     if session.is_none() {
         match Session::start(case) {
@@ -70,9 +70,9 @@ pub(super) fn run<P: Proxy>(session: &mut Option<Session<P>>, case: &Case, http2
     }
     let running = session.as_mut().expect("started above");
     let run = running.run(http2, case);
-    // The next row must not inherit a failure, nor a connection that the upstream holds and then lets go.
+    // The next row must not inherit a failure, nor a connection that the upstream holds and then releases.
     let holds = case.inner.stalls || case.inner.holds;
-    // A body that is cut may be answered before its call came through, which would then be the next row's.
+    // A cut body may get its response before its call arrives, and the call would then belong to the next row.
     let late = case.inner.called != Some(false) && run.calls.len() < run.exchanges.len();
     let failed = run.exchanges.iter().any(|exchanged| exchanged.response.is_err());
     if failed || case.reload.is_some() || holds || late || needs_whole_log(case) {
@@ -81,7 +81,7 @@ pub(super) fn run<P: Proxy>(session: &mut Option<Session<P>>, case: &Case, http2
     Outcome::Ran(run)
 }
 
-/// What a socket cannot show, or not over this protocol.
+/// Returns the reason if a socket cannot show the case, or cannot show it over this protocol.
 pub(super) fn not_here(case: &Case, http2: bool) -> Option<&'static str> {
     let version = case.request.version;
     let upgrades =
@@ -100,7 +100,7 @@ pub(super) fn not_here(case: &Case, http2: bool) -> Option<&'static str> {
     .find_map(|(applies, why)| applies.then_some(why))
 }
 
-/// Rows with the same key share a process; what a row does to it (a reload, a refusal) is its own.
+/// Rows with the same key share a process. A reload and a refusal change the process, so such a row has its own.
 fn key(case: &Case) -> String {
     let own = if case.reload.is_some() || case.expect.refused.is_some() { case.name.as_str() } else { "" };
     let closed = case.inner.fails == Some(Fails::Refused);
@@ -108,13 +108,13 @@ fn key(case: &Case) -> String {
     format!("{own} {closed} {chain} {file:?} {:?} {:?} {:?}", case.policy, case.files, case.env)
 }
 
-/// Gateways in a row, the client's first, and the service behind the last.
+/// Gateways in a row, with the client's first, and the service behind the last one.
 pub(super) struct Session<P> {
     gateways: Vec<P>,
     upstream: Option<Upstream>,
-    /// The ids of the rows before: what is still logged of them comes a moment later.
+    /// The ids of the earlier rows, whose last log lines come a moment later.
     earlier: HashSet<String>,
-    /// A port that nobody listens on and nobody else can take.
+    /// A port without a listener, which nobody else can take.
     _closed: tokio::net::TcpSocket,
 }
 
@@ -153,10 +153,11 @@ impl<P: Proxy> Session<P> {
         run
     }
 
-    /// A call may come through a moment after its answer, and the service may read on: until what is wanted is there.
+    /// A call may arrive a moment after its response, and the service may read on. So this waits for what the case
+    /// wants.
     fn calls(&self, case: &Case) -> Vec<Call> {
         let Some(upstream) = &self.upstream else { return Vec::new() };
-        // Where it never is, the checker states it.
+        // If it never arrives, the checker reports it.
         let calls = found(|| {
             let calls = upstream.calls();
             when(case.alternatives.iter().any(|expect| inside::called(case, expect, &calls)), calls)
@@ -164,7 +165,7 @@ impl<P: Proxy> Session<P> {
         calls.unwrap_or_else(|incomplete| incomplete)
     }
 
-    /// The lines come a moment after the response: until they hold what is wanted.
+    /// The lines come a moment after the response. So this waits until the log has what the case wants.
     fn wait_for_log(&mut self, case: &Case, run: &mut Run, starts: &[usize]) {
         if needs_whole_log(case) {
             self.gateways.iter_mut().for_each(P::end);
@@ -178,7 +179,7 @@ impl<P: Proxy> Session<P> {
             let lines = |log: String| log.split_inclusive('\n').filter(|line| !of_earlier(line)).collect::<String>();
             logs.map(lines).collect::<String>()
         };
-        // Where they never do, the checker states it.
+        // If they never come, the checker reports it.
         let _ = found(|| {
             run.log = log();
             when(needs_whole_log(case) || case.alternatives.iter().any(|expect| inside::logged(expect, run)), ())
@@ -186,12 +187,12 @@ impl<P: Proxy> Session<P> {
     }
 }
 
-/// What is not in a log that goes on may still come.
+/// A line that a running log lacks may still come.
 fn needs_whole_log(case: &Case) -> bool {
     case.alternatives.iter().any(|expect| !expect.log_lacks.is_empty())
 }
 
-/// The ids that a row's clients and services saw.
+/// Returns the ids that a row's clients and services saw.
 fn ids(run: &Run) -> Vec<String> {
     let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
     let heads = responses.map(|response| &response.headers).chain(run.calls.iter().map(|call| &call.headers));

@@ -1,4 +1,4 @@
-//! A client that sends a case's bytes over HTTP/1, exactly, and sees how the connection behaves.
+//! A client that sends a case's exact bytes over HTTP/1, and observes the connection.
 
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,13 +10,13 @@ use super::seen::{End, Exchanged, Response};
 use super::wire::{Framing, Timed, Wire};
 use crate::wait::TOO_LONG;
 
-/// Longer than any wait of the contract with its defaults, on a machine however busy.
+/// A time that exceeds each wait of the contract with its defaults, also on a busy machine.
 const PATIENCE: Duration = TOO_LONG;
 
-/// For a body that never ends, which no patience would outlast: longer than the contract would wait for its end.
+/// The patience for a body that never ends. It exceeds the time for which the contract would wait for the end.
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a client waits for the end of a response.
+/// Returns how long a client waits for the end of a response.
 pub(super) fn patience(case: &Case) -> Duration {
     let passes = || case.alternatives.iter().any(|expect| expect.body.as_deref() == Some("inner"));
     let endless = case.inner.stalls && passes();
@@ -36,7 +36,8 @@ pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     for left in (0..case.request.times).rev() {
         let mut connection = client.take().unwrap_or_else(|| Connection::open(address, case));
         let exchanged = connection.exchange(left == 0);
-        // HTTP/1.0 closes, as a broken body must, and one never invited leaves the connection in the middle of a request.
+        // HTTP/1.0 closes the connection, and so does a broken body. An uninvited body leaves it in the middle of a
+        // request.
         let whole = exchanged.response.as_ref().is_ok_and(|response| response.end == End::Whole);
         client = (whole && connection.reusable()).then_some(connection);
         exchanges.push(exchanged);
@@ -79,7 +80,7 @@ impl<'a> Connection<'a> {
         self.case.request.version != Some(Version::Http10) && !self.body_unsent
     }
 
-    /// One request and its response; behind the last one of the connection nothing may come.
+    /// Makes one request, and reads its response. Nothing may follow the last response of the connection.
     fn exchange(&mut self, is_last: bool) -> Exchanged {
         let (head, body) = bytes(self.case);
         let expects = self
@@ -107,7 +108,8 @@ impl<'a> Connection<'a> {
         Exchanged { response, reset }
     }
 
-    /// Writes and reads at the same time. What fails to be written once the answer is there is no reset under the client.
+    /// Writes and reads at the same time. A failed write after the response has arrived is not a reset during the
+    /// exchange.
     fn eager(&mut self, start: Instant, request: &[u8], is_last: bool) -> (Result<Response, String>, bool) {
         let mut writing = self.writing.try_clone().expect("a second handle");
         let answered = AtomicBool::new(false);
@@ -130,7 +132,7 @@ impl<'a> Connection<'a> {
         (response, reset || reset_after)
     }
 
-    /// Reads one response; `invited` is the body that a 100 Continue asks for.
+    /// Reads one response. `invited` is the body that a 100 Continue requests.
     fn answer(&mut self, start: Instant, mut invited: Option<Vec<u8>>) -> (Result<Response, String>, bool) {
         self.wire.source().deadline = start + patience(self.case);
         let mut response = Response::default();
@@ -159,7 +161,7 @@ impl<'a> Connection<'a> {
         (Ok(response), reset)
     }
 
-    /// Whether the connection was reset meanwhile.
+    /// Reads the body, and returns true if the connection was reset meanwhile.
     fn body(&mut self, head: &super::wire::Head, response: &mut Response, start: Instant) -> bool {
         let bodiless = self.case.request.method() == "HEAD" || matches!(response.status, 204 | 304);
         let framing = if bodiless { Ok(Framing::None) } else { head.framing(Framing::ToEnd) };
@@ -198,9 +200,9 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Whether the connection is reset behind a response. Bytes that nobody asked for would be the start of the next one,
-    /// which another request shows; behind the last one the connection's end does, which comes once the server is told
-    /// that there is no more to answer, or by itself where it said so.
+    /// Returns true if the connection is reset after a response. Unrequested bytes would be the start of the next
+    /// response, so another request shows them. After the last response, the end of the connection shows them. The end
+    /// comes once the server learns that no request follows, or without that if the response announced it.
     fn nothing_after(&mut self, response: &mut Result<Response, String>, is_last: bool) -> bool {
         let Ok(response) = response else { return false };
         if response.status == 101 || response.end != End::Whole || !is_last && !closes(response) {
@@ -241,7 +243,7 @@ fn is_reset(error: &io::Error) -> bool {
     )
 }
 
-/// The head and the framed body.
+/// Returns the head and the framed body.
 fn bytes(case: &Case) -> (Vec<u8>, Vec<u8>) {
     let request = &case.request;
     if let Some(raw) = request.raw() {

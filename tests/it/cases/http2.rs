@@ -1,4 +1,4 @@
-//! A client of HTTP/2 with prior knowledge, frame by frame through `h2`.
+//! A client of HTTP/2 with prior knowledge, which sends each frame through `h2`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ async fn connected(address: SocketAddr, case: &Case, times: usize) -> Vec<Exchan
             exchanges.push(one().await);
         }
     }
-    // G5: a stream ends, the connection does not.
+    // G5: a stream ends, and the connection does not.
     let alive = timeout(TOO_LONG, pings.ping(Ping::opaque())).await;
     if !matches!(alive, Ok(Ok(_))) {
         exchanges.iter_mut().for_each(|exchanged| exchanged.reset = true);
@@ -69,7 +69,8 @@ async fn answered(client: SendRequest<Bytes>, case: &Case) -> Result<Response, (
     let begun = Arc::new(Notify::new());
     let sending = send(stream, pieces, case.inner.answers_first.then(|| begun.clone()));
     let sender = if case.request.reads_late {
-        // As much as the server's windows let through; a server that takes no more must not hold us for ever.
+        // The client sends as much as the server's windows allow. A server that accepts no more must not block it for
+        // ever.
         let _ = timeout(SHORT_PATIENCE, sending).await;
         None
     } else {
@@ -81,8 +82,8 @@ async fn answered(client: SendRequest<Bytes>, case: &Case) -> Result<Response, (
     received.map_err(failed)?.map_err(|why| (why, false))
 }
 
-/// A frame for each piece, or more where the peer's window requests it; the last one ends the stream. The second one
-/// waits for the answer to begin where the service `answers_first`.
+/// Sends a frame for each piece, or more where the peer's window requires it. The last one ends the stream. If the
+/// service `answers_first`, the second one waits for the beginning of the response.
 async fn send(mut stream: SendStream<Bytes>, pieces: Vec<Vec<u8>>, mut begun: Option<Arc<Notify>>) {
     let mut pieces = pieces.into_iter().map(Bytes::from).filter(|piece| !piece.is_empty()).enumerate().peekable();
     while let Some((index, piece)) = pieces.next() {
@@ -95,11 +96,11 @@ async fn send(mut stream: SendStream<Bytes>, pieces: Vec<Vec<u8>>, mut begun: Op
             return;
         }
     }
-    // Where there was nothing to send, nothing has ended the stream.
+    // If there was nothing to send, nothing has ended the stream yet.
     let _ = stream.send_data(Bytes::new(), true);
 }
 
-/// Whether there is more to do.
+/// Sends a piece, and returns true if there is more to do.
 async fn send_piece(stream: &mut SendStream<Bytes>, mut piece: Bytes, last: bool) -> bool {
     while !piece.is_empty() {
         stream.reserve_capacity(piece.len());
@@ -157,7 +158,7 @@ async fn receive(
     Ok(Ok(response))
 }
 
-/// The request and, unless its head ends the stream, its body; `None` where HTTP/2 cannot say it.
+/// Returns the request and, unless its head ends the stream, its body. Returns `None` if HTTP/2 cannot express it.
 pub(super) fn request(case: &Case) -> Option<(Request<()>, Option<Bytes>)> {
     const FORBIDDEN: [&str; 5] = ["connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"];
     let request_script = &case.request;

@@ -1,6 +1,6 @@
-//! The decisions alone: no runtime, no socket, no clock, every outcome of a body told to the core as a fact.
+//! Runs the decisions alone, without a runtime, a socket or a clock. The driver tells the core each outcome of a body.
 //!
-//! What only an adapter does (waiting, draining, catching, breaking off a body) is for the other drivers.
+//! Other drivers test the work of an adapter: waiting, draining, catching, breaking off a body.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +94,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// The first of these layers around the others; without any it is the service.
+    /// Runs the first of these layers around the others. Without layers, this is the service.
     fn layer(
         &mut self,
         config: &[Arc<SessionConfig>],
@@ -107,7 +107,7 @@ impl Stage<'_> {
             step = match step {
                 RequestStep::Send(reply) => return Ok(self.answered(*reply)),
                 RequestStep::Peek(wait) => session.first_byte(self.first_byte(body, wait)),
-                // A policy from a file alone has no verifiers.
+                // A policy from a file has no verifiers.
                 RequestStep::Verify(_) => session.verified(head, Err("this driver has no verifiers".into())),
                 RequestStep::Forward(meter) => {
                     let metered = self.metered(meter);
@@ -139,7 +139,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The body through the meter: whole, or the error that its reader gets.
+    /// Sends the body through the meter. Returns the whole body, or the error that its reader gets.
     fn metered(&self, meter: Option<BodyMeter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
         let body = self.case.request.body().unwrap_or_default();
         let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
@@ -272,7 +272,7 @@ impl Stage<'_> {
         reply
     }
 
-    /// An error's body, as far as it comes in the time for it.
+    /// Reads an error's body, as far as it arrives within its time.
     fn read(&mut self, mut reading: Reading, reply: &Reply) -> error_envelope_core::session::Read {
         let time = reading.waits(monotonic) - monotonic();
         let pieces = self.case.inner.trickle.map_or(0, |trickle| {
@@ -299,7 +299,7 @@ impl Stage<'_> {
         Reply::new(head, body.to_vec())
     }
 
-    /// What an adapter is told to log; the cause is for it alone to write or not.
+    /// Notes what the core tells an adapter to log. The adapter alone decides about writing the cause.
     fn note(&mut self, record: &RequestRecord) {
         let code = |sent: Option<&SentStatus>| sent.and_then(SentStatus::code).map(ToString::to_string);
         let (sent, would_be) = (code(record.sent()).unwrap_or_default(), code(record.would_be()).unwrap_or_default());
@@ -338,31 +338,31 @@ impl Stage<'_> {
     }
 }
 
-/// Ids in a row: the core requests one and does not make it.
+/// Returns consecutive ids. The core requests an id, and does not make it.
 fn fresh_id() -> RequestId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     RequestId::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into())
 }
 
-/// Between the keys of the cases that have expired and those that have not yet.
+/// Returns a time between the keys of the cases that have expired and those that have not.
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_796_000_000)
 }
 
-/// A clock that stands still: what waits is counted in [`Stage::took`].
+/// Returns the time of a clock that stands still. [`Stage::took`] counts the waits.
 pub(super) fn monotonic() -> Instant {
     static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
     *NOW
 }
 
-/// It has no constructor: a body that is over its limit yields one.
+/// Returns this error, which has no constructor. A body over its limit yields one.
 fn over_limit() -> BoxError {
     let body = Limited::new(http_body_util::Full::new(Bytes::from_static(b"xx")), 1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(body.collect()).expect_err("two bytes are over one")
 }
 
-/// The service panicked, as its adapter would have caught it.
+/// The panic of the service, as its adapter would have caught it.
 #[derive(Debug)]
 struct Panicked;
 

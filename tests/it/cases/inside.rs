@@ -1,4 +1,4 @@
-//! What the service saw, how often it was called, and what was logged.
+//! Checks what the service saw, how often it was called, and what was logged.
 
 use super::check::{Problems, header};
 use super::format::{Case, Expect};
@@ -32,14 +32,14 @@ fn wanted_calls(case: &Case, expect: &Expect) -> Option<usize> {
     expect.calls.or(case.inner.called.map(|called| if called { case.request.times } else { 0 }))
 }
 
-/// Whether the calls are as far as the case's checks need them.
+/// Returns true if the calls have progressed as far as the case's checks need.
 pub(super) fn called(case: &Case, expect: &Expect, calls: &[Call]) -> bool {
     let read = !case.inner.reads_body || expect.inner_body.as_ref().is_none_or(String::is_empty);
     wanted_calls(case, expect).is_none_or(|wanted| calls.len() >= wanted)
         && (read || calls.iter().all(|call| call.body.is_some()))
 }
 
-/// What the service reads is what the client sent, unless the case states otherwise.
+/// Checks that the service reads what the client sent, unless the case states otherwise.
 fn read_body(case: &Case, expect: &Expect, call: &Call, problems: &mut Problems) {
     let sent = || if case.request.raw().is_none() { Some(case.request.body().unwrap_or_default()) } else { None };
     let wanted = match &expect.inner_body {
@@ -51,7 +51,7 @@ fn read_body(case: &Case, expect: &Expect, call: &Call, problems: &mut Problems)
         None => return,
     };
     let body = call.body.as_deref().unwrap_or_default();
-    // A service whose client has its answer already (G4) may still be reading.
+    // A service whose client already has its response (G4) may still be reading.
     let reading = call.body.is_none() && expect.inner_body.is_none();
     if !reading && body != wanted {
         let (have, want) = (body.len(), wanted.len());
@@ -70,13 +70,13 @@ pub(super) fn log(expect: &Expect, run: &Run, problems: &mut Problems) {
     }
 }
 
-/// Whether the log is as far as the case's checks need it.
+/// Returns true if the log has progressed as far as the case's checks need.
 pub(super) fn logged(expect: &Expect, run: &Run) -> bool {
     let ids = ids(run);
     expect.log_has.iter().all(|text| in_log(text, &ids, run))
 }
 
-/// The ids that clients got; where they got nothing, those that the service saw.
+/// Returns the ids that clients got. If they got none, returns those that the service saw.
 fn ids(run: &Run) -> Vec<String> {
     let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
     let ids: Vec<String> = responses.filter_map(|response| response.header("x-request-id")).collect();

@@ -1,5 +1,5 @@
-//! The headers of a response against those of the inner one: what goes (R6), what stays, what a cache may do (R7), what
-//! is never invented (R8), what a browser may read (E4).
+//! Compares the headers of a response with those of the inner one. Some are removed (R6), others are kept, those for
+//! caches follow R7, none is invented (R8), and a browser may read some (E4).
 
 use super::always::Seen;
 use super::check::Problems;
@@ -7,7 +7,7 @@ use super::format::InnerFault;
 use super::wire::Headers;
 
 impl Seen<'_> {
-    /// R7.
+    /// Checks R7.
     pub(super) fn caching(&self, problems: &mut Problems) {
         const FIELDS: [&str; 4] = ["expires", "pragma", "cdn-cache-control", "surrogate-control"];
         let status = self.response.status;
@@ -38,7 +38,7 @@ impl Seen<'_> {
         }
     }
 
-    /// R8.
+    /// Checks R8.
     pub(super) fn retry_after(&self, problems: &mut Problems) {
         if self.rewritten() || !self.wrote() && self.sent.is_some() {
             return self.same("retry-after", "R8", problems);
@@ -51,7 +51,7 @@ impl Seen<'_> {
         }
     }
 
-    /// R6.
+    /// Checks R6.
     pub(super) fn kept(&self, problems: &mut Problems) {
         let Some(sent) = self.sent else { return };
         let status = self.response.status;
@@ -66,7 +66,7 @@ impl Seen<'_> {
         let replaced = |name: &str| {
             let no_upgrade = self.facts.http2 && name == "upgrade";
             let theirs = dropped(status).contains(&name) || of_connection(name, &sent.headers, status);
-            // What a page may load is said with the page (R16).
+            // The header about what a page may load is replaced with the page (R16).
             let of_page =
                 self.is_page() && matches!(name, "content-security-policy" | "content-security-policy-report-only");
             OURS.contains(&name) || theirs || no_upgrade || of_page
@@ -81,7 +81,7 @@ impl Seen<'_> {
         }
     }
 
-    /// R16: wherever the layer wrote a page, and nowhere else.
+    /// Checks R16 wherever the layer wrote a page, and nowhere else.
     pub(super) fn page(&self, problems: &mut Problems) {
         const FIELD: &str = "content-security-policy";
         if self.is_page() && self.response.lines(FIELD) != ["default-src 'none'; style-src 'unsafe-inline'"] {
@@ -93,7 +93,7 @@ impl Seen<'_> {
         self.response.header("content-type").is_some_and(|it| it.starts_with("text/html"))
     }
 
-    /// R11's last sentence, wherever the policy leaves negotiation on.
+    /// Checks R11's last sentence, wherever the policy leaves negotiation on.
     pub(super) fn vary(&self, problems: &mut Problems) {
         let policy = self.policy();
         let media_type = self.response.header("content-type").unwrap_or_default();
@@ -107,7 +107,7 @@ impl Seen<'_> {
         }
     }
 
-    /// A response that the layer did not write has nothing of it but the id (E4, E5, R11).
+    /// Checks that a response which the layer did not write has only the id from the layer (E4, E5, R11).
     pub(super) fn untouched(&self, problems: &mut Problems) {
         let answered_rpc = !self.response.lines("grpc-status").is_empty();
         if self.sent.is_none() || answered_rpc || self.response.status >= 400 {
@@ -117,7 +117,7 @@ impl Seen<'_> {
         self.same("vary", "R11", problems);
     }
 
-    /// E4's last sentence.
+    /// Checks E4's last sentence.
     pub(super) fn exposed(&self, problems: &mut Problems) {
         const NAMES: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
         const UPSTREAM: &str = "x-upstream-request-id";
@@ -144,7 +144,7 @@ impl Seen<'_> {
     }
 }
 
-/// What the layer itself sets, each looked at by a rule of its own.
+/// The headers that the layer itself sets. Another rule checks each of them.
 const OURS: [&str; 16] = [
     "content-type",
     "content-length",
@@ -191,17 +191,17 @@ fn dropped(status: u16) -> Vec<&'static str> {
     names
 }
 
-/// The fields that belong to one connection (RFC 9110 §7.6.1), and the id, which `always` looks at.
+/// Returns true for the fields that belong to one connection (RFC 9110 §7.6.1), and for the id, which `always` checks.
 pub(super) fn of_connection(name: &str, sent: &Headers, status: u16) -> bool {
     let fixed = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "x-request-id"];
     let upgrade = name == "upgrade" && status != 101 && status != 426;
     fixed.contains(&name) || upgrade || nominated(sent).iter().any(|token| token == name)
 }
 
-/// What the `connection` lines name.
+/// Returns the names in the `connection` lines.
 pub(super) fn nominated(headers: &Headers) -> Vec<String> {
     let lines = super::seen::lines(headers, "connection");
     let tokens = lines.iter().flat_map(|line| line.split(',')).map(|token| token.trim().to_ascii_lowercase());
-    // No connection takes the id away: every response has it (I1).
+    // No connection may remove the id, because every response has it (I1).
     tokens.filter(|token| !matches!(token.as_str(), "close" | "keep-alive" | "upgrade" | "x-request-id" | "")).collect()
 }

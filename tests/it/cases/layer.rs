@@ -1,4 +1,4 @@
-//! The layer in process, on a clock that stands still: a trickle of minutes costs nothing, and a hang is seen at once.
+//! Runs the layer in process, with a clock that stands still: slow bodies cost no time, and a hang is seen at once.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::seen::{End, Exchanged, Facts, Response, Run};
 
 pub(super) struct Layer;
 
-/// On tokio's clock; longer than anything that the contract waits for.
+/// A time on tokio's clock that exceeds each wait of the contract.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Driver for Layer {
@@ -48,7 +48,7 @@ impl Driver for Layer {
     }
 }
 
-/// What only a socket, a process or its environment can show.
+/// Returns the reason if only a socket, a process or its environment can show the case.
 fn not_here(case: &Case) -> Option<&'static str> {
     let upgrades = case.request.upgrade_send.is_some() || case.inner.upgraded.is_some();
     let raw_unread =
@@ -95,7 +95,7 @@ fn erased<B: Body<Data = Bytes, Error = BoxError> + Send + 'static>(request: Req
     request.map(BodyExt::boxed_unsync)
 }
 
-/// One type for every depth of the chain.
+/// Boxes a service, so that a chain of any depth has one type.
 fn boxed<S, R>(service: S) -> BoxCloneService<Request<AnyBody>, http::Response<AnyBody>, BoxError>
 where
     S: Service<Request<AnyBody>, Response = http::Response<R>> + Clone + Send + 'static,
@@ -151,7 +151,7 @@ where
         status: parts.status.as_u16(),
         headers: headers_of(&parts.headers),
         head_at: start.elapsed(),
-        // A server sends 100 Continue when the body is asked for before the head is there.
+        // A server sends 100 Continue when the service reads the body before the head of the response is there.
         interim: if expects && watch.polled.load(Ordering::Relaxed) { vec![100] } else { Vec::new() },
         ..Response::default()
     };

@@ -1,4 +1,4 @@
-//! Case files into cases: rows merged over their case, table by table, and `or` into alternatives.
+//! Makes cases of case files: rows are merged over their case, table by table, and `or` becomes alternatives.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::format::{Case, Expect, read};
 
-/// The contract's own cases, and beside them those that this crate adds; or what `CASES_DIR` names instead.
+/// Returns the folders of the contract's cases and of this crate's further cases, or the one that `CASES_DIR` names.
 pub(super) fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     match std::env::var_os("CASES_DIR") {
@@ -15,7 +15,7 @@ pub(super) fn folders() -> Vec<PathBuf> {
     }
 }
 
-/// Every case of the folder that the `CASES` filter lets through, or what is wrong with the files.
+/// Returns every case of the folder that the `CASES` filter allows. Panics if the files have faults.
 pub(super) fn cases(folder: &Path) -> Vec<Case> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}: set CASES_DIR to a folder of cases", folder.display()))
@@ -27,7 +27,7 @@ pub(super) fn cases(folder: &Path) -> Vec<Case> {
     let cases = files.iter().flat_map(|path| file(path)).collect::<Vec<_>>();
     let wanted = std::env::var("CASES").unwrap_or_default();
     let cases = cases.into_iter().filter(|case| case.name.contains(&wanted)).collect::<Vec<_>>();
-    // Before a clock runs.
+    // The bodies are made here, before a clock runs.
     cases.iter().for_each(|case| drop(case.inner.body()));
     cases
 }
@@ -38,7 +38,7 @@ fn file(path: &Path) -> Vec<Case> {
     parse(&text, folder).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The cases of one file's text.
+/// Parses the cases of one file's text.
 pub(super) fn parse(text: &str, folder: &Path) -> Result<Vec<Case>, String> {
     let mut table: Table = text.parse().map_err(|error| format!("{error}"))?;
     let Some(Value::Array(cases)) = table.remove("case") else { return Err("no [[case]]".into()) };
@@ -67,7 +67,7 @@ fn with_row(case: &Table, row: Value, index: usize) -> Result<Table, String> {
     Ok(merged)
 }
 
-/// One way of giving a body replaces another one: a row's `gzip` is not sent beside its case's `body`.
+/// One key for the body replaces another one: a row's `gzip` is not sent in addition to its case's `body`.
 const EITHER: [&[&str]; 3] = [
     &["body", "body_base64", "body_repeat", "body_parts", "messages", "gzip", "gzip_repeat"],
     &["raw", "raw_base64"],
@@ -80,7 +80,7 @@ fn merge(under: &mut Table, over: Table) {
             under.retain(|have, _| have == key || !group.contains(&have));
         }
         match (under.get_mut(&key), value) {
-            // A pair such as `{ text, count }` is one value, not settings of which each stands for itself.
+            // A pair such as `{ text, count }` is one value, and not two settings.
             (Some(Value::Table(below)), Value::Table(above)) if !above.contains_key("text") => merge(below, above),
             (_, value) => drop(under.insert(key, value)),
         }
@@ -93,7 +93,7 @@ fn finished(table: Table, folder: &Path) -> Result<Case, String> {
     let mut case: Case = read(table).map_err(|error| format!("{name}: {error}"))?;
     case.alternatives = alternatives(expect).map_err(|error| format!("{name}: expect.or: {error}"))?;
     folder.clone_into(&mut case.folder);
-    // The rows are copies, whose policies lie beside them only where they were written.
+    // The rows are copies, and their policies are only next to the original files.
     case.policy_file = case.policy_file.map(|file| file.replace("../policies/", "../../examples/policies/"));
     if case.request.times == 0 || case.chain == 0 {
         return Err(format!("{name}: `times` and `chain` are at least 1"));
@@ -104,8 +104,8 @@ fn finished(table: Table, folder: &Path) -> Result<Case, String> {
     Ok(case)
 }
 
-/// The base counts too where every table of `or` replaces something that it states; a base that leaves the decision to
-/// them would accept anything.
+/// The base is an alternative too if every table of `or` replaces one of its values. A base that leaves the decision to
+/// the tables would accept anything.
 fn alternatives(mut expect: Table) -> Result<Vec<Expect>, toml::de::Error> {
     let or = match expect.remove("or") {
         Some(Value::Array(or)) => or.into_iter().filter_map(|value| value.try_into::<Table>().ok()).collect(),

@@ -1,5 +1,5 @@
-//! What the layer logs on this thread. One subscriber for the whole process, because tracing caches for each callsite
-//! whether anybody listens: a subscriber for a thread alone would depend on which test came first.
+//! Captures what the layer logs on this thread. The whole process has one subscriber, because tracing caches for each
+//! callsite whether anybody listens. The result of a subscriber for one thread would depend on the order of the tests.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,11 +11,11 @@ thread_local! {
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and gives what this thread logged meanwhile, of every level.
+/// Runs `work`, and returns what this thread logged meanwhile, of every level.
 pub(crate) fn captured<T>(work: impl FnOnce() -> T) -> (T, String) {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        // A body without end is a line for each of its frames there.
+        // At TRACE, these crates would log a line for each frame of an endless body.
         let format =
             tracing_subscriber::fmt().with_ansi(false).with_env_filter("trace,h2=off,hyper=off,hyper_util=off");
         tracing::subscriber::set_global_default(format.with_writer(ThreadLines).finish())

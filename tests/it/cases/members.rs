@@ -1,4 +1,4 @@
-//! What a body states, whatever its shape: code, message, members.
+//! Checks the code, the message and the members of a body, in each shape.
 
 use super::check::{Problems, allowed};
 use super::envelope;
@@ -34,7 +34,7 @@ pub(super) fn message(case: &Case, expect: &Expect, kind: &str, response: &Respo
     }
 }
 
-/// Where each shape keeps its text.
+/// Returns the text of a body, from the place that its shape has for it.
 fn message_of(case: &Case, kind: &str, response: &Response) -> Option<String> {
     if kind == "envelope" {
         return envelope::read(&response.body).ok().map(|envelope| envelope.message);

@@ -1,8 +1,8 @@
-//! The contract as data: `tests/cases/*.toml` through every driver.
+//! Runs the contract as data: every driver runs `tests/cases/*.toml`.
 //!
-//! A case is read (`format`, `load`), run by a driver (`layer`, `gateway`, `in_memory`) and checked (`check` for what it
-//! names, `always` for what holds in every case). `CASES=part-of-a-name` runs some, `CASES_DIR=folder` runs others,
-//! `CASES_WITH=field` runs those that wait for that word.
+//! A case is read (`format`, `load`), run by a driver (`layer`, `gateway`, `in_memory`) and checked. `check` checks
+//! what the case names, and `always` checks what holds in every case. `CASES=part-of-a-name` selects some cases,
+//! `CASES_DIR=folder` selects other files, and `CASES_WITH=field` also runs the cases that wait for that word.
 
 mod always;
 mod body;
@@ -37,7 +37,7 @@ mod upstream;
 mod value;
 mod wire;
 
-/// The status and JSON of each 4xx that a service of the cases sends.
+/// Returns the status and JSON of each 4xx that a service of the cases sends.
 pub(crate) fn json_errors() -> Vec<(u16, serde_json::Value)> {
     let cases = load::folders().iter().flat_map(|folder| load::cases(folder)).collect::<Vec<_>>();
     let sent = cases.iter().filter_map(|case| {
@@ -47,7 +47,7 @@ pub(crate) fn json_errors() -> Vec<(u16, serde_json::Value)> {
     sent.collect()
 }
 
-/// What this build has of the words in `cases/README.md`; a case that needs another one waits.
+/// The words of `cases/README.md` that this build supports. A case that needs another word waits.
 const HAS: &[&str] = &[
     "advice",
     "auth",
@@ -86,18 +86,19 @@ const HAS: &[&str] = &[
     "world",
 ];
 
-/// Whether this build has a word, or `CASES_WITH=word,word` runs the cases that wait for it as well.
+/// Returns true if this build has a word, or if `CASES_WITH=word,word` names it.
 fn has(word: &str) -> bool {
     let with = std::env::var("CASES_WITH").unwrap_or_default();
     HAS.contains(&word) || with.split(',').any(|it| it == word)
 }
 
-/// Rows of the contract that contradict a rule of it, the drivers that show it (none: all do), and the rule. They are run, and listed; one
-/// that holds is none any more.
+/// Rows of the contract that contradict one of its rules, the drivers that show it (an empty list means all), and the
+/// rule. They are run and listed. A row that holds must leave this list.
 const DISPUTED: &[(&str, &[&str], &str)] = &[
-    // A message is measured as it comes: in process it comes once the service reads it, and this one answers without.
+    // A message is measured when it arrives. In process, it arrives once the service reads it, and this service
+    // responds without that.
     ("rpc-said/on-one-message-too-large", &["layer", "core"], "G4"),
-    // What `fill` passes has no code in its head.
+    // A response that `fill` passes has no code in its head.
     ("fill-text-types/event-stream", &[], "M1"),
     ("fill-text-types/octets-with-nul", &[], "M1"),
     ("fill-text-types/svg", &[], "M1"),

@@ -1,4 +1,4 @@
-//! A case's policy: as text, as a file, or with further files beside it.
+//! Reads a case's policy: as text, as a file, or with further files in its folder.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use super::format::Case;
 
-/// The policy as often as it is needed (a chain has one each), or the text of its refusal.
+/// Returns a maker of the policy, because each layer of a chain needs one, or the text of its refusal.
 pub(super) fn from_case(case: &Case) -> Result<impl Fn() -> Policy, String> {
     let folder = if case.files.is_empty() { None } else { Some(Folder::with(case)) };
     let variables = case.env.clone();
@@ -25,7 +25,7 @@ pub(super) fn from_case(case: &Case) -> Result<impl Fn() -> Policy, String> {
     Ok(move || build().expect("it was taken a moment ago"))
 }
 
-/// A folder with `policy.toml` and what lies beside it, gone when dropped.
+/// A folder with `policy.toml` and its further files. It is removed when dropped.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {

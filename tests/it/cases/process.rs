@@ -1,4 +1,4 @@
-//! The real gateway as a process: started with a case's policy, its log collected, killed when dropped.
+//! Runs the real gateway as a process. It starts with a case's policy, collects its log, and is killed when dropped.
 
 use std::io::{BufReader, Read as _};
 use std::net::SocketAddr;
@@ -14,20 +14,20 @@ use crate::wait::{until, when};
 
 /// A proxy as a process of its own.
 pub(super) trait Proxy: Sized {
-    /// Waits for the address; what it states of a policy that it refuses.
+    /// Starts the proxy, and waits for its address. Returns its output if it refuses the policy.
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String>;
 
     fn address(&self) -> SocketAddr;
 
-    /// What was logged from this point on.
+    /// Returns what was logged from this point on.
     fn log_from(&self, start: usize) -> String;
 
     fn log_length(&self) -> usize;
 
-    /// Puts another policy in the place of the one in force, and waits until the log speaks of it.
+    /// Replaces the policy in force, and waits until the log mentions the new one.
     fn reload(&self, policy: &str);
 
-    /// Ends it: then the log is whole, and proves what is not in it as well.
+    /// Ends the process. Then the log is complete, and also proves what is not in it.
     fn end(&mut self);
 }
 
@@ -77,12 +77,12 @@ impl Proxy for Process {
 }
 
 impl Process {
-    /// The command with these words, and the case's policy.
+    /// Starts the command with these words and the case's policy.
     pub(super) fn start_as(case: &Case, words: &[&str]) -> Result<Self, String> {
         Self::start_by(Command::new(binary()), case, words)
     }
 
-    /// As [`Self::start_as`], by another build of the command.
+    /// Does the same as [`Self::start_as`], with another build of the command.
     pub(super) fn start_by(mut command: Command, case: &Case, words: &[&str]) -> Result<Self, String> {
         let folder = case.policy.is_some().then(|| Folder::with(case));
         let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
@@ -91,7 +91,7 @@ impl Process {
         if let Some(file) = file {
             command.arg("--policy").arg(file);
         }
-        // What replaces an id in a success is logged at TRACE.
+        // The new id of a success is logged at TRACE.
         command.env("RUST_LOG", "info,tower_error_envelope=trace").envs(&case.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the gateway starts");
@@ -99,20 +99,20 @@ impl Process {
         let collecting = collect(child.stderr.take().expect("piped"), log.clone());
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let address = listening(&mut output);
-        // Whatever it prints later must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         match address {
             Some(address) => Ok(Self { child, address, log, collecting: Some(collecting), folder }),
             None => {
                 let status = child.wait().expect("it has ended");
-                // The pipe ends with the process: what it said last is there when its reader is through.
+                // The pipe ends with the process. Once the reader has finished, the last output is there.
                 collecting.join().expect("no panic while reading");
                 Err(refusal(status, &log, folder.as_ref()))
             }
         }
     }
 
-    /// Ends it at once, by SIGKILL.
+    /// Ends the process at once, by SIGKILL.
     pub(super) fn kill(&mut self) {
         self.child.kill().and_then(|()| self.child.wait()).expect("a child");
     }
@@ -130,7 +130,7 @@ impl Drop for Process {
     }
 }
 
-/// A source that is newer than the binary, which `cargo test --test it` alone does not build anew.
+/// Returns a source file that is newer than the binary. `cargo test --test it` alone does not rebuild the binary.
 pub(super) fn newer_source() -> Option<PathBuf> {
     let binary = binary();
     let built = binary.metadata().and_then(|metadata| metadata.modified()).ok()?;
@@ -160,7 +160,7 @@ fn listening(output: &mut impl std::io::BufRead) -> Option<SocketAddr> {
     None
 }
 
-/// The folder's own name is cut out, since a digit in it could pass for a line number.
+/// The folder's own name is removed, because a digit in it could be read as a line number.
 fn refusal(status: ExitStatus, log: &Mutex<Vec<u8>>, folder: Option<&Folder>) -> String {
     let text = String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     assert!(!status.success(), "the gateway ended with success before it said where it listens: {text}");

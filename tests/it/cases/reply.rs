@@ -1,4 +1,4 @@
-//! A response as one layer of the core hands it to the next: its head, and what its body will do.
+//! A response as one layer of the core hands it to the next: its head, and the behaviour of its body.
 
 use bytes::Bytes;
 use error_envelope_core::session::{BodyFacts, BoxError, Failure, FinalFrame, Follow, Origin, RequestRecord};
@@ -15,15 +15,15 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     pub(super) trailers: HeaderMap,
     pub(super) end: End,
-    /// Whose fault it is that the body breaks off.
+    /// The side that makes the body break off.
     pub(super) origin: Origin,
-    /// Why, where the service states it.
+    /// The reason, if the service states one.
     pub(super) cause: Option<BoxError>,
-    /// What the next layer knows before reading.
+    /// The length that the next layer knows before it reads.
     pub(super) length: Option<u64>,
 }
 
-/// How much of a body comes at once where the case does not say.
+/// The size of the pieces of a body if the case does not state it.
 const PIECE: usize = 16 * 1024;
 
 impl Reply {
@@ -32,7 +32,7 @@ impl Reply {
         Self { head, body, trailers: HeaderMap::new(), end: End::Whole, origin: Origin::Error, cause: None, length }
     }
 
-    /// What the service sends, as far as its body comes.
+    /// Makes the reply of the service's response, as far as its body arrives.
     pub(super) fn of_service(inner: &Inner, head: response::Parts, sent: Sent) -> Self {
         let cut = inner.cut_after.unwrap_or(sent.body.len()).min(sent.body.len());
         let origin = if inner.fails == Some(Fails::PanicInBody) { Origin::Panic } else { Origin::Error };
@@ -55,8 +55,8 @@ impl Reply {
         matches!(self.end, End::Aborted(_))
     }
 
-    /// It passes, and the layer follows it: to its end, until it breaks off (F4, F6), or until the client of a call waits no
-    /// longer (P1).
+    /// Passes the reply while the layer follows it: to its end, until it breaks off (F4, F6), or until the client of a
+    /// call waits no longer (P1).
     pub(super) fn followed(
         mut self,
         mut follow: Follow,

@@ -1,4 +1,5 @@
-//! A case's request as hyper hands it to a service: the head as `http` states it, the body in pieces that may never end.
+//! Makes a case's request as hyper hands it to a service: a head of the crate `http`, and a body in pieces that may
+//! never end.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version as HttpVersion};
@@ -7,7 +8,7 @@ use super::body_script::{ScriptBody, Step};
 use super::format::{Case, Request as RequestScript, RequestFraming, Version};
 use super::wire::{Framing, Wire};
 
-/// `None` where hyper would not get that far, or `http` cannot say it.
+/// Returns the request, or `None` if hyper would refuse it, or if `http` cannot express it.
 pub(super) fn from_case(case: &Case) -> Option<Request<ScriptBody>> {
     if let Some(raw) = case.request.raw() {
         return parsed(&raw);
@@ -35,7 +36,7 @@ fn append<B>(request: &mut Request<B>, name: &str, value: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// The target and the headers, with the host where the version has it and the framing that goes on the wire.
+/// Returns the target and the headers, with the host if the version has it, and with the framing of the wire.
 fn head(script: &RequestScript, version: HttpVersion) -> (String, Vec<(String, String)>) {
     let mut headers = script.headers.clone();
     let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, host)| host.clone());
@@ -66,16 +67,16 @@ fn body(script: &RequestScript, headers: &[(String, String)]) -> ScriptBody {
     let bytes = script.body().unwrap_or_default();
     let declared = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let declared = declared.and_then(|(_, value)| value.parse::<u64>().ok());
-    // A client that promises more than it sends: hyper would wait for the rest.
+    // The client promises more than it sends, so hyper would wait for the rest.
     let rest = declared.is_some_and(|declared| declared > bytes.len() as u64).then_some(Step::Hang);
-    // An empty chunked body is not known to be empty before its end has come.
+    // An empty chunked body is only known to be empty when its end has arrived.
     let unseen_end = script.framed() == RequestFraming::Chunked && bytes.is_empty();
     let unseen_end = unseen_end.then(|| Step::Data(Bytes::new()));
     let pieces = script.pieces(16 * 1024).into_iter().map(|piece| Step::Data(piece.into()));
     ScriptBody::new(pieces.chain(rest).chain(unseen_end), declared)
 }
 
-/// A raw request that is a proper one as far as it goes; what it lacks of its body never comes.
+/// Parses a raw request as far as it is a proper one. The missing part of its body never arrives.
 fn parsed(raw: &[u8]) -> Option<Request<ScriptBody>> {
     let mut wire = Wire::new(raw);
     let head = wire.head().ok()?;

@@ -1,4 +1,4 @@
-//! The service of a case in process, and what any service of it sends.
+//! The service of a case in process, and the response that each service of a case sends.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ use super::format::{Fails, Inner, InnerFraming};
 use super::seen::{Call, Sent};
 use super::wire::{self, Headers};
 
-/// The wrapped service: what `[case.inner]` says.
+/// The wrapped service, which does what `[case.inner]` states.
 #[derive(Clone)]
 pub(super) struct Scripted {
     inner: Arc<Inner>,
@@ -29,7 +29,7 @@ impl Scripted {
         Self { inner: Arc::new(inner.clone()), calls: Arc::default() }
     }
 
-    /// Not poisoned by the panics that cases ask for: none happens under the lock.
+    /// The panics that cases request do not poison the lock, because none happens under it.
     pub(super) fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
         self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -74,7 +74,7 @@ impl Scripted {
         self.respond(sent, parts.method == Method::HEAD, reading)
     }
 
-    /// While its response is on the way.
+    /// Reads the request's body while the response is being sent.
     async fn read_late<B>(self, body: B, index: usize) -> Result<(), BoxError>
     where
         B: Body<Data = Bytes>,
@@ -147,14 +147,14 @@ where
             calls.push(call);
             calls.len() - 1
         };
-        // One that reads or waits first panics in its future.
+        // A service that reads or waits first panics in its future.
         let at_once = !self.inner.reads_body && self.inner.delay_ms == 0;
         assert!(self.inner.fails != Some(Fails::Panic) || !at_once, "{SECRET}");
         Box::pin(self.clone().answer(request, index))
     }
 }
 
-/// What the service sends: its head, `seen-` echoes and a length included, and its whole body.
+/// Returns what the service sends: its head, with `seen-` echoes and a length, and its whole body.
 pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
     if let Some((head, body, _)) = inner.raw().and_then(|raw| wire::response_in(&raw)) {
         let status = head.status().expect("a parsed head");
@@ -180,7 +180,7 @@ pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
     Sent { status, headers, body: body.unwrap_or_default() }
 }
 
-/// A request's body on its way to its end.
+/// The reading of a request's body to its end.
 type Reading = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
 fn body_of(inner: &Inner, bytes: &[u8], reading: Option<Reading>) -> ScriptBody {
@@ -208,7 +208,7 @@ fn body_of(inner: &Inner, bytes: &[u8], reading: Option<Reading>) -> ScriptBody 
     ScriptBody::new(steps, length.then_some(promised(inner, bytes) as u64))
 }
 
-/// A body that never ends has a byte to come, or its declared length would end it.
+/// A body that never ends promises a further byte, because its declared length would end it.
 fn promised(inner: &Inner, bytes: &[u8]) -> usize {
     bytes.len() + usize::from(inner.stalls)
 }

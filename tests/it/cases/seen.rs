@@ -1,4 +1,4 @@
-//! What a driver saw of one case: the client's side, the service's side, and the log.
+//! What a driver saw of one case: at the client, at the service, and in the log.
 
 use std::time::Duration;
 
@@ -7,32 +7,33 @@ use super::wire::Headers;
 /// One run of a case in one driver.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    /// One for each time that the request was sent.
+    /// One exchange for each request that was sent.
     pub(super) exchanges: Vec<Exchanged>,
-    /// What the inner service was called with, and what it answered.
+    /// What the inner service was called with, and how it responded.
     pub(super) calls: Vec<Call>,
     pub(super) log: String,
-    /// The text of the refusal, where the policy was refused.
+    /// The text of the refusal, if the policy was refused.
     pub(super) refused: Option<String>,
     pub(super) facts: Facts,
 }
 
-/// What the checks must know of the driver that ran.
+/// What the checks must know about the driver that ran.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
-    /// HTTP/2 has no `connection` header and no chunks.
+    /// True if the run used HTTP/2, which has no `connection` header and no chunks.
     pub(super) http2: bool,
-    /// Several processes in a row: the inner service sees another id than the client (E3 is about one process).
+    /// The number of processes in a row. With several, the inner service and the client see different ids (E3 is about
+    /// one process).
     pub(super) processes: usize,
-    /// A server wrote the response, so `date` and hop-by-hop fields may be its own.
+    /// True if a server wrote the response, so that `date` and hop-by-hop fields may be its own.
     pub(super) over_socket: bool,
 }
 
-/// What came of one request; the text states why nothing did.
+/// The result of one request. The text states why there is no response.
 #[derive(Debug)]
 pub(super) struct Exchanged {
     pub(super) response: Result<Response, String>,
-    /// The connection was reset under the client, while it sent or while it read.
+    /// True if the connection was reset while the client sent or read.
     pub(super) reset: bool,
 }
 
@@ -54,20 +55,20 @@ pub(super) struct Response {
 pub(super) enum End {
     #[default]
     Whole,
-    /// Broken off, and how.
+    /// The body broke off, with a description.
     Aborted(String),
-    /// The client's patience ended first.
+    /// The client's patience ended before the body.
     Unfinished,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Call {
     pub(super) headers: Headers,
-    /// What it read of the request's body; `None` where it does not read it, or has not come to its end.
+    /// The body of the request that the service read. `None` if it does not read the body, or has not reached its end.
     pub(super) body: Option<Vec<u8>>,
-    /// What ended it before its end.
+    /// What ended the reading before the end of the body.
     pub(super) body_error: Option<String>,
-    /// The head that it answered with; `None` where it failed before one.
+    /// The response of the service, or `None` if it failed before that.
     pub(super) sent: Option<Sent>,
 }
 
@@ -75,7 +76,7 @@ pub(super) struct Call {
 pub(super) struct Sent {
     pub(super) status: u16,
     pub(super) headers: Headers,
-    /// The whole body that it would send, whatever breaks it off.
+    /// The whole body that it would send if nothing broke it off.
     pub(super) body: Vec<u8>,
 }
 
@@ -84,7 +85,7 @@ impl Response {
         lines(&self.headers, name)
     }
 
-    /// The value of a header that is there once.
+    /// Returns the value of a header that is there once.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let lines = self.lines(name);
         (lines.len() == 1).then(|| lines.concat())

@@ -1,4 +1,4 @@
-//! The checker fails where it should: a right response passes, and each way of spoiling it is reported by its rule.
+//! Tests that the checker fails where it should: a right response passes, and each fault is reported by its rule.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ within_ms = 100
 calls = 1
 "#;
 
-/// The rule that is to be reported, and what breaks it.
+/// The rule that must be reported, and the fault that breaks it.
 type Spoil<T> = (&'static str, fn(&mut T));
 
 #[test]
@@ -156,7 +156,8 @@ fn what_the_service_sent_is_compared_whole() {
     }
 }
 
-/// Shapes that this build does not write yet are checked as well, or the first build that does would pass unseen.
+/// Shapes that this build does not write yet are checked as well. Otherwise, the first build that writes them would
+/// pass unchecked.
 #[test]
 fn a_wrong_shape_is_found() {
     let shapes: &[(&str, &str, &str)] = &[

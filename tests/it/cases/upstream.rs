@@ -1,6 +1,6 @@
-//! The service behind the gateway: a raw HTTP/1 server that does what the current case's `[case.inner]` says.
+//! The service behind the gateway: a raw HTTP/1 server that does what `[case.inner]` of the current case states.
 //!
-//! The script is set before each request, so that nothing of the choice is in the request itself.
+//! The script is set before each request, so that the request itself has no part of the choice.
 
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ pub(super) struct Upstream {
 #[derive(Default)]
 struct Stage {
     scene: Mutex<Arc<Inner>>,
-    /// Counts the scenes: a connection that stalls lets go when its scene is over.
+    /// The number of the scene. A connection that stalls ends when its scene is over.
     number: AtomicUsize,
     calls: Mutex<Vec<Call>>,
 }
@@ -56,7 +56,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection at a time; errors are the peer's going away.
+/// Serves one connection. An error means that the peer has left.
 fn serve(stream: TcpStream, stage: &Stage) {
     let _ = stream.set_nodelay(true);
     let Ok(reading) = stream.try_clone() else { return };
@@ -77,20 +77,20 @@ fn far() -> Instant {
     Instant::now() + Duration::from_secs(120)
 }
 
-/// One request and its answer.
+/// One request and its response.
 struct Turn<'a> {
     stage: &'a Stage,
     inner: Arc<Inner>,
     number: usize,
     stream: &'a TcpStream,
     wire: &'a mut Wire<Timed>,
-    /// Which request of its connection it is, from 1.
+    /// The number of the request on its connection, from 1.
     count: usize,
     index: usize,
 }
 
 impl Turn<'_> {
-    /// Whether the connection goes on.
+    /// Answers the request, and returns true if the connection goes on.
     fn take(&mut self, head: &Head) -> io::Result<bool> {
         self.index = {
             let mut calls = lock(&self.stage.calls);
@@ -134,7 +134,7 @@ impl Turn<'_> {
 
     fn note(&self, what: impl FnOnce(&mut Call)) {
         let mut calls = lock(&self.stage.calls);
-        // A scene that is over has no calls any more.
+        // A scene that is over records no calls.
         if self.stage.number.load(Ordering::SeqCst) == self.number
             && let Some(call) = calls.get_mut(self.index)
         {
@@ -225,7 +225,7 @@ impl Turn<'_> {
         stream.write_all(bytes)
     }
 
-    /// Says nothing more until the peer goes or the scene is over.
+    /// Sends nothing more until the peer leaves or the scene is over.
     fn hold(&mut self) {
         while self.stage.number.load(Ordering::SeqCst) == self.number {
             self.wire.source().deadline = Instant::now() + Duration::from_millis(50);

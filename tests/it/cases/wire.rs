@@ -1,10 +1,10 @@
-//! HTTP/1 by hand, because a library would mend what the cases want to see: heads, framings, and how a stream ends.
+//! Reads HTTP/1 by hand, because a library would repair what the cases test: heads, framings, and how a stream ends.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Names in lower case, values as they came, in the order of the wire.
+/// Header lines in the order of the wire, with names in lower case and unchanged values.
 pub(super) type Headers = Vec<(String, Vec<u8>)>;
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl<R: Read> Wire<R> {
         &mut self.source
     }
 
-    /// The next head; `UnexpectedEof` where the peer closed before or within one.
+    /// Reads the next head. The error is `UnexpectedEof` if the peer closed before or within it.
     pub(super) fn head(&mut self) -> io::Result<Head> {
         let mut lines = Vec::new();
         loop {
@@ -48,7 +48,7 @@ impl<R: Read> Wire<R> {
         }
     }
 
-    /// Hands each piece of the body over as it comes, and gives the trailers.
+    /// Hands over each piece of the body when it arrives, and returns the trailers.
     pub(super) fn body(&mut self, framing: Framing, mut each: impl FnMut(&[u8])) -> io::Result<Headers> {
         match framing {
             Framing::None => Ok(Headers::new()),
@@ -58,12 +58,12 @@ impl<R: Read> Wire<R> {
         }
     }
 
-    /// What has arrived and belongs to nothing yet.
+    /// Takes the bytes that have arrived, but belong to no message yet.
     pub(super) fn take_buffered(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
     }
 
-    /// Reads once more, and says whether there was anything.
+    /// Reads once more, and returns true if there was anything.
     pub(super) fn fill(&mut self) -> io::Result<bool> {
         let mut piece = [0; 16 * 1024];
         let count = self.source.read(&mut piece)?;
@@ -157,8 +157,7 @@ impl Read for Timed {
 }
 
 impl Head {
-    /// The status of a response's head.
-    /// As hyper's client keeps it.
+    /// Returns the reason phrase of a response's head, as hyper's client keeps it.
     pub(super) fn reason_phrase(&self) -> Option<hyper::ext::ReasonPhrase> {
         let phrase = self.first_line.splitn(3, ' ').nth(2)?;
         let status = http::StatusCode::from_u16(self.status().ok()?).ok()?;
@@ -184,7 +183,7 @@ impl Head {
         self.values(name).first().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    /// How the body that follows is framed; `without` is what neither field states.
+    /// Returns the framing of the body that follows, or `without` if no field states it.
     pub(super) fn framing(&self, without: Framing) -> io::Result<Framing> {
         let lengths = self.values("content-length");
         let chunked =
@@ -207,15 +206,15 @@ pub(super) fn values<'a>(headers: &'a Headers, name: &str) -> Vec<&'a [u8]> {
     headers.iter().filter(|(have, _)| have == name).map(|(_, value)| value.as_slice()).collect()
 }
 
-/// A response from bytes: its head, what there is of its body, and whether that is all of it. `None` where it has no
-/// proper head, or is an interim one.
+/// Reads a response from bytes: its head, the part of the body that is there, and true if that is all of it. Returns
+/// `None` if it has no proper head, or is an interim response.
 pub(super) fn response_in(raw: &[u8]) -> Option<(Head, Vec<u8>, bool)> {
     let (head, body, whole, _) = response_to_the_end(raw)?;
     Some((head, body, whole))
 }
 
-/// Whether a peer that reads this response may send its next request on the same connection: a server that closed it
-/// would race with that request.
+/// Returns true if a peer that reads this response may send its next request on the same connection. Closing the
+/// connection would race with that request.
 pub(super) fn keeps_open(raw: &[u8]) -> bool {
     response_to_the_end(raw).is_some_and(|(head, _, whole, ends)| {
         let closes = head.text("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));

@@ -1,4 +1,4 @@
-//! How much is read of an error's body, how long, and that it is there still.
+//! Tests how much of an error's body is read and for how long, and that the body is still there.
 
 use std::convert::Infallible;
 use std::io;
@@ -36,7 +36,7 @@ fn answer(status: u16, frames: Frames) -> Response<impl Body<Data = Bytes, Error
     Response::builder().status(status).header("x-error-code", "conflict").body(body).unwrap()
 }
 
-/// The error, what of the body came then, how it ended, and its trailers.
+/// Returns the error, the part of the body that arrived after that, how the body ended, and its trailers.
 async fn through<B: Body<Data = Bytes, Error = io::Error>>(
     response: Response<B>,
 ) -> (Option<ClientError>, String, bool, Option<HeaderMap>) {

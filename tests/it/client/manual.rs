@@ -1,5 +1,5 @@
-//! `manual/clients.md`: the example prints what the page shows. `clients/check` runs the snippets of other languages, and the
-//! doctests the one in Rust.
+//! Tests `manual/clients.md`: the example prints what the page shows. `clients/check` runs the snippets of other
+//! languages, and the doctests run the one in Rust.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn the_example_prints_what_the_page_shows() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
     let (printed, time) = printed.split_once("  after ").unwrap();
-    // The client has to wait for a date that is a second off, and dates are of whole seconds.
+    // The client has to wait for a date within a second, and dates have whole seconds.
     let seconds: f64 = time.trim_end_matches(" s\n").parse().unwrap();
     assert!((0.0..10.0).contains(&seconds), "{time}");
     let (before, id) = printed.split_once("(req_").unwrap();
@@ -32,7 +32,7 @@ fn the_envelope_that_the_page_shows_is_one() {
     assert_eq!((error.code().as_str(), error.details_json()), ("conflict", Some(r#"{"seat":"7A"}"#)));
 }
 
-/// The only block of that language.
+/// Returns the only block of that language.
 fn block(language: &str) -> &'static str {
     let (_, rest) = PAGE.split_once(&format!("```{language}\n")).expect(language);
     rest.split_once("```").unwrap().0

@@ -1,4 +1,4 @@
-//! `clients/cases/parse.json`: what a response states.
+//! Tests `clients/cases/parse.json`: the content of a response.
 
 use std::time::{Duration, SystemTime};
 
@@ -77,7 +77,7 @@ fn r15_a_shape_of_a_policys_own_is_read_before_the_built_in_ones() {
         read(&reader, 410, gone),
         json!({"status": 410, "code": "order_gone", "message": "No more.", "retry": "refresh", "raw_code": "Gone", "request_id": "t1"})
     );
-    // A name in the form of a code counts as one, as the layer reads it.
+    // A name in the form of a code is a code, for the client as for the layer.
     assert_eq!(read(&reader, 409, r#"{"error":{"fault":"seat_taken","message":"No."}}"#)["code"], "seat_taken");
     let wrong = r#"{"error":{"fault":"Bad","message":"Look.","at":[{"field":"items.1.qty","why":"is odd"}]}}"#;
     assert_eq!(read(&reader, 400, wrong)["issues"], json!([{"path": ["items", 1, "qty"], "message": "is odd"}]));
@@ -89,7 +89,7 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// In the form of the cases, which name what is there.
+/// Returns the facts in the form of the cases, which name what is there.
 fn facts(error: &ClientError) -> Value {
     let mut parsed = json!({
         "status": error.status().as_u16(),

@@ -1,4 +1,4 @@
-//! `clients/cases/retry.json`: whether and when a request is sent again, in simulated time.
+//! Tests `clients/cases/retry.json`: whether and when a request is repeated, in simulated time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -52,7 +52,7 @@ enum Sent {
 #[serde(deny_unknown_fields)]
 struct Expect {
     waits_ms: Vec<u128>,
-    /// None where no response came.
+    /// `None` if no response arrives.
     status: Option<u16>,
 }
 
@@ -90,7 +90,7 @@ fn reader() -> ErrorReader {
     ErrorReader::new().clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777))
 }
 
-/// The answers in their order, and the times of the requests.
+/// The responses in their order, and the times of the requests.
 #[derive(Clone)]
 struct Server {
     answers: Arc<Mutex<VecDeque<Sent>>>,
@@ -151,7 +151,7 @@ async fn a_wait_is_a_random_part_of_its_bound() {
         client(RetryPolicy::new().budget(Endless), &server).oneshot(Request::new(Full::default())).await.unwrap();
         waits.push(server.waits());
     }
-    // A tokio sleep ends with the millisecond that it is in.
+    // A tokio sleep ends at the end of its millisecond.
     assert!(waits.iter().all(|waits| waits.iter().zip([100, 200, 400]).all(|(wait, bound)| *wait <= bound + 1)));
     waits.sort();
     waits.dedup();

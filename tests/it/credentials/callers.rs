@@ -1,4 +1,4 @@
-//! What handlers get of the caller: a token's claims, a verifier's data, and nothing where credentials are optional.
+//! Tests what handlers get of the caller: a token's claims, a verifier's data, or nothing if credentials are optional.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use tower_error_envelope::{Fault, Mode, RouteRule};
 use super::*;
 use crate::kit::{Line, logged, only};
 
-/// HS256 by 32 bytes of 7, for the audience "orders", until 2100.
+/// A token with HS256 by 32 bytes of 7, for the audience "orders", until 2100.
 const GOOD: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Im9yZGVycyIsInJvbGVzIjpbImVkaXRvciJdfQ.zpazvxG8WlOVFnHb8Ih3bbMSpcpbjNcck-VhRM19F9k";
-/// The same, whose `roles` is a text.
+/// The same token with a text as `roles`.
 const ODD: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQxMDI0NDQ4MDAsImF1ZCI6Im9yZGVycyIsInJvbGVzIjoiczNjcjN0In0.liaz2ZWngLprzymi_24529iv7VkpLbj6yjovdkGLdcg";
-/// Expired in 1970.
+/// A token that expired in 1970.
 const OLD: &str =
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEiLCJleHAiOjEsImF1ZCI6Im9yZGVycyJ9.G5BJyjTlyQ-rrkvpKEPzTmRSZstU1q_lNtrjcl9Dn8o";
 
@@ -84,7 +84,7 @@ fn send(app: &Router, path: &str, header: Option<(&str, &str)>) -> Answer {
     sent(app, path, header).0
 }
 
-/// The answer, and what was logged.
+/// Returns the response and the logged lines.
 fn sent(app: &Router, path: &str, header: Option<(&str, &str)>) -> (Answer, Vec<Line>) {
     let request = Request::get(path);
     let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
@@ -142,7 +142,7 @@ fn g2_optional_credentials_may_be_missing_and_are_never_bad_in_any_mode() {
             send(&app, "/perhaps/who", Some(header)).expect_envelope(status, code);
         }
         send(&app, "/data", None).expect_envelope(401, "auth_missing");
-        // Another reading of the path belongs to a route that requires credentials (G0).
+        // Another reading of the path leads to a route that requires credentials (G0).
         send(&app, "/perhaps/..%2fdata", None).expect_envelope(401, "auth_missing");
     }
 }
@@ -162,7 +162,7 @@ fn g2_a_handler_that_wants_a_caller_on_a_route_without_a_scheme_is_the_service_s
         let cause = line.field("cause").unwrap_or_default();
         assert!(cause.starts_with("this route checks no credentials: add `.auth([…])`"), "{cause}");
     }
-    // Credentials that are optional, only observed, or not asked of a preflight are the client's.
+    // Missing credentials are the client's fault if they are optional, only observed, or not required of a preflight.
     for path in ["/perhaps/roles", "/watched"] {
         let answer = send(&app, path, None);
         answer.expect_envelope(401, "auth_missing");

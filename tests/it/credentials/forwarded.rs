@@ -1,4 +1,4 @@
-//! What the inner service gets: the identity, and the id in a header that no client can send.
+//! Tests what the inner service gets: the identity, and the id in a header that no client can send.
 
 use tower_error_envelope::{Mode, RouteRule};
 
@@ -59,7 +59,7 @@ fn g2_no_caller_is_named_where_no_credentials_were_checked() {
     });
 }
 
-/// G0: a preflight carries no credentials; a route may ask for them all the same.
+/// G0: a preflight has no credentials, and a route may still require them.
 #[test]
 fn g0_a_preflight_skips_credentials_unless_the_route_says_otherwise() {
     let guard = RouteRule::new("/closed").preflight(tower_error_envelope::policy::Preflight::Guard);
@@ -76,7 +76,7 @@ fn g0_a_preflight_skips_credentials_unless_the_route_says_otherwise() {
     });
 }
 
-/// L3, and the "in the query string": a key there is no key, and in no line.
+/// L3, and the "in the query string": a key there does not count, and no line contains it.
 #[test]
 fn l3_no_key_reaches_the_log_or_the_answer() {
     let layer = policy(forwarding());

@@ -1,4 +1,4 @@
-//! M1: `auth_observe` checks and logs, and every request passes; no mode opens a route by itself.
+//! Tests M1: `auth_observe` checks and logs, and every request passes. No mode alone opens a route.
 
 use tower_error_envelope::auth::{CredentialRequest, Verified};
 use tower_error_envelope::{Mode, RouteRule};
@@ -49,7 +49,7 @@ fn m1_auth_observe_names_who_would_be_let_in() {
     }
 }
 
-/// What is not enforced is a field of what is answered (L1).
+/// A check that is not enforced is a field in the line of the response (L1).
 #[test]
 fn m1_a_later_guard_still_refuses() {
     let layer = policy(watching(Mode::Enforce).route(RouteRule::new("/json").json(true)));

@@ -1,4 +1,5 @@
-//! G0: where two spellings of a path are two routes, the credentials of both are requested, whatever their modes.
+//! Tests G0: if two spellings of a path belong to two routes, the credentials of both are required, whatever their
+//! modes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -77,7 +78,7 @@ fn g0_a_401_has_the_challenges_of_both() {
     }
 }
 
-/// The one spelling's door is only watched: the other one's holds.
+/// The credentials of one spelling are only observed, and those of the other are still required.
 #[test]
 fn g0_a_scheme_that_is_observed_does_not_open_the_other() {
     let layer = policy(two_doors().route(RouteRule::new("/watched/{*rest}").auth(["app"]).auth_observe(true)));
@@ -107,7 +108,7 @@ fn g0_a_verifier_that_both_need_is_called_once() {
     assert_eq!((identity(&seen[0]), calls.load(Ordering::SeqCst)), (("partner", Some("p1")), 1));
 }
 
-/// Who is refused anyway costs no verifier its time.
+/// A request that is refused anyway takes no time of a verifier.
 #[test]
 fn g0_a_scheme_that_refuses_calls_no_verifier_of_the_other() {
     let builder = Policy::builder()

@@ -1,4 +1,4 @@
-//! Verifiers that do their work, and what goes on after them.
+//! Tests verifiers that work, and what happens after them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tower_error_envelope::policy::RequiredHeader;
 use super::*;
 use crate::kit::{logged, only};
 
-/// Knows the header `x-session`, and takes its time.
+/// A verifier that knows the header `x-session`, and takes some time.
 struct Sessions(Duration);
 
 impl Verifier for Sessions {
@@ -148,7 +148,7 @@ fn g2_the_guards_after_it_go_on() {
     });
 }
 
-/// F3: strangers learn nothing of a service that is not ready.
+/// F3: strangers learn nothing about a service that is not ready.
 #[test]
 fn f3_credentials_come_before_readiness() {
     let layer = sessions(custom(AuthScheme::custom()));
@@ -161,7 +161,7 @@ fn f3_credentials_come_before_readiness() {
     }
 }
 
-/// The service that is ready goes along; its clone serves the next.
+/// The ready service goes with the request, and its clone serves the next request.
 #[test]
 fn g2_requests_do_not_wait_for_each_other() {
     let inner = Inner::default();

@@ -1,4 +1,5 @@
-//! A verifier that errs, panics, hangs or is not there lets nobody in: 503, its cause in the log (G2, F2).
+//! Tests that a verifier that fails, panics, hangs or is missing lets nobody in: 503, with its cause in the log (G2,
+//! F2).
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::wait::TOO_LONG;
 
 type Outcome = Result<Verified, BoxError>;
 
-/// What a verifier does wrong.
+/// The ways in which a verifier fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wrong {
     Errs,
@@ -64,7 +65,7 @@ impl Drop for Going {
     }
 }
 
-/// An error whose own code panics.
+/// An error with own code that panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Badly {
     Shown,
@@ -128,7 +129,7 @@ fn g2_whatever_a_verifier_does_wrong_is_503_within_its_time_and_lets_nobody_in()
             let mut service = layer.layer(inner.clone());
             let answer = ask(&mut service, request()).await;
             assert!(before.elapsed().as_millis().abs_diff(milliseconds) <= 1, "{wrong:?}: {:?}", before.elapsed());
-            // The next one is served like this one.
+            // The next request is served in the same way.
             ask(&mut service, request()).await.expect_envelope(503, "service_unavailable");
             (answer, inner.seen())
         });
@@ -189,7 +190,7 @@ fn g2_a_scheme_without_its_verifier_is_logged_once_and_lets_nobody_in() {
     assert_eq!(log.matches("the layer has no verifier for this scheme").count(), 2, "{log}");
 }
 
-/// An extension's `Clone` is the user's own code, too.
+/// An extension's `Clone` is the user's code too.
 #[test]
 fn f2_a_request_that_cannot_be_copied_is_503() {
     struct Uncopyable;
@@ -207,7 +208,7 @@ fn f2_a_request_that_cannot_be_copied_is_503() {
     assert!(seen.is_empty() && only(&lines).text.contains("panicked when it was copied"), "{lines:?}");
 }
 
-/// Without a timer, and without a runtime, the clock is looked at when something else wakes the request.
+/// Without a timer or a runtime, the clock is checked when something else wakes the request.
 #[test]
 fn f2_without_a_timer_the_clock_is_checked() {
     let layer = policy(custom(AuthScheme::custom().timeout(Duration::from_millis(1)))).verifier("partner", Hangs);

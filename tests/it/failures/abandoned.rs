@@ -1,4 +1,5 @@
-//! F2: a client that goes away before its head is logged once, and a panic while its request is dropped goes no further.
+//! Tests F2: a client that leaves before its head is logged once, and a panic when its request is dropped has no
+//! further effect.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +12,7 @@ use super::scripted::{At, Scene, Script};
 use super::{data, get, is_served, post, service};
 use crate::kit::{Line, answer, logged, only};
 
-/// Calls, polls once, and goes away.
+/// Calls, polls once, and leaves.
 fn leaves(script: Script, request: Request<Scene>) -> Vec<Line> {
     let ((), lines) = logged(async {
         let mut service = service(script);
@@ -50,7 +51,7 @@ fn f2_wherever_it_waits_one_line_says_so() {
     }
 }
 
-/// `call` has been made, nothing was polled.
+/// `call` has been made, and nothing was polled.
 #[test]
 fn f2_a_call_that_was_never_polled_is_abandoned_too() {
     let ((), lines) = logged(async {
@@ -61,7 +62,7 @@ fn f2_a_call_that_was_never_polled_is_abandoned_too() {
     assert_eq!(only(&lines).field("origin"), Some("abandoned"));
 }
 
-/// The answer was decided before the client went, which got nothing of it.
+/// The response was decided before the client left, and the client got none of it.
 #[test]
 fn l5_what_was_decided_and_not_taken_keeps_its_origin_and_has_no_status() {
     let ((), lines) = logged(async {
@@ -98,7 +99,7 @@ fn f2_an_answered_call_that_is_kept_and_dropped_later_is_not_abandoned() {
     }
 }
 
-/// The head has left, and the client with a part of the body.
+/// The head was sent, and the client left with a part of the body.
 #[test]
 fn l5_a_response_that_is_not_read_to_its_end_has_a_client_that_left() {
     let ((), lines) = logged(async {

@@ -1,4 +1,4 @@
-//! F2, L1: what goes wrong with the body of a call is one line, whatever its drop does.
+//! Tests F2 and L1: a failure of the body of a call is one line, whatever its drop does.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,7 +16,7 @@ use tower_error_envelope::middleware::RequestBody;
 use super::scripted::TEXT;
 use crate::kit::{Line, logged, only};
 
-/// A message, then nothing or an error; it panics as it is dropped.
+/// A body with a message, and then nothing or an error. It panics when it is dropped.
 struct Dropped {
     begun: bool,
     fails: bool,
@@ -40,7 +40,7 @@ impl Drop for Dropped {
     }
 }
 
-/// Reads so many frames of the answer, and drops it.
+/// Reads this number of frames of the response, and drops it.
 fn call(media_type: &'static str, fails: bool, frames: usize) -> Vec<Line> {
     let service = service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| async move {
         let body = Dropped { begun: false, fails };

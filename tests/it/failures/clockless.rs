@@ -1,4 +1,4 @@
-//! Without a timer, or without a runtime, nothing panics: waits then end as bytes arrive.
+//! Tests that nothing panics without a timer or without a runtime. Waits then end when bytes arrive.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +11,8 @@ use super::scripted::{Scene, Script};
 use super::{ask, data, get, post, service};
 use crate::kit::Answer;
 
-/// Each wait of the layer: for an error's body, a first byte, a drain after the head, a drain in place.
+/// Returns a scene for each wait of the layer: for an error's body, for a first byte, for a drain after the head, and
+/// for a drain in place.
 fn waits() -> [(Script, Request<Scene>, u16); 4] {
     let over_limit = Request::post("/").header("content-length", "9").body(data("123456789")).unwrap();
     let chunks = || Scene::new(["12345678", "9", "more"].map(|text| Ok(Bytes::from_static(text.as_bytes()))));
@@ -40,7 +41,7 @@ fn f2_no_runtime_is_enough() {
     }
 }
 
-/// All that these bodies have is there at once.
+/// Everything in these bodies is there at once.
 fn polled(work: impl Future<Output = Answer>) -> Answer {
     let mut work = pin!(work);
     for _ in 0..10 {

@@ -1,4 +1,5 @@
-//! Bodies of empty frames that are always there: each counts in its budget, and none holds the thread (R4, G3, G5).
+//! Tests bodies of empty frames that are always ready. Each frame counts in its budget, and none blocks the thread (R4,
+//! G3, G5).
 
 use std::future::Future;
 use std::pin::pin;
@@ -23,7 +24,7 @@ async fn r4_an_error_body_of_empty_frames_is_given_up() {
     assert_eq!(start.elapsed(), Duration::ZERO, "by its bytes, not by its time");
 }
 
-/// Nothing wakes the task but the timers: that of the reading, and that of the call.
+/// Only two timers wake the task: that of the reading, and that of the call.
 #[test]
 fn r4_p1_an_error_body_that_never_wakes_ends_at_the_first_of_its_time_limits() {
     for (call_time, ends, code) in [

@@ -1,5 +1,5 @@
-//! Each kind of body that passes while the layer follows it (F2, F4, L1, M1): one whose error panics, and one whose server
-//! stops at the length that was declared.
+//! Tests each kind of body that passes while the layer follows it (F2, F4, L1, M1). In one, the error panics. In
+//! another, the server stops at the declared length.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 use super::scripted::Tricky;
 use crate::kit::{Line, logged, only};
 
-/// A body with or without a length, which states its end only to a poll.
+/// A body with or without a length, which reports its end only when polled.
 struct Told {
     frames: VecDeque<Result<Bytes, BoxError>>,
     length: Option<u64>,
@@ -47,7 +47,7 @@ impl Body for Told {
     }
 }
 
-/// A response of this type under this policy to a request of the same type: as many frames of it, and then it is dropped.
+/// Sends a request and a response of the same type under this policy. Reads this number of frames, and drops the body.
 fn passes(mode: Mode, (status, media_type): (u16, &'static str), told: Told, frames: usize) -> Vec<Line> {
     let policy = Policy::builder().mode(mode).event_streams(EventStreams::AppendError).build().unwrap();
     let told = Arc::new(Mutex::new(Some(told)));
@@ -114,7 +114,7 @@ fn l1_a_server_that_stops_at_the_declared_length_has_seen_the_end() {
     }
 }
 
-/// The client has gone before the end.
+/// The client has left before the end.
 #[test]
 fn l1_a_server_that_stops_before_the_declared_length_has_not() {
     for (mode, response, field) in [

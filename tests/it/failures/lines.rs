@@ -1,4 +1,5 @@
-//! L1, L3: one line per error, at its level; none for a success; nothing of the request in it but its id.
+//! Tests L1 and L3: an error has one line, at its level, and a success has none. Only the id of the request is in the
+//! line.
 
 use std::io;
 
@@ -121,7 +122,7 @@ fn l1_a_body_over_its_limit_is_one_line() {
     }
 }
 
-/// The service's error is the upload itself, so that its head is still here when the upload turns out too long (G4).
+/// The service's error is the upload itself, so its head is still here when the upload exceeds its limit (G4).
 #[test]
 fn g4_a_body_cut_while_an_error_is_read_outranks_that_error() {
     for (upload, status, code, origin) in
@@ -165,7 +166,7 @@ fn l3_no_path_query_credential_or_body_is_logged() {
     assert!(!line.text.contains("s3cr3t") && !line.text.contains("p4th"), "{line:?}");
 }
 
-/// An adapter may log what it holds.
+/// An adapter may log the values that it holds.
 #[test]
 fn l3_what_is_written_of_a_session_has_no_credential() {
     for (name, value) in [
@@ -188,7 +189,7 @@ fn l3_what_is_written_of_a_session_has_no_credential() {
     }
 }
 
-/// A refusal has no inner call, and a dropped future no caller: each line has a span all the same, and only one.
+/// A refusal has no inner call, and a dropped future has no caller. Each line still has exactly one span.
 #[test]
 fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
     let never = service_fn(|request: Request<RequestBody<Scene>>| async move {
@@ -227,7 +228,7 @@ fn l1_each_event_is_inside_a_span_of_its_request_and_names_scope_and_service() {
     }
 }
 
-/// What the service logs itself is found by the id.
+/// The lines of the service itself can be found by the id.
 #[test]
 fn l1_a_span_with_the_id_wraps_the_inner_call() {
     let logs = service_fn(|_: Request<RequestBody<Scene>>| {

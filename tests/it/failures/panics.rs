@@ -1,4 +1,4 @@
-//! F2, F4: a panic becomes a 500 while the head is not out, and ends the stream once it is.
+//! Tests F2 and F4: a panic before the head becomes a 500, and a later one ends the stream.
 
 mod dropped;
 mod ended;
@@ -49,7 +49,7 @@ fn f2_a_panic_after_a_peek_is_a_500() {
         let script = Script::panics(at);
         let (answer, lines) = logged(async {
             let mut service = service(script);
-            // A body that turns out to be empty is forwarded.
+            // An empty body is forwarded.
             let answer = ask(&mut service, post("/json", Scene::new([Ok(Bytes::new())]))).await;
             is_served(&mut service).await;
             answer
@@ -151,7 +151,7 @@ fn f4_a_body_that_panics_or_fails_ends_the_stream_as_an_error() {
     }
 }
 
-/// At its end and before it: dropped by the client's going away.
+/// The body is dropped at its end, or before it because the client leaves.
 #[test]
 fn f2_a_body_whose_drop_panics_goes_no_further_than_the_log() {
     for reads_to_end in [true, false] {
@@ -167,7 +167,7 @@ fn f2_a_body_whose_drop_panics_goes_no_further_than_the_log() {
     }
 }
 
-/// The server below asks both before it polls.
+/// The server calls both before it polls.
 #[test]
 fn f2_a_body_that_panics_in_its_size_or_end_does_not_reach_the_server() {
     for at in [At::BodySize, At::BodyEnd] {
@@ -217,7 +217,7 @@ fn f2_a_classifier_that_panics_is_a_500() {
     }
 }
 
-/// The classifier knows the error without its causes: they are asked for the log alone.
+/// The classifier knows the error without its causes, which only the log needs.
 #[test]
 fn f2_a_classified_error_may_panic_in_its_source_and_its_drop() {
     let errors: [fn() -> BoxError; 4] =
@@ -239,7 +239,7 @@ fn f2_a_classified_error_may_panic_in_its_source_and_its_drop() {
     }
 }
 
-/// A body of the server below whose error panics, met by the peek and by the service.
+/// A body of the server has an error that panics. The peek meets it, and so does the service.
 #[test]
 fn f2_a_request_bodys_error_may_panic_in_its_source_and_its_drop() {
     for path in ["/any", "/json"] {
@@ -266,7 +266,7 @@ fn f2_a_faults_source_may_panic_as_it_is_logged() {
     }
 }
 
-/// A future is polled once more by mistake: it says nothing, and does not panic.
+/// A future is polled again by mistake. It stays pending, and does not panic.
 #[test]
 fn a_future_that_has_ended_stays_pending() {
     let ((), _) = logged(async {

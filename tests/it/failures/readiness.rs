@@ -1,4 +1,4 @@
-//! F3: what `poll_ready` said is held for the request that would have been forwarded; guards come first.
+//! Tests F3: an error of `poll_ready` is kept for the request that would have been forwarded. Guards come first.
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -50,7 +50,7 @@ fn f3_guards_come_first_and_the_service_is_polled_anew() {
     }
 }
 
-/// A peek takes along the service that was asked, and with it what that said; its clone is asked for itself.
+/// A peek keeps the service that was polled, and its error. The clone is polled separately.
 #[test]
 fn f3_a_peek_that_refuses_comes_before_the_error_too() {
     for error in [(|| TEXT.into()) as fn() -> BoxError, || Tricky::Drop.into()] {
@@ -99,7 +99,7 @@ fn f3_a_better_reason_is_reported() {
     }
 }
 
-/// What was said of one is not stated of its clones, which are asked for themselves.
+/// An error of one service is no error of its clones, which are polled separately.
 #[test]
 fn f3_a_clone_holds_nothing() {
     let (statuses, _) = logged(async {
@@ -112,7 +112,7 @@ fn f3_a_clone_holds_nothing() {
     assert_eq!((statuses.0.as_u16(), statuses.1.as_u16()), (200, 503));
 }
 
-/// Ready the second time.
+/// A service that is ready at the second poll.
 #[derive(Clone)]
 struct Later {
     is_ready: bool,
@@ -138,7 +138,7 @@ impl Service<Request<RequestBody<Scene>>> for Later {
     }
 }
 
-/// The clone that a peek takes along is the ready one; the fresh one is asked for itself.
+/// A peek keeps the ready service, and the fresh clone is polled separately.
 #[test]
 fn the_service_that_was_ready_is_the_one_that_is_called() {
     let ((), lines) = logged(async {

@@ -1,4 +1,4 @@
-//! Services, bodies and errors that fail where a test tells them to: a service the first time alone.
+//! Services, bodies and errors that fail where a test tells them to. A service fails only the first time.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,10 +18,10 @@ use tower::Service;
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::session::BoxError;
 
-/// What each panic and error states: for the log alone.
+/// The text of each panic and error, which only the log may contain.
 pub(super) const TEXT: &str = "n0t-for-clients";
 
-/// Where something panics.
+/// The place where something panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum At {
     Ready,
@@ -35,7 +35,7 @@ pub(super) enum At {
     BodyEnd,
 }
 
-/// What the first request meets.
+/// The behaviour for the first request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Script {
     pub(super) panics: Option<At>,
@@ -49,7 +49,7 @@ pub(super) struct Script {
     pub(super) body_says_nothing: bool,
 }
 
-/// Follows its script once, and answers 200 from then on.
+/// A service that follows its script once, and responds with 200 from then on.
 #[derive(Debug)]
 pub(super) struct Scripted {
     script: Script,
@@ -57,7 +57,7 @@ pub(super) struct Scripted {
     calls: Arc<AtomicUsize>,
 }
 
-/// The body of a response, and of a request.
+/// The body of a response or of a request.
 #[derive(Debug)]
 pub(super) struct Scene {
     frames: VecDeque<Result<Bytes, BoxError>>,
@@ -65,7 +65,7 @@ pub(super) struct Scene {
     hangs: bool,
 }
 
-/// An error one of whose parts panics.
+/// An error with a part that panics.
 #[derive(Debug)]
 pub(super) enum Tricky {
     Display,
@@ -171,7 +171,7 @@ async fn play(script: Script, body: Option<RequestBody<Scene>>) -> Result<Respon
     }
 }
 
-/// A service's future: its drop may panic, whether it has ended or not.
+/// A service's future. Its drop may panic, whether the future has ended or not.
 pub(super) struct Played {
     panics: Option<At>,
     play: Pin<Box<dyn Future<Output = Result<Response<Scene>, BoxError>> + Send>>,
@@ -204,7 +204,7 @@ impl Scene {
         Self { frames: VecDeque::new(), panics: None, hangs: true }
     }
 
-    /// Empty frames that are there at once, more than any budget has bytes, and then silence.
+    /// Makes a body of empty frames that are ready at once, more than any budget has bytes, and that then hangs.
     pub(super) fn saying_nothing(first: &'static str) -> Self {
         let first = Bytes::from_static(first.as_bytes());
         let frames = std::iter::once(first).chain(std::iter::repeat_n(Bytes::new(), 100_000));

@@ -1,4 +1,5 @@
-//! Subscribers of the user's: one that panics as the span around the inner call is left, and one that reads its fields.
+//! Tests subscribers of the user: one panics when the span around the inner call is left, and one reads the span's
+//! fields.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,7 +46,7 @@ impl Subscriber for Leaves {
 #[test]
 fn f2_a_panic_behind_the_call_is_a_line() {
     let leaves = Leaves::default();
-    // The interest of the callsites must not be settled by another test's subscriber.
+    // Another test's subscriber must not decide the interest of the callsites.
     let _ = crate::cases::logs::captured(|| ());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let status = tracing::subscriber::with_default(leaves.clone(), || {
@@ -60,7 +61,7 @@ fn f2_a_panic_behind_the_call_is_a_line() {
     assert_eq!((status.as_u16(), leaves.0.1.load(Ordering::Relaxed)), (500, 1));
 }
 
-/// What was recorded in spans after their start.
+/// Fields that were recorded in spans after their start.
 #[derive(Clone, Default)]
 struct Recorded(Arc<Mutex<Vec<String>>>);
 

@@ -1,10 +1,10 @@
-//! What both clients share: what to upload, and what came of it.
+//! The shared part of both clients: uploads and their results.
 
 use bytes::Bytes;
 
 use crate::kit::Answer;
 
-/// Whether the length is declared: over HTTP/2 "chunked" is a request without a content-length.
+/// How the body is framed. Over HTTP/2, "chunked" is a request without a content-length.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Framing {
     Declared,
@@ -24,20 +24,20 @@ pub(super) struct Upload {
     pub(super) framing: Framing,
     pub(super) size: usize,
     pub(super) reader: Reader,
-    /// The client keeps its last piece back until it has the head.
+    /// True if the client keeps its last piece until it has the head.
     pub(super) at_once: bool,
 }
 
-/// What came of an upload.
+/// The result of an upload.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) answer: Answer,
-    /// The connection took another request; else it ended in good order.
+    /// True if the connection took another request. Otherwise, it ended properly.
     pub(super) lives_on: bool,
 }
 
 impl Upload {
-    /// The body in pieces, at least two.
+    /// Cuts the body into at least two pieces.
     pub(super) fn pieces(&self) -> Vec<Bytes> {
         const PIECE: usize = 16 * 1024;
 

@@ -1,4 +1,4 @@
-//! An HTTP/1 client on a bare stream, so that it decides when it reads and when it writes.
+//! An HTTP/1 client on a bare stream, which decides itself when it reads and when it writes.
 
 use std::io;
 
@@ -39,7 +39,7 @@ pub(super) async fn upload<S: AsyncRead + AsyncWrite>(stream: S, upload: Upload)
     Ok(Seen { answer, lives_on })
 }
 
-/// The request's head, and its body in pieces.
+/// Returns the request's head, and its body in pieces.
 fn framed(upload: &Upload) -> Vec<Bytes> {
     let Upload { path, framing, size, .. } = *upload;
     let length = match framing {
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         Ok(())
     }
 
-    /// Reads while it sends; the last piece waits for the head where that must come first.
+    /// Reads while it sends. The last piece waits for the head if the head must come first.
     async fn both(&mut self, pieces: &[Bytes], at_once: bool) -> io::Result<Answer> {
         let Self { read, write } = self;
         let (tell, body_seen) = oneshot::channel();
@@ -118,13 +118,13 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         rest(&mut self.read, head).await
     }
 
-    /// The connection takes another request.
+    /// Returns true if the connection takes another request.
     pub(super) async fn hello(&mut self) -> io::Result<bool> {
         self.send(format!("GET {HELLO} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).await?;
         Ok(self.answer().await?.head.status == 200)
     }
 
-    /// The connection ends without a reset and without a byte more: it does not live on.
+    /// Returns true if the connection ends without a reset and without a further byte.
     pub(super) async fn ended(&mut self) -> io::Result<bool> {
         let mut more = Vec::new();
         self.read.read_to_end(&mut more).await?;
@@ -133,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     }
 }
 
-/// Reads a response head byte by byte: nothing of the body is taken with it.
+/// Reads a response head byte by byte, so that it takes no byte of the body.
 async fn head(read: &mut (impl AsyncRead + Unpin)) -> io::Result<http::response::Parts> {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {

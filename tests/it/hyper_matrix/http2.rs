@@ -1,4 +1,4 @@
-//! An HTTP/2 client whose streams are in hand, so that it decides when it reads and when it writes.
+//! An HTTP/2 client that controls its streams, and decides itself when it reads and when it writes.
 
 use std::future::poll_fn;
 use std::io;
@@ -65,7 +65,7 @@ fn head(upload: &Upload) -> Request<()> {
     head.body(()).unwrap()
 }
 
-/// Reads while it sends; the last piece waits for the head where that must come first.
+/// Reads while it sends. The last piece waits for the head if the head must come first.
 async fn both(
     response: ResponseFuture,
     mut body: SendStream<Bytes>,
@@ -100,7 +100,7 @@ async fn send_all(body: &mut SendStream<Bytes>, pieces: &[Bytes]) -> io::Result<
     send(body, last, true).await
 }
 
-/// Sends a piece as the flow control lets it: to the socket's other end, not to a buffer.
+/// Sends a piece as far as the flow control allows, to the other end of the socket and not to a buffer.
 pub(super) async fn send(body: &mut SendStream<Bytes>, piece: &Bytes, end: bool) -> io::Result<()> {
     let mut left = piece.clone();
     while !left.is_empty() {

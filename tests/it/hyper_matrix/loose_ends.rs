@@ -1,4 +1,4 @@
-//! Clients that break off, frame badly or stall, and what is cheap enough to keep the connection (F1, F2, G4, G5).
+//! Tests clients that break off, frame wrongly or stall, and small bodies that keep the connection (F1, F2, G4, G5).
 
 use std::convert::Infallible;
 use std::io;
@@ -84,7 +84,7 @@ fn f1_a_body_that_ends_short_is_the_clients_fault() {
     only(&lines);
 }
 
-/// At each place where a client can be in the way of its own request: the connection's task ends, and one line reports it.
+/// The client leaves at each place of its own request. The connection's task ends, and one line reports it.
 #[test]
 fn f2_a_client_that_goes_away_is_logged_once() {
     for (what, head) in [
@@ -127,7 +127,7 @@ fn f2_a_stream_that_the_client_resets_is_logged_once_and_the_next_request_is_ser
     only(&lines);
 }
 
-/// The head has left: what comes after it ends short, and nothing is appended (F4).
+/// The head was sent, so the body ends early, and nothing is appended (F4).
 #[test]
 fn f4_a_response_that_breaks_ends_short_on_the_wire() {
     for (panics, origin) in [(true, "panic"), (false, "error")] {
@@ -159,7 +159,7 @@ async fn breaks(panics: bool) -> Result<Response<Breaking>, Infallible> {
     Ok(Response::new(Breaking::new(panics)))
 }
 
-/// A time-out of the client's body, as a server puts it below the layer.
+/// A time-out of the client's body, as a server sets it.
 #[test]
 fn f1_a_body_that_came_too_slowly_is_408() {
     let ((answer, swallowed), lines) =
@@ -179,7 +179,7 @@ async fn stalled(inner: Inner) -> io::Result<crate::kit::Answer> {
     wire.answer().await
 }
 
-/// A body that has five seconds.
+/// A body with a limit of five seconds.
 struct Paced {
     body: Incoming,
     timer: Pin<Box<Sleep>>,

@@ -1,4 +1,4 @@
-//! A hyper server with the layer in it, on a socket or on one end of a pipe.
+//! A hyper server with the layer, on a socket or on one end of a pipe.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,12 +26,13 @@ use tower_layer::Layer;
 
 pub(super) const LIMIT: u64 = 64 * 1024;
 
-/// What the inner service makes of a request body that fails; one that does not is answered with 200 and its length.
+/// How the inner service treats a request body that fails. It responds to a complete body with 200 and the body's
+/// length.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Inner {
-    /// It returns the error.
+    /// The service returns the error.
     Fails,
-    /// It maps the error to a status, or swallows it.
+    /// The service maps the error to a status, or ignores it.
     Says(u16),
     Panics,
 }
@@ -47,7 +48,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
-        // Whoever drains is as fast as the machine lets it be: the clock is simulated in `timing`.
+        // A drain here is as fast as the machine allows. `timing` has the simulated clock.
         let policy = policy().drain(16 * 1024 * 1024, Duration::from_secs(60)).build().unwrap();
         let layer = ErrorEnvelopeLayer::new().policy(policy);
         let service = layer.layer(service_fn(move |request: Request<RequestBody<Incoming>>| {
@@ -69,16 +70,16 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// How often the inner service was called, but for [`HELLO`].
+    /// Returns how often the inner service was called, without calls to [`HELLO`].
     pub(super) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 }
 
-/// A path that always answers 200.
+/// A path that always gets 200.
 pub(super) const HELLO: &str = "/hello";
 
-/// One end of a pipe that a server reads: with it the clock can stand still.
+/// Returns one end of a pipe. A server reads the other end. With a pipe, the clock can stand still.
 pub(super) fn pipe(inner: Inner) -> DuplexStream {
     pipe_to(layer().layer(service_fn(move |request| respond::<Incoming>(inner, request))))
 }
@@ -94,7 +95,7 @@ where
     ours
 }
 
-/// One end of a socket, and the task that serves the other: it ends with the connection.
+/// Returns one end of a socket, and the task that serves the other end. The task ends with the connection.
 pub(super) async fn socket(inner: Inner) -> (TcpStream, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -118,7 +119,7 @@ where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let server = auto::Builder::new(TokioExecutor::new());
-    // How a connection ends is the client's to judge.
+    // The client judges how a connection ends.
     let _ = server.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service)).await;
 }
 

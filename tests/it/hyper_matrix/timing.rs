@@ -1,4 +1,4 @@
-//! What takes time, on a simulated clock: the peek's 10 s, the drain's 2 s, and that nothing else waits (G3, G5).
+//! Tests what takes time, on a simulated clock: the peek takes 10 s, the drain 2 s, and nothing else waits (G3, G5).
 
 use std::io;
 use std::time::Duration;
@@ -114,7 +114,7 @@ async fn g5_a_cut_upload_that_stalls_is_drained_for_two_seconds() {
     }
 }
 
-/// Who sends more than the budget is answered, and cut off: nobody uploads for ever.
+/// A client that sends more than the budget gets a response, and is cut off. Nobody can upload for ever.
 #[tokio::test(start_paused = true)]
 async fn g5_a_drain_ends_at_its_budget_of_bytes() {
     let policy = policy().drain(1000, Duration::from_secs(300)).build().unwrap();
@@ -125,7 +125,7 @@ async fn g5_a_drain_ends_at_its_budget_of_bytes() {
         let service = layer.layer(service_fn(|request| respond::<Incoming>(Inner::Fails, request)));
         let mut wire = Wire::new(pipe_to(service));
         wire.send(head.as_bytes()).await.unwrap();
-        // The server hangs up meanwhile.
+        // The server may close the connection meanwhile.
         let _ = wire.send(&vec![b'x'; length]).await;
         let answer = wire.answer().await.unwrap();
         answer.expect_envelope(413, "payload_too_large");
@@ -156,7 +156,8 @@ async fn g4_a_client_that_waits_for_100_continue_within_the_limit_gets_it() {
     assert_eq!(wire.answer().await.unwrap().body, "3 bytes, 0 trailers");
 }
 
-/// The peek asks for the first byte, and so for the upload: then `Expect` is answered, and G5 holds as for any other.
+/// The peek reads the first byte, and so invites the upload. `Expect` gets its response, and G5 holds as for any
+/// upload.
 #[tokio::test(start_paused = true)]
 async fn g5_an_upload_that_the_peek_invited_is_drained() {
     let mut wire = Wire::new(pipe(Inner::Fails));
@@ -171,7 +172,7 @@ async fn g5_an_upload_that_the_peek_invited_is_drained() {
     wire.answer().await.unwrap().expect_envelope(415, "unsupported_media_type");
 }
 
-/// A request without a content type or a length, over HTTP/2: the client sends what it is told, and waits.
+/// Sends a request without a content type or a length over HTTP/2. The client sends what `send` does, and waits.
 async fn stream(send: impl FnOnce(&mut h2::SendStream<Bytes>) -> Result<(), h2::Error>) -> io::Result<Answer> {
     let mut connection = http2::connect(pipe(Inner::Fails)).await?;
     let head = Request::post("http://test/json").body(()).unwrap();
@@ -180,7 +181,7 @@ async fn stream(send: impl FnOnce(&mut h2::SendStream<Bytes>) -> Result<(), h2::
     http2::read(response.await.map_err(io::Error::other)?).await
 }
 
-/// Simulated time jumps to the next timer: a few milliseconds are tokio's rounding.
+/// Simulated time jumps to the next timer, and tokio may round by a few milliseconds.
 #[track_caller]
 fn took(start: Instant, wanted: Duration) {
     let took = start.elapsed();

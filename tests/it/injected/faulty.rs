@@ -1,4 +1,4 @@
-//! The service, its future and its bodies: they play their part, and fall into the trap where it lies.
+//! The service, its future and its bodies. They play a state, and fail where the trap is.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -19,7 +19,7 @@ use super::state::{NEXT, State, next_response, trailers};
 use super::trap::{Trap, Tricky, What, Where};
 use crate::kit::SECRET;
 
-/// Plays one state for the first request, and answers the next one.
+/// A service that plays one state for the first request, and then serves normally.
 pub(super) struct Faulty {
     pub(super) state: State,
     pub(super) trap: Trap,
@@ -29,7 +29,7 @@ pub(super) struct Faulty {
 impl Clone for Faulty {
     fn clone(&self) -> Self {
         self.trap.strike(Where::Clone);
-        // What was said of one is not stated of its clones.
+        // The error of one service is not that of its clones.
         Self { state: self.state, trap: self.trap.clone(), unready: false }
     }
 }
@@ -60,7 +60,7 @@ impl Service<Request<RequestBody<Act>>> for Faulty {
     }
 }
 
-/// What a buffer says whose worker is gone.
+/// Returns the error of a buffer whose worker is gone.
 fn without_its_worker(cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
     let behind = service_fn(|(): ()| std::future::ready(Ok::<_, BoxError>(())));
     let (mut buffer, worker) = Buffer::pair(behind, 1);
@@ -69,7 +69,8 @@ fn without_its_worker(cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
 }
 
 async fn play(state: State, trap: Trap, request: Request<RequestBody<Act>>) -> Result<Response<Act>, BoxError> {
-    // Each by itself: a drop that panics while a value is returned leaks that value (rust-lang/rust#47949).
+    // Each part is dropped separately: a drop that panics while a value is returned leaks that value
+    // (rust-lang/rust#47949).
     let (head, mut body) = request.into_parts();
     drop(head);
     let read = (&mut body).collect().await;
@@ -115,15 +116,15 @@ pub(super) enum Side {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    /// Pending once.
+    /// The body is pending once.
     Wait,
     Data(&'static str),
     Trailers,
-    /// The error whose parts may be trapped.
+    /// The body fails with the error whose parts may be trapped.
     Break,
 }
 
-/// A body of either side.
+/// The body of a request or of a response.
 #[derive(Debug)]
 pub(super) struct Act {
     side: Side,
@@ -137,7 +138,8 @@ impl Act {
         Self { side, steps: steps.into(), given: 0, trap: trap.clone() }
     }
 
-    /// One of the four places of its side: where it is polled, asked for its size, asked for its end, dropped.
+    /// Returns one of the four places of the body's side: where it is polled, asked for its size or its end, or
+    /// dropped.
     fn at(&self, of: [Where; 2]) -> Where {
         of[usize::from(self.side == Side::Response)]
     }

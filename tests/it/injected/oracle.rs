@@ -1,4 +1,4 @@
-//! What must hold of a run, by the contract.
+//! Checks what the contract requires of a run.
 
 use super::run::{Client, Seen};
 use super::state::{JSON_RPC, State, trailers};
@@ -29,12 +29,12 @@ fn ensure(holds: bool, wrong: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(wrong.to_owned()) }
 }
 
-/// L5, F2, F4: one line for a request that failed, whose body broke off, or whose client left before its end.
+/// L5, F2, F4: a request has one line if it failed, its body broke off, or its client left before its end.
 fn one_line(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> Result<(), String> {
     let Some(answer) = &seen.answer else {
-        // Whose service never was ready made no request.
+        // A client whose service was never ready has made no request.
         ensure(seen.lines.len() == usize::from(seen.called), "not one line for no head")?;
-        // Decided at once, but never fetched: then the decision was the event.
+        // The response was decided at once, but never fetched. So the decision was the event.
         let unfetched = client == Client::LeavesAfter(0);
         let abandoned = seen.lines.iter().all(|line| line.field("origin") == Some("abandoned"));
         return ensure(abandoned || unfetched, "a client that left is no abandonment");
@@ -45,7 +45,7 @@ fn one_line(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> 
     let dropped = fault.is_some_and(|fault| fault.at == Where::ResponseDrop);
     let broke = passed && (dropped || seen.broke);
     let has_failed = failed || broke;
-    // A client that has all of a body may leave before it gets to know that.
+    // A client with the whole body may leave before it learns that the body is complete.
     let most = usize::from(has_failed || seen.ended.is_none());
     ensure(seen.lines.len() <= most && (seen.lines.len() == 1 || !has_failed), "not one line")?;
     let abandoned = seen.lines.iter().all(|line| line.field("origin") == Some("abandoned"));
@@ -54,12 +54,12 @@ fn one_line(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> 
     ensure(seen.lines.iter().all(|line| line.field("request_id") == Some(&id)), "a line of another id")
 }
 
-/// A protocol's own error passes with the header as well (R10).
+/// A protocol's own error also passes with the header (R10).
 fn is_written(answer: &Answer) -> bool {
     answer.head.headers.contains_key("x-error-code") && !answer.body.starts_with(JSON_RPC[0].as_bytes())
 }
 
-/// E1, F4: what came is the envelope whole, or the service's own words, and never both.
+/// E1, F4: the body is the whole envelope or the service's own text, and never both.
 fn is_envelope(state: State, fault: Option<Fault>, seen: &Seen, answer: &Answer) -> Result<(), String> {
     let text = str::from_utf8(&answer.body).unwrap();
     ensure(!seen.after_error, "a frame after an error")?;
@@ -88,7 +88,7 @@ fn is_envelope(state: State, fault: Option<Fault>, seen: &Seen, answer: &Answer)
     }
 }
 
-/// What waits for ever keeps its client waiting: only a peek, a collection and a drain have an end of their own.
+/// A wait without an end keeps its client waiting. Only a peek, a collection and a drain have a time limit.
 fn never_answers(state: State, fault: Option<Fault>) -> bool {
     let Some(Fault { what: What::Hang, at, late }) = fault else { return false };
     match at {
@@ -102,7 +102,7 @@ fn never_answers(state: State, fault: Option<Fault>) -> bool {
     }
 }
 
-/// The statuses that the contract allows.
+/// Returns the statuses that the contract allows.
 fn statuses(state: State, fault: Option<Fault>) -> Vec<u16> {
     let base = state.status();
     let Some(Fault { what, at, late }) = fault else { return vec![base] };
@@ -116,10 +116,10 @@ fn statuses(state: State, fault: Option<Fault>) -> Vec<u16> {
         (Where::Call, _) | (Where::FuturePoll, What::Panic | What::Fail) => vec![500],
         (Where::FuturePoll, What::Disappear) => vec![502],
         (Where::RequestPoll, _) => request_statuses(state, what, late || drains),
-        // G4: a body over its limit outranks what the service then does.
+        // G4: a body over its limit outranks the later behaviour of the service.
         (Where::FutureDrop | Where::RequestDrop, _) if state.drains_in_place() => vec![413],
         (Where::FutureDrop | Where::Classifier, _) => vec![500],
-        // In the service's hands it is the service that panics.
+        // A request that the service holds makes the service panic.
         (Where::RequestDrop, _) if !(drains || state.peeks()) => vec![500],
         (Where::RequestExtension, _) if !(drains || state.is_refused()) => vec![500],
         (Where::ErrorSource | Where::ErrorDrop, _) => vec![base, 500],
@@ -132,7 +132,8 @@ fn request_statuses(state: State, what: What, late: bool) -> Vec<u16> {
     match what {
         _ if state.drains_after_head() || state == State::Unready => vec![base],
         _ if late && (state.drains_in_place() || state == State::PeekRefuses) => vec![base],
-        // What ends before its byte too many, its first one or its failure is a body like any other.
+        // A body that ends before it exceeds its limit, before its first byte or before its failure is an ordinary
+        // body.
         What::Disappear => match state {
             State::PeekRefuses | State::PeekBreaks | State::RequestBreaks => vec![200],
             _ if state.drains_in_place() => vec![200],

@@ -1,4 +1,4 @@
-//! One request of one client, and the next request after it, on a simulated clock.
+//! Runs one request of one client, and the next request after it, on a simulated clock.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -24,30 +24,30 @@ use crate::kit::{Answer, Line, answer, logged};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Client {
-    /// An hour.
+    /// The client waits for an hour.
     Waits,
-    /// It goes away after so many polls, of the future and then of the body.
+    /// The client leaves after this number of polls, of the future and then of the body.
     LeavesAfter(usize),
 }
 
-/// What the client, the log and the next client saw.
+/// The observations of the client, the log and the next client.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// The service was ready, and called.
+    /// True if the service was ready, and was called.
     pub(super) called: bool,
     pub(super) heads: usize,
     pub(super) answer: Option<Answer>,
     pub(super) trailers: Option<HeaderMap>,
-    /// How the body ended: well or not; `None` where the client left before.
+    /// How the body ended, or `None` if the client left before that.
     pub(super) ended: Option<Result<(), String>>,
-    /// A frame came after an error.
+    /// True if a frame came after an error.
     pub(super) after_error: bool,
     pub(super) left: bool,
     pub(super) struck: bool,
     pub(super) doubled: bool,
-    /// The response's body has failed or panicked.
+    /// True if the response's body has failed or panicked.
     pub(super) broke: bool,
-    /// Something still holds a part of the request.
+    /// The number of holders of parts of the request.
     pub(super) kept: usize,
     pub(super) lines: Vec<Line>,
     pub(super) next: Option<(u16, Bytes)>,
@@ -89,7 +89,7 @@ async fn ask(
 ) {
     let request = state.request(trap);
     let Ok(ready) = timeout(HOUR, service.ready()).await else {
-        // No request was made of it: this one is the client's still, and its drop is no business of the layer's.
+        // No request was made, so this value is still the client's, and the layer has no part in its drop.
         trap.disarm();
         return;
     };
@@ -103,7 +103,7 @@ async fn ask(
         Client::Waits => usize::MAX,
         Client::LeavesAfter(polls) => polls,
     };
-    // The hour is over only where something hangs.
+    // The hour only ends if something hangs.
     seen.borrow_mut().left = timeout(HOUR, Leaving { polls, work: Some(reads) }).await == Ok(true);
 }
 
@@ -147,7 +147,7 @@ impl Seen {
 fn got(mut head: Parts, trap: &Trap, seen: &RefCell<Seen>) {
     let seen = &mut *seen.borrow_mut();
     seen.heads += 1;
-    // What the client drops of it is no business of the layer's.
+    // The layer has no part in what the client drops.
     trap.disarm_at(Where::ResponseExtension);
     head.extensions.clear();
     seen.answer = Some(Answer { head, body: Bytes::new() });
@@ -159,7 +159,7 @@ async fn next(service: &mut ErrorEnvelopeService<Faulty>) -> (u16, Bytes) {
     (answer.head.status.as_u16(), answer.body)
 }
 
-/// A client that goes away: true where it did before the end.
+/// A client that leaves. The result is true if it left before the end.
 struct Leaving<F> {
     polls: usize,
     work: Option<Pin<Box<F>>>,

@@ -1,11 +1,11 @@
-//! The states of the layer, each reached by one request and what the service makes of it.
+//! The states of the layer. One request, and the service's reaction to it, lead to each state.
 
 use http::{HeaderMap, Request, Response};
 
 use super::faulty::{Act, Side, Step};
 use super::trap::{Extension, Trap, Where};
 
-/// What the layer is doing.
+/// The current work of the layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum State {
     /// Calling, then passing a body.
@@ -26,9 +26,9 @@ pub(super) enum State {
     Unready,
     /// Collecting an error's body.
     Collecting,
-    /// Collecting one that breaks.
+    /// Collecting an error's body that breaks.
     CollectingBreaks,
-    /// Collecting one that keeps its shape, then giving it again.
+    /// Collecting an error's body that keeps its shape, then returning it.
     Replaying,
     /// Peeking, then calling.
     PeekForwards,
@@ -38,11 +38,11 @@ pub(super) enum State {
     PeekBreaks,
     /// Draining after the head.
     DrainsAfterHead,
-    /// Draining in the service's hands.
+    /// Draining while the service holds the body.
     DrainsInPlace,
     /// Draining a body that breaks, after the head.
     DrainBreaksAfterHead,
-    /// Draining one in the service's hands.
+    /// Draining a body that breaks, while the service holds it.
     DrainBreaksInPlace,
 }
 
@@ -71,7 +71,7 @@ impl State {
         Self::DrainBreaksInPlace,
     ];
 
-    /// The status where nothing goes wrong.
+    /// Returns the status of a run without a fault.
     pub(super) fn status(self) -> u16 {
         match self {
             Self::Passing | Self::ResponseBreaks | Self::PeekForwards => 200,
@@ -94,7 +94,7 @@ impl State {
         matches!(self, Self::DrainsInPlace | Self::DrainBreaksInPlace)
     }
 
-    /// A guard answers, and the service is not called.
+    /// Returns true if a guard refuses, and the service is not called.
     pub(super) fn is_refused(self) -> bool {
         matches!(self, Self::PeekRefuses | Self::PeekBreaks) || self.drains_after_head()
     }
@@ -126,7 +126,7 @@ impl State {
         request.extension(extension).body(Act::new(Side::Request, steps, trap)).unwrap()
     }
 
-    /// What the service answers; `None` where it fails.
+    /// Returns the service's response, or `None` if it fails.
     pub(super) fn response(self, trap: &Trap) -> Option<Response<Act>> {
         let two_chunks =
             |first, second| vec![Step::Wait, Step::Data(first), Step::Wait, Step::Data(second), Step::Trailers];

@@ -1,4 +1,4 @@
-//! What goes wrong, where.
+//! The faults and their places.
 
 use std::error::Error;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::kit::SECRET;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum What {
     Panic,
-    /// Pending, and nothing will wake it.
+    /// The callback is pending, and nothing will wake it.
     Hang,
     Fail,
-    /// A body ends short without a word, a service's connection breaks, a buffer's worker is gone.
+    /// A body ends early without an error, a service's connection breaks, or a buffer's worker is gone.
     Disappear,
 }
 
@@ -41,14 +41,15 @@ pub(super) enum Where {
 }
 
 impl Where {
-    /// What belongs to the service, whose next request is to be served; and an extension, of which there may be copies.
+    /// Returns true for places of the service, because its next request must be served, and for an extension, which may
+    /// have copies.
     fn strikes_once(self) -> bool {
         matches!(self, Self::Ready | Self::Clone | Self::Call | Self::Classifier)
             || matches!(self, Self::RequestExtension | Self::ResponseExtension)
     }
 }
 
-/// A fault; a late one lets the first frame or poll pass.
+/// A fault. A late one lets the first frame or poll pass.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Fault {
     pub(super) what: What,
@@ -64,8 +65,8 @@ const fn late(what: What, at: Where) -> Fault {
     Fault { what, at, late: true }
 }
 
-/// Each what at each where that can do it: what gives no poll and no result can only panic; to a `Display`, failing is
-/// an error of its formatter, which `to_string` panics at.
+/// Each fault at each place that can have it. A callback without a poll and a result can only panic. For a `Display`,
+/// failing is an error of its formatter, and `to_string` panics then.
 pub(super) const FAULTS: [Fault; 44] = [
     now(What::Panic, Where::Ready),
     now(What::Hang, Where::Ready),
@@ -119,7 +120,7 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// One fault, shared by all that belongs to the first request.
+/// One fault. All parts of the first request share it.
 #[derive(Clone, Debug)]
 pub(super) struct Trap(Arc<Set>);
 
@@ -152,12 +153,12 @@ impl Trap {
         self.0.struck.load(Ordering::SeqCst)
     }
 
-    /// A drop met another panic on its way: two at once would abort the process, so it kept still.
+    /// Returns true if a drop met another panic. Two at once would abort the process, so the drop did not panic.
     pub(super) fn doubled(&self) -> bool {
         self.0.doubled.load(Ordering::SeqCst)
     }
 
-    /// The response's body has failed.
+    /// Records that the response's body has failed.
     pub(super) fn breaks(&self) {
         self.0.broke.store(true, Ordering::SeqCst);
     }
@@ -167,17 +168,17 @@ impl Trap {
         self.0.broke.load(Ordering::SeqCst) || self.struck() > 0 && self.0.fault.is_some_and(polled)
     }
 
-    /// How many hold it.
+    /// Returns the number of holders.
     pub(super) fn holders(&self) -> usize {
         Arc::strong_count(&self.0)
     }
 
-    /// Called with how often it went well before.
+    /// Does the same as [`Self::strike`] for a place that was reached `before` times without a fault.
     pub(super) fn strike_after(&self, at: Where, before: usize) -> Option<What> {
         self.0.fault.filter(|fault| before >= usize::from(fault.late)).and_then(|_| self.strike(at))
     }
 
-    /// What the caller is to do, where it is not a panic.
+    /// Returns what the caller must do, unless this call panics.
     pub(super) fn strike(&self, at: Where) -> Option<What> {
         let fault = self.0.fault.filter(|fault| fault.at == at && self.0.armed.load(Ordering::SeqCst))?;
         if std::thread::panicking() {
@@ -193,7 +194,7 @@ impl Trap {
     }
 }
 
-/// An error of the user's.
+/// An error of the user.
 #[derive(Debug)]
 pub(super) struct Tricky(pub(super) Trap);
 
@@ -219,7 +220,7 @@ impl Drop for Tricky {
     }
 }
 
-/// An extension of the user's.
+/// An extension of the user.
 #[derive(Clone)]
 pub(super) struct Extension(pub(super) Trap, pub(super) Where);
 

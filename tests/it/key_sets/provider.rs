@@ -1,4 +1,4 @@
-//! An identity provider in miniature: keys, tokens, and a server of key sets on this runtime's clock.
+//! A small identity provider: keys, tokens, and a server of key sets on this runtime's clock.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ impl Signer {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Good for longer than any test.
+    /// Returns a token that is valid for longer than any test.
     pub(super) fn good(&self) -> String {
         self.token(&json!({ "sub": "anna", "exp": 4_102_444_800_u64 }))
     }
@@ -58,10 +58,10 @@ pub(super) fn response(body: &[u8], headers: &str) -> Vec<u8> {
 /// What the server does with a connection.
 #[derive(Clone)]
 pub(super) enum Script {
-    /// Closes it before the handshake.
+    /// Closes the connection before the handshake.
     Down,
     Says(Vec<u8>),
-    /// Says this, and then a space a second.
+    /// Sends these bytes, and then a space each second.
     Trickles(Vec<u8>),
     Silent,
 }
@@ -69,7 +69,7 @@ pub(super) enum Script {
 #[derive(Clone)]
 pub(super) struct Provider {
     pub(super) url: String,
-    /// Its own certificate authority.
+    /// The certificate of the provider's own authority.
     pub(super) pem: String,
     state: Arc<Mutex<State>>,
 }
@@ -98,7 +98,7 @@ impl Provider {
         self.state.lock().unwrap().script = script;
     }
 
-    /// The times of its requests.
+    /// Returns the times of its requests.
     pub(super) fn fetches(&self) -> Vec<Instant> {
         self.state.lock().unwrap().fetches.clone()
     }
@@ -118,7 +118,7 @@ impl Provider {
                 }
                 let mut stream = tls.accept(stream).await.unwrap();
                 read_head(&mut stream).await;
-                // Whoever has had enough goes away.
+                // A client may close the connection at any time.
                 match script {
                     Script::Says(bytes) => drop((stream.write_all(&bytes).await, stream.shutdown().await)),
                     Script::Trickles(bytes) => {

@@ -26,7 +26,7 @@ where
 }
 
 impl Answer {
-    /// The value of a header that is there once.
+    /// Returns the value of a header that is there once.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.headers.get_all(name).iter();
         let first = lines.next()?;
@@ -34,7 +34,7 @@ impl Answer {
         Some(first.to_str().unwrap())
     }
 
-    /// The id of the header, well formed (I1).
+    /// Returns the id of the header. Asserts that it is well-formed (I1).
     pub(crate) fn id(&self) -> String {
         let id = self.header("x-request-id").expect("every response has an id").to_owned();
         assert_eq!(id.parse::<RequestId>().expect("the id is well formed").to_string(), id);

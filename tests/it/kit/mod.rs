@@ -1,4 +1,4 @@
-//! What the wiring tests look at: an answer and its envelope, and the lines that the layer logged.
+//! Values that the wiring tests check: a response and its envelope, and the lines that the layer logged.
 
 mod answer;
 
@@ -21,10 +21,10 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 use crate::cases::logs::captured;
 pub(crate) use answer::{Answer, answer};
 
-/// The text of panics and causes: nowhere in an answer.
+/// The text of panics and causes, which no response may contain.
 pub(crate) const SECRET: &str = "s3cr3t";
 
-/// What the layer logs once, when it first wraps a service.
+/// The line that the layer logs once, when it first wraps a service.
 pub(crate) const STARTED: &str = "error envelopes are active";
 
 /// A line that the layer logged, as the `fmt` subscriber writes it.
@@ -34,8 +34,8 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes. Also
-/// what the tasks that it left behind say when they end with their runtime: nothing comes after that.
+/// Runs a future with time paused. Returns what the layer logged on its thread: errors and abandonments, without notes.
+/// The lines of its remaining tasks are included, because the runtime ends before the log is read.
 pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
     let (value, log) = captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -44,7 +44,7 @@ pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
     (value, log.lines().filter_map(Line::read).collect())
 }
 
-/// The status of the answer, and whether the inner service was called.
+/// Returns the status of the response, and true if the inner service was called.
 pub(crate) fn ask(layer: &ErrorEnvelopeLayer, request: Request<Full<Bytes>>) -> (u16, bool) {
     let called = Arc::new(AtomicBool::new(false));
     let calls = called.clone();
@@ -58,7 +58,7 @@ pub(crate) fn ask(layer: &ErrorEnvelopeLayer, request: Request<Full<Bytes>>) -> 
 }
 
 impl Answer {
-    /// Asserts that this is an error of the layer's writing, and gives its `error` member (E1–E4).
+    /// Asserts that the layer wrote this error, and returns its `error` member (E1–E4).
     #[track_caller]
     pub(crate) fn expect_envelope(&self, status: u16, code: &str) -> Value {
         let text = str::from_utf8(&self.body).unwrap();
@@ -83,7 +83,7 @@ impl Answer {
     }
 }
 
-/// A response body that has begun, and then panics or fails.
+/// A response body that begins, and then panics or fails.
 #[derive(Debug)]
 pub(crate) struct Breaking {
     begun: bool,
@@ -110,7 +110,7 @@ impl Body for Breaking {
 }
 
 impl Line {
-    /// A line about a request: the one at the start is of none.
+    /// Reads a line about a request. The line at the start is about none.
     fn read(line: &str) -> Option<Self> {
         let (before, after) = line.split_once("tower_error_envelope: ")?;
         if after.starts_with(STARTED) {
@@ -120,7 +120,7 @@ impl Line {
         Some(Self { level: level.to_owned(), text: line.to_owned() })
     }
 
-    /// The value of a field, without its quotes.
+    /// Returns the value of a field, without its quotes.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let (_, rest) = self.text.split_once(&format!(" {name}="))?;
         match rest.strip_prefix('"') {
@@ -130,7 +130,7 @@ impl Line {
     }
 }
 
-/// Asserts that exactly one line was logged, and gives it.
+/// Asserts that exactly one line was logged, and returns it.
 #[track_caller]
 pub(crate) fn only(lines: &[Line]) -> &Line {
     assert_eq!(lines.len(), 1, "one error, one line: {lines:#?}");

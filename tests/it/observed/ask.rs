@@ -1,4 +1,4 @@
-//! One request over HTTP/1 or HTTP/2, and all that a client sees of its answer.
+//! One request over HTTP/1 or HTTP/2, and everything that a client sees of its response.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-/// What an answer takes at most, if it comes at all.
+/// The longest time of a response that comes at all.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Ask {
     headers: Vec<(&'static str, &'static str)>,
     sends: Sends,
     http2: bool,
-    /// Of a body without end, so many bytes are enough.
+    /// The number of bytes that suffices for an endless body.
     enough: usize,
 }
 
@@ -31,14 +31,14 @@ pub(super) struct Ask {
 enum Sends {
     Nothing,
     Declared(Sent),
-    /// Its length is not stated.
+    /// A body whose length is not stated.
     Chunked(Sent),
 }
 
 #[derive(Clone, PartialEq)]
 struct Sent(Bytes);
 
-/// What a client sees.
+/// The response that a client sees.
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     pub(super) status: u16,
@@ -75,7 +75,7 @@ impl Ask {
         Self { http2: true, ..self }
     }
 
-    /// `None` where no head comes.
+    /// Returns the response, or `None` if no head arrives.
     pub(super) async fn send(&self, address: SocketAddr) -> Option<Seen> {
         tokio::time::timeout(TOO_LONG, self.sent(address)).await.unwrap_or_else(|_| panic!("no end: {self:?}"))
     }
@@ -127,7 +127,7 @@ impl Seen {
         self.header("x-request-id").expect("every answer of the layer has an id").clone()
     }
 
-    /// The code of an error that the layer wrote.
+    /// Returns the code of an error that the layer wrote.
     pub(super) fn code(&self) -> Option<&String> {
         self.header("x-error-code")
     }
@@ -140,7 +140,7 @@ impl Seen {
         self.without_what_differs() == bare.without_what_differs()
     }
 
-    /// The axum example says its id in a body; a date is of its second.
+    /// The axum example writes its id into a body, and a date depends on the second.
     fn without_what_differs(&self) -> Self {
         let others = |(name, _): &&(String, String)| name != "x-request-id" && name != "date";
         let mut body = self.body.0.to_vec();
@@ -158,7 +158,7 @@ impl Seen {
     }
 }
 
-/// In their order.
+/// Returns the lines in their order.
 fn lines(headers: &http::HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())).collect()
 }

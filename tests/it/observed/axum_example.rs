@@ -1,4 +1,4 @@
-//! `examples/axum.rs`.
+//! Tests `examples/axum.rs`.
 
 use axum::Extension;
 use axum::Router;
@@ -39,7 +39,7 @@ json = true
 fn m1_observe_leaves_the_axum_example_as_it_is_and_foretells_enforce() {
     let (rounds, log) = rounds(async {
         let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().unwrap();
-        // Its handlers ask for an id, which a service without the layer would have from elsewhere.
+        // Its handlers need an id, which a service without the layer would get from elsewhere.
         let bare = examples::axum::routes().layer(Extension(id));
         let with = |observe| -> Router { examples::axum::routes().layer(layer(POLICY, observe)) };
         let sites = Sites {

@@ -1,4 +1,4 @@
-//! The gateway's embedded service, which misbehaves in every way of the contract.
+//! Tests the gateway's embedded service, which misbehaves in every way of the contract.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use super::command::demo::stage;
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
 
-/// To the head: less than the slow one takes, and more than the others on a busy machine.
+/// The time for the head. It is shorter than that of the slow response, and enough for the others on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// More at once would take so long on one thread that time-outs strike those that are not slow.
+/// With more at once on one thread, time-outs would also strike fast requests.
 const AT_ONCE: usize = 8;
 const MIB: usize = 1024 * 1024;
 
@@ -60,7 +60,7 @@ fn m1_observe_leaves_the_embedded_service_as_it_is_and_foretells_enforce() {
     assert!(rounds.len() > 90);
 }
 
-/// In `enforce` the status would decide after the policy's three seconds; here the first byte comes when it comes.
+/// In `enforce`, the status would decide after the policy's three seconds. Here, the first byte passes when it arrives.
 #[test]
 fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
     rounds(async {
@@ -84,7 +84,7 @@ async fn sites() -> Sites {
     }
 }
 
-/// Each of its ways, and requests that the layer would refuse.
+/// Returns requests for each of its misbehaviours, and requests that the layer would refuse.
 fn asks() -> Vec<Ask> {
     let acts = ACTS.iter().filter(|act| !breaks_within(act));
     let asks: Vec<_> = acts.clone().map(ask).chain(refused()).collect();
@@ -92,7 +92,7 @@ fn asks() -> Vec<Ask> {
     asks.into_iter().chain(http2.map(Ask::over_http2)).collect()
 }
 
-/// Without the layer such a panic takes the connection with it, as far as it got.
+/// Returns true for a panic within a body. Without the layer, it breaks the connection at that point.
 fn breaks_within(act: &DemoCase) -> bool {
     matches!(act.play, UpstreamBehaviour::Inside(HandlerBehaviour::PanicsInBody))
 }
@@ -128,7 +128,7 @@ fn refused() -> Vec<Ask> {
     ]
 }
 
-/// So many bytes, and the end that the service waits for.
+/// Returns this number of bytes, and the end that the service waits for.
 fn ended(bytes: usize) -> Bytes {
     Bytes::from([&vec![b'a'; bytes][..], b"0\r\n\r\n"].concat())
 }

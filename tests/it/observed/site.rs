@@ -1,4 +1,4 @@
-//! A service on a socket, with the layer around it or without.
+//! Serves a service on a socket, with or without the layer.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,7 @@ pub(super) struct Sites {
     pub(super) enforced: SocketAddr,
 }
 
-/// A layer with this policy, whose `MODE` and `OBSERVED` are replaced.
+/// Makes a layer with this policy, and replaces `MODE` and `OBSERVED` in it.
 pub(super) fn layer(policy: &str, observe: bool) -> ErrorEnvelopeLayer {
     let (mode, observed) = if observe { ("observe", "true") } else { ("enforce", "false") };
     let policy = policy.replace("MODE", mode).replace("OBSERVED", observed);
@@ -46,7 +46,7 @@ where
         while let Ok((socket, _)) = listener.accept().await {
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
-                // How a connection ends is the client's to judge.
+                // The client judges how a connection ends.
                 let server = Builder::new(TokioExecutor::new());
                 let _ = server.serve_connection_with_upgrades(TokioIo::new(socket), service).await;
             });
@@ -56,7 +56,7 @@ where
 }
 
 impl Sites {
-    /// Sends it to each, all at once.
+    /// Sends the request to each service, all at once.
     pub(super) async fn round(self, ask: Ask) -> Round {
         let (bare, observed, enforced) =
             tokio::join!(ask.send(self.bare), ask.send(self.observed), ask.send(self.enforced));

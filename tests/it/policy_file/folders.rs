@@ -1,4 +1,4 @@
-//! Wrong policies of several files, from `tests/policy_errors.toml`, each in a folder of its own.
+//! Tests wrong policies of several files, from `tests/policy_errors.toml`, each in its own folder.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,7 +12,7 @@ use tower_error_envelope::policy::PolicyLoader;
 
 use super::{assert_text, place};
 
-/// What every secret and every key in clear text of these files contains, and no message does.
+/// A text in each secret and each clear key of these files. No message may contain it.
 const SECRET: &str = "sk_live_";
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ fn folders() -> Vec<Folder> {
 }
 
 impl Folder {
-    /// Where its files are.
+    /// Writes the files, and returns their folder.
     fn written(&self, test: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policy_errors").join(test).join(&self.name);
         for (name, text) in &self.files {
@@ -77,7 +77,7 @@ fn refused(folder: &Path) -> Option<PolicyError> {
     loader.key_sets(|url| Ok(RemoteKeys::never_fetched(url))).load(folder.join("policy.toml")).err()
 }
 
-/// The error, if it is not where it is expected. Files are named relative to the folder.
+/// Returns the error if it is not at the expected place. Names of files are relative to the folder.
 fn not_as_expected(folder: &Folder) -> Option<String> {
     let Folder { name, at, kind, .. } = folder;
     let written = folder.written("texts");

@@ -1,4 +1,5 @@
-//! What stands where a file of a policy should, and is none (M2): refused at once, never waited for, never read to its end.
+//! Tests paths that should be a file of a policy, and are no regular file (M2). They are refused at once: the reader
+//! never waits for them, and never reads them to their end.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use tower_error_envelope::policy::PolicyLoader;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// A name, what makes it at a path, and what is wrong with it.
+/// A name, a function that makes such a file at a path, and the fault.
 type Irregular = (&'static str, fn(&Path), &'static str);
 
 const IRREGULAR: [Irregular; 7] = [
@@ -23,7 +24,7 @@ const IRREGULAR: [Irregular; 7] = [
 ];
 const PIPE: &str = "cannot be read: it is a pipe, not a regular file";
 
-/// An empty folder of this name.
+/// Makes an empty folder of this name.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -44,7 +45,7 @@ fn m2_what_is_no_regular_file_is_refused_as_a_policy_an_included_file_and_a_file
             ("services/orders.toml", Some(naming)),
             ("keys.toml", Some(keys)),
         ] {
-            // A folder is no part that a wildcard would find, and has an error of its own where it is included by name.
+            // A wildcard finds no folder, and a folder that is included by name has another error.
             if place.starts_with("services")
                 && (what == "a folder" || what == "a link to nothing" && policy == Some(naming))
             {
@@ -64,7 +65,7 @@ fn m2_what_is_no_regular_file_is_refused_as_a_policy_an_included_file_and_a_file
     }
 }
 
-/// A page is small: what is larger than 64 KiB is not read.
+/// A page is small: a file of more than 64 KiB is not read.
 #[test]
 fn m2_a_page_is_a_regular_file_of_at_most_64_kib() {
     let at = folder("policy-page");
@@ -97,7 +98,7 @@ fn m2_a_file_of_four_mebibytes_is_read() {
     assert!(Policy::from_file(&path).is_ok());
 }
 
-/// A standard input that is a file is one.
+/// A standard input that is a file is accepted.
 #[test]
 fn m2_a_pipe_as_standard_input_is_refused() {
     let binary = crate::command::binary();

@@ -1,4 +1,4 @@
-//! A policy of three files, one of them spoilt: it is read, or refused by name with a line inside the file.
+//! Tests a policy of three files with one damaged file: it is read, or refused by name with a line inside the file.
 
 use std::fs;
 use std::path::{Path, PathBuf};

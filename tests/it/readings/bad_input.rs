@@ -1,4 +1,4 @@
-//! Paths and headers that no client means well with: each has a defined outcome (rule G0).
+//! Tests hostile paths and headers: each has a defined outcome (rule G0).
 
 use http::Request;
 use tower_error_envelope::auth::{AuthScheme, Key};
@@ -20,7 +20,7 @@ fn closing(pattern: &str) -> ErrorEnvelopeLayer {
     layer(policy().route(RouteRule::new(pattern).auth(["key"])).build().expect("a policy"))
 }
 
-/// Routes that no path of dots, slashes and semicolons finds.
+/// Adds routes that no path of dots, slashes and semicolons finds.
 fn with_many_routes(builder: PolicyBuilder, schemes: &[&'static str]) -> ErrorEnvelopeLayer {
     let route = |at: usize| RouteRule::new(format!("/r{at}/{{one}}/{{*rest}}")).auth(schemes.iter().copied());
     layer((0..10_000).map(route).fold(builder, PolicyBuilder::route).build().expect("a policy"))
@@ -30,7 +30,7 @@ fn get(layer: &ErrorEnvelopeLayer, path: &str) -> (u16, bool) {
     ask(layer, Request::get(path).body(Default::default()).expect("a request"))
 }
 
-/// 8 KB of the pieces that a number chooses.
+/// Makes 8 KB of the pieces that a number chooses.
 fn of_pieces(seed: usize) -> String {
     let mut state = seed;
     let mut path = "/".to_owned();
@@ -60,7 +60,7 @@ fn g0_eight_kilobytes_of_dots_and_semicolons_have_an_outcome_whatever_the_number
                 "{mode:?} {start}: {closed:?} {open:?}"
             );
         }
-        // Few readings, and more than 256.
+        // The first path has few readings, and the second more than 256.
         assert_eq!(get(&open, &paths[4]), FORWARDED, "{mode:?}");
         assert_eq!(get(&open, &of_pieces(1)), REFUSED, "{mode:?}");
     }

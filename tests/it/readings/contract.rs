@@ -1,17 +1,17 @@
-//! The readings of a path as the contract words them (rule G0): every step on every path that the steps make; and two steps more,
-//! since some servers take them.
+//! Computes the readings of a path as the contract states them (rule G0): every step on every path that the steps make.
+//! Two further steps are added, because some servers use them.
 
 use std::collections::BTreeMap;
 
-/// Steps that decode: the contract decodes twice.
+/// The number of decoding steps, because the contract decodes twice.
 const DECODES: usize = 2;
 
-/// What counts as a slash, each kind by itself.
+/// Spellings of a slash, each kind separately.
 const SEPARATORS: [&[&[u8]]; 3] = [&[b"%2f", b"%2F"], &[b"%5c", b"%5C"], &[b"\\"]];
 
-/// All readings, letter case aside.
+/// Returns all readings, without regard to letter case.
 pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
-    // Each path with the fewest decodes that make it.
+    // Each path, with the fewest decodes that make it.
     let mut found: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     let mut left = vec![(path.as_bytes().to_vec(), 0)];
     while let Some((path, decodes)) = left.pop() {
@@ -45,7 +45,7 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
     found.into_keys().chain(elements).collect()
 }
 
-/// The elements of a list in the last segment, each in that segment's place.
+/// Returns the elements of a list in the last segment, each in that segment's place.
 fn elements(path: &[u8]) -> Vec<Vec<u8>> {
     let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
     let (folder, list) = path.split_at(start);
@@ -89,7 +89,7 @@ fn resolve(path: &[u8]) -> Vec<u8> {
     resolved(path, |segment| segment.to_vec())
 }
 
-/// `%2e` is a dot to the WHATWG's URLs, where nothing else is decoded.
+/// In the WHATWG's URLs, `%2e` is a dot, and nothing else is decoded.
 fn resolve_encoded(path: &[u8]) -> Vec<u8> {
     resolved(path, |segment| if segment.len() <= 6 { decode(segment, b"") } else { segment.to_vec() })
 }
@@ -127,18 +127,18 @@ fn without_last_slash(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Without controls, and without bytes that are no UTF-8.
+/// Removes controls, and bytes that are no UTF-8.
 fn without_ignored(path: &[u8]) -> Vec<u8> {
     let valid: String = path.utf8_chunks().map(|chunk| chunk.valid()).collect();
     valid.replace(char::is_control, "").into()
 }
 
-/// Letters outside ASCII in their small form.
+/// Changes letters outside ASCII to lower case.
 fn small(path: &[u8]) -> Vec<u8> {
     with_letters(path, |letter| letter.to_lowercase().collect())
 }
 
-/// Letters outside ASCII in their capital form.
+/// Changes letters outside ASCII to upper case.
 fn capital(path: &[u8]) -> Vec<u8> {
     with_letters(path, |letter| letter.to_uppercase().collect())
 }
@@ -161,12 +161,12 @@ fn sanitized(path: &[u8]) -> Vec<u8> {
     path.iter().copied().filter(|byte| (b'!'..=b'~').contains(byte) && *byte != b'+').collect()
 }
 
-/// Beyond the contract: Fastify can end a path at its first semicolon.
+/// This step is not in the contract: Fastify can end a path at its first semicolon.
 fn before_semicolon(path: &[u8]) -> Vec<u8> {
     path.split(|byte| *byte == b';').next().unwrap_or_default().to_vec()
 }
 
-/// Beyond the contract: to a parser of URLs what follows two slashes is a host.
+/// This step is not in the contract: for a parser of URLs, a host follows two slashes.
 fn behind_host(path: &[u8]) -> Vec<u8> {
     if !path.starts_with(b"//") {
         return path.to_vec();

@@ -1,4 +1,4 @@
-//! Requests, as some bytes choose them: hostile ones, and ordinary ones.
+//! Makes hostile and ordinary requests, as some bytes choose them.
 
 use http::Request;
 
@@ -113,7 +113,7 @@ impl Sent {
         Self { method, path, query, cookie, headers }
     }
 
-    /// One reading but for letter case.
+    /// Makes a request with one reading, except for letter case.
     pub(crate) fn ordinary(table: &Table, choices: &mut Choices<'_>) -> Self {
         let method = choices.one_of(&["GET", "POST", "HEAD", "DELETE", "PUT"]);
         let literals = table.literals.into_iter();
@@ -124,7 +124,7 @@ impl Sent {
         Self { method, path: format!("/{}", segments.join("/")), query: None, cookie: None, headers: Vec::new() }
     }
 
-    /// Nothing where no server would read such a target.
+    /// Returns the request, or `None` if no server would read such a target.
     pub(crate) fn request<B: Default>(&self) -> Option<Request<B>> {
         let query = self.query.map(|method| format!("?a=b&_method={method}")).unwrap_or_default();
         let request = Request::builder().method(self.method).uri(format!("{}{query}", self.path));
@@ -134,7 +134,7 @@ impl Sent {
         request.body(B::default()).ok()
     }
 
-    /// The methods that some service runs this request as.
+    /// Returns the methods as which some service runs this request.
     pub(crate) fn methods(&self) -> Vec<String> {
         let upper = self.method.to_ascii_uppercase();
         let in_headers =
@@ -148,13 +148,14 @@ impl Sent {
             .collect()
     }
 
-    /// Whether services do not know its method, and may run any handler.
+    /// Returns true if services do not know its method, and may run any handler.
     pub(crate) fn is_unknown(&self) -> bool {
         ["PROPFIND", "TrAcE"].contains(&self.method)
     }
 }
 
-/// The same segment for a server that decodes once or twice, ignores letter case or cuts parameters.
+/// Writes the segment in a way that is the same for a server that decodes once or twice, ignores letter case or cuts
+/// parameters.
 fn respell(literal: &str, choices: &mut Choices<'_>, path: &mut String) {
     for byte in literal.bytes() {
         match choices.below(16) {

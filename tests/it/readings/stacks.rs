@@ -1,14 +1,13 @@
-//! Models of how real stacks read a path, each from that stack's documentation or source and none from the layer's code.
+//! Models of how real stacks read a path. Each follows that stack's documentation or source, and none the layer's code.
 //!
-//! A model returns the segments that its stack matches routes against. It returns nothing where its stack refuses the
-//! request.
+//! A model returns the segments that its stack matches with routes, or nothing if its stack refuses the request.
 
 pub(crate) type Segments = Vec<Vec<u8>>;
 
 pub(crate) struct Stack {
     pub(crate) name: &'static str,
     pub(crate) read: fn(&[u8]) -> Option<Segments>,
-    /// It ignores letter case.
+    /// True if the stack ignores letter case.
     pub(crate) folds: bool,
 }
 
@@ -55,14 +54,14 @@ pub(crate) const STACKS: [Stack; 25] = [
     folding("IIS, decoding twice", |path| iis(path, 2)),
 ];
 
-/// What JavaScript's `decodeURI` leaves as it is.
+/// The characters that JavaScript's `decodeURI` does not decode.
 const RESERVED: &[u8] = b";/?:@&=+$,#";
 
 pub(crate) fn split(path: &[u8]) -> Segments {
     path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect()
 }
 
-/// One call of the list in the last segment.
+/// Returns one call of the list in the last segment.
 fn batch(path: &[u8], call: fn(&[Vec<u8>]) -> Option<Vec<u8>>) -> Option<Segments> {
     let mut segments = split(&decode(path, b""));
     let list: Vec<_> = segments.pop()?.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
@@ -70,7 +69,7 @@ fn batch(path: &[u8], call: fn(&[Vec<u8>]) -> Option<Vec<u8>>) -> Option<Segment
     Some(segments)
 }
 
-/// Decodes once, all but what decodes to one of `kept`.
+/// Decodes once, except escapes of the characters in `kept`.
 fn decode(path: &[u8], kept: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = path;
@@ -87,7 +86,7 @@ fn decode(path: &[u8], kept: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Drops empty segments but for a last one.
+/// Removes empty segments, except the last one.
 fn merge(segments: Segments) -> Segments {
     let last = segments.len().saturating_sub(1);
     segments
@@ -105,7 +104,7 @@ fn without_last_empty(mut segments: Segments) -> Segments {
     segments
 }
 
-/// What becomes of `..` at the root.
+/// The treatment of `..` at the root.
 #[derive(Clone, Copy, PartialEq)]
 enum Climb {
     Stays,
@@ -129,7 +128,7 @@ fn resolve(segments: Segments, climb: Climb) -> Option<Segments> {
     Some(resolved)
 }
 
-/// The path state of <https://url.spec.whatwg.org/>: dots may be encoded, nothing is decoded.
+/// Does the path state of <https://url.spec.whatwg.org/>: dots may be encoded, and nothing is decoded.
 fn whatwg(path: &[u8]) -> Vec<u8> {
     let slashes: Vec<u8> = path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
     let dots = |segment: Vec<u8>| match &segment.to_ascii_lowercase()[..] {
@@ -156,7 +155,8 @@ enum Solidus {
     Kept,
 }
 
-/// `CoyoteAdapter.postParseRequest`: parameters, then decoding, then `normalize`, with `ALLOW_BACKSLASH`.
+/// Does what `CoyoteAdapter.postParseRequest` does: it removes parameters, decodes, and then calls `normalize`, with
+/// `ALLOW_BACKSLASH`.
 fn tomcat(path: &[u8], solidus: Solidus) -> Option<Segments> {
     let cut = cut_parameters(split(path)).join(&b'/');
     if solidus == Solidus::Refused && cut.to_ascii_lowercase().windows(3).any(|three| three == b"%2f") {

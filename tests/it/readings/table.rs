@@ -1,4 +1,4 @@
-//! A random table of routes, the policy that it makes, and what it closes: by looking at every route, without a reading.
+//! A random table of routes, its policy, and the routes that it closes. The test checks every route, without readings.
 
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::Scope;
@@ -11,7 +11,7 @@ const LITERALS: [&str; 9] = ["a", "admin", "Pub", "x.y", ".b", "c;d", "a-b", "ü
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// The literals of its patterns: few, so that paths that are made of the same ones meet them.
+    /// The literals of its patterns. They are few, so that paths of the same literals match them.
     pub(crate) literals: [&'static str; 3],
     own: Part,
     scope: Option<(Vec<&'static str>, Part)>,
@@ -19,7 +19,7 @@ pub(crate) struct Table {
 
 #[derive(Debug)]
 struct Part {
-    /// Whether its defaults close it.
+    /// True if its defaults close it.
     closes: Option<bool>,
     rows: Vec<Row>,
 }
@@ -43,7 +43,7 @@ impl Table {
         Self { literals, own, scope }
     }
 
-    /// An error where two rows are for the same requests.
+    /// Makes the policy. Two rows for the same requests are an error.
     pub(crate) fn policy(&self) -> Result<Policy, PolicyError> {
         let mut builder =
             Policy::builder().scheme("key", AuthScheme::bearer().key(Key::of_secret("one", "open-sesame")));
@@ -61,12 +61,13 @@ impl Table {
         builder.build()
     }
 
-    /// Whether a service whose routes are this table's finds a closed one: key by key, the most specific first.
+    /// Returns true if a service with the routes of this table finds a closed one: key by key, and the most specific
+    /// first.
     pub(crate) fn closes(&self, method: &str, path: &Segments, folds: bool) -> bool {
         self.parts(path, folds).find_map(|part| part.closes(method, path, folds)).unwrap_or(false)
     }
 
-    /// The methods that the rows of a path name.
+    /// Returns the methods that the rows of a path name.
     pub(crate) fn methods(&self, path: &Segments, folds: bool) -> Vec<String> {
         let rows = self.parts(path, folds).flat_map(|part| &part.rows);
         let methods = rows.filter(|row| fits(&row.path, path, folds)).flat_map(|row| &row.methods);
@@ -93,7 +94,7 @@ impl Part {
         let fitting = || self.rows.iter().filter(|row| row.rank(method).is_some() && fits(&row.path, path, folds));
         let place = |row: &Row| (specificity(&row.path), row.rank(method));
         let telling = || fitting().filter(|row| row.closes.is_some());
-        // Rows that differ only by letter case are equals, and a service may find either.
+        // Rows that differ only in letter case are equal, and a service may find either.
         let nearest = telling().map(place).min();
         let equals = telling().filter(|row| Some(place(row)) == nearest);
         equals.filter_map(|row| row.closes).max().or(self.closes)
@@ -125,7 +126,7 @@ impl Row {
         }
     }
 
-    /// A method before none, a written HEAD before GET's.
+    /// Ranks a method before none, and a written HEAD before GET's.
     fn rank(&self, method: &str) -> Option<u8> {
         match method {
             _ if self.methods.contains(&method) => Some(0),
@@ -154,7 +155,7 @@ fn fits(pattern: &[&str], path: &[Vec<u8>], folds: bool) -> bool {
     }
 }
 
-/// Literal before `{p}` before the pattern's end before `{*rest}`, from the left.
+/// Ranks a literal before `{p}`, that before the pattern's end, and that before `{*rest}`, from the left.
 fn specificity(path: &[&str]) -> Vec<u8> {
     let kind = |segment: &&str| match *segment {
         "{p}" => 1,

@@ -1,4 +1,4 @@
-//! What takes effect: each way in which a policy's files are replaced, added and removed.
+//! Tests changes that take effect: each way in which a policy's files are replaced, added and removed.
 
 use std::fs;
 
@@ -36,7 +36,8 @@ fn m3_a_file_that_is_removed_and_written_anew_takes_effect() {
     served.until_it_says("two");
 }
 
-/// As Kubernetes mounts a ConfigMap: the files are links through `..data`, and an update renames another link over it.
+/// Kubernetes mounts a ConfigMap like this: the files are links through `..data`, and an update renames another link to
+/// that name.
 #[test]
 fn m3_a_link_that_is_swapped_takes_effect_each_time() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! The watching threads end with the last layer and service.
+//! Tests that the watching threads end with the last layer and service.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{Folder, Served, saying};
 use crate::wait::{until, when};
 
-/// Set in the process that counts: other tests' threads would be counted, too.
+/// This variable is set in the process that counts, because other tests' threads would be counted too.
 const ALONE: &str = "RELOAD_COUNTS_THREADS";
 const NAME: &str = "reload::ended::m3_the_watching_threads_end_with_the_last_layer_and_service";
 
@@ -26,7 +26,7 @@ fn count() {
     assert_eq!(watching(), 0);
     let folder = Folder::new();
     let Served { layer, service } = Served::watch(folder.write("policy.toml", &saying("one")));
-    // A thread gives itself its name.
+    // A thread sets its name itself, a moment after its start.
     until_watching(2);
     let again = layer.clone();
     drop(layer);
@@ -43,7 +43,7 @@ fn count() {
         let says = super::says(&service);
         when(says == "three", says)
     });
-    // The thread that read is about to end.
+    // The reading thread is about to end.
     until_watching(2);
     drop(service);
     until_watching(0);
@@ -54,7 +54,7 @@ fn until_watching(threads: usize) {
     until(&format!("{threads} threads watch"), || when(watching() == threads, names()).map(drop));
 }
 
-/// The thread that waits and the one that hears for it.
+/// Returns the number of watching threads: one waits, and one gets notifications for it.
 fn watching() -> usize {
     names().iter().filter(|name| name.starts_with("error-envelope") || name.starts_with("notify-rs")).count()
 }

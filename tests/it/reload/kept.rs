@@ -1,4 +1,4 @@
-//! A request ends under the policy that it began under (M3).
+//! Tests that a request ends under the policy that it began with (M3).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,7 +24,7 @@ use crate::kit::{Answer, Line, answer, logged};
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 type Head = oneshot::Sender<Response<Body>>;
 
-/// A policy in force, and the file that it is read from.
+/// A policy in force, and its file.
 struct Policy {
     folder: Folder,
     layer: ErrorEnvelopeLayer,
@@ -37,14 +37,14 @@ impl Policy {
         Self { folder, layer }
     }
 
-    /// From the next request on.
+    /// Replaces the policy from the next request on.
     fn becomes(&self, text: &str) {
         self.folder.replace("policy.toml", text);
         // The watching thread may have been faster.
         self.layer.reload().unwrap();
     }
 
-    /// A service whose first request waits for the head that it is given; each further one is 404 at once.
+    /// Makes a service whose first request waits for the head from the test. Each further request gets 404 at once.
     fn started(&self) -> (Head, impl Service<Request<Body>, Response = Answered, Error = Infallible> + Clone) {
         let (head, waits) = oneshot::channel::<Response<Body>>();
         let waits = Arc::new(Mutex::new(Some(waits)));
@@ -76,7 +76,7 @@ fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed_unsync()
 }
 
-/// A body that is sent piece by piece, and ends with its sender.
+/// Makes a body that is sent piece by piece, and ends with its sender.
 fn sent() -> (mpsc::UnboundedSender<&'static str>, Body) {
     let (send, mut receive) = mpsc::unbounded_channel();
     let pieces = stream::poll_fn(move |cx| {
@@ -97,7 +97,7 @@ fn expect_message(answer: &Answer, message: &str) {
     assert_eq!(answer.expect_envelope(404, "not_found")["message"], message);
 }
 
-/// It is not there yet.
+/// Asserts that the result is not there yet.
 async fn expect_pending(work: impl Future + Unpin) {
     assert!(poll_immediate(work).await.is_none());
 }
@@ -187,7 +187,7 @@ fn m3_an_upload_keeps_the_limit_under_which_it_began() {
             policy.becomes(&limited(after));
             send.send("defgh").unwrap();
             drop(send);
-            // Where the upload is over its limit nobody waits for the head any more.
+            // If the upload is over its limit, nobody waits for the head any more.
             let _ = head.send(Response::new(full("")));
             let Ok(response) = upload.await;
             let answer = answer(response).await;

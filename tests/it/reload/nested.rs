@@ -1,4 +1,4 @@
-//! What takes effect after it was refused, or where whole folders are moved.
+//! Tests changes that take effect after a refusal, or when whole folders are moved.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn m2_a_folder_that_is_replaced_whole_takes_effect() {
     }
 }
 
-/// The folders that are watched are gone with it: what is above them has to be.
+/// The watched folders disappear with it, so the folders above them must be watched.
 #[test]
 fn m2_a_folder_that_is_missing_for_a_while_takes_effect_when_it_is_back() {
     let folder = Folder::new();
@@ -105,7 +105,7 @@ fn until_code(served: &Served, code: &str) {
     });
 }
 
-/// A folder that is renamed takes nothing away: what is refused leaves the old policy active until a file is there again.
+/// A renamed folder removes nothing: the refusal leaves the old policy active until a file is there again.
 #[test]
 fn m2_a_folder_of_an_include_that_is_renamed_is_refused_and_taken_once_it_is_back() {
     for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml"] {
@@ -121,7 +121,7 @@ fn m2_a_folder_of_an_include_that_is_renamed_is_refused_and_taken_once_it_is_bac
     }
 }
 
-/// None of the folders is there that the pattern names, save one that nothing else is in.
+/// No folder in the pattern exists, except one that is empty.
 #[test]
 fn m2_an_include_of_nothing_takes_effect_once_there_is_a_file() {
     for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml", "a/*/c/*.toml"] {

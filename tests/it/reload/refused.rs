@@ -1,7 +1,7 @@
-//! What is refused leaves the old policy in force, and is logged and counted once (M2).
+//! Tests that a refusal leaves the old policy in force, and is logged and counted once (M2).
 //!
-//! The watching thread would tell it first, to its own log: here the files change in ways that it hears nothing of,
-//! under a second name in another folder, or by moving a folder further up.
+//! The watching thread would otherwise report it first, in its own log. So the files here change without a
+//! notification: under a second name in another folder, or by moving a folder further up.
 
 use std::fs::File;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ struct Unheard {
     counted: Snapshotter,
 }
 
-/// What one reload did.
+/// The effect of one reload.
 #[derive(Debug, PartialEq)]
 struct Did {
     reloaded: Result<bool, String>,
@@ -67,7 +67,8 @@ impl Unheard {
         Did { reloaded, lines: log.lines().filter_map(line).collect(), taken, refused }
     }
 
-    /// Refused with this error, told and counted once however often it is met; what was in force is.
+    /// Asserts that a reload is refused with this error, is logged and counted once however often it is repeated, and
+    /// leaves the policy in force.
     #[track_caller]
     fn expect_refusal(&self, error: &str) {
         let error = self.folder.0.join(error).display().to_string();
@@ -128,7 +129,7 @@ fn m2_a_missing_file_is_logged_once_and_the_old_policy_stays() {
     let error = "a/b/policy.toml: cannot be read: No such file or directory (os error 2); name a readable file";
     it.expect_refusal(error);
     it.write(&saying("two"));
-    // The folders above are watched now: whoever is faster reports it.
+    // The folders above are watched now, and the faster of both reports it.
     it.folder.rename("z", "a");
     it.served.until_it_says("two");
 }
@@ -148,7 +149,7 @@ fn m2_a_file_that_is_touched_without_a_change_does_nothing() {
     it.expect_nothing(Ok(false));
     let file = File::options().write(true).open(it.folder.path("a/b/policy.toml")).unwrap();
     file.set_modified(SystemTime::now()).unwrap();
-    // A writer that has it open would be waited for.
+    // The reload would wait for a writer that has it open.
     drop(file);
     it.expect_nothing(Ok(false));
     it.folder.replace("a/b/policy.toml", &saying("one"));

@@ -36,7 +36,7 @@ fn irregular() -> [(&'static str, Make); 4] {
     ]
 }
 
-/// Left out, it would take its guards with it.
+/// If the part were left out, its guards would be missing.
 #[test]
 fn m2_a_part_that_becomes_a_link_to_nothing_is_refused_and_taken_once_that_is_there() {
     let folder = Folder::new();

@@ -1,4 +1,5 @@
-//! What an error keeps of an inner head (R6, R7) is the same, and in the same order, however many came before it.
+//! Tests that the kept part of an inner head (R6, R7) has the same lines in the same order, however many errors
+//! preceded.
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ const LINES: [(&str, &[&str]); 21] = [
     ("access-control-expose-headers", &["x-custom"]),
 ];
 
-/// Responses with the same lines.
+/// Generates responses with the same lines.
 fn inners() -> impl Strategy<Value = Vec<Response<Bytes>>> {
     let line = (prop::sample::select(&LINES[..]), any::<prop::sample::Index>())
         .prop_map(|((name, values), at)| (name, *at.get(values)));
@@ -63,14 +64,14 @@ fn policy(dialect: Dialect) -> Arc<Policy> {
     Policy::builder().dialect(dialect).build().unwrap().into()
 }
 
-/// All that is sent, the lines in their order.
+/// Returns everything that is sent, with the lines in their order.
 fn sent(policy: &Arc<Policy>, inner: &Response<Bytes>) -> (StatusCode, Vec<(HeaderName, HeaderValue)>, Bytes) {
     let response = rewritten(policy, inner);
     let lines = response.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     (response.status(), lines, response.into_body())
 }
 
-/// The same response, with a line of a name that no other has.
+/// Returns the same response, with an additional line whose name no other line has.
 fn with_stranger(inner: &Response<Bytes>, at: usize) -> Response<Bytes> {
     let mut stranger = inner.clone();
     let name = HeaderName::try_from(format!("x-stranger-{at}")).unwrap();

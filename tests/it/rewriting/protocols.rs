@@ -1,4 +1,4 @@
-//! Of a 5xx no text of the service's passes, in no protocol and under no media type (R3, R10).
+//! Tests that no text of the service passes in a 5xx, in any protocol and under any media type (R3, R10).
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const TYPES: [&str; 9] = [
     "text/html",
 ];
 
-/// A value of JSON with the secret wherever a string or a name can stand.
+/// Generates JSON with the secret wherever a string or a name can be.
 fn value() -> impl Strategy<Value = String> {
     let secret =
         || prop::sample::select(vec![r#""s3cret-7""#, r#""pq: s3cret""#, r#""s3\u0063ret""#, r#""pq: \"s3cret\"""#]);
@@ -65,7 +65,7 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// Bodies of each protocol with such a value in them.
+/// Returns bodies of each protocol with such a value.
 fn bodies(value: &str) -> [String; 11] {
     [
         format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":-32603,"message":"s3cret","data":{value}}},"s3cret":1}}"#),
@@ -88,7 +88,7 @@ fn bodies(value: &str) -> [String; 11] {
     ]
 }
 
-/// A POST of a form, to which an OAuth error may be the answer.
+/// Returns a POST of a form, whose response may be an OAuth error.
 fn request() -> Request<()> {
     let form = ("content-type", "application/x-www-form-urlencoded");
     Request::builder().method(Method::POST).header(form.0, form.1).body(()).unwrap()

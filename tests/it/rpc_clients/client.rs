@@ -1,4 +1,4 @@
-//! A client of each kind, behind one type: how it calls, and what it saw.
+//! Clients of each kind with one type, and what each call saw.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) enum Transport {
     Web2,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) head: MetadataMap,
@@ -56,7 +56,7 @@ pub(super) struct Client(Wire, Uri);
 type Wire = BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<Body>, BoxError>;
 
 impl Transport {
-    /// tonic's channel would not wait for the server's word.
+    /// Returns true if the transport can play the row. tonic's channel would not wait for the server's status.
     pub(super) fn can(self, row: &Row) -> bool {
         self != Self::Channel || row.deadline_ms.is_none()
     }
@@ -76,12 +76,12 @@ impl Client {
         Self(wire, uri)
     }
 
-    /// Makes a call: to say one thing, or three, or one thing three times. It has a deadline of its own.
+    /// Makes a call with one text, with three, or with one text three times. The call has its own time limit.
     pub(super) async fn call(&self, call: Call, row: &Row) -> Seen {
         timeout(PATIENCE, self.asking(call, row)).await.unwrap_or_default()
     }
 
-    /// Says all of these, in a row.
+    /// Sends all of these texts, in a row.
     pub(super) async fn collect(&self, texts: &[String]) -> Seen {
         let mut client = EchoClient::with_origin(self.0.clone(), self.1.clone());
         let all = texts.iter().map(|text| words(text)).collect::<Vec<_>>();
@@ -143,7 +143,7 @@ impl Seen {
         seen
     }
 
-    /// Whether it is the success of a call that nothing was wrong with.
+    /// Returns true if this is the success of a valid call.
     pub(super) fn succeeded(&self, call: Call) -> bool {
         let texts = self.words.iter().map(|words| &*words.text).collect::<Vec<_>>();
         let expected = match call {

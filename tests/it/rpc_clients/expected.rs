@@ -1,4 +1,4 @@
-//! The rows of `tests/rpc/scenarios.json`, and how what a tonic client saw differs from them.
+//! Reads the rows of `tests/rpc/scenarios.json`, and compares them with what a tonic client saw.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,14 +20,14 @@ pub(super) struct Row {
     #[serde(default = "echo")]
     pub(super) service: String,
     pub(super) token: Option<String>,
-    /// The service states it, and not the layer.
+    /// True if the service states the status, and not the layer.
     #[serde(default)]
     own: bool,
     #[serde(default)]
     pub(super) big: bool,
     pub(super) deadline_ms: Option<u64>,
     calls: Option<Vec<Call>>,
-    /// So many messages come before the error.
+    /// The number of messages before the error.
     #[serde(default)]
     after: usize,
     grpc: i32,
@@ -42,7 +42,7 @@ pub(super) struct Row {
     metadata: BTreeMap<String, String>,
     #[serde(default)]
     violations: Vec<Violation>,
-    /// What other clients see of it behind Envoy.
+    /// What other clients see behind Envoy.
     #[serde(default, rename = "envoy")]
     _envoy: serde_json::Value,
 }
@@ -57,7 +57,7 @@ pub(super) fn rows() -> Vec<Row> {
     serde_json::from_str(include_str!("../../rpc/scenarios.json")).expect("the scenarios are rows")
 }
 
-/// What goes well, on either service.
+/// Returns the row of a success, on either service.
 pub(super) fn fine(service: &str) -> Row {
     let row = serde_json::json!({
         "name": "fine", "service": service, "token": KEY,
@@ -75,12 +75,12 @@ impl Row {
         CALLS.into_iter().filter(|call| self.calls.as_ref().is_none_or(|calls| calls.contains(call)))
     }
 
-    /// What only the layer states.
+    /// Returns the text if the layer, and not the service, states the status.
     fn unless_own(&self, text: &str) -> Option<String> {
         (!self.own).then(|| text.to_owned())
     }
 
-    /// Each thing that is another one, with what it should be.
+    /// Returns each difference, with the expected value.
     pub(super) fn differences(&self, seen: &Seen) -> Vec<String> {
         let Some(status) = &seen.failed else { return vec![format!("no error after {:?}", seen.words)] };
         let id = seen.text("x-request-id");
@@ -90,7 +90,7 @@ impl Row {
         wrong.note("x-error-code", seen.text("x-error-code"), self.unless_own(&self.code));
         wrong.note("a well-formed id", id.as_deref().is_some_and(|id| id.parse::<RequestId>().is_ok()), true);
         wrong.note("a secret", format!("{status:?}").contains(SECRET), false);
-        // Those before a message over the limit may have been answered.
+        // Messages before one over the limit may have got their responses.
         let most = if self.big { 2 } else { self.after };
         wrong.note("messages before it", seen.words.len().clamp(self.after, most), seen.words.len());
         self.compare_details(&status.get_error_details(), id, &mut wrong);
@@ -136,7 +136,8 @@ impl Violation {
 }
 
 impl Seen {
-    /// A text of the initial metadata, or of what came with the status; where it is in both, both say the same.
+    /// Returns a text of the initial metadata, or of the metadata with the status. If it is in both, both must be
+    /// equal.
     fn text(&self, name: &str) -> Option<String> {
         let at = |metadata: &MetadataMap| Some(metadata.get(name)?.to_str().ok()?.to_owned());
         let (first, last) = (at(&self.head), self.failed.as_ref().and_then(|status| at(status.metadata())));

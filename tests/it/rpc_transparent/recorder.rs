@@ -1,4 +1,4 @@
-//! A client that keeps what it read: the response is read whole, and then given on.
+//! A client that records what it read. It reads the whole response, and then passes it on.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -70,13 +70,13 @@ impl Raw {
         Self { status: head.status, headers, data: data.to_vec(), trailers: trailers.map(others) }
     }
 
-    /// The first message's flag states it.
+    /// Returns true if the first message's flag states compression.
     pub(super) fn is_compressed(&self) -> bool {
         self.data.first() == Some(&1)
     }
 }
 
-/// In order, the id and the time aside.
+/// Returns the headers in order, without the id and the time.
 pub(super) fn others(headers: &HeaderMap) -> Headers {
     let others = headers.iter().filter(|(name, _)| *name != "x-request-id" && *name != "date");
     others.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()

@@ -1,4 +1,4 @@
-//! In process: what a server would see, poll by poll.
+//! Compares in process what a server would see, poll by poll.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use super::scripted::{Ended, Hint, Script, Step, all};
 use super::services::{Mark, echo, plain, router};
 use super::{Headers, Setting};
 
-/// All that there is to see of an answer.
+/// Everything that a server sees of a response.
 #[derive(Debug, PartialEq)]
 struct Seen {
     status: StatusCode,
@@ -29,7 +29,7 @@ struct Seen {
     polls: Vec<Look>,
 }
 
-/// One look at a body, and what the poll after it gave.
+/// One look at a body, and the result of the poll after it.
 #[derive(Debug, PartialEq)]
 struct Look {
     ended: bool,
@@ -97,8 +97,8 @@ fn script() -> impl Strategy<Value = Script> {
     (vec(step, 0..8), hint, ended).prop_map(|(steps, hint, ended)| Script { steps: steps.into(), hint, ended })
 }
 
-/// Plays the script through a plain service, an axum router and an echo of the upload, without the layer and with it;
-/// gives how many pairs it compared.
+/// Plays the script through a plain service, an axum router and an echo of the upload, without the layer and with it.
+/// Returns the number of compared pairs.
 #[track_caller]
 fn same(setting: Setting, status: u16, method: &str, script: &Script) -> usize {
     let context = format!("{setting:?}, {status}, {method}, {script:?}");
@@ -154,7 +154,7 @@ where
     Seen { status, version, headers: setting.others(&head.headers), mark: head.extensions.get().cloned(), polls }
 }
 
-/// No service here waits.
+/// Polls a future once, because no service here waits.
 fn at_once<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     for _ in 0..100 {
@@ -165,7 +165,7 @@ fn at_once<T>(work: impl Future<Output = T>) -> T {
     panic!("a head that is not there at once");
 }
 
-/// A 204 and a 304 have no body, whoever sends them, and a 205 loses its own: in `enforce`, and only there.
+/// A 204 and a 304 have no body, whoever sends them. A 205 loses its body only in `enforce`.
 #[test]
 fn e5_a_status_without_a_body_keeps_its_head() {
     let steps = VecDeque::from([Step::Data("some".into()), Step::Trailers(1)]);
@@ -185,7 +185,7 @@ fn e5_a_status_without_a_body_keeps_its_head() {
     }
 }
 
-/// The comparison would see it.
+/// The comparison would notice a difference.
 #[test]
 fn what_differs_in_one_thing_looks_different() {
     let steps = VecDeque::from([Step::Data("some".into()), Step::Trailers(1)]);

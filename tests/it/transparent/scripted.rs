@@ -1,4 +1,4 @@
-//! A body that plays a script: which frames, what it states of its size, when it states that it has ended.
+//! A body that plays a script: its frames, its size hints, and when it states that it has ended.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,32 +13,32 @@ use super::Setting;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Pending once.
+    /// The body is pending once.
     Wait,
     Data(Bytes),
     Trailers(u8),
 }
 
-/// What it states of the data that is to come.
+/// The hint about the size of the remaining data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Hint {
     Unknown,
     Exact,
     Lower,
     Upper,
-    /// Around the truth.
+    /// A range that includes the true size.
     Range,
-    /// The same two numbers at each time: in process nobody checks them.
+    /// The same two numbers at each time, which nobody checks in process.
     Fixed(u64, Option<u64>),
 }
 
-/// When it states that it has ended.
+/// When the body states that it has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Ended {
     Never,
     /// After its last frame.
     Truly,
-    /// When so many steps are left.
+    /// When this number of steps is left.
     Early(usize),
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Script {
 pub(super) const HINTS: [Hint; 5] = [Hint::Unknown, Hint::Exact, Hint::Lower, Hint::Upper, Hint::Range];
 pub(super) const ENDS: [Ended; 4] = [Ended::Never, Ended::Truly, Ended::Early(1), Ended::Early(usize::MAX)];
 
-/// Each sequence of at most three steps, with each hint and each end.
+/// Returns each sequence of at most three steps, with each hint and each end.
 pub(super) fn all() -> impl Iterator<Item = Script> {
     let steps = [Step::Wait, Step::Data(Bytes::new()), Step::Data(Bytes::from_static(b"some")), Step::Trailers(1)];
     let mut sequences = vec![VecDeque::new()];
@@ -74,7 +74,8 @@ pub(super) fn all() -> impl Iterator<Item = Script> {
     })
 }
 
-/// Of the long ones those that a server distinguishes: it asks whether a length is exact, and no more.
+/// Returns the scripts for the wire. Of the long ones, these are those that a server distinguishes: it only checks
+/// whether a length is exact.
 pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
     let is_distinct = |script: &Script| {
         matches!(script.hint, Hint::Unknown | Hint::Exact) && matches!(script.ended, Ended::Truly | Ended::Never)
@@ -82,8 +83,8 @@ pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
     all().filter(move |script| script.steps.len() < 3 || is_distinct(script))
 }
 
-/// What goes with a 204, 205 or 304: nothing, whatever it states of its length; in `off` and `observe` also what must not, which
-/// E5 takes away in `enforce`.
+/// Returns bodies for a 204, 205 or 304: empty ones, with any stated length. For `off` and `observe`, there are also
+/// forbidden bodies, which E5 removes in `enforce`.
 pub(super) fn without_a_body() -> Vec<(Setting, Script)> {
     let none = [Hint::Unknown, Hint::Exact, Hint::Fixed(4, Some(4))];
     let none = none.map(|hint| Script { steps: VecDeque::new(), hint, ended: Ended::Truly });
@@ -97,7 +98,7 @@ pub(super) fn without_a_body() -> Vec<(Setting, Script)> {
 }
 
 impl Script {
-    /// It does not end early, and its trailers, if any, come last.
+    /// Returns true if the script does not end early, and its trailers, if any, come last.
     pub(super) fn is_well_formed(&self) -> bool {
         let mut after_trailers = self.steps.iter().skip_while(|step| !matches!(step, Step::Trailers(_))).skip(1);
         !matches!(self.ended, Ended::Early(_)) && after_trailers.all(|step| *step == Step::Wait)

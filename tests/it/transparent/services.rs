@@ -1,4 +1,4 @@
-//! Who answers with a script: a plain service, and an axum router.
+//! Services that respond with a script: a plain service, and an axum router.
 
 use std::convert::Infallible;
 
@@ -11,11 +11,11 @@ use tower_service::Service;
 
 use super::scripted::Script;
 
-/// An extension of the service's own.
+/// An extension of the service.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Mark(pub(super) u8);
 
-/// Headers of every kind, one of them twice.
+/// Makes a response with headers of every kind, one of them twice.
 fn response<B>(status: u16, body: B) -> Response<B> {
     let response = Response::builder()
         .status(status)
@@ -29,7 +29,7 @@ fn response<B>(status: u16, body: B) -> Response<B> {
     response.extension(Mark(7)).body(body).unwrap()
 }
 
-/// Plain: the body as it is.
+/// Makes a plain service, which sends the body unchanged.
 pub(super) fn plain<B>(
     status: u16,
     script: &Script,
@@ -39,13 +39,13 @@ pub(super) fn plain<B>(
     service_fn(move |_: Request<B>| std::future::ready(Ok(response(status, script.clone()))))
 }
 
-/// What came in goes out.
+/// Makes a service that returns the request's body.
 pub(super) fn echo<B: Body + Send>()
 -> impl Service<Request<B>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static {
     service_fn(|request: Request<B>| std::future::ready(Ok(response(200, request.into_body()))))
 }
 
-/// A handler of axum's, which boxes the body and may write a length of its own.
+/// Makes a handler of axum, which boxes the body and may write its own length.
 pub(super) fn router(status: u16, script: &Script) -> Router {
     let script = script.clone();
     Router::new().route("/", any(move || async move { response(status, axum::body::Body::new(script)) }))

@@ -1,4 +1,4 @@
-//! On the wire: a hyper server on one end of a pipe, on a clock that stands still.
+//! Compares on the wire: a hyper server on one end of a pipe, with a clock that stands still.
 
 mod http1;
 mod http2;
@@ -17,7 +17,7 @@ use tokio::io::DuplexStream;
 use tower_error_envelope::session::BoxError;
 use tower_service::Service;
 
-/// One end of a pipe whose other one is served.
+/// Returns one end of a pipe, and serves the other end.
 fn pipe<S, B>(service: S) -> DuplexStream
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -27,7 +27,7 @@ where
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
         let server = auto::Builder::new(TokioExecutor::new());
-        // A script may lie of its length: how hyper takes it is compared on the other end.
+        // A script may state a wrong length. The other end compares how hyper treats it.
         let _ = server.serve_connection(TokioIo::new(theirs), TowerToHyperService::new(service)).await;
     });
     ours

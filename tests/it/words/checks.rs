@@ -1,4 +1,4 @@
-//! What comes out of a framework's words. Proptest and the fuzz target `words` bring the bytes.
+//! Checks the envelopes of a framework's texts. Proptest and the fuzz target `words` provide the bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tower_error_envelope::policy::Protocols;
 use tower_error_envelope::{Policy, RequestId};
 
-/// Names of members that are read, or that look as if they were.
+/// Names of members that are read, or that look like those.
 #[allow(dead_code, reason = "the fuzz target has a dictionary")]
 pub(crate) const NAMES: &[&str] = &[
     "errors",
@@ -76,8 +76,8 @@ pub(crate) const NAMES: &[&str] = &[
 
 const SECRET: &str = "s3cret";
 
-/// What frameworks say of a value: as text, then as JSON. `%d` is the value as Rust's `{:?}` writes it, `%v` as it is, `%j`
-/// inside a JSON string.
+/// Texts of frameworks about a value: as text, then as JSON. `%d` is the value as Rust's `{:?}` writes it, `%v` is the
+/// plain value, and `%j` is the value inside a JSON string.
 const TEXTS: [&str; 18] = [
     "Failed to deserialize the JSON body into the target type: a[0]: invalid type: string %d, expected u32 at line 1 column 9",
     "Failed to deserialize the JSON body into the target type: a: unknown variant `%v`, expected `b` or `c` at line 1 column 9",
@@ -122,9 +122,9 @@ const BODIES: [&str; 21] = [
     r#"{"message":"Bad","errors":{"a.0":"'%j' is not of type 'integer'"}}"#,
 ];
 
-/// A sentence that quotes a value, whose secret must not come out.
+/// Checks a sentence that quotes a value. The secret in the value must not appear.
 pub(crate) fn check_quoted(template: u8, value: &str) {
-    // axum states the same of a parameter without a name whose value is this, and of one with a name.
+    // For a parameter without a name and this value, axum writes the same text as for a parameter with a name.
     if value.contains("` with value `") {
         return;
     }
@@ -132,7 +132,7 @@ pub(crate) fn check_quoted(template: u8, value: &str) {
     let template = usize::from(template) % (TEXTS.len() + BODIES.len());
     let json = serde_json::to_string(&value).expect("a text is JSON");
     let (media_type, body) = match TEXTS.get(template) {
-        // One or the other: a value may hold what stands for it.
+        // Only one of the two is replaced, because a value may contain the other placeholder.
         Some(text) if text.contains("%d") => ("text/plain", text.replace("%d", &format!("{value:?}"))),
         Some(text) => ("text/plain", text.replace("%v", &value)),
         None => ("application/json", BODIES[template - TEXTS.len()].replace("%j", &json[1..json.len() - 1])),
@@ -141,21 +141,21 @@ pub(crate) fn check_quoted(template: u8, value: &str) {
     assert!(!envelope.contains(SECRET), "{body}\n{envelope}");
 }
 
-/// A text behind what a framework begins with.
+/// Checks a text after the beginning of a framework's text.
 pub(crate) fn check_begun(row: u8, text: &str) {
     let sentence = TEXTS[usize::from(row) % TEXTS.len()];
     let begins = sentence.split(": ").next().unwrap_or_default();
     check(row, "text/plain", format!("{begins}: {text}").as_bytes());
 }
 
-/// Any body of a 400 or 422, or of another status.
+/// Checks any body of a 400 or 422, or of another status.
 pub(crate) fn check(status: u8, media_type: &'static str, body: &[u8]) {
     let status =
         [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT][usize::from(status) % 3];
     envelope_of(status, media_type, body);
 }
 
-/// The envelope that comes out: as it should be, and the same when another layer reads it (E1, E7, E8).
+/// Returns the envelope. It must be well-formed, and the same when another layer reads it (E1, E7, E8).
 fn envelope_of(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
     let policy = Policy::builder().keep_fields(["keep"]).protocols(Protocols::Rewrite).build();
     let policy = Arc::new(policy.expect("a policy"));
@@ -167,7 +167,8 @@ fn envelope_of(status: StatusCode, media_type: &'static str, body: &[u8]) -> Str
     assert!((1..=1024).contains(&message.len()) && !message.contains(char::is_control), "{once}");
     if error["code"].get() == "\"invalid_request\"" && !is_envelope(body) {
         let details = error.get("details").unwrap_or_else(|| panic!("no details: {once}"));
-        // Bytes are kept (E1) that the grammar allows and a value cannot hold: half a pair of surrogates, a number too large.
+        // The layer keeps bytes (E1) that the grammar allows and a value cannot hold: a lone surrogate, or a number
+        // that is too large.
         if let Ok(details) = serde_json::from_str(details.get()) {
             assert_issues(&details, &once);
         }
@@ -186,19 +187,19 @@ fn assert_issues(details: &serde_json::Value, once: &str) {
     }
 }
 
-/// Whether it came as one, whose details stay as they are (E8).
+/// Returns true if the body came as an envelope, whose details stay unchanged (E8).
 fn is_envelope(body: &[u8]) -> bool {
     let Some(all) = str::from_utf8(body).ok().and_then(members) else { return false };
     let Some(error) = all.get("error").and_then(|error| members(error.get())) else { return false };
     all.contains_key("request_id") && error.contains_key("code") && error.contains_key("message")
 }
 
-/// Of an object: of those with one name the last.
+/// Returns the members of an object. Of members with the same name, the last one counts.
 fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
     serde_json::from_str(json).ok()
 }
 
-/// `None` where a protocol keeps its own shape (R10).
+/// Returns the rewritten body, or `None` if a protocol keeps its own shape (R10).
 fn rewritten(policy: &Arc<Policy>, status: StatusCode, media_type: &'static str, body: &[u8]) -> Option<String> {
     let (mut request, ()) = Request::new(()).into_parts();
     let config = SessionConfig::new(policy.clone(), || std::time::UNIX_EPOCH);

@@ -1,6 +1,7 @@
-//! A service that depends on the library without its default features: what it cannot ask for.
+//! A service that depends on the library without its default features, and the functions that it cannot use.
 //!
-//! A guard that the build does not have does not compile, so that none is lost on the way. What is left of each does:
+//! A guard that the build does not have does not compile, so that no guard is lost unnoticed. The remaining part of
+//! each guard compiles:
 //!
 //! ```
 //! use tower_error_envelope::auth::AuthScheme;

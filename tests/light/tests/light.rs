@@ -1,4 +1,4 @@
-//! What holds without the default features, and what is not known then.
+//! Tests the library without the default features: what works, and what is not known then.
 
 use std::future::{Ready, pending};
 use std::io;
@@ -38,7 +38,7 @@ async fn served(_: GuardedRequest) -> Outcome {
     Ok(Response::new(Full::from("served")))
 }
 
-/// An answer: its head, and its body as text.
+/// Returns a response: its head, and its body as text.
 async fn ask<S>(layer: ErrorEnvelopeLayer, inner: S, request: request::Builder) -> (response::Parts, String)
 where
     S: Service<GuardedRequest, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,
@@ -63,7 +63,7 @@ fn m2_a_builder_suggests_the_name_that_was_probably_meant() {
     }
 }
 
-/// Status and code of what an inner error becomes.
+/// Returns the status and the code of an inner error.
 async fn status_and_code(error: impl Into<BoxError>) -> (u16, String) {
     let error = Arc::new(Mutex::new(Some(error.into())));
     let failing = service_fn(move |_: GuardedRequest| {
@@ -149,7 +149,7 @@ async fn g2_a_verifier_alone_opens() {
         let layer = guarded(policy()).verifier("partner", partners);
         assert_eq!(ask(layer, service_fn(served), request).await.0.status, status, "{id:?}");
     }
-    // A scheme that nobody verifies, and one that there is not.
+    // One scheme has no verifier, and another does not exist.
     assert_eq!(ask(guarded(policy()), service_fn(served), get()).await.0.status, 503);
     assert!(Policy::builder().auth(["partner"]).build().is_err());
 }

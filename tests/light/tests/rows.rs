@@ -1,5 +1,5 @@
-//! Rows of the contract that need no feature: an inner error of a GET, without a policy. Status, code and message are
-//! compared; `tests/it` checks the rest, with all features. Rows that need the feature `foreign` are listed in
+//! Tests rows of the contract that need no feature: an inner error of a GET, without a policy. Status, code and message
+//! are compared. `tests/it` checks the rest, with all features. Rows that need the feature `foreign` are listed in
 //! `foreign.txt`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +14,10 @@ use tower::{BoxError, Layer as _, ServiceExt as _, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_error_envelope::middleware::RequestBody;
 
-/// What a row may name beside its texts.
+/// The keys that a row may have in addition to its texts.
 const CASE: [&str; 6] = ["name", "rules", "why", "needs", "inner", "expect"];
 const INNER: [&str; 3] = ["status", "headers", "body"];
-/// Reading, which every build has.
+/// Words about reading, which every build supports.
 const NEEDS: [&str; 6] = ["field", "kept", "shapes", "streams", "words", "world"];
 
 #[tokio::test]
@@ -45,13 +45,13 @@ async fn rows_that_need_no_feature_hold_without_one() {
     assert!(needless.is_empty(), "foreign.txt lists rows that hold without the feature: {needless:#?}");
 }
 
-/// The name of a row, behind that of its case.
+/// Returns the name of a row, after that of its case.
 fn name(case: &Table, row: &Table) -> String {
     let text = |table: &Table| table["name"].as_str().unwrap().to_owned();
     if text(case) == text(row) { text(case) } else { format!("{}/{}", text(case), text(row)) }
 }
 
-/// The rows of a case, each merged over it, table by table.
+/// Returns the rows of a case, each merged over it, table by table.
 fn rows(case: &Table) -> Vec<Table> {
     let Some(rows) = case.get("each").and_then(Value::as_array) else { return vec![case.clone()] };
     let mut base = case.clone();
@@ -78,12 +78,12 @@ fn is_simple(row: &Table) -> bool {
     row.keys().all(|key| CASE.contains(&&**key))
         && needs.iter().all(|need| NEEDS.contains(&need.as_str().unwrap()))
         && all("inner", &INNER)
-        // They need `charsets` or `decompress`.
+        // These rows need `charsets` or `decompress`.
         && ["charset=", "content-encoding"].iter().all(|it| !row["inner"].to_string().to_lowercase().contains(it))
         && expect.is_some_and(|expect| expect.contains_key("code") && !expect.contains_key("or"))
 }
 
-/// What does not hold.
+/// Checks a row, and returns what does not hold.
 async fn check(row: &Table) -> Result<(), String> {
     let (inner, expect) = (&row["inner"], &row["expect"]);
     let mut response =
@@ -112,7 +112,7 @@ async fn check(row: &Table) -> Result<(), String> {
     if !is_one_of("code", code) {
         return Err(format!("{code} {body:?}"));
     }
-    // serde_json parses no lone surrogate, which a message may have.
+    // serde_json does not parse a lone surrogate, which a message may have.
     match serde_json::from_slice(&body) {
         Ok(Json::Object(envelope)) => {
             let message = envelope["error"]["message"].as_str().unwrap_or_default();

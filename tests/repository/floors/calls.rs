@@ -1,17 +1,17 @@
-//! The files whose methods a file calls.
+//! Finds the files whose methods a file calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::methods::Value;
 use super::modules::{File, Module, place_of};
 
-/// A type, by the file that defines it and its name.
+/// A type: the file that defines it, and its name.
 type Type<'f> = (&'f Module, &'f str);
 
 /// The inherent methods of a crate.
 pub(super) struct Calls<'f> {
     files: &'f BTreeMap<Module, File>,
-    /// The file of each method, and what it returns.
+    /// The file of each method, and the type that it returns.
     methods: BTreeMap<(Type<'f>, &'f str), (&'f Module, Option<&'f Module>)>,
 }
 
@@ -28,7 +28,7 @@ impl<'f> Calls<'f> {
         calls
     }
 
-    /// The files that define the methods that a file calls.
+    /// Returns the files that define the methods that a file calls.
     pub(super) fn called(&self, module: &Module) -> BTreeSet<Module> {
         let calls = self.files[module].methods.calls.iter();
         let files = calls.filter_map(|(on, name)| self.defining(module, on, name));
@@ -40,7 +40,7 @@ impl<'f> Calls<'f> {
         self.methods.get(&(of, name)).map(|(file, _)| *file)
     }
 
-    /// The type of a value in a file, where it is one of the crate's.
+    /// Returns the type of a value in a file if the crate defines it.
     fn followed(&self, module: &Module, value: &Value) -> Option<Type<'f>> {
         let (file, path) = match value {
             Value::Typed(path) => return self.type_at(module, path),
@@ -64,7 +64,7 @@ impl<'f> Calls<'f> {
         self.files[file].methods.functions.get(name).map(|returned| (file, returned.as_ref()))
     }
 
-    /// The type that a path names in a file; `None` where no file of the crate defines it.
+    /// Returns the type that a path names in a file, or `None` if no file of the crate defines it.
     fn type_at(&self, module: &Module, path: &[String]) -> Option<Type<'f>> {
         let name = path.last()?;
         let place = place_of(self.files, module, path, 0).or(self.files.get_key_value(module).map(|it| it.0))?;

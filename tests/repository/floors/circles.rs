@@ -1,13 +1,13 @@
-//! No circles in any crate: whoever reads a file can read what it stands on first.
+//! Tests that no crate has circles: a reader of a file can first read the files that it stands on.
 //!
-//! A file stands on another where it names something that is defined there ([`File`] has what a file names). Names are
-//! followed through imports and re-exports to where they are: a `mod.rs` that declares its children and hands on what they
-//! define stands on none of them, and a child that names a sibling through it stands on the sibling. A parent that uses what
-//! a child defines stands on the child, and a child that names what its parent defines stands on the parent: both at once are
-//! a circle. A file and its tests are one.
+//! A file stands on another if it names something that is defined there ([`File`] has what a file names). Names are
+//! followed through imports and re-exports to their definition. A `mod.rs` that declares its children and re-exports
+//! their items stands on none of them, and a child that names a sibling through it stands on the sibling. A parent that
+//! uses an item of a child stands on the child, and a child that names an item of its parent stands on the parent. Both
+//! together are a circle. A file and its tests are one.
 //!
-//! A file also stands on the files that define the inherent methods that it calls, as far as the receiver's type can be
-//! followed: a type whose methods are in several files is read in one direction, too.
+//! A file also stands on the files that define the inherent methods that it calls, if the receiver's type can be
+//! followed. So a type with methods in several files can be read in one direction too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn no_files_of_a_crate_stand_on_each_other() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// A file at the bottom that names the one that reaches most others.
+/// A file at the bottom names the file that reaches most others.
 #[test]
 fn a_circle_is_found_where_it_is_planted_in_each_crate() {
     for member in members() {
@@ -48,9 +48,9 @@ fn a_circle_is_found_where_it_is_planted_in_each_crate() {
 /// The files of a crate by their modules, without tests.
 pub(super) struct House {
     files: BTreeMap<Module, File>,
-    /// For each file those that it names.
+    /// The files that each file names.
     named: BTreeMap<Module, BTreeSet<Module>>,
-    /// For each file those that it names, and those whose methods it calls.
+    /// The files that each file names, and those whose methods it calls.
     stands_on: BTreeMap<Module, BTreeSet<Module>>,
 }
 
@@ -70,12 +70,12 @@ impl House {
         Self { files, named, stands_on }
     }
 
-    /// Each file by its module, and the modules of those that it names.
+    /// Returns each file by its module, with the modules of the files that it names.
     pub(super) fn named_by_module(&self) -> &BTreeMap<Module, BTreeSet<Module>> {
         &self.named
     }
 
-    /// The circles: files each of which stands on all others of them, by whatever way.
+    /// Returns the circles, which are files that all stand on each other, directly or through others.
     fn circles(&self) -> Vec<Vec<&str>> {
         let reached: BTreeMap<_, _> = self.files.keys().map(|from| (from, self.reached(from))).collect();
         let mut circles = BTreeSet::new();
@@ -111,7 +111,7 @@ impl House {
     }
 }
 
-/// The files that a file names.
+/// Returns the files that a file names.
 fn named(files: &BTreeMap<Module, File>, module: &Module) -> BTreeSet<Module> {
     let file = &files[module];
     let imported = file.imports.iter().filter(|(name, _)| !file.handed_on.contains(*name));
@@ -126,9 +126,9 @@ fn circles_are_told_from_what_only_looks_like_them() {
     for (files, circle) in [
         (&[("room/a.rs", "use super::b::B;\nfn f(_: B) {}"), ("room/b.rs", "use super::a::A;\nstruct B(A);")][..], ALL),
         (&[("room/a.rs", "use super::b::B;\nfn f(_: B) {}"), ("room/b.rs", "struct B;")], &[]),
-        // By a path, and by a module's name.
+        // A circle by a path, and by a module's name.
         (&[("room/a.rs", "fn f(_: super::b::B) {}"), ("room/b.rs", "use super::a;\nfn g() { a::f(); }")], ALL),
-        // What is imported through the room's own file.
+        // A circle by imports through the room's own file.
         (
             &[
                 ("room/mod.rs", "mod a;\nmod b;\npub use a::A;\npub(crate) use self::b::{B, C as D};"),
@@ -137,7 +137,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             ALL,
         ),
-        // A room's own file that hands on what its children define, and what it defines itself.
+        // A room's own file re-exports items of its children, and has its own items.
         (
             &[
                 ("room/mod.rs", "mod a;\nmod b;\npub use a::A;\npub struct Own;"),
@@ -161,7 +161,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             &[("room.rs", "mod a;\nfn f() { g(a::A) }\nfn g<T>(_: T) {}"), ("room/a.rs", "fn h() { super::f() }")],
             &["room.rs", "room/a.rs"],
         ),
-        // Three in a ring.
+        // A ring of three files.
         (
             &[
                 ("room/a.rs", "fn f() { super::b::f() }"),
@@ -170,7 +170,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &["room/a.rs", "room/b.rs", "room/c.rs"],
         ),
-        // Words of a comment, of a test, of a method, of a module inside.
+        // Names in a comment, in a test, of a method, or of an inner module make no circle.
         (
             &[
                 ("room/a.rs", "use super::b::B;\nfn f(_: B) {}"),
@@ -185,7 +185,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &[],
         ),
-        // Two rooms; a crate's own file.
+        // Circles of two rooms, and with a crate's own file.
         (
             &[
                 ("other.rs", "fn f() { crate::room::a::f() }"),
@@ -195,7 +195,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             &["other.rs", "room/a.rs"],
         ),
         (&[("main.rs", "mod a;\nfn f() { a::f() }"), ("a.rs", "fn f() { crate::f() }")], &["main.rs", "a.rs"]),
-        // In a macro, and in a module that one makes.
+        // A circle in a macro, and in a module that a macro makes.
         (
             &[
                 ("a.rs", "fn f() { println!(\"{}\", crate::b::F) }"),
@@ -210,7 +210,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &[],
         ),
-        // Methods of one type in several files: called in both directions, and in one.
+        // Methods of one type in several files, which are called in both directions, and in one.
         (
             &[
                 ("room/mod.rs", "mod a;\nmod b;\nmod c;\npub use c::C;"),
@@ -228,7 +228,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &[],
         ),
-        // The type of a field, of a parameter, and of what a method and a function return; a function's path.
+        // The types of a field, of a parameter, and of the result of a method and of a function, and a function's path.
         (
             &[
                 (
@@ -250,7 +250,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &["room/a.rs", "room/b.rs", "room/d.rs"],
         ),
-        // A method of a trait, of another type with the same name, and of a value whose type is not to be seen.
+        // A method of a trait, of another type with the same name, and of a value with an unknown type.
         (
             &[
                 (
@@ -265,7 +265,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
             ],
             &[],
         ),
-        // Tests in a file of their own, and beneath it.
+        // Tests in their own file, and in a folder below it.
         (
             &[
                 ("a.rs", "fn f() {}\n#[cfg(test)]\nuse crate::b::B;\n#[cfg(test)]\nmod tests;"),

@@ -1,11 +1,12 @@
-//! The crates of the workspace, and their sources.
+//! Finds the crates of the workspace, and their sources.
 
 use std::path::Path;
 use std::{fs, iter};
 
 use super::files_in;
 
-/// The crates of the workspace, by their folders. The benches are no crate of the house: they stand on all of them.
+/// Returns the crates of the workspace, by their folders. The benches are no crate of the house, because they stand on
+/// all of them.
 pub(super) fn members() -> Vec<String> {
     let folders = fs::read_dir(root().join("crates")).unwrap().map(|folder| folder.unwrap().file_name());
     let folders = folders.map(|name| format!("crates/{}", name.to_str().expect("an ASCII name")));
@@ -14,17 +15,17 @@ pub(super) fn members() -> Vec<String> {
     members
 }
 
-/// The manifest of a crate.
+/// Reads the manifest of a crate.
 pub(super) fn manifest(member: &str) -> toml::Table {
     fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap().parse().expect("a manifest")
 }
 
-/// The name by which others depend on a crate.
+/// Returns the name by which others depend on a crate.
 pub(super) fn package(member: &str) -> String {
     manifest(member)["package"]["name"].as_str().expect("a name").to_owned()
 }
 
-/// The sources of a crate by their paths under its `src/`.
+/// Returns the sources of a crate by their paths under its `src/`.
 pub(super) fn sources(member: &str) -> Vec<(String, String)> {
     files_in(&root().join(member).join("src"))
 }

@@ -1,7 +1,7 @@
-//! The methods that a file defines and calls.
+//! Finds the methods that a file defines and calls.
 //!
-//! A receiver's type is followed through parameters, fields, bindings and return types. A call whose receiver is lost counts
-//! for nothing: its name alone may be a method of the standard library, too.
+//! A receiver's type is followed through parameters, fields, bindings and return types. A call with an unknown receiver
+//! is ignored, because its name may also be a method of the standard library.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use syn::visit::{self, Visit};
 
 use super::modules::{Module, is_test};
 
-/// The types that hand a call on to what they hold.
+/// The types that forward a call to their content.
 const POINTERS: [&str; 4] = ["Arc", "Box", "Pin", "Rc"];
 
-/// The inherent methods of a file, what it calls, and what is needed to follow a call's receiver.
+/// The inherent methods of a file, its calls, and the facts that are needed to follow a call's receiver.
 #[derive(Clone, Default)]
 pub(super) struct Methods {
     /// The structs and enums that the file defines.
     pub(super) types: BTreeSet<String>,
     /// The types of fields, by their struct and name.
     pub(super) fields: BTreeMap<(String, String), Module>,
-    /// What functions return, by their name.
+    /// The types that functions return, by the functions' names.
     pub(super) functions: BTreeMap<String, Option<Module>>,
-    /// Type and name of each inherent method, and what it returns.
+    /// The type and the name of each inherent method, and the type that it returns.
     pub(super) defined: BTreeMap<(Module, String), Option<Module>>,
     pub(super) calls: BTreeSet<(Value, String)>,
 }
@@ -33,9 +33,9 @@ pub(super) enum Value {
     /// A value of this type.
     Typed(Module),
     Field(Box<Value>, String),
-    /// What a method returns.
+    /// The result of a method.
     Method(Box<Value>, String),
-    /// What a function returns.
+    /// The result of a function.
     Function(Module),
     Unknown,
 }
@@ -51,7 +51,7 @@ impl Methods {
 #[derive(Default)]
 struct Reader {
     methods: Methods,
-    /// The type of the `impl` around what is read.
+    /// The type of the `impl` around the current code.
     own: Option<Module>,
     bindings: BTreeMap<String, Value>,
 }
@@ -83,7 +83,7 @@ impl Reader {
         }
     }
 
-    /// A path, with the type of the `impl` for `Self`.
+    /// Returns a path, with the type of the `impl` for `Self`.
     fn path(&self, path: &syn::Path) -> Module {
         let names: Module = path.segments.iter().map(|it| it.ident.to_string()).collect();
         match (&self.own, names.split_first()) {
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// The names that a pattern binds to this value, or to its parts.
+    /// Records the names that a pattern binds to this value, or to its parts.
     fn bind(&mut self, pattern: &syn::Pat, value: Value) {
         match pattern {
             syn::Pat::Ident(it) => drop(self.bindings.insert(it.ident.to_string(), value)),
@@ -155,7 +155,7 @@ impl Reader {
         self.bindings = around;
     }
 
-    /// `.name(` and `self.name(` in a macro.
+    /// Finds `.name(` and `self.name(` in a macro.
     fn tokens(&mut self, mut at: Cursor<'_>) {
         let mut is_self = false;
         while !at.eof() {

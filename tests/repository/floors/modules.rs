@@ -1,4 +1,4 @@
-//! What a file names, read by `syn`.
+//! Reads with `syn` what a file names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,25 +7,25 @@ use syn::visit::{self, Visit};
 
 use super::methods::Methods;
 
-/// The way to a module, from the crate.
+/// The path to a module, from the crate.
 pub(super) type Module = Vec<String>;
 
-/// `guard/auth/mod.rs` and `guard/auth.rs` are the module `guard::auth`.
+/// Returns the module of a path: `guard/auth/mod.rs` and `guard/auth.rs` are the module `guard::auth`.
 pub(super) fn module_of(path: &str) -> Module {
     let path = path.trim_end_matches(".rs");
     let path = if path == "lib" || path == "main" { "" } else { path.trim_end_matches("/mod") };
     path.split('/').filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
-/// A file without its tests, what stands in modules of its own taken as the file's.
+/// A file without its tests. The content of its inline modules belongs to the file.
 #[derive(Clone, Default)]
 pub(super) struct File {
     pub(super) path: String,
-    /// What it imports, by the name that it has here.
+    /// What the file imports, by the local name.
     pub(super) imports: BTreeMap<String, Module>,
-    /// Of these, what it only hands on.
+    /// The imports that the file only re-exports.
     pub(super) handed_on: BTreeSet<String>,
-    /// Every other path that it names, in macros too.
+    /// Every other path that the file names, in macros too.
     pub(super) named: BTreeSet<Module>,
     /// Children that are tests.
     pub(super) tests: BTreeSet<String>,
@@ -46,7 +46,7 @@ impl File {
     }
 }
 
-/// The file in which the last name of a path is defined, as seen from a module.
+/// Returns the file that defines the last name of a path, as seen from a module.
 pub(super) fn place_of<'f>(
     files: &'f BTreeMap<Module, File>,
     from: &Module,
@@ -75,7 +75,7 @@ pub(super) fn place_of<'f>(
     let Some((first, others)) = rest.split_first() else { return Some(here) };
     match file.imports.get(first) {
         Some(import) if steps < 8 => place_of(files, here, &[&import[..], others].concat(), steps + 1),
-        // A word that is no import, from inside the file, is its own or a foreign crate's.
+        // Inside the file, a word that is no import belongs to the file or to a foreign crate.
         _ if at == *from => None,
         _ => Some(here),
     }
@@ -85,9 +85,9 @@ pub(super) fn place_of<'f>(
 struct Reader {
     file: File,
     public: BTreeMap<String, Module>,
-    /// What stands at the beginning of a path.
+    /// The first words of paths.
     words: BTreeSet<String>,
-    /// How many modules with a body stand around what is read.
+    /// The number of inline modules around the current code.
     depth: usize,
 }
 
@@ -100,13 +100,13 @@ impl Reader {
         }
     }
 
-    /// A path as the file itself would have it.
+    /// Returns a path as the file itself would write it.
     fn path_in_file(&self, path: Module) -> Module {
         let above = path.iter().take(self.depth).take_while(|it| *it == "super").count();
         if above == 0 { path } else { [&["self".to_owned()], &path[above..]].concat() }
     }
 
-    /// `a::{self, b as c, d::E}` as the names that it gives and what each stands for.
+    /// Records the names of `a::{self, b as c, d::E}`, and what each of them means.
     fn import(&mut self, tree: &syn::UseTree, mut path: Module, is_public: bool) {
         let name = match tree {
             syn::UseTree::Path(tree) => {
@@ -216,7 +216,7 @@ impl<'ast> Visit<'ast> for Reader {
         self.tokens(TokenBuffer::new2(call.tokens.clone()).begin());
     }
 
-    /// How far something is seen is no use of that place.
+    /// The path in a visibility is no use of that place.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}

@@ -1,4 +1,5 @@
-//! The picture of the house, in `tests/repository/house.md`: the crates, and every room on its floor with what it names.
+//! Draws the picture of the house in `tests/repository/house.md`: the crates, and every room on its floor, with the
+//! rooms that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +9,7 @@ use super::circles::House;
 use super::crates::{manifest, members, package, root, sources};
 use super::{Rooms, floors, rooms};
 
-/// Set to anything, it writes the picture anew instead of comparing it.
+/// With any value, this variable makes the test rewrite the picture instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 /// The crate whose rooms are drawn.
 const CORE: &str = "crates/core";
@@ -32,7 +33,7 @@ fn rooms_of(member: &str) -> Rooms {
     rooms(&House::from_sources(&sources(member)))
 }
 
-/// The crates, each above those that it depends on.
+/// Draws the crates, each above those that it depends on.
 fn crates() -> String {
     let names: BTreeSet<String> = members().iter().map(|member| package(member)).collect();
     let depends = |member: &String| {
@@ -42,7 +43,7 @@ fn crates() -> String {
     picture(&members().iter().map(depends).collect())
 }
 
-/// In Mermaid, the floors from the top. What a room reaches through another that it stands on has no arrow of its own.
+/// Draws the floors from the top, in Mermaid. A room that is reached through another one has no arrow of its own.
 fn picture(rooms: &Rooms) -> String {
     let mut picture = String::from("```mermaid\nflowchart TB\n");
     for (floor, named) in by_floor(rooms).iter().rev() {
@@ -87,7 +88,7 @@ fn table() -> String {
     table
 }
 
-/// The first sentence of the room's own documentation.
+/// Returns the first sentence of the room's own documentation.
 fn sentence(room: &str, files: &[(String, String)]) -> String {
     let door = [format!("{room}.rs"), format!("{room}/mod.rs")];
     let (_, text) = files.iter().find(|(path, _)| door.contains(path)).expect("a room has a door");
@@ -95,7 +96,7 @@ fn sentence(room: &str, files: &[(String, String)]) -> String {
     let paragraph = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
     let sentence = paragraph[..end].replace("[`", "`").replace('|', "\\|");
-    // Behind a name in brackets may stand where the compiler's documentation has it.
+    // A target for the compiler's documentation may follow a name in brackets.
     let mut parts = sentence.split("`]");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {

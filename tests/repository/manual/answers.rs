@@ -1,4 +1,5 @@
-//! What the manual shows of a policy is what comes of it: its requests are sent, its services answer, its clients read.
+//! Tests that a policy has the results that the manual shows: its requests are sent, its services respond, its clients
+//! read.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ async fn the_recipes_say_what_clients_get() {
     assert!(shown >= 13, "{shown}");
 }
 
-/// How many answers were compared.
+/// Compares the responses of a page, and returns their number.
 async fn hold(page: &str) -> usize {
     let mut shown = 0;
     let text = super::read(&super::root().join("manual").join(page).with_extension("md"));
@@ -47,10 +48,10 @@ async fn hold(page: &str) -> usize {
     shown
 }
 
-/// The section's policy, with the files that it shows beside it.
+/// Returns the section's policy, with the files that the section shows with it.
 fn policy(folder: &str, section: &Section) -> Policy {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
-    // What another version of the page showed is none of its files.
+    // Files of another version of the page are removed.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     for block in &section.blocks {
@@ -75,7 +76,7 @@ async fn ask(layer: &ErrorEnvelopeLayer, request_block: Option<&Block>, response
     answer(layer.layer(service).oneshot(request).await.unwrap()).await
 }
 
-/// Its status, each header that it shows, and its body but for the id.
+/// Compares the status, each shown header, and the body without the id.
 #[track_caller]
 fn expect(got: &Answer, block: &Block, place: &str) {
     let shown = response(block);
@@ -92,7 +93,7 @@ fn request(block: &Block) -> Request<Full<Bytes>> {
     let [method, path, _] = first.split(' ').collect::<Vec<_>>()[..] else { panic!("no request: {first}") };
     let mut request = Request::builder().method(method).uri(path).body(Full::default()).unwrap();
     *request.headers_mut() = fields(headers);
-    // A body is as long as the head states.
+    // The body has the length in the head.
     let length = request.headers().get("content-length").map_or(0, |it| it.to_str().unwrap().parse().unwrap());
     *request.body_mut() = Full::from(vec![b'x'; length]);
     request

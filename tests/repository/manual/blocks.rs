@@ -1,4 +1,4 @@
-//! The fenced blocks of a page, section by section.
+//! Reads the fenced blocks of a page, section by section.
 
 pub(super) struct Section {
     pub(super) title: String,
@@ -6,12 +6,12 @@ pub(super) struct Section {
 }
 
 pub(super) struct Block {
-    /// What stands behind its first fence.
+    /// The text after its first fence.
     pub(super) info: String,
     pub(super) text: String,
 }
 
-/// The parts of a page below its headings of the second level.
+/// Returns the parts of a page below its headings of the second level.
 pub(super) fn sections(page: &str) -> Vec<Section> {
     let mut sections = Vec::<Section>::new();
     let mut lines = page.lines();
@@ -34,13 +34,13 @@ impl Section {
 }
 
 impl Block {
-    /// Of a message: its first line, and those of its headers.
+    /// Returns the first line of a message, and those of its headers.
     pub(super) fn head(&self) -> (&str, impl Iterator<Item = &str>) {
         let mut lines = self.text.lines();
         (lines.next().expect("a first line"), lines.take_while(|line| !line.is_empty()))
     }
 
-    /// Of a message: what stands behind the empty line.
+    /// Returns the text of a message after the empty line.
     pub(super) fn body(&self) -> &str {
         self.text.split_once("\n\n").map_or("", |(_, body)| body.trim_end_matches('\n'))
     }

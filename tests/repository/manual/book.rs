@@ -1,9 +1,9 @@
-//! The manual as a book: its index has every page once.
+//! Tests the manual as a book: its index has every page once.
 
 use super::links::links;
 use super::{manual, read, root};
 
-/// `.ci/book` makes the table of contents from it.
+/// `.ci/book` makes the table of contents from the index.
 #[test]
 fn the_index_has_each_page_once() {
     let links = links(&read(&root().join("manual/README.md")));

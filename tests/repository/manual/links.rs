@@ -1,6 +1,7 @@
-//! Links and anchors of a page in Markdown, as far as these pages use it: `[text](target)`, and headings with `#`.
+//! Finds links and anchors of a page in Markdown, as far as these pages use it: `[text](target)`, and headings with
+//! `#`.
 
-/// The targets of links, outside of code.
+/// Returns the targets of links, outside of code.
 pub(super) fn links(page: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(page) {
@@ -13,8 +14,8 @@ pub(super) fn links(page: &str) -> Vec<String> {
     links
 }
 
-/// The anchors of its headings, as GitHub makes them: in lower case, without punctuation, hyphens for blanks; those that are
-/// there already get a number. Then those that a line names itself.
+/// Returns the anchors of its headings, as GitHub makes them: in lower case, without punctuation, with hyphens for
+/// blanks. A repeated anchor gets a number. Explicit anchors of lines follow.
 pub(super) fn anchors(page: &str) -> Vec<String> {
     let mut anchors = Vec::<String>::new();
     for line in prose(page) {
@@ -32,7 +33,7 @@ pub(super) fn anchors(page: &str) -> Vec<String> {
     anchors
 }
 
-/// The lines outside of fenced code.
+/// Returns the lines outside of fenced code.
 pub(super) fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut fence = None;
     page.lines().filter(move |line| {
@@ -48,7 +49,7 @@ pub(super) fn prose(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A line without what stands between backticks.
+/// Returns a line without the text between backticks.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect::<Vec<_>>().join("`")
 }

@@ -1,4 +1,4 @@
-//! The manual's pictures: each is on a page, and `.ci/pages --pictures` makes those of pages and terminals.
+//! Tests the manual's pictures: each is on a page, and `.ci/pages --pictures` makes those of pages and terminals.
 
 use std::convert::Infallible;
 use std::fs;
@@ -46,13 +46,13 @@ async fn the_picture_of_the_readme_shows_what_clients_get() {
     }
 }
 
-/// The lines of code in a part of the picture, without their indentation.
+/// Returns the lines of code in a part of the picture, without their indentation.
 fn lines(part: &str) -> Vec<String> {
     let texts = part.split("<text class=\"m\"").skip(1).map(|text| text.split(['>', '<']).nth(1).unwrap());
     texts.map(|text| text.trim().replace("&lt;", "<").replace("&gt;", ">")).collect()
 }
 
-/// What a client gets of this error.
+/// Returns what a client gets for this error.
 async fn rewritten(status: u16, media_type: &str, body: String) -> Answer {
     let inner = Response::builder().status(status).header(CONTENT_TYPE, media_type);
     let inner = inner.body(Full::<Bytes>::from(body)).unwrap();

@@ -2,7 +2,7 @@ use axum::{Json, Router, routing::post};
 use serde::Deserialize;
 use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, RequestId, extract as own};
 
-/// What can go wrong here. The text of an error is for the log, its code for the client.
+/// The failures of an order. The text of an error is for the log, and its code is for the client.
 #[derive(Debug, thiserror::Error)]
 enum OrderError {
     #[error("only {left} left")]
@@ -30,13 +30,13 @@ fn place(order: Order, left: u32) -> Result<String, OrderError> {
     if order.qty > left { Err(OrderError::SoldOut { left }) } else { Ok(order.sku) }
 }
 
-/// With axum's extractor …
+/// Uses axum's extractor.
 async fn order(id: RequestId, Json(order): Json<Order>) -> Result<String, Fault> {
     tracing::info!(%id, "ordering");
     Ok(place(order, 3)?)
 }
 
-/// … or with this crate's.
+/// Uses this crate's extractor.
 async fn order_own(own::Json(order): own::Json<Order>) -> Result<String, Fault> {
     Ok(place(order, 3)?)
 }

@@ -1,4 +1,4 @@
-//! As much of Connect as the clients need to succeed once, and to see a stream break off: under `/connect`.
+//! Serves as much of Connect as the clients need to succeed once, and to see a stream break off, under `/connect`.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -51,7 +51,7 @@ fn answer(headers: &HeaderMap, codec: Codec, message: &[u8]) -> Response {
     ([("content-type", &*kind), ("x-greeting", "hello")], codec.write(&codec.read(message))).into_response()
 }
 
-/// The three methods with streams: the request is read whole, and then answered.
+/// Serves the three methods with streams. The whole request is read before the response.
 async fn speak(Path(method): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
     let codec = Codec::from_headers(&headers, "application/connect+");
     let received = messages(&body).map(|message| codec.read(message)).collect::<Vec<_>>();
@@ -69,7 +69,7 @@ fn collected(received: &[Words]) -> Words {
     Words { text: received.iter().map(|words| &*words.text).collect(), count: received.len() as u32 }
 }
 
-/// Those that are late come after two messages; where `error_late` ends, the service around it fails.
+/// A late failure comes after two messages. When `error_late` ends, the service around it fails.
 fn ending(scenario: &str, mut frames: Vec<Bytes>) -> Body {
     if scenario.ends_with("_late") {
         frames.truncate(2);
@@ -86,7 +86,7 @@ fn ending(scenario: &str, mut frames: Vec<Bytes>) -> Body {
     Body::from_stream(stream::iter(frames).chain(end).map(Ok::<_, std::convert::Infallible>))
 }
 
-/// The status of the gRPC service, as Connect writes it.
+/// Returns the status of the gRPC service, as Connect writes it.
 fn status_json() -> Value {
     let status = echo::full_status();
     let rich = pb::Status::decode(status.details()).expect("a google.rpc.Status");

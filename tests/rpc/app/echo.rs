@@ -1,4 +1,4 @@
-//! The service: what it says by itself, and how its streams break off.
+//! The service: its own statuses, and how its streams break off.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -51,7 +51,8 @@ impl Echo for Speaker {
     }
 }
 
-/// Each reads its request to the end, too: on HTTP/1 hyper closes the connection under a client that still sends.
+/// Each scenario also reads its request to the end. On HTTP/1, hyper would otherwise close the connection while the
+/// client sends.
 #[derive(Clone, Copy, PartialEq)]
 enum Scenario {
     Fine,
@@ -82,7 +83,7 @@ impl Scenario {
         Ok(response)
     }
 
-    /// Those that are late come after two messages.
+    /// A late failure comes after two messages.
     fn speech(self, words: impl Stream<Item = Result<Words, Status>> + Send + 'static) -> Speech {
         if matches!(self, Self::Fine | Self::Own) {
             return words.boxed();
@@ -91,19 +92,19 @@ impl Scenario {
         match self {
             Self::OwnLate => two.chain(stream::once(async { Err(full_status()) })).boxed(),
             Self::PanicLate => two.chain(stream::once(panicking())).boxed(),
-            // Where this ends, the service around it fails.
+            // When this ends, the service around it fails.
             _ => two.boxed(),
         }
     }
 }
 
-/// Not in the poll that gave the messages before it: tonic would lose those.
+/// The panic is not in the poll that returned the messages before it, because tonic would lose those.
 async fn panicking() -> Result<Words, Status> {
     yield_now().await;
     panic!("{SECRET}")
 }
 
-/// A status with all that a status may have, and a text that gRPC writes with `%`.
+/// Returns a status with everything that a status may have, and a text that gRPC writes with `%`.
 pub(super) fn full_status() -> Status {
     let mut details = ErrorDetails::with_error_info("DOOR_SHUT", "echo.example", [("door".to_owned(), "7".to_owned())]);
     details.set_retry_info(Some(Duration::from_secs(3)));

@@ -1,7 +1,7 @@
-//! What RPC clients of every language call: `echo.proto` served by tonic and axum, with the layer around it.
+//! The services for RPC clients of every language: tonic and axum serve `echo.proto`, with the layer around it.
 //!
-//! The `x-scenario` of a request states what goes wrong: [`scenario`] fails around the services, [`echo`] and [`connect`]
-//! within them. `tests/rpc/scenarios.json` states what a client sees of it.
+//! The `x-scenario` of a request names a failure. [`scenario`] fails around the services, and [`echo`] and [`connect`]
+//! fail within them. `tests/rpc/scenarios.json` states what a client sees.
 
 mod connect;
 mod echo;
@@ -12,14 +12,14 @@ mod serve;
 pub(crate) mod pb {
     include!("../echo.rs");
 
-    /// What reflection returns.
+    /// The descriptors that reflection returns.
     pub(crate) const DESCRIPTORS: &[u8] = include_bytes!("../echo.bin");
 }
 
 pub(crate) use echo::Speaker;
 pub(crate) use serve::{App, KEY, start};
 
-/// In panics and causes; no client may ever read it.
+/// A text in panics and causes, which no client may read.
 pub(crate) const SECRET: &str = "s3cr3t";
 
 /// The request header that names the scenario.

@@ -1,4 +1,4 @@
-//! What goes wrong around a service: errors, panics, and the answers of an HTTP server that knows no gRPC.
+//! Failures around a service: errors, panics, and the responses of an HTTP server without gRPC.
 
 use std::error::Error;
 use std::future::{Future, pending};
@@ -54,7 +54,7 @@ where
         if AROUND.contains(&scenario) {
             let scenario = scenario.to_owned();
             return Box::pin(async move {
-                // Whoever answers on HTTP/1 before that has the connection closed under its client, by hyper.
+                // On HTTP/1, hyper would close the connection under the client after an earlier response.
                 if request.version() <= Version::HTTP_11 {
                     let _ = request.into_body().collect().await;
                 }
@@ -92,7 +92,7 @@ fn fault() -> Fault {
         .with_details(json!({ "channel_id": "7" }))
 }
 
-/// As a proxy or a web framework states it.
+/// Makes a page as a proxy or a web framework does.
 fn page(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
     let mut response = Response::builder().status(status).header("content-type", "text/html");
     for (name, value) in headers {
@@ -107,7 +107,7 @@ fn issues() -> Response<Body> {
     response.body(body.to_string().into()).expect("a response")
 }
 
-/// The response as it came, or with an error in the place of its trailers.
+/// Returns the response unchanged, or with an error in place of its trailers.
 fn ending<R>(response: Response<R>, fails: bool) -> Response<Body>
 where
     R: http_body::Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Send + 'static,
@@ -131,7 +131,7 @@ where
     }
 }
 
-/// The flags of gRPC-Web's trailers are 0x80: `g` in base64.
+/// Returns true for a message. The flags of gRPC-Web's trailers are 0x80, which is `g` in base64.
 fn is_message(data: &Bytes) -> bool {
     !matches!(data.first(), Some(0x80 | b'g'))
 }

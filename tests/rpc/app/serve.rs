@@ -24,20 +24,20 @@ use super::pb::echo_server::EchoServer;
 use super::scenario::ScenarioLayer;
 use super::{Speaker, connect, pb};
 
-/// What opens the `Vault`: `authorization: Bearer` and this.
+/// The key of the `Vault`, for `authorization: Bearer`.
 pub(crate) const KEY: &str = "open-sesame-0123456789";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum App {
     /// tonic's server, tonic-web around its services.
     Tonic,
-    /// The same, where what fails is inside of tonic-web.
+    /// The same, with the failures inside of tonic-web.
     Within,
-    /// tonic-web around the layer: it sees plain gRPC.
+    /// tonic-web is around the layer, which sees plain gRPC.
     Around,
-    /// axum and tonic on one port, Connect under `/connect`.
+    /// axum and tonic share one port, with Connect under `/connect`.
     Mixed,
-    /// The same without the layer: what stands in front of it has the policy.
+    /// The same without the layer. The proxy in front of it has the policy.
     #[allow(dead_code, reason = "tonic's clients are asked in this process, which has the layer")]
     Bare,
 }
@@ -69,7 +69,8 @@ pub(crate) async fn start(app: App) -> SocketAddr {
         }
         App::Mixed => {
             let layers = layers.layer(envelope()).layer(ScenarioLayer);
-            // Around the whole router: `Router::layer` would see the path too late to unlock it.
+            // The layers are around the whole router. With `Router::layer`, they would see the path too late to unlock
+            // it.
             let router = Router::new().fallback_service(layers.layer(unlocked()).service(mixed()));
             tokio::spawn(async { axum::serve(listener, router).await });
         }
@@ -81,7 +82,7 @@ pub(crate) async fn start(app: App) -> SocketAddr {
     address
 }
 
-/// An error of the service resets its stream: axum's own server takes none.
+/// An error of the service resets its stream. axum's own server accepts no such error.
 async fn serve_bare<S, B>(listener: TcpListener, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = BoxError, Future: Send> + Clone + Send + 'static,
@@ -100,7 +101,8 @@ fn envelope() -> ErrorEnvelopeLayer {
     layer(Policy::builder())
 }
 
-/// tonic-web outside of the layer makes gRPC over HTTP/1, whose streams are counted whole unless the policy states otherwise.
+/// tonic-web outside of the layer makes gRPC over HTTP/1. The whole of its streams is counted, unless the policy states
+/// otherwise.
 fn behind_tonic_web() -> ErrorEnvelopeLayer {
     layer(Policy::builder().body_limit_per(BodyLimitPer::Message))
 }
@@ -115,7 +117,8 @@ fn layer(policy: PolicyBuilder) -> ErrorEnvelopeLayer {
 
 fn mixed() -> Router {
     let http = Router::new().route("/", get(|| async { "hello\n" })).merge(connect::routes());
-    // tonic's fallback is 200 and `unimplemented` for whatever has no route, and tonic-web refuses what is no RPC.
+    // tonic's fallback is 200 and `unimplemented` for a path without a route, and tonic-web refuses a request that is
+    // no RPC.
     let rpc = services().prepare().into_axum_router().reset_fallback().route_layer(GrpcWebLayer::new());
     http.merge(rpc)
 }
@@ -133,7 +136,7 @@ fn services() -> Routes {
         .add_service(reflection().build_v1alpha().expect("descriptors"))
 }
 
-/// Whoever came past the layer to the vault finds the echo there.
+/// A request that passed the layer to the vault gets the echo there.
 fn unlocked<B>() -> MapRequestLayer<impl Fn(Request<B>) -> Request<B> + Clone> {
     MapRequestLayer::new(|mut request: Request<B>| {
         let uri = request.uri().to_string().replacen("/echo.v1.Vault/", "/echo.v1.Echo/", 1);

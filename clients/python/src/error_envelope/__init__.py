@@ -1,6 +1,6 @@
-"""Reads the errors of services that keep the error contract, and retries requests as it allows.
+"""Reads the errors of services that follow the error contract, and retries requests as the contract allows.
 
-A package without dependencies, for Python 3.10 and later. It takes the responses of httpx and of
+A package without dependencies, for Python 3.10 and later. It accepts the responses of httpx and of
 requests, and any other with ``status_code``, ``headers`` and ``content``.
 
     response = retry(lambda: httpx.get(url), failures=(httpx.TransportError,))
@@ -8,8 +8,8 @@ requests, and any other with ``status_code``, ``headers`` and ``content``.
     if error is not None:
         raise error
 
-What decides the code, first match: a canonical envelope, the header ``x-error-code``, a name that is known, the status.
-The set of codes is open: one that is not known here is transient.
+The code comes from the first of these that the response has: a canonical envelope, the header ``x-error-code``, a known
+name, the status. The set of codes is open: a code that is not known here is transient.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ __all__ = [
 ]
 
 Retry = Literal["no", "backoff", "refresh"]
-"""What a client may do with a request that failed: ``no``, it will fail again; ``backoff``, it may work later;
-``refresh``, read the state again and build a new request."""
+"""The advice after a failed request. ``no``: it will fail again. ``backoff``: it may succeed later. ``refresh``: read the
+state again and build a new request."""
 
 
 class Advice(NamedTuple):
-    """What is known of a code: its usual status, what to do next, its usual message."""
+    """The facts about a code: its usual status, the advice to clients, its usual message."""
 
     status: int
     retry: Retry
     message: str
     docs: str | None = None
-    """The address of its page."""
+    """The address of the page about the code."""
 
 
 # --- made from the catalogue: do not edit
@@ -159,24 +159,24 @@ CODE_OF_STATUS: Final[Mapping[int, str]] = {
 
 
 class Response(Protocol):
-    """What httpx's and requests' responses have in common."""
+    """The common parts of httpx's and requests' responses."""
 
     @property
     def status_code(self) -> int: ...
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Looked up in any letter case."""
+        """The headers. Names are looked up in any letter case."""
 
     @property
     def content(self) -> bytes: ...
 
 
 class Issue(NamedTuple):
-    """What is wrong at one place of an invalid request."""
+    """An error at one place of an invalid request."""
 
     path: tuple[str | int, ...]
-    """The names and indices that lead to the value; empty for the whole request."""
+    """The names and indices that lead to the value. It is empty for the whole request."""
     message: str
     code: str | None = None
 
@@ -189,7 +189,7 @@ _MISSING: Final = _Missing()
 
 
 class ClientError(Exception):
-    """An error response, whichever shape it came in. Its text is one printable line without details, for the log."""
+    """An error response of any shape. Its text is one printable line without details, for the log."""
 
     def __init__(
         self,
@@ -209,35 +209,35 @@ class ClientError(Exception):
         self.status = status
         """The HTTP status, 400-599."""
         self.code = code
-        """What to match on."""
+        """The code to match on."""
         self.message = message
         """One printable line for people."""
         self.raw_code = raw_code
-        """What the body calls its code, where that is another name."""
+        """The code in the body, if it has another name."""
         self.has_details = not isinstance(details, _Missing)
-        """Whether there are details, which may be None."""
+        """True if there are details, which may be None."""
         self.details: Any = None if isinstance(details, _Missing) else details
-        """Any JSON value."""
+        """The details, which may be any JSON value."""
         self.issues = issues
-        """What is wrong with an invalid request, place by place."""
+        """The issues of an invalid request, each with its place."""
         self.request_id = request_id
-        """Name it when you ask for help."""
+        """The request id. Quote it when you ask for help."""
         self.retry_after = retry_after
         """The wait that the server requests, in seconds."""
         self._advice = advice or ERROR_CODES.get(code)
         self._retry = retry
         self.docs = docs or (self._advice.docs if self._advice else None)
-        """The https address of the page about the code: the error's own, else that of ``codes``."""
+        """The https address of the page about the code: the error's own, or otherwise that of ``codes``."""
         name = f" ({request_id})" if request_id is not None else ""
         super().__init__(f"{status} {code}: {message}{name}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is else made anew from its text alone, which is not what this one takes.
+        # By default an exception is made anew from its text alone, which this one does not accept.
         return _restored, (type(self), self.args), self.__dict__
 
     @property
     def retry(self) -> Retry:
-        """What to do next: as the error advises, else as the contract does after this code. One that is not known here is
+        """What to do next: the advice of the error, or otherwise that of its code. A code that is not known here is
         transient."""
         return self._retry or ("backoff" if self._advice is None else self._advice.retry)
 
@@ -247,16 +247,16 @@ def _restored(kind: type[ClientError], args: tuple[Any, ...]) -> ClientError:
 
 
 def codes_of(export: Mapping[str, Any]) -> Mapping[str, Advice]:
-    """The codes of the catalogue and an organisation's own, from what ``error-envelope catalogue --format json`` writes.
+    """Returns the codes of the catalogue and an organisation's own, from ``error-envelope catalogue --format json``.
 
-    For the ``codes`` of the other functions: what they advise is the policy's then.
+    Pass them as the ``codes`` of the other functions. Their advice is then that of the policy.
     """
     own = {it["code"]: Advice(it["status"], it["retry"], it["message"], it.get("docs")) for it in export["codes"]}
     return {**ERROR_CODES, **own}
 
 
 def is_retryable(error: ClientError) -> bool:
-    """Whether the same request may work later."""
+    """Returns True if the same request may succeed later."""
     return error.retry == "backoff"
 
 
@@ -267,10 +267,11 @@ def parse_error(
     limit: int = 64 * 1024,
     clock: Callable[[], float] = time.time,
 ) -> ClientError | None:
-    """The error of an error response; None for any other.
+    """Returns the error of an error response, or None for any other response.
 
-    ``codes`` are those that are known: give ``codes_of`` an organisation's own. Of a body that is longer than ``limit`` bytes, or was not read (``stream``), the head alone decides. ``clock`` gives the seconds
-    that a ``retry-after`` date is held against where the response has no ``date``.
+    ``codes`` are the known codes: ``codes_of`` adds an organisation's own. If a body is longer than ``limit`` bytes, or was
+    not read (``stream``), the head alone decides. ``clock`` returns the time in seconds with which a ``retry-after`` date
+    is compared if the response has no ``date``.
     """
     status, headers = response.status_code, response.headers
     if not 400 <= status <= 599:
@@ -296,10 +297,10 @@ def parse_error(
 
 
 def retry_after(response: Response, *, clock: Callable[[], float] = time.time) -> float | None:
-    """The wait that a response requests, in seconds; None without one, or in an unknown form.
+    """Returns the wait that a response requests, in seconds. Returns None if it requests none, or uses an unknown form.
 
-    ``retry-after`` has seconds, or a date, which is seen from the response's own ``date``, else from ``clock``. A date
-    that is past is no wait.
+    ``retry-after`` has seconds, or a date. A date is compared with the response's own ``date``, or with ``clock`` if there
+    is none. A date in the past means no wait.
     """
     value = (response.headers.get("retry-after") or "").strip()
     if re.fullmatch("[0-9]+", value):
@@ -330,15 +331,18 @@ def retry(
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = _random.random,
 ) -> R:
-    """Sends a request, and again if the contract states that the same request may work later.
+    """Sends a request, and sends it again if the contract states that the same request may succeed later.
 
-    ``send`` builds the request anew each time, its body too: a file or a generator that was sent gives nothing again.
-    Gives the last response, whatever its status. Only an idempotent ``method`` is repeated (RFC 9110 9.2.2), and what is
-    ``repeatable``. At most ``attempts`` times; it waits as the server requests, else a random part of a bound that begins
-    with ``base`` seconds and doubles up to ``most``; a wait that would go past ``total`` seconds in all is not begun.
-    ``codes`` are those that are known (``codes_of``). ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
-    ``(requests.ConnectionError, requests.Timeout)``: they are like back-off, and the last one is raised.
-    A response that is not given back is closed.
+    ``send`` must build the request and its body anew each time, because a file or a generator can be sent only once.
+    Returns the last response, with any status. Only requests with an idempotent ``method`` (RFC 9110 9.2.2) and
+    ``repeatable`` requests are repeated. A request is sent at most ``attempts`` times.
+
+    The wait is the one that the server requests. Otherwise it is random, up to a bound that begins with ``base`` seconds
+    and doubles up to ``most``. A wait that would exceed ``total`` seconds in all is not begun.
+
+    ``codes`` are the known codes (``codes_of``). ``failures`` are the exceptions of a request that got no response, such as
+    ``(httpx.TransportError,)`` or ``(requests.ConnectionError, requests.Timeout)``. They are treated like ``backoff``, and
+    the last one is raised. A response that is not returned is closed.
     """
     plan = _Plan(method, repeatable, attempts, base, most, total, codes, clock, random)
     while True:
@@ -371,7 +375,7 @@ async def retry_async(
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = _random.random,
 ) -> R:
-    """As ``retry``, for what is awaited. A cancellation ends its waits."""
+    """Works like ``retry``, for an async ``send``. A cancellation ends its waits."""
     plan = _Plan(method, repeatable, attempts, base, most, total, codes, clock, random)
     while True:
         try:
@@ -389,7 +393,7 @@ async def retry_async(
 
 
 def _close(response: Response) -> None:
-    """One that is streamed keeps its connection until then. What it says is of no interest any more."""
+    """Closes a response that is not needed any more. A streamed response would keep its connection open."""
     close = getattr(response, "close", None)
     if callable(close):
         with contextlib.suppress(Exception):
@@ -402,12 +406,12 @@ async def _aclose(response: Response) -> None:
         with contextlib.suppress(Exception):
             await close()
             return
-    # It came from a thread, say, by a client that is not asynchronous.
+    # The response may come from a client that is not asynchronous, for example from a thread.
     _close(response)
 
 
 class _Plan:
-    """When to ask again."""
+    """Decides when to send the request again."""
 
     def __init__(
         self,
@@ -427,7 +431,10 @@ class _Plan:
         self._waited = 0.0
 
     def next(self, response: Response | None) -> float | None:
-        """The wait before the next attempt; None where there is none. Without a response it failed before one."""
+        """Returns the wait before the next attempt, or None if there is none.
+
+        Without a response, the request failed before it got one.
+        """
         asked = None
         if response is not None:
             error = parse_error(response, codes=self._codes, clock=self._clock)
@@ -438,7 +445,7 @@ class _Plan:
         if self._left < 1 or self._waited + wait > self._total:
             return None
         self._left -= 1
-        # Bounded, so that it never becomes infinite.
+        # The bound is limited, so that it never becomes infinite.
         self._bound = min(2 * self._bound, self._most)
         self._waited += wait
         return wait
@@ -452,18 +459,18 @@ _REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 _DOCS: Final = re.compile(r"https://[^/?#\s][!#-;=?-Z\]_a-z~\[]*")
 _MAX_DOCS: Final = 1024
 _MAX_MESSAGE: Final = 1024
-# Markup, an entity, or a control character that breaks no line.
+# Markup, an entity, or a control character other than a line break.
 _PAGE: Final = re.compile(r"[<\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;")
 # Markup, or JSON that was cut off.
 _WRAPPED: Final = re.compile(r"<[A-Za-z!/?]|\{\s*([\"'}]|$)|\[\s*[{\[\"\]]")
-# Breaks of lines and tabs, with the blanks about them: one blank is left.
+# Line breaks and tabs, with the blanks around them. One blank replaces them.
 _BREAK: Final = re.compile(r" ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*")
-# Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need.
+# Invisible control and format characters, except for breaks and the joiners U+200C and U+200D, which texts need.
 _UNPRINTABLE: Final = re.compile(
     r"[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     r"\U000e0000-\U000e007f]"
 )
-# 10,000 years.
+# The longest wait: 10,000 years.
 _MOST_SECONDS: Final = 315_576_000_000
 
 # Connect's names of gRPC's statuses, and their HTTP statuses.
@@ -487,7 +494,7 @@ _CONNECT: Final[Mapping[str, int]] = {
 }
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# The three forms that RFC 9110 5.6.7 asks recipients to take.
+# The three forms that RFC 9110 5.6.7 requires recipients to accept.
 _DATES: Final = tuple(
     re.compile(form, re.ASCII)
     for form in (
@@ -499,7 +506,7 @@ _DATES: Final = tuple(
 
 
 class _Said:
-    """The error in a body, in whichever shape."""
+    """The error in a body of any shape."""
 
     def __init__(self, body: dict[str, Any], codes: Mapping[str, Advice]) -> None:
         meta = body.get("meta")
@@ -534,7 +541,7 @@ class _Said:
         self.details = details if self._connect is None else _MISSING
 
     def _read_json_rpc(self, error: dict[str, Any], codes: Mapping[str, Advice]) -> None:
-        """A layer's code, id and advice are in the data; any other server's data are details."""
+        """Reads a JSON-RPC error. A layer's code, id and advice are in the data. Any other server's data are details."""
         data, number = error.get("data"), error.get("code")
         name = _text(data.get("code")) if isinstance(data, dict) else None
         self.message = _text(error.get("message"))
@@ -548,7 +555,7 @@ class _Said:
         self.details = error.get("data", _MISSING)
 
     def code(self, status: int, codes: Mapping[str, Advice]) -> str:
-        """The code of a shape that is not the contract's: a known name, a list of issues, else the status."""
+        """Returns the code of a body that is not an envelope: from a known name, an issue list, or the status."""
         if self._connect is not None:
             return _code_of_status(self._connect)
         known = (self._name or "").lower()
@@ -557,7 +564,7 @@ class _Said:
         return "invalid_request" if status == 400 and _issues_in(self.details) else _code_of_status(status)
 
     def raw_code(self, code: str) -> str | None:
-        """The body's own name, if it differs from the code."""
+        """Returns the body's own name for the code, if it differs."""
         name = self._name
         if name is None or self._connect is not None or not _RAW_CODE.fullmatch(name) or name.lower() == code:
             return None
@@ -565,7 +572,7 @@ class _Said:
 
 
 def _advice_in(value: object) -> tuple[Retry | None, str | None]:
-    """One of the three words, and an https address of at most 1,024 bytes."""
+    """Returns one of the three words, and an https address of at most 1,024 bytes."""
     retry, docs = (value.get("retry"), value.get("docs")) if isinstance(value, dict) else (None, None)
     is_address = isinstance(docs, str) and len(docs) <= _MAX_DOCS and _DOCS.fullmatch(docs)
     return _RETRIES.get(retry) if isinstance(retry, str) else None, docs if is_address else None
@@ -581,7 +588,7 @@ def _details_of_error(error: dict[str, Any]) -> Any:
 
 
 def _details_of_google(messages: list[Any]) -> Any:
-    """Messages of google.rpc: the metadata of the reason, and violations by field."""
+    """Reads messages of google.rpc: the metadata of the reason, and violations by field."""
     infos = _googles(messages, "ErrorInfo")
     metadata = infos[0].get("metadata") if infos else None
     lists = [it.get("fieldViolations") for it in _googles(messages, "BadRequest")]
@@ -605,7 +612,7 @@ def _googles(messages: list[Any], name: str) -> list[dict[str, Any]]:
 
 
 def _issues_by_field(errors: object) -> list[dict[str, Any]]:
-    """Of ``{"field": ["a text"]}``; none where it is anything else."""
+    """Reads issues of the form ``{"field": ["a text"]}``. Any other form has none."""
     if not isinstance(errors, dict) or not all(isinstance(texts, list) for texts in errors.values()):
         return []
     issues = [{"path": _path_of(field), "message": text} for field, texts in errors.items() for text in texts]
@@ -619,13 +626,13 @@ def _with_issues(details: Any, issues: list[dict[str, Any]]) -> Any:
 
 
 def _path_of(name: str) -> list[str | int]:
-    """Takes ``messages[0].content`` and ``messages.0.content`` apart."""
+    """Splits ``messages[0].content`` and ``messages.0.content`` into their steps."""
     steps = [step for step in re.split(r"[.\[\]]", name) if step]
     return [int(step) if re.fullmatch("0|[1-9][0-9]{0,8}", step) else step for step in steps]
 
 
 def _code_of(value: object, codes: Mapping[str, Advice] | None = None) -> str | None:
-    """A code in the form of the contract, or one of the known in capitals, where those are given."""
+    """Returns a code in the form of the contract. If ``codes`` are given, a known code may also be in capitals."""
     if not isinstance(value, str):
         return None
     if _CODE.fullmatch(value):
@@ -639,12 +646,12 @@ def _code_of_status(status: int) -> str:
 
 
 def _body_of(response: Response, limit: int) -> bytes:
-    # requests has not read it (stream=True), and would now, however long it is.
+    # requests has not read the body (stream=True), and would now read all of it, even a long one.
     if getattr(response, "_content", None) is False:
         return b""
     try:
         content = response.content
-    except Exception:  # A body that was not read; each library has errors of its own.
+    except Exception:  # The body was not read. Each library has its own errors for that.
         return b""
     return content if len(content) <= limit else b""
 
@@ -662,9 +669,9 @@ def _json_in(body: bytes | str) -> object:
 
 
 def _plain_text(body: bytes, media_type: str | None) -> str | None:
-    """A line for people (R3): of a text, and of octets whose only control characters are line feeds.
+    """Returns a line for people (R3) from a text, or from octets whose only control characters are line feeds.
 
-    Where no type is given, or ``text/html``, it is one without a sign of a page.
+    If the type is missing or ``text/html``, the text must have no sign of a page.
     """
     try:
         whole = body.decode("utf-8-sig")
@@ -678,7 +685,7 @@ def _plain_text(body: bytes, media_type: str | None) -> str | None:
         is_text = not re.search("[\x00-\x09\x0b-\x1f\x7f]", whole)
     else:
         is_text = essence == "" or (essence.startswith("text/") and essence not in ("text/xml", "text/event-stream"))
-    # Nothing is wrapped twice, and what begins like JSON and does not parse was cut.
+    # JSON and markup are not wrapped again. A text that begins like JSON but does not parse was cut off.
     is_quoted = text[:1] == '"' and not isinstance(_json_in(text), _Missing)
     is_wrapped = _WRAPPED.match(text) or text[:1] in ("{", "[") or is_quoted
     return text if is_text and not is_wrapped else None
@@ -689,10 +696,10 @@ def _text(value: object) -> str | None:
 
 
 def _line_of(message: str | None) -> str | None:
-    """One printable line of at most 1,024 bytes; None where nothing is left."""
+    """Returns one printable line of at most 1,024 bytes, or None if nothing is left."""
     if message is None:
         return None
-    # Half a character stands for one that is lost.
+    # Half a character is replaced by a mark for a lost one.
     whole = re.sub("[\ud800-\udfff]", "\ufffd", message)
     data = _BREAK.sub(" ", _UNPRINTABLE.sub("", whole)).strip().encode()
     if len(data) > _MAX_MESSAGE:
@@ -729,7 +736,7 @@ def _date_of(text: str) -> float | None:
     hours, minutes, seconds = (int(part) for part in found["time"].split(":"))
     year = int(found["year"])
     if len(found["year"]) == 2:
-        # Two digits are of the years 1970 to 2069.
+        # Two digits mean the years 1970 to 2069.
         year += 2000 if year < 70 else 1900
     try:
         day = datetime.datetime(year, _MONTHS.index(found["month"]) + 1, int(found["day"]), tzinfo=datetime.timezone.utc)

@@ -1,4 +1,4 @@
-//! What the store keeps of a closed record, with its times in UTC.
+//! The part of a closed record that the store keeps, with its times in UTC.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -22,18 +22,18 @@ use super::redact::{self, Hidden};
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
-    /// In milliseconds since the Unix epoch.
+    /// The time, in milliseconds since the Unix epoch.
     pub(crate) at: u64,
     pub(crate) place: Place,
     /// The mode that applied.
     pub(crate) mode: Mode,
-    /// Whether the mode is `off` because the kill switch is on.
+    /// True if the mode is `off` because the kill switch is on.
     pub(crate) kill_switch: bool,
     pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// Whether the bodies follow.
+    /// True if the bodies follow.
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
@@ -41,11 +41,11 @@ pub(crate) struct ErrorRecord {
     pub(crate) trace_id: Option<Box<str>>,
 }
 
-/// The request of an error, and how long it took.
+/// The request of an error, and the time that it took.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestLine {
     pub(crate) method: Option<KnownMethod>,
-    /// Without the query, and without what looks like a credential.
+    /// The path without the query, and without anything that looks like a credential.
     pub(crate) path: Option<Box<str>>,
     pub(crate) service: Option<UpstreamUrl>,
     pub(crate) client: Option<Box<str>>,
@@ -53,7 +53,7 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// What an operator has to do with a failure.
+/// The kind of failure, by what an operator has to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
     /// The client got an error that it did not cause.
@@ -67,7 +67,7 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// The outcome of each such request; `None` if they have different ones.
+    /// Returns the outcome of each such request, or `None` if they have different ones.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
             Self::ServerError => Some(Outcome::ServerError),
@@ -78,7 +78,7 @@ impl Severity {
     }
 }
 
-/// What the client got, or would have got.
+/// The status and code that the client got, or would have got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ShownStatus {
     pub(crate) status: u16,
@@ -87,37 +87,37 @@ pub(crate) struct ShownStatus {
     pub(crate) code: Option<ErrorCode>,
 }
 
-/// What many records have in common; errors of one kind are counted together.
+/// The fields that many records have in common. Errors of one kind are counted together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// `None` if nothing examined the error, as in mode `off`.
+    /// The origin. It is `None` if nothing examined the error, as in mode `off`.
     pub(crate) origin: Option<Origin>,
     pub(crate) outcome: Outcome,
     pub(crate) end: End,
-    /// What the client got; `None` if no head left.
+    /// The status that the client got, or `None` if no head was sent.
     pub(crate) sent: Option<ShownStatus>,
-    /// What it would have got in `enforce`, or without `auth_observe`, if that differs.
+    /// The status that the client would have got in `enforce`, or without `auth_observe`, if that differs.
     pub(crate) would_be: Option<ShownStatus>,
     pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
-    /// A code that the service sent, and that is not known.
+    /// An unknown code that the service sent.
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
-    /// Whether one of these guards would refuse it in mode `own`.
+    /// True if one of these guards would refuse the request in mode `own`.
     pub(crate) own_would_refuse: bool,
-    /// The mildest mode that would rewrite it.
+    /// The mildest mode that would rewrite the error.
     pub(crate) rewriting_mode: Option<Mode>,
 }
 
 /// One of the last errors.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Counts from 1, in the order in which errors were seen.
+    /// The number of the error, counted from 1 in the order in which errors were seen.
     pub(crate) number: u64,
     pub(crate) seen: ErrorRecord,
-    /// Set once the credentials have been removed from the bodies.
+    /// The bodies, once the credentials have been removed from them.
     pub(crate) bodies: OnceLock<Bodies>,
 }
 
@@ -128,12 +128,12 @@ pub(crate) struct Bodies {
     pub(crate) after: Option<Side>,
 }
 
-/// The body before or after.
+/// The body before or after the layer.
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) status: u16,
     pub(crate) content_type: Option<Box<str>>,
-    /// `None` if it is not text.
+    /// The text of the body, or `None` if it is not text.
     pub(crate) text: Option<Box<str>>,
     /// The length of the stored part, in bytes.
     pub(crate) length: usize,
@@ -163,10 +163,10 @@ impl ErrorRecord {
     }
 }
 
-/// The error and its causes on one line, as in the log, without what looks like a credential.
+/// Returns the error and its causes on one line, as in the log, without what looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
-    /// The longest text to store, in characters: the whole text is in the log.
+    /// The longest text to store, in characters. The whole text is in the log.
     const LONGEST: usize = 1024;
 
     let text = cause_text(cause);
@@ -193,7 +193,7 @@ impl RequestLine {
     }
 }
 
-/// The first characters of a text from a client.
+/// Returns the first characters of a text from a client.
 fn bounded(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
@@ -205,7 +205,7 @@ impl ShownStatus {
         Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
     }
 
-    /// The code's text; empty without a code.
+    /// Returns the code's text. It is empty without a code.
     pub(crate) fn code_of(shown: Option<&Self>) -> &str {
         shown.and_then(|shown| shown.code.as_ref()).map_or("", ErrorCode::as_str)
     }
@@ -229,7 +229,7 @@ impl Kind {
         }
     }
 
-    /// `None` if the client got what it asked for, or its own error.
+    /// Returns the severity. It is `None` if the client got what it requested, or an error that it caused.
     pub(crate) fn severity(&self) -> Option<Severity> {
         match self.outcome {
             Outcome::ServerError => Some(Severity::ServerError),
@@ -239,12 +239,12 @@ impl Kind {
         }
     }
 
-    /// Whether a guard that enforces refused the request.
+    /// Returns true if a guard that enforces refused the request.
     fn is_refused(&self) -> bool {
         self.origin == Some(Origin::Guard) && self.would_be.is_none()
     }
 
-    /// Whether the request passed, although guards that only observe would have refused it.
+    /// Returns true if the request passed, although guards that only observe would have refused it.
     pub(crate) fn passed_unrefused(&self) -> bool {
         !self.would_refuse.is_empty() && !self.is_refused()
     }
@@ -279,8 +279,8 @@ impl Entry {
 }
 
 impl Bodies {
-    /// Removes credentials from both bodies. A value that is removed from the service's body is removed from the client's
-    /// as well.
+    /// Removes credentials from both bodies. A value that is removed from the service's body is also removed from the
+    /// client's.
     pub(crate) fn new(captured: &BodyCapture) -> Self {
         let mut hidden = Hidden::default();
         let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);
@@ -311,20 +311,20 @@ impl Side {
     }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Returns a time in milliseconds since the Unix epoch.
 pub(crate) fn milliseconds(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `2026-11-21T14:02:33.120Z`, whatever the clock was set to.
+/// Formats a time as `2026-11-21T14:02:33.120Z`, even if the clock was set to an extreme time.
 pub(crate) fn time(at: SystemTime) -> String {
     rfc3339(milliseconds(at))
 }
 
-/// `2026-11-21T14:02:33.120Z`.
+/// Formats a time in milliseconds as `2026-11-21T14:02:33.120Z`.
 pub(crate) fn rfc3339(at_ms: u64) -> String {
-    // The last millisecond of the year 9999: later dates do not fit this format.
+    // The last millisecond of the year 9999. Later dates do not fit this format.
     const LAST: u64 = 253_402_300_799_999;
 
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()

@@ -3,7 +3,7 @@
 //! An [observer](store::Store) counts each request when its record is closed, in bounded memory. Bodies, if the policy
 //! shows them, go to a thread that removes anything that looks like a credential before they are stored.
 //!
-//! The counts begin with the process, and end with it.
+//! The counts start and end with the process.
 
 pub(crate) mod error_record;
 pub(crate) mod place;

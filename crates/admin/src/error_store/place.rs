@@ -1,19 +1,19 @@
-//! Where a request went.
+//! The route and the scope of a request.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Where a request went: its route and its scope. Requests that match no route differ only by scope.
+/// The route and the scope of a request. Requests that match no route differ only by scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// The pattern; `None` if no route matched.
+    /// The pattern, or `None` if no route matched.
     pub(crate) route: Option<Arc<str>>,
-    /// The scope; `None` outside all of them.
+    /// The scope, or `None` outside all scopes.
     pub(crate) scope: Option<Arc<str>>,
 }
 
-/// The texts of a place, by which a known one is found without an allocation: its route and its scope.
+/// The route and scope of a place as texts, with which a known place is found without an allocation.
 pub(crate) trait PlaceTexts {
     fn texts(&self) -> (Option<&str>, Option<&str>);
 }
@@ -42,7 +42,7 @@ impl Hash for dyn PlaceTexts + '_ {
     }
 }
 
-/// As its texts, which find it in a map.
+/// The hash is that of the texts, so that the texts find the place in a map.
 impl Hash for Place {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.texts().hash(state);

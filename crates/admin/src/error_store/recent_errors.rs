@@ -1,6 +1,6 @@
 //! The last errors, the last requests whose client left, the ids of more of them, and the failures of each minute.
 //!
-//! All of it is bounded: rings of records, and rows of minutes.
+//! Their size is limited: the records are in rings, and the failures in rows of minutes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ pub(crate) const MOST_IDS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct RecentErrors {
     entries: VecDeque<Arc<Entry>>,
-    /// Requests whose client left. They are no errors of a service, and never take the place of one.
+    /// Requests whose client left. They are not errors of a service, and never take the place of an error.
     left: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     pub(crate) timeline: Timeline,
-    /// How many entries there were.
+    /// The number of entries so far.
     pub(crate) count: u64,
 }
 
-/// What is kept of a record that is no longer shown.
+/// The part of a record that is kept after it is no longer shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Id {
     pub(crate) id: RequestId,
@@ -40,7 +40,7 @@ pub(crate) struct Id {
 }
 
 impl RecentErrors {
-    /// Counts one, and stores it, unless nothing examined its error.
+    /// Counts a record, and stores it, unless nothing examined its error.
     pub(crate) fn insert(&mut self, seen: ErrorRecord) -> Option<Arc<Entry>> {
         let (place, kind) = (seen.place.clone(), seen.kind.clone());
         self.timeline.count(minute(seen.at), &place, &kind);
@@ -54,18 +54,18 @@ impl RecentErrors {
         Some(entry)
     }
 
-    /// The last errors, the newest first.
+    /// Returns the last errors, the newest first.
     pub(crate) fn errors(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.iter().rev()
     }
 
-    /// The last requests whose client left, the newest first.
+    /// Returns the last requests whose client left, the newest first.
     pub(crate) fn left(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.left.iter().rev()
     }
 
-    /// The stored records with this request id, the newest first, at most as many as errors are shown; and the number
-    /// of all of them. Requests may share an id if clients' ids are trusted.
+    /// Returns the stored records with this request id, the newest first, and the number of all of them. At most as
+    /// many records are returned as errors are shown. Requests may share an id if clients' ids are trusted.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

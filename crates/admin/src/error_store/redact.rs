@@ -1,7 +1,7 @@
-//! Takes credentials out of a body before it is stored, by the core's [rules](error_envelope_core::redact).
+//! Removes credentials from a body before it is stored, by the core's [rules](error_envelope_core::redact).
 //!
-//! It removes too much rather than too little: a page for operators shows shapes, not values. A value that is removed
-//! from the service's body is also removed from the client's body, where it may have no name that marks it as a
+//! It removes too much rather than too little, because a page for operators shows shapes, not values. A value that is
+//! removed from the service's body is also removed from the client's body, where it may have no name that marks it as a
 //! credential.
 
 use std::borrow::Cow;
@@ -11,13 +11,13 @@ use error_envelope_core::redact::{self, Strictness, TAKEN, end_of_string, is_tel
 /// The most bytes of a body's text on the page.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// A text without credentials, for the page.
+/// Returns a text without credentials, for the page.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     redact::text(text, Strictness::Strict)
 }
 
-/// A body without credentials, for the page; `None` if it is not text. The values in `hidden` are removed too, and each
-/// value that is removed is added to `hidden`.
+/// Returns a body without credentials, for the page, or `None` if it is not text. The values in `hidden` are also
+/// removed, and each value that is removed is added to `hidden`.
 pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
     let text = readable(body, whole)?;
     let text = match content_type {
@@ -27,8 +27,8 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     Some(truncated(text))
 }
 
-/// The text of a body; `None` if it is not UTF-8. An incomplete character at the end is left out. So are NULs: in
-/// UTF-16 every other byte is a NUL, and the rules would find no credential between them.
+/// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is left out. NULs are
+/// also left out: in UTF-16 every other byte is a NUL, and the rules would find no credential between them.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,
@@ -38,7 +38,7 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
     Some(text.replace('\0', ""))
 }
 
-/// Formats JSON for people; `None` if the text is not JSON.
+/// Formats JSON for people. Returns `None` if the text is not JSON.
 fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
     let laid = hidden.without(format_json(&json.text, MOST));
@@ -77,10 +77,10 @@ fn truncated(mut text: String) -> String {
     text
 }
 
-/// The length of the shortest value to search for: shorter ones occur in any text by chance.
+/// The length of the shortest value to search for. Shorter values occur in any text by chance.
 const SHORTEST: usize = 4;
-/// How many bytes of a long value are searched for: a message is cut at 1,024 bytes (E2), so it may have only the
-/// beginning of the value.
+/// The number of bytes of a long value that are searched for. A message is cut at 1,024 bytes (E2), so it may have only
+/// the beginning of the value.
 const LONGEST: usize = 512;
 
 /// Values to hide wherever they occur.
@@ -100,7 +100,7 @@ impl Hidden {
                 self.push(form);
             }
         }
-        // Of two values that overlap, the longer one is removed.
+        // If two values overlap, the longer one is removed.
         self.0.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
@@ -112,7 +112,7 @@ impl Hidden {
         }
     }
 
-    /// The text without these values. A value that is only a part of a longer word stays.
+    /// Returns the text without these values. A value that is only a part of a longer word is not removed.
     pub(super) fn without(&self, mut text: String) -> String {
         for value in &self.0 {
             if text.contains(&**value) {
@@ -140,8 +140,8 @@ fn replaced(text: &str, value: &str) -> String {
     left
 }
 
-/// Where a value ends in a text. Only the beginning of a long value is stored, so the value is taken to go on to the
-/// end of the text.
+/// Returns the position at which a value ends in a text. Only the beginning of a long value is stored, so a long value
+/// is assumed to continue to the end of the text.
 fn end_of(text: &str, end: usize, value: &str) -> usize {
     const LONGEST_CHARACTER: usize = 4;
 
@@ -151,14 +151,14 @@ fn end_of(text: &str, end: usize, value: &str) -> usize {
     text[end..].find(['"', '\n', '…', '<']).map_or(text.len(), |length| end + length)
 }
 
-/// The text within the quotes of a JSON string.
+/// Returns the text within the quotes of a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// Deeper values get no further indentation: otherwise a body of nothing but brackets would grow to the square of its
-/// length.
+/// The deepest level that is indented further. Otherwise a body that consists of brackets would grow to the square of
+/// its length.
 const DEEPEST: usize = 16;
 
 /// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.
@@ -179,7 +179,7 @@ pub(super) fn format_json(json: &str, most: usize) -> String {
 struct Layout {
     out: String,
     depth: usize,
-    /// Nothing has followed the last opening bracket yet.
+    /// True if nothing has followed the last opening bracket yet.
     is_empty: bool,
 }
 

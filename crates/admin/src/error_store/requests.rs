@@ -1,4 +1,5 @@
-//! Requests of each route and scope by outcome: of the last hour, minute by minute, and since the last policy.
+//! Counts the requests of each route and scope by outcome: minute by minute for the last hour, and since the last
+//! policy.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,8 +13,8 @@ use super::error_record::ErrorRecord;
 use super::place::{Place, PlaceTexts};
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
-/// The most places with their own row, 700 KiB in all: a reload adds and removes routes. Beyond this number, a place
-/// that had no request in the last hour gives way; if there is none, requests of further places are counted only in the
+/// The most places with their own row, 700 KiB in all. A reload adds and removes routes. Beyond this number, a place
+/// without a request in the last hour is removed. If there is none, requests of further places are counted only in the
 /// sum.
 const MOST_PLACES: usize = 500;
 
@@ -22,7 +23,7 @@ const MOST_PLACES: usize = 500;
 pub(crate) struct Requests {
     all: ByOutcome,
     places: HashMap<Place, Row>,
-    /// The minute of the last search for places that give way.
+    /// The minute of the last search for places to remove.
     searched: u32,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Row {
     minutes: ByOutcome,
     /// The counts since the last policy.
     pub(crate) tally: Tally,
-    /// The service of the last error, behind a gateway.
+    /// The service of the last error. Only a gateway has several services.
     pub(crate) service: Option<UpstreamUrl>,
 }
 
@@ -58,8 +59,8 @@ pub(crate) struct Tally {
 }
 
 impl Requests {
-    /// Counts a request, whose route has this mode of its own; `None` while the kill switch is on, of which readiness counts
-    /// nothing. A record that is stored gets the known texts of its place.
+    /// Counts a request. The mode is that of its route. It is `None` while the kill switch is on, because readiness
+    /// then counts nothing. A record that is stored gets the known texts of its place.
     pub(crate) fn count(
         &mut self,
         at_ms: u64,
@@ -95,24 +96,24 @@ impl Requests {
         (self.places.len() < MOST_PLACES).then(|| self.places.entry(place.clone()).or_insert_with(row))
     }
 
-    /// Goes on with these counts, because another policy applies, and returns the old ones.
+    /// Replaces the counts with these, because another policy applies, and returns the old ones.
     pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
         let replace = |row: &mut Row, tally| mem::replace(&mut row.tally, tally);
         let rows = self.places.iter_mut();
         rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
     }
 
-    /// Each place with its row.
+    /// Returns each place with its row.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Place, &Row)> {
         self.places.iter()
     }
 
-    /// The row of a place; `None` if it has none.
+    /// Returns the row of a place, or `None` if it has none.
     pub(crate) fn of_place(&self, place: &Place) -> Option<&Row> {
         self.places.get(place)
     }
 
-    /// For each outcome, one count for each of these minutes.
+    /// Returns one count for each of these minutes, for each outcome.
     pub(crate) fn by_outcome(&self, minutes: &Range<u32>) -> [Vec<u32>; Outcome::ALL.len()] {
         self.all.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
@@ -131,14 +132,14 @@ impl Row {
         self.minutes.iter().map(Ring::last).max().unwrap_or_default()
     }
 
-    /// The number of requests in these minutes.
+    /// Returns the number of requests in these minutes.
     pub(crate) fn sum_of(&self, minutes: &Range<u32>) -> u64 {
         self.minutes.iter().map(|counts| counts.sum_of(minutes)).sum()
     }
 }
 
 impl Tally {
-    /// Counts what the next modes would change.
+    /// Counts the changes that the next modes would cause.
     fn note(&mut self, seen: &ErrorRecord) {
         let kind = &*seen.kind;
         self.last = seen.at;
@@ -154,12 +155,12 @@ impl Tally {
         }
     }
 
-    /// All requests.
+    /// Returns all requests.
     pub(crate) fn requests(&self) -> u64 {
         self.outcomes.iter().sum()
     }
 
-    /// The requests with these outcomes.
+    /// Returns the requests with these outcomes.
     pub(crate) fn count_of(&self, outcomes: &[Outcome]) -> u64 {
         outcomes.iter().map(|outcome| self.outcomes[outcome.index()]).sum()
     }

@@ -1,4 +1,4 @@
-//! The observer of records: it counts them at once, and a separate thread handles the bodies of errors.
+//! The observer of records. It counts them at once, and a separate thread handles the bodies of errors.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,21 +16,22 @@ use super::place::Place;
 use super::recent_errors::RecentErrors;
 use super::requests::{Requests, Tally};
 
-/// The most bodies, of at most 16 KiB each, that may wait for redaction: further ones are not shown.
+/// The most bodies, of at most 16 KiB each, that may wait for redaction. Further bodies are not shown.
 const MOST_WAITING: usize = 256;
 
 /// The observed records, in bounded memory.
 pub(crate) struct Store {
     pub(crate) switch: KillSwitch,
     kept: Mutex<RecentErrors>,
-    /// The thread starts when the first body comes: most policies show no bodies.
+    /// The queue of the thread that handles bodies. The thread starts when the first body comes, because most policies
+    /// show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
-    /// It is locked until the counts of another policy are in place.
+    /// The policy that is counted. It is locked until the counts of another policy are in place.
     pub(crate) policy: Mutex<Counted>,
-    /// Since when the counts of the policy count, in milliseconds since the Unix epoch.
+    /// The time since which the policy's requests are counted, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
-    /// In milliseconds since the Unix epoch.
+    /// The time of the start, in milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
 
@@ -38,11 +39,11 @@ pub(crate) struct Store {
 #[derive(Default)]
 pub(crate) struct Counted {
     pub(crate) hash: Option<String>,
-    /// An edit that is reverted goes on with these.
+    /// The counts of the policy before. They continue if an edit is reverted.
     before: Option<Counts>,
 }
 
-/// What was counted under one policy.
+/// The counts under one policy.
 #[derive(Default)]
 struct Counts {
     hash: Option<String>,
@@ -70,9 +71,9 @@ impl Default for Store {
 impl Observer for Store {
     fn on_record(&self, record: &ClosedRecord) {
         let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
-        // What passes while the kill switch is on is no evidence for a mode.
+        // Requests that pass while the kill switch is on are no evidence for a mode.
         let counted = (outcome, Some(record.own_mode()).filter(|_| !record.kill_switch()));
-        // Nothing examines the errors of mode `off`, but they count.
+        // Nothing examines the errors of mode `off`, but they are counted.
         let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
         if !is_kept {
             return self.requests().count(at, place, counted, None);
@@ -88,7 +89,7 @@ impl Observer for Store {
     fn on_policy(&self, policy: &Policy) {
         let hash = policy.summary().hash().map(str::to_owned);
         let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // Several adapters report one policy.
+        // Several adapters may report the same policy.
         if hash.is_some() && known.hash == hash {
             return;
         }
@@ -142,7 +143,7 @@ fn work(receiver: &Receiver<Work>) {
     }
 }
 
-/// In milliseconds since the Unix epoch.
+/// Returns the current time, in milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
 pub(crate) fn now() -> u64 {
     error_record::milliseconds(SystemTime::now())

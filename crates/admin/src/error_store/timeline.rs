@@ -1,4 +1,4 @@
-//! Failures and refusals of the last hour, minute by minute, by route, scope and code.
+//! Counts failures and refusals of the last hour, minute by minute, by route, scope and code.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,8 +9,8 @@ use error_envelope_core::session::Outcome;
 use super::error_record::{Kind, Severity};
 use super::place::Place;
 
-/// The most combinations of route, scope and code with their own row of minutes, 512 KiB in all. Beyond this number, the
-/// combination with the longest time since its last error is forgotten.
+/// The most combinations of route, scope and code with their own row of minutes, 512 KiB in all. Beyond this number,
+/// the combination with the longest time since its last error is removed.
 pub(crate) const MOST_SERIES: usize = 2048;
 
 /// Failures and refusals per minute.
@@ -29,7 +29,7 @@ struct Series {
 }
 
 impl Timeline {
-    /// Counts one more record, if its client got what a server or a guard decided against it.
+    /// Counts a record, if a server's failure or a guard's refusal decided the response.
     pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
         if let Some(severity) = kind.severity() {
             let code = kind.sent.as_ref().and_then(|sent| sent.code.clone());
@@ -54,7 +54,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// The count of each place and code in these minutes, of the errors of this severity. Several codes are one text.
+    /// Returns the count of each place and code in these minutes, for the errors of this severity. Several codes are
+    /// one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
@@ -66,26 +67,26 @@ impl Timeline {
 }
 
 pub(crate) const MINUTE_MS: u64 = 60_000;
-/// How many minutes are kept, including the current one.
+/// The number of minutes that are kept, including the current one.
 pub(crate) const MINUTES: u32 = 60;
 
-/// How often something happened in each of the last minutes.
+/// A count for each of the last minutes.
 pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
-/// How often something happened in each of the last minutes, by outcome.
+/// A count for each of the last minutes, by outcome.
 pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
 
-/// The minute of a time in milliseconds since the Unix epoch, by its number since then.
+/// Returns the number of the minute, counted from the Unix epoch, in which a time in milliseconds is.
 pub(crate) fn minute(at_ms: u64) -> u32 {
     u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
 }
 
-/// The last `count` minutes; the last one is the current minute.
+/// Returns the last `count` minutes, of which the last is the current minute.
 pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(count)..end
 }
 
-/// How often something happened in each of the last `N` spans; spans are numbered from the Unix epoch.
+/// A count for each of the last `N` spans. Spans are numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
     last: u32,
@@ -99,33 +100,33 @@ impl<const N: usize> Default for Ring<N> {
 }
 
 impl<const N: usize> Ring<N> {
-    /// How many spans are kept.
+    /// The number of spans that are kept.
     const LENGTH: u32 = N as u32;
 
-    /// Adds `more` to the count of a span. If the clock was set back, the last span gets them. A count stays at the
-    /// largest number that it can hold.
+    /// Adds `more` to the count of a span. If the clock was set back, it is added to the last span. A count stays at
+    /// the largest number that it can hold.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
         self.advance_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
-    /// The count of one span; 0 for a span that is no longer kept, or is in the future.
+    /// Returns the count of one span. It is 0 for a span that is no longer kept, or is in the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }
 
-    /// One count for each of these spans.
+    /// Returns one count for each of these spans.
     pub(crate) fn counts(&self, spans: Range<u32>) -> Vec<u32> {
         spans.map(|span| self.count_in(span)).collect()
     }
 
-    /// The sum over these spans.
+    /// Returns the sum over these spans.
     pub(crate) fn sum_of(&self, spans: &Range<u32>) -> u64 {
         spans.clone().map(|span| u64::from(self.count_in(span))).sum()
     }
 
-    /// The last span with a count.
+    /// Returns the last span with a count.
     pub(crate) fn last(&self) -> u32 {
         self.last
     }
@@ -169,7 +170,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let routes: Vec<Arc<str>> = (0..8_000).map(|at| format!("/{at}").into()).collect();
         for at in 0..1_000_000_usize {
-            // Now and then a rarely requested route.
+            // Now and then there is a rarely requested route.
             let route = if at % 100 == 0 { 200 + at / 100 % 7_800 } else { at % 200 };
             timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(502));
         }
@@ -198,7 +199,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clock does, a ring has what was added to its last spans.
+        /// For any movement of the clock, a ring has the counts that were added to its last spans.
         #[test]
         fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
             let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);

@@ -5,7 +5,7 @@ use error_envelope_core::policy::Mode;
 use crate::error_store::requests::Tally;
 use crate::readiness::{Verdict, next};
 
-/// Of a place with this many successes.
+/// Returns the counts of a place with this many successes.
 fn tally(requests: u64) -> Tally {
     Tally { outcomes: [requests, 0, 0, 0, 0, 0], ..Tally::default() }
 }

@@ -1,4 +1,4 @@
-//! The dashboard and the alerts in `deploy/` name metrics, labels and values that there are.
+//! Tests that the dashboard and the alerts in `deploy/` name metrics, labels and values that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -21,17 +21,17 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::recording;
 
-/// Of each metric its labels, of each label its values.
+/// The labels of each metric, and the values of each label.
 type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// As a process states it that has the layer itself, with a code of its own.
+/// An error with a code of its own, from a process that has the layer itself.
 const CANONICAL: &str =
     r#"{"error":{"code":"seat_taken","message":"Seat 7 is taken"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 
-/// What Prometheus adds by itself.
+/// The labels that Prometheus itself adds.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// What stands for a metric that a rule records, whose own expression is held to what there is.
+/// The metric in place of one that a rule records. The rule's own expression is checked against the existing metrics.
 const A_METRIC: &str = "error_envelope_requests_total";
 
 const WORDS: [&str; 18] = [
@@ -55,7 +55,7 @@ const WORDS: [&str; 18] = [
     "time",
 ];
 
-/// What is exposed once everything has happened.
+/// Returns what is exposed once everything has happened.
 async fn exposed() -> Exposed {
     let (_recording, handle) = recording();
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ async fn exposed() -> Exposed {
     service.call(too_large).await.unwrap().into_body().collect().await.unwrap();
     let abandoned = Request::get("/errors/never").body(Full::<Bytes>::default()).unwrap();
     assert!(tokio::time::timeout(Duration::from_secs(1), service.call(abandoned)).await.is_err());
-    // The gateway's own: its tests hold that they are there by these names.
+    // These are the gateway's own gauges. Its tests check that they exist with these names.
     for gauge in ["error_envelope_connections", "error_envelope_streams"] {
         metrics::gauge!(gauge, "protocol" => "http/1").set(1.0);
     }
@@ -145,7 +145,7 @@ fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy")).join(name)).unwrap()
 }
 
-/// Every text under a key, wherever it is.
+/// Returns every text under a key, at any place.
 fn texts(value: &Value, key: &str) -> Vec<String> {
     let inner: Vec<&Value> = match value {
         Value::Object(members) => members.values().collect(),
@@ -156,7 +156,7 @@ fn texts(value: &Value, key: &str) -> Vec<String> {
     own.into_iter().chain(inner.into_iter().flat_map(|value| texts(value, key))).collect()
 }
 
-/// What an expression names and there is not.
+/// Returns the names in an expression that do not exist.
 fn unknown(expression: &str, exposed: &Exposed) -> Vec<String> {
     let mut unknown = Vec::new();
     let selector = Regex::new(r"([a-z_]+)\{([^}]*)\}").unwrap();
@@ -176,7 +176,7 @@ fn unknown(expression: &str, exposed: &Exposed) -> Vec<String> {
             }
         }
     }
-    // What is left are metrics, labels that are grouped by, functions; `15m` is no word.
+    // The remaining words are metrics, labels in groups, and functions. `15m` is no word.
     let bare = Regex::new(r#"\{[^}]*\}|"[^"]*"|\[[^\]]*\]"#).unwrap().replace_all(expression, " ").into_owned();
     let metrics: Vec<_> = exposed.keys().filter(|metric| bare.contains(&***metric)).collect();
     for word in Regex::new(r"\b[a-z_][a-z0-9_]*").unwrap().find_iter(&bare).map(|word| word.as_str()) {

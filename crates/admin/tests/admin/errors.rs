@@ -1,4 +1,4 @@
-//! `/errors.json` and `/readiness.json`: what an operator gets of errors that went through a layer.
+//! Tests `/errors.json` and `/readiness.json`: what an operator sees of errors that passed a layer.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn before_and_after_are_given_without_credentials() {
     let (admin, layer) = watched(&format!("{POLICY}{WITH_BODIES}"));
     through(&layer, "/accounts", 422, SECRET).await;
     through(&layer, "/names/ada", 409, r#"{"error":"Name is taken."}"#).await;
-    // A thread of its own reads the bodies.
+    // Another thread reads the bodies.
     let all = async {
         loop {
             let all = errors(&admin, "").await;

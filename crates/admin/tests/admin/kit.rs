@@ -1,4 +1,4 @@
-//! Asking an admin address, in process.
+//! Sends requests to an admin address, in process.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_error_envelope::session::BoxError;
 
-/// What was answered.
+/// A response of the admin address.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-/// Records what this thread counts for as long as the guard is there.
+/// Records what this thread counts, as long as the guard exists.
 pub(crate) fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHandle) {
     let recorder = Box::leak(Box::new(error_envelope_admin::metrics_recorder()));
     let guard = metrics::set_default_local_recorder(recorder);
@@ -38,7 +38,7 @@ pub(crate) fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHa
     (guard, recorder.handle())
 }
 
-/// As curl does.
+/// Sends a request with the headers that curl sends.
 pub(crate) async fn ask(admin: &Admin, method: &str, path: &str) -> Answer {
     ask_with(admin, method, path, &[("host", "127.0.0.1:9901")]).await
 }

@@ -1,4 +1,4 @@
-//! What is served on the admin address.
+//! Tests what is served on the admin address.
 
 #![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the library")]
 

@@ -1,4 +1,4 @@
-//! What is counted, as Prometheus reads it.
+//! Tests the counts, as Prometheus reads them.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ type Said = Response<BoxBody<Bytes, std::io::Error>>;
 
 const REQUESTS: usize = 100_000;
 
-/// Each series without its value.
+/// Returns each series without its value.
 fn series(text: &str) -> BTreeSet<&str> {
     text.lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -40,7 +40,7 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     let policy = Policy::builder().scope(scope).route(RouteRule::new("GET /a/{id}/{*rest}")).build().unwrap();
     let service = ErrorEnvelopeLayer::new().policy(policy).layer(service_fn(|request: Request<_>| async move {
         let path = request.uri().path();
-        // A process inside that has the layer, and a code of its own each time.
+        // An inner process with the layer, and with another code each time.
         let code = path.bytes().filter(u8::is_ascii_digit).map(char::from).collect::<String>();
         let envelope = format!(
             r#"{{"error":{{"code":"c{code}","message":"{path}"}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}}"#
@@ -60,7 +60,7 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
         let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).unwrap();
         service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     };
-    // Each kind of path and host, with either status.
+    // These requests have each kind of path and host, with either status.
     for n in 0..200 {
         send(n).await;
     }
@@ -72,11 +72,11 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     assert_eq!(series(&after), series(&before));
     assert_eq!(total(&after, "error_envelope_errors_total"), REQUESTS as f64);
     assert!(after.contains(r#"code="foreign",status="404""#), "{after}");
-    // Two histograms of each route and class among them.
+    // The series include two histograms for each route and class.
     assert!((4..300).contains(&series(&after).len()), "{after}");
 }
 
-/// What a service sends in each of the ways in which an error's body is not read to its end.
+/// Returns a response for each of the reasons why an error's body is not read to its end.
 fn hard_to_read(path: &str) -> Said {
     let response = Response::builder().status(500).header("content-type", "application/json");
     let chunks = |pause: Duration, end: Option<std::io::Error>, number: usize| {
@@ -126,7 +126,8 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
             assert!(unread.contains(&&*line), "{mode:?} {line}\n{text}");
         }
         assert_eq!(unread.len(), expected.len(), "{text}");
-        // In `observe` nothing waits for an error. The one by length is not read, the one at once needs no clock.
+        // In `observe`, nothing waits for an error. The declared length excludes one body, and a complete body needs no
+        // clock.
         let timed = if mode == Mode::Observe { 0.0 } else { 4.0 };
         assert_eq!(total(&text, "error_envelope_error_read_seconds_count"), timed, "{text}");
     }

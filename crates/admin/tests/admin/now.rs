@@ -1,4 +1,4 @@
-//! `/now.json`: what is wrong now, and the last hour.
+//! Tests `/now.json`: the current problems, and the last hour.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ async fn now(admin: &Admin) -> Value {
     ask(admin, "GET", "/now.json").await.json()
 }
 
-/// The sum of the last hour, of each outcome.
+/// Returns the sum of the last hour for each outcome.
 fn sums(now: &Value) -> [u64; 5] {
     ["ok", "client_error", "server_error", "broken", "client_left"].map(|outcome| {
         let minutes = now["hour"]["outcomes"][outcome].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The page's files.
+//! Tests the page's files.
 
 use error_envelope_admin::Admin;
 

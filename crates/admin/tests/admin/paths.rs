@@ -1,4 +1,4 @@
-//! Each path, requested as an operator does it.
+//! Tests each path, requested as an operator does it.
 
 use error_envelope_admin::Admin;
 use tower_error_envelope::ErrorEnvelopeLayer;

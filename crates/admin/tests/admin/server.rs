@@ -1,4 +1,4 @@
-//! The admin address as a server: what it lets a client take.
+//! Tests the admin address as a server: the resources that a client may use.
 
 use std::convert::Infallible;
 use std::future;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-/// More than the connections that are let in at once.
+/// A number above the limit of parallel connections.
 const MANY: usize = 200;
 
 struct Served {
@@ -38,7 +38,7 @@ async fn send(address: SocketAddr, text: &str) -> TcpStream {
     stream
 }
 
-/// The response to a text, until the connection ends.
+/// Returns the response to a text, until the connection ends.
 async fn response_to(address: SocketAddr, text: &str) -> String {
     let mut answer = Vec::new();
     let _ = send(address, text).await.read_to_end(&mut answer).await;
@@ -81,7 +81,7 @@ async fn probes_are_answered_beside_silent_clients_that_come_back() {
     }
 }
 
-/// The clock is the test's: where nothing else moves, it jumps to the next time limit.
+/// The test controls the clock. When nothing else happens, the clock jumps to the next time limit.
 #[tokio::test(start_paused = true)]
 async fn kept_connections_outlast_the_time_for_a_first_head_and_give_way_where_places_run_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -126,7 +126,7 @@ async fn a_client_that_takes_no_answer_is_let_go() {
     });
     let served = serve(Admin::new().metrics(recorder.handle())).await;
     let mut stream = send(served.address, "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    // As soon as the server can write no more, its time is over.
+    // As soon as the server can write no more, its time ends.
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     let mut taken = Vec::new();
     let _ = stream.read_to_end(&mut taken).await;

@@ -1,4 +1,4 @@
-//! No page of another site reads or changes anything by an operator's browser.
+//! Tests that no page of another site reads or changes anything through an operator's browser.
 
 use error_envelope_admin::Admin;
 

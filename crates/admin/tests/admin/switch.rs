@@ -1,4 +1,4 @@
-//! The kill switch: its token, and where changes are refused.
+//! Tests the kill switch: its token, and the refused changes.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Each number of the page and of the readiness report equals what was sent: 2,000 requests in four modes, some of them
-//! to a route with `auth_observe`.
+//! Tests that each number of the page and of the readiness report equals what was sent: 2,000 requests in four modes,
+//! some of them to a route with `auth_observe`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -43,7 +43,7 @@ auth_observe = true
 "#;
 const ROUTES: [&str; 5] = ["/observe", "/own", "/fill", "/enforce", "/watched"];
 
-/// What the service answers: a status, and a body of this type.
+/// The service's responses: a status, and a body of this type.
 const ANSWERS: [(u16, &str, &str); 7] = [
     (200, "application/json", "{}"),
     (404, "application/json", r#"{"error":"no such seat"}"#),
@@ -54,7 +54,7 @@ const ANSWERS: [(u16, &str, &str); 7] = [
     (404, "application/json", r#"{"seats":[]}"#),
 ];
 
-/// What is counted of one route.
+/// The counts of one route.
 #[derive(Default)]
 struct Sent {
     requests: u64,
@@ -66,7 +66,7 @@ struct Sent {
     would_rewrite: u64,
 }
 
-/// Numbers that look random, and are the same in each run.
+/// Returns numbers that look random, and are the same in each run.
 fn dice(state: &mut u64, sides: usize) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) as usize % sides
@@ -123,7 +123,7 @@ async fn send(layer: &ErrorEnvelopeLayer, count: usize, seed: u64) -> BTreeMap<&
     sent
 }
 
-/// The count of each route in one of the page's tables.
+/// Returns the count of each route in one of the page's tables.
 fn table(now: &Value, name: &str) -> BTreeMap<String, u64> {
     let rows = now[name].as_array().unwrap().iter();
     rows.map(|row| (row["route"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap())).collect()
@@ -158,7 +158,7 @@ async fn compare(admin: &Admin, all: &BTreeMap<&str, Sent>, since_policy: &BTree
             "enforce_would_rewrite",
         ];
         let shown = numbers.map(|name| row[name].as_u64().unwrap_or(0));
-        // No mode refuses what `auth_observe` lets pass, but its removal does.
+        // No mode refuses a request that `auth_observe` lets pass, but its removal does.
         let (own, auth) = if *route == "/watched" { (0, sent.would_refuse) } else { (sent.would_refuse, 0) };
         let expected = [sent.requests, sent.errors, own, auth, sent.would_fill, sent.would_rewrite];
         assert_eq!(shown, expected, "{route}: {row}");
@@ -188,29 +188,29 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
     let admin = Admin::new();
-    // The layer that serves is another one than the page has, as in a gateway.
+    // The serving layer is not the layer of the page, as in a gateway.
     let layer = admin.attach(ErrorEnvelopeLayer::new().verifier("partner", verify).watching(&file).unwrap());
     let layer = layer.log_upstreams(None);
     let mut all = send(&layer, 2000, 7).await;
     compare(&admin, &all, &all).await;
 
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/new\"\n")).unwrap();
-    // The thread that watches may have been quicker.
+    // The watching thread may have been faster.
     let _ = layer.reload().unwrap();
-    // This page may be what first meets the new policy.
+    // This page may be the first to use the new policy.
     assert_eq!(ask(&admin, "GET", "/now.json").await.status, 200);
     let since_policy = send(&layer, 200, 11).await;
     add(&mut all, &since_policy);
     compare(&admin, &all, &since_policy).await;
 
-    // Traffic may meet the next policy before any page does.
+    // Requests may use the next policy before any page does.
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/newer\"\n")).unwrap();
     let _ = layer.reload().unwrap();
     let latest = send(&layer, 200, 13).await;
     add(&mut all, &latest);
     compare(&admin, &all, &latest).await;
 
-    // The edit is reverted: the policy before it goes on with its counts.
+    // The edit is reverted, and the earlier policy continues with its counts.
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/new\"\n")).unwrap();
     let _ = layer.reload().unwrap();
     compare(&admin, &all, &since_policy).await;

@@ -1,5 +1,5 @@
-//! All views of a closed record state the same (L5): random requests, services and clients, and next to the record that an
-//! observer gets, the line of the log, the counters, `errors.json`, `now.json` and `readiness.json`.
+//! Tests that all views of a closed record agree (L5). For random requests, services and clients, it compares the
+//! record of an observer with the line of the log, the counters, `errors.json`, `now.json` and `readiness.json`.
 //!
 //! `PROPTEST_CASES` is the number of processes, each with up to 40 requests.
 
@@ -71,7 +71,7 @@ enum BodyEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     Reads,
-    /// It leaves when so many frames have come.
+    /// The client leaves after this number of frames.
     Leaves(u8),
 }
 
@@ -157,7 +157,7 @@ async fn answer(says: Says) -> Result<Response<http_body_util::combinators::Unsy
     }
 }
 
-/// Sends one request. A client never waits for what does not come.
+/// Sends one request. A client never waits for a part that does not arrive.
 async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
     let says = asked.service.clone();
     let service = layer.layer(service_fn(move |request: Request<RequestBody<Full<Bytes>>>| {
@@ -181,7 +181,7 @@ async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
         Client::Leaves(frames) => frames,
     };
     for _ in 0..most {
-        // As a server does, which polls no body that has ended.
+        // A server also polls no body that has ended.
         if http_body::Body::is_end_stream(&*body) {
             break;
         }
@@ -192,10 +192,10 @@ async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
     }
 }
 
-/// What a record states, by itself.
+/// The content of a record alone.
 #[derive(Clone, Debug)]
 struct Stated {
-    /// The fields that the line of the log has.
+    /// The fields in the line of the log.
     line: BTreeMap<&'static str, Value>,
     route: String,
     method: &'static str,
@@ -207,7 +207,7 @@ struct Stated {
     would_refuse: Vec<String>,
 }
 
-/// The admin's own observer, and what it was given.
+/// The admin's own observer, and the records that it got.
 struct Both {
     admin: Arc<dyn Observer>,
     seen: Arc<Mutex<Vec<Stated>>>,
@@ -257,8 +257,8 @@ thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The log of the thread. The subscriber is the process's: levels are global, so that one that comes and goes would take
-/// lines of other tests with it.
+/// The log of the thread. The subscriber belongs to the process, because levels are global: a temporary subscriber
+/// would take lines of other tests with it.
 #[derive(Clone, Copy)]
 struct Log;
 
@@ -296,7 +296,7 @@ fn label(value: &Value) -> String {
     }
 }
 
-/// Sums the series of a metric by these labels.
+/// Returns the sums of a metric's series by these labels.
 fn sums(metrics: &str, name: &str, by: &[&str]) -> BTreeMap<Vec<String>, u64> {
     let mut sums = BTreeMap::new();
     for line in metrics.lines().filter(|line| line.starts_with(&format!("{name}{{"))) {

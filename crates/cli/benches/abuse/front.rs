@@ -1,4 +1,4 @@
-//! What an attacker has: where the gateway is, how fast it may go, and when it is over.
+//! The means of an attacker: the gateway's address, the allowed speed, and the time of the end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,26 +14,26 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// What was answered, and how often.
+/// The responses, and how often each came.
 pub(crate) type Tally = BTreeMap<String, u64>;
 
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
-    /// The active policy, for who replaces it.
+    /// The active policy, for an attack that replaces it.
     pub(crate) policy: PathBuf,
-    /// Quick runs have fewer of everything.
+    /// True for a quick run, which has fewer of everything.
     pub(crate) quick: bool,
-    /// As fast as it goes; else at the attack's own pace.
+    /// True for full speed, otherwise the attack keeps its own pace.
     pub(crate) flat_out: bool,
     pub(crate) over: watch::Receiver<bool>,
     pub(crate) tally: Arc<Mutex<Tally>>,
-    /// Frames, for those whose frames have no answers.
+    /// The number of frames, for attacks whose frames get no response.
     pub(crate) sent: Arc<AtomicU64>,
 }
 
 impl Front {
-    /// So many, or a tenth in a quick run.
+    /// Returns this number, or a tenth of it in a quick run.
     pub(crate) fn many(&self, many: usize) -> usize {
         if self.quick { many.div_ceil(10) } else { many }
     }
@@ -46,8 +46,8 @@ impl Front {
         let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
-    /// So many of them, each over and over until it is over: all at once where it goes as fast as it can, and each in its turn
-    /// within a second where it keeps a pace.
+    /// Runs this number of clients, each again and again until the end. At full speed, all run at once. At a pace, each
+    /// has its turn within a second.
     pub(crate) async fn crowd<F>(&self, many: usize, each: impl Fn(Front, usize) -> F + Clone + Send + Sync + 'static)
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -63,7 +63,7 @@ impl Front {
                     loop {
                         if let Err(error) = each(front.clone(), number).await {
                             front.note(format!("{:?}", error.kind()));
-                            // Whoever is shut out does not knock without a pause.
+                            // A refused client pauses before it tries again.
                             tokio::time::sleep(Duration::from_millis(20)).await;
                         }
                     }
@@ -78,7 +78,7 @@ impl Front {
         }
     }
 
-    /// Its share of `each_second` where it keeps a pace.
+    /// Returns the client's share of `each_second` if the attack keeps a pace.
     pub(crate) fn pace(&self, each_second: usize, among: usize) -> Pace {
         if self.flat_out {
             return Pace(None);
@@ -107,7 +107,7 @@ impl Pace {
     }
 }
 
-/// Reads until the gateway closes, and states what it answered: HTTP/1's status, or nothing.
+/// Reads until the gateway closes, and returns the response: the status of HTTP/1, or nothing.
 pub(crate) async fn answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer).await;

@@ -1,4 +1,4 @@
-//! Good clients: they keep their connections, ask at a steady pace, and are owed each answer.
+//! Good clients: they keep their connections, send requests at a steady pace, and must get each response.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Half of them speak HTTP/2.
+/// Half of the clients use HTTP/2.
 const CLIENTS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(10);
-/// Longer than any of the attacks may hold one up.
+/// A time longer than any attack may delay a request.
 const TOO_LONG: Duration = Duration::from_secs(20);
 
-/// What they got.
+/// The responses that the clients got.
 #[derive(Default)]
 pub(crate) struct Good {
     times: Vec<Duration>,
@@ -28,7 +28,7 @@ pub(crate) struct Good {
 }
 
 impl Good {
-    /// Asks for so long.
+    /// Sends requests for this time.
     pub(crate) async fn ask(address: SocketAddr, time: Duration) -> Self {
         let end = Instant::now() + time;
         let mut clients = JoinSet::new();
@@ -67,7 +67,7 @@ impl Good {
         self.lost.extend(other.lost);
     }
 
-    /// The time that one of a hundred takes longer than.
+    /// Returns the time that one in a hundred requests exceeds.
     pub(crate) fn p99(&self) -> Duration {
         let mut times = self.times.clone();
         times.sort_unstable();
@@ -99,7 +99,7 @@ async fn ask(connection: &mut Option<Connection>, address: SocketAddr, new: bool
     read(response).await
 }
 
-/// What the service answers with [`BODY`].
+/// The path that gets [`BODY`].
 pub(crate) const PATH: &str = "/good";
 pub(crate) const BODY: &str = "fine";
 

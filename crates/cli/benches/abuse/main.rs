@@ -1,16 +1,18 @@
-//! What the gateway bears from those who mean it harm, measured.
+//! Measures how the gateway withstands attacks.
 //!
-//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command before a service of its own, once for each
-//! [attack](attacks), and prints a row: what was done, what was answered, what the gateway held meanwhile, and how long
-//! good requests took beside it ([`trial`] states how, [`row`] when it fails). Then the [shapes](shapes) that would smuggle
-//! a request past it, and what the service saw of each.
+//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command with a service of its own, once for each
+//! [attack](attacks), and prints a row: the attack, the responses, what the gateway held meanwhile, and the times of
+//! good requests during it. [`trial`] states how, and [`row`] states when a row fails. Then it sends the
+//! [shapes](shapes) that would smuggle a request past the gateway, and prints what the service saw of each.
 //!
-//! - `-- --check`: exit code 1 if a row fails.
-//! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
-//! - `-- --write`: the tables go into `crates/cli/benches/abuse/abuse.md`, or the rows that were requested.
-//! - `-- --gateway FILE`: another binary than the one that cargo has just built.
-//! - `-- --before FILE`: each attack against another binary as well, right before, and the times of both side by side.
-//! - `-- NAME…`: those rows alone whose names have it.
+//! - `-- --check`: the exit code is 1 if a row fails.
+//! - `-- --quick`: each attack is small and short, several run at once, and no times are measured, because the machine
+//!   is shared.
+//! - `-- --write`: the tables, or the requested rows, are written into `crates/cli/benches/abuse/abuse.md`.
+//! - `-- --gateway FILE`: this binary is used instead of the one that cargo has just built.
+//! - `-- --before FILE`: each attack also runs against another binary, right before, and the times of both are shown
+//!   together.
+//! - `-- NAME…`: only rows with one of these texts in their names run.
 #![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
 
 mod attacks;
@@ -68,17 +70,17 @@ pub(crate) struct Args {
     bench: bool,
 }
 
-/// So many at once where no times are taken: each waits more than it works.
+/// The number of parallel attacks if no times are measured. Each waits more than it works.
 const AT_ONCE: usize = 4;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench && !args.quick && !args.check {
-        // `cargo test --benches` runs it as well: then that it starts is all there is.
+        // `cargo test --benches` runs it as well, and then only needs it to start.
         return ExitCode::SUCCESS;
     }
     if args.asks_for("bombs") {
-        // On a busy machine, built for debugging, that takes longer than the attack.
+        // On a busy machine, this takes longer than the attack in a debug build.
         target::make_bombs();
     }
     let (before, rows): (Vec<_>, Vec<_>) = rows(&args).into_iter().unzip();
@@ -96,7 +98,7 @@ fn main() -> ExitCode {
     if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Of each attack, that of the other command, if one was requested.
+/// Returns the rows of each attack, with that of the other command first if one was requested.
 fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
     let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

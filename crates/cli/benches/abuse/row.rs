@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use crate::front::Tally;
 
-/// What a container of the smallest size has.
+/// The memory of a container of the smallest size.
 pub(crate) const MOST_KIB: u64 = 128 << 10;
 const MOST_TIMES: f64 = 1.5;
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) done: &'static str,
-    /// Frames that have no answers.
+    /// The number of frames that get no response.
     pub(crate) sent: u64,
     pub(crate) limit: &'static str,
     pub(crate) answered: Tally,
     pub(crate) peak_kib: u64,
     pub(crate) descriptors: Descriptors,
     pub(crate) threads: u64,
-    /// Good requests that were answered.
+    /// The number of good requests that got a response.
     pub(crate) good: usize,
-    /// None in a quick run.
+    /// `None` in a quick run.
     pub(crate) p99: Option<P99>,
     /// What went wrong, apart from the figures.
     pub(crate) wrong: Vec<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Descriptors {
     pub(crate) after: usize,
 }
 
-/// Of good requests, without and beside the attack: medians over the pairs.
+/// The times of good requests without and during the attack, as medians over the pairs.
 #[derive(Clone, Copy)]
 pub(crate) struct P99 {
     pub(crate) quiet: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct P99 {
 }
 
 impl P99 {
-    /// The median of the times is of the pairs, so that what else the machine does is in both halves.
+    /// The median is that of the pairs, so that other work of the machine affects both halves.
     pub(crate) fn from_pairs(pairs: &[(Duration, Duration)]) -> Self {
         let median = |mut all: Vec<f64>| {
             all.sort_by(f64::total_cmp);
@@ -66,7 +66,7 @@ impl P99 {
 }
 
 impl Row {
-    /// Why it fails, a line each.
+    /// Returns the reasons for a failure, one per line.
     pub(crate) fn failures(&self) -> Vec<String> {
         let mut failures = self.wrong.clone();
         if self.peak_kib > MOST_KIB {

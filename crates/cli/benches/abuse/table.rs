@@ -1,4 +1,4 @@
-//! The tables, as they stand in the manual.
+//! Writes the tables of the manual.
 
 use std::fmt::Write;
 use std::fs;
@@ -38,7 +38,7 @@ pub(crate) fn line(row: &Row) -> String {
     format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", describe(answered))
 }
 
-/// Good requests' p99 with the other command, right before each row, and with this one.
+/// Compares the p99 of good requests with the other command, right before each row, and with this one.
 pub(crate) fn compared(before: &[Option<Row>], rows: &[Row]) -> String {
     if before.iter().all(Option::is_none) {
         return String::new();
@@ -92,7 +92,7 @@ fn with_rows(old: &str, new: &str) -> String {
 
 /// Puts each table between its markers in `abuse.md`.
 ///
-/// Where some rows alone were requested, those of the same name give way to them, and the others stay.
+/// If only some rows were requested, they replace those of the same name, and the other rows stay.
 pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/abuse/abuse.md");
     let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));

@@ -1,4 +1,4 @@
-//! The service behind the gateway: it remembers each request's id, and whether it came to answer it.
+//! The service behind the gateway. It remembers each request's id, and whether it responded.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,13 +14,13 @@ use hyper::body::Incoming;
 use crate::good;
 use crate::service::{Body, Service, count, full, streamed};
 
-/// What a service does for a request before it answers: without it, the times of good requests would be the machine's
-/// scheduling alone.
+/// The work of a service before its response. Without it, the times of good requests would only show the machine's
+/// scheduling.
 pub(crate) const WORK: Duration = Duration::from_millis(5);
-/// What a bomb unpacks to.
+/// The unpacked size of a bomb.
 pub(crate) const BOMB_MIB: usize = 100;
 
-/// The requests that came, by their id: whether the service gave an answer.
+/// The requests by their id, and true if the service responded.
 #[derive(Default)]
 pub(crate) struct Seen(pub(crate) Mutex<HashMap<String, bool>>);
 
@@ -49,7 +49,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
             Response::new(full(good::BODY))
         }
         "/hang" => std::future::pending().await,
-        // Its body is kept, and none of it read.
+        // The body is kept, and none of it is read.
         "/unread" => {
             std::future::pending::<()>().await;
             drop(request);
@@ -83,7 +83,7 @@ fn error(status: u16, media_type: &str, coding: Option<&str>, body: Bytes) -> Re
     response.body(full(body)).expect("a response")
 }
 
-/// By their `content-encoding`.
+/// The bombs by their `content-encoding`.
 static BOMBS: LazyLock<HashMap<&str, Bytes>> = LazyLock::new(|| {
     let gzip = |bytes: &[u8]| {
         let mut coder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -105,7 +105,7 @@ static BOMBS: LazyLock<HashMap<&str, Bytes>> = LazyLock::new(|| {
     .into()
 });
 
-/// RFC 8878: a frame whose blocks each say one byte 128 Ki times, and whose window is as large as decoders allow.
+/// Makes a frame by RFC 8878. Each block repeats one byte 128 Ki times, and the window is as large as decoders allow.
 fn zstd() -> Vec<u8> {
     const BLOCK: u32 = 128 << 10;
     let blocks = (BOMB_MIB << 20) as u32 / BLOCK;

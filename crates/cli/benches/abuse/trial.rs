@@ -1,11 +1,12 @@
-//! One attack: a gateway and a service of their own, the attack flat out, then at its pace beside good requests.
+//! Runs one attack with its own gateway and service: the attack at full speed, and then at its pace together with good
+//! requests.
 //!
-//! 1. Flat out, good clients beside it: memory, descriptors, answers. No times: on a machine that clients, gateway and
-//!    service share, whatever works at all slows the others.
-//! 2. Five pairs of good requests alone and good requests beside the attack at its pace: the times. Where they do not hold,
-//!    fifteen.
-//! 3. The attackers leave. Descriptors are waited for, then the gateway is stopped, and its log read to the end: each
-//!    request that the service saw and never answered is there as abandoned, once, and no other twice.
+//! 1. At full speed together with good clients, it measures memory, descriptors and responses. It measures no times,
+//!    because clients, gateway and service share the machine, and all work slows the others.
+//! 2. Five pairs of good requests, alone and during the attack at its pace, give the times. If these are too slow,
+//!    fifteen pairs run.
+//! 3. The attackers leave. The trial waits for the descriptors, stops the gateway, and reads its log to the end. Each
+//!    request that the service saw and never answered must be there as abandoned, once, and no other request twice.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,15 +28,15 @@ use crate::target::{self, Seen};
 use crate::wait::{found, when};
 
 pub(crate) const PAIRS: usize = 5;
-/// Where so few look too slow: what else the machine does comes and goes, what the attack does stays.
+/// The most pairs if a few look too slow. Other work of the machine comes and goes, and the effect of the attack stays.
 const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
-/// One policy's, without a route of its own; each histogram is a dozen.
+/// The most series of one policy without routes. Each histogram has a dozen.
 const MOST_SERIES: usize = 200;
-/// Of an attack that has to come to a number.
+/// The longest time of an attack that must reach a number.
 const LONGEST: Duration = Duration::from_secs(120);
-/// As many connections to the service as good clients leave behind, and some more.
+/// The number of connections to the service that good clients leave, and some more.
 const KEPT: usize = 32;
 const QUICK: Duration = Duration::from_millis(1500);
 
@@ -105,7 +106,8 @@ impl Trial {
             pairs.push((quiet.p99(), beside.p99()));
             good.add(quiet);
             good.add(beside);
-            // The next half is to be quiet: connections that end are work, too. Those to the service that are kept are none.
+            // The next half must be quiet, and connections that end are work too. Kept connections to the service are
+            // none.
             self.descriptors_come_to(|open| open <= before + KEPT);
             if pairs.len() == PAIRS && P99::from_pairs(&pairs).is_slow() {
                 asked = MOST_PAIRS;
@@ -122,13 +124,13 @@ impl Trial {
         Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, good: answers, p99, wrong }
     }
 
-    /// How much came of it: answers, and frames that have none.
+    /// Returns the result of the attack: the responses, and the frames without responses.
     fn done(&self) -> u64 {
         let answers: u64 = self.front.tally.lock().expect("no panic under the lock").values().sum();
         answers + self.front.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many are open, and states how many are.
+    /// Waits until few enough descriptors are open, and returns their number.
     fn descriptors_come_to(&self, enough: impl Fn(usize) -> bool) -> usize {
         let (Ok(open) | Err(open)) = found(|| {
             let open = self.gateway.descriptors();
@@ -141,7 +143,7 @@ impl Trial {
         self.front.many(self.attack.holds)
     }
 
-    /// Good requests while the attack goes on.
+    /// Sends good requests during the attack.
     fn beside(&self, flat_out: bool, time: Duration) -> Good {
         self.over.send_replace(false);
         let attack = self.attackers.spawn((self.attack.go)(Front { flat_out, ..self.front.clone() }));
@@ -164,7 +166,7 @@ impl Trial {
         good
     }
 
-    /// What strangers ask for is in no label, or they would make series without end.
+    /// Requests of strangers are in no label. Otherwise they would make series without end.
     fn strangers_series(&self) -> Option<String> {
         let metrics = self.gateway.ask_admin("GET", "/metrics");
         let series = metrics.lines().filter(|line| line.starts_with("error_envelope_")).count();
@@ -176,7 +178,7 @@ impl Trial {
         }
     }
 
-    /// What was lost, and what the log has too much or too little.
+    /// Returns the lost requests, and the missing and superfluous lines of the log.
     fn judge(self, good: &Good) -> Vec<String> {
         let at_least = if self.front.quick { 1 } else { self.attack.at_least };
         let mut wrong: Vec<_> = good.lost.iter().map(|lost| format!("a good answer was lost: {lost}")).collect();

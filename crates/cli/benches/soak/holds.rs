@@ -1,4 +1,4 @@
-//! What the gateway's tests have for it: the process, the service, the mixed load.
+//! The parts of the gateway's tests that the soak uses: the process, the service, and the mixed load.
 
 #[path = "../../../../tests/gateway/holds/gateway.rs"]
 pub(crate) mod gateway;

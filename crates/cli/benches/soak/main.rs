@@ -1,16 +1,17 @@
-//! The gateway under a mixed load, for as long as one likes: `cargo bench -p error-envelope-cli --bench soak -- --minutes 10`.
+//! Runs the gateway under a mixed load for any time: `cargo bench -p error-envelope-cli --bench soak -- --minutes 10`.
 //!
-//! The clients are those of the gateway's tests: they keep their connections or not, speak HTTP/1, HTTP/2 and gRPC, are
-//! slow, leave before their answer or within it, send more than they may; the service answers in the words of many
-//! frameworks, breaks off and hangs. The policy is replaced all the time, every third time by a broken one, and the kill
-//! switch is thrown and taken back. At the end:
+//! The clients are those of the gateway's tests. They keep their connections or not, use HTTP/1, HTTP/2 and gRPC, are
+//! slow, leave before or during their response, and send too much. The service responds like many frameworks, breaks
+//! off and hangs. The policy is replaced all the time, every third time by a broken one, and the kill switch is turned
+//! on and off. At the end:
 //!
-//! 1. Requests = answers + those that left, and the log has one line for each error and for each that left.
-//! 2. Each request has an id of its own, and no line of the layer's is without one.
-//! 3. Memory after the first minute is what it is at the end.
-//! 4. Descriptors are back where they began.
+//! 1. The number of requests is that of responses and abandoned requests, and the log has one line for each error and
+//!    for each abandoned request.
+//! 2. Each request has another id, and each line of the layer has an id.
+//! 3. Memory at the end is the same as after the first minute.
+//! 4. The number of descriptors is the same as at the beginning.
 //!
-//! `benches/soak.md` is the report; `-- --beside TEXT` says in it what else ran on the machine.
+//! `benches/soak.md` is the report. `-- --beside TEXT` adds what else ran on the machine.
 #![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
 
 #[path = "../../../../tests/it/command.rs"]
@@ -54,7 +55,7 @@ struct Args {
     bench: bool,
 }
 
-/// Their pause keeps the machine from being full: what is asked is how long it holds, not how much at once.
+/// The pause of the clients leaves some capacity: the test is about the duration, not about the load.
 const CLIENTS: u64 = 48;
 const PAUSE: Duration = Duration::from_millis(40);
 const FLIP_EVERY: Duration = Duration::from_millis(500);
@@ -67,7 +68,7 @@ const TURN: [&str; 3] = [
     "version = 1\n[defaults]\nmode = \"sideways\"\n",
 ];
 
-/// What the run has shown.
+/// The results of the run.
 struct Soak {
     minutes: u64,
     beside: String,
@@ -75,18 +76,18 @@ struct Soak {
     memory: Memory,
     peak_kib: u64,
     descriptors: (usize, usize),
-    /// Lines of the layer's that have none.
+    /// The number of the layer's lines without an id.
     without_id: usize,
     taken: usize,
     refused: usize,
-    /// How often the kill switch was thrown.
+    /// How often the kill switch was turned on.
     thrown: usize,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench {
-        // `cargo test --benches` runs it as well: then that it starts is all there is.
+        // `cargo test --benches` runs it as well, and then only needs it to start.
         return ExitCode::SUCCESS;
     }
     let soak = run(args);
@@ -137,7 +138,7 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused, thrown }
 }
 
-/// Another policy, another, and a broken one, in turn.
+/// Writes another policy, a third one, and a broken one, in turn.
 fn flip(policy: &Path, over: &AtomicBool) {
     for text in TURN.iter().cycle() {
         let beside = policy.with_extension("new");
@@ -149,7 +150,7 @@ fn flip(policy: &Path, over: &AtomicBool) {
     }
 }
 
-/// The kill switch, for a moment now and then.
+/// Turns the kill switch on for a moment now and then.
 fn throw(gateway: &Gateway, over: &AtomicBool) {
     loop {
         for (state, time) in [("off", POLICY_FOR), ("on", OFF_FOR)] {
@@ -175,7 +176,7 @@ fn sample(gateway: &Gateway, over: &AtomicBool) -> Memory {
     memory
 }
 
-/// Lines about an error without a request.
+/// Returns the number of lines about an error without a request.
 fn without_id(log: &str) -> usize {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
     let tells = |line: &Value| line.is_null() || line["fields"]["origin"].is_string();

@@ -1,20 +1,20 @@
-//! Whether memory stands still.
+//! Measures the growth of memory.
 
 use std::time::Duration;
 
-/// What the process held, in KiB, and when.
+/// The memory of the process, in KiB, with the time of each sample.
 #[derive(Default)]
 pub(crate) struct Memory(pub(crate) Vec<(Duration, u64)>);
 
-/// Until then caches, pools and the allocator's arenas fill.
+/// Until this time, caches, pools and the allocator's arenas grow.
 const WARM: Duration = Duration::from_secs(60);
-/// A figure is the median of so many samples.
+/// The number of samples in the median of a figure.
 pub(crate) const AROUND: usize = 30;
-/// What may be between the two figures: the load is never the same twice.
+/// The allowed difference of the two figures, because the load is never the same twice.
 pub(crate) const MOST_KIB: i64 = 4 * 1024;
 
 impl Memory {
-    /// At the end of the first minute.
+    /// Returns the memory at the end of the first minute.
     pub(crate) fn warm_kib(&self) -> u64 {
         median(self.after_warm().take(AROUND))
     }
@@ -23,7 +23,7 @@ impl Memory {
         median(self.0.iter().rev().take(AROUND))
     }
 
-    /// At the end of each minute.
+    /// Returns the memory at the end of each minute.
     pub(crate) fn minutes_kib(&self) -> Vec<u64> {
         let minute = |(when, _): &&(Duration, u64)| when.as_secs() / 60;
         let all = self.0.chunk_by(|one, next| minute(&one) == minute(&next));
@@ -34,7 +34,7 @@ impl Memory {
         self.end_kib() as i64 - self.warm_kib() as i64 <= MOST_KIB
     }
 
-    /// By least squares after the first minute, in KiB a minute.
+    /// Returns the slope by least squares after the first minute, in KiB per minute.
     pub(crate) fn slope(&self) -> f64 {
         let points: Vec<_> = self.after_warm().map(|(when, kib)| (when.as_secs_f64() / 60.0, *kib as f64)).collect();
         let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;

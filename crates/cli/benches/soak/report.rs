@@ -1,4 +1,4 @@
-//! The report: `benches/soak.md`.
+//! Writes the report `benches/soak.md`.
 
 use std::fs;
 use std::process::Command;
@@ -71,7 +71,7 @@ fn machine() -> String {
         let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success());
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
-    // A host's name for its kernel's build does not matter for a figure.
+    // A host's name of its kernel's build does not matter for a figure.
     let (system, rustc) = (said("uname", &["-sr"]), said("rustc", &["--version"]));
     let parts = [
         format!("{cpus} processors"),

@@ -12,18 +12,18 @@ const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "e
 
 /// Keywords whose fields the schema's author names.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Keywords whose contents are plain values: they are compared as values, not as schemas.
+/// Keywords whose contents are plain values. They are compared as values, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
-/// The checks of a schema, without its descriptions.
+/// Returns the checks of a schema, without its descriptions.
 pub(super) fn checks(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &[])
 }
 
-/// A schema for comparison: it and the schemas within it lack the keywords `left_out`, and the lists in the keywords
-/// `sets` are sorted.
+/// Returns a schema for comparison. In it and in the schemas within it, the keywords `left_out` are missing, and the
+/// lists in the keywords `sets` are sorted.
 ///
-/// The fields of `properties` and similar keywords are names, whatever they are.
+/// The fields of `properties` and similar keywords are names, even if they look like keywords.
 pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
     let compared = |value: &Value| compared(value, left_out, sets);
     let member = |(name, value): (&String, &Value)| {
@@ -78,7 +78,7 @@ fn typescript_object(schema: &Value) -> String {
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
     let mut members: Vec<String> = known.collect();
-    // The type of further fields would apply to the named fields, too.
+    // The type of additional fields would apply to the named fields, too.
     match &schema["additionalProperties"] {
         Value::Bool(false) => {}
         more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
@@ -124,7 +124,7 @@ fn zod_object(schema: &Value) -> String {
     }
 }
 
-/// JSON Schema counts characters; JavaScript counts some characters as two.
+/// Writes a check of a text's length. JSON Schema counts characters, while JavaScript counts some characters as two.
 fn length(schema: &Value, name: &str, is: &str) -> String {
     match &schema[name] {
         Value::Null => String::new(),
@@ -149,20 +149,20 @@ fn union(forms: impl Iterator<Item = String>) -> String {
     forms.collect::<Vec<_>>().join(" | ")
 }
 
-/// The fields of an object: the name of each, its schema, and whether it is required.
+/// Returns the fields of an object: the name and the schema of each, and whether the field is required.
 fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
     let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
     let members = schema["properties"].as_object().into_iter().flatten();
     members.map(move |(name, schema)| (name.as_str(), schema, required(name)))
 }
 
-/// The values of `enum`, or the one of `const`.
+/// Returns the values of `enum`, or the one of `const`.
 fn values(schema: &Value) -> Option<Vec<&Value>> {
     let list = schema["enum"].as_array().map(|values| values.iter().collect());
     list.or_else(|| schema.get("const").map(|value| vec![value]))
 }
 
-/// A field's name, in quotes if it is not an identifier.
+/// Returns a field's name, in quotes if it is not an identifier.
 fn key(name: &str) -> String {
     let is_identifier = !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -170,7 +170,8 @@ fn key(name: &str) -> String {
     if is_identifier { name.to_owned() } else { literal(name) }
 }
 
-/// A string literal of JSON, and so of ECMAScript, Python and Go. Go refuses a byte order mark within a file.
+/// Returns a string literal of JSON, which is also one of ECMAScript, Python and Go. Go refuses a byte order mark
+/// within a file.
 pub(super) fn literal(text: &str) -> String {
     json_escaped(&serde_json::Value::from(text).to_string())
 }

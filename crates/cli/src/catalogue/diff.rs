@@ -1,10 +1,11 @@
-//! `catalogue --diff OLD`: the changes since an export in JSON was written, and whether they break clients.
+//! `catalogue --diff OLD` lists the changes since an export in JSON was written, and shows whether they break clients.
 //!
-//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details: one of these that
-//!    goes or changes breaks it. So does another version of the contract.
-//! 2. A new code breaks no client, since the set is open (E2), nor does another message, which is for people.
-//! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema
-//!    for a code that had none promises more than before.
+//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details. If one of these is
+//!    removed or changes, it breaks the client. So does another version of the contract.
+//! 2. A new code breaks no client, since the set is open (E2). Another message does not break one either, since it is
+//!    for people.
+//! 3. Details are compared as JSON Schemas if both exports have them. Keywords that only describe them are ignored. A
+//!    new schema for a code that had none promises more than before.
 
 use std::path::Path;
 
@@ -17,14 +18,14 @@ use crate::report::{counted, json_text};
 use crate::stdin;
 use crate::text::{one_line, printable};
 
-/// The largest file to read: every catalogue is smaller.
+/// The largest file to read. Every catalogue is smaller.
 const LARGEST_MIB: u64 = 64;
 
 /// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
 /// Keywords whose order means nothing.
 const SETS: [&str; 3] = ["required", "enum", "type"];
-/// An export in JSON. Fields that are not named here may come and go.
+/// An export in JSON. Fields that are not named here may be added or removed.
 #[derive(Deserialize)]
 struct Export {
     contract: String,
@@ -55,7 +56,7 @@ pub(super) struct Diff(Vec<CatalogueChange>);
 
 struct CatalogueChange {
     breaks: bool,
-    /// `None` for a change of the contract as a whole.
+    /// The code, or `None` for a change of the contract as a whole.
     code: Option<String>,
     what: &'static str,
     old: Value,
@@ -66,7 +67,7 @@ struct CatalogueChange {
 ///
 /// # Errors
 ///
-/// The file cannot be read, or is not an export.
+/// Fails if the file cannot be read, or is not an export.
 pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
     let new = parsed(new.as_bytes()).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;
@@ -136,12 +137,12 @@ impl Diff {
         Self(changes)
     }
 
-    /// Whether a client breaks.
+    /// Returns true if a change breaks clients.
     pub(super) fn breaks(&self) -> bool {
         self.0.iter().any(|change| change.breaks)
     }
 
-    /// The report for people: one line for each change, those that break clients first.
+    /// Returns the report for people. It has one line for each change, and those that break clients come first.
     pub(super) fn human(&self) -> String {
         let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();
@@ -153,7 +154,7 @@ impl Diff {
         format!("{lines}{sum}\n")
     }
 
-    /// The report for programs, as JSON.
+    /// Returns the report for programs, as JSON.
     pub(super) fn json(&self) -> String {
         let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
         json_text(&json!({ "breaks": self.breaks(), "changes": changes }))
@@ -176,7 +177,7 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     changed(false, "message", json!(old.message), json!(new.message));
 }
 
-/// A JSON Schema without its descriptions.
+/// Returns a JSON Schema without its descriptions.
 fn meaning(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &SETS)
 }

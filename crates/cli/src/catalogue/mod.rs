@@ -1,16 +1,18 @@
-//! `error-envelope catalogue`: the codes and the envelope, for documents, machines and clients.
+//! `error-envelope catalogue` exports the codes and the envelope for documents, machines and clients.
 //!
-//! All formats are written from one list of codes, the library's table and a policy's own, and contain the same:
+//! All formats are written from one list of codes, with the library's table and a policy's own codes. So all contain
+//! the same:
 //!
-//! 1. JSON is for your own programs;
-//! 2. its schema and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
-//! 3. templates are of a page of documentation, and of modules for clients;
+//! 1. JSON is for your own programs.
+//! 2. The schema of the JSON and [`document`] describe the envelope, with the shapes and forms of the core's module
+//!    `openapi`.
+//! 3. The templates are for a page of documentation, and for modules of clients.
 //! 4. [`details`] writes a code's details, a JSON Schema of the library's, as TypeScript and Zod.
 //!
 //! [`diff`] lists the changes since an export in JSON was written.
 //!
-//! The set of codes is open (E2): no format refuses a code that it does not list, and each expects clients to treat such
-//! a code as transient. The output depends on the codes alone, so that a checked-in export shows what changed.
+//! The set of codes is open (E2). No format refuses a code that it does not list, and each treats such a code as
+//! transient. The output depends only on the codes, so that a checked-in export shows what changed.
 
 mod details;
 mod diff;
@@ -119,7 +121,7 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("errors.go", include_str!("templates/errors.go")),
 ];
 
-/// The codes in the form of the template with that name.
+/// Returns the codes in the form of the template with that name.
 pub(super) fn render(template: &str, codes: &Codes) -> Result<String, CommandError> {
     rendered(template, codes).map_err(|error| CommandError::Io(format!("the template {template}: {error}")))
 }
@@ -182,12 +184,12 @@ fn code(listed: &Listed) -> minijinja::Value {
     }
 }
 
-/// The text of a comment. `*/` in a policy's text would end it.
+/// Returns the text of a comment. `*/` in a policy's text would end it.
 fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
 }
 
-/// Escapes a text for a table cell: a policy's text may contain markup, or the end of the cell.
+/// Escapes a text for a table cell. A policy's text may contain markup, or the end of the cell.
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in one_line(text).chars() {
@@ -199,8 +201,8 @@ fn markdown(text: &str) -> String {
     escaped
 }
 
-/// `auth_missing` as `AuthMissing`. An underscore stays if no letter follows it, so that two codes never get the same
-/// name.
+/// Converts `auth_missing` to `AuthMissing`. An underscore stays if no letter follows it, so that two codes never get
+/// the same name.
 fn pascal(code: &str) -> String {
     let mut name = String::with_capacity(code.len());
     let mut rest = code.chars().peekable();
@@ -215,7 +217,7 @@ fn pascal(code: &str) -> String {
     name
 }
 
-/// Writes the codes as JSON. Later versions may add fields, but rename none.
+/// Writes the codes as JSON. Later versions may add fields, but do not rename any.
 pub(super) fn write_json(codes: &Codes) -> String {
     object([
         ("contract", text(CONTRACT_VERSION)),
@@ -245,7 +247,7 @@ fn entry(listed: &Listed) -> Json {
     }
 }
 
-/// JSON Schema 2020-12 of the envelope: it is complete in itself, and has no `$id`.
+/// Returns the JSON Schema 2020-12 of the envelope. It is complete in itself, and has no `$id`.
 pub(super) fn envelope_schema(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";
 

@@ -1,4 +1,4 @@
-//! Every fault of the demo: its path, what the service does, and what a client should get.
+//! Every fault of the demo, with its path, the behaviour of the service, and the response that a client should get.
 
 use std::borrow::Cow;
 
@@ -24,28 +24,28 @@ pub(crate) enum DemoRequest {
 
 /// The behaviour of the service.
 pub(crate) enum UpstreamBehaviour {
-    /// A well-formed response: status, further header lines, content type, body.
+    /// A well-formed response: status, more header lines, content type, body.
     Responds(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
     /// A well-formed response that is compressed: status, content type, body.
     Gzip(u16, &'static str, &'static str),
-    /// Writes the second text as it is, then closes the connection. The first text describes the error in it.
+    /// Writes the second text unchanged, then closes the connection. The first text describes the error in it.
     Raw(&'static str, &'static str),
-    /// Writes the first text, then the second again and again: at this interval in milliseconds, or without a pause at
-    /// 0.
+    /// Writes the first text, then the second again and again. The number is the interval in milliseconds; 0 means
+    /// without a pause.
     Goes(&'static str, &'static str, u64),
     /// Closes the connection without a response.
     Hangs,
     /// Resets the connection.
     Resets,
-    /// Waits for so many milliseconds before it responds.
+    /// Waits for this many milliseconds before it responds.
     Sleeps(u64),
     /// Switches protocols and echoes every byte.
     Switches,
-    /// Reads the whole request body, then answers 200.
+    /// Reads the whole request body, then responds with 200.
     Reads,
     /// Runs inside this process, behind the same layer.
     Inside(HandlerBehaviour),
-    /// Is never called: the layer answers.
+    /// Is never called, because the layer itself responds.
     Untouched,
 }
 
@@ -63,13 +63,13 @@ pub(crate) enum HandlerBehaviour {
 pub(crate) enum Expect {
     /// The envelope: status, code, message.
     Error(u16, &'static str, &'static str),
-    /// No body; status and code are in the head.
+    /// The response has no body. The status and the code are in the head.
     Head(u16, &'static str),
     /// The service's response, unchanged except for an added request id.
     Passed(u16),
     /// A body that is broken off.
     Broken(u16),
-    /// No body at all.
+    /// The response has no body.
     Empty(u16),
 }
 
@@ -166,7 +166,7 @@ impl DemoCase {
         ACTS.iter().find(|act| act.path == path)
     }
 
-    /// The middle column of a row.
+    /// Returns the middle column of a row.
     pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
             Responds(status, _, _, "") => format!("{status}, nothing more").into(),
@@ -189,12 +189,12 @@ impl DemoCase {
     }
 }
 
-/// `text/html` as `html`: the column is narrow, so the short name must do.
+/// Shortens `text/html` to `html`, because the column is narrow.
 fn short(kind: &str) -> &str {
     kind.split('/').next_back().unwrap_or(kind)
 }
 
-/// The status line without its version.
+/// Returns the status line without its version.
 fn line(head: &'static str) -> &'static str {
     head.split("\r\n").next().and_then(|line| line.split_once(' ')).map_or(head, |(_, rest)| rest)
 }

@@ -1,7 +1,7 @@
-//! `error-envelope demo`: an embedded service that misbehaves, and a client that shows the results.
+//! `error-envelope demo` runs an embedded service that misbehaves, and a client that shows the results.
 //!
-//! [`acts`] lists each fault with the response that a client should get: one table for the service that plays them
-//! ([`stage`]), for the index at `/` and for the client ([`tour`]).
+//! [`acts`] lists each fault with the response that a client should get. The service that plays the faults ([`stage`]),
+//! the index at `/` and the client ([`tour`]) all use this table.
 
 mod acts;
 mod stage;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The address to listen on. With `--once` only the demo's client connects, so any free port will do.
+    /// Returns the address to listen on. With `--once` only the demo's client connects, so any free port will do.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)

@@ -1,5 +1,5 @@
-//! The service that the demo wraps: a stage of raw sockets, since no HTTP library lets its user send a wrong length, and
-//! the faults that a socket cannot show: handlers that fail in the layer's own process.
+//! The service that the demo wraps. Most of it is a stage of raw sockets, since no HTTP library lets its user send a
+//! wrong length. The rest are faults that a socket cannot show: handlers that fail in the layer's own process.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use super::acts::{ACTS, DemoCase};
 
 type Header = (&'static str, &'static str);
 
-/// Announces that the connection closes: otherwise a request that must not be repeated could be sent over it.
+/// Announces that the connection closes. Otherwise a request that must not be repeated could be sent over it.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
 /// Serves each client that connects.
@@ -33,13 +33,13 @@ pub(crate) async fn play(listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(perform(stream))),
-            // No descriptor is free: wait until one is.
+            // No descriptor is free, so this waits until one is.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }
 
-/// Answers requests on one connection, until a case breaks the connection.
+/// Responds to requests on one connection, until a case breaks the connection.
 async fn perform(mut stream: TcpStream) -> io::Result<()> {
     let mut read = Vec::new();
     while let Some(end) = head(&mut stream, &mut read).await? {
@@ -57,7 +57,8 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the head ends, and returns where; `None` if the other side closes before.
+/// Reads until the head ends, and returns the length of the head. Returns `None` if the other side closes the
+/// connection before.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -69,7 +70,7 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Whether the upstream sends a complete response, so that the connection can serve the next request.
+/// Returns true if the upstream sends a complete response, so that the connection can serve the next request.
 fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
@@ -160,7 +161,7 @@ pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, 
 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
-/// Starts the service. Returns the Tower service that calls it, for the layer to wrap, and the address at which it can
+/// Starts the service. Returns the Tower service that calls it, which the layer wraps, and the address at which it can
 /// be called without the layer.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
@@ -185,7 +186,7 @@ async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// `stage` forwards to the stage, `gone` to a port without a listener.
+/// Combines the services. `stage` forwards to the stage, and `gone` to a port without a listener.
 fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -207,7 +208,7 @@ where
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
-/// A body that begins well, lets its first bytes leave, and panics.
+/// Returns a body that begins well, sends its first bytes, and then panics.
 fn panicking_body() -> Acted {
     let begins = stream::once(async { Ok(Frame::data(Bytes::from_static(b"so far, so good"))) });
     let panics = stream::once(async {

@@ -1,6 +1,6 @@
 //! Sends one request of each kind, all at once, and prints the responses.
 //!
-//! Each row is judged against its act, so that the demo is a test as well. Other programs can read the responses as JSON
+//! Each row is compared with its act, so that the demo is also a test. Other programs can read the responses as JSON
 //! lines.
 
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ use crate::failure::{CommandError, print_styled};
 use crate::output;
 use crate::text::{cut, one_line};
 
-/// Sends the requests, prints the table, and returns whether every row is as it should be. `recorded` is the file for
+/// Sends the requests, prints the table, and returns true if every row is as it should be. `recorded` is the file for
 /// the JSON lines.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<bool, CommandError> {
     let mut walk = JoinSet::new();
@@ -49,7 +49,7 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result
     Ok(wrong == 0)
 }
 
-/// The table, and how many of its rows are wrong.
+/// Returns the table, and the number of its wrong rows.
 fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>) -> (String, usize) {
     let (mut text, mut ids, mut wrong) = (String::new(), HashSet::new(), 0);
     let _ = writeln!(text, "\n{}", head(["path", "the service", "the client got"]));
@@ -65,7 +65,7 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
     (text, wrong)
 }
 
-/// The text in the right column of a row.
+/// Returns the text in the right column of a row.
 fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {
@@ -88,7 +88,7 @@ pub(super) fn head(cells: [&str; 3]) -> String {
     format!("{}\n{rule}", paint(BOLD, fit(cells).join(" ").trim_end()))
 }
 
-/// One row; its last cell is red unless `well` is set.
+/// Returns one row. Its last cell is red unless `well` is set.
 pub(super) fn row(cells: [&str; 3], well: bool) -> String {
     let [path, upstream, got] = fit(cells);
     format!("{path} {upstream} {}", paint(if well { GREEN } else { RED }, got.trim_end()))
@@ -98,7 +98,7 @@ fn paint(colour: &str, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
-/// Each cell on one line, filled up with spaces, or cut with `…` if it is too long.
+/// Returns each cell on one line. A cell is filled up with spaces, or cut with `…` if it is too long.
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
@@ -106,9 +106,10 @@ fn fit(cells: [&str; 3]) -> [String; 3] {
     })
 }
 
-/// Writes a line for each response. A request without a response gets no line, and its row counts as wrong.
+/// Writes a line for each response. A request without a response gets no line, and its row is treated as wrong.
 ///
-/// The tests of the contract's exports read them: there a body is the received text, which the reader of the line parses.
+/// The tests of the contract's exports read these lines. In a line, a body is the received text, which the reader
+/// parses.
 pub(super) fn record_lines<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
@@ -129,7 +130,7 @@ fn line(act: &DemoCase, got: &DemoResponse) -> Value {
     json!({ "name": act.path, "status": got.status.as_u16(), "headers": headers, "body": body })
 }
 
-/// Returns the error of a row; `ids` are those of other rows.
+/// Returns the error of a row. `ids` are the ids of other rows.
 pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
@@ -146,7 +147,7 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
     body(act, got, id)
 }
 
-/// All headers of the service arrive, in their order; the layer adds only the id.
+/// Checks that all headers of the service arrive, in their order, and that the layer adds only the id.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     let UpstreamBehaviour::Responds(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
@@ -177,7 +178,7 @@ fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result
     ensure(!in_body.is_empty() && (message.is_empty() || in_body == message), || format!("message {in_body:?}"))
 }
 
-/// An error that keeps its protocol's shape has a code in its head (R10).
+/// Checks a response that passes. An error that keeps its protocol's shape has a code in its head (R10).
 fn passed(act: &DemoCase, got: &DemoResponse, status: u16) -> Result<(), String> {
     ensure(got.code().is_empty() == (status < 400), || format!("x-error-code {:?}", got.code()))?;
     match act.play {
@@ -207,7 +208,7 @@ pub(super) struct DemoResponse {
     pub(super) broken: bool,
 }
 
-/// Sends the request of the act; returns an error if no response came.
+/// Sends the request of the act. Returns an error if no response came.
 pub(super) async fn visit(client: DemoClient, address: SocketAddr, act: &DemoCase) -> Result<DemoResponse, String> {
     let answer = async {
         let mut response = client.request(request(address, act)?).await?;
@@ -258,17 +259,17 @@ async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
 }
 
 impl DemoResponse {
-    /// The error code in the response's head.
+    /// Returns the error code in the response's head.
     pub(super) fn code(&self) -> &str {
         self.header("x-error-code")
     }
 
-    /// The first value of a header; empty if it is absent, or not text.
+    /// Returns the first value of a header. It is empty if the header is absent, or not text.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The text in the JSON body at this pointer; empty if there is none.
+    /// Returns the text in the JSON body at this pointer. It is empty if there is none.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

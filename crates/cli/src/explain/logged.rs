@@ -1,4 +1,5 @@
-//! An error event of the log, as `--log json` and a service's own JSON log write it: what its fields state, in sentences.
+//! Explains an error event of the log in sentences. The event may come from `--log json`, or from a service's own JSON
+//! log.
 
 use error_envelope_core::code::CodeSet;
 use serde_json::{Map, Value, json};
@@ -45,12 +46,12 @@ const ENDS: [(&str, &str); 5] = [
 pub(super) struct LoggedError(Map<String, Value>);
 
 impl LoggedError {
-    /// The first error event among the lines of a log; `None` if there is none.
+    /// Returns the first error event among the lines of a log, or `None` if there is none.
     pub(super) fn find(log: &[u8]) -> Option<Self> {
         log.split(|byte| *byte == b'\n').find_map(|line| {
             let mut event: Map<String, Value> = serde_json::from_slice(line).ok()?;
             let is_ours = event.get("target").and_then(Value::as_str) == Some(TARGET);
-            // A subscriber with `flatten_event` writes the fields beside the level and the time.
+            // A subscriber with `flatten_event` writes the fields next to the level and the time.
             let fields = event.remove("fields").and_then(|fields| fields.as_object().cloned()).unwrap_or(event);
             (is_ours && fields.contains_key("origin")).then_some(Self(fields))
         })

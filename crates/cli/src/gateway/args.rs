@@ -119,21 +119,21 @@ impl Front {
         self.log.init(self.access_log.as_ref(), true)
     }
 
-    /// The number of worker threads in addition to the main thread. With one worker it is 0: the main thread does the
-    /// work.
+    /// Returns the number of worker threads in addition to the main thread. With one worker it is 0, because the main
+    /// thread does the work.
     pub(crate) fn workers(&self) -> usize {
         workers(self.workers)
     }
 }
 
-/// The number of worker threads in addition to the main thread, for this value of `--workers`.
+/// Returns the number of worker threads in addition to the main thread, for this value of `--workers`.
 pub(crate) fn workers(flag: Option<u16>) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Some(flag.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)
 }
 
 impl Args {
-    /// TLS for clients.
+    /// Returns TLS for clients, if the flags set a certificate.
     pub(super) fn tls(&self) -> Result<Option<Arc<ServerTls>>, Error> {
         let Some((certificate, key)) = self.tls_cert.as_ref().zip(self.tls_key.as_ref()) else { return Ok(None) };
         let clients = self.tls_client_ca.as_ref().map(|file| match self.tls_client_auth {
@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-/// Whether clients need a certificate.
+/// The requirement for certificates of clients.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
     /// Serve it: the policy decides which routes require a certificate.
@@ -174,11 +174,11 @@ impl From<Forwarded> for Forwarding {
     }
 }
 
-/// A service to reach over HTTP/2; `None` means all.
+/// A service to reach over HTTP/2. `None` means all services.
 pub(super) type Http2 = Option<UpstreamUrl>;
 
-/// Parses the URL of a service. clap repeats a value that it refuses, so a URL with credentials is not refused here:
-/// its error is the inner `Err`, for the caller to report without the URL.
+/// Parses the URL of a service. clap repeats a value that it refuses, so a URL with credentials is not refused here.
+/// Its error is the inner `Err`, which the caller reports without the URL.
 pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String> {
     match url.parse::<Upstream>() {
         Err(error) if !error.has_credentials() => Err(error.to_string()),
@@ -186,7 +186,7 @@ pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String
     }
 }
 
-/// As [`parse_service`], but accepts the text [`ALL`], which means all services.
+/// Works like [`parse_service`], but also accepts the text [`ALL`], which means all services.
 pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, String> {
     match url {
         ALL => Ok(Ok(None)),
@@ -198,7 +198,7 @@ pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, Str
 pub(super) const ALL: &str = "all";
 
 impl Args {
-    /// The services, including those in the policy of `layer`.
+    /// Returns the services, including those in the policy of `layer`.
     pub(super) fn upstreams(&self, layer: &ErrorEnvelopeLayer) -> Result<Upstreams, CommandError> {
         let settings = Settings::new(self)?;
         let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
@@ -231,7 +231,7 @@ impl Args {
         }
     }
 
-    /// The most descriptors that connections to the services take.
+    /// Returns the most descriptors that connections to the services take.
     pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
         let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
         self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))

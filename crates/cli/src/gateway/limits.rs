@@ -1,4 +1,4 @@
-//! The flags of the limits: what clients and the service may take.
+//! The flags for the limits on clients and on the service.
 
 use std::fmt;
 use std::time::Duration;
@@ -146,7 +146,7 @@ impl UpstreamFlags {
             .ping_timeout(*self.upstream_ping_timeout)
     }
 
-    /// The most descriptors that connections to the service take.
+    /// Returns the most descriptors that connections to the service take.
     pub(crate) fn descriptors(&self) -> u32 {
         self.upstream_requests.min(self.upstream_connections)
     }
@@ -157,7 +157,7 @@ impl UpstreamFlags {
 pub(crate) struct ByteSize(pub(crate) u64);
 
 impl ByteSize {
-    /// The flags' ranges ensure that the value fits.
+    /// Converts the number. The flags' ranges ensure that it fits.
     fn in_u32(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
@@ -185,10 +185,10 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
     }
 }
 
-/// The longest time: a year stands for "no limit", and clocks can still add it.
+/// The longest time. A year stands for "no limit", and clocks can still add it.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// An address to listen on, or that of a gateway: HOST:PORT, or a port alone, which means this machine.
+/// Parses an address to listen on, or the address of a gateway: HOST:PORT, or a port alone, which means this machine.
 pub(crate) fn address(given: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (host, port) =
@@ -207,13 +207,13 @@ pub(crate) fn address(given: &str) -> Result<String, String> {
     Err(format!("{wrong}; write HOST:PORT, such as 127.0.0.1:8080, or a port alone for this machine"))
 }
 
-/// A time of more than 0: no work could be done in less.
+/// Parses a time of more than 0. No work could be done in less.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;
     if time.is_zero() { Err("write a time of more than 0s and at most 365days".to_owned()) } else { Ok(time) }
 }
 
-/// A time that may be 0.
+/// Parses a time that may be 0.
 pub(crate) fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write a time such as 500ms or 2s"))?;

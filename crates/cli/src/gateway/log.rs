@@ -1,7 +1,7 @@
 //! The log on standard error, and the access log: one line per event.
 //!
-//! A separate thread writes each. If a disk is full, or nothing reads a pipe, no request waits: lines without room in
-//! the queue are dropped and counted, and their number is logged once there is room again.
+//! A separate thread writes each of the two. If a disk is full, or nothing reads a pipe, no request waits. Lines
+//! without room in the queue are dropped and counted, and their number is logged once there is room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
@@ -35,18 +35,19 @@ const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
 
-/// The targets of what an export runs.
+/// The targets of the libraries that an export runs.
 const EXPORTING: [&str; 5] = ["opentelemetry", "reqwest", "hyper", "h2", "rustls"];
 
 /// The target of the access log's events.
 const ACCESS: &str = "access";
 const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
 
-/// The most lines that may wait to be written: as many as a busy gateway logs within some seconds, in less than 16 MiB.
+/// The most lines that may wait to be written. They are as many as a busy gateway logs within some seconds, in less
+/// than 16 MiB.
 const LINES: usize = 16 * 1024;
-/// The same for the access log, whose lines have 5 KiB at most.
+/// The most waiting lines of the access log, whose lines have 5 KiB at most.
 const ACCESS_LINES: usize = 4 * 1024;
-/// How often to check for dropped lines.
+/// The interval of checks for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The format of a log line.
@@ -87,14 +88,14 @@ impl AccessSink {
 }
 
 impl Log {
-    /// Writes the log until the [`Writing`] is dropped; `RUST_LOG` sets the filter. The access log has neither filter nor
-    /// format: each request is a JSON object. `makes_spans` if the program makes a span for each request.
+    /// Writes the log until the [`Writing`] is dropped. `RUST_LOG` sets the filter. The access log has neither filter
+    /// nor format: each request is a JSON object. `makes_spans` is true if the program makes a span for each request.
     pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {
         let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
         // With these hints, the filter's level decides which lines are not even made.
         let is_line = filter_fn(|event| event.target() != ACCESS).with_max_level_hint(LevelFilter::TRACE);
         let lines_filter = || EnvFilter::new(&directives).and(is_line.clone());
-        // An export makes no lines for the next one.
+        // The lines of an export's own libraries are not exported, because they would cause more lines.
         let is_own = filter_fn(|event| !EXPORTING.iter().any(|target| event.target().starts_with(target)));
         let is_own = is_own.with_max_level_hint(LevelFilter::TRACE);
         let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
@@ -125,7 +126,8 @@ impl Log {
     }
 }
 
-/// The filter of the log. A wrong filter is refused: ignoring it would lose the log lines that it was set for.
+/// Parses the filter of the log. A wrong filter is refused: if it were ignored, the log lines for which it was set
+/// would be lost.
 fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
@@ -138,16 +140,16 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// Keeps the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
+/// Owns the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
 pub(crate) struct Writing {
-    /// The first to be dropped: its last errors are logged.
+    /// The exports. They are dropped first, so that their last errors are logged.
     exports: Exports,
     log: Queue,
     access: Option<Queue>,
 }
 
 impl Writing {
-    /// Makes the spans of requests, if they are exported.
+    /// Returns the tracer that makes the spans of requests, if they are exported.
     pub(crate) fn tracer(&self) -> Option<Arc<dyn Tracer>> {
         self.exports.tracer.clone()
     }
@@ -203,8 +205,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // If nothing reads the log, dropping the thread reports that on standard output, and panics if nothing reads
-        // that either. Without the catch, a stop would end as a failure.
+        // If nothing reads the log, dropping the thread reports that on standard output. If nothing reads standard
+        // output either, that panics. Without the catch, a stop would end as a failure.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
     }
 }
@@ -243,7 +245,7 @@ impl<W: Write> Write for Sink<W> {
 
 /// Logs a panic as one event. The standard hook writes several lines, which would break JSON lines.
 ///
-/// Within a request it logs only at DEBUG, since the layer logs such a panic itself, with its place.
+/// Within a request the panic is logged only at DEBUG, since the layer itself logs such a panic with its place.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
     if span.metadata().is_some_and(|span| span.name() == "envelope") {

@@ -1,7 +1,7 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`on_call`] are
-//! those of the admin address, [`mod@log`] writes the log and the access log, [`system`] has the operator's signals.
+//! [`args`] has its flags, [`limits`] the flags with a number, and [`on_call`] the flags of the admin address.
+//! [`mod@log`] writes the log and the access log, and [`system`] handles the operator's signals.
 
 pub(crate) mod args;
 pub(crate) mod limits;
@@ -22,7 +22,7 @@ use self::on_call::AdminListener;
 use self::system::ShutdownSignal;
 use crate::failure::{CommandError, block_on_threads, print_line};
 
-/// Serves until a signal stops it; the exit code is that of a second signal if one ended it at once.
+/// Serves until a signal stops it. If a second signal ended it at once, the exit code is that of the second signal.
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
     let log = args.front.init_log()?;
@@ -66,7 +66,7 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 
-/// The socket for clients: one that this process was given, or a new one.
+/// Returns the socket for clients: one that was passed to this process, or a new one.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
@@ -88,7 +88,7 @@ pub(crate) fn open(
 ) -> Result<Gateway, CommandError> {
     let reloaded = layer.clone();
     system::reload_policy_at_hangup(move || reloaded.reload())?;
-    // Neither reload waits for the other.
+    // Each reload has its own thread, so that neither waits for the other.
     if let Some(tls) = tls.clone() {
         system::run_at_hangup("tls-hangup", move || tls.reload())?;
     }

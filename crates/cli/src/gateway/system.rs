@@ -10,15 +10,16 @@ use tower_error_envelope::PolicyError;
 
 use crate::failure::CommandError;
 
-/// A request to end the program. The first lets requests in flight finish; the second does not wait.
+/// A request to end the program. The first one lets requests in flight finish; the second one does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShutdownSignal {
     Interrupt,
     Terminate,
 }
 
-/// Waits for Ctrl-C and SIGTERM: a future for a stop, and one for a stop at once. The handlers are installed when this returns, so
-/// that no signal is lost. SIGUSR1 and SIGUSR2, which scripts for other servers send after a log was renamed, have no effect.
+/// Waits for Ctrl-C and SIGTERM. Returns a future for the first signal, which means a stop, and one for the second
+/// signal, which means a stop at once. The handlers are installed when this returns, so that no signal is lost. SIGUSR1
+/// and SIGUSR2, which scripts for other servers send after a log was renamed, have no effect.
 pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>), CommandError> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
@@ -42,7 +43,7 @@ pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = S
     Ok((stop, wait(at_once)))
 }
 
-/// Waits for the signal; the sender is dropped only when the runtime ends.
+/// Waits for the signal. The sender is dropped only when the runtime ends.
 async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     match signal.await {
         Ok(signal) => signal,
@@ -51,7 +52,7 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// A shell's exit code for a program that the signal has ended: 128 and the signal's number.
+    /// Returns a shell's exit code for a program that the signal has ended. It is 128 plus the signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -69,7 +70,7 @@ impl fmt::Display for ShutdownSignal {
     }
 }
 
-/// SIGHUP reloads the policy, even if the file watcher noticed no change.
+/// Reloads the policy at SIGHUP, even if the file watcher noticed no change.
 pub(crate) fn reload_policy_at_hangup(
     reload: impl Fn() -> Result<bool, PolicyError> + Send + 'static,
 ) -> Result<(), CommandError> {
@@ -81,7 +82,7 @@ pub(crate) fn reload_policy_at_hangup(
 }
 
 /// Calls `act` at each SIGHUP, which would otherwise end the program. It runs on a separate thread of this name, so
-/// that no worker of the runtime waits for it. Signals that come while it runs count as one.
+/// that no worker of the runtime waits for it. Several signals that come while it runs are treated as one.
 pub(crate) fn run_at_hangup(thread: &str, act: impl Fn() + Send + 'static) -> Result<(), CommandError> {
     let mut signals = listen(SignalKind::hangup())?;
     let (request, requested) = sync_channel(1);
@@ -105,7 +106,8 @@ fn no_signals(error: io::Error) -> CommandError {
 
 /// Reports that this process is serving.
 ///
-/// It notifies systemd, or another service manager with its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without one nothing is sent.
+/// It notifies systemd, or another service manager with its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without a
+/// service manager nothing is sent.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
@@ -122,17 +124,17 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Descriptors for everything else: connections to the service that are being closed, the log, the policy's files, the
-/// runtime, the admin address.
+/// The number of descriptors for everything else: connections to the service that are being closed, the log, the
+/// policy's files, the runtime, the admin address.
 const OTHERS: u64 = 256;
 
 /// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not grant
 /// them.
 ///
-/// Each client takes a descriptor, and each connection to the service another one.
+/// Each client needs a descriptor, and each connection to the service needs another one.
 ///
-/// Most systems start a program with 1,024 of them and let it request more. A gateway that requested no more would have
-/// none left after a thousand idle clients, and could not connect to the service for the active ones.
+/// Most systems start a program with 1,024 descriptors, and let it request more. A gateway that requested no more would
+/// have none left after a thousand idle clients, and could not connect to the service for the active ones.
 pub(crate) fn raise(clients: u32, connections: u32) {
     let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

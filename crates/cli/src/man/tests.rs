@@ -1,4 +1,4 @@
-//! The manual's page on the command, from the same text.
+//! Checks the manual's page on the command, which has the same text.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,7 +8,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::failure::exit_codes;
 
-/// Set to anything, it writes the page anew instead of comparing it.
+/// If this variable is set, the page is written anew instead of compared.
 const REWRITE: &str = "UPDATE_MANUAL";
 const INTRO: &str = "# The command
 
@@ -33,7 +33,7 @@ fn the_manual_lists_each_option() {
     }
 }
 
-/// Flags that the demo shares with the gateway are only in the gateway's section.
+/// Returns the section of a verb. Flags that the demo shares with the gateway are only in the gateway's section.
 fn section(verb: &Command, gateway: &Command) -> String {
     let about = verb.get_long_about().or(verb.get_about()).expect("a verb says what it does").to_string();
     let usage = verb.clone().render_usage().to_string().replace("Usage: ", "");

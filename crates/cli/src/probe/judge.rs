@@ -1,4 +1,4 @@
-//! Compares an answer with the contract and the policy. It sends nothing and has no clock.
+//! Compares a response with the contract and the policy. It sends nothing and has no clock.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorCode, RequestId, testing};
 use super::plan::{Planned, Row, ServiceInfo, Want, code_of};
 use crate::text::{cut, one_line};
 
-/// What an answer breaks.
+/// A rule that a response violates, and what is wrong.
 #[derive(Serialize)]
 pub(super) struct Finding {
     pub(super) rule: String,
@@ -19,7 +19,8 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// The text may come from the server, so it is shortened, and its control characters are removed.
+    /// Creates a finding. The text may come from the server, so it is shortened, and its control characters are
+    /// removed.
     pub(super) fn new(rule: &str, wrong: impl AsRef<str>) -> Self {
         const LONGEST: usize = 400;
 
@@ -27,12 +28,12 @@ impl Finding {
     }
 }
 
-/// What an answer is judged by.
+/// The facts with which a response is compared.
 pub(super) struct Judge<'a> {
     pub(super) service: &'a ServiceInfo,
-    /// Whether a policy is given. Without one, the layer's own answers are not compared as a whole.
+    /// True if a policy is given. Without one, the layer's own answers are not compared as a whole.
     pub(super) by_policy: bool,
-    /// The ids of earlier answers.
+    /// The ids of earlier responses.
     pub(super) seen: HashSet<String>,
 }
 
@@ -60,7 +61,8 @@ impl Judge<'_> {
         findings
     }
 
-    /// I1: each answer has exactly one valid id, which no other has. I2: it is not the client's.
+    /// Checks the id. Each response has exactly one valid id, which no other response has (I1). It is not the client's
+    /// id (I2).
     fn id(&mut self, planned: &Planned, headers: &HeaderMap) -> Option<Finding> {
         let lines: Vec<_> = headers.get_all("x-request-id").iter().collect();
         let [id] = lines[..] else {
@@ -79,8 +81,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The form of an error: the layer's own answer where the policy predicts it; else the envelope, or the shape that
-    /// the route has.
+    /// Checks the form of an error. If the policy predicts the layer's own response, the error must be that response.
+    /// Otherwise it must be the envelope, or the shape of the route.
     fn form(&self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
         let code = code_of(answer);
         let exact = planned.predicted.as_ref().filter(|reply| self.by_policy && code_of(reply) == code);
@@ -105,7 +107,7 @@ impl Judge<'_> {
     }
 }
 
-/// `404 not_found`.
+/// Returns a text such as `404 not_found`.
 pub(super) fn describe(answer: &Response<Bytes>) -> String {
     one_line(&format!("{} {}", answer.status().as_u16(), code_of(answer))).trim_end().to_owned()
 }
@@ -122,7 +124,8 @@ fn envelope(answer: &Response<Bytes>) -> Vec<Finding> {
     findings
 }
 
-/// What differs from the layer's own answer, except for the id and for times, such as `meta.ts` of `error_with_meta`.
+/// Returns the differences from the layer's own response. The id and times are ignored, such as `meta.ts` of
+/// `error_with_meta`.
 fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding> {
     let rules =
         [("E1", "content-type"), ("E4", "x-content-type-options"), ("G2", "www-authenticate"), ("G3", "accept")];
@@ -137,7 +140,8 @@ fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding
     findings
 }
 
-/// The text with a mark in place of each time in the form that the layer writes: the clocks of two machines differ.
+/// Returns the text with a mark in place of each time in the form that the layer writes. The clocks of two machines
+/// differ.
 fn without_times(text: &str) -> String {
     const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
 
@@ -156,7 +160,7 @@ fn without_times(text: &str) -> String {
     masked + &text[from..]
 }
 
-/// R7: caches store no such answer.
+/// Checks that caches do not store such a response (R7).
 fn cached(answer: &Response<Bytes>) -> Option<Finding> {
     let must = answer.status().is_server_error() || matches!(answer.status().as_u16(), 401 | 403 | 429);
     let came = shown(answer.headers(), "cache-control");
@@ -170,7 +174,7 @@ fn other_header(rule: &str, name: &str, right: &Response<Bytes>, answer: &Respon
     (right != came).then(|| Finding::new(rule, format!("{name} is {came}, expected {right}")))
 }
 
-/// All values of a header, as a text for people.
+/// Returns all values of a header, as a text for people.
 fn shown(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
     if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }

@@ -1,12 +1,12 @@
-//! `error-envelope probe`: sends requests that provoke errors to a running service, and compares the answers with the
+//! `error-envelope probe` sends requests that provoke errors to a running service, and compares the responses with the
 //! contract and with a policy.
 //!
-//! 1. [`plan`] lists the requests and the right answers, and fills one in from the policy's routes, so that the layer
-//!    would give the wanted answer.
-//! 2. [`Service::send`] sends one request at a time, each on a connection of its own.
-//! 3. [`judge`] compares the answer.
+//! 1. [`plan`] lists the requests and the right responses. It completes a request from the policy's routes, so that the
+//!    layer would give the wanted response.
+//! 2. [`Service::send`] sends one request at a time, each on a separate connection.
+//! 3. [`judge`] compares the response.
 //!
-//! Nothing is changed if the service is as described: requests are malformed, too large, forbidden, or for something
+//! If the service is as described, nothing is changed: requests are malformed, too large, forbidden, or for something
 //! that does not exist. DELETE is never sent.
 
 mod judge;
@@ -78,12 +78,12 @@ struct Line {
     name: &'static str,
     rule: &'static str,
     outcome: Outcome,
-    /// `GET /a`, if a request was sent.
+    /// The request, such as `GET /a`, if one was sent.
     sent: Option<String>,
-    /// `404 not_found`, if an answer came.
+    /// The result, such as `404 not_found`, if a response came.
     got: Option<String>,
     findings: Vec<Finding>,
-    /// Why the row was skipped.
+    /// The reason why the row was skipped.
     why: Option<String>,
 }
 
@@ -92,7 +92,7 @@ struct Line {
 enum Outcome {
     Passed,
     Failed,
-    /// No request was sent, or its answer shows nothing about the row.
+    /// No request was sent, or its response shows nothing about the row.
     Skipped,
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     print_unless_closed(&text).map(|()| u8::from(counts[1] > 0 || counts[0] == 0))
 }
 
-/// Lets a terminal write the line anew.
+/// Makes a terminal rewrite the line.
 const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
@@ -174,11 +174,11 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
     Ok(lines)
 }
 
-/// Why an answer shows nothing about the row's own rule.
+/// Returns the reason why a response shows nothing about the row's own rule.
 fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     let status = answer.status();
     match row.want {
-        // The service may answer before it has read the body (G4).
+        // The service may respond before it has read the body (G4).
         Want::Layer(_) if row.body == Body::TooLargeChunked && status.is_client_error() && status != 413 => {
             Some(format!("got {}, maybe before the service read the body", describe(answer)))
         }
@@ -189,7 +189,7 @@ fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     }
 }
 
-/// A line for each row, with its findings below it.
+/// Returns a line for each row, with its findings below it.
 fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
     let mut text = String::new();
     for Line { name, rule, outcome, sent, got, findings, why } in lines {
@@ -216,8 +216,8 @@ fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
     text
 }
 
-/// Parses `NAME: VALUE`. An invalid line may be a secret, and clap repeats a value that its own parser refuses. So the
-/// line is parsed here.
+/// Parses `NAME: VALUE`. This is not done in clap, because clap repeats a value that its own parser refuses, and an
+/// invalid line may be a secret.
 fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE, or NAME: $VARIABLE of the environment".to_owned());
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
@@ -228,16 +228,16 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     Ok((name.trim().parse().map_err(|_| wrong())?, value.parse().map_err(|_| wrong())?))
 }
 
-/// Every error is shorter.
+/// The largest body that is read, in bytes. Every error is shorter.
 const MAX_BODY: usize = 256 * 1024;
 
 pub(super) enum NoAnswer {
     Unreachable(String),
-    /// The rule that is broken, and how.
+    /// The rule that the response violates, and what is wrong.
     Broken(&'static str, String),
 }
 
-/// The service, and how long each response may take.
+/// The service, and the time limit for each response.
 pub(super) struct Service {
     pub(super) target: Target,
     pub(super) patience: Duration,
@@ -259,7 +259,7 @@ impl Service {
         let body = Limited::new(body, MAX_BODY).collect().await;
         let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
         let closes = head.headers.contains_key(header::CONNECTION);
-        // hyper reads no body of a response to HEAD: bytes that follow it break the next response on the connection.
+        // hyper reads no body of a response to HEAD. Bytes that follow it break the next response on the connection.
         if request.method() == Method::HEAD && !closes {
             let is_ready = sender.ready().await;
             let again =
@@ -277,7 +277,7 @@ impl Service {
     }
 }
 
-/// hyper sends a body of unknown length in chunks.
+/// Prepares a request for hyper, which sends a body of unknown length in chunks.
 fn outgoing(request: Request<Bytes>) -> Request<UnsyncBoxBody<Bytes, Infallible>> {
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     request.map(|body| match chunked {

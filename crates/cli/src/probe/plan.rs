@@ -1,5 +1,5 @@
-//! Chooses the request of a row: one that, by the policy, provokes the wanted answer. The layer itself predicts the
-//! answer, because its decisions need no I/O.
+//! Chooses a request for a row that, by the policy, provokes the wanted response. The layer itself predicts the
+//! response, because its decisions need no I/O.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const STAND_IN: &str = "error-envelope-probe";
 /// The largest body to send.
 const MAX_UPLOAD: u64 = 16 << 20;
 
-/// Sample values for a required header: a word, a number, an id, a date. One of them fits most patterns.
+/// Sample values for a required header: a word, a number, ids, a date, a language. One of them fits most patterns.
 const SAMPLES: [&str; 6] =
     ["probe", "1", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D", "00000000-0000-4000-8000-000000000000", "2026-01-01", "en"];
 const MALFORMED: [&str; 2] = ["", "~"];
@@ -30,10 +30,10 @@ pub(super) struct ServiceInfo {
     headers: HeaderMap,
 }
 
-/// A request, and what the layer does with it.
+/// A request, and the layer's reaction to it.
 pub(super) struct Planned {
     pub(super) request: Request<Bytes>,
-    /// The layer's own answer; `None` if the service, or its verifier, decides.
+    /// The layer's own response, or `None` if the service, or its verifier, decides.
     pub(super) predicted: Option<Response<Bytes>>,
     /// The client's request id, if the policy keeps it (I2).
     pub(super) kept_id: Option<String>,
@@ -45,7 +45,7 @@ impl ServiceInfo {
         Self { config: Arc::new(SessionConfig::new(policy, runtime::now)), routes, panic_path, headers }
     }
 
-    /// At most three requests for the row, or the reason why there is none.
+    /// Returns at most three requests for the row, or the reason why there is none.
     pub(super) fn plan(&self, row: &Row) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(row) {
@@ -92,7 +92,8 @@ impl ServiceInfo {
         places
     }
 
-    /// The requests for this path: one for each credential that it reads, and for each sample of its required headers.
+    /// Returns the requests for this path: one for each credential that the path reads, and for each sample of its
+    /// required headers.
     fn requests(&self, row: &Row, method: &Method, path: &str) -> Vec<Request<Bytes>> {
         let Ok(mut request) = Request::builder().method(method).uri(path).body(Bytes::new()) else { return Vec::new() };
         *request.headers_mut() = self.headers.clone();
@@ -103,7 +104,7 @@ impl ServiceInfo {
         *request.body_mut() = match (row.body, guards.body_limit) {
             (Body::Empty, _) => Bytes::new(),
             (Body::Text(text), _) => Bytes::from_static(text.as_bytes()),
-            // A JSON string that never ends, so that a decoder reads on.
+            // This is a JSON string that never ends, so that a decoder reads to the end.
             (_, Some(limit)) if limit < MAX_UPLOAD => format!("\"{}", "a".repeat(limit as usize)).into(),
             _ => return Vec::new(),
         };
@@ -128,7 +129,7 @@ impl ServiceInfo {
         filled
     }
 
-    /// Predicts the answer, and returns it if the row wants it. Otherwise the error is the reason, if it is worth
+    /// Predicts the response, and returns it if the row wants it. Otherwise the error is the reason, if it is worth
     /// reporting.
     fn fits(&self, row: &Row, request: Request<Bytes>) -> Result<Planned, Option<String>> {
         let guards = self.guards(&request);
@@ -160,7 +161,7 @@ impl ServiceInfo {
         Ok(Planned { request, predicted, kept_id: (id != fresh).then(|| id.to_string()) })
     }
 
-    /// An error with this code, as the client of this request would get it.
+    /// Returns an error with this code, as the client of this request would get it.
     pub(super) fn model(&self, request: &Request<Bytes>, code: &str, status: StatusCode) -> Option<Response<Bytes>> {
         let known = self.config.policy().codes().iter().find(|known| known.as_str() == code);
         let fault = Fault::new(known.cloned().unwrap_or_else(|| ErrorCode::of_status(status)));
@@ -182,7 +183,7 @@ impl ServiceInfo {
     }
 }
 
-/// The code in the head of an answer; empty if there is none.
+/// Returns the code in the head of a response. It is empty if there is none.
 pub(super) fn code_of<B>(answer: &Response<B>) -> &str {
     answer.headers().get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default()
 }
@@ -214,7 +215,7 @@ fn add_credentials(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName
     headers.extend(values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))));
 }
 
-/// The path in another spelling: `//%6frders` for `/orders`.
+/// Returns the path in another spelling, such as `//%6frders` for `/orders`.
 fn other_spelling(path: &str) -> Option<String> {
     let at = path.find(|character: char| character.is_ascii_alphanumeric())?;
     let byte = *path.as_bytes().get(at)?;
@@ -226,7 +227,7 @@ pub(super) struct Row {
     /// The rule of the contract that the row is about.
     pub(super) rule: &'static str,
     pub(super) want: Want,
-    /// `None` for the route's own method.
+    /// The method, or `None` for the route's own method.
     pub(super) method: Option<&'static str>,
     pub(super) place: Place,
     pub(super) headers: &'static [(&'static str, &'static str)],
@@ -235,12 +236,12 @@ pub(super) struct Row {
     pub(super) body: Body,
 }
 
-/// The right answer.
+/// The right response to a row's request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     /// An error that the layer itself writes, with one of these codes.
     Layer(&'static [&'static str]),
-    /// The service's own answer, with one of these statuses. Another status shows nothing about the row.
+    /// The service's own response, with one of these statuses. Another status shows nothing about the row.
     Service(&'static [u16]),
 }
 
@@ -248,7 +249,7 @@ pub(super) enum Want {
 pub(super) enum Place {
     /// A path that does not exist.
     Nowhere,
-    /// A route of the policy, else the path that does not exist.
+    /// A route of the policy, or otherwise the path that does not exist.
     Route,
     /// A route that decodes JSON.
     Json,
@@ -258,10 +259,10 @@ pub(super) enum Place {
     Panic,
 }
 
-/// How a header is sent that a guard checks: credentials, or a required header.
+/// The way of sending a header that a guard checks, such as credentials or a required header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// The user's credentials; a sample for a required header.
+    /// The user's credentials, or a sample for a required header.
     Well,
     Missing,
     Malformed,
@@ -276,7 +277,7 @@ pub(super) enum Body {
     Text(&'static str),
     /// One byte over the limit, with a declared length.
     TooLarge,
-    /// One byte over the limit, without one.
+    /// One byte over the limit, without a declared length.
     TooLargeChunked,
 }
 
@@ -284,7 +285,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const TEXT: (&str, &str) = ("content-type", "text/plain");
 const NOT_FOUND: Want = Want::Service(&[404]);
 const MISSING: Want = Want::Layer(&["auth_missing"]);
-/// A service's own verifier tells malformed from unknown by its own rules.
+/// A service's own verifier decides by its own rules whether a credential is malformed or unknown.
 const WRONG: Want = Want::Layer(&["auth_invalid", "auth_malformed"]);
 const BAD_REQUEST: Want = Want::Layer(&["bad_request"]);
 const WRONG_TYPE: Want = Want::Layer(&["unsupported_media_type"]);
@@ -318,13 +319,13 @@ pub(super) static ROWS: &[Row] = &[
     Row { place: Place::Panic, ..guard("panic", "F2", Want::Layer(&["internal_error"])) },
 ];
 
-/// A GET of a path that does not exist.
+/// Creates a row with a GET of a path that does not exist.
 const fn row(name: &'static str, rule: &'static str, want: Want) -> Row {
     let (method, place, headers, body) = (Some("GET"), Place::Nowhere, &[], Body::Empty);
     Row { name, rule, want, method, place, headers, credentials: Sent::Well, required: Sent::Well, body }
 }
 
-/// A request to a route, with its own method.
+/// Creates a row with a request to a route, with the route's own method.
 const fn guard(name: &'static str, rule: &'static str, want: Want) -> Row {
     Row { method: None, place: Place::Route, ..row(name, rule, want) }
 }

@@ -1,4 +1,4 @@
-//! What is read, and the place that an error names.
+//! Checks the parsed parts, and the place that an error names.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `check`: each finding word by word, and the exit codes.
+//! Tests `check`: each finding word by word, and the exit codes.
 
 mod mistakes;
 mod parts;
@@ -20,7 +20,7 @@ fn assert_check(args: &[&str], code: i32, out: &str) {
     assert_eq!((run.err.as_str(), run.out.as_str(), run.code), ("", out, Some(code)), "{args:?}\n{}", run.out);
 }
 
-/// The table of `--effective`: what files below [`POLICIES`] set, and the defaults.
+/// Returns the table of `--effective`: the settings of files below [`POLICIES`], and the defaults.
 fn settings(set: &[(&str, &str, &str)]) -> String {
     let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
     let effective = file.effective("GET", "/").unwrap();
@@ -207,7 +207,7 @@ struct Case {
     file: String,
 }
 
-/// Whatever is wrong, the first line states it, and nothing that is shown is cut in the middle of it.
+/// For any fault, the first line states it, and no shown text is cut in the middle of it.
 #[test]
 fn m2_every_wrong_file_is_shown() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
@@ -255,7 +255,7 @@ fn what_a_sidecar_weakens_of_its_base_is_warned_of() {
     assert_eq!((run.code, &*run.err), (Some(1), ""));
 }
 
-/// What `check` prints of a policy of these files: its titles, and lines that name a file.
+/// Returns what `check` prints about a policy of these files: its titles, and lines that name a file.
 #[track_caller]
 fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `catalogue --diff OLD`: what a change of the catalogue does to clients.
+//! Tests `catalogue --diff OLD`: the effects on clients of a change in the catalogue.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::kit::run;
 
 const OWN: &str = "contract/tests/own-codes.toml";
 
-/// An export as it would have been, in a file of its own.
+/// An old export, in its own file.
 struct Old(PathBuf);
 
 impl Old {

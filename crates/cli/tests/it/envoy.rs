@@ -1,4 +1,4 @@
-//! `envoy-config`: what it writes has each line of the manual's checklist, and each service of the policy.
+//! Tests that the output of `envoy-config` has each line of the manual's checklist, and each service of the policy.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::kit::run;
 
-/// A folder with a policy.
+/// Makes a folder with a policy.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
@@ -29,7 +29,7 @@ const PROCESSOR: [&str; 2] = ["--ext-proc", "127.0.0.1:9002"];
 
 const MANUAL: &str = include_str!("../../../../manual/envoy.md");
 
-/// The rows of the checklist: for what they are, and the setting.
+/// Returns the rows of the checklist: the purpose, and the setting.
 fn checklist() -> Vec<(&'static str, Value)> {
     let (_, list) = MANUAL.split_once("\n### Checklist\n").unwrap();
     let rows =
@@ -41,7 +41,7 @@ fn checklist() -> Vec<(&'static str, Value)> {
     rows.map(row).collect()
 }
 
-/// Whether some mapping below a value has these entries. A list has to be the same.
+/// Returns true if some mapping below a value has these entries. A list must be equal.
 fn has(value: &Value, setting: &Value) -> bool {
     let fits = |value: &Value| {
         setting.as_object().unwrap().iter().all(|(key, wanted)| match wanted {
@@ -176,7 +176,7 @@ fn each_service_that_a_scope_names_has_a_cluster_and_its_routes() {
             ("https://pay", "pay", 443, Some("pay")),
         ]
     );
-    // Without a service for the rest Envoy has no route there.
+    // Without a service for the rest, Envoy has no route there.
     let alone = written(folder.path(), &WHOLE[..2]);
     assert!(!alone.contains("cluster: upstream,") && !alone.contains("- name: upstream\n    type"), "{alone}");
     parsed(&alone);

@@ -1,4 +1,4 @@
-//! `error-backend`: the errors that another gateway hands over, by the policy of their route.
+//! Tests `error-backend`: errors that another gateway hands over, by the policy of their route.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::kit::{self, Running};
 
-/// The head and the body of an answer over a connection that is kept.
+/// Returns the head and the body of a response over a kept connection.
 fn ask(stream: &TcpStream, target: &str, headers: &str) -> (String, String) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     write!(&*stream, "GET {target} HTTP/1.1\r\nhost: a.example\r\n{headers}\r\n").unwrap();
@@ -39,7 +39,7 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
     let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("x-error-code: service_unavailable\r\n"), "{head}");
     assert!(body.contains(&format!("\"request_id\":\"{id}\"")), "{body}");
-    // No guard runs: the other gateway has admitted the request, whatever credentials it has.
+    // No guard runs, because the other gateway has already admitted the request, whatever credentials it has.
     for (target, headers, status, part) in [
         ("/", "x-code: 429\r\nx-original-uri: /v1/models\r\n", 429, "\"code\":\"rate_limit_exceeded\""),
         ("/502?url=http%3A%2F%2Fa.example%2Fv1%2Fmodels", "", 502, "\"type\":\"server_error\""),
@@ -50,12 +50,12 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
         let (head, body) = ask(&stream, target, headers);
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")) && body.contains(part), "{target}: {head}{body}");
     }
-    // The connection is idle: a stop does not wait for it.
+    // The connection is idle, and a stop does not wait for it.
     backend.is_told_to_end();
     assert_eq!(backend.ended().code(), Some(0));
 }
 
-/// More silent clients than places, at both addresses: the error backend has 512, the admin address 64.
+/// There are more silent clients than places at both addresses: the error backend has 512 places, the admin address 64.
 #[test]
 fn probes_are_answered_beside_silent_clients_that_come_back() {
     let mut backend = Running::start(&["error-backend", "--listen", "127.0.0.1:0", "--admin", "0"]);

@@ -1,4 +1,4 @@
-//! The exports under `contract/` are what the command writes today.
+//! Tests that the exports under `contract/` are what the command writes today.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const EXPORTS: [(&str, &str); 8] = [
     ("go", "errors.go"),
 ];
 
-/// `contract/` has the codes of products, too.
+/// `contract/` also has the codes of products.
 const ALL: [&str; 2] = ["--group", "channel,media"];
 
 const REWRITE: &str = "UPDATE_CONTRACT=1 cargo test -p error-envelope-cli exports";
@@ -36,7 +36,7 @@ fn the_exports_do_not_drift_from_the_table() {
     }
 }
 
-/// The first line that is another one, from 1, and what it is now.
+/// Returns the first line that differs, counted from 1, and its present text.
 fn differs(before: &str, now: &str) -> Option<(usize, String)> {
     if before == now {
         return None;

@@ -1,4 +1,4 @@
-//! Running the command.
+//! Runs the command.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use error_envelope_core::loader::ROUTE_KEYS;
 
-/// What another process does within this is in time.
+/// The time that another process has for a step.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a run left behind.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) code: Option<i32>,
 }
 
-/// Runs the command in the folder of the repository, so that what it prints names no other.
+/// Runs the command in the folder of the repository, so that its output names no other folder.
 pub(crate) fn run(args: &[&str]) -> Run {
     let output = command(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
 }
 
-/// As [`run`], with this standard input.
+/// Does the same as [`run`], with this standard input.
 pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
     let mut command = command(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -36,7 +36,7 @@ pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
 }
 
-/// The help below an error: an advice that ends in the list of a table's keys, in lines of 80 columns.
+/// Returns the help below an error: an advice that ends with the list of a table's keys, in lines of 80 columns.
 pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
     let (last, others) = quoted.split_last().unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     text + &line
 }
 
-/// A run that goes on until it is dropped, such as a gateway's.
+/// A run that continues until it is dropped, such as a gateway.
 pub(crate) struct Running {
     process: Child,
     out: Option<BufReader<ChildStdout>>,
@@ -63,25 +63,25 @@ impl Running {
         Self::spawn(command(args))
     }
 
-    /// A command that becomes this one.
+    /// Starts a command as such a run.
     pub(crate) fn spawn(mut command: Command) -> Self {
         Self::of(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// One that was started, with its output.
+    /// Wraps a process that was started, with its output.
     pub(crate) fn of(mut process: Child) -> Self {
         let out = process.stdout.take().map(BufReader::new);
         Self { process, out }
     }
 
-    /// What its next line states behind this.
+    /// Returns the part of its next line after this text.
     pub(crate) fn says(&mut self, before: &str) -> String {
         let mut line = String::new();
         self.out.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    /// What it says from now on must not fill the pipe.
+    /// Reads its further output, so that it does not fill the pipe.
     pub(crate) fn may_say_more(&mut self) {
         let mut out = self.out.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
@@ -113,7 +113,7 @@ impl Drop for Running {
     }
 }
 
-/// A gateway with its admin address, for as long as a test looks.
+/// A gateway with its admin address, as long as the test needs it.
 pub(crate) struct Gateway {
     pub(crate) process: Running,
     pub(crate) address: String,
@@ -126,14 +126,14 @@ impl Gateway {
         Self::of(Running::start(&[&args, more].concat()))
     }
 
-    /// One that was started, with its output.
+    /// Wraps a gateway that was started, with its output.
     pub(crate) fn of(mut process: Running) -> Self {
         let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
         Self { process, address, admin }
     }
 }
 
-/// The whole answer; `None` where nobody listens.
+/// Returns the whole response, or `None` if nobody listens.
 pub(crate) fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -1,4 +1,4 @@
-//! The lines of the logs, where clients send what a terminal or a reader of logs would take for something else.
+//! Tests the lines of the logs when clients send text that a terminal or a log reader would misinterpret.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ fn no_client_begins_a_line_or_brings_an_escape_in_any_format() {
         let folder = tempfile::tempdir().unwrap();
         let (log, access) = (folder.path().join("log"), folder.path().join("access"));
         let mut command = crate::kit::command(&["gateway", "--listen", "127.0.0.1:0", "--log", format]);
-        // Nothing listens there: each request that is forwarded is logged as an error.
+        // Nothing listens there, so each forwarded request is logged as an error.
         command.args(["--upstream", "http://127.0.0.1:1", "--access-log"]).arg(&access).env("RUST_LOG", "debug");
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut gateway = Running::of(command.spawn().unwrap());
@@ -51,7 +51,7 @@ fn no_client_begins_a_line_or_brings_an_escape_in_any_format() {
     }
 }
 
-/// Sends a head, and reads the response, whatever it is.
+/// Sends a head, and reads any response.
 fn send(address: &str, head: &str) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

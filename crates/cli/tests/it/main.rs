@@ -1,4 +1,4 @@
-//! The command as its users run it: what it writes, word by word, and how it ends.
+//! Tests the command as its users run it: its output word by word, and its exit codes.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 
 mod check;

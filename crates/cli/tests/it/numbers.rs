@@ -1,4 +1,4 @@
-//! What a gateway that runs counts of its requests, and the access log that it writes.
+//! Tests the counts of a running gateway, and its access log.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,8 +14,8 @@ fn metrics(gateway: &Gateway) -> String {
     ask(&gateway.admin, "GET", "/metrics", "").unwrap()
 }
 
-/// A service: `/missing` is 404, `/switch` switches protocols and echoes, `/never` says nothing, `/broken` breaks off within its body,
-/// all else is `hello`.
+/// Starts a service. `/missing` is 404, `/switch` switches protocols and echoes, `/never` sends nothing, `/broken`
+/// breaks off in its body, and every other path is `hello`.
 fn upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -46,7 +46,7 @@ fn serve(mut stream: TcpStream) -> Option<()> {
     }
 }
 
-/// Reads a head; its first line.
+/// Reads a head, and returns its first line.
 fn head(reader: &mut impl BufRead) -> Option<String> {
     let mut lines = reader.lines();
     let first = lines.next()?.ok()?;
@@ -54,7 +54,7 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
     Some(first)
 }
 
-/// The lines of a file once there are so many.
+/// Returns the lines of a file once there are this many.
 fn lines(file: &Path, count: usize) -> Vec<String> {
     wait_for_value(&format!("{count} lines"), || {
         let text = std::fs::read_to_string(file).ok()?;
@@ -216,7 +216,7 @@ fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it()
     assert_eq!((&switched["status"], bytes), (&101.into(), (&8.into(), &8.into())), "{switched}");
 }
 
-/// As `logrotate` does it with `copytruncate`.
+/// The test truncates the file as `logrotate` does with `copytruncate`.
 #[test]
 fn an_access_log_that_is_truncated_goes_on_from_its_start() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,7 +261,7 @@ fn a_stop_writes_the_last_lines_of_the_access_log() {
     assert_eq!(line(&file, 1)["path"], "/a");
 }
 
-/// What curl writes, of an answer over HTTP/2.
+/// Returns curl's output for a response over HTTP/2.
 fn curl_http2(address: &str, target: &str) -> String {
     let mut curl = Command::new("curl");
     let output = curl.args(["-s", "--http2-prior-knowledge", &format!("http://{address}{target}")]).output();
@@ -288,7 +288,7 @@ fn the_access_log_has_requests_over_http2_and_what_broke_off() {
     }
 }
 
-/// Standard output is a pipe that nobody reads meanwhile: after some fifty lines it is full.
+/// Standard output is a pipe that nobody reads meanwhile. After some fifty lines, it is full.
 #[test]
 fn an_access_log_that_is_read_slowly_delays_no_request() {
     const REQUESTS: usize = 200;

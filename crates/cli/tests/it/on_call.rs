@@ -1,4 +1,4 @@
-//! The admin address of a gateway that runs, and the command that requests it.
+//! Tests the admin address of a running gateway, and the command that sends requests to it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::kit::{Gateway, PATIENCE, Running, ask, command, run, wait_for};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
 
-/// A service that answers 409 to each request, once it is let: it reports when one has come.
+/// Starts a service that responds with 409 once it is allowed to, and reports each request.
 fn upstream() -> (String, Receiver<()>, Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -261,7 +261,7 @@ fn one_command_switches_several_gateways_and_names_those_that_did_not_answer() {
         run(&[&["kill-switch", to, "--timeout", "1s", "--by", "maria", "--format", format], &admins[..]].concat())
     };
     let url = |at: usize| format!("http://{}", gateways[at].admin);
-    // The system still takes its connections.
+    // The system still accepts its connections.
     signal(&gateways[1].process, "-STOP");
     for to in ["on", "off"] {
         let done = switch(to, "human");
@@ -292,7 +292,7 @@ fn one_command_switches_several_gateways_and_names_those_that_did_not_answer() {
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A gateway whose log is read, and what it writes to it from now on.
+/// Starts a gateway, and returns it with the lines of its log from now on.
 fn logged(args: &[&str], variables: &[(&str, &str)]) -> (Running, Receiver<String>) {
     let service = if args.contains(&"--upstream") { &[][..] } else { &["--upstream", "http://127.0.0.1:1"] };
     let mut command = crate::kit::command(&[&["gateway", "--listen", "127.0.0.1:0"], service, args].concat());

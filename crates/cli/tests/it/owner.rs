@@ -1,4 +1,5 @@
-//! `manual/owner.md`, run command by command: what it shows is what one sees. And what it does not show: hostile input.
+//! Runs `manual/owner.md` command by command: a reader sees what the page shows. It also tests hostile input, which the
+//! page does not show.
 
 mod explain;
 
@@ -10,7 +11,7 @@ use crate::kit::repository;
 
 const PAGE: &str = include_str!("../../../../manual/owner.md");
 
-/// A folder of its own with the files of the page, which goes with it.
+/// A new folder with the files of the page. It is removed when dropped.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -31,7 +32,7 @@ impl Folder {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Runs a line of a shell: what it wrote, and its exit code.
+    /// Runs a line of a shell, and returns its output and its exit code.
     pub(crate) fn sh(&self, line: &str) -> (String, String, i32) {
         let binary = Path::new(env!("CARGO_BIN_EXE_error-envelope")).parent().unwrap();
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
@@ -63,7 +64,7 @@ fn each_command_of_the_manual_writes_what_it_shows() {
     assert_eq!(ran, 8, "a command of the page was not seen");
 }
 
-/// `…` on a line of its own stands for any lines.
+/// Compares the output with the shown text. A line with only `…` stands for any lines.
 fn fits(shown: &str, out: &str) -> bool {
     let mut rest = out;
     let parts: Vec<&str> = shown.split("…\n").collect();

@@ -1,4 +1,4 @@
-//! Manual pages and completions, by the tools that read them where they are there.
+//! Tests manual pages and completions with the tools that read them, if these are installed.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::kit::run;
 
-/// The verbs, as `--help` lists them.
+/// Returns the verbs, as `--help` lists them.
 fn verbs() -> Vec<String> {
     let help = run(&["--help"]).out;
     let (_, listed) = help.split_once("Commands:\n").unwrap();

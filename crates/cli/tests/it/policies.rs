@@ -1,4 +1,4 @@
-//! The policies of `examples/policies`: each runs as its README shows, and each has its codes in every export.
+//! Tests the policies of `examples/policies`: each runs as its README shows, and its codes are in every export.
 
 use std::collections::HashSet;
 use std::fs;
@@ -32,7 +32,7 @@ fn sections() -> Vec<Section> {
     page.split("\n## ").skip(1).map(section).collect()
 }
 
-/// The name of the folder's policies, sorted.
+/// Returns the names of the folder's policies, sorted.
 fn policies() -> Vec<String> {
     let folder = fs::read_dir(repository().join("examples/policies")).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -41,7 +41,7 @@ fn policies() -> Vec<String> {
     names
 }
 
-/// A text without what differs from run to run: ids and times.
+/// Returns a text without ids and times, which differ from run to run.
 fn without_run(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -61,7 +61,7 @@ fn each_policy_runs_as_its_readme_shows() {
         assert_eq!((requests.len(), answers.len()), (2, 2), "{policy}");
         let words: Vec<&str> = start.split(' ').collect();
         let (variables, words): (Vec<&str>, Vec<&str>) = words.into_iter().partition(|word| word.contains('='));
-        // The port of the page may be taken.
+        // The port on the page may be in use.
         let args: Vec<&str> =
             words[1..].iter().map(|word| if *word == "127.0.0.1:8080" { "127.0.0.1:0" } else { word }).collect();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `diff`: what a change of a policy changes, between files and between trees of Git.
+//! Tests `diff`: the effects of a change in a policy, between files and between trees of Git.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::kit::command;
 const POLICY: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
 const SCOPE: &str = "version = 1\n[scope]\nprefix = \"/orders\"\n";
 
-/// A work tree of Git with one commit: a policy that includes a file.
+/// Makes a work tree of Git with one commit: a policy that includes a file.
 fn work_tree(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::remove_dir_all(&folder).ok();

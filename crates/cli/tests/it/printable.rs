@@ -1,4 +1,5 @@
-//! What the command prints of hostile policies and file names: nothing that controls a terminal or reorders a line (M2).
+//! Tests that the output for hostile policies and file names has nothing that controls a terminal or reorders a line
+//! (M2).
 
 use std::fs;
 
@@ -36,7 +37,7 @@ status = 409
 details = { type = "object", title = "t$", description = "d$", properties = { "p$" = { type = "string", description = "*/ $", enum = ["e$"] } } }
 "#;
 
-/// A mistake each, with a text in its place.
+/// One mistake each, with a text in its place.
 const WRONG: [&str; 8] = [
     "version = 1\n[defaults]\n\"mode$\" = \"of\"\n",
     "version = 1\n[defaults]\nmode = \"of$\"\n",
@@ -50,7 +51,7 @@ const WRONG: [&str; 8] = [
 
 const FORMATS: [&str; 8] = ["markdown", "json", "json-schema", "openapi", "typescript", "zod", "python", "go"];
 
-/// All of them as they are, those that TOML allows, and all as escapes.
+/// Returns all characters unchanged, those that TOML allows, and all as escapes.
 fn texts() -> [String; 3] {
     let raw = HOSTILE.iter().filter(|it| !it.is_ascii());
     let escapes = HOSTILE.map(|it| format!("\\u{:04x}", u32::from(it)));

@@ -1,4 +1,4 @@
-//! `probe`: a service that keeps the contract passes, and one that breaks a rule is reported by that rule.
+//! Tests `probe`: a service that keeps the contract passes, and a broken rule is reported with its name.
 
 mod broken;
 mod servers;
@@ -23,13 +23,13 @@ fn report(run: &Run) -> Value {
     serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err))
 }
 
-/// The names of the lines with that outcome.
+/// Returns the names of the lines with that outcome.
 fn with_outcome<'a>(report: &'a Value, outcome: &str) -> Vec<&'a str> {
     let lines = report["lines"].as_array().unwrap().iter();
     lines.filter(|it| it["outcome"] == outcome).map(|it| it["name"].as_str().unwrap()).collect()
 }
 
-/// The rules that the lines break.
+/// Returns the rules that the lines break.
 fn broken(report: &Value) -> Vec<&str> {
     let lines = report["lines"].as_array().unwrap().iter();
     let findings = lines.flat_map(|line| line["findings"].as_array().unwrap());
@@ -77,7 +77,7 @@ fn in_observe_it_states_that_guards_only_observe() {
     assert!(told.contains(why), "{told}");
 }
 
-/// The path of a policy with this text.
+/// Writes a policy with this text, and returns its path.
 fn written(name: &str, text: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("probe-{name}.toml"));
     std::fs::write(&path, format!("version = 1\n{text}")).unwrap();

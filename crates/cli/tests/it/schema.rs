@@ -1,4 +1,4 @@
-//! The schema of the policy file states what the reader takes: tables, keys, words, defaults.
+//! Tests that the schema of the policy file states what the reader accepts: tables, keys, words and defaults.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ fn schema() -> Value {
 fn check(text: &str) -> String {
     static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
-    // Each test may be a process of its own, whose count begins anew.
+    // Each test may be a separate process with a separate count.
     let name = format!("schema-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
@@ -25,7 +25,7 @@ fn check(text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names that the reader lists when it finds an unknown one.
+/// Returns the names that the reader lists when it finds an unknown one.
 fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let report: Value = serde_json::from_str(&check(text)).unwrap();
     let findings = report["findings"].as_array().unwrap();
@@ -94,7 +94,7 @@ fn each_word_is_one_of_the_readers() {
         ("[[code]]\ncode = \"a\"\nstatus = 400", "/properties/code/items"),
     ] {
         for (key, value) in schema.pointer(table).unwrap()["properties"].as_object().unwrap() {
-            // Of a dialect the policy's own shapes are names, too.
+            // The names of a dialect include the policy's own shapes.
             let value = resolved(&schema, value);
             let Some(list) = value["enum"].as_array().or(value["anyOf"][0]["enum"].as_array()) else { continue };
             let list: BTreeSet<String> = list.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
@@ -114,7 +114,7 @@ fn each_default_is_the_layers() {
     let output = command(&["check", "policy.toml", "--effective", "GET", "/"]).current_dir(folder).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     for (key, value) in schema["properties"]["defaults"]["properties"].as_object().unwrap() {
-        // Told as `json`, which it is instead of.
+        // This key is reported as `json`, which it replaces.
         if key == "content_types" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What `check` prints stands in the logs of CI: no key and no secret of a policy may (L3).
+//! Tests that the output of `check`, which is in the logs of CI, has no key and no secret of a policy (L3).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::kit::{Run, command};
 
-/// What every key and every secret in clear text contains here.
+/// A text in every key and every clear secret here.
 const SECRET: &str = "sk_live_";
 
 const BEARER: &str = "version = 1\n[auth.a]\nscheme = \"bearer\"\n";
 
-/// The policies of `tests/policy_errors.toml` that have one, which are many ways to put it at a wrong place.
+/// The policies of `tests/policy_errors.toml` that have a secret put it at many wrong places.
 #[test]
 fn l3_no_finding_shows_a_key_or_a_secret_of_a_wrong_file() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
@@ -93,7 +93,7 @@ fn l3_a_secret_is_not_taken_for_the_name_of_its_variable() {
     }
 }
 
-/// Hiding is for what may be one: whoever misspells a scheme sees the line.
+/// Only lines that may hold a key are hidden. After a misspelt scheme, the line is shown.
 #[test]
 fn m2_a_line_that_holds_no_key_is_shown() {
     for (text, line) in [
@@ -110,7 +110,7 @@ fn m2_a_line_that_holds_no_key_is_shown() {
     }
 }
 
-/// What is masked, and what the caret is under.
+/// The masked text, and the text under the caret.
 #[test]
 fn m2_the_place_in_a_line_that_may_hold_a_key_is_shown() {
     for (text, excerpt) in [

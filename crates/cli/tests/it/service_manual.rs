@@ -1,4 +1,4 @@
-//! The page for a service's author: each command on it runs, and states what the page shows.
+//! Tests the page for a service's author: each command on it runs, and prints what the page shows.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ const POLICY: &str = "examples/probe/policy.toml";
 const FRONT: &str = "http://127.0.0.1:8080";
 const BARE: &str = "http://127.0.0.1:3000";
 
-/// Each command with the lines that are shown below it.
+/// Returns each command with the lines that are shown below it.
 fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     let blocks = PAGE.split("```console\n").skip(1).map(|block| block.split("```").next().unwrap());
     let lines = blocks.flat_map(|block| block.trim_end().lines());
@@ -61,7 +61,7 @@ fn each_command_of_the_page_says_what_it_shows() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// The rule of each row stands in the page's table.
+/// The rule of each row is in the page's table.
 #[test]
 fn the_page_says_what_to_do_about_each_rule() {
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());

@@ -1,4 +1,4 @@
-//! Several services behind one gateway: which of them gets a request, and what one of them keeps from another.
+//! Tests several services behind one gateway: which of them gets a request, and that one does not disturb another.
 
 mod names;
 
@@ -16,13 +16,14 @@ use tempfile::TempDir;
 
 use crate::kit::{PATIENCE, Running, command, run, wait_for};
 
-/// A service that answers with its name and the path, over connections that it keeps; while it is held, it does not answer.
+/// A service that responds with its name and the path, over connections that it keeps. While it is held, it does not
+/// respond.
 #[derive(Clone)]
 struct Service {
     url: String,
-    /// Requests that have come.
+    /// The number of received requests.
     requests: Arc<AtomicUsize>,
-    /// Connections that are open.
+    /// The number of open connections.
     connections: Arc<AtomicUsize>,
     held: Arc<(Mutex<bool>, Condvar)>,
 }
@@ -83,12 +84,12 @@ struct Gateway {
 const MAIN: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
 
 impl Gateway {
-    /// `files` are what each file of a service's says behind `version = 1`.
+    /// Starts a gateway. `files` has the text of each service's file after `version = 1`.
     fn start(main: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
         Self::start_by(main, files, more, |command| command)
     }
 
-    /// `by` may have another command become the gateway.
+    /// Does the same. `by` may start another command that becomes the gateway.
     fn start_by(main: &str, files: &[(&str, &str)], more: &[&str], by: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("services")).unwrap();
@@ -101,7 +102,7 @@ impl Gateway {
         Self { process, address, folder }
     }
 
-    /// The status and the body.
+    /// Sends a request, and returns the status and the body.
     fn ask(&self, host: &str, path: &str, more: &str) -> (u16, String) {
         ask(&self.address, host, path, more)
     }
@@ -116,7 +117,7 @@ impl Gateway {
     }
 }
 
-/// Replaces a file of the policy's in one go.
+/// Replaces a file of the policy at once.
 fn write_file(folder: &Path, name: &str, text: &str) {
     let fresh = folder.join("fresh");
     fs::write(&fresh, format!("version = 1\n{text}")).unwrap();
@@ -137,7 +138,7 @@ fn scope(covers: &str, service: &Service) -> String {
     format!("[scope]\n{covers}\nupstream = \"{}\"\n", service.url)
 }
 
-/// A port that was free a moment ago refuses connections.
+/// Returns the address of a port that was free a moment ago, and so refuses connections.
 fn dead() -> String {
     format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
 }
@@ -171,7 +172,7 @@ fn g0_host_and_normalised_path_choose_the_service_and_its_guards() {
     ] {
         let told = gateway.ask(host, path, "x-tenant: a\r\n");
         assert_eq!(told, (200, format!("{service} {path}")), "{host}{path}");
-        // The guards of the scope hold wherever its service is asked.
+        // The guards of the scope apply wherever its service is requested.
         let (status, body) = gateway.ask(host, path, "");
         let closed = service == "orders" || path.starts_with("/ORDERS") || service == "pay" || path == "/orders/../1";
         assert_eq!(status, if closed { 400 } else { 200 }, "{host}{path}: {body}");
@@ -254,7 +255,7 @@ fn f7_a_service_that_is_gone_or_slow_keeps_nothing_of_another_s() {
 #[test]
 fn two_scopes_with_one_service_share_its_connections() {
     let (shared, other) = (Service::start("shared"), Service::start("other"));
-    // One place by two spellings, and the rest's as well.
+    // These are two spellings of one address, which is also that of the rest.
     let port = shared.url.rsplit_once(':').unwrap().1.to_owned();
     let again = format!("[scope]\nprefix = \"/b\"\nupstream = \"HTTP://127.0.0.1:{port}/\"\n");
     let files = [
@@ -301,7 +302,7 @@ fn m3_a_reload_moves_new_requests_and_the_old_connections_end() {
     drop(gateway.process);
 }
 
-/// A folder that a deployment moves away takes no guard with it, whatever notices first: the watching thread or the signal.
+/// A folder that a deployment moves away removes no guard, whether the watching thread or the signal notices it first.
 #[test]
 fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let orders = Service::start("orders");
@@ -319,7 +320,7 @@ fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let (asked, ended, began) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
     let client = || {
         let mut statuses = HashSet::new();
-        // What fails meanwhile must be reported.
+        // A failure meanwhile must be reported.
         while !ended.load(Ordering::SeqCst) && began.elapsed() < 2 * PATIENCE {
             statuses.insert(gateway.says("/orders/1").0);
             asked.fetch_add(1, Ordering::SeqCst);
@@ -350,7 +351,7 @@ fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     assert_eq!(orders.requests(), 0);
 }
 
-/// The command, with its standard error in this file.
+/// Returns the command, with its standard error in this file.
 fn logging_to(log: &Path, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", "log=$1; shift; exec \"$@\" 2>\"$log\"", "sh"]).arg(log);
@@ -358,7 +359,7 @@ fn logging_to(log: &Path, command: &Command) -> Command {
     shell
 }
 
-/// What comes over a first connection, and nothing is answered.
+/// Returns the first bytes of a connection, to which nothing responds.
 fn first_bytes(listener: &TcpListener) -> String {
     let mut bytes = [0; 3];
     listener.accept().unwrap().0.read_exact(&mut bytes).unwrap();
@@ -379,7 +380,7 @@ fn each_service_has_its_own_version_of_http() {
         for ((path, listener), expected) in ["/one", "/two"].into_iter().zip(&listeners).zip(expected) {
             let asked = gateway.in_flight(path);
             assert_eq!(first_bytes(listener), expected, "{flag} {path}");
-            // One that may be repeated comes again, and finds nobody who answers.
+            // A request that may be repeated comes again, and gets no response.
             drop(asked);
         }
     }

@@ -1,4 +1,4 @@
-//! How the command is asked, how it ends, and that it is readable.
+//! Tests the arguments of the command, its exit codes, and that its output is readable.
 
 use std::io::{Read, pipe};
 use std::process::Stdio;
@@ -123,7 +123,7 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
 #[test]
 fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
     for verb in [&["gateway", "--upstream", "http://127.0.0.1:1"][..], &["demo", "--once"]] {
-        // Else who does not refuse it would serve, and the test would wait for ever.
+        // A verb that does not refuse this would serve, and the test would wait for ever.
         let output =
             command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -180,7 +180,7 @@ fn a_reader_that_has_enough_is_no_failure() {
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
 }
 
-/// A pipeline without `pipefail` aside, `check policy.toml | head -1` has to fail where the policy is refused.
+/// `check policy.toml | head -1` must fail for a refused policy, except in a pipeline without `pipefail`.
 #[test]
 fn m2_a_reader_that_has_enough_does_not_make_a_wrong_policy_right() {
     let [misspelt, watched] = ["misspelt", "watched"].map(|name| format!("crates/cli/tests/policies/{name}.toml"));

@@ -1,4 +1,4 @@
-//! What Envoy's worker executes for a request outside the kernel, counted by Valgrind's Callgrind.
+//! Counts the instructions of Envoy's worker for a request outside the kernel, with Valgrind's Callgrind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::{Envoy, Setting, ask};
 
 const REQUESTS: usize = 200;
 
-/// Requests before those that are counted: caches fill.
+/// The number of requests before the counted ones, which fill caches.
 const WARM: usize = 60;
 
 pub(crate) fn compare(setting: &Setting) {
@@ -33,7 +33,7 @@ pub(crate) fn compare(setting: &Setting) {
     }
 }
 
-/// What the hooks and callbacks of a 404 take, what they call included.
+/// Prints the instructions of the hooks and callbacks of a 404, with those of their callees.
 fn by_hook(file: &Path) {
     let mut command = Command::new("callgrind_annotate");
     let output = command.args(["--inclusive=yes", "--threshold=100", "--auto=no"]).arg(file).output();
@@ -56,8 +56,8 @@ fn counted(envoy: &Envoy<'_>, path: &str, out: &Path, dump: usize) -> usize {
     worker(out, dump).1 / REQUESTS
 }
 
-/// The dump of the worker's thread, and what it has executed: the other threads have time of their own to spend, and more
-/// of it where Valgrind slows them down.
+/// Returns the dump of the worker's thread, and its number of instructions. The other threads have work of their own,
+/// and more of it if Valgrind slows them down.
 fn worker(out: &Path, dump: usize) -> (PathBuf, usize) {
     let counted = dumps(out, &format!(".{dump}-")).map(|file| (summary(&file), file));
     let (count, file) = counted.max().expect("a dump of each thread");
@@ -84,7 +84,7 @@ fn control(envoy: &Envoy<'_>, args: &[&str]) {
     assert!(command.status().expect("Valgrind is there").success(), "callgrind_control {args:?}");
 }
 
-/// What a thread has executed.
+/// Returns the number of instructions of a thread.
 fn summary(file: &Path) -> usize {
     let text = std::fs::read_to_string(file).expect("what Callgrind wrote");
     let count = text.lines().find_map(|line| line.strip_prefix("summary: ")).expect("a summary");

@@ -1,10 +1,11 @@
-//! What the module costs inside Envoy, and what the external processor costs beside it: pairs of runs of the same Envoy without
-//! them, with a module that does nothing, and with each, their order alternating, the origin a process of its own. `run`
-//! beside this builds what it needs. What Envoy takes by itself for another head and body shows a module that decides
-//! nothing and does that alone, `rewrite.c`.
+//! Measures the cost of the module inside Envoy, and of the external processor. Each pair of runs compares an Envoy
+//! without them with an Envoy that has a module which does nothing, the module, or the processor. The order alternates,
+//! and the origin is a separate process. `run` in this folder builds what it needs. The module `rewrite.c` decides
+//! nothing, and only writes another head and body. It shows what Envoy itself needs for that.
 //!
-//! Beside the throughput stands the CPU time of Envoy and its processor for each request, which a busy machine disturbs less.
-//! `run instructions` counts what Envoy's worker executes outside the kernel for a request, which nothing disturbs.
+//! In addition to the throughput, it reports the CPU time of Envoy and its processor for each request, which a busy
+//! machine disturbs less. `run instructions` counts the instructions of Envoy's worker for a request outside the
+//! kernel, which nothing disturbs.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod instructions;
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: usize = 16;
 const BODY: usize = 100;
 
-/// A success, and errors with text, with nothing, and with JSON. The processor answers the empty one from its head, and has
-/// Envoy buffer the others.
+/// A success, and errors with text, without a body, and with JSON. The processor answers the empty one from its head,
+/// and lets Envoy buffer the others.
 const PATHS: [&str; 4] = ["/200", "/404", "/404/empty", "/404/json"];
 
 fn main() {
@@ -33,7 +34,7 @@ fn main() {
     }
 }
 
-/// Answers what the path states, as fast as it can.
+/// Responds as the path states, as fast as possible.
 fn origin() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("its address"));
@@ -72,7 +73,7 @@ fn answer(mut stream: TcpStream) {
 struct Process(Child);
 
 impl Process {
-    /// The CPU time of its threads.
+    /// Returns the CPU time of its threads.
     fn used(&self) -> Duration {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).expect("it runs").flatten();
         let nanos = |thread: std::fs::DirEntry| {
@@ -90,7 +91,7 @@ impl Drop for Process {
     }
 }
 
-/// What is compared: the parts of Envoy's configuration in which it differs.
+/// A compared variant: the parts of Envoy's configuration that differ.
 #[derive(Default)]
 struct Row {
     name: String,
@@ -112,7 +113,7 @@ impl<'r> Envoy<'r> {
         Self::start_by(command, row, origin, folder)
     }
 
-    /// With this command, which is followed by Envoy's arguments.
+    /// Starts this command, followed by Envoy's arguments.
     fn start_by(mut command: Command, row: &'r Row, origin: SocketAddr, folder: &Path) -> Self {
         let name = &row.name;
         let (config, admin) = (folder.join(format!("{name}.yaml")), folder.join(format!("{name}.admin")));
@@ -133,12 +134,12 @@ impl<'r> Envoy<'r> {
         }
     }
 
-    /// The CPU time of Envoy, and of its external processor.
+    /// Returns the CPU time of Envoy, and of its external processor.
     fn used(&self) -> [Duration; 2] {
         [self.process.used(), self.row.processor.as_ref().map_or(Duration::ZERO, Process::used)]
     }
 
-    /// A rate and CPU time under full load, and the times of single requests on one connection.
+    /// Measures a rate and CPU time under full load, and the times of single requests on one connection.
     fn measure(&self, path: &str, time: Duration) -> Sample {
         let mut times = self.times(path, time / 3);
         times.sort_by(f64::total_cmp);
@@ -176,7 +177,7 @@ impl<'r> Envoy<'r> {
 #[derive(Clone, Copy)]
 struct Sample {
     per_second: f64,
-    /// CPU time for each request, and what the processor has of it.
+    /// The CPU time for each request, and the processor's part of it.
     micros: f64,
     processor: f64,
     /// Microseconds from a request to its response, on one connection.
@@ -191,7 +192,7 @@ fn client(address: SocketAddr, path: &str, stop: &AtomicBool, count: &AtomicU64)
     });
 }
 
-/// Asks one time after the other, as long as it is told to go on behind an answer.
+/// Sends one request after the other, as long as `goes_on` allows it after a response.
 fn ask(address: SocketAddr, path: &str, mut goes_on: impl FnMut() -> bool) {
     let mut stream = TcpStream::connect(address).expect("Envoy listens");
     stream.set_nodelay(true).expect("a socket option");
@@ -214,7 +215,7 @@ fn ask(address: SocketAddr, path: &str, mut goes_on: impl FnMut() -> bool) {
     }
 }
 
-/// How long the response is, once its head is there.
+/// Returns the length of the response, once its head is there.
 fn whole(read: &[u8]) -> Option<usize> {
     let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
@@ -248,23 +249,24 @@ fn setting() -> Setting {
     let mut rows = vec![
         Row { name: "alone".to_owned(), ..Row::default() },
         module("nothing", "nothing", ""),
-        // What Envoy takes by itself to have another head and body in the place of an error's, by each way that it offers.
+        // The cost of Envoy itself for another head and body in place of an error's, for each way that it offers.
         module("send", "rewrite", "send"),
         module("change", "rewrite", "change"),
         module("reply", "rewrite", "reply"),
         module("module", "error_envelope", ""),
-        // Without what access logs read of an error.
+        // The module without the data for access logs.
         module("quiet", "error_envelope", "metadata = false"),
         processor::row("processor", &command, None),
-        // What it costs without the message for the response's head, and without the attributes of both messages.
+        // Two variants of the processor: without the message for the response's head, and without the attributes of
+        // both messages.
         processor::row("one-head", &command, Some("allow_mode_override")),
         processor::row("bare", &command, Some("_attributes")),
     ];
-    // These alone, beside the first.
+    // Only these rows run, together with the first.
     if let Ok(only) = std::env::var("ONLY") {
         rows.retain(|row| row.name == "alone" || only.split_whitespace().any(|it| it == row.name));
     }
-    // Others to compare with, such as this module or processor before a change.
+    // Further variants for comparison, such as this module or processor before a change.
     let peers = std::env::var("BESIDE").unwrap_or_default();
     rows.extend(peers.split_whitespace().map(|name| match folder.join(name) {
         command if command.is_file() => processor::row(name, &command, None),
@@ -318,7 +320,7 @@ fn report(name: &str, own: &[Sample], alone: &[Sample]) {
         let (median, least, most) = paired(by);
         format!("{median:+.0} ({least:+.0} to {most:+.0})")
     };
-    // What else runs makes a sample dearer, and none cheaper.
+    // Other work makes a sample more expensive, and never cheaper.
     let quiet = |samples: &[Sample]| {
         let mut micros: Vec<f64> = samples.iter().map(|it| it.micros).collect();
         micros.sort_by(f64::total_cmp);
@@ -360,7 +362,7 @@ fn listening(admin: &Path) -> Option<SocketAddr> {
     text.split_once("edge::")?.1.lines().next()?.trim().parse().ok()
 }
 
-/// The same for each but for the row's parts; nothing is logged.
+/// Returns the configuration, which is the same except for the row's parts. Nothing is logged.
 fn configuration(row: &Row, origin: SocketAddr) -> String {
     let Row { filter, manager, clusters, .. } = row;
     format!(

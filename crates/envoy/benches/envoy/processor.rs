@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{Process, Row};
 
-/// A processor of its own, by this command, and Envoy's part without the settings that have this in their names.
+/// Returns the row of a new processor of this command, and of Envoy's part without the settings whose names contain
+/// `without`.
 pub(crate) fn row(name: &str, command: &Path, without: Option<&str>) -> Row {
     let policy = command.with_extension("toml");
     std::fs::write(&policy, "version = 1\n").expect("a folder of its own");

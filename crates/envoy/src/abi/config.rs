@@ -1,4 +1,4 @@
-//! A configuration: its counters, and the call that Envoy's main thread makes for it.
+//! A configuration's counters, and the call that Envoy's main thread makes for the configuration.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 use std::ffi::c_void;
@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use super::callbacks as envoy;
 use crate::buffer::Buffer;
 
-/// An Envoy configuration that is being created: counters may be defined.
+/// An Envoy configuration that is being created. Counters may be defined.
 pub(crate) struct Defining(*mut c_void);
 
 impl Defining {
@@ -17,7 +17,7 @@ impl Defining {
         Self(config)
     }
 
-    /// Defines a counter and returns its id; `None` if Envoy refuses it.
+    /// Defines a counter and returns its id, or `None` if Envoy refuses it.
     pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (name, mut id) = (Buffer::new(name.as_bytes()), 0);
@@ -34,7 +34,7 @@ impl Defining {
         (outcome == 0).then_some(id)
     }
 
-    /// The handle with which any thread can make Envoy's main thread call the hook that gets a [`Counting`].
+    /// Returns the handle with which any thread can make Envoy's main thread call the hook that gets a [`Counting`].
     pub(crate) fn scheduler(&self) -> Option<ConfigScheduler> {
         // SAFETY: the pointer is from the running hook; the module owns the scheduler and deletes it.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) };
@@ -62,7 +62,7 @@ impl Drop for ConfigScheduler {
     }
 }
 
-/// An Envoy configuration while one of its hooks runs on Envoy's main thread: counters may be increased.
+/// An Envoy configuration while one of its hooks runs on Envoy's main thread. Counters may be increased.
 pub(crate) struct Counting(*mut c_void);
 
 impl Counting {

@@ -38,7 +38,7 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// The body's owner: the hook that runs, or a hook that has let Envoy keep the bytes.
+/// The owner of a body: the current hook, or a hook after which Envoy has kept the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -65,21 +65,23 @@ pub(crate) struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// # Safety
     ///
-    /// A hook of this stream runs on this thread, and the caller sets `gone` once Envoy has destroyed its filter.
+    /// A hook of this stream must be running on this thread. The caller must set `gone` once Envoy has destroyed its
+    /// filter.
     pub(crate) const unsafe fn new(raw: *mut c_void, gone: &'a Cell<bool>) -> Self {
         Self { raw, gone, lends: Cell::new(false) }
     }
 
-    /// The stream's pointer; `None` if Envoy has destroyed the stream, or if some of its memory is lent now.
+    /// Returns the stream's pointer, or `None` if Envoy has destroyed the stream, or if some of its memory is lent now.
     fn changeable(&self) -> Option<*mut c_void> {
         assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
         (!self.gone.get()).then_some(self.raw)
     }
 
-    /// Calls `read` with the lines of a head, names and values unchanged; without lines if there is no such head.
+    /// Calls `read` with the lines of a head. Names and values are unchanged. If there is no such head, there are no
+    /// lines.
     pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
-        // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. This holds below, too.
+        // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. The same applies below.
         let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
@@ -123,7 +125,7 @@ impl<'a> Stream<'a> {
         read()
     }
 
-    /// Replaces all lines of a name with one; without a value removes them.
+    /// Replaces all lines of a name with one. Without a value, it removes them.
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
@@ -145,7 +147,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The length of the present part of a body.
+    /// Returns the length of the present part of a body.
     pub(crate) fn length(&self, body: Body) -> usize {
         let Some(raw) = self.changeable() else { return 0 };
         // SAFETY: as in `lines`.
@@ -194,7 +196,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
 
-    /// Resets the stream: a response that has begun ends as an error.
+    /// Resets the stream. A response that has begun then ends as an error.
     pub(crate) fn reset(&self, details: &str) {
         const LOCAL_RESET: u32 = 0;
 
@@ -240,7 +242,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The stream's span; `None` if the stream is not traced.
+    /// Returns the stream's span, or `None` if the stream is not traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`.
@@ -248,7 +250,7 @@ impl<'a> Stream<'a> {
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
-    /// The handle with which any thread can run a hook on the stream's worker.
+    /// Returns the handle with which any thread can run a hook on the stream's worker.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
         // SAFETY: as in `lines`; the module owns the scheduler and deletes it.
@@ -295,7 +297,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// A slice for `count` values: in `few`, or in `many` if `few` is too small.
+/// Returns a slice for `count` values: in `few`, or in `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

@@ -1,4 +1,4 @@
-//! One stream: its session decides, and a phase shows which hook is due.
+//! Handles one stream. Its session decides, and a phase shows which hook is due.
 //!
 //! | phase | meaning |
 //! |---|---|
@@ -12,7 +12,8 @@
 //! | `Lingering` | our answer is sent or ready, the rest of the request is dropped (G5) |
 //! | `Answered` | our reply, or one that another filter or Envoy ends |
 //!
-//! A hook takes the phase and leaves another one, before it sends anything: a sent reply passes through the hooks again.
+//! A hook takes the phase and stores another one before it sends anything, because a sent reply passes through the
+//! hooks again.
 
 mod redirect;
 mod request;
@@ -29,14 +30,14 @@ use self::state::{Phase, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
-    /// Envoy makes the reply itself. Its head comes to this filter next; but if a head is already held back, Envoy's
-    /// head bypasses the filters.
+    /// Called when Envoy makes the reply itself. Its head comes to this filter next. If a head is already held back,
+    /// Envoy's head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
             Phase::Passing if !self.response_ended.get() => {
                 let last = self.break_off(stream, None, details.into());
-                // Envoy resets the stream as soon as the hook returns: the client gets the last event of an event
+                // Envoy resets the stream as soon as the hook returns. So the client gets the last event of an event
                 // stream, but no proper end (F6).
                 if let FinalFrame::Data(data) = last {
                     self.count_sent(data.len());
@@ -65,7 +66,7 @@ impl Filter {
         }
     }
 
-    /// Runs when the stream has ended, with or without an error: the record of its request is closed (F2, F4, L5).
+    /// Runs when the stream has ended, with or without an error. The record of its request is closed (F2, F4, L5).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
         let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());
@@ -87,7 +88,7 @@ impl Filter {
             return End::Complete;
         }
         if let (Phase::Passing, Some(cause)) = (phase, upstream_broke(stream)) {
-            // Nothing can be sent any more.
+            // The result is not used, because nothing can be sent any more.
             let _ = self.break_off(stream, None, cause);
             return End::ServiceBrokeOff;
         }
@@ -96,7 +97,8 @@ impl Filter {
         if is_bodiless || self.tunnels.get() { End::Complete } else { End::ClientLeft }
     }
 
-    /// A hook panicked: the client gets 500, or, if the head has been sent, the stream ends as an error (F2, F4, V4).
+    /// Called when a hook panicked. The client gets 500. If the head has been sent, the stream ends as an error (F2,
+    /// F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, text: Box<str>) {
         self.replace_phase(Phase::Answered);
         if self.is_head_sent.get() {
@@ -108,7 +110,7 @@ impl Filter {
     }
 }
 
-/// The reason why a response was cut off after its head was sent; `None` if its client disconnected.
+/// Returns the reason why a response was cut off after its head was sent, or `None` if its client disconnected.
 fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     stream.attribute(Attribute::CodeDetails, |details| {
         let details = String::from_utf8_lossy(details?).into_owned();

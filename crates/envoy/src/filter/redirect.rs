@@ -1,4 +1,4 @@
-//! A redirect that Envoy follows itself is one request, with one id (V2).
+//! Treats a redirect that Envoy follows itself as one request, with one id (V2).
 //!
 //! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins
 //! another stream with the request's head, which contains the id. So the id is kept in a thread-local for the next
@@ -15,7 +15,7 @@ thread_local! {
     static FOLLOWED: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// Whether Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
+/// Returns true if Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
 pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     let followed = stream.attribute(Attribute::CodeDetails, |details| details == Some(b"internal_redirect"));
     if followed {
@@ -24,7 +24,7 @@ pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     followed
 }
 
-/// The id of the stream that ended last on this thread, if Envoy follows its redirect.
+/// Returns the id of the stream that ended last on this thread, if Envoy follows its redirect.
 pub(super) fn followed() -> Option<RequestId> {
     FOLLOWED.take()
 }

@@ -1,4 +1,4 @@
-//! The request: the guards check its head, and its body is counted (G0–G5, V4).
+//! Handles the request. The guards check its head, and its body is counted (G0–G5, V4).
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
@@ -18,7 +18,7 @@ use crate::timer::Timer;
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         if !matches!(*self.phase.borrow(), Phase::New) {
-            // A second head would reach the service unchecked: the guards checked the first one.
+            // A second head would reach the service unchecked, because the guards have checked only the first one.
             stream.reset("error_envelope_second_head");
             return HeadStatus::Stop;
         }
@@ -56,7 +56,7 @@ impl Filter {
                 self.replace_phase(Phase::Peeking);
                 self.start_timer(stream, Wait::Peek, time);
             }
-            // A policy with a scheme that has to be waited for is not accepted.
+            // A policy whose scheme requires waiting is not accepted.
             RequestStep::Verify(_) | RequestStep::Broken => {
                 self.end(stream, Ending::UnreadyPanicked("a step that is not possible inside Envoy".into()));
             }
@@ -91,7 +91,7 @@ impl Filter {
         self.request_data(stream, true).into()
     }
 
-    /// Chunks came, or the end of the body, or both.
+    /// Called when chunks came, or the end of the body, or both.
     fn request_data(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let phase = self.phase.borrow();
         match *phase {
@@ -106,7 +106,7 @@ impl Filter {
                 self.drop_request(stream, end);
                 BodyStatus::Stop
             }
-            // If the service's response was passed on, the request goes on.
+            // If the service's response was passed on, the request continues.
             Phase::Called | Phase::Collecting(_) | Phase::Replacing(_) | Phase::Dropping | Phase::Passing => {
                 drop(phase);
                 self.count_chunk(stream, end)
@@ -129,9 +129,10 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// The body ran over its limit (G4): sends the answer if no head has been sent; otherwise ends the response.
+    /// Called when the body exceeded its limit (G4). If no head has been sent, sends the layer's own response.
+    /// Otherwise ends the response of the service.
     ///
-    /// Over HTTP/1 the rest is dropped first, so that the connection stays usable; a stream of HTTP/2 ends by itself.
+    /// Over HTTP/1 the rest is dropped first, so that the connection stays usable. A stream of HTTP/2 ends by itself.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_phase(Phase::Answered) {
@@ -149,17 +150,17 @@ impl Filter {
             }
             phase => drop(self.replace_phase(phase)),
         }
-        // Elsewhere the service would get a body that breaks off, and the client would still get the service's reply.
-        // Here both share one stream.
+        // In the layer, the service would get a body that breaks off, and the client would still get the service's
+        // reply. Here both share one stream.
         if !self.end(stream, Ending::Overran) && !self.response_ended.get() {
             let failure = self.follow.borrow().classify(&Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
-            // An event stream gets no last event: the client is still sending.
+            // An event stream gets no last event, because the client is still sending.
             let _ = self.break_off(stream, failure, "the request's body ran over its limit after a response".into());
             stream.reset("error_envelope_request_over_its_limit");
         }
     }
 
-    /// The first chunk of a body came, or its end: whether the body is empty decides about the request (G3).
+    /// Called at the first chunk or at the end of a body. G3 depends on whether the body is empty.
     fn peeked(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
         match (empty, end) {
@@ -188,7 +189,7 @@ impl Filter {
         }
         let last = {
             let mut follow = self.follow.borrow_mut();
-            // A call that cannot be ended properly goes on: the client measures the deadline, too.
+            // A call that cannot be ended properly continues, because the client also measures the deadline.
             if follow.can_time_out() { follow.timed_out() } else { None }
         };
         if let Some(last) = last {
@@ -197,7 +198,7 @@ impl Filter {
     }
 }
 
-/// Envoy's details of a call that is ended behind its head.
+/// The details in Envoy of a call that is ended after its head.
 const BROKEN_OFF: &str = "error_envelope_broken_off";
 
 #[inline]

@@ -1,4 +1,4 @@
-//! The response: passed on, read first, or rewritten (R1–R14, E5, V2, V3).
+//! Handles the response, which is passed on, read first, or rewritten (R1–R14, E5, V2, V3).
 
 use bytes::{Bytes, BytesMut};
 use error_envelope_core::session::{Follow, Needs, Read, Reading, ResponseStep, Rest, UnreadReason};
@@ -11,7 +11,7 @@ use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
-    /// A head came: the service's, or Envoy's own if Envoy has announced a reply.
+    /// Called when a head came. It is the service's, or Envoy's own if Envoy has announced a reply.
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         self.inject(stream, "response_headers");
         let own = self.own.take();
@@ -22,13 +22,13 @@ impl Filter {
             }
             Phase::Called | Phase::Draining(..) => own,
             Phase::Peeking => own.or_else(|| Some(EnvoyReply::new("a response before the guards"))),
-            // V3: a reply of Envoy's own comes while a body is collected. No known Envoy version does this: then its
-            // reply bypasses the filters.
+            // Envoy's own reply comes while a body is collected (V3). No known Envoy version calls this hook then,
+            // because the reply bypasses the filters.
             Phase::Collecting(_) => own.or_else(|| Some(EnvoyReply::new("a second head"))),
             Phase::Lingering(lingering) if !self.is_head_sent.get() => {
                 return self.put(stream, lingering.reply, Place::local(end)).into();
             }
-            // Our own answer passes through the hooks, too.
+            // The module's own response also passes through the hooks.
             phase => {
                 self.replace_phase(phase);
                 return HeadStatus::Continue;
@@ -42,8 +42,8 @@ impl Filter {
         self.carry_out(stream, decision, place).into()
     }
 
-    /// A response that was held back fails, and Envoy writes to the client itself (V3). The reply is noted for Envoy's
-    /// `local_reply_config`, which the generated configuration has.
+    /// Called when a response that was held back fails, and Envoy writes to the client itself (V3). The reply is
+    /// written to the metadata for Envoy's `local_reply_config`, which the generated configuration has.
     pub(super) fn held_response_failed(&self, stream: &Stream<'_>, own: EnvoyReply) {
         self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;
@@ -54,7 +54,7 @@ impl Filter {
         self.response_ended.set(true);
     }
 
-    /// Does what the session has decided.
+    /// Carries out what the session has decided.
     fn carry_out(&self, stream: &Stream<'_>, decision: HeadDecision, place: Place) -> BodyStatus {
         let HeadDecision { step, head, id } = decision;
         match step {
@@ -193,7 +193,7 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// Passes a part of a body on, and through the value that follows it if that may change it.
+    /// Passes a part of a body on. If the session follows the response, it may change that part.
     fn pass_data(&self, stream: &Stream<'_>, end: bool) {
         if end {
             self.response_ended.set(true);
@@ -215,7 +215,7 @@ impl Filter {
     pub(crate) fn response_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
         self.inject(stream, "response_trailers");
         match self.replace_phase(Phase::Answered) {
-            // Our answer has no trailers, and is sent separately.
+            // The module's own response has no trailers, and is sent separately.
             Phase::Collecting(collecting) => {
                 let place = Place::Response { into: Body::KeptResponse, ended: false };
                 return self.collected(stream, collecting, Reading::end, place).into();
@@ -230,7 +230,7 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// Passes the trailers through the value that follows the response, which may change them.
+    /// Passes the trailers on. If the session follows the response, it may change them.
     fn pass_trailers(&self, stream: &Stream<'_>) {
         if self.follow.borrow().needs() == Needs::Nothing {
             return;

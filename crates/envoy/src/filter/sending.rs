@@ -1,4 +1,4 @@
-//! Sends our answers, and drops the rest of a request so that its client can read the answer (G5).
+//! Sends the module's own responses, and drops the rest of a request so that its client can read the response (G5).
 
 use bytes::Bytes;
 use error_envelope_core::session::{BoxError, DrainBudget, Ending, Failure, FinalFrame, Follow, LocalReply};
@@ -10,15 +10,15 @@ use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
-    /// Answers in place of the service, from any hook. A part of the service's response is dropped.
+    /// Responds in place of the service, from any hook. A part of the service's response is dropped.
     pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, record }: LocalReply) {
         self.stop_timers();
         self.keep(stream, Follow::decided(record));
         // A stream of HTTP/2 ends by itself, and the rest of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
-            // This answer keeps the connection open. Envoy would close it if the answer were sent before the request is
-            // complete.
+            // This response keeps the connection open. Envoy would close it if the response were sent before the
+            // request is complete.
             Some(drain) if !reply.headers().contains_key(CONNECTION) => {
                 self.start_timer(stream, Wait::Linger, drain.timeout);
                 let lingering = Lingering { reply, left: drain.max_bytes };
@@ -53,9 +53,9 @@ impl Filter {
         self.stop_timers();
         let (mut head, body) = reply.into_parts();
         match place {
-            // If a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC status
-            // does not count (P1). Sending another head is also cheaper: one call passes all its lines, while finding
-            // the changes that Envoy would need takes longer.
+            // After a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC
+            // status is ignored (P1). Sending another head is also cheaper: one call passes all its lines, while
+            // finding the changes that Envoy would need takes longer.
             Place::Response { into: Body::KeptResponse, ended: true } => {
                 self.write_body(stream, head, &body, Body::KeptResponse);
                 self.response_ended.set(true);
@@ -73,7 +73,7 @@ impl Filter {
         }
     }
 
-    /// Passes on a head with its changes, of which an `id` is the only one.
+    /// Passes on a head with its changes. If there is an `id`, it is the only change.
     pub(super) fn pass_head(
         &self,
         stream: &Stream<'_>,
@@ -90,7 +90,7 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// Sends a complete answer. The stream must not be used after that.
+    /// Sends a complete response. The stream must not be used after that.
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.stop_timers();
         self.replace_phase(Phase::Answered);
@@ -133,7 +133,7 @@ impl Filter {
                 }
                 let reply = self.session.borrow_mut().end(Ending::Overran);
                 if let Some(reply) = reply {
-                    // No more of the request is dropped: the budget is used up.
+                    // No more of the request is dropped, because the budget is used up.
                     self.answer(stream, LocalReply { drain: None, ..reply });
                 }
             }
@@ -141,7 +141,7 @@ impl Filter {
         }
     }
 
-    /// Replaces a response whose body has ended or never began: changes its head in place, and sets this body.
+    /// Replaces a response whose body has ended or never began. Changes its head in place, and sets this body.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_phase(Phase::Answered);
         self.is_head_sent.set(true);
@@ -161,7 +161,7 @@ impl Filter {
         stream.send_data(data, true);
     }
 
-    /// The body of a response fails after its head: how it should end for the client.
+    /// Called when the body of a response fails after its head. Returns how the response should end for the client.
     pub(super) fn break_off(&self, stream: &Stream<'_>, failure: Option<Failure>, cause: BoxError) -> FinalFrame {
         self.broke_off.set(true);
         let last = self.follow.borrow_mut().failed(failure, cause, now);
@@ -169,7 +169,7 @@ impl Filter {
         last
     }
 
-    /// Over HTTP/1 Envoy chunks a response without a length, even if it is empty.
+    /// Sets a length of 0 if a response over HTTP/1 has an empty body. Without a length, Envoy would send it in chunks.
     pub(super) fn set_framing(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
@@ -198,24 +198,24 @@ impl Filter {
     }
 }
 
-/// Where a reply is written.
+/// The place where a reply is written.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// In this part of the service's response, of which nothing follows if it has `ended`.
+    /// The reply is written in this part of the service's response. If it has `ended`, nothing of the response follows.
     Response { into: Body, ended: bool },
-    /// Envoy itself wrote the head, and its body follows at once: our body replaces it.
+    /// Envoy itself wrote the head, and its body follows at once. The module's body replaces it.
     Local,
-    /// Only in the metadata, since Envoy itself writes to the client.
+    /// The reply is written only to the metadata, since Envoy itself writes to the client.
     Metadata,
 }
 
 impl Place {
-    /// In a response of Envoy's own, whose body follows unless it has `ended`.
+    /// Returns the place in Envoy's own response, whose body follows unless it has `ended`.
     pub(super) fn local(ended: bool) -> Self {
         if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
     }
 
-    /// Whether nothing of the response follows.
+    /// Returns true if nothing of the response follows.
     pub(super) fn is_end(self) -> bool {
         matches!(self, Self::Response { ended: true, .. })
     }
@@ -225,7 +225,7 @@ impl Place {
     }
 }
 
-/// Subtracts bytes from the rest of a budget. Returns whether there were more than the budget allows.
+/// Subtracts bytes from the rest of a budget. Returns true if there were more bytes than the budget allows.
 fn deduct(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
     *left = left.saturating_sub(count);
@@ -237,7 +237,8 @@ fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
     stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
 }
 
-/// Notes a reply for Envoy to write. For a gRPC call, Envoy uses the body as the status message, and encodes it.
+/// Writes a reply to the metadata, for Envoy to send. For a gRPC call, Envoy uses the body as the status message, and
+/// encodes it.
 fn note_reply(stream: &Stream<'_>, LocalReply { reply, record, .. }: &LocalReply) {
     let (headers, body) = (reply.headers(), reply.body());
     let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();

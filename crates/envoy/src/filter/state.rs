@@ -1,4 +1,4 @@
-//! What a stream keeps between two hooks.
+//! The state that a stream keeps between two hooks.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::abi::{Attribute, Head, HeaderList, Stream};
 use crate::config::FilterModule;
 use crate::timer::Timer;
 
-/// What to do with a head, or with trailers.
+/// The result of a hook for a head or for trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum HeadStatus {
@@ -26,7 +26,7 @@ pub(crate) enum HeadStatus {
     Stop = 1,
 }
 
-/// What to do with a chunk.
+/// The result of a hook for a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum BodyStatus {
@@ -59,7 +59,7 @@ pub(crate) struct Filter {
     pub(crate) module: Arc<FilterModule>,
     pub(super) session: RefCell<Session>,
     pub(super) phase: RefCell<Phase>,
-    /// The response, and with it the record of the request, until the stream ends (L5).
+    /// The response and the record of the request, until the stream ends (L5).
     pub(super) follow: RefCell<Follow>,
     pub(super) meter: RefCell<Option<BodyMeter>>,
     /// The reply that Envoy has announced.
@@ -74,30 +74,30 @@ pub(crate) struct Filter {
     pub(super) followed: Cell<Option<RequestId>>,
     pub(super) version: Cell<Version>,
     pub(super) request_ended: Cell<bool>,
-    /// A response's head has been sent, so no other response can be.
+    /// True if a response's head has been sent, so that no other response can be sent.
     pub(super) is_head_sent: Cell<bool>,
-    /// All of the response has passed, or has been sent.
+    /// True if all of the response has passed, or has been sent.
     pub(super) response_ended: Cell<bool>,
-    /// The response was cut off after its head.
+    /// True if the response was cut off after its head.
     pub(super) broke_off: Cell<bool>,
-    /// The request is a CONNECT; later, what follows the response's head is a tunnel.
+    /// True if the request is a CONNECT. After the response's head, this means that the rest is a tunnel.
     pub(super) tunnels: Cell<bool>,
     /// The bytes of the request's body.
     pub(super) received: Cell<u64>,
-    /// The bytes of the response's body; `None` if Envoy itself writes it.
+    /// The bytes of the response's body, or `None` if Envoy itself writes it.
     pub(super) sent: Cell<Option<u64>>,
-    /// The record is noted for access logs and traces.
+    /// True if the record was written for access logs and traces.
     is_noted: Cell<bool>,
 }
 
-/// Which hook is due; what was decided is in the session.
+/// The phase of a stream, which shows the hook that is due. The decisions are in the session.
 #[derive(Default)]
 pub(super) enum Phase {
     #[default]
     New,
     Peeking,
     Called,
-    /// The bytes that may still be dropped are the second field.
+    /// The second field is the number of bytes that may still be dropped.
     Draining(BodyMeter, u64),
     Collecting(Box<Collecting>),
     Replacing(Bytes),
@@ -113,8 +113,8 @@ pub(super) struct Collecting {
     pub(super) head: response::Parts,
 }
 
-/// An answer that waits until the rest of the request is dropped. Its head has been sent, unless its connection
-/// stays open.
+/// A response that waits until the rest of the request is dropped. Its head has been sent, unless its connection stays
+/// open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
     pub(super) left: u64,
@@ -159,7 +159,7 @@ impl Filter {
         *self.session.borrow_mut() = session;
     }
 
-    /// The config that the request began with (M3).
+    /// Returns the config that the request began with (M3).
     pub(super) fn config(&self) -> Arc<SessionConfig> {
         self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
     }
@@ -189,20 +189,20 @@ impl Filter {
         drop(self.timer.take());
     }
 
-    /// Keeps the record of the request until the stream ends, and notes what is decided.
+    /// Keeps the record of the request until the stream ends, and reports the decision.
     pub(super) fn keep(&self, stream: &Stream<'_>, follow: Follow) {
         self.follow.replace(follow);
         self.note_decided(stream);
     }
 
-    /// Notes an error that was decided about for access logs and traces.
+    /// Reports a decided error to access logs and traces.
     pub(super) fn note_decided(&self, stream: &Stream<'_>) {
         if let Some(record) = self.follow.borrow().record() {
             self.note(stream, record);
         }
     }
 
-    /// Notes an error for access logs and traces, once.
+    /// Reports an error to access logs and traces, once.
     fn note(&self, stream: &Stream<'_>, record: &RequestRecord) {
         let Some(origin) = record.origin().filter(|_| !self.is_noted.get()) else { return };
         self.is_noted.set(true);
@@ -257,7 +257,7 @@ impl Filter {
 
 fn note(stream: &Stream<'_>, record: &RequestRecord, id: &str, origin: Origin) {
     let mut pairs = vec![("request_id", id), ("origin", origin.as_str()), ("mode", record.mode().as_str())];
-    // What a request does not have has no value: then an access log writes a dash.
+    // A field that a request does not have gets no value. An access log then writes a dash.
     let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
     pairs.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
     pairs.extend(record.route().map(|route| ("route", route)));

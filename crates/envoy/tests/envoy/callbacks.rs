@@ -1,4 +1,4 @@
-//! What Envoy offers, over streams of this test's own.
+//! The callbacks of Envoy, over streams of this test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Lent for Buffer {
 
 type Lines = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// A stream. Every access is by a cell: hooks run inside callbacks.
+/// A stream. Every access uses a cell, because hooks run inside callbacks.
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Stream {
@@ -34,17 +34,17 @@ pub(crate) struct Stream {
     pub(crate) http2: Cell<bool>,
     pub(crate) heads: [RefCell<Lines>; 4],
     pub(crate) bodies: [RefCell<Vec<Vec<u8>>>; 4],
-    /// A head has reached the client; the response has ended.
+    /// True if a head has reached the client. `ended` is true if the response has ended.
     pub(crate) head_out: Cell<bool>,
     pub(crate) ended: Cell<bool>,
-    /// A hook has stopped a head.
+    /// True if a hook has stopped a head.
     pub(crate) is_paused: Cell<bool>,
     pub(crate) reset: Cell<bool>,
     pub(crate) destroys_inside: Cell<bool>,
     pub(crate) completed: Cell<bool>,
-    /// Envoy's details of the response; if nothing else is set, the service has broken it off.
+    /// Envoy's details of the response. If nothing else is set, the service has broken off the response.
     pub(crate) details: Cell<Option<&'static str>>,
-    /// What was noted in its metadata.
+    /// The values in its metadata.
     pub(crate) noted: RefCell<BTreeMap<String, String>>,
 }
 
@@ -52,34 +52,34 @@ static SCHEDULERS: AtomicIsize = AtomicIsize::new(0);
 static FAULTS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 static LOG: Mutex<String> = Mutex::new(String::new());
 static COUNTED: Mutex<Vec<(String, u64)>> = Mutex::new(Vec::new());
-/// A stream, and what was given back to its worker.
+/// A stream, and the event that was sent to its worker.
 static EVENTS: Mutex<Vec<(usize, u64)>> = Mutex::new(Vec::new());
 static COMMITTED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-/// What was put down, by its labels.
+/// Returns the counts by their labels.
 pub(crate) fn counted() -> Vec<(String, u64)> {
     COUNTED.lock().expect("no panic under the lock").clone()
 }
 
-/// How often the main thread was asked for a hook of this configuration.
+/// Returns how often the main thread was requested to run a hook of this configuration.
 pub(crate) fn committed(config: usize) -> usize {
     let committed = COMMITTED.lock().expect("no panic under the lock");
     committed.iter().filter(|it| **it == config).count()
 }
 
-/// What was given back to the worker of this stream, and was not taken yet.
+/// Returns the event that was sent to the worker of this stream, and that was not taken yet.
 pub(crate) fn event_of(stream: *const Stream) -> Option<u64> {
     let mut events = EVENTS.lock().expect("no panic under the lock");
     let at = events.iter().position(|(of, _)| *of == stream.addr())?;
     Some(events.remove(at).1)
 }
 
-/// How many schedulers were made and not deleted.
+/// Returns the number of schedulers that were made and not deleted.
 pub(crate) fn schedulers() -> isize {
     SCHEDULERS.load(Ordering::SeqCst)
 }
 
-/// What the module did that it must not; a panic here could not leave its callback.
+/// Records a forbidden action of the module. A panic here could not leave its callback.
 fn must(holds: bool, what: &'static str) {
     if !holds {
         FAULTS.lock().expect("no panic under the lock").push(what);
@@ -90,7 +90,7 @@ pub(crate) fn faults() -> Vec<&'static str> {
     std::mem::take(&mut *FAULTS.lock().expect("no panic under the lock"))
 }
 
-/// What was logged since the last look.
+/// Returns what was logged since the last call.
 pub(crate) fn log() -> String {
     std::mem::take(&mut *LOG.lock().expect("no panic under the lock"))
 }
@@ -103,7 +103,7 @@ impl Stream {
         stream
     }
 
-    /// The response is out: Envoy may be done with the stream at once, inside the callback.
+    /// The response is sent. Envoy may then release the stream at once, inside the callback.
     fn end(&self) {
         must(!self.ended.replace(true), "two ends");
         if self.destroys_inside.get() {
@@ -119,7 +119,7 @@ impl Stream {
         if !self.completed.replace(true) {
             hooks::call(std::ptr::from_ref(self).cast_mut(), filter, Hook::Completed);
         }
-        // What completed it may have destroyed it.
+        // Completion may have destroyed the filter.
         if !self.filter.get().is_null() {
             hooks::destroy(filter);
             self.filter.set(std::ptr::null());
@@ -243,7 +243,7 @@ callbacks! {
         let lines = unsafe { std::slice::from_raw_parts(lines, count) };
         must(!stream.head_out.replace(true), "two answers");
         *stream.heads[2].borrow_mut() = lines.iter().map(|line| (line.key.to_vec(), line.value.to_vec())).collect();
-        // What is sent passes the filters.
+        // A response that is sent also passes the filters.
         hooks::call(std::ptr::from_ref(stream).cast_mut(), stream.filter.get(), Hook::ResponseHead(end));
         if end {
             stream.end();

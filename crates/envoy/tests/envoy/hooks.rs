@@ -1,4 +1,4 @@
-//! The module's hooks, as Envoy finds them.
+//! Calls the module's hooks, as Envoy does.
 
 use std::ffi::c_void;
 
@@ -37,18 +37,18 @@ pub(crate) fn configure(text: &[u8]) -> Option<Config> {
     configure_as(0, text)
 }
 
-/// With this number for Envoy's pointer.
+/// Makes a configuration with this number as Envoy's pointer.
 pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
     let envoys = std::ptr::without_provenance_mut(number);
     // SAFETY: the text is lent for the call; Envoy's pointer is none to the callbacks here.
     let config =
         unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::new(b"name"), Buffer::new(text)) };
-    // The module's own hook states where it panicked; here the tests' assertions are to be read as well.
+    // The module's panic hook states where it panicked. Without it, the tests' assertions can be read as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
 }
 
-/// Envoy's main thread runs the hook that was requested.
+/// Runs the requested hook, as Envoy's main thread does.
 pub(crate) fn on_main_thread(config: Config) {
     // SAFETY: it came from `configure`, and was not given back.
     unsafe { envoy_dynamic_module_on_http_filter_config_scheduled(std::ptr::null_mut(), config, 0) };
@@ -59,7 +59,7 @@ pub(crate) fn unconfigure(config: Config) {
     unsafe { envoy_dynamic_module_on_http_filter_config_destroy(config) };
 }
 
-/// A hook, and what it is called with.
+/// A hook and its arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hook {
     RequestHead(bool),

@@ -1,5 +1,6 @@
-//! The module in an Envoy that calls its hooks in any order: at most one answer, no panic out of a hook, nothing freed
-//! twice, nothing kept. Under Miri or a sanitizer it proves what the module states of its `unsafe` blocks as well.
+//! Tests the module in an Envoy that calls its hooks in any order. There is at most one response, no panic leaves a
+//! hook, nothing is freed twice, and nothing is leaked. Under Miri or a sanitizer, this also proves the claims of the
+//! module's `unsafe` blocks.
 
 #![allow(unsafe_code, reason = "the other side of the ABI")]
 
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 
 use world::{Act, World};
 
-/// Names and values of heads, those that no crate takes among them.
+/// Generates names and values of heads, including ones that no crate accepts.
 fn lines() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
     let name = proptest::sample::select(vec![
         &b"content-type"[..],
@@ -59,7 +60,7 @@ fn lines() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
     prop_oneof![19 => few.prop_map(owned).boxed(), 1 => Just(many()).boxed()]
 }
 
-/// More lines than anybody sends.
+/// Makes more lines than anybody sends.
 fn many() -> Vec<(Vec<u8>, Vec<u8>)> {
     let count = if cfg!(miri) { 50 } else { 10_000 };
     (0..count).map(|index| (format!("x-{index}").into_bytes(), b"1".to_vec())).collect()
@@ -143,7 +144,8 @@ proptest! {
     }
 }
 
-/// With a policy that names a header of its own, all of a head is copied and compared; else what is read of it alone.
+/// With a policy that names a header, the whole head is copied and compared. Otherwise, only the parts that are read
+/// are.
 const NAMES_A_HEADER: &str = r#"
 [auth.unused]
 scheme = "header"
@@ -176,7 +178,7 @@ proptest! {
     }
 }
 
-/// A request's head, with more lines; anything else is a good request.
+/// Adds lines to a request's head. Any other act becomes a good request.
 fn with(act: Act, more: Vec<(Vec<u8>, Vec<u8>)>) -> Act {
     match act {
         Act::RequestHead { method, path, mut lines, end } => {
@@ -210,7 +212,7 @@ fn i3_e4_a_success_is_read_where_its_head_asks_for_it() {
     assert_eq!(named(&answered(("x-other", "a\nb")), ":status"), ["502"]);
 }
 
-/// What the client gets of a stream in these chunks, once the service broke it off.
+/// Returns what the client gets of a stream of these chunks after the service broke it off.
 fn broken(path: &'static str, chunks: &[&[u8]], trailers: bool) -> (String, bool) {
     let mut world = World::new(POLICY, true, false);
     let lines = vec![(b"content-type".to_vec(), b"text/event-stream".to_vec())];
@@ -267,13 +269,13 @@ fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     world.end();
 }
 
-/// A filter's configuration with this policy, and with an error's metadata or without.
+/// Returns a filter's configuration with this policy, with or without the metadata of errors.
 fn with_metadata(policy: &str, metadata: bool) -> String {
     let text: String = policy.chars().flat_map(char::escape_default).collect();
     format!("{{\"policy\": \"{text}\", \"metadata\": {metadata}}}")
 }
 
-/// Behind the head of an error whose body is read.
+/// Returns the world after the head of an error whose body is being read.
 fn collecting(mut world: World) -> World {
     world.act(&Act::RequestHead { method: "GET", path: "/", lines: Vec::new(), end: true });
     world.act(&Act::ResponseHead { status: "404", lines: Vec::new(), end: false });
@@ -294,7 +296,7 @@ fn l1_an_error_is_noted_for_access_logs_unless_the_configuration_says_not_to() {
         assert!(world.last_data().0.contains("not_found"), "{:?}", world.last_data());
         world.end();
 
-        // An answer of a guard's, which has a route.
+        // A guard's response, which has a route.
         let mut world = World::new(&with_metadata(POLICY, metadata), false, false);
         world.act(&Act::RequestHead { method: "GET", path: "/key", lines: Vec::new(), end: true });
         assert_eq!(world.noted().get("route").map(String::as_str), metadata.then_some("/key"));
@@ -329,7 +331,7 @@ fn body(data: &[u8], end: bool) -> Act {
     Act::ResponseBody { chunks: vec![data.to_vec()], end }
 }
 
-/// The lines that are logged of a stream's request: while it runs, and at its end.
+/// Returns the lines about a stream's request: while it runs, and at its end.
 fn lines_of(acts: &[Act], last: &Act) -> [Vec<String>; 2] {
     let mut world = World::new(POLICY, false, false);
     let lines = || callbacks::log().lines().filter(|line| line.contains("request_id=")).map(str::to_owned).collect();
@@ -413,7 +415,7 @@ fn v2_a_redirect_of_envoy_s_own_while_a_byte_is_awaited_logs_nothing() {
     world.end();
 }
 
-/// What the end of a wait gives back to its worker.
+/// Returns the event that the end of a wait sends to its worker.
 fn event_of(world: &World) -> u64 {
     let event = (0..6000).find_map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -430,7 +432,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
     let worker = || {
         let mut world = collecting(World::with_file(&policy("10ms")));
         let event = event_of(&world);
-        // An error that is counted wakes the timer's thread as well.
+        // A counted error also wakes the timer's thread.
         all_have_theirs.wait();
         world.act(&Act::Scheduled(event));
         let (body, ended) = world.last_data();
@@ -439,7 +441,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
     };
     let round = || std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
     round();
-    // Behind this one the timer's thread sleeps for a minute.
+    // After this one, the timer's thread sleeps for a minute.
     let last = collecting(World::with_file(&policy("500ms")));
     event_of(&last);
     round();

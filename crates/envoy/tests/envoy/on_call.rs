@@ -1,4 +1,4 @@
-//! The admin address, while Envoy makes configurations and lets go of them.
+//! Tests the admin address while Envoy makes and releases configurations.
 #![cfg(not(miri))]
 
 use std::io::{Read as _, Write as _};
@@ -16,7 +16,7 @@ fn ask(admin: SocketAddr, line: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Asks until it is answered, or refused, as is awaited: the address has a thread of its own.
+/// Repeats a request until the awaited result, a response or a refusal. The address has its own thread.
 fn request_until(admin: SocketAddr, line: &str, awaited: impl Fn(&std::io::Result<String>) -> bool) -> String {
     for _ in 0..12_000 {
         let answer = ask(admin, line);
@@ -47,7 +47,7 @@ fn v4_an_address_is_of_the_newest_configuration_and_its_switch_outlives_them_all
     shows("/second");
     let third = configure("/third", free);
     shows("/third");
-    // Envoy takes a new one back: the one before it holds on.
+    // Envoy releases a new configuration, and the earlier one continues.
     hooks::unconfigure(third);
     shows("/second");
     hooks::unconfigure(first);

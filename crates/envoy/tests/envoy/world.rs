@@ -1,4 +1,4 @@
-//! One stream and what happens to it.
+//! One stream, and the acts that happen to it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::callbacks::{self, Stream};
 use crate::hooks::{self, Config, Hook};
 
-/// What comes next.
+/// The next act.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     RequestHead { method: &'static str, path: &'static str, lines: Vec<(Vec<u8>, Vec<u8>)>, end: bool },
@@ -24,7 +24,8 @@ pub(crate) enum Act {
 pub(crate) struct World {
     config: Config,
     stream: *mut Stream,
-    /// What is kept at its end is its own: no other one is there. None for one beside another.
+    /// The guard of a world that is alone, so that leaked values at its end belong to it. `None` for a world with
+    /// others.
     alone: Option<MutexGuard<'static, ()>>,
 }
 
@@ -40,7 +41,7 @@ impl World {
         Self::made(number, policy, http2, destroys_inside, Some(alone))
     }
 
-    /// On another thread, while one that is alone is there.
+    /// Makes a world on another thread, while a world that is alone exists.
     pub(crate) fn with_file(policy: &str) -> Self {
         Self::made(0, policy, false, false, None)
     }
@@ -88,7 +89,7 @@ impl World {
                 stream.heads[1].borrow_mut().clone_from(lines);
                 self.call(Hook::RequestTrailers);
             }
-            // Behind the end of a response Envoy has nothing more of one.
+            // After the end of a response, Envoy has no further part of it.
             _ if ended
                 && matches!(act, Act::ResponseHead { .. } | Act::ResponseBody { .. } | Act::ResponseTrailers(_)) => {}
             Act::ResponseHead { status, lines, end } => {
@@ -125,29 +126,29 @@ impl World {
         }
     }
 
-    /// What became of the response's head.
+    /// Returns the response's head after the filter.
     pub(crate) fn response_head(&self) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.stream().heads[2].borrow().iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
-    /// What of the response's body came last, and whether it has ended.
+    /// Returns the last data of the response's body, and true if it has ended.
     pub(crate) fn last_data(&self) -> (String, bool) {
         let data = self.stream().bodies[2].borrow().concat();
         (String::from_utf8_lossy(&data).into_owned(), self.stream().ended.get())
     }
 
-    /// What was noted for access logs and for Envoy's own replies.
+    /// Returns the values for access logs and for Envoy's own replies.
     pub(crate) fn noted(&self) -> BTreeMap<String, String> {
         self.stream().noted.borrow().clone()
     }
 
-    /// What a thread has given back to the stream's worker.
+    /// Returns the event that a thread has sent to the stream's worker.
     pub(crate) fn event(&self) -> Option<u64> {
         callbacks::event_of(self.stream)
     }
 
-    /// What became of both heads, ids aside, and of the stream.
+    /// Returns the results of both heads, without ids, and of the stream.
     pub(crate) fn seen(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let stream = self.stream();
         let heads = [0, 2].map(|index| {
@@ -164,12 +165,12 @@ impl World {
         (heads, stream.head_out.get(), stream.ended.get(), stream.is_paused.get(), stream.reset.get())
     }
 
-    /// Envoy's main thread runs the hook that was requested.
+    /// Runs the requested hook, as Envoy's main thread does.
     pub(crate) fn on_main_thread(&self) {
         hooks::on_main_thread(self.config);
     }
 
-    /// A body that passes takes the head along that was held back.
+    /// A body that passes also releases the head that was held back.
     fn let_go(&self, hook_status: u32) {
         let stream = self.stream();
         if hook_status == 0 && stream.is_paused.take() {
@@ -181,7 +182,7 @@ impl World {
         hooks::call(self.stream, self.stream().filter.get(), hook)
     }
 
-    /// Envoy lets go of the stream, and then of the configuration.
+    /// Envoy releases the stream, and then the configuration.
     pub(crate) fn end(self) {
         self.stream().complete_and_destroy();
         hooks::unconfigure(self.config);

@@ -1,4 +1,5 @@
-//! One stream: the messages of one request. Its session decides; a phase shows which message is due.
+//! Handles one stream, which has the messages of one request. Its session decides, and a phase shows which message is
+//! due.
 //!
 //! | phase | meaning |
 //! |---|---|
@@ -10,7 +11,7 @@
 //! | `Passing` | the response's head has been sent, its body passes in pieces |
 //! | `Done` | no message changes anything any more |
 //!
-//! A message takes the phase and leaves another one. Envoy waits for the reply to each message, but accepts an
+//! A message takes the phase and stores another one. Envoy waits for the reply to each message, but accepts an
 //! immediate response at any time. So a time limit ends a wait with an immediate response.
 
 mod request;
@@ -36,7 +37,7 @@ use crate::proto::processing_request::Request as Received;
 use crate::proto::{ProcessingRequest, ProcessingResponse};
 
 impl ProcessingStream {
-    /// The next message for Envoy; `None` once Envoy has ended the stream.
+    /// Returns the next message for Envoy, or `None` once Envoy has ended the stream.
     pub(crate) async fn next<S>(&mut self, messages: &mut S) -> Option<Result<ProcessingResponse, Status>>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
@@ -87,8 +88,8 @@ impl ProcessingStream {
         }
     }
 
-    /// The handling of a message panicked: the client gets 500, or, if the response's head has been sent, the stream
-    /// ends as an error (F2, F4, V4).
+    /// Called when the handling of a message panicked. The client gets 500. If the response's head has been sent, the
+    /// stream ends as an error (F2, F4, V4).
     pub(super) fn panicked(&mut self, text: Box<str>) -> Reply {
         let phase = self.take_phase();
         let _ = runtime::catch(|| drop(phase));
@@ -113,7 +114,7 @@ impl ProcessingStream {
     }
 }
 
-/// Envoy has ended the stream, or the processor has (F2).
+/// Closes the record when Envoy or the processor has ended the stream (F2).
 impl Drop for ProcessingStream {
     fn drop(&mut self) {
         let _ = runtime::catch(|| self.close());

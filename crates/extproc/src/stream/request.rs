@@ -1,4 +1,4 @@
-//! The request: the guards check its head, and its body is counted where a limit needs it (G0–G5, V4).
+//! Handles the request. The guards check its head, and its body is counted if a limit needs it (G0–G5, V4).
 
 use std::pin::Pin;
 
@@ -18,7 +18,7 @@ use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, HttpTrailers, Process
 impl ProcessingStream {
     pub(super) fn request_head(&mut self, message: HttpHeaders, protocol: Option<&str>) -> Reply {
         if !matches!(self.phase, Phase::New) {
-            // The guards have checked the first head: another one would reach the service unchecked.
+            // The guards have checked only the first head, so another one would reach the service unchecked.
             return Err(Status::failed_precondition("a second request head in one stream"));
         }
         let config = self.config();
@@ -39,8 +39,8 @@ impl ProcessingStream {
         self.timer = self.started.take().map(|started| self.metrics.begin(started, method, labels));
     }
 
-    /// Carries out the guards' decision about a head with these lines. If the head is forwarded already, `pass_reply`
-    /// lets the message pass that was waited for.
+    /// Carries out the guards' decision about a head with these lines. If the head is already forwarded, `pass_reply`
+    /// lets the message pass for which the guards waited.
     fn admitted(
         &mut self,
         step: RequestStep,
@@ -86,7 +86,8 @@ impl ProcessingStream {
         Ok(Some(message::with_note(message::request_head(changes, self.mode), id, None)))
     }
 
-    /// The keys were fetched, or the wait for them timed out: the guards decide with the keys that are there.
+    /// Called when the keys were fetched, or when the wait for them timed out. The guards decide with the available
+    /// keys.
     pub(super) fn verified(&mut self) -> Reply {
         let Phase::Verifying(waited) = self.take_phase() else { return Ok(None) };
         self.timers.stop();
@@ -116,7 +117,7 @@ impl ProcessingStream {
         }
     }
 
-    /// The body ran over its limit (G4): the answer, if no response has begun.
+    /// Called when the body exceeded its limit (G4). If no response has begun, returns the processor's own response.
     fn overran(&mut self) -> Reply {
         const CAUSE: &str = "the request body exceeded its limit after a response";
 
@@ -128,7 +129,7 @@ impl ProcessingStream {
         if self.follow.overran().is_some() {
             return cut_off();
         }
-        // Here request and response share one stream: if one ends, the response breaks off, too.
+        // Request and response share one stream here. If one ends, the response also breaks off.
         if self.follow.record().is_none() {
             let failure = self.follow.classify(&Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
             let _ = self.follow.failed(failure, CAUSE.into(), now);
@@ -136,7 +137,8 @@ impl ProcessingStream {
         Err(Status::resource_exhausted(CAUSE))
     }
 
-    /// The body has ended. Of its trailers, only checksums reach the service (R6); none do if a line cannot be parsed.
+    /// Called when the body has ended. Of its trailers, only checksums reach the service (R6). If a line cannot be
+    /// parsed, no trailer does.
     pub(super) fn request_trailers(&mut self, message: &HttpTrailers) -> Reply {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
@@ -147,8 +149,8 @@ impl ProcessingStream {
         self.first_byte(FirstByte::End, Some(message::request_trailers(message::changes(lines, &trailers))))
     }
 
-    /// The first piece of a body came, or its end, or neither in time: whether the body is empty decides about the
-    /// request (G3). If no decision is due, `pass_reply` lets the message pass.
+    /// Called at the first piece or at the end of a body, or when neither came in time. G3 depends on whether the body
+    /// is empty. If no decision is due, `pass_reply` lets the message pass.
     pub(super) fn first_byte(&mut self, first: FirstByte, pass_reply: Option<ProcessingResponse>) -> Reply {
         if !matches!(self.phase, Phase::Peeking) {
             return Ok(pass_reply);
@@ -167,13 +169,13 @@ impl ProcessingStream {
     }
 }
 
-/// Ends a call after its head was sent (F4): Envoy resets it, and its client gets no last message.
+/// Ends a call after its head was sent (F4). Envoy resets it, and its client gets no last message.
 fn cut_off() -> Reply {
     Err(Status::aborted("a call has failed behind its head"))
 }
 
-/// Is ready once the keys that a request waits for are fetched. The processor has no custom verifiers, so it does not
-/// wait for one.
+/// Returns a future that is ready once the keys for which a request waits are fetched. The processor has no custom
+/// verifiers, so it does not wait for one.
 fn keys_fetched(session: &Session) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match session.verification().and_then(|waiting| waiting.keys()) {
         Some(keys) => Box::pin(KeyFetcher::fetched(keys)),
@@ -186,7 +188,8 @@ pub(super) fn inject(head: &RequestHead, message: &str) {
     assert!(!is_named(head, message), "the panic that the request names, in {message}");
 }
 
-/// Whether the request names this message in `x-panic-in`; always false except in builds for tests.
+/// Returns true if the request names this message in `x-panic-in`. The result is always false except in builds for
+/// tests.
 pub(super) fn is_named(head: &RequestHead, message: &str) -> bool {
     cfg!(feature = "panics") && head.parts.headers.get("x-panic-in").is_some_and(|value| value == message)
 }

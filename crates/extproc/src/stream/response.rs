@@ -1,4 +1,4 @@
-//! The response: passed on, read first, or answered instead (R1–R14, E5, V2, V3).
+//! Handles the response, which is passed on, read first, or replaced (R1–R14, E5, V2, V3).
 
 use bytes::Bytes;
 use error_envelope_core::session::{Follow, Needs, Read, Reading, ResponseStep, UnreadReason};
@@ -35,8 +35,8 @@ impl ProcessingStream {
         self.carry_out(decision, message, message::passed_head)
     }
 
-    /// Does what was decided about the response with the head in this message. `pass_reply` makes the reply to the last
-    /// message if an error whose body was read passes unchanged.
+    /// Carries out the decision about the response with the head in this message. If an error passes unchanged after
+    /// its body was read, `pass_reply` makes the reply to the last message.
     fn carry_out(
         &mut self,
         HeadDecision { step, head, id }: HeadDecision,
@@ -67,7 +67,7 @@ impl ProcessingStream {
     /// Passes the response on with the changes of its head, and follows its body as far as Envoy shows it.
     fn pass(&mut self, changes: HeaderMutation, head: &response::Parts, mut follow: Follow, ended: bool) -> Reply {
         follow.begin(|| None, now);
-        // What Envoy would have to buffer is not read (M1).
+        // A body that Envoy would have to buffer is not read (M1).
         let is_hidden = follow.is_copy() && !declares_at_most(head, u64::MAX);
         match () {
             () if ended => follow.end(now),
@@ -92,8 +92,8 @@ impl ProcessingStream {
     fn collect(&mut self, mut reading: Reading, head: response::Parts, message: &HttpHeaders) -> Reply {
         let buffers = declares_at_most(&head, BUFFER) || self.session.buffers_unsized_errors();
         let until = reading.waits(now);
-        // If the body may have to be sent unchanged, the processor waits for it: an immediate response could not send
-        // it.
+        // If the body may have to be sent unchanged, the processor waits for it, because an immediate response could
+        // not contain it.
         let is_awaited = reading.keeps;
         self.phase = Phase::Collecting(Box::new(Collecting { reading, head, message: message.clone() }));
         if message.end_of_stream {
@@ -164,8 +164,8 @@ impl ProcessingStream {
 /// Envoy's details of a response that the service made.
 const VIA_UPSTREAM: &str = "via_upstream";
 
-/// The most bytes of a response that Envoy buffers, as set in the generated configuration. For a larger one Envoy
-/// itself answers 500.
+/// The most bytes of a response that Envoy buffers, as set in the generated configuration. For a larger response Envoy
+/// itself sends 500.
 const BUFFER: u64 = 1024 * 1024;
 
 fn declares_at_most(head: &response::Parts, bytes: u64) -> bool {

@@ -16,7 +16,7 @@ use crate::message;
 use crate::mode::Mode;
 use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, ProcessingResponse};
 
-/// What a message leads to: a message for Envoy; `None` if nothing is sent until another input comes.
+/// The result of a message: a message for Envoy, or `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;
 
 /// One request.
@@ -27,21 +27,21 @@ pub(crate) struct ProcessingStream {
     pub(super) config: Option<Arc<SessionConfig>>,
     pub(super) session: Session,
     pub(super) phase: Phase,
-    /// The response, and with it the record of the request, until the stream ends (L5).
+    /// The response and the record of the request, until the stream ends (L5).
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The request's head, as far as it could be parsed: the form of an answer depends on it.
+    /// The request's head, as far as it could be parsed. The form of a response depends on it.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
-    /// A response's head has been sent, so no other response can be.
+    /// True if a response's head has been sent, so that no other response can be sent.
     pub(super) is_head_sent: bool,
     pub(super) timer: Option<RequestTimer>,
     pub(super) started: Option<Started>,
 }
 
-/// Where the stream is; what was decided is in the session.
+/// The phase of a stream. The decisions are in the session.
 #[derive(Default)]
 pub(super) enum Phase {
     #[default]
@@ -57,7 +57,7 @@ pub(super) enum Phase {
 /// A request whose guards wait for keys.
 pub(super) struct KeyWait {
     pub(super) lines: Option<EnvoyHeaders>,
-    /// Is ready once the keys are fetched.
+    /// This future is ready once the keys are fetched.
     pub(super) fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -105,7 +105,7 @@ impl ProcessingStream {
         self.id = self.session.id();
     }
 
-    /// Ends the request without a response of the service; `None` if it has ended already.
+    /// Ends the request without a response of the service. Returns `None` if it has ended already.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
         self.session.end(why).map(|reply| self.answer(reply))
     }

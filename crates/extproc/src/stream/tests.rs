@@ -1,4 +1,5 @@
-//! Streams of messages without Envoy and without a socket: every one ends with an error, and no panic lets a request pass.
+//! Tests streams of messages without Envoy and without a socket. Every stream ends with an error, and no panic lets a
+//! request pass.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -67,7 +68,7 @@ async fn run(messages: Vec<Result<ProcessingRequest, Status>>) -> Vec<Result<Pro
     replies(stream_of(), stream::iter(messages)).collect().await
 }
 
-/// As [`run`], with a stream that Envoy keeps open: the replies up to a number.
+/// Works like [`run`], with a stream that Envoy keeps open. Returns the first replies, up to this number.
 async fn run_open(messages: Vec<Result<ProcessingRequest, Status>>, count: usize) -> Vec<Verdict> {
     let messages = stream::iter(messages).chain(stream::pending());
     let replies = replies(stream_of(), messages).take(count).collect::<Vec<_>>().await;
@@ -196,7 +197,7 @@ async fn g4_a_body_is_counted_and_answered_at_its_limit() {
 
 #[tokio::test]
 async fn r4_a_head_without_a_length_decides_and_a_declared_length_is_read() {
-    // The second is longer than Envoy buffers: it would answer 500.
+    // The second body is longer than Envoy buffers, so Envoy would respond with 500.
     for lines in [&[][..], &[("content-length", "1048577")]] {
         assert_eq!(status(&run_open(vec![get("/"), failed(lines)], 2).await[1]), 409);
     }
@@ -218,7 +219,7 @@ async fn r4_a_body_that_stalls_is_answered_within_its_time() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-/// What the observer gets, in the words of the log.
+/// The records that the observer gets, in the words of the log.
 #[derive(Default)]
 struct Records(Mutex<Vec<String>>);
 
@@ -232,12 +233,12 @@ impl Observer for Records {
 }
 
 thread_local! {
-    /// What is logged on this thread.
+    /// The log lines of this thread.
     static LINES: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Logs on the thread of each test. A subscriber of one thread alone could not be sure of an event that another one logged
-/// first: whether an event is wanted is cached for all threads.
+/// Logs on the thread of each test. A subscriber of only one thread could miss an event that another thread logged
+/// first, because the decision whether an event is wanted is cached for all threads.
 struct Lines;
 
 impl Visit for Lines {
@@ -270,7 +271,7 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
-/// The records of a stream after its messages, and what is logged of them.
+/// Returns the records of a stream after its messages, and what is logged of them.
 async fn records_of(messages: Vec<Result<ProcessingRequest, Status>>) -> (Vec<String>, String) {
     static LOGGED: Once = Once::new();
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a time limit is for.
+/// The purpose of a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Verify,
@@ -14,11 +14,11 @@ pub(super) enum Wait {
     Deadline,
 }
 
-/// When the waits end: at most one for the waiting state, and one for the whole call.
+/// The times at which the waits end. There is at most one for the current phase, and one for the whole call.
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 
-/// Longer waits are shortened to this, since the clock's range is limited.
+/// The longest wait. Longer waits are shortened to this, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Timers {
@@ -26,7 +26,7 @@ impl Timers {
         self.0.push((Instant::now() + time.min(LONGEST), wait));
     }
 
-    /// Ends the wait of the state.
+    /// Ends the wait of the current phase.
     pub(super) fn stop(&mut self) {
         self.0.retain(|(_, wait)| *wait == Wait::Deadline);
     }

@@ -8,7 +8,7 @@ use super::state::{Phase, ProcessingStream};
 use super::timers::Wait;
 use crate::proto::ProcessingRequest;
 
-/// What came.
+/// An input of a stream.
 pub(super) enum Input {
     Message(Box<ProcessingRequest>),
     KeysFetched,
@@ -16,12 +16,12 @@ pub(super) enum Input {
 }
 
 impl ProcessingStream {
-    /// The next input; `None` once Envoy has ended the stream.
+    /// Returns the next input, or `None` once Envoy has ended the stream.
     pub(super) async fn input<S>(&mut self, messages: &mut S) -> Option<Input>
     where
         S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
     {
-        // Envoy resets a stream that it no longer needs: an error here means that the stream has ended.
+        // Envoy resets a stream that it no longer needs. So an error here means that the stream has ended.
         let received =
             |received: Option<Result<ProcessingRequest, Status>>| received?.ok().map(Box::new).map(Input::Message);
         let next = self.timers.next();

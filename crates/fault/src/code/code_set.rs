@@ -40,13 +40,14 @@ impl CodeSet {
         ErrorCode::ALL.iter().map(|code| self.redefined(code).unwrap_or(code)).chain(&self.own)
     }
 
-    /// Returns the code of the catalogue with what the policy adds to it; `None` if the policy adds nothing.
+    /// Returns the code of the catalogue with what the policy adds to it, or `None` if the policy adds nothing.
     #[inline]
     pub fn redefined(&self, code: &ErrorCode) -> Option<&ErrorCode> {
         self.redefined.iter().find(|other| *other == code)
     }
 
-    /// Returns the code of that name, in any letter case; `None` if neither the catalogue nor the policy has it.
+    /// Returns the code with that name, in any letter case. Returns `None` if neither the catalogue nor the policy has
+    /// the code.
     pub fn find(&self, name: &str) -> Option<ErrorCode> {
         let of_catalogue = ErrorCode::in_catalogue(name).map(|code| self.redefined(&code).cloned().unwrap_or(code));
         of_catalogue.or_else(|| {
@@ -55,8 +56,9 @@ impl CodeSet {
         })
     }
 
-    /// For a custom code of a service that the policy defines as well: its index among [`Self::custom_codes`], and the
-    /// code with the policy's settings. A setting that the policy omits is the service's.
+    /// Looks up a service's custom code in the policy. If the policy also defines the code, returns its index among
+    /// [`Self::custom_codes`], and the code with the policy's settings. A setting that the policy omits is the
+    /// service's.
     #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         if code.is_in_catalogue() { None } else { self.defined_own(code) }

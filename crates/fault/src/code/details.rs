@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-/// How deeply a schema may be nested: the details of errors are small.
+/// The deepest nesting of a schema. The details of errors are small.
 const MAX_DEPTH: usize = 16;
 
 /// The only dialect of JSON Schema that a schema may declare.
@@ -22,14 +22,14 @@ struct Keyword {
     read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
 }
 
-/// In which schemas a keyword may be used.
+/// The schemas in which a keyword may be used.
 #[derive(Clone, Copy, PartialEq)]
 enum KeywordScope {
-    /// In any: the keyword does not restrict values.
+    /// Any schema, because the keyword does not restrict values.
     Any,
-    /// In a schema without any other restriction except `type`.
+    /// A schema without any other restriction except `type`.
     Alone,
-    /// In a schema of these types, whose values it restricts.
+    /// A schema of these types, whose values the keyword restricts.
     Types(&'static [&'static str]),
 }
 
@@ -69,10 +69,10 @@ const KEYWORDS: [Keyword; 20] = [
     row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
-/// An error in a schema: what is wrong, where, and what would be right.
+/// An error in a schema: the place, what is wrong there, and what would be right.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to the wrong place. For an element of a list, it is the index.
+    /// The keys that lead to the wrong place. An element of a list is given by its index.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,

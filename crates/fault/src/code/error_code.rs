@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
-/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], a custom code ([`ErrorCode::custom`]), or a code of
-/// an inner process of which only the name is known. Two codes are equal if their names are.
+/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code ([`ErrorCode::custom`]). It may
+/// also be a code that an inner process sent, and of which only the name is known. Two codes are equal if their names
+/// are.
 ///
 /// Its constants are the catalogue's groups `auth`, `quota`, `generic` and `status`, which any service can use. The
 /// groups that belong to products are in [`codes`](crate::codes).
@@ -28,7 +29,7 @@ pub struct ErrorCode(pub(super) Repr);
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
-    /// A row of the table with details or advice of its own.
+    /// A row of the table to which a policy or a service adds details or advice.
     Described(Arc<DescribedRow>),
     /// A custom code that has the numbers and the message of its status.
     Plain {
@@ -80,7 +81,8 @@ pub(super) enum Text {
 pub enum Retry {
     /// The same request will fail again.
     No,
-    /// The same request may succeed later. Wait for the time in `retry-after`, else back off.
+    /// The same request may succeed later. Wait for the time in `retry-after`. Without that header, wait longer each
+    /// time.
     Backoff,
     /// Load the data again first, and then build a new request.
     Refresh,
@@ -92,13 +94,13 @@ impl Retry {
         if matches!(status, 408 | 425 | 429) || status >= 500 { Self::Backoff } else { Self::No }
     }
 
-    /// Returns the advice with this name; `None` for any other text.
+    /// Returns the advice with this name, or `None` for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)
     }
 
-    /// `no`, `backoff` or `refresh`, as in the catalogue and the policy file.
+    /// Returns `no`, `backoff` or `refresh`, as in the catalogue and the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

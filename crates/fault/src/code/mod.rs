@@ -28,14 +28,14 @@ pub use table::{code_missing, names};
 impl ErrorCode {
     /// Creates a custom code. The layer uses this status for it, unless something else sets another one.
     ///
-    /// By default, it has the gRPC status, the retry advice and the message of the generic code for its status. A
-    /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these for every
-    /// [`Fault`](crate::fault::Fault) with the code. If the fault itself has a message or a status, that stays.
+    /// By default, the code has the gRPC status, the retry advice and the message of the generic code for its status. A
+    /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these values for every
+    /// [`Fault`](crate::fault::Fault) with the code. A message or a status that the fault itself has is kept.
     ///
     /// # Panics
     ///
-    /// If `name` does not have the form `[a-z][a-z0-9_]{0,62}` (E2) or is in the catalogue, or if `status` is not
-    /// 400–599. In a `const` that is an error at compile time.
+    /// Panics if `name` does not have the form `[a-z][a-z0-9_]{0,62}` (E2) or is in the catalogue, or if `status` is
+    /// not 400–599. In a `const`, this is a compile-time error.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
@@ -48,7 +48,7 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// If it is not a custom code: the codes of the catalogue are the same everywhere.
+    /// Panics if it is not a custom code, because the codes of the catalogue are the same everywhere.
     #[must_use]
     #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
@@ -66,8 +66,9 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the address of the page about a code, which must be `https` (E10). It may be a custom code, or one of
-    /// the catalogue: pass that to the policy (`PolicyBuilder::code`), so that every error with the code has the page.
+    /// Sets the address of the page about a code, which must be `https` (E10). The code may be a custom code, or one of
+    /// the catalogue. Pass a code of the catalogue to the policy (`PolicyBuilder::code`), so that every error with the
+    /// code has the page.
     ///
     /// # Panics
     ///
@@ -115,7 +116,7 @@ impl ErrorCode {
     /// service are sent unchanged. The schema may only have keywords that every export can express: `type` (one or a
     /// list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`,
     /// `maxLength`, `minimum`, `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`,
-    /// `description`, `deprecated`, `examples`. Anything else is refused when the policy is built.
+    /// `description`, `deprecated`, `examples`. If it has any other keyword, the policy is refused when it is built.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Policy};
@@ -134,8 +135,8 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// If the catalogue has a schema for the code (`invalid_request`, `payload_too_large`), or if only the name of the
-    /// code is known.
+    /// Panics if the catalogue has a schema for the code (`invalid_request`, `payload_too_large`), or if only the name
+    /// of the code is known.
     #[must_use]
     #[track_caller]
     pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
@@ -149,9 +150,9 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the generic code for an error status (R1). For 422 it is `invalid_request`, for 502 and 520–527
-    /// `other`, and for 529 `worker_at_capacity`. For any other 4xx without a code it is `bad_request`, and for all
-    /// other statuses `internal_error`.
+    /// Returns the generic code for an error status (R1). The code for 422 is `invalid_request`, for 502 and 520–527
+    /// `other`, and for 529 `worker_at_capacity`. A 4xx for which the catalogue has no code gets `bad_request`, and any
+    /// other status gets `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
@@ -200,7 +201,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the number in JSON-RPC errors (R10). By default it is `-32603` for a status of 5xx, else `-32600`.
+    /// Returns the number in JSON-RPC errors (R10). The default is `-32603` for a status of 5xx, and `-32600` for any
+    /// other.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -227,7 +229,7 @@ impl ErrorCode {
     }
 
     /// Returns the advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx,
-    /// else [`Retry::No`] (E10). A code of which only the name is known counts as transient.
+    /// and otherwise [`Retry::No`] (E10). A code of which only the name is known is treated as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -251,8 +253,8 @@ impl ErrorCode {
     /// Returns the schema for the details, as the text of a JSON Schema (2020-12), if the catalogue or
     /// [`ErrorCode::with_details`] sets one.
     ///
-    /// An error may still have no details, or more fields. The details of an inner service's envelope may have any form
-    /// (E7).
+    /// An error with the code may still have no details, or more fields than the schema lists. The details of an inner
+    /// service's envelope may have any form (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
         match &self.0 {
@@ -263,7 +265,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the group of the code in the catalogue, such as `auth`; `None` if the code is not in the catalogue.
+    /// Returns the group of the code in the catalogue, such as `auth`, or `None` if the code is not in the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
         match &self.0 {
@@ -279,12 +281,12 @@ impl ErrorCode {
         matches!(self.0, Repr::Foreign(_))
     }
 
-    /// Returns the message in the catalogue: the code's, else the one of its status.
+    /// Returns the message in the catalogue: that of the code, or otherwise that of its status.
     pub fn default_message(&self) -> &'static str {
         self.row().message
     }
 
-    /// This code, in which settings that are missing are taken from `other`, a code with the same name.
+    /// Returns this code. Settings that it lacks are taken from `other`, a code with the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -297,7 +299,7 @@ impl ErrorCode {
         })
     }
 
-    /// Returns the catalogue's row with what was added to it; the code itself if it is not in the catalogue.
+    /// Returns the catalogue's row with what was added to it. Returns the code itself if it is not in the catalogue.
     fn described(self) -> Result<DescribedRow, Self> {
         match &self.0 {
             Repr::Row(row) => Ok(DescribedRow { row, retry: None, docs: None, details: None }),
@@ -341,7 +343,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the index of the fault that all errors with this code share. Advice that was added belongs to one fault.
+    /// Returns the index of the fault that all errors with this code share. If advice was added to the code, its faults
+    /// are not shared.
     #[inline]
     pub(crate) fn stock_place(&self) -> Option<usize> {
         match &self.0 {
@@ -350,7 +353,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the index in [`ErrorCode::ALL`]; `None` if the code is not in the catalogue.
+    /// Returns the index in [`ErrorCode::ALL`], or `None` if the code is not in the catalogue.
     #[inline]
     pub fn place(&self) -> Option<usize> {
         match &self.0 {
@@ -360,8 +363,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). `None` if the
-    /// name is not well-formed.
+    /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). Returns
+    /// `None` if the name is not well-formed.
     pub fn foreign(name: &str) -> Option<Self> {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
@@ -395,7 +398,7 @@ impl ErrorCode {
         self
     }
 
-    /// Returns the row of the code in the catalogue. For a custom code, the row for its status.
+    /// Returns the row of the code in the catalogue. For a custom code, this is the row for its status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
@@ -465,7 +468,8 @@ pub const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// Returns true if a name may be sent even if texts may not: `[A-Za-z0-9_.-]{1,64}`, which cannot be an address.
+/// Returns true if a name may be sent to a client even where texts may not. Such a name has the form
+/// `[A-Za-z0-9_.-]{1,64}`, so it cannot be an address.
 #[doc(hidden)]
 #[must_use]
 pub fn is_identifier(code: &str) -> bool {

@@ -1,6 +1,6 @@
-//! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a code. A group with a description
-//! belongs to products (E2): its constants are in a module of [`codes`], not on [`ErrorCode`]. A test compares the table
-//! with the catalogue.
+//! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a
+//! code. A group that has a description belongs to products (E2): its constants are in a module of [`codes`], not on
+//! [`ErrorCode`]. A test compares the table with the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 
@@ -80,7 +80,8 @@ macro_rules! table {
     };
 }
 
-/// Keeps what is for general groups, or for those of products, which have a description.
+/// Keeps the items that are for general groups, or those that are for groups of products. A group of products has a
+/// description.
 macro_rules! only {
     (general { $($items:tt)* }) => { $($items)* };
     (general $about:literal { $($items:tt)* }) => {};
@@ -171,7 +172,7 @@ pub(super) const fn of_status(status: u16) -> &'static Row {
     }
 }
 
-/// Fails to compile: a variant with this status names no code. The compiler's error has the place of the call.
+/// Fails to compile if a variant with this status names no code. The compiler's error points to the call.
 #[track_caller]
 pub const fn code_missing(status: u16) -> ErrorCode {
     panic!("{}", CODE_MISSING[of_status(status).place])

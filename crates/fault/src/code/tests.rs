@@ -8,7 +8,7 @@ fn the_table_equals_the_catalogue() {
     let listed = catalogue["code"].as_array().unwrap();
     assert_eq!(listed.len(), ErrorCode::ALL.len());
     for code in ErrorCode::ALL {
-        // The table has each group in one place, and the catalogue has not.
+        // The table lists each group in one place; the catalogue does not.
         let entry = listed.iter().find(|entry| entry["code"].as_str() == Some(code.as_str())).unwrap();
         assert_eq!(entry["status"].as_integer(), Some(code.status().as_u16().into()), "{code}");
         assert_eq!(entry["grpc"].as_integer(), Some(code.grpc().into()), "{code}");

@@ -1,8 +1,8 @@
 //! Converts axum's own errors into faults, for `?`.
 //!
-//! 1. If a body could not be read, the error of the body decides: a [`Fault`] among its causes, `payload_too_large` if
-//!    it is over a limit, `request_timeout` if it came too slowly, else `bad_request` (F1). The client does not get its
-//!    text.
+//! 1. If a body could not be read, the error of the body decides the code (F1). If a [`Fault`] is among its causes,
+//!    that fault is used. The code is `payload_too_large` if the body is over a limit, `request_timeout` if it came too
+//!    slowly, and otherwise `bad_request`. The client does not get the text of the error.
 //! 2. Any other rejection gets the status and the code that the layer would choose for it as a response (R13).
 //!
 //! If the client caused the rejection, its text may quote data of the client, so it does not become a cause for the log
@@ -26,7 +26,7 @@ use crate::fault::{AsFault, Fault};
 use error_envelope_text::framework_text::{self, FrameworkText};
 use error_envelope_text::{issues, message};
 
-/// Implements `AsFault` for each type. For some of its variants, the body could not be read.
+/// Implements `AsFault` for each type. The variants listed after a type mean that a body could not be read.
 macro_rules! rejections {
     ($($(#[$cfg:meta])* $rejection:ident { $($body:ident)* })+) => {$(
         $(#[$cfg])*
@@ -83,7 +83,7 @@ rejections! {
     WebSocketUpgradeRejection {}
 }
 
-/// Implements `AsFault` for errors of a request's body, of an extractor or of code that reads the body itself.
+/// Implements `AsFault` for errors of a request's body, which an extractor or other code has read.
 macro_rules! body_errors {
     ($($error:ident)+) => {$(
         impl AsFault for $error {
@@ -100,7 +100,8 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// The text of the form parser's own errors contains no value, so it passes. That of a connection's error does not.
+/// A text of the form parser's own errors contains no value, so the client gets it. The client does not get the text of
+/// a connection's error.
 #[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
@@ -121,13 +122,13 @@ impl AsFault for MultipartError {
     }
 }
 
-/// Returns why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one
-/// (G4).
+/// Returns the fault of a body that could not be read. If the body is over the limit of the layer, the layer's own
+/// response replaces this one (G4).
 fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();
     }
-    // axum boxes its `LengthLimitError` twice, so that no downcast finds it. The status shows it.
+    // axum boxes its `LengthLimitError` twice, so that no downcast finds it. The status shows the cause.
     let over =
         status == StatusCode::PAYLOAD_TOO_LARGE || cause::find::<http_body_util::LengthLimitError>(error).is_some();
     Fault::new(if over {

@@ -1,6 +1,6 @@
-//! The prepared reply to a fault whose text never changes: a head and a body, with gaps for the id.
+//! The prepared reply to a fault whose text never changes. It has a head and a body, with gaps for the id.
 //!
-//! A policy stores the faults with which the layer itself answers. Each keeps the first reply that was written for it,
+//! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that was written for it,
 //! so that the next such error only needs a copy and an id.
 
 use std::fmt;
@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The status for which it was prepared, and the status to send.
+    /// The first field is the status for which the reply was prepared; the second is the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// Further heads, for inner heads some of whose headers are kept, by the names of these. Only the first few sets of
-    /// names get one.
+    /// More heads, for responses that keep some headers of the inner head. Each head belongs to one set of names of
+    /// such headers, and only the first few sets get one.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
@@ -27,8 +27,8 @@ pub struct PreparedReply {
 /// A prepared head, with gaps.
 pub struct HeadTemplate {
     lines: HeaderMap,
-    /// The values that differ between replies. Each has the number of other values before it: counting is faster than
-    /// looking up names.
+    /// The values that differ between replies. Each is stored with the number of unchanged values before it, because
+    /// counting is faster than looking up names.
     gaps: Box<[(usize, Hole)]>,
 }
 
@@ -43,7 +43,7 @@ enum Hole {
 /// The head of an error whose inner head had exactly these names, without duplicates.
 struct HeadVariant {
     names: Box<[HeaderName]>,
-    /// The head; `None` if it depends on more than the names.
+    /// The head, or `None` if it depends on more than the names.
     head: Option<HeadTemplate>,
 }
 
@@ -60,8 +60,8 @@ pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Prepares a reply from two replies that are written with ids no request has. `None` if they differ in more than
-    /// the id.
+    /// Prepares a reply from two replies that are written with ids that no request has. Returns `None` if they differ
+    /// in more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -75,7 +75,7 @@ impl PreparedReply {
         (same && again.status == status).then(|| Box::new(prepared))
     }
 
-    /// Returns the status for which it was prepared.
+    /// Returns the status for which the reply was prepared.
     #[inline]
     pub fn prepared_for(&self) -> StatusCode {
         self.prepared_for
@@ -93,8 +93,9 @@ impl PreparedReply {
         &self.head
     }
 
-    /// Returns the head, if headers of the inner head are kept; `None` if more than their names matters. `write` makes
-    /// a head from an inner head, and is called once for each set of names.
+    /// Returns the head for a response that keeps headers of the inner head. Returns `None` if the head depends on more
+    /// than the names of these headers. `write` makes a head from an inner head, and is called once for each set of
+    /// names.
     pub fn head_beside(
         &self,
         inner: &HeaderMap,
@@ -110,7 +111,7 @@ impl PreparedReply {
                 self.variants.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
             }
         };
-        // Another thread may have used the free place meanwhile.
+        // Meanwhile another thread may have used the free place.
         variant.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&variant.names))
     }
 
@@ -161,8 +162,8 @@ impl HeadTemplate {
         Self { lines, gaps }
     }
 
-    /// Writes this head over `head`, with an id, with the length of another body if one is given, and with the values
-    /// that are kept of the inner head. The inner head must have the names for which this head was made.
+    /// Writes this head over `head`, with an id. If a length is given, it is written as the length of the body. Values
+    /// that are kept are taken from the inner head, which must have the names for which this head was made.
     pub fn fill(&self, head: &mut HeaderMap, id: &HeaderValue, length: Option<usize>) {
         let mut lines = self.lines.clone();
         let mut values = lines.values_mut();
@@ -190,8 +191,8 @@ impl HeadTemplate {
     }
 }
 
-/// Returns a number of bytes as a value. The values for short bodies, which are the most common, are stored; cloning
-/// them counts no references.
+/// Returns a number of bytes as a header value. Most bodies are short, so the values for short bodies are stored.
+/// Cloning such a value counts no references.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
     static VALUES: LazyLock<Vec<HeaderValue>> =
@@ -205,7 +206,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// Returns the place for this form, of `forms` in all.
+    /// Returns the place for this form, one of `forms`.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)

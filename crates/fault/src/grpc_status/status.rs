@@ -2,10 +2,11 @@
 //! called, or an error of the service itself.
 //!
 //! 1. If the status was made from a `Fault` in this process, it becomes that fault again.
-//! 2. The code is the reason, if that is a known code or from the layer's own domain; else the code of the status.
-//! 3. The client gets the text if the code was recognised, or if the status is a client error, unless the text repeats
-//!    an error's cause. The text of another layer passes unchanged (E7). Metadata and violations pass under the same
-//!    conditions, as details.
+//! 2. The code is the reason, if that is a known code or from the layer's own domain. Otherwise it is the code for the
+//!    status.
+//! 3. The client gets the text if the code was recognised, or if the status is a client error. It does not get a text
+//!    that repeats an error's cause. The text of another layer passes unchanged (E7). Metadata and violations pass
+//!    under the same conditions, as details.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -25,8 +26,8 @@ use error_envelope_text::issues::written;
 use error_envelope_text::json::Writer;
 use error_envelope_text::message;
 
-/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped: tonic uses it for errors that it
-/// does not recognise, and the other causes tell more.
+/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped, because tonic uses it for errors
+/// that it does not recognise, and the other causes say more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -81,7 +82,7 @@ impl<'a> StatusParts<'a> {
         self.reported.rich.as_ref()
     }
 
-    /// Returns true if a service with the layer wrote the status, so that it counts like an envelope (E7).
+    /// Returns true if a service with the layer wrote the status, so that it is treated like an envelope (E7).
     fn is_canonical(&self) -> bool {
         self.recognised.is_some() && self.rich().is_some_and(|rich| rich.domain == DOMAIN)
     }
@@ -117,17 +118,17 @@ impl<'a> StatusParts<'a> {
         fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
-    /// Returns the `retry-after` of the upstream, else the delay in its details, in whole seconds.
+    /// Returns the `retry-after` of the upstream, or otherwise the delay in its details, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
-        // Only checks that it can be read, for which no clock is needed.
+        // The header is only checked for validity, which needs no clock.
         let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
         sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
     }
 }
 
-/// Returns true if the text is that of a cause. tonic turns errors of connections into CANCELLED and other client
-/// errors, and uses their text, which was not written for clients.
+/// Returns true if the status repeats the text of a cause. tonic turns errors of connections into CANCELLED and other
+/// client errors, and uses their text, which was not written for clients.
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))

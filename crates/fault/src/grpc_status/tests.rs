@@ -1,4 +1,4 @@
-//! A fault through a status and back, in one process and over the wire.
+//! Tests a fault that becomes a status and then a fault again, in one process and over the wire.
 
 use std::error::Error;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn fault() -> Fault {
         .with_source("s3cr3t")
 }
 
-/// The status as a client of the service gets it.
+/// Returns the status as a client of the service gets it.
 fn sent(status: Status) -> Status {
     Status::from_header_map(status.into_http::<()>().headers()).unwrap()
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const DEEPEST: usize = 32;
 
 /// Returns the schema of a type with its references resolved, because the responses of a type cannot bring components
-/// along. `None` if the type contains itself.
+/// along. Returns `None` if the type contains itself.
 #[cfg(feature = "utoipa")]
 pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     let mut named = Vec::new();
@@ -19,7 +19,7 @@ pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     resolved(serde_json::to_value(T::schema()).ok()?, &named.collect(), DEEPEST)
 }
 
-/// The same, from the schema of schemars.
+/// Does the same with the schema of schemars.
 #[cfg(feature = "aide")]
 pub fn json_schema<T: schemars::JsonSchema + ?Sized>() -> Option<Value> {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
@@ -44,8 +44,8 @@ fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Opt
     }
 }
 
-/// Returns the schema of details with these fields, and whether they are always there: a field that is `null` is left
-/// out, and so are details without any field.
+/// Returns the schema of details with these fields. The flag is true if the details are always present. A field that is
+/// `null` is left out, and so are details without any field.
 pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, schema) in fields {

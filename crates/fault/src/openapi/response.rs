@@ -14,7 +14,7 @@ pub struct ErrorResponse {
     pub status: Option<u16>,
     /// True if the response may state how long a client should wait.
     pub waits: bool,
-    /// The codes that it may have; empty if it may have any.
+    /// The codes that the error may have. If the list is empty, it may have any code.
     pub codes: Vec<String>,
     /// The schemas, by media type.
     pub content: Json,
@@ -30,8 +30,8 @@ impl ErrorResponse {
         ])
     }
 
-    /// Returns the definition of a header. The one for the code lists the codes of this response, so it differs between
-    /// responses.
+    /// Returns the definition of a header. The header for the code lists the codes of this response, so it differs
+    /// between responses.
     fn header(&self, name: &'static str, header: impl Fn(&'static str) -> Json) -> Json {
         if name == X_ERROR_CODE && !self.codes.is_empty() {
             let description = format!("The code, as in the body: {}.", self.codes.join(", "));
@@ -90,7 +90,7 @@ pub fn inline(name: &'static str) -> Json {
     found.map_or_else(|| object([]), |(_, header)| header)
 }
 
-/// Returns the response for errors of which nothing is known.
+/// Returns the response for any error.
 pub fn any_error() -> Value {
     let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
     value(&ErrorResponse { status: None, waits: true, codes: Vec::new(), content }.write(inline))

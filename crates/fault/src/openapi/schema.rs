@@ -15,13 +15,13 @@ pub fn embedded(schema: &Value) -> Map<String, Value> {
     members
 }
 
-/// Returns the complete schema of an envelope that has one of these errors, each of which [`of_error`] made.
+/// Returns the complete schema of an envelope that has one of these errors. Each error was made by [`of_error`].
 pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     let error = object([("oneOf", list(errors))]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// Returns the schema of an error with this code, and of its details, if they have one. The flag states whether the
+/// Returns the schema of an error with this code, and of its details, if they have a schema. The flag is true if the
 /// error always has details.
 pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
@@ -40,7 +40,7 @@ pub fn of_any_error() -> Json {
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// Returns the fields of an error, including those of rule E10, which a service may send even if the policy does not
+/// Returns the fields of an error, including those of rule E10. A service may send these even if the policy does not
 /// add them.
 pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
     [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]

@@ -1,4 +1,4 @@
-//! JSON whose fields stay in the order in which they are added, because people read schemas as well.
+//! JSON whose fields stay in the order in which they are added, because people also read schemas.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -15,7 +15,7 @@ pub enum Json {
     List(Vec<Self>),
     /// Fields in their order.
     Object(Vec<(String, Self)>),
-    /// A value from elsewhere, unchanged.
+    /// A value of serde_json, unchanged.
     Value(serde_json::Value),
 }
 
@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// Returns a JSON text; it saves callers an `.into()`.
+/// Returns a JSON text. It saves callers an `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

@@ -1,15 +1,14 @@
-//! google.rpc.Status, and its details from google.rpc.error_details, with which gRPC and Connect report more than a
-//! status.
+//! The types google.rpc.Status and google.rpc.error_details, with which gRPC and Connect report more than a status.
 //!
 //! 1. `ErrorInfo`: the code in capitals as the reason, its domain, and the fields of the details as metadata.
 //! 2. `RequestInfo`: the request id.
-//! 3. `RetryInfo`: how long to wait, if there is a `retry-after`.
+//! 3. `RetryInfo`: the time to wait, if there is a `retry-after`.
 //! 4. `BadRequest`: the issue list (E8), field by field.
 //!
-//! Their length is limited, because gRPC sends all of them in one header. Metadata and violations are written as far as
-//! they fit.
+//! The length of the details is limited, because gRPC sends all of them in one header. Metadata and violations that do
+//! not fit are left out.
 //!
-//! Without the feature `protobuf`, none of them are written as bytes, and only the id is read from the bytes of others
+//! Without the feature `protobuf`, no details are written as bytes, and only the id is read from the bytes of others
 //! (E7). A dialect writes the same messages as JSON (R2), which needs no feature.
 
 #[cfg(not(feature = "protobuf"))]
@@ -34,7 +33,7 @@ pub const BAD_REQUEST: &str = "google.rpc.BadRequest";
 /// The prefix that the name of a message has in an `Any`.
 pub const TYPE_URL: &str = "type.googleapis.com/";
 
-/// The domain of reasons, unless the policy sets another.
+/// The domain of reasons. The policy can set another one.
 pub const DOMAIN: &str = "tower-error-envelope";
 
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
@@ -45,7 +44,7 @@ pub const MAX_SECONDS: u64 = 315_576_000_000;
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
-/// Returns how many bytes of details, before base64, may be next to an encoded message of this length.
+/// Returns the number of bytes of details, before base64, that may be sent with an encoded message of this length.
 pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
@@ -59,7 +58,8 @@ pub fn request_info(id: &str) -> Option<Vec<u8>> {
     Some([&[REQUEST_ID, length], id.as_bytes()].concat())
 }
 
-/// Returns the details with another id of the same length in their `RequestInfo`; `None` if the old id is not in them.
+/// Returns the details with another id of the same length in their `RequestInfo`, or `None` if the old id is not in
+/// them.
 pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
@@ -94,7 +94,7 @@ pub struct PackedDetail {
     pub value: Vec<u8>,
 }
 
-/// The status, the message and the details of an error from any service. A text that is missing is empty.
+/// The status, the message and the details of an error from any service. If a text is missing, its field is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RpcDetails {
     pub status: Status,
@@ -147,7 +147,7 @@ pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
-/// Returns the text of a value: that of a string, if it is valid; else the JSON as received.
+/// Returns the text of a value. For a string, that is the string, if it is valid. Otherwise it is the JSON as received.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
     json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }

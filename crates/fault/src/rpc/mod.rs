@@ -1,5 +1,5 @@
-//! The errors of RPC protocols (section P): the statuses of gRPC, the details of google.rpc, the code that they lead
-//! to, and how long a client is to wait.
+//! The errors of RPC protocols (section P of the contract): gRPC statuses, the details of google.rpc, the codes that
+//! follow from them, and the advised waiting times.
 
 pub mod details;
 pub mod status;
@@ -29,8 +29,8 @@ impl ReportedStatus<'_> {
     }
 }
 
-/// Returns the code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Else, if
-/// there are violations (E8), it is `invalid_request`, and otherwise the code for its HTTP status.
+/// Returns the code of an inner status. It is the reason, if that is a known code or belongs to `domain`. Otherwise it
+/// is `invalid_request` if there are violations (E8), and the code for the HTTP status if there are none.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
     recognised(reported, codes, domain).unwrap_or_else(|| code_of_status(reported))
 }
@@ -52,8 +52,8 @@ pub fn recognised(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) 
 }
 
 /// Returns the wait in `retry-after`, in whole seconds, at most as long as a google.protobuf.Duration can be. The
-/// header has seconds, or a date, which is compared with the `date` of the response, else with `now`. A date in the
-/// past means no wait.
+/// header has seconds, or a date. A date is compared with the `date` of the response, or with `now` if the response has
+/// none. A date in the past means no wait.
 pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

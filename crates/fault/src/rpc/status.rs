@@ -1,7 +1,8 @@
 //! The statuses of gRPC, in one table. The protocol does not allow others.
 //!
 //! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect uses that status
-//! for its answers. google.rpc.Code defines the same one, so it also classifies the status of an inner service.
+//! for its responses. google.rpc.Code defines the same status, so the row also classifies the status of an inner
+//! service.
 
 use std::fmt;
 
@@ -38,7 +39,7 @@ struct Row {
 }
 
 statuses! {
-    // Connect has no name for a success. An error with this status counts as unknown.
+    // Connect has no name for a success. An error with this status is treated as unknown.
     OK 0 "unknown" 200
     CANCELLED 1 "canceled" 499
     UNKNOWN 2 "unknown" 500
@@ -126,7 +127,7 @@ impl Status {
         self.row().connect
     }
 
-    /// Returns the HTTP status with which Connect answers.
+    /// Returns the HTTP status of Connect's response.
     pub fn connect_http(self) -> StatusCode {
         if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
     }

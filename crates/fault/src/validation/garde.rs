@@ -8,10 +8,10 @@ use super::NamedIssue;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Each error becomes an issue, with the text of its rule and in the order of the report:
-/// `{"path":["items",0,"qty"],"message":"greater than 9","code":"range"}`.
+/// Converts each error into an issue, with the text of its rule and in the order of the report:
 ///
-/// A report only has texts. If a text is one of garde's, the code is the name of its rule. Your own texts have no code.
+/// A report only has texts. If a text is one of garde's own, its code is the name of garde's rule. Your own texts have
+/// no code.
 impl AsFault for Report {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST

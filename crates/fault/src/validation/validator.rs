@@ -9,9 +9,10 @@ use super::NamedIssue;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Each error becomes an issue: `{"path":["items",0,"qty"],"message":"Expected 1 to 9.","code":"range"}`.
+/// Converts each error into an issue: `{"path":["items",0,"qty"],"message":"Expected 1 to 9.","code":"range"}`.
 ///
-/// The message is the one that the program set. Without one, it is made from the name of the rule and its limits.
+/// The message is the one that the program set. Without one, the message is made from the name of the rule and its
+/// limits.
 impl AsFault for ValidationErrors {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST
@@ -33,7 +34,7 @@ fn collect<'a>(errors: &'a ValidationErrors, place: &str, found: &mut Vec<NamedI
     let mut fields: Vec<_> = errors.errors().iter().collect();
     fields.sort_by_key(|(name, _)| *name);
     for (name, kind) in fields {
-        // The name that validator uses for a rule about the whole struct.
+        // validator uses this name for a rule about the whole struct.
         let place = match (place, &**name) {
             (place, "__all__") => place.to_owned(),
             ("", name) => name.to_owned(),

@@ -1,4 +1,4 @@
-//! The floor: a proxy that does nothing but forward, of hyper and hyper-util as their examples have it.
+//! The lower limit: a proxy that only forwards, made of hyper and hyper-util like their examples.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::service::listen;
 
 /// Serves until it is killed.
 pub(crate) fn run(service: SocketAddr, pair: Option<(&str, &str)>) {
-    // As tokio makes it.
+    // The runtime has tokio's defaults.
     tokio::runtime::Runtime::new().expect("a runtime").block_on(forward(service, pair.map(acceptor)));
 }
 

@@ -1,4 +1,4 @@
-//! The clients: so many connections, each of which asks again as soon as it is answered.
+//! The clients: a number of connections. Each sends the next request as soon as it has the response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ static UPLOAD: [u8; 1_000_000] = [b'x'; 1_000_000];
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
-    /// More than one of a connection are HTTP/2.
+    /// The number of parallel requests on a connection. With more than one, it uses HTTP/2.
     pub(crate) streams: usize,
     pub(crate) path: &'static str,
     pub(crate) status: u16,
@@ -38,7 +38,7 @@ impl Load {
         Self { connections: 1, streams: 1, path, status, upload: 0 }
     }
 
-    /// Sends so many requests in all.
+    /// Sends this number of requests in all.
     pub(crate) fn run(self, proxy: SocketAddr, tls: bool, requests: usize) {
         let left = Arc::new(AtomicUsize::new(requests));
         on_one_thread(async {
@@ -50,7 +50,7 @@ impl Load {
         });
     }
 
-    /// Asks once on each of so many connections, then `look`s while they wait for their next request.
+    /// Sends one request on each connection, and then calls `look` while they wait for their next request.
     pub(crate) fn wait(self, proxy: SocketAddr, look: impl FnOnce()) {
         on_one_thread(async {
             let mut waiting = Vec::new();
@@ -140,7 +140,7 @@ fn connector(http2: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// What a proxy's handshake costs does not depend on whether its client believes it.
+/// The cost of a proxy's handshake does not depend on its client's trust.
 #[derive(Debug)]
 struct AnyCertificate;
 

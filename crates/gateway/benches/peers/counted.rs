@@ -1,4 +1,4 @@
-//! Instructions and allocations outside the kernel, by callgrind, beside what `README.md` records.
+//! Counts instructions and allocations outside the kernel with callgrind, and compares them with `README.md`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::peer::{Peer, Process};
 use crate::workload::Workload;
 
 const RECORDED: &str = include_str!("README.md");
-/// What a figure may rise by, of what is recorded.
+/// The factor by which a figure may exceed the recorded one.
 const MOST: f64 = 1.03;
-/// The lines of these are the access log's.
+/// The file of the access log's code.
 const ACCESS: &str = "crates/gateway/src/access.rs";
-/// What a request may take of them where there is no access log: to see that there is none, twice.
+/// The most instructions of a request in this file without an access log: those of two checks that it is off.
 const MOST_OFF: f64 = 8.0;
-/// What takes memory: the system's functions, and jemalloc's, which the command has.
+/// The functions that allocate: the system's, and those of jemalloc, which the command uses.
 const ALLOCATORS: &[&str] =
     &["malloc", "calloc", "realloc", "_rjem_malloc", "_rjem_calloc", "_rjem_realloc", "_rjem_mallocx", "_rjem_rallocx"];
 const FEW: usize = 640;
@@ -28,7 +28,7 @@ const MORE: usize = 1_920;
 struct Count {
     instructions: f64,
     allocations: f64,
-    /// Instructions in the lines of the access log.
+    /// The instructions in the code of the access log.
     access: f64,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn check() -> ExitCode {
     ExitCode::from(u8::from(risen))
 }
 
-/// Whether a request takes anything of an access log that is off.
+/// Returns true if a request costs more than [`MOST_OFF`] for an access log that is off.
 fn costs_while_off(service: SocketAddr) -> bool {
     let this = std::env::current_exe().expect("the path of this binary").display().to_string();
     let off = vec![this, "--own".into(), service.to_string()];
@@ -67,7 +67,7 @@ fn costs_while_off(service: SocketAddr) -> bool {
     for (name, it) in [("off", off), ("on", on)] {
         println!("| {name} | {:.0} | {:.1} | {:.1} |", it.instructions, it.access, it.allocations);
     }
-    // Of one that is on they are seen.
+    // With the access log on, its instructions must be visible.
     assert!(on.access > 100.0, "this binary has no table of its lines");
     if off.access > MOST_OFF {
         eprintln!("an access log that is off takes more than a look");
@@ -75,7 +75,7 @@ fn costs_while_off(service: SocketAddr) -> bool {
     off.access > MOST_OFF
 }
 
-/// Of two runs of different length the difference is that of the requests alone.
+/// The difference of two runs of different length is the cost of the requests alone.
 fn per_request(command: &[String], workload: Workload) -> Count {
     let [few, more] = [FEW, MORE].map(|requests| count(command, workload, requests));
     let requests = (MORE - FEW) as f64;
@@ -104,8 +104,8 @@ fn read(file: &Path) -> Count {
     profile.count
 }
 
-/// callgrind's file: costs below the names of a file and a function, each with an id that stands for it from then on. A call's
-/// cost is the called function's.
+/// callgrind's file: costs below the names of a file and a function. Later, an id stands for each name. A call's cost
+/// is the called function's.
 #[derive(Default)]
 struct Profile<'a> {
     files: HashMap<&'a str, &'a str>,

@@ -1,4 +1,4 @@
-//! What a connection holds that waits for its next request, and what is kept of it once it is closed.
+//! Measures the memory of a connection that waits for its next request, and the memory that remains after it is closed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::workload::Workload;
 
 pub(crate) const NAME: &str = "idle connection";
 const CONNECTIONS: usize = 1_000;
-/// What a proxy gives back by a clock, it has given back by then.
+/// The time after which a proxy has released memory that it releases by a clock.
 const QUIET: Duration = Duration::from_secs(5);
-/// For a proxy to close what its clients have closed.
+/// The time for a proxy to close the connections that its clients have closed.
 const CLOSES: Duration = Duration::from_secs(10);
 
-/// While they wait and after they were closed.
+/// Returns the rows: while the connections wait, and after they were closed.
 pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs); 2] {
     let peers = || Peer::ALL.iter().copied();
     let (mut waiting, mut closed): (Costs, Costs) =
@@ -36,7 +36,7 @@ pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs)
 
 fn measure(process: &Process) -> (f64, f64) {
     let load = Load { connections: CONNECTIONS, ..Load::get("/ok", 200) };
-    // What the first request takes is the code's, not a connection's.
+    // The memory of the first request belongs to the code, not to a connection.
     Load { connections: 1, ..load }.run(process.address, false, 100);
     let (before, open) = (process.memory(), process.descriptors());
     let grown = || process.memory().saturating_sub(before) as f64 / 1024.0 / CONNECTIONS as f64;

@@ -1,23 +1,27 @@
-//! What a request costs the gateway beside a bare proxy of the same libraries, and beside the proxies that people run.
+//! Measures the cost of a request for the gateway, for a bare proxy of the same libraries, and for common proxies.
 //!
 //! `.ci/cost gateway` runs it:
 //!
-//! 1. Every proxy is a process of its own on one core. The service behind them and the clients are on the other.
-//! 2. A round asks each proxy for the same number of requests, one proxy after the other. What a request costs is the
-//!    processor time that the system has counted for the proxy's threads, divided by the requests.
-//! 3. Two processes of one program can differ by a tenth, and a proxy may cost more after another one: each row starts the
-//!    proxies several times, and each round has another order.
-//! 4. The ratios are those of one round to the bare proxy; the table has their medians over all rounds.
-//! 5. What an idle connection holds is what the resident memory grows by while so many wait for their next request.
-//! 6. `--check` counts instructions and allocations outside the kernel by callgrind instead, which do not depend on what else
-//!    the machine does, and compares them with `README.md`. An instruction count is the difference of two runs of different
-//!    length. It also counts what a request takes of the access log's own lines, where there is one and where there is none.
+//! 1. Every proxy is a separate process on one core. The service behind the proxies and the clients are on the other
+//!    core.
+//! 2. In a round, each proxy gets the same number of requests, one proxy after the other. The cost of a request is the
+//!    processor time of the proxy's threads that the system has counted, divided by the number of requests.
+//! 3. Two processes of one program can differ by a tenth, and a proxy may cost more after another one. So each row
+//!    starts the proxies several times, and each round has another order.
+//! 4. Each ratio compares a proxy with the bare proxy in one round. The table has the medians over all rounds.
+//! 5. The memory of an idle connection is the growth of the resident memory while many connections wait for their next
+//!    request, divided by their number.
+//! 6. With `--check`, callgrind counts instructions and allocations outside the kernel instead, which do not depend on
+//!    other work of the machine. The counts are compared with `README.md`. An instruction count is the difference of
+//!    two runs of different length. It also counts the instructions of the access log's own code, with and without an
+//!    access log.
 //!
-//! 7. `--limits` measures processor time as above, of the bare proxy and the gateway alone, and fails where the gateway costs
-//!    more than a row's limit.
+//! 7. With `--limits`, it measures the processor time of the bare proxy and the gateway alone, and fails if the gateway
+//!    costs more than a row's limit.
 //!
-//! A proxy that is not installed is left out, and a line reports it. Words after `--` choose the rows whose names have one of them.
-//! The gateway gets the flags of `GATEWAY_FLAGS` besides; `GATEWAY` is the path of another one.
+//! A proxy that is not installed is left out, and a line reports it. Words after `--` choose the rows whose names
+//! contain one of them. `GATEWAY_FLAGS` has further flags for the gateway, and `GATEWAY` is the path of another
+//! gateway.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;
@@ -40,9 +44,9 @@ use workload::Workload;
 
 /// How often a row's proxies are started.
 const STARTS: usize = 6;
-/// Of each start.
+/// The number of rounds for each start.
 const ROUNDS: usize = 3;
-/// Of the idle connections: what they hold hardly differs.
+/// The number of rounds for idle connections, whose memory hardly differs.
 const IDLE_ROUNDS: usize = 3;
 
 fn main() -> ExitCode {
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
         ["--own", service, "--access-log"] => own::run(service.parse().expect("an address"), true),
         _ if args.contains(&"--check") => return counted::check(),
         _ if args.contains(&"--bench") => return measure(&args),
-        // As `cargo test` runs it, without what it measures.
+        // `cargo test` runs it without a measurement.
         _ => {}
     }
     ExitCode::SUCCESS
@@ -102,7 +106,7 @@ fn above_limits(rows: &[(Workload, Costs)]) -> ExitCode {
     ExitCode::from(u8::from(is_above))
 }
 
-/// Microseconds of the processor per request, by peer, round by round.
+/// Returns the processor's microseconds per request, by peer, round by round.
 fn rows(workload: Workload, peers: &[Peer], service: SocketAddr, quick: bool) -> Costs {
     let requests = workload.requests(quick);
     let (starts, rounds) = if quick { (1, 1) } else { (STARTS, ROUNDS) };

@@ -1,4 +1,4 @@
-//! The gateway in this binary, whose lines callgrind can tell apart: what is shipped has no table of them.
+//! The gateway in this binary, in which callgrind can distinguish lines. The shipped binary has no table of lines.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! The proxies, started on a core of their own.
+//! Starts the proxies on their own core.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use crate::processor;
 use crate::workload::Workload;
 
-/// Where the proxies run.
+/// The core of the proxies.
 const CORE: &str = "0";
-/// For a proxy to listen.
+/// The time for a proxy to listen.
 const START: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Peer {
         }
     }
 
-    /// `None` where it is not installed.
+    /// Starts the proxy, or returns `None` if it is not installed.
     pub(crate) fn start(self, workload: Workload, service: SocketAddr) -> Option<Process> {
         let tls = workload.is_tls();
         let mut command = Command::new("taskset");
@@ -53,14 +53,14 @@ impl Peer {
             }
             Self::Envoy => {
                 let envoy = PathBuf::from(std::env::var_os("ENVOY")?);
-                // One that is not gone yet would have the shared memory by which Envoys hand over.
+                // A process that has not ended yet would still have the shared memory by which Envoys hand over.
                 let args = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"];
                 Process::configured(command, &envoy, &args, "envoy.yaml", &envoy_config(tls, service))
             }
         }
     }
 
-    /// A proxy of ours, with its arguments.
+    /// Returns the command of a proxy of this project, with its arguments.
     pub(crate) fn own_command(self, tls: bool, service: SocketAddr) -> Vec<String> {
         let pair = |name: &str| CERTIFICATE.path().join(name).display().to_string();
         let (certificate, key) = (pair("certificate.pem"), pair("key.pem"));
@@ -83,7 +83,7 @@ impl Peer {
     }
 }
 
-/// A process, killed when it is dropped.
+/// A process. It is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -92,14 +92,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The service, beside the clients.
+    /// Starts the service, on the core of the clients.
     pub(crate) fn service() -> Self {
         Self::announced(Command::new(std::env::current_exe().expect("the path of this binary")).arg("--service"))
     }
 
-    /// One that prints its address first.
+    /// Starts a process that prints its address first.
     pub(crate) fn announced(command: &mut Command) -> Self {
-        // Each line of the log is written; nothing reads them.
+        // Each line of the log is written, and nothing reads it.
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
@@ -135,7 +135,7 @@ impl Process {
         processor::time(self.child.id())
     }
 
-    /// In bytes.
+    /// Returns the memory in bytes.
     pub(crate) fn memory(&self) -> u64 {
         processor::memory(self.child.id())
     }
@@ -147,7 +147,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // nginx' and HAProxy's workers end with their master, where it is asked to.
+        // Workers of nginx and HAProxy end with their master if it is requested to end.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = Command::new("kill").arg(self.child.id().to_string()).status();
             let _ = self.child.wait();

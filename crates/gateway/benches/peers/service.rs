@@ -40,7 +40,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response.body(Full::from(body)).expect("a response"))
 }
 
-/// A free port of this machine, printed for the process that has started this one.
+/// Listens on a free port of this machine, and prints it for the process that has started this one.
 pub(crate) async fn listen() -> TcpListener {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
     println!("listening on http://{}", listener.local_addr().expect("bound"));

@@ -1,10 +1,10 @@
-//! The table: a line for each workload, a column for each proxy.
+//! The table, with a line for each workload and a column for each proxy.
 
 use std::fmt::Write;
 
 use crate::peer::Peer;
 
-/// What each peer cost, round by round.
+/// The cost of each peer, round by round.
 pub(crate) type Costs = Vec<(Peer, Vec<f64>)>;
 
 pub(crate) fn write<'a>(what: &str, rows: impl Iterator<Item = (&'static str, &'a Costs)>) -> String {
@@ -22,7 +22,7 @@ pub(crate) fn write<'a>(what: &str, rows: impl Iterator<Item = (&'static str, &'
     table
 }
 
-/// What a peer cost, as a multiple of the bare proxy in the same round.
+/// Returns the cost of a peer as a multiple of the bare proxy in the same round.
 pub(crate) fn ratio(peer: Peer, costs: &Costs) -> f64 {
     median(of(peer, costs).iter().zip(of(Peer::Bare, costs)).map(|(cost, bare)| cost / bare))
 }

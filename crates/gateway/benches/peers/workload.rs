@@ -31,7 +31,7 @@ impl Workload {
         }
     }
 
-    /// What the gateway may cost, as a multiple of the bare proxy.
+    /// Returns the highest cost of the gateway, as a multiple of the bare proxy.
     pub(crate) const fn limit(self) -> f64 {
         match self {
             Self::Success | Self::Tls => 1.05,
@@ -45,7 +45,7 @@ impl Workload {
         matches!(self, Self::Tls | Self::Http2)
     }
 
-    /// Enough for a per cent of the proxy's time to be many ticks of the scheduler.
+    /// Returns a number of requests at which one per cent of the proxy's time is many ticks of the scheduler.
     pub(crate) const fn requests(self, quick: bool) -> usize {
         let whole = match self {
             Self::Success | Self::Error | Self::Tls | Self::Http2 => 10_000,
@@ -56,7 +56,7 @@ impl Workload {
         if quick { whole / 5 } else { whole }
     }
 
-    /// Asks `proxy` so often, and panics where an answer is not the one that is expected.
+    /// Sends this number of requests to `proxy`, and panics if a response is not the expected one.
     pub(crate) fn run(self, proxy: SocketAddr, requests: usize) {
         let load = match self {
             Self::Success | Self::Tls => clients::Load { connections: 32, ..clients::Load::get("/ok", 200) },

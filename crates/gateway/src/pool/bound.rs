@@ -1,4 +1,4 @@
-//! Connections to services that serve one client's connection alone.
+//! Connections to services that serve only one client's connection.
 
 use std::any::Any;
 use std::sync::atomic::AtomicBool;
@@ -12,11 +12,12 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::shared::{Pool, Shared};
 use super::state::Connection;
 
-/// The idle connections to services that serve one client's connection, each a [`BoundIdle`] with the id of its pool.
+/// The idle connections to services that serve one client's connection. Each is a [`BoundIdle`] with the id of its
+/// pool.
 ///
-/// NTLM and Negotiate authenticate a connection instead of a request: the next request on it runs as the user who
+/// NTLM and Negotiate authenticate a connection instead of a request, so the next request on it runs as the user who
 /// logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
-/// and ends with it. While it is idle, its pool has it, and may close it: otherwise clients that do nothing would hold
+/// and ends with it. While it is idle, its pool owns it, and may close it. Otherwise clients that do nothing would hold
 /// every place of the service.
 #[derive(Default)]
 pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
@@ -29,7 +30,7 @@ pub(crate) struct Binding {
     authenticates: bool,
 }
 
-/// True if any request of the process had a binding: otherwise requests are not searched for one.
+/// True if any request of the process had a binding. Otherwise requests are not searched for one.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -60,8 +61,8 @@ impl Binding {
         }
     }
 
-    /// Returns the owner to which this request's connection is bound, if any: the client's own connection stays bound,
-    /// and another becomes bound if the request has such credentials.
+    /// Returns the owner to which this request's connection is bound, if there is one. The client's own connection
+    /// stays bound, and another connection becomes bound if the request has such credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }
@@ -72,7 +73,7 @@ impl BoundConnections {
     pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
         let number = pool.state().keep_bound(connection);
         self.lock().push((pool.id(), Box::new(BoundIdle::<C> { pool: pool.downgrade(), number })));
-        // It gives way at once if a request waits for its place.
+        // The connection gives way at once if a request waits for its place.
         pool.open_missing_connections();
     }
 
@@ -81,14 +82,14 @@ impl BoundConnections {
     }
 }
 
-/// A bound connection that waits in its pool for its client's next request. It ends when this is dropped.
+/// A bound connection that waits in its pool for its client's next request. The connection ends when this is dropped.
 struct BoundIdle<C: Connection> {
     pool: Weak<Shared<C>>,
     number: u64,
 }
 
 impl<C: Connection> BoundIdle<C> {
-    /// Takes the connection; `None` if it gave way to another request.
+    /// Takes the connection. Returns `None` if it gave way to another request.
     fn take(&self) -> Option<C> {
         Pool::upgrade(&self.pool)?.state().take_bound(self.number)
     }

@@ -21,21 +21,21 @@ pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send +
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> ForwardBody for B {}
 
-/// A request's body, whose end is noted in its exchange. For a request without a body this is empty, so that the
+/// A request's body, whose end is recorded in its exchange. For a request without a body this is empty, so that the
 /// request can be copied.
 pub(crate) struct Outgoing<B> {
-    // Boxed, so that a request without a body needs no room for one.
+    // The body is boxed, so that a request without a body needs no room for one.
     body: Option<Box<Pieces<B>>>,
     exchange: Option<Arc<Exchange>>,
 }
 
 struct Pieces<B> {
     body: B,
-    /// The next frame, which waits until the one before it is written. It is fetched in advance: otherwise the pool
+    /// The next frame, which waits until the frame before it is written. It is fetched in advance. Otherwise the pool
     /// could not detect whether the request waits for the client or for the service.
     next: Option<Frame<Bytes>>,
     pace: Pace,
-    /// `None` once the body has ended.
+    /// The request's place. It is `None` once the body has ended.
     permit: Option<Permit>,
 }
 
@@ -60,7 +60,7 @@ impl<B: ForwardBody> Pieces<B> {
 }
 
 impl<B: ForwardBody> Outgoing<B> {
-    /// Wraps a body: records its pace, and holds the permit until its end.
+    /// Wraps a body, records its pace, and holds the permit until its end.
     pub(crate) fn new(body: B, pace: Pace, permit: Permit) -> Self {
         Self { body: Some(Box::new(Pieces { body, next: None, pace, permit: Some(permit) })), exchange: None }
     }
@@ -69,7 +69,7 @@ impl<B: ForwardBody> Outgoing<B> {
         Self { body: None, exchange: None }
     }
 
-    /// Notes that the request begins on this connection.
+    /// Records that the request begins on this connection.
     pub(crate) fn begin(&mut self, exchange: &Arc<Exchange>) {
         exchange.begin(!self.is_end_stream());
         self.exchange = Some(Arc::clone(exchange));
@@ -114,8 +114,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
 
 /// A request and its response, on one connection. The channels between the tasks make stored values visible in order.
 ///
-/// It is observed where the bytes are read and written, on the task that does so. So it is certain whether a response
-/// began before its request ended.
+/// The exchange is observed where the bytes are read and written, on the task that does so. So it is certain whether a
+/// response began before its request ended.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
@@ -125,13 +125,13 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Notes that the next request begins.
+    /// Records that the next request begins.
     pub(crate) fn begin(&self, has_body: bool) {
         self.body_is_open.store(has_body, Relaxed);
         self.answered.store(false, Relaxed);
     }
 
-    /// Notes that the request's body has ended.
+    /// Records that the request's body has ended.
     pub(super) fn end_body(&self) {
         self.body_is_open.store(false, Relaxed);
     }
@@ -147,7 +147,7 @@ impl Exchange {
         self.answered_early.load(Relaxed)
     }
 
-    /// Excludes the connection from further requests: the service may not have read everything that was sent.
+    /// Excludes the connection from further requests, because the service may not have read everything that was sent.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
@@ -173,7 +173,7 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Counts bytes as sent after a flush, not before: TLS buffers bytes while the socket accepts none.
+    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts none.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),
@@ -183,7 +183,7 @@ impl Exchange {
     }
 }
 
-/// Returns true if the bytes are complete heads of interim responses and nothing else: `100 Continue` comes before the
+/// Returns true if the bytes are complete heads of interim responses and nothing else. `100 Continue` comes before the
 /// body.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");

@@ -1,7 +1,7 @@
 //! A response from the service, with the connection over which it comes.
 //!
-//! The last frame waits until the connection is back in its pool. hyper reports that a connection is ready on another
-//! task, a moment after the last byte. Without the wait, a client that sends again at once would find no connection,
+//! The last frame waits until the connection is back in its pool. hyper reports on another task, a moment after the
+//! last byte, that a connection is ready. Without the wait, a client that sends again at once would find no connection,
 //! and a second one would be opened.
 
 use std::io;
@@ -27,7 +27,7 @@ use crate::reset;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
-    /// The connection; `None` once it is given back.
+    /// The connection, or `None` once it is given back.
     pub(super) connection: Option<C>,
     pub(super) is_used: bool,
     pool: Pool<C>,
@@ -45,7 +45,8 @@ impl<C: Connection> Lease<C> {
 
 /// Gives a connection back at the end of a response, in any version of HTTP.
 pub(super) trait GiveBack: Send {
-    /// Gives the connection back once the next request can be sent over it, if it can.
+    /// Gives the connection back once the next request can be sent over it. A connection that cannot be reused is
+    /// dropped.
     fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -63,7 +64,8 @@ impl<C: Connection> GiveBack for Lease<C> {
     }
 }
 
-/// If a request is given up, a shared connection stays for other requests; any other ends with its request.
+/// Ends the use of a connection by a request that is given up. A shared connection stays for other requests; any other
+/// connection ends with its request.
 impl<C: Connection> Drop for Lease<C> {
     fn drop(&mut self) {
         if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
@@ -77,19 +79,19 @@ pub struct UpstreamBody {
     body: Incoming,
     is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
-    /// The end of the body, or its last frame, which waits until the connection is given back.
+    /// The end of the body, or its last frame. It waits until the connection is given back.
     last: Option<NextFrame>,
-    /// `None` once the body has ended.
+    /// The request's place. It is `None` once the body has ended.
     permit: Option<Permit>,
-    /// The limit on pauses; `None` if there is none.
+    /// The limit on pauses, or `None` if there is none.
     stall: Option<StallLimit>,
 }
 
-/// A frame of the service's body, or the error that ends the body; `None` at the body's end.
+/// A frame of the service's body, or the error that ends the body. It is `None` at the body's end.
 type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
-    /// Returns true if nothing follows the head. After a switch of protocols, other data does.
+    /// Returns true if nothing follows the head. After a switch of protocols, other data follows.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
@@ -112,7 +114,7 @@ impl UpstreamBody {
         Self { stall: limit.map(StallLimit::new), ..self }
     }
 
-    /// Polls for the service's next frame; an error if the service pauses for too long.
+    /// Polls for the service's next frame. Returns an error if the service pauses for too long.
     fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match (&mut self.stall, frame.is_pending()) {
@@ -179,12 +181,12 @@ impl StallLimit {
         Self { limit, timer: Box::pin(sleep(limit)), waits: false }
     }
 
-    /// Notes that a frame of the body came, or its end.
+    /// Records that a frame of the body came, or its end.
     pub(crate) fn note_progress(&mut self) {
         self.waits = false;
     }
 
-    /// Ready once the body has paused for too long. It is called when the body has no frame.
+    /// Polls the limit, and is ready once the body has paused for too long. It is called when the body has no frame.
     pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.waits {
             self.timer.as_mut().reset(Instant::now() + self.limit);
@@ -192,7 +194,7 @@ impl StallLimit {
         }
         ready!(self.timer.as_mut().poll(cx));
         let text = format!("the service paused for more than {:?} in the middle of its response", self.limit);
-        // The error counts as a failure of the service (F1).
+        // The error is treated as a failure of the service (F1).
         let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
         Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))
     }

@@ -1,4 +1,5 @@
-//! Sends one request until the service may have processed it, and once more if it may be repeated (F7).
+//! Sends one request, again and again until the service may have processed it. After that, it is sent once more if it
+//! may be repeated (F7).
 
 use std::error::Error;
 use std::fmt;
@@ -31,17 +32,17 @@ pub(crate) trait Sends<B>: Connection {
         request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send;
 
-    /// Notes that a response has come.
+    /// Records that a response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
     /// Returns how far a request got if hyper does not return it.
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 
-/// Why a request has no response. It includes the request if no byte of it was written.
+/// The reason why a request has no response. It includes the request if no byte of the request was written.
 pub(crate) type Unanswered<B> = TrySendError<Request<Outgoing<B>>>;
 
-/// How far a partly written request got.
+/// The progress of a partly written request.
 pub(crate) enum Reached {
     /// The service states that it has not processed the request.
     Unprocessed,
@@ -56,7 +57,7 @@ pub(crate) enum Reached {
 ///
 /// # Errors
 ///
-/// There is no connection, or the last attempt failed.
+/// Fails if there is no connection, or if the last attempt failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
     mut request: Request<Outgoing<B>>,
@@ -67,7 +68,8 @@ where
     B: ForwardBody,
     C: Connection + Sends<B>,
 {
-    // A request is repeated only once: otherwise, if a service closes each connection, it would be sent for ever.
+    // A request is repeated only once. Otherwise, if a service closes each connection, the request would be sent for
+    // ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
@@ -153,13 +155,13 @@ fn copy<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoi
     })
 }
 
-/// How often, at most, a request checks whether a connection is still being opened for it. Each check locks the pool
-/// and walks the line. The queue time may be far shorter than this, but opening a connection over a network takes
-/// milliseconds at least.
+/// The shortest interval at which a request checks whether a connection is still being opened for it. Each check locks
+/// the pool and walks the line. The queue time may be far shorter than this, but opening a connection over a network
+/// takes milliseconds at least.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
-/// How often a request in line checks whether a service takes more requests on a connection, since no event reports
-/// that.
+/// The interval at which a request in line checks whether a service takes more requests on a connection, since no event
+/// reports that.
 const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
@@ -168,7 +170,8 @@ impl<C: Connection> Pool<C> {
     ///
     /// # Errors
     ///
-    /// The error of opening a connection; tower's `Overloaded` if no connection became free within the queue time.
+    /// Returns the error of opening a connection, or tower's `Overloaded` if no connection became free within the queue
+    /// time.
     pub(super) async fn take_within(
         &self,
         queue_time: &mut Duration,
@@ -186,7 +189,7 @@ impl<C: Connection> Pool<C> {
         self.wait_in_line(turn, queue_time, record).await
     }
 
-    /// As [`Pool::take_within`], but takes a connection over which nothing was sent yet.
+    /// Works like [`Pool::take_within`], but takes a connection over which nothing was sent yet.
     pub(super) async fn take_fresh_within(
         &self,
         queue_time: &mut Duration,
@@ -194,7 +197,7 @@ impl<C: Connection> Pool<C> {
     ) -> Result<Lease<C>, BoxError> {
         let turn = {
             let mut state = self.state();
-            // To close a shared connection would not free its place while other requests use it. In that case the
+            // Closing a shared connection would not free its place while other requests use it. In that case the
             // request takes any connection, even a used one.
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
@@ -226,10 +229,10 @@ struct Turn<'r, C: Connection> {
 
 impl<C: Connection> Turn<'_, C> {
     /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
-    /// slow network is not a lack of connections, and has its own limit, that of the response head.
+    /// slow network does not mean that connections are lacking, and it has its own limit, that of the response head.
     ///
-    /// `left` is what is left of the request's queue time: a request that joins the line again keeps its used time. A
-    /// wait for a newly opened connection does not reduce it.
+    /// `left` is the rest of the request's queue time: a request that joins the line again does not get its used time
+    /// back. A wait for a newly opened connection does not reduce it.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut began = Instant::now();
         loop {

@@ -1,5 +1,5 @@
-//! The connections to one service: a returned connection goes to the next request, and new ones are opened for requests
-//! that wait.
+//! The connections to one service. A returned connection goes to the next request, and new connections are opened for
+//! requests that wait.
 
 use std::io;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub(crate) struct Bounds {
     pub(crate) connections: usize,
     pub(crate) queue_time: Duration,
     pub(crate) idle_timeout: Duration,
-    /// How long opening a connection may take.
+    /// The time limit for opening a connection.
     pub(crate) open_timeout: Duration,
 }
 
@@ -51,7 +51,7 @@ impl<C: Connection> Clone for Pool<C> {
 }
 
 impl<C: Connection> Pool<C> {
-    /// `open` opens a connection, which keeps its place until its socket is closed.
+    /// Creates a pool. `open` opens a connection, which keeps its place until its socket is closed.
     pub(crate) fn new<F>(
         bounds: Bounds,
         metrics: UpstreamMetrics,
@@ -81,12 +81,12 @@ impl<C: Connection> Pool<C> {
         &self.0.metrics
     }
 
-    /// Returns how long a request may wait in line, over all its turns.
+    /// Returns the time for which a request may wait in line, over all its turns.
     pub(super) fn queue_time(&self) -> Duration {
         self.0.bounds.queue_time
     }
 
-    /// Returns a connection to the pool for the next request. A closed connection is dropped: otherwise one queued
+    /// Returns a connection to the pool for the next request. A closed connection is dropped. Otherwise one queued
     /// request after the other would get it.
     pub(super) fn give_back(&self, connection: C) {
         let mut unfit = Vec::new();
@@ -102,7 +102,7 @@ impl<C: Connection> Pool<C> {
         self.open_missing_connections();
     }
 
-    /// Gives connections that now have room to requests in line: a service may take more requests at once than before.
+    /// Gives connections that now have room to requests in line. A service may allow more requests at once than before.
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().grant_shared(true, &mut unfit);
@@ -136,12 +136,13 @@ impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
         pool.state().free_slot();
-        // Not opened here: a runtime that ends drops a task at once, and its place would come back to this function.
+        // The connection is not opened here. A runtime that ends drops a task at once, and its place would call this
+        // function again.
         pool.0.freed.notify_one();
     }
 }
 
-/// Opens a connection on a separate task; its place is already counted. The connection is for the first request in
+/// Opens a connection on a separate task. Its place is already counted. The connection is for the first request in
 /// line, which may differ from the request that caused it.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
@@ -204,8 +205,8 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
 
 /// A place for a connection, which becomes free when this is dropped.
 ///
-/// Places limit the number of connections: each has a place from before it is opened until its socket is closed, even after
-/// an upgrade.
+/// Places limit the number of connections. Each connection has a place from before it is opened until its socket is
+/// closed, even after an upgrade.
 pub(crate) struct PoolSlot(
     Weak<dyn Freed>,
     #[expect(dead_code, reason = "it is held, never looked at")] Option<GaugeGuard>,

@@ -1,4 +1,4 @@
-//! A pool's state: the idle connections, the requests in line, and how many connections there are.
+//! A pool's state: the idle connections, the requests in line, and the number of connections.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
@@ -9,18 +9,18 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The idle connections that are bound to a client, by number: the one that has been idle longest first.
+    /// The idle connections that are bound to a client, by number. The one that has been idle longest is the first.
     bound: BTreeMap<u64, C>,
     last_bound: u64,
-    /// The requests in line, the first one first.
+    /// The requests in line, in their order.
     line: VecDeque<Waiter<C>>,
     last_waiter: u64,
     /// The number of connections whose socket is not closed yet, including those that are being opened.
     pub(super) slots: usize,
-    /// How many connections were closed for their places, which are not free yet.
+    /// The number of connections that were closed for their places, while these places are not free yet.
     closing: usize,
-    /// The connections that are being opened, by id, each with its task once that runs. An opening that was given up is
-    /// removed.
+    /// The connections that are being opened, by id, each with its task once the task runs. An opening that was given
+    /// up is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }
@@ -58,9 +58,9 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Gives a connection to the first request in line that may have a used one, or keeps it for the next request. Adds
-    /// connections to close to `unfit`: this one if all slots are taken and the first request in line needs a fresh
-    /// connection.
+    /// Gives a connection to the first request in line that may have a used one, or keeps it for the next request.
+    /// Connections to close are added to `unfit`. This connection is one of them if all places are taken and the first
+    /// request in line needs a fresh connection.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.slots >= bound && self.closing == 0;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
@@ -70,13 +70,13 @@ impl<C: Connection> State<C> {
         self.grant(connection, true);
     }
 
-    /// Notes that a request on a shared connection has ended, and gives its room to the first request in line.
+    /// Records that a request on a shared connection has ended, and gives its room to the first request in line.
     pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
         self.idle.end_use(connection);
         self.grant_shared(true, unfit);
     }
 
-    /// Gives a connection to the first request in line that may have it, or keeps it for the next one that comes.
+    /// Gives a connection to the first request in line that may have it, or keeps it for the next request.
     fn grant(&mut self, mut connection: C, is_used: bool) {
         while let Some(waiter) = self.next(is_used) {
             match waiter.grant(Ok(Granted { connection, is_used })) {
@@ -121,14 +121,14 @@ impl<C: Connection> State<C> {
         self.bound.remove(&number)
     }
 
-    /// Notes that the socket of a connection is closed.
+    /// Records that the socket of a connection is closed.
     pub(super) fn free_slot(&mut self) {
         self.slots -= 1;
         self.closing = self.closing.saturating_sub(1);
     }
 
-    /// Returns the ids of the connections to open now, and counts them as slots. If there are too few slots, it adds
-    /// idle connections to close to `unfit`.
+    /// Returns the ids of the connections to open now, and counts them as places in use. If there are too few places,
+    /// idle connections to close are added to `unfit`.
     pub(super) fn begin_opening(&mut self, bound: usize, unfit: &mut Vec<C>) -> Vec<u64> {
         let missing =
             self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
@@ -143,19 +143,19 @@ impl<C: Connection> State<C> {
         begun.collect()
     }
 
-    /// Closes an idle connection for each request that waits for a place. If one is idle that is not bound, these
-    /// requests need a fresh one.
+    /// Closes an idle connection for each request that waits for a place. Idle connections that are not bound to a
+    /// client are closed first.
     fn make_room(&mut self, unfit: &mut Vec<C>) {
         while self.closing < self.unserved()
             && let Some(oldest) = self.idle.take_oldest().or_else(|| self.bound.pop_first().map(|(_, oldest)| oldest))
         {
-            // The place of one that has ended is free already, or about to be.
+            // The place of a connection that has ended is already free, or about to be.
             self.closing += usize::from(oldest.is_fit());
             unfit.push(oldest);
         }
     }
 
-    /// Returns how many requests in line have no connection that is being opened for them.
+    /// Returns the number of requests in line for which no connection is being opened.
     fn unserved(&self) -> usize {
         self.line.len().saturating_sub(self.openings.len())
     }
@@ -168,10 +168,10 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Handles the end of an opening: the connection goes to as many requests in line as it takes, or the error to the
+    /// Handles the end of an opening. The connection goes to as many requests in line as it takes. An error goes to the
     /// first of them. If the opening was given up, no request waits for it.
     ///
-    /// Connections to close go to `unfit`.
+    /// Connections to close are added to `unfit`.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
         let was_wanted = self.end_opening(id);
         match outcome {
@@ -181,26 +181,26 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Handles the end of an opening without an outcome: it was given up, or the runtime ends.
+    /// Handles the end of an opening without an outcome, because it was given up or the runtime ends.
     pub(super) fn opening_was_dropped(&mut self, id: u64) {
         if self.end_opening(id) {
             self.fail_first("connecting to the service was cancelled".into());
         }
     }
 
-    /// Removes an opening. Returns whether it was still wanted, and not given up.
+    /// Removes an opening. Returns true if it was still wanted, and false if it was given up.
     fn end_opening(&mut self, id: u64) -> bool {
         let index = self.openings.iter().position(|(opening, _)| *opening == id);
         index.map(|index| self.openings.remove(index)).is_some()
     }
 
-    /// Returns true if a connection is being opened that goes to this request.
+    /// Returns true if a connection is being opened that this request will get.
     pub(super) fn is_served_by_opening(&self, id: u64) -> bool {
         let ahead = self.line.iter().take_while(|waiter| waiter.id != id).count();
         if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
     }
 
-    /// Returns how many connections the queued requests need.
+    /// Returns the number of connections that the queued requests need.
     fn needed_connections(&self) -> usize {
         if C::IS_SHARED { self.line.len().min(1) } else { self.line.len() }
     }
@@ -232,7 +232,7 @@ pub(super) struct Waiter<C> {
     sender: oneshot::Sender<Outcome<C>>,
 }
 
-/// A connection for a request, and whether other requests were sent over it before.
+/// A connection for a request. The flag is true if other requests were sent over it before.
 pub(super) struct Granted<C> {
     pub(super) connection: C,
     pub(super) is_used: bool,
@@ -252,21 +252,21 @@ impl<C> Waiter<C> {
     }
 }
 
-/// How many rounds a connection may be idle. A connection is closed up to one round early, never late.
+/// The number of rounds for which a connection may be idle. A connection is closed up to one round early, never late.
 pub(super) const ROUNDS: u32 = 8;
 
-/// Idle connections: the newest is used first, and those that were unused for a while are closed.
+/// The idle connections. The newest is used first, and those that were unused for a while are closed.
 ///
-/// Time is counted in rounds of one task, so that no clock is read to take a connection or to give it back.
+/// Time is counted in rounds of one task, so that taking or returning a connection does not need the clock.
 pub(super) struct Idle<C> {
-    /// The connections, the newest last.
+    /// The connections, with the newest at the end.
     connections: VecDeque<Unused<C>>,
     round: u32,
 }
 
 struct Unused<C> {
     connection: C,
-    /// How many requests use the connection now. A shared connection stays in this list while it is used.
+    /// The number of requests that use the connection now. A shared connection stays in this list while it is used.
     in_use: usize,
     since: u32,
 }
@@ -284,8 +284,8 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// Takes the newest connection that is fit and has room. Unfit connections that are found on the way go to `unfit`,
-    /// because they must not be dropped under a lock.
+    /// Takes the newest connection that is fit and has room. Unfit connections on the way are added to `unfit`, because
+    /// they must not be dropped under a lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
             let index = self.connections.iter().rposition(|each| each.has_room() || !each.connection.is_fit())?;
@@ -309,7 +309,7 @@ impl<C: Connection> Idle<C> {
         self.connections.push_back(Unused { connection, in_use: 0, since: self.round });
     }
 
-    /// Notes that a request on a shared connection has ended.
+    /// Records that a request on a shared connection has ended.
     pub(super) fn end_use(&mut self, connection: &C) {
         if let Some(used) = self.connections.iter_mut().find(|each| each.connection.is_same(connection)) {
             (used.in_use, used.since) = (used.in_use.saturating_sub(1), self.round);
@@ -342,24 +342,25 @@ impl<C: Connection> Idle<C> {
 
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
-    /// True if a connection takes several requests at once. If so, only one is opened at a time, and the newest idle
-    /// one is kept.
+    /// True if a connection takes several requests at once. If so, only one connection is opened at a time, and the
+    /// newest idle one is kept.
     const IS_SHARED: bool;
 
-    /// Returns true if the next request can use the connection, by its stored state.
+    /// Returns true if the next request can use the connection, according to its stored state.
     fn is_fit(&self) -> bool;
 
-    /// Returns true if the connection has ended. This makes a system call, for a request that cannot be sent again.
+    /// Returns true if the connection has ended. This makes a system call, and is meant for a request that cannot be
+    /// sent again.
     fn has_ended(&self) -> bool;
 
-    /// Returns how many requests the connection takes at once now: a service may change that at any time.
+    /// Returns the number of requests that the connection takes at once now. A service may change that at any time.
     fn room(&self) -> usize;
 
-    /// Returns a second handle to the same connection; `None` if only one request at a time goes over it.
+    /// Returns a second handle to the same connection, or `None` if only one request at a time goes over it.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// After a response, waits until the next request can be sent. Returns whether it may be sent over this connection.
+    /// After a response, waits until the next request can be sent. Returns true if it may be sent over this connection.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

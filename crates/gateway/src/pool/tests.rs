@@ -1,4 +1,4 @@
-//! The pool over simulated connections, in simulated time.
+//! Tests the pool with simulated connections, in simulated time.
 
 mod bound;
 mod exchange;
@@ -21,12 +21,12 @@ use crate::count::UpstreamMetrics;
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
 
-/// A service, by the calls that it has received.
+/// A service that records the calls that it has received.
 #[derive(Default)]
 struct Service {
     opened: AtomicUsize,
     open: AtomicUsize,
-    /// The gate that opening a connection waits for, if there is one.
+    /// The gate for which opening a connection waits, if there is one.
     gate: Option<Semaphore>,
     refuses: bool,
     room: usize,
@@ -59,7 +59,7 @@ impl Drop for Socket {
     }
 }
 
-/// `SHARED`: as HTTP/2 is.
+/// A simulated connection. With `SHARED`, it takes several requests at once, as HTTP/2 does.
 struct Simulated<const SHARED: bool> {
     number: usize,
     socket: Arc<Socket>,
@@ -134,7 +134,7 @@ impl<C: Connection> Pool<C> {
 
 type Taking<C> = JoinHandle<Result<Lease<C>, BoxError>>;
 
-/// Requests that wait for a connection, in this order.
+/// Starts requests that wait for a connection, in this order.
 async fn take<C: Connection + Sync>(pool: &Pool<C>, count: usize) -> Vec<Taking<C>> {
     let mut taking = Vec::new();
     for _ in 0..count {
@@ -145,7 +145,7 @@ async fn take<C: Connection + Sync>(pool: &Pool<C>, count: usize) -> Vec<Taking<
     taking
 }
 
-/// Lets every task get as far as it can.
+/// Lets every task run as far as it can.
 async fn run() {
     for _ in 0..20 {
         yield_now().await;

@@ -29,7 +29,8 @@ pub(crate) fn describe() {
     describe_counter!(FAILED, "Failed TLS handshakes of clients, by reason.");
 }
 
-/// Records that a certificate became active. `not_after` is in seconds since the Unix epoch; `None` if the chain has no expiry.
+/// Records that a certificate became active. `not_after` is in seconds since the Unix epoch, or `None` if the chain has
+/// no expiry.
 pub(super) fn record_active_certificate(not_after: Option<i64>) {
     gauge!(REFUSED).set(0.0);
     if let Some(not_after) = not_after {
@@ -49,10 +50,13 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
-/// Returns the label for why a handshake failed. `alert`: the client refused, for example because it does not trust the
-/// certificate. `incompatible`: both sides have no version or cipher in common. `no_tls`: the bytes are not TLS.
-/// `gone`: the client disconnected. `no_certificate`, `certificate_expired`, `certificate_unknown` and `too_large`
-/// concern the client's certificate.
+/// Returns the label for the reason why a handshake failed:
+///
+/// - `alert`: the client refused, for example because it does not trust the certificate.
+/// - `incompatible`: both sides have no version or cipher in common.
+/// - `no_tls`: the bytes are not TLS.
+/// - `gone`: the client disconnected.
+/// - `no_certificate`, `certificate_expired`, `certificate_unknown` and `too_large` concern the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
         None => "gone",
@@ -74,7 +78,7 @@ pub(crate) fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-/// Which reasons for refusing a client's certificate were already logged.
+/// The reasons for refusing a client's certificate that were already logged.
 #[derive(Default)]
 pub(super) struct RefusedClients([AtomicBool; OF_CERTIFICATES.len()]);
 

@@ -1,8 +1,8 @@
 //! TLS for clients: a certificate and its key, which are reloaded when their files change.
 //!
-//! 1. At the start both files must be readable and belong together; otherwise the gateway does not start.
-//! 2. Later a valid pair takes effect with the next handshake; existing connections do not change. No client resumes
-//!    a session of the old certificate, because each pair stores its own sessions.
+//! 1. At the start both files must be readable and belong together. Otherwise the gateway does not start.
+//! 2. Later a valid pair takes effect with the next handshake. Existing connections do not change. No client resumes a
+//!    session of the old certificate, because each pair stores its own sessions.
 //! 3. If a pair cannot be read, or does not belong together, the old pair stays active and the error is logged once.
 //!    This also happens between the two steps of a deployment that replaces one file after the other.
 //! 4. The folders of both files are watched like a policy's, and those of every symbolic link on the way to them.
@@ -37,13 +37,13 @@ pub struct ServerTls {
     /// The result of the last read.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
-    /// True if metrics are about this certificate: they have no label for more than one.
+    /// True if metrics are about this certificate. The metrics have no label for more than one certificate.
     is_counted: bool,
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
 
-/// How long before its expiry a certificate causes a warning, as in the alert on certificates.
+/// The time before its expiry from which a certificate causes a warning, as in the alert on certificates.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The pair for the next handshake, and its earliest expiry in seconds since the Unix epoch.
@@ -57,7 +57,7 @@ enum LastReload {
 
 impl ServerTls {
     /// Reads the certificate chain and its key, and then watches their files. With `clients`, it requests client
-    /// certificates of these authorities, and watches their file, too.
+    /// certificates of these authorities, and also watches their file.
     ///
     /// # Errors
     /// If a file cannot be read or watched, if the key does not match the certificate, or if the authorities' file has
@@ -70,10 +70,10 @@ impl ServerTls {
         Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients }, true)
     }
 
-    /// TLS for an admin address: as [`ServerTls::watch`], without metrics.
+    /// Creates TLS for an admin address. This works like [`ServerTls::watch`], without metrics.
     ///
     /// # Errors
-    /// As there.
+    /// The same as [`ServerTls::watch`].
     pub fn watch_admin(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
         Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None }, false)
     }
@@ -125,7 +125,7 @@ impl ServerTls {
         CertificateStatus { files: self.pair.to_string(), not_after, rejection }
     }
 
-    /// Returns the handshake for an admin address: one that serves HTTP/1.1 alone. No client certificate is requested
+    /// Returns the handshake for an admin address, which serves only HTTP/1.1. No client certificate is requested
     /// there.
     #[must_use]
     pub fn handshake(self: Arc<Self>) -> Handshake {
@@ -137,8 +137,8 @@ impl ServerTls {
         })
     }
 
-    /// Counts a handshake that failed, and logs it. A refused client certificate is logged only once for each reason:
-    /// the operator sees it, but no client can fill the log.
+    /// Counts a handshake that failed, and logs it. A refused client certificate is logged only once for each reason.
+    /// So the operator sees the reason, but no client can fill the log.
     pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
@@ -150,7 +150,7 @@ impl ServerTls {
         }
     }
 
-    /// Rereads the files, and logs changes. It blocks its thread until they are read, or reading fails.
+    /// Rereads the files, and logs changes. It blocks its thread until they are read, or until reading fails.
     pub fn reload(&self) {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         // A changed link leads to other folders than before. They are watched before the files are read, so that a
@@ -196,7 +196,8 @@ impl ServerTls {
     }
 }
 
-/// Warns of a certificate that has expired, or soon will. It stays active: a clock may be wrong, and a client may accept it.
+/// Warns of a certificate that has expired, or soon will. The certificate stays active, because a clock may be wrong,
+/// and a client may accept it.
 fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
     let Some(at) = not_after.and_then(time_of) else { return };
     let (left, at) = (at.duration_since(SystemTime::now()), format_rfc3339_seconds(at));

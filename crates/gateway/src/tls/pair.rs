@@ -127,13 +127,13 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// Accepts clients without a certificate, too: the policy sets which routes they may use (scheme "certificate"). A
+    /// Also accepts clients without a certificate: the policy sets which routes they may use (scheme "certificate"). A
     /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }
 
-    /// Requires a certificate: a handshake without one fails.
+    /// Requires a certificate. A handshake without one fails.
     pub fn required(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: true }
     }
@@ -157,8 +157,9 @@ impl ClientAuthorities {
     }
 }
 
-/// Returns the name in a verified certificate: the first URI among its alternative names, otherwise the first DNS name,
-/// otherwise the first email address, otherwise the subject's common name; empty if the certificate has none of these.
+/// Returns the name in a verified certificate. It is the first of these that the certificate has: a URI among its
+/// alternative names, a DNS name there, an email address there, or the subject's common name. It is empty if there is
+/// none.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");
@@ -176,7 +177,7 @@ pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertif
     ClientCertificate::new(name)
 }
 
-/// The largest file to read: a certificate chain has some KiB.
+/// The largest file to read. A certificate chain has some KiB.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
@@ -190,7 +191,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Returns the certificates in a file; an error if it has none.
+/// Returns the certificates in a file, or an error if it has none.
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {

@@ -19,8 +19,8 @@ use super::kept::{CachedHandle, now_if_kept};
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// The counters that this thread used last. To create a counter's key takes longer than everything else that an
-    /// error needs, and errors come in storms.
+    /// The counters that this thread used last. Creating a counter's key takes longer than everything else that an
+    /// error needs, and errors often come in large numbers.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -59,7 +59,7 @@ pub(crate) fn record_error(record: &ClosedRecord) {
 
 pub(super) fn record_at(record: &ClosedRecord, now: Option<Instant>) {
     let counted = KINDS.try_with(|kinds| {
-        // Already borrowed if the recorder itself sends requests through the layer.
+        // The list is already borrowed if the recorder itself sends requests through the layer.
         let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
         if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(record)) {
             known.count(now);
@@ -111,7 +111,7 @@ fn count_unread(record: &ClosedRecord, why: UnreadReason) {
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 
-/// A guard that only observes would have refused the request (M1).
+/// Counts a request that a guard would have refused if it did not only observe (M1).
 #[cold]
 fn count_would_refuse(record: &ClosedRecord, code: &ErrorCode) {
     let [route, scope] = place_labels(record);
@@ -149,7 +149,7 @@ impl Kind {
         }
     }
 
-    /// Whether the record is of this kind, compared without cloning the `Arc` of the route's name.
+    /// Returns true if the record is of this kind. The comparison does not clone the `Arc` of the route's name.
     fn is_of(&self, record: &ClosedRecord) -> bool {
         let Self { sent, would_be, origin, route, scope, mode, dialect } = self;
         (*origin, *mode, *dialect) == (record.origin(), record.mode(), record.dialect())
@@ -185,7 +185,7 @@ fn is_same(known: Option<&SentStatus>, new: Option<&SentStatus>) -> bool {
         && text_of_code(known.and_then(SentStatus::code)) == text_of_code(new.and_then(SentStatus::code))
 }
 
-/// The label of a gRPC status.
+/// Returns the label of a gRPC status.
 pub(super) fn text_of_grpc(number: Option<u8>) -> &'static str {
     const TEXTS: [&str; 17] =
         ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
@@ -194,7 +194,7 @@ pub(super) fn text_of_grpc(number: Option<u8>) -> &'static str {
 }
 
 fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
-    // The name of a code in a policy's file belongs to the policy.
+    // A code in a policy's file has a name that belongs to the policy, so it is copied.
     let custom = code.filter(|code| code.static_name().is_none() && !code.is_foreign());
     match (custom, code) {
         (Some(custom), _) => custom.as_str().to_owned().into(),
@@ -203,7 +203,7 @@ fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
     }
 }
 
-/// The code's text in the label.
+/// Returns the text of the code for the label.
 fn text_of_code(code: Option<&ErrorCode>) -> &str {
     code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
 }
@@ -216,7 +216,7 @@ pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
     scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
-/// The digits of a status, as a static text.
+/// Returns the digits of a status, as a static text.
 fn text_of(status: StatusCode) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
 

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::installed;
 
-/// How long a handle is kept: less than a recorder's idle time-out, which is longer than the time between two scrapes.
+/// The time for which a handle is kept. It is shorter than a recorder's idle time-out, which must be longer than the
+/// time between two scrapes.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(10);
 
-/// The recorder whose handles are kept, by its address; 0 if no recorder is kept.
+/// The address of the recorder whose handles are kept, or 0 if no recorder's are.
 static KEPT_RECORDER: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets each thread keep the counters of its last errors for ten seconds, instead of a lookup in the recorder for each
@@ -29,19 +30,19 @@ pub fn keep_counters() {
     KEPT_RECORDER.store(address.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// The current time, if handles of the recorder at this address may be kept.
+/// Returns the current time, if handles of the recorder at this address may be kept.
 #[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
     (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
 
-/// A handle, and until when it is kept.
+/// A handle, and the time until which it is kept.
 pub(super) struct CachedHandle<H>(Option<(H, Instant)>);
 
 impl<H> CachedHandle<H> {
     pub(super) const NONE: Self = Self(None);
 
-    /// Uses the kept handle, or else a new one. Without `now`, the handle is not kept.
+    /// Uses the kept handle, or a new one if there is none. Without `now`, the handle is not kept.
     #[inline]
     pub(super) fn use_cached(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
         let Some(now) = now else { return record(&register()) };

@@ -1,10 +1,10 @@
-//! Without the feature `metrics` no request is counted.
+//! Replaces the metrics in a build without the feature `metrics`, which counts no requests.
 
 use std::sync::Arc;
 
 use error_envelope_core::session::{ClosedRecord, Delivery, KnownMethod, SentStatus};
 
-/// Stands in for the metrics of a layer's requests; it stores nothing.
+/// Stands in for the metrics of a layer's requests. It stores nothing.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(());
 
@@ -12,7 +12,7 @@ pub struct RequestMetrics(());
 #[derive(Clone, Copy)]
 pub struct Started(());
 
-/// Stands in for the timer of a request; it measures nothing.
+/// Stands in for the timer of a request. It measures nothing.
 pub struct RequestTimer;
 
 impl RequestMetrics {
@@ -30,7 +30,7 @@ impl RequestMetrics {
 }
 
 impl Started {
-    /// Always `None`, since nothing is counted.
+    /// Returns `None`, since nothing is counted.
     #[must_use]
     #[inline]
     pub fn now() -> Option<Self> {

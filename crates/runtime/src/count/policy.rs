@@ -1,4 +1,4 @@
-//! Which policy is active: a gauge whose label is the hash of its files (rule L2).
+//! Shows which policy is active, by a gauge whose label is the hash of the policy's files (rule L2).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ const POLICY: &str = "error_envelope_policy_info";
 /// The hash of the policy that became active last. It is kept because a recorder may be installed later.
 static ACTIVE: Mutex<Option<Box<str>>> = Mutex::new(None);
 
-/// Records that the policy with this hash is active from now on; `None` for a policy without a file.
+/// Records that the policy with this hash is active from now on, or `None` for a policy without a file.
 pub(crate) fn record_policy(hash: Option<&str>) {
     let hash = hash.unwrap_or("none");
     let before = ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).replace(hash.into());

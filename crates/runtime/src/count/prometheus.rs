@@ -11,21 +11,22 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::requests::HEAD;
 use super::{describe, keep_counters};
 
-/// The bounds of buckets, in seconds. An error is read within a millisecond if the service wrote it at once, and given
-/// up after `inspect.timeout`, one second by default (R4).
+/// The bounds of buckets, in seconds. If the service wrote an error at once, it is read within a millisecond. Reading
+/// stops after `inspect.timeout`, which is one second by default (R4).
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-/// The bounds of buckets for requests, in seconds: OpenTelemetry's for HTTP, with smaller ones for the time of a
-/// gateway itself, and larger ones for its time limit.
+/// The bounds of buckets for requests, in seconds. They are OpenTelemetry's for HTTP, with smaller ones for the time of
+/// a gateway itself, and larger ones for its time limit.
 const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// How often the upkeep runs. A histogram keeps each measured time until a scrape, or this thread, puts it into its
+/// The interval of the upkeep. A histogram keeps each measured time until a scrape, or this thread, puts it into its
 /// bucket.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A recorder of metrics for Prometheus, to be combined with others. The times of requests are in buckets from 1 ms to
-/// 30 s, other times in buckets from 0.1 ms to 5 s. Call [`describe_metrics`](crate::describe_metrics) once it is
-/// installed. Call its handle's `run_upkeep` every few seconds: otherwise recorded times accumulate until a scrape.
+/// Returns a recorder of metrics for Prometheus, which can be combined with others. The times of requests are in
+/// buckets from 1 ms to 30 s, other times in buckets from 0.1 ms to 5 s. After it is installed, call
+/// [`describe_metrics`](crate::describe_metrics) once. Call its handle's `run_upkeep` every few seconds: otherwise
+/// recorded times accumulate until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS);
@@ -64,8 +65,7 @@ pub fn recorder() -> PrometheusRecorder {
 ///
 /// # Errors
 ///
-/// If the process has a recorder already. In that case, use a handle of that recorder, and call
-/// [`describe_metrics`](crate::describe_metrics).
+/// Fails if the process already has a recorder. In that case, use a handle of that recorder, and call
 pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder>> {
     let recorder = recorder();
     let handle = recorder.handle();
@@ -77,7 +77,8 @@ pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder
     Ok(handle)
 }
 
-/// If no thread can be started, each scrape does the upkeep, and the resources stay as they were at the start.
+/// Starts the thread for the upkeep. If no thread can be started, each scrape does the upkeep, and the metrics of
+/// resources stay as they were at the start.
 fn upkeep(handle: PrometheusHandle) {
     process::collect();
     let all = move || loop {

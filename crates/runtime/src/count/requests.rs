@@ -1,4 +1,5 @@
-//! Counts, times and sizes of requests, by scope, route, method, status class, outcome and gRPC status (rule L2).
+//! Counts requests, their times and their sizes, by scope, route, method, status class, outcome and gRPC status (rule
+//! L2).
 //!
 //! Handles are registered at the first request of each scope, route, method and class. Later requests find them by two
 //! texts and three indexes, and create no label. They are registered again every ten seconds, because an exporter with an
@@ -41,10 +42,11 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 struct Table {
     /// The address of the recorder: a recorder that is installed later counts from then on.
     recorder: usize,
-    /// When the handles are registered again. A comparison with this is cheaper than to compute the time since then.
+    /// The time at which the handles are registered again. Comparing with this time is cheaper than computing the time
+    /// since the last registration.
     until: Option<Instant>,
-    /// The hash is fast, but not protected against collisions on purpose: all keys are from the program and the policy,
-    /// never from a client.
+    /// The hash is fast, and is not protected against collisions. This is on purpose: all keys are from the program and
+    /// the policy, never from a client.
     scopes: FxHashMap<Box<str>, Routes>,
     no_scope: Routes,
 }
@@ -82,7 +84,7 @@ struct Handles {
 
 struct ClassMetrics {
     labels: [Label; 4],
-    /// By outcome and gRPC status.
+    /// The counters by outcome and gRPC status.
     requests: [OnceLock<Counter>; Outcome::ALL.len() * GRPC],
     head: Histogram,
     duration: Histogram,
@@ -208,7 +210,7 @@ pub struct RequestTimer {
 }
 
 impl Started {
-    /// The current time; `None` if no recorder is installed.
+    /// Returns the current time, or `None` if no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
@@ -218,7 +220,7 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// Notes that the response's head is sent.
+    /// Records that the response's head is sent.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     pub fn head(&mut self) {
         self.head = Some(self.started.elapsed());
@@ -229,15 +231,15 @@ impl RequestTimer {
         self.count_as((record.status(), record.grpc_status(), record.outcome()), record.delivery());
     }
 
-    /// Counts a request that was delivered completely, and of which nothing failed in another way.
+    /// Counts a request that was delivered completely and did not fail in any other way.
     pub(crate) fn count(self, sent: &SentStatus, delivery: &Delivery) {
         self.count_as((Some(sent.status()), sent.grpc_status(), sent.outcome()), delivery);
     }
 
-    /// Handles that are older than [`KEPT_FOR`] are not used.
+    /// Counts the request with these labels. Handles that are older than [`KEPT_FOR`] are not used.
     #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
     fn count_as(self, (status, grpc, outcome): (Option<StatusCode>, Option<u8>, Outcome), delivery: &Delivery) {
-        // A status above 599 counts as a server error (RFC 9110 §15).
+        // A status above 599 is treated as a server error (RFC 9110 §15).
         let class = status.map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD - 1)) as u8;
         let (time, handles) = (self.started.elapsed(), &self.metrics.0);
         let own;

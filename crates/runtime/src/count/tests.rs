@@ -1,4 +1,4 @@
-//! Counts are not lost: not by a recorder that forgets, and not to one that is gone.
+//! Checks that no counts are lost, neither with a recorder that drops series nor with one that no longer exists.
 
 #![allow(clippy::disallowed_methods, reason = "what is kept is kept for real time")]
 
@@ -22,14 +22,14 @@ use crate::clock;
 
 const ERRORS: &str = "error_envelope_errors_total";
 
-/// As an exporter with an idle time-out.
+/// A recorder that drops series, as an exporter with an idle time-out does.
 #[derive(Default)]
 struct Forgetful {
     series: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     lookups: AtomicUsize,
 }
 
-/// How often something was recorded.
+/// The number of times that a value was recorded.
 struct Times(Arc<AtomicU64>);
 
 impl HistogramFn for Times {
@@ -109,14 +109,14 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     };
     assert_eq!(lookups(), 20);
     {
-        // `keep_counters` was called where another recorder records.
+        // `keep_counters` is called on a thread with another recorder.
         let _other = metrics::set_default_local_recorder(Box::leak(Box::<Forgetful>::default()));
         keep_counters();
     }
     assert_eq!((lookups(), lookups()), (2, 0));
     assert_eq!((process.count_of(ERRORS), process.count_of("error_envelope_error_read_seconds")), (30, 30));
 
-    // One after another at the same place.
+    // These recorders are created one after another at the same address.
     let mut addresses = [0; 2];
     for address in &mut addresses {
         let recorder = Forgetful::default();
@@ -128,7 +128,7 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     assert_eq!((lookups(), process.count_of(ERRORS)), (0, 40));
 }
 
-/// As Envoy's.
+/// Envoy's recorder has no size either.
 fn l2_a_recorder_without_a_size_is_one() {
     static SIZELESS: NoopRecorder = NoopRecorder;
 

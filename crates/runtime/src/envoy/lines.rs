@@ -5,16 +5,16 @@ use error_envelope_core::session::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The lines of a head as Envoy passes them. The target and the status are lines, too, such as `:path`.
+/// The lines of a head as Envoy passes them. The target and the status are also lines, such as `:path`.
 pub trait HeaderLines<'l>: Copy {
-    /// How many there are.
+    /// Returns the number of lines.
     fn count(self) -> usize;
 
-    /// Their names and values, in Envoy's order.
+    /// Returns their names and values, in Envoy's order.
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 
-/// The lines with copies of their values, which share one allocation.
+/// Returns the lines with copies of their values, which share one allocation.
 pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
     lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
@@ -22,7 +22,8 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Whether the crate `http` accepts a line unchanged. False if it would change the line, or refuse it.
+/// Returns true if the crate `http` accepts a line unchanged. The result is false if it would change the line, or
+/// refuse it.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
     // This reads all bytes without an early end, so that the compiler can use vector instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
@@ -30,7 +31,7 @@ pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
     (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)
 }
 
-/// The facts about a body with these headers.
+/// Returns the facts about a body with these headers.
 #[must_use]
 #[inline]
 pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {

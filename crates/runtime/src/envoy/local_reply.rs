@@ -3,16 +3,16 @@
 use error_envelope_core::session::{BoxError, ProxyError, ProxyFailure, ResponseStep, Session};
 use http::{HeaderMap, StatusCode, response};
 
-/// What Envoy reports about a reply that it makes itself.
+/// The facts that Envoy reports about a reply that it makes itself.
 pub struct EnvoyReply {
-    /// Its status, if Envoy reports one besides the head.
+    /// Its status, if Envoy reports one apart from the head.
     pub status: Option<StatusCode>,
     /// Envoy's response code details.
     pub details: String,
 }
 
 impl EnvoyReply {
-    /// A reply with these details.
+    /// Creates a reply with these details.
     pub fn new(details: impl Into<String>) -> Self {
         Self { status: None, details: details.into() }
     }
@@ -23,8 +23,8 @@ impl EnvoyReply {
         session.proxy_failed(head, self.cause(status))
     }
 
-    /// The status of an error; `None` for a success. A gRPC client gets 200 with a gRPC status, which Envoy has derived
-    /// from its own HTTP status.
+    /// Returns the status of an error, or `None` for a success. A gRPC client gets 200 with a gRPC status, which Envoy
+    /// has derived from its own HTTP status.
     pub(super) fn failure(&self, head: &response::Parts) -> Option<StatusCode> {
         if self.status.is_some() {
             return self.status.filter(|status| status.as_u16() >= 400);
@@ -42,7 +42,7 @@ impl EnvoyReply {
         }
     }
 
-    /// The details as a cause for the log, with the type of the failure, if any (L4).
+    /// Returns the details as a cause for the log, with the type of the failure, if any (L4).
     fn cause(self, status: StatusCode) -> BoxError {
         let details = self.details;
         let has = |part| details.contains(part);
@@ -62,7 +62,7 @@ impl EnvoyReply {
     }
 }
 
-/// The gRPC status in the head of a response that has only a head.
+/// Returns the gRPC status in the head of a response that has only a head.
 #[must_use]
 pub fn grpc_status(headers: &HeaderMap) -> Option<u32> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()

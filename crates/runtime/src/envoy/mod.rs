@@ -1,7 +1,7 @@
-//! What Envoy's filters, the module and the external processor, do alike: they parse heads as lines, and begin and
-//! continue the session of a request with them.
+//! The shared code of both filters for Envoy, which are the module and the external processor. They parse heads as
+//! lines, and begin and continue the session of a request with them.
 //!
-//! `lines` are the lines of any head, `request` and `response` parse heads; `local_reply` has the cause of Envoy's own
+//! `lines` has the lines of any head. `request` and `response` parse heads. `local_reply` has the cause of Envoy's own
 //! replies (V2).
 
 mod lines;

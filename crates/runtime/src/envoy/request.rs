@@ -22,11 +22,11 @@ pub struct RequestHead {
     pub has_all: bool,
     /// The request has an id already (I2).
     pub has_id: bool,
-    /// The reason why the head must not be forwarded; `None` if all of it was parsed.
+    /// The reason why the head must not be forwarded, or `None` if all of it was parsed.
     unread: Option<String>,
 }
 
-/// The version that Envoy passes; HTTP/1.1 if it passes none.
+/// Returns the version that Envoy passes, or HTTP/1.1 if it passes none.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -50,7 +50,7 @@ struct Target<'l> {
 }
 
 impl Default for RequestHead {
-    /// No head has come.
+    /// Creates the value for a request whose head has not come yet.
     fn default() -> Self {
         let parts = http::Request::new(()).into_parts().0;
         Self { parts, facts: BodyFacts::default(), has_all: false, has_id: false, unread: None }
@@ -58,8 +58,8 @@ impl Default for RequestHead {
 }
 
 impl RequestHead {
-    /// Parses the head of a request: all of it, or only its target and the headers that are [read](is_read), if
-    /// nothing needs the others.
+    /// Parses the head of a request. If nothing needs the other headers, only its target and the headers that are
+    /// [read](is_read) are parsed.
     pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
         let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
         let mut parts = http::Request::new(()).into_parts().0;
@@ -129,12 +129,12 @@ impl RequestHead {
     }
 }
 
-/// Room for the headers that are read. Most requests have no more of them.
+/// The initial capacity for the headers that are read. Most requests have at most this many.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// The URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI over
-    /// HTTP/2 and above.
+    /// Returns the URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI
+    /// over HTTP/2 and above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
@@ -155,7 +155,8 @@ impl Target<'_> {
     }
 }
 
-/// The facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a body.
+/// Returns the facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a
+/// body.
 fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();

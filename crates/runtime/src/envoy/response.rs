@@ -7,17 +7,17 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::local_reply::EnvoyReply;
 
-/// What a session decides by the head of a response.
+/// The decision of a session about the head of a response.
 pub struct HeadDecision {
-    /// What to do with the response.
+    /// The next step for the response.
     pub step: ResponseStep,
-    /// The changed head; only its status if `id` is set.
+    /// The changed head. If `id` is set, only its status is valid.
     pub head: response::Parts,
-    /// The request id, which is then the only change of the head.
+    /// The request id, if it is the only change of the head.
     pub id: Option<HeaderValue>,
 }
 
-/// Decides by the head of a response, which the service made, or Envoy itself (`own`, V2).
+/// Decides about a response from its head. The service made the head, or Envoy itself did (`own`, V2).
 pub fn respond<'l>(
     session: &mut Session,
     lines: impl HeaderLines<'l>,
@@ -48,7 +48,7 @@ pub fn respond<'l>(
         }
     };
     let step = match step {
-        // Envoy redirects a request that is not forwarded yet: the redirect keeps its shape, and gets the request's id.
+        // Envoy redirects a request that is not forwarded yet. The redirect keeps its shape, and gets the request's id.
         ResponseStep::Broken if !session.has_ended() => {
             let id = std::mem::take(session).id_header().cloned();
             id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
@@ -59,8 +59,8 @@ pub fn respond<'l>(
     HeadDecision { step, head, id: None }
 }
 
-/// The status of a response that can pass although its head is not parsed: the session passes the status, and the header
-/// lines are plain.
+/// Returns the status of a response that can pass although its head is not parsed. In this case the session passes the
+/// status, and the header lines are plain.
 fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
     let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
     let status = StatusCode::from_bytes(status).ok()?;
@@ -77,7 +77,7 @@ fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option
 /// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
 pub(super) const MAX_COPIED_LINES: usize = 256;
 
-/// Parses a response's head; `None` if it is not valid.
+/// Parses a response's head. Returns `None` if it is not valid.
 fn parse<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
@@ -93,7 +93,7 @@ fn parse<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
     Some(parts)
 }
 
-/// Parses trailers; `None` if a line is not valid.
+/// Parses trailers. Returns `None` if a line is not valid.
 pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(lines.count());
     for (name, value) in shared(lines) {
@@ -102,7 +102,8 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// The names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that one stays.
+/// Returns the names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that line
+/// stays.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
     let before = lines.iter().filter_map(|(name, value)| match name {
@@ -117,7 +118,7 @@ pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> V
     changed
 }
 
-/// The new status, if the response's status was changed.
+/// Returns the new status, if the response's status was changed.
 pub fn changed_status<'l>(lines: impl HeaderLines<'l>, after: &response::Parts) -> Option<StatusCode> {
     let status = after.status.as_str().as_bytes();
     let same = lines.iter().any(|(name, value)| name == b":status" && value == status);

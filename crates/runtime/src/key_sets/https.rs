@@ -1,4 +1,4 @@
-//! One `GET` over https, without redirects, proxies or connections that stay open.
+//! Sends one `GET` over https, without redirects, proxies or connections that stay open.
 
 use std::fmt::Display;
 use std::io;
@@ -19,16 +19,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// The largest key set to read, in bytes; most have a few KiB.
+/// The largest key set to read, in bytes. Most sets have a few KiB.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The time limit from the look-up of the name to the last byte. No request waits longer for it, unless its scheme sets
-/// another time.
+/// The time limit from the look-up of the name to the last byte. No request waits longer for a fetch, unless its scheme
+/// sets another time.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The trusted roots.
 #[derive(Clone, Default)]
 pub(super) struct Https {
-    /// The trusted roots; if `None`, those of the platform, which are read when they are first needed.
+    /// The trusted roots. If `None`, the roots of the platform are used, and read when they are first needed.
     roots: Option<Arc<RootCertStore>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Answer {
 }
 
 impl Target {
-    /// Parses a URL; `None` if it is not an https URL.
+    /// Parses a URL. Returns `None` if it is not an https URL.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -80,7 +80,7 @@ impl Https {
         }
     }
 
-    /// Sends one request. The error is for the log: it contains nothing of a body.
+    /// Sends one request. The error is for the log, and contains no part of a body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
@@ -134,11 +134,11 @@ impl Https {
     }
 }
 
-/// The trusted root certificates of the system, or those of `SSL_CERT_FILE`.
+/// Returns the trusted root certificates of the system, or those of `SSL_CERT_FILE`.
 ///
 /// # Errors
 ///
-/// If there are none.
+/// Fails if there are none.
 pub fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
-/// The shortest lifetime of a set: providers do not rotate faster, and some send `max-age=0` by habit.
+/// The shortest lifetime of a set. Providers do not rotate faster, and some always send `max-age=0`.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
-/// The longest lifetime of a set, and so the longest that a withdrawn key is trusted.
+/// The longest lifetime of a set. It is therefore the longest time that a withdrawn key is trusted.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const USUAL: Duration = Duration::from_secs(60 * 60);
 
-/// How long after its response a set must be fetched again.
+/// Returns the time after its response at which a set must be fetched again.
 pub(super) fn lifetime(headers: &HeaderMap, now: SystemTime) -> Duration {
     let stated = max_age(headers).or_else(|| until_expiry(headers, now));
     stated.map_or(USUAL, |stated| stated.clamp(SHORTEST, LONGEST))
@@ -29,13 +29,13 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     ages.min().map(|age| Duration::from_secs(age.saturating_sub(spent)))
 }
 
-/// A number of seconds. If there are too many digits for a `u64`, it is the largest one (RFC 9111 §1.2.2).
+/// Parses a number of seconds. If there are too many digits for a `u64`, it is the largest one (RFC 9111 §1.2.2).
 fn seconds(digits: &str) -> Option<u64> {
     let are_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     are_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The time until `expires`. An invalid date counts as past (RFC 9111 §5.3).
+/// Returns the time until `expires`. An invalid date is treated as past (RFC 9111 §5.3).
 fn until_expiry(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
     headers.get(EXPIRES)?;

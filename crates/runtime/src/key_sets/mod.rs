@@ -1,9 +1,9 @@
 //! Key sets that are fetched by their URLs (`jwks_url`, rule G2).
 //!
-//! 1. A set is fetched as soon as a policy has its URL, and then again by its provider's headers: after at least 5
-//!    minutes and at most a day. Without such headers, it is fetched after an hour.
-//! 2. A token whose key is missing in the set causes a fetch as well, and waits for it. Whatever the cause, a set is
-//!    fetched at most once in 30 seconds.
+//! 1. A set is fetched as soon as a policy has its URL. It is fetched again at the time that its provider's headers
+//!    set: after at least 5 minutes and at most a day. Without such headers, it is fetched after an hour.
+//! 2. A token whose key is missing in the set also causes a fetch, and waits for it. A set is never fetched more than
+//!    once in 30 seconds.
 //! 3. A fetch takes at most 5 seconds and 1 MiB, only over https, and follows no redirect. If it fails, the old set
 //!    stays active, and the failure is counted, and logged once for each reason.
 //! 4. Policies with the same URL share a set, so that a reload keeps it. A set that no policy uses any more is not
@@ -30,9 +30,9 @@ use self::rotation::Rounds;
 
 /// Fetches the key sets of `jwks_url`s, and keeps them fresh. Clones share the sets.
 ///
-/// Most programs do not need their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates
-/// (or those of the file in the environment variable `SSL_CERT_FILE`). It connects to providers directly, and ignores
-/// `HTTPS_PROXY`.
+/// Most programs do not need their own fetcher. Layers share [`KeyFetcher::shared`], which trusts the platform's
+/// certificates (or those of the file in the environment variable `SSL_CERT_FILE`). It connects to providers directly,
+/// and ignores `HTTPS_PROXY`.
 #[derive(Clone)]
 pub struct KeyFetcher(Arc<Registry>);
 
@@ -44,7 +44,7 @@ struct Registry {
 #[derive(Default)]
 struct KeySets {
     sets: HashMap<Box<str>, RemoteKeys>,
-    /// The queue of the fetching task; `None` until there is something to fetch.
+    /// The queue of the fetching task. It is `None` until there is something to fetch.
     jobs: Option<UnboundedSender<Job>>,
 }
 
@@ -55,7 +55,7 @@ struct Job {
 }
 
 impl KeyFetcher {
-    /// The fetcher that layers share by default.
+    /// Returns the fetcher that layers share by default.
     #[must_use]
     pub fn shared() -> Self {
         static SHARED: LazyLock<KeyFetcher> = LazyLock::new(|| KeyFetcher::new(Https::default()));
@@ -63,11 +63,11 @@ impl KeyFetcher {
         SHARED.clone()
     }
 
-    /// Trusts these PEM certificates, and no others: for a provider inside an organisation.
+    /// Creates a fetcher that trusts these PEM certificates and no others, for a provider inside an organisation.
     ///
     /// # Errors
     ///
-    /// If the text has no certificate, or one that cannot be read.
+    /// Fails if the text has no certificate, or one that cannot be read.
     pub fn trusting(pem: &[u8]) -> io::Result<Self> {
         Https::trusting(pem).map(Self::new)
     }
@@ -76,8 +76,8 @@ impl KeyFetcher {
         Self(Arc::new(Registry { https, known: Mutex::default() }))
     }
 
-    /// The same fetcher with a future that fetches, instead of a thread: for a custom runtime, or a simulated clock. It
-    /// ends when the fetcher and all its sets are dropped.
+    /// Returns the same fetcher with a future that fetches, instead of a thread. It is meant for a custom runtime, or a
+    /// simulated clock. The future ends when the fetcher and all its sets are dropped.
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);
@@ -85,8 +85,8 @@ impl KeyFetcher {
         (self, drive(queue, https))
     }
 
-    /// The set at a URL, which is fetched from now on. A URL that is not https is not fetched; a policy with it is
-    /// refused.
+    /// Returns the set at a URL, which is fetched from now on. A URL that is not https is not fetched, and a policy
+    /// with such a URL is refused.
     #[must_use]
     pub fn keys(&self, url: &str) -> RemoteKeys {
         let Some(target) = Target::parse(url) else { return RemoteKeys::never_fetched(url) };
@@ -102,7 +102,7 @@ impl KeyFetcher {
         keys
     }
 
-    /// Requests a fetch if none is running, and is ready once the fetch has ended. It is ready at once if no fetch may
+    /// Requests a fetch if none is running. The future is ready once the fetch has ended, or at once if no fetch may
     /// begin.
     pub fn fetched(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
         rotation::fetch_ended(keys)
@@ -114,7 +114,7 @@ impl Registry {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets a set that no policy holds, and returns whether it did. The lock keeps policies from taking the set
+    /// Removes a set that no policy holds, and returns true if it did. The lock keeps policies from taking the set
     /// meanwhile.
     fn forget_unused(&self, keys: &RemoteKeys) -> bool {
         /// The holders apart from policies: the table, and the task that calls this function.
@@ -133,7 +133,7 @@ fn is_unused(registry: &Weak<Registry>, keys: &RemoteKeys) -> bool {
     registry.upgrade().map_or(keys.holders() == 1, |registry| registry.forget_unused(keys))
 }
 
-/// A thread for all sets: a policy may be read on threads that have no runtime.
+/// Starts a thread for all sets, because a policy may be read on threads that have no runtime.
 fn start(https: Https) -> UnboundedSender<Job> {
     let (jobs, queue) = unbounded_channel();
     let fetch = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {

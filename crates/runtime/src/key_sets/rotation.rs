@@ -10,8 +10,8 @@ use super::https::{Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
-/// The least time from the start of one fetch to the start of the next: any client can send tokens with ids of keys
-/// that do not exist.
+/// The least time from the start of one fetch to the start of the next. Without it, any client could cause fetches by
+/// sending tokens with ids of keys that do not exist.
 const SPACING: Duration = Duration::from_secs(30);
 
 /// The signals between requests and the task that fetches.
@@ -50,7 +50,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     }
 }
 
-/// Is ready once a fetch has ended.
+/// Returns a future that is ready once a fetch has ended.
 pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
@@ -72,7 +72,7 @@ struct Fetched {
     lifetime: Duration,
 }
 
-/// Logs the reason of a failure once, until it changes.
+/// Logs the reason of a failure once, until the reason changes.
 struct RotationLog {
     /// The URL without its query.
     url: Box<str>,

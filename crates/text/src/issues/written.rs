@@ -12,7 +12,7 @@ use crate::message;
 use crate::place::Place;
 use crate::sentences::without_values;
 
-/// Returns an issue list with one issue: the parameter at `place` is wrong.
+/// Returns an issue list with one issue, for the wrong parameter at `place`.
 pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
     // A text that is not fit for a message is not fit for an issue either (R3).
@@ -21,7 +21,7 @@ pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     list.close()
 }
 
-/// Returns an issue list with one issue for each parameter; `None` if there are no issues.
+/// Returns an issue list with one issue for each parameter, or `None` if there are no issues.
 pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
@@ -47,14 +47,14 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// Returns the path of the first issue as a parameter's name; `None` if the path is empty.
+/// Returns the path of the first issue as a parameter's name, or `None` if the path is empty.
 pub fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// Returns the first issue as one line of text, which ends with the number of the other issues (E8). `None` if there is
-/// no issue.
+/// Returns the first issue as one line of text, which ends with the number of the other issues (E8). Returns `None` if
+/// there is no issue.
 pub fn first_issue_as_text(details: &str, left_out: usize) -> Option<String> {
     let (text, others) = first_issue(Object::parse(details)?.raw("issues")?.get())?;
     Some(match others + left_out {
@@ -69,8 +69,8 @@ pub fn first_message(list: &str) -> Option<String> {
     Some(Object::parse(first.get())?.string("message")?.into_owned())
 }
 
-/// Returns the first issue of a list as `path: text`, and the number of the others. A path with which the text begins
-/// is not repeated.
+/// Returns the first issue of a list as `path: text`, and the number of the others. If the text already begins with the
+/// path, the path is not repeated.
 pub fn first_issue(list: &str) -> Option<(String, usize)> {
     let issues = json::array(list).filter(|_| are_zod(list))?;
     let first = issues.first()?;
@@ -95,7 +95,7 @@ pub fn have_code(issues: &str, code: &str) -> bool {
         .any(|it| Object::parse(it.get()).is_some_and(|it| it.string("code").as_deref() == Some(code)))
 }
 
-/// Returns true if any issue in a list has a place.
+/// Returns true if any issue in a list has a path that is not empty.
 pub fn name_place(list: &str) -> bool {
     let has_place = |issue| path_of(issue).is_some_and(|path| !path.is_empty());
     json::array(list).unwrap_or_default().into_iter().any(has_place)
@@ -108,7 +108,7 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// Returns the issues with their parameters; empty if the details have no list.
+/// Returns the issues with their parameters. The result is empty if the details have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
@@ -147,7 +147,7 @@ fn parameter_of(path: &[&RawValue]) -> String {
 }
 
 /// Returns the issues as a JSON object `{"field":["text", …]}`, with the fields in the order of their first issue.
-/// `None` if no issue has a field.
+/// Returns `None` if no issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -173,7 +173,7 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// Returns the details without their issue list; `None` if nothing else is in them.
+/// Returns the details without their issue list, or `None` if nothing else is in them.
 pub fn details_without_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
@@ -190,8 +190,8 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && issue_message().is_some_and(|parsed| parsed == message)
 }
 
-/// Returns the details with the new message in their issue list, if that list only repeats the old one (E8); `None` if
-/// the list contains more.
+/// Returns the details with the new message in their issue list, if that list only repeats the old message (E8).
+/// Returns `None` if the list contains more.
 pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

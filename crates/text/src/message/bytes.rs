@@ -44,7 +44,7 @@ fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
     let mut filled = [*first; 8];
     let last = match text.last_chunk() {
-        // The last eight bytes; some of them may be checked twice.
+        // These are the last eight bytes. Some of them may be checked twice.
         Some(last) => last,
         None => {
             filled[..text.len()].copy_from_slice(text);
@@ -56,7 +56,7 @@ fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
 }
 
 /// Sets the highest bit of each byte that equals `byte`. It may also set that of the next byte, if that only differs in
-/// its lowest bit. So it is exact whether any byte matches.
+/// its lowest bit. So the result shows exactly whether any byte matches, but not how many do.
 #[inline(always)]
 fn equal(eight: u64, byte: u8) -> u64 {
     let others = eight ^ (LOW * u64::from(byte));
@@ -69,7 +69,7 @@ fn controls(eight: u64) -> u64 {
     !((eight | HIGH) - (LOW * 0x20)) & !eight
 }
 
-/// Returns where to cut a text, so that at most this many bytes are left.
+/// Returns the position at which to cut a text, so that at most this many bytes are left.
 pub(super) fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// Bytes at the bounds, more often than others.
+    /// Generates bytes, with those at the bounds more often than others.
     fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
         use proptest::prelude::*;
         prop_oneof![

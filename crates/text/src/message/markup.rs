@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Tags that only format a text, or that break its lines.
 const INLINE: [&str; 11] = ["a", "b", "br", "code", "em", "i", "p", "small", "span", "strong", "u"];
 
-/// Other elements of HTML. Those are left out that may also be the name of a value, as in `<title> is required`.
+/// Other elements of HTML. Elements that may also be the name of a value are left out, as in `<title> is required`.
 const OTHERS: [&str; 58] = [
     "abbr", "article", "audio", "body", "button", "canvas", "center", "dd", "dialog", "div", "dl", "dt", "embed",
     "fieldset", "font", "footer", "form", "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr",
@@ -14,7 +14,8 @@ const OTHERS: [&str; 58] = [
     "thead", "tr", "tt", "ul", "var", "video",
 ];
 
-/// Returns the text without its inline tags, and with its entities decoded. `None` if it still has a tag then.
+/// Returns the text without its inline tags, and with its entities decoded. Returns `None` if the result still has a
+/// tag.
 pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
     let text = match replaced(text, '<', inline_tag) {
         Cow::Borrowed(text) => replaced(text, '&', entity),
@@ -61,14 +62,14 @@ fn inline_tag(text: &str) -> Option<(Option<char>, &str)> {
     Some((Some('\n').filter(|_| matches!(*name, "br" | "p")), &inside[end + 1..]))
 }
 
-/// Returns true if a text begins with the name of a tag, which ends there.
+/// Returns true if a text begins with this name of a tag, and the name ends there.
 fn starts_with_name(text: &str, name: &str) -> bool {
     text.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
         && text[name.len()..].starts_with(|next: char| next == '>' || next == '/' || next.is_whitespace())
 }
 
 /// Returns true if a text contains a tag, a comment or a declaration. A type with parameters (`List<String>`) and a
-/// placeholder (`<key> is required`) are none.
+/// placeholder (`<key> is required`) are not tags.
 fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let behind = &text[at + 1..];

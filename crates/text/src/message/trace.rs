@@ -4,10 +4,10 @@ use memchr::memmem::find;
 
 use super::bytes::{boundary, has_any};
 
-/// A longer line of a trace shows in these bytes what it is.
+/// The number of bytes of a line that are checked. They suffice to recognise a longer line of a trace.
 const MOST_SEEN: usize = 1024;
 
-/// Returns where the stack trace in a text begins: at its first line that a runtime wrote.
+/// Returns the position at which the stack trace in a text begins: the first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
     if !may_have_trace(text) {
         return None;
@@ -25,7 +25,8 @@ pub(super) fn start(text: &str) -> Option<usize> {
     None
 }
 
-/// A quick check: each line of a trace has one of these characters, or one of these words.
+/// Returns true if a text may have a trace. This check is quick: each line of a trace has one of these characters or
+/// words.
 fn may_have_trace(text: &str) -> bool {
     let text = text.as_bytes();
     has_any(text, [b':', b'[', b'#', b'(']) || find(text, b" line ").is_some() || find(text, b"panicked at").is_some()
@@ -56,7 +57,7 @@ fn is_of_trace(line: &str) -> bool {
         || is_of_perl(line)
 }
 
-/// `at com.shop.Cart.add(Cart.java:41)`, wherever it stands in the line.
+/// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.
 fn is_of_java(line: &str) -> bool {
     let places = [".java:", ".kt:", ".scala:"].iter().filter_map(|file| line.split_once(file));
     places
@@ -64,7 +65,7 @@ fn is_of_java(line: &str) -> bool {
         .any(|(call, line)| call.contains('(') && is_number(line))
 }
 
-/// `goroutine 1 [running]:`, `/srv/cart.go:41 +0x1d`; a line that is only `/srv/cart.go:41` (pkg/errors)
+/// Matches `goroutine 1 [running]:`, `/srv/cart.go:41 +0x1d`, and a line that is only `/srv/cart.go:41` (pkg/errors).
 fn is_of_go(line: &str) -> bool {
     if let Some((file, behind)) = line.split_once(".go:") {
         let behind = behind.trim_end();
@@ -77,7 +78,7 @@ fn is_of_go(line: &str) -> bool {
     number.is_some_and(|(number, _)| is_number(number))
 }
 
-/// `(cart 0.1.0) lib/cart/add.ex:41: Cart.add/2`
+/// Matches `(cart 0.1.0) lib/cart/add.ex:41: Cart.add/2`.
 fn is_of_elixir(line: &str) -> bool {
     let place = line.strip_prefix('(').and_then(|line| line.split_once(") ")).map(|(_, place)| place);
     let file = place.and_then(|place| [".ex:", ".exs:", ".erl:"].iter().find_map(|end| place.split_once(end)));
@@ -86,20 +87,20 @@ fn is_of_elixir(line: &str) -> bool {
     })
 }
 
-/// `#0 /srv/cart.php(41): add()`
+/// Matches `#0 /srv/cart.php(41): add()`.
 fn is_of_php(line: &str) -> bool {
     let Some((number, file)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else { return false };
     let ends = file.match_indices("):").map(|(end, _)| &file[..end]);
     is_number(number) && ends.filter_map(|file| file.rsplit_once('(')).any(|(_, line)| is_number(line))
 }
 
-/// ``/srv/cart.rb:41:in `add'``
+/// Matches ``/srv/cart.rb:41:in `add'``.
 fn is_of_ruby(line: &str) -> bool {
     let places = line.match_indices(":in ").map(|(end, _)| &line[..end]);
     places.filter_map(|place| place.rsplit_once(':')).any(|(_, line)| is_number(line))
 }
 
-/// `Died at /srv/cart.pl line 41.`
+/// Matches `Died at /srv/cart.pl line 41.`.
 fn is_of_perl(line: &str) -> bool {
     line.match_indices(" line ").any(|(at, words)| {
         let digits = line[at + words.len()..].bytes().take_while(u8::is_ascii_digit).count();
@@ -109,14 +110,14 @@ fn is_of_perl(line: &str) -> bool {
     })
 }
 
-/// `File "cart.py", line 41, in add`: without a function, one such line may also be a message.
+/// Matches `File "cart.py", line 41, in add`. Without a function, one such line may also be a message.
 fn is_file_of_python(line: &str) -> bool {
     let file = line.split_once("File \"").and_then(|(_, file)| file.split_once('"'));
     file.is_some_and(|(_, behind)| behind.starts_with(", line "))
 }
 
-/// Returns true if the text behind `at` is that of a stack frame: `com.shop.Cart.add(Cart.java:41)`,
-/// `f (/srv/a.js:1:2)`, `/srv/a.js:1:2`.
+/// Returns true if the text behind `at` is a stack frame: `com.shop.Cart.add(Cart.java:41)`, `f (/srv/a.js:1:2)`,
+/// `/srv/a.js:1:2`.
 fn is_frame(text: &str) -> bool {
     let text = text.strip_prefix("async ").or_else(|| text.strip_prefix("new ")).unwrap_or(text);
     let (call, behind) = text.split_once('(').unwrap_or((text, ""));

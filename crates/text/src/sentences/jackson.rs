@@ -12,7 +12,7 @@ use crate::place::Place;
 
 const CHAIN: &str = "(through reference chain: ";
 
-/// The words that Spring writes before it.
+/// The words that Spring writes before Jackson's text.
 const BEFORE: &str = "JSON parse error: ";
 
 pub(super) fn read(text: &str) -> Option<Reading> {

@@ -17,7 +17,7 @@ use crate::place::Place;
 /// `, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
-/// Returns the first line of a text of jsonschema; `None` if it is another text.
+/// Returns the first line of a text of jsonschema, or `None` if it is another text.
 pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }

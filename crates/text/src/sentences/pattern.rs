@@ -48,7 +48,7 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
     (text == pattern).then_some(captures)
 }
 
-/// Returns where the text of a placeholder ends: before the literal text that follows.
+/// Returns the position at which the text of a placeholder ends, before the literal text that follows.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -96,7 +96,7 @@ pub(super) fn is_repr(text: &str) -> bool {
         || matches!(text, "True" | "False" | "None")
 }
 
-/// How the texts of Bean Validation's own constraints begin (Hibernate Validator 8).
+/// The beginnings of the texts of Bean Validation's own constraints (Hibernate Validator 8).
 const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
@@ -112,10 +112,11 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Returns true if a sentence of a list is about a field, and is no English sentence: the notation of its first word is
-/// that of a field, or a colon is behind it. Behind it are the words of a validator.
+/// Returns true if a sentence of a list is about a field, and is not just an English sentence. Either the notation of
+/// its first word is that of a field, or a colon is behind that word. The rest of the sentence has the words of a
+/// validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
-    // How class-validator's own messages go on behind `must` and `should`.
+    // These are the words after `must` and `should` in class-validator's own messages.
     const CONSTRAINTS: [&str; 32] = [
         "be true",
         "be false",
@@ -161,8 +162,8 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Returns true if a word can only be the name or place of a field: it has an index, an underscore, or a capital behind
-/// two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+/// Returns true if a word can only be the name or place of a field. It then has an index, an underscore, or a capital
+/// behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {
@@ -186,7 +187,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
         match *kind {
-            // Names that Joi and yup have for the whole.
+            // Joi and yup use these names for the whole value.
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
             "argument" => place.dotted(text.split_once('.').map_or(*text, |(_, inside)| inside)),

@@ -1,8 +1,8 @@
 //! Removes from sentences the values that they quote (R13).
 //!
 //! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
-//! `…` is any other text. A value may contain anything, even the text behind it, so it ends before the last occurrence
-//! of that text.
+//! `…` is any other text. A value may contain anything, even the text behind it. So the value ends before the last
+//! occurrence of that text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -80,13 +80,13 @@ struct Quoting {
     /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
     is: Kind,
-    /// The text behind the value; if it is empty, the value reaches to the end.
+    /// The text behind the value. If it is empty, the value reaches to the end.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
 }
 
-/// What kind of value the sentence quotes.
+/// The kind of value that the sentence quotes.
 #[derive(Clone, Copy)]
 enum Kind {
     Any,
@@ -141,7 +141,7 @@ impl Quoting {
         })
     }
 
-    /// Returns where the sentence with the value begins and ends.
+    /// Returns the positions at which the sentence with the value begins and ends.
     fn find(&self, text: &str) -> Option<(usize, usize)> {
         let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
         let from = if self.starts {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever the client sent, parts of these sentences among it.
+        /// The client may have sent any value, even one with parts of these sentences.
         #[test]
         fn r13_no_value_stays(
             value in "[0-9#@\"'`“” \n]{0,12}",

@@ -1,4 +1,4 @@
-//! What one sentence states.
+//! The content of one sentence.
 
 use super::serde::SerdeError;
 use crate::place::Place;
@@ -14,7 +14,7 @@ impl Reading {
         Self { place: error.place, text: error.text.into_owned() }
     }
 
-    /// Returns true if it names a parameter. A parameter of a path may be just a number, as axum writes it for a tuple.
+    /// Returns true if the sentence names a parameter. axum names a parameter of a path in a tuple by just a number.
     pub(super) fn names_parameter(&self) -> bool {
         !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
     }

@@ -1,7 +1,7 @@
 //! Rules out the rows of the table that cannot fit a text, by the pairs of adjacent bytes in that text.
 //!
-//! A text that fits a row contains the words of the row, and so each pair of letters in them. One pass over the text
-//! collects its pairs: most rows have a pair that the text lacks.
+//! A text that fits a row contains the words of the row, and therefore each pair of letters in them. One pass over the
+//! text collects its pairs. Most rows have a pair that the text lacks.
 
 use std::array;
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs that a text must contain to fit a row: the six that are rarest in the table, rarest first. A row with
-/// fewer than six pairs repeats its rarest one.
+/// The byte pairs that a text must contain to fit a row. They are the row's six pairs that are rarest in the table,
+/// with the rarest first. A row with fewer than six pairs repeats its rarest one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
@@ -32,7 +32,7 @@ impl BytePairs {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// Returns the rows that the text may fit: it has all the pairs that they need.
+    /// Returns the rows that the text may fit, because it has all the pairs that they need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
         ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }
@@ -43,7 +43,7 @@ fn index_of_pair(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }
 
-/// All rows, each with the pairs that it needs; `None` if its words have no pair.
+/// All rows, each with the pairs that it needs, or `None` if its words have no pair.
 static ROWS: LazyLock<Vec<(&Sentence, Option<NeededPairs>)>> = LazyLock::new(|| {
     let mut times = HashMap::new();
     SENTENCES.iter().flat_map(|row| pairs(row.pattern)).for_each(|pair| *times.entry(pair).or_insert(0) += 1);

@@ -16,13 +16,13 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const EXPECTED: &str = ", expected ";
 
-/// The forms that state what the client sent, and then `expected`.
+/// The forms that describe what the client sent, followed by `expected`.
 const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 
 const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
-/// What a message of serde states about one field.
+/// The content of serde's message about one field.
 pub(super) struct SerdeError<'a> {
     pub(super) place: Place,
     /// The name in the message.
@@ -30,7 +30,7 @@ pub(super) struct SerdeError<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// Parses a text; `None` if it names no field.
+/// Parses a text. Returns `None` if the text names no field.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, message) = split(text)?;
@@ -57,7 +57,8 @@ pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// Returns how many bytes of path come before the message of serde; `None` if the text is not such a message.
+/// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text is not such a
+/// message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
@@ -71,7 +72,7 @@ pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the text without the name of a type: `expected struct Leg with 2 elements` without `Leg`.
+/// Returns the text without the name of a type. In `expected struct Leg with 2 elements`, that name is `Leg`.
 fn without_types(text: &str) -> Option<String> {
     let at = text.rfind(EXPECTED)?;
     let (_, end) = [" struct ", " enum ", " variant "].iter().find_map(|kind| {
@@ -135,13 +136,13 @@ pub(super) fn without_position(text: &str) -> &str {
 }
 
 /// Returns the path, and the message behind it. A path has names that the client chose, which may be any text. The
-/// first occurrence of one of serde's forms counts, because a value that looks like one comes later.
+/// first occurrence of one of serde's forms is used, because a value that looks like one comes later.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {
         return Some(("", text));
     }
-    // In quotes, it would be a value in a text of the program.
+    // A form in quotes would be a value in a text of the program.
     let unquoted = &text[..text.find('"').unwrap_or(text.len())];
     let before_form = memmem::find_iter(unquoted.as_bytes(), ": ").find(|at| is_form(&text[at + 2..]));
     if let Some(at) = before_form {
@@ -172,7 +173,7 @@ fn behind_quoted(value: &str) -> Option<&str> {
     Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
 }
 
-/// Returns where a text that is written like `{:?}` ends.
+/// Returns the position at which a text that is written like `{:?}` ends.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {

@@ -1,13 +1,13 @@
 //! The table of sentences (R13).
 
-/// In which texts a row counts.
+/// The texts to which a row applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// In a list of texts: in NestJS's own body, or if the notation of the place and the words behind it show that the
-    /// sentence is class-validator's.
+    /// A list of texts, either in NestJS's own body, or if the notation of the place and the words behind it show that
+    /// the sentence is class-validator's.
     InList,
-    /// In a body that also has this field.
+    /// A body that also has this field.
     Beside(&'static str),
 }
 
@@ -16,7 +16,7 @@ pub(super) struct Sentence {
     #[cfg_attr(not(test), allow(dead_code, reason = "for whoever reads the table"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
-    /// The message for the client; empty if it is the whole sentence.
+    /// The message for the client. It is empty if the message is the whole sentence.
     pub(super) message: &'static str,
     pub(super) when: When,
     /// The text between several such sentences.
@@ -264,7 +264,7 @@ pub(super) static SENTENCES: [Sentence; 166] = [
 ];
 
 impl Sentence {
-    /// Returns true if the row names a field. If not, it only quotes a value.
+    /// Returns true if the row names a field. Otherwise the row only quotes a value.
     pub(super) fn names_field(&self) -> bool {
         const PLACES: [&str; 9] = ["path", "field", "deep", "owned", "argument", "part", "index", "name", "serde"];
         self.pattern.split('{').skip(1).any(|it| PLACES.iter().any(|kind| it.starts_with(kind)))

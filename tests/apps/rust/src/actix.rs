@@ -1,4 +1,4 @@
-//! actix-web: once with its stock extractors, and once with those of `pointed/actix.rs`.
+//! Serves actix-web twice: with its own extractors, and with those of `pointed/actix.rs`.
 
 use std::io;
 

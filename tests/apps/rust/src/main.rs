@@ -1,4 +1,4 @@
-//! The routes of `tests/apps` on the frameworks that are no Tower service: `framework-apps NAME PORT`.
+//! The routes of `tests/apps` on the frameworks that are not Tower services: `framework-apps NAME PORT`.
 
 mod actix;
 mod pointed {
@@ -25,7 +25,7 @@ struct Item {
     qty: u32,
 }
 
-/// What each app lets a body have, below the layer's own limit.
+/// The largest body of each app, which is below the layer's own limit.
 const LIMIT: usize = 64 * 1024;
 
 const SECRET: &str = "s3cret, at /srv/app";

@@ -1,5 +1,5 @@
-//! Rocket: once with its default catchers, once with handlers that tell a guard's own error, as its guide shows for
-//! `Result<T, T::Error>`, and once with what `pointed/rocket.rs` tells.
+//! Serves Rocket in three ways. It uses its default catchers, or handlers that return a guard's own error, as its guide
+//! shows for `Result<T, T::Error>`, or the guards of `pointed/rocket.rs`.
 
 use std::io::ErrorKind;
 
@@ -76,7 +76,7 @@ fn create_explained(order: Result<Json<Order>, json::Error<'_>>) -> Explained {
     }
 }
 
-/// The status that rocket's own guard gives this error; the error itself does not have it.
+/// Returns the status that rocket's own guard gives this error. The error itself does not have it.
 fn status(error: &json::Error<'_>) -> Status {
     match error {
         json::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Status::PayloadTooLarge,

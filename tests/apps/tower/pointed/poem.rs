@@ -4,7 +4,7 @@ use poem::{Error, FromRequest, IntoResponse, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// `Json`, and what it states of a wrong member begins with the path. Media type and limit are those of `Json`.
+/// Like `Json`, but its text about a wrong field begins with the path. Media type and limit are those of `Json`.
 pub(crate) struct PointedJson<T>(pub(crate) T);
 
 impl<'a, T: DeserializeOwned> FromRequest<'a> for PointedJson<T> {
@@ -15,7 +15,7 @@ impl<'a, T: DeserializeOwned> FromRequest<'a> for PointedJson<T> {
     }
 }
 
-/// `Query`, likewise.
+/// Like `Query`, but its text about a wrong field begins with the path.
 pub(crate) struct PointedQuery<T>(pub(crate) T);
 
 impl<'a, T: DeserializeOwned> FromRequest<'a> for PointedQuery<T> {
@@ -24,13 +24,13 @@ impl<'a, T: DeserializeOwned> FromRequest<'a> for PointedQuery<T> {
     }
 }
 
-/// A query, or a form's bytes.
+/// Parses a query, or the bytes of a form.
 pub(crate) fn pairs<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     serde_path_to_error::deserialize(pairs).map_err(|error| refused(format!("url decode: {error}")))
 }
 
 fn refused(text: String) -> Error {
-    // `Error::from_string` answers without a media type.
+    // `Error::from_string` would respond without a media type.
     Error::from_response((StatusCode::BAD_REQUEST, text).into_response())
 }

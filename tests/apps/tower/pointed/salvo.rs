@@ -3,7 +3,7 @@ use salvo::{Depot, Request, Response, Writer, async_trait};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// What a handler answers for input that it cannot read.
+/// The response of a handler to input that it cannot read.
 pub(crate) struct Refused(StatusCode, String);
 
 #[async_trait]
@@ -25,14 +25,14 @@ impl From<ParseError> for Refused {
     }
 }
 
-/// `parse_json_with_max_size`, and what it states of a wrong member begins with the path.
+/// Like `parse_json_with_max_size`, but its text about a wrong field begins with the path.
 pub(crate) async fn json<T: DeserializeOwned>(request: &mut Request, limit: usize) -> Result<T, Refused> {
     let json: Box<RawValue> = request.parse_json_with_max_size(limit).await?;
     let value = serde_path_to_error::deserialize(&*json);
     value.map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("serde json error: {error}")))
 }
 
-/// A query, or a form's bytes.
+/// Parses a query, or the bytes of a form.
 pub(crate) fn pairs<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refused> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     let value = serde_path_to_error::deserialize(pairs);

@@ -1,4 +1,4 @@
-//! The clients of the mixed load: those that keep their connection, and those that are slow, rude, or both.
+//! The clients of the mixed load. Some keep their connection, and others are slow, rude, or both.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::service::Seen;
 
-/// Every other client.
+/// The paths of every second client.
 const POLITE: [&str; 14] = [
     "/",
     "/missing",
@@ -63,7 +63,7 @@ pub(crate) enum Ended {
         id: String,
         code: Option<String>,
     },
-    /// It has the head, and left within the body.
+    /// The client got the head, and left within the body.
     LeftWithin {
         id: String,
     },
@@ -75,7 +75,7 @@ pub(crate) enum Ended {
 pub(crate) struct Client {
     address: SocketAddr,
     seen: Arc<Seen>,
-    /// One that keeps its connection; without it, each request has its own.
+    /// The client that keeps its connection. Without it, each request has its own connection.
     polite: Option<legacy::Client<HttpConnector, Full<Bytes>>>,
 }
 
@@ -178,7 +178,7 @@ async fn head_of(stream: &mut TcpStream) -> io::Result<Ended> {
     Ok(Ended::Answered { id: value("x-request-id: ").expect("an id"), code: value("x-error-code: ") })
 }
 
-/// A piece, and a pause.
+/// Reads a piece, and pauses, again and again.
 async fn read_slowly(mut stream: TcpStream) -> io::Result<Vec<u8>> {
     let mut read = Vec::new();
     loop {

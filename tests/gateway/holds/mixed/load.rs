@@ -1,4 +1,4 @@
-//! The mixed load, and what must hold of it when it is over.
+//! The mixed load, and the conditions after it.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use crate::holds::gateway::Event;
 
 pub(crate) struct Load {
     pub(crate) clients: u64,
-    /// Of each client, between two requests.
+    /// The pause of each client between two requests.
     pub(crate) pause: Duration,
     pub(crate) seen: Arc<Seen>,
-    /// How many requests there were.
+    /// The number of requests so far.
     pub(crate) numbers: Arc<AtomicU64>,
 }
 
@@ -50,13 +50,14 @@ impl Load {
     }
 }
 
-/// What came of all of them.
+/// The results of all requests.
 pub(crate) struct Verdict {
     pub(crate) requests: usize,
     pub(crate) answers: usize,
-    /// Clients that left before their answer.
+    /// The number of clients that left before their response.
     pub(crate) left: usize,
-    /// Of those, logged as abandoned; else the service's side heard first, and an answer was made that nobody read.
+    /// The number of those that were logged as abandoned. For the others, the gateway noticed the service first, and
+    /// wrote a response that nobody read.
     pub(crate) abandoned: usize,
     pub(crate) ids: usize,
     pub(crate) wrong: Vec<String>,
@@ -103,13 +104,13 @@ impl Verdict {
     }
 }
 
-/// Whether the log has of this request what it should have.
+/// Returns true if the log has the right lines for this request.
 fn is_logged(ended: &Ended, events: &[&Event]) -> bool {
     match (ended, events) {
         (Ended::Answered { code: None, .. }, []) => true,
         (Ended::Answered { code: Some(code), .. }, [event]) => event.code.as_ref() == Some(code),
         (Ended::LeftWithin { .. } | Ended::Left { uploading: false }, [event]) => event.origin == "abandoned",
-        // The service's side may hear of it first: then an answer was made that nobody read.
+        // The side of the service may notice it first. A response is then written that nobody reads.
         (Ended::Left { uploading: true }, [event]) => {
             event.origin == "abandoned" || event.code.as_deref().is_none_or(|code| code == "bad_request")
         }

@@ -1,4 +1,4 @@
-//! The service of the mixed load: it remembers the id of each request, and does what the path states.
+//! The service of the mixed load. It stores the id of each request, and does what the path requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use crate::holds::service::{Body, Service, count, full, streamed, zeros};
 
-/// The requests that came, by their number: the id that the gateway gave them.
+/// The requests by their number, each with the id that the gateway gave it.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) ids: Mutex<HashMap<u64, String>>,
@@ -20,11 +20,11 @@ impl Seen {
     fn note(&self, request: &Request<Incoming>) {
         let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
         let again = self.ids.lock().unwrap().insert(header("x-number").parse().unwrap(), header("x-request-id"));
-        // One that ended its connection is sent once more where it may be (rule F7).
+        // A request whose connection ended is sent once more if it may be repeated (rule F7).
         assert!(again.is_none() || request.uri().path() == "/gone", "a request came twice");
     }
 
-    /// Waits until it has come.
+    /// Waits until this request has come.
     pub(crate) async fn has(&self, number: u64) {
         while !self.ids.lock().unwrap().contains_key(&number) {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -46,7 +46,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
         return says(dialect);
     }
     match path {
-        // As a handler that panics: the connection ends without a word, and without the hook's.
+        // The connection ends without a response, as if a handler had panicked, and without the panic hook's text.
         "/gone" => std::panic::resume_unwind(Box::new("asked for")),
         "/missing" => say(StatusCode::NOT_FOUND, full("<h1>Not here</h1>")),
         "/broken" => say(StatusCode::INTERNAL_SERVER_ERROR, full("Traceback (most recent call last)")),
@@ -65,7 +65,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// Errors in the words of others.
+/// Returns errors in the dialects of other services.
 fn says(dialect: &str) -> Response<Body> {
     let (status, media_type, text) = match dialect {
         "problem" => (

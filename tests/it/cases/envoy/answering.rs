@@ -1,4 +1,4 @@
-//! What other parts of Envoy answer or begin by themselves: filters before the module, and redirects that Envoy follows.
+//! Tests responses and requests of other parts of Envoy: filters before the module, and redirects that Envoy follows.
 
 use std::sync::atomic::Ordering;
 
@@ -7,7 +7,7 @@ use super::asking::{ask, code, get, start_as_written, with_route};
 use super::service;
 use crate::wait::until;
 
-/// Filters that refuse each request by themselves, and with which status.
+/// Filters that refuse each request themselves, with the status that each uses.
 const BEFORE: [(&str, &str, u16); 10] = [
     (
         "rbac.v3.RBAC",
@@ -44,7 +44,7 @@ const BEFORE: [(&str, &str, u16); 10] = [
     ("csrf.v3.CsrfPolicy", "filter_enabled: { default_value: { numerator: 100 } }", 403),
 ];
 
-/// The configuration with a filter before the module, and with a service that nobody is.
+/// Returns the configuration with a filter before the module, and with a service that does not exist.
 fn with_filter(text: &str, kind: &str, config: &str) -> String {
     let module = "          - name: envoy.filters.http.dynamic_modules\n";
     assert!(text.contains(module), "the module");
@@ -93,7 +93,7 @@ fn envoy_v2_a_redirect_that_envoy_follows_is_one_request() {
         let id = response.header("x-request-id");
         let ids = seen.ids.lock().expect("no panic under the lock").split_off(before);
         assert_eq!(ids, [id.clone(), id.clone()], "the service saw another id");
-        // A client that sends the id of a redirect again has chosen none.
+        // A client that repeats the id of a redirect has chosen no id.
         let line = format!("x-request-id: {}\r\n", id.clone().expect("an id"));
         let again = ask(envoy.address(), &get("/404", &line)).expect("an answer");
         assert_eq!(again.header("x-request-id") == id, policy.contains("valid"), "{again:?}");

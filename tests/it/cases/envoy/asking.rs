@@ -1,4 +1,4 @@
-//! A client of Envoy's that sends the bytes of a script, one by one.
+//! A client of Envoy that sends the bytes of a script, one by one.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ pub(super) fn case(text: &str) -> Case {
     load::parse(&format!("[[case]]\nname = \"holds\"\n{text}"), Path::new(".")).expect("a case").remove(0)
 }
 
-/// A port that nobody listens on, as long as this lives.
+/// Reserves a port without a listener, as long as the returned socket lives.
 pub(super) fn closed() -> (tokio::net::TcpSocket, u16) {
     let closed = tokio::net::TcpSocket::new_v4().expect("a socket");
     closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
@@ -26,24 +26,24 @@ pub(super) fn closed() -> (tokio::net::TcpSocket, u16) {
     (closed, port)
 }
 
-/// With what the cases ask of paths and of HTTP/1.0.
+/// Starts Envoy with the settings that the cases need for paths and for HTTP/1.0.
 pub(super) fn start(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Running {
     start_by(configuration, policy, upstream, change)
 }
 
-/// With the configuration as the command writes it.
+/// Starts Envoy with the configuration as the command writes it.
 pub(super) fn start_as_written(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Running {
     start_by(|policy, upstream| written(policy, upstream).expect("a policy that is right"), policy, upstream, change)
 }
 
-/// With a route of Envoy's before the one for all paths.
+/// Adds a route of Envoy before the route for all paths.
 pub(super) fn with_route(text: &str, route: &str) -> String {
     let all = "- { match: { prefix: / }, ";
     assert!(text.contains(all), "the route");
     text.replace(all, &format!("{route}\n              {all}"))
 }
 
-/// With this line beside the policy's file in the filter's configuration.
+/// Adds this line after the policy's file in the filter's configuration.
 pub(super) fn with_key(text: &str, line: &str) -> String {
     let file = "policy.toml\\\"\"";
     assert!(text.contains(file), "the policy's file");
@@ -66,7 +66,7 @@ fn start_by(
 pub(super) fn ask(address: SocketAddr, request: &[u8]) -> Result<Response, String> {
     let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     let mut writing = stream.try_clone().map_err(|error| error.to_string())?;
-    // Envoy may answer and close before it has read all.
+    // Envoy may respond and close before it has read everything.
     let _ = writing.write_all(request);
     let start = Instant::now();
     let mut wire = Wire::new(Timed { stream, deadline: start + Duration::from_secs(30) });
@@ -85,7 +85,8 @@ pub(super) fn get(path: &str, lines: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: test.example\r\n{lines}\r\n").into_bytes()
 }
 
-/// The code of an envelope whose id is that of its head, and none of whose words is Envoy's or the service's.
+/// Returns the code of an envelope. Its id must be that of the head, and no word of it may be from Envoy or the
+/// service.
 pub(super) fn code(response: &Response) -> String {
     let text = String::from_utf8_lossy(&response.body).into_owned();
     let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no envelope: {response:?}"));

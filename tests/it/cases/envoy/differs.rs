@@ -1,4 +1,5 @@
-//! Rows of the cases that differ with the external processor, and why: `DIFFERS.md` beside this file lists them.
+//! Lists the rows of the cases that differ with the external processor, and why. `DIFFERS.md` in this folder lists
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,13 +11,14 @@ use super::super::{gateway, load};
 use super::processor::ExtProc;
 use super::{breaks_off, not_by_envoy};
 
-/// A reason, and the rows that differ for it.
+/// A reason, and the rows that differ because of it.
 pub(in super::super) struct Difference {
     pub(in super::super) why: &'static str,
-    /// Whether a row holds depends on which of two processes is faster. Else a row that holds is no longer one of them.
+    /// True if the result of a row depends on which of two processes is faster. Otherwise, a row that holds must leave
+    /// the list.
     pub(in super::super) races: bool,
     drivers: &'static [&'static str],
-    /// The part of a name before `/`, and the parts behind it, if the row has one.
+    /// The part of a name before `/`, and the parts after it, if the case has rows.
     rows: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -213,7 +215,7 @@ static DIFFERENCES: &[Difference] = &[
     .racing(),
 ];
 
-/// Why a row may differ in this driver.
+/// Returns the reason why a row may differ in this driver.
 pub(in super::super) fn difference(driver: &str, case: &Case) -> Option<&'static Difference> {
     let names = |it: &&Difference| it.drivers.contains(&driver) && it.names().any(|name| name == case.name);
     let breaks = || (BOTH.contains(&driver) && breaks_off(case)).then_some(&BREAKS_OFF);
@@ -241,7 +243,7 @@ fn the_page_of_rows_that_differ_is_current() {
     assert!(have == page, "DIFFERS.md is stale: UPDATE_MANUAL=1 cargo test --test it differs writes it");
 }
 
-/// The rows that a driver of the processor can send, and why Envoy or the processor differs in some of them.
+/// The number of rows that a driver of the processor can send, and the reasons why some of them differ.
 struct Sent {
     count: usize,
     by_envoy: BTreeMap<&'static str, usize>,
@@ -271,7 +273,7 @@ impl Sent {
     }
 }
 
-/// Names as `case/{row, row}`.
+/// Groups names as `case/{row, row}`.
 fn grouped<'n>(names: impl Iterator<Item = &'n String>) -> String {
     let mut groups = BTreeMap::<&str, BTreeSet<&str>>::new();
     for name in names {

@@ -1,5 +1,5 @@
-//! What the cases cannot show: Envoy's own replies, error bodies by the thousand, panics, and policies that change under
-//! load.
+//! Tests what the cases cannot show: Envoy's own replies, thousands of error bodies, panics, and policies that change
+//! under load.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use super::processor::start_processor;
 use super::service::{self, Seen};
 use crate::wait::until;
 
-/// Ends the load, also where what it is beside has failed.
+/// Ends the load when dropped, also if the code that runs at the same time has failed.
 pub(super) struct Stop<'s>(pub(super) &'s AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -27,7 +27,8 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Routes of every way to fail, and none for the rest; a filter behind the module that answers by itself.
+/// Adds a route for each kind of failure, and a filter after the module that responds itself. Other paths have no
+/// route.
 fn failing(text: String, refused: u16) -> String {
     let at = text.find("              - { match: { prefix: / }").expect("the route");
     let end = at + text[at..].find('\n').expect("its end");
@@ -51,7 +52,7 @@ fn failing(text: String, refused: u16) -> String {
          lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {refused} }} }} }} }} ] \
          }} ] }}\n"
     );
-    // What HTTP/1.0 gets by default is Envoy's own refusal.
+    // By default, Envoy itself refuses HTTP/1.0.
     text.replace("  clusters:\n", &cluster).replace("accept_http_10: true, default_host_for_http_10: test.example", "")
 }
 
@@ -62,7 +63,7 @@ fn envoy_v2_its_own_replies_are_envelopes_with_its_status() {
     let (upstream, _) = service::start();
     let envoy = start("version = 1\n", upstream, |text| failing(text, closed().1));
     let body = b"POST /ok HTTP/1.1\r\nhost: test.example\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n11111111111111111111";
-    // Behind the processor, which holds the head, the filter gets the whole body at once, and forwards it.
+    // The processor holds the head, so that a filter behind it gets the whole body at once, and forwards it.
     let response = ask(envoy.address(), body).expect("an answer");
     assert_eq!((response.status, code(&response).as_str()), (413, "payload_too_large"), "too much for a filter behind");
 }
@@ -138,7 +139,7 @@ fn envoy_r4_a_thousand_hostile_error_bodies_are_answered_in_time_and_leave_nothi
                         if index >= count {
                             return;
                         }
-                        // A stalled one takes a second each: fewer of those.
+                        // A stalled request takes a second, so there are fewer of those.
                         let path = if index % 28 == 27 { "/stalled" } else { paths[index % 6] };
                         let lines = format!("connection: close\r\nx-round: {count}-{index}\r\n");
                         let response = ask(envoy.address(), &get(path, &lines)).expect("an answer");
@@ -146,7 +147,8 @@ fn envoy_r4_a_thousand_hostile_error_bodies_are_answered_in_time_and_leave_nothi
                         let expected = if path == "/404" { "not_found" } else { "internal_error" };
                         let wanted: &[&str] = if path == "/truncated" { &[expected, "other"] } else { &[expected] };
                         assert!(wanted.contains(&&*code(&response)), "{path}: {response:?}");
-                        // Of a stalled one from its head on: what two busy cores do before that is not the budget's.
+                        // A stalled response is measured from its head on, because the time of two busy cores before
+                        // that is not part of the budget.
                         let head =
                             seen.stalled.lock().expect("no panic under the lock").remove(&format!("{count}-{index}"));
                         let took = head.map_or(response.whole_at, |head| end.saturating_duration_since(head));
@@ -167,7 +169,8 @@ fn envoy_r4_a_thousand_hostile_error_bodies_are_answered_in_time_and_leave_nothi
         "envoy: slowest of 1,000 error bodies: {slowest:?}; {before} KiB before, {after} after"
     ));
     for (path, slow) in slowest {
-        // R4's second, and another for a machine that does other things: a body that is awaited to its end takes much longer.
+        // R4 allows one second, and a busy machine may need another. Waiting for the end of a body would take much
+        // longer.
         assert!(slow < Duration::from_secs(2), "{path} took {slow:?}");
     }
     assert!(after < before + 16 * 1024, "memory grew from {before} to {after} KiB");
@@ -181,7 +184,7 @@ fn envoy_r4_the_processor_answers_hostile_error_bodies_in_time() {
     for (path, wanted) in [
         ("/endless", "internal_error"),
         ("/stalled", "internal_error"),
-        // Envoy waits for its end, and answers by itself.
+        // Envoy waits for the end of this body, and responds itself.
         ("/truncated", "other"),
         ("/large", "internal_error"),
         ("/gzip", "internal_error"),
@@ -193,7 +196,7 @@ fn envoy_r4_the_processor_answers_hostile_error_bodies_in_time() {
             assert_eq!(code(&response), wanted, "{path}: {response:?}");
             let length = response.header("content-length").and_then(|length| length.parse().ok());
             assert_eq!((length, response.header("content-encoding")), (Some(response.body.len()), None), "{path}");
-            // R4's second, and another for a machine that does other things.
+            // R4 allows one second, and a busy machine may need another.
             assert!(response.whole_at < Duration::from_secs(2), "{path} took {:?}", response.whole_at);
         }
     }
@@ -282,7 +285,8 @@ fn envoy_v4_a_thousand_panics_are_answered_and_let_nothing_in() {
         }
     });
     let behind = seen.calls.load(Ordering::SeqCst) - served.load(Ordering::SeqCst);
-    // Those in `response_headers` were let in by their guards. One of the load may have been cut off by the end.
+    // Requests that panic in `response_headers` had passed their guards. The end of the load may have cut off one
+    // request.
     assert!(behind <= 334 + 334, "{behind} calls came through");
     let (calls, shut) =
         (seen.calls.load(Ordering::SeqCst), b"GET /ok HTTP/1.1\r\nhost: a\r\nx-panic-in: request_headers\r\n\r\n");
@@ -349,7 +353,7 @@ fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
             std::thread::sleep(Duration::from_millis(seconds * 1000 / 20));
         }
     });
-    // As many idle connections to the service stay as there were clients.
+    // As many idle connections to the service remain as there were clients.
     let (after, open) = until("its connections are closed", || {
         let (after, open) = envoy.holds();
         if open <= files + 8 { Ok((after, open)) } else { Err((after, open)) }

@@ -1,7 +1,7 @@
-//! Envoy with the module in it, between a raw upstream and a raw client, over HTTP/1 or HTTP/2: as the gateway is.
+//! Runs Envoy with the module between a raw upstream and a raw client, over HTTP/1 or HTTP/2, as the gateway is run.
 //!
-//! `ENVOY` names the binary. The configuration is the command's own, but for the paths: the cases ask what becomes of a
-//! path as it was sent (G0), which Envoy would normalise before the module sees it.
+//! `ENVOY` names the binary. The configuration is the command's own, except for paths: the cases test paths as they
+//! were sent (G0), and Envoy would normalise these before the module sees them.
 
 mod answering;
 mod asking;
@@ -61,7 +61,7 @@ impl Driver for Envoy {
     }
 }
 
-/// Rows whose text is the reason phrase beside a body.
+/// Rows whose text is the reason phrase of a response with a body.
 const OF_REASON_PHRASES: [&str; 10] = [
     "world-reason-phrase/null-data",
     "world-reason-phrase/empty-object",
@@ -78,7 +78,7 @@ const OF_REASON_PHRASES: [&str; 10] = [
 /// Methods of the cases that its codec does not know.
 const UNKNOWN_TO_ENVOY: [&str; 2] = ["FOO", "QUERY"];
 
-/// What Envoy does by itself, whatever the module states.
+/// Returns the reason if Envoy decides the result of this case without the module.
 fn not_by_envoy(case: &Case) -> Option<&'static str> {
     let (inner, request) = (&case.inner, &case.request);
     let no_head = inner.raw().is_some_and(|raw| response_in(&raw).is_none());
@@ -123,7 +123,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
     .find_map(|(applies, why)| applies.then_some(why))
 }
 
-/// Whether the service's body ends before its end.
+/// Returns true if the service's body breaks off.
 fn breaks_off(case: &Case) -> bool {
     let raw = || case.inner.raw().and_then(|raw| response_in(&raw));
     case.inner.cut_after.is_some()
@@ -131,7 +131,7 @@ fn breaks_off(case: &Case) -> bool {
         || matches!(raw(), Some((.., whole)) if !whole)
 }
 
-/// A process of Envoy's.
+/// A process of Envoy.
 pub(super) struct Running {
     child: Child,
     address: SocketAddr,
@@ -154,7 +154,7 @@ impl Proxy for Running {
     fn log_from(&self, start: usize) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned();
-        // Levels are written in Envoy's way.
+        // Envoy writes levels in this form.
         [("[info]", "INFO"), ("[warning]", "WARN"), ("[error]", "ERROR"), ("[debug]", "DEBUG")]
             .iter()
             .fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
@@ -166,7 +166,7 @@ impl Proxy for Running {
 
     fn reload(&self, policy: &str) {
         let start = self.log_length();
-        // Half a policy may be a policy.
+        // The file is replaced at once, because half of a policy may be a valid policy.
         self.folder.write("policy.toml.new", policy);
         let named = |name: &str| self.folder.path().join(name);
         std::fs::rename(named("policy.toml.new"), named("policy.toml")).expect("the same folder");
@@ -187,7 +187,7 @@ impl Proxy for Running {
 }
 
 impl Running {
-    /// With this configuration.
+    /// Starts Envoy with this configuration.
     fn start_with(case: &Case, folder: Folder, text: &str) -> Result<Self, String> {
         let config = folder.path().join("envoy.yaml");
         std::fs::write(&config, text).expect("a temporary folder");
@@ -196,7 +196,7 @@ impl Running {
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
         command.args(["--component-log-level", "dynamic_modules:trace"]);
-        // An access log has its lines at once.
+        // Lines appear in the access log at once.
         command.args(["--file-flush-interval-msec", "50"]);
         command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -205,7 +205,7 @@ impl Running {
         let collecting = collect(child.stderr.take().expect("piped"), log.clone());
         let address = until("Envoy listens, or has refused its configuration", || {
             let text = String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
-            // Its last line. Now and then, Envoy does not end behind it.
+            // Envoy has printed its last line. Occasionally, its process does not end after that.
             match child.try_wait().expect("a child").is_some() || text.contains("initializing config '") {
                 true => Ok(None),
                 false => listening(&admin).map(Some).ok_or(text),
@@ -226,14 +226,14 @@ impl Running {
         }
     }
 
-    /// Its counters of this module's, as Prometheus reads them.
+    /// Returns the counters of this module, in Prometheus's format.
     fn counters(&self) -> Vec<String> {
         let admin = self.folder.path().join("admin");
         let text = administration(&admin, "/stats?format=prometheus&filter=error_envelope").expect("Envoy lives");
         text.lines().filter(|line| line.starts_with("envoy_dynamicmodulescustom")).map(str::to_owned).collect()
     }
 
-    /// Its memory in KiB, and how many files it has open.
+    /// Returns Envoy's memory in KiB, and its number of open files.
     fn holds(&self) -> (u64, usize) {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = std::fs::read_to_string(process.join("status")).expect("Envoy runs");
@@ -250,25 +250,25 @@ impl Drop for Running {
     }
 }
 
-/// `target/<profile>`, where the module and the command are.
+/// Returns `target/<profile>`, which has the module and the command.
 fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     test.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned()
 }
 
 fn configuration(policy: &Path, upstream: SocketAddr) -> String {
-    // What the command refuses is Envoy's to refuse here.
+    // Envoy itself must refuse here what the command refuses.
     as_sent(&written(policy, upstream).unwrap_or_else(|| with_refused(policy, upstream)))
 }
 
-/// With what the cases ask of paths and of HTTP/1.0.
+/// Adds the settings that the cases need for paths and for HTTP/1.0.
 fn as_sent(text: &str) -> String {
     let as_sent = [
         ("normalize_path: true", "normalize_path: false"),
         ("merge_slashes: true", "merge_slashes: false"),
         ("UNESCAPE_AND_REDIRECT", "KEEP_UNCHANGED"),
         ("[ { upgrade_type: websocket } ]", "[ { upgrade_type: websocket }, { upgrade_type: echo } ]"),
-        // Not by default: HTTP/1.0 has no `host`, and Envoy answers 426.
+        // This is not the default, where Envoy responds 426 because HTTP/1.0 has no `host`.
         (
             "enable_trailers: true }\n          upgrade",
             "enable_trailers: true, accept_http_10: true, default_host_for_http_10: test.example }\n          upgrade",
@@ -284,7 +284,7 @@ fn written(policy: &Path, upstream: SocketAddr) -> Option<String> {
     written_with(policy, upstream, &[])
 }
 
-/// As the command writes it with these words more.
+/// Returns the configuration that the command writes with these further words.
 fn written_with(policy: &Path, upstream: SocketAddr, more: &[&str]) -> Option<String> {
     let mut command = Command::new(profile().join("error-envelope"));
     command.args(["envoy-config", "--listen", "127.0.0.1:0", "--envoy-admin", "127.0.0.1:0"]);
@@ -293,7 +293,7 @@ fn written_with(policy: &Path, upstream: SocketAddr, more: &[&str]) -> Option<St
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The configuration of a policy that is right, with this one in its place.
+/// Returns the configuration of a valid policy, with this policy in its place.
 fn with_refused(policy: &Path, upstream: SocketAddr) -> String {
     let right = policy.with_file_name("right.toml");
     std::fs::write(&right, "version = 1\n").expect("a temporary folder");
@@ -301,7 +301,7 @@ fn with_refused(policy: &Path, upstream: SocketAddr) -> String {
     text.replace(&*right.to_string_lossy(), &policy.to_string_lossy())
 }
 
-/// What Envoy's administration states.
+/// Returns what Envoy's administration interface shows at this path.
 fn administration(admin: &Path, path: &str) -> Option<String> {
     let admin: SocketAddr = std::fs::read_to_string(admin).ok()?.trim().parse().ok()?;
     let mut stream = TcpStream::connect(admin).ok()?;
@@ -312,7 +312,7 @@ fn administration(admin: &Path, path: &str) -> Option<String> {
     Some(text)
 }
 
-/// Where Envoy listens, once its administration states it.
+/// Returns the address where Envoy listens, once its administration interface shows it.
 fn listening(admin: &Path) -> Option<SocketAddr> {
     let text = administration(admin, "/listeners")?;
     let (_, address) = text.split_once("edge::")?;

@@ -1,4 +1,4 @@
-//! The admin address inside Envoy: what whoever is on call sees there, and turns off.
+//! Tests the admin address inside Envoy: what the person on call sees and turns off there.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -29,7 +29,7 @@ fn read(admin: SocketAddr, line: &str) -> Value {
     serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-/// The admin address, as the log states it.
+/// Returns the admin address that the log states.
 fn served(envoy: &Running) -> SocketAddr {
     until("the log says where the admin address is", || {
         let log = envoy.log_from(0);
@@ -38,12 +38,12 @@ fn served(envoy: &Running) -> SocketAddr {
     })
 }
 
-/// With this address in the filter's configuration.
+/// Adds this admin address to the filter's configuration.
 fn with_admin(text: &str, admin: &str) -> String {
     with_key(text, &format!("admin = \"{admin}\""))
 }
 
-/// The same where the listener comes from a file that Envoy follows, and that file.
+/// Moves the listener into a file that Envoy watches. Returns the configuration and the text of that file.
 fn followed(text: &str, folder: &Folder) -> (String, String) {
     let (start, rest) = text.split_once("  listeners:\n").expect("listeners");
     let (listener, clusters) = rest.split_once("  clusters:\n").expect("clusters");
@@ -63,7 +63,7 @@ fn follow(folder: &Folder, listeners: &str) {
     std::fs::rename(named("listeners.new"), named("listeners.yaml")).expect("the same folder");
 }
 
-/// With a policy of its own, in the form that takes an admin address beside it.
+/// Gives the filter another policy, in the form of its configuration that also has an admin address.
 fn with_another(listeners: &str) -> String {
     let line = |line: &str| match line.split_once("value: \"policy_file") {
         Some((indent, _)) => format!(
@@ -108,7 +108,7 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
         when([&id, "not_found", "/404"].iter().all(|expected| page.contains(expected)), page)
     });
 
-    // A policy that is refused is shown beside the one in force.
+    // A refused policy is shown together with the one in force.
     envoy.reload("version = 2\n");
     let policy = read(admin, "GET /policy");
     assert!(policy["last_refusal"]["why"].as_str().is_some_and(|why| why.contains("version")), "{policy:#}");
@@ -117,7 +117,7 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
     assert_eq!(read(admin, "POST /kill-switch/on")["kill_switch"], true);
     passes(&envoy);
 
-    // Another configuration of the same address: what it holds is shown, and the switch stays where it is.
+    // Another configuration uses the same address. Its state is shown, and the switch keeps its position.
     follow(&folder, &with_another(&listeners));
     until("the other configuration is shown", || {
         let policy = read(admin, "GET /policy");

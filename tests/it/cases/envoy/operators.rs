@@ -1,4 +1,5 @@
-//! What operators see of an error: a line of Envoy's access log, a span of its tracer, a counter among its stats.
+//! Tests what operators see of an error: a line of Envoy's access log, a span of its tracer, and a counter in its
+//! stats.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -32,7 +33,7 @@ match = "/empty"
 mode = "observe"
 "#;
 
-/// A route to a port that nobody listens on.
+/// Adds a route to a port without a listener.
 fn with_refused(text: String, refused: u16) -> String {
     with_route(&text, "- { match: { path: /refused }, route: { cluster: refused } }")
         .replace("  clusters:\n", &format!("  clusters:\n{}", cluster("refused", refused)))
@@ -86,21 +87,21 @@ fn the_access_log_says_what_became_of_errors<P: Proxy>(start: impl FnOnce(Socket
         }
         wanted.push((format!(" GET {status} "), format!(" id={} {details}", id(&response))));
     }
-    // What is watched is told, and has no code that the client has seen (M1).
+    // A watched error is reported, and has no code that the client has seen (M1).
     let watched = ask(envoy.address(), &get("/empty", "")).expect("an answer");
     assert_eq!((watched.status, watched.header("x-error-code")), (500, None));
     wanted.push((" GET 500 ".to_owned(), " code=- origin=inner route=/empty mode=observe".to_owned()));
     has_lines(&log, &wanted);
 }
 
-/// With an access log in this file.
+/// Adds an access log with this file.
 fn logged_to(text: &str, log: &Path) -> String {
     let stdout = "stream.v3.StdoutAccessLog\n";
     assert!(text.contains(stdout), "an access log");
     text.replace(stdout, &format!("file.v3.FileAccessLog\n              path: {}\n", log.display()))
 }
 
-/// Lines with these, and that end with these, and no others.
+/// Asserts that the log has exactly these lines: each contains the first text, and ends with the second.
 fn has_lines(log: &Path, wanted: &[(String, String)]) {
     let lines = until("the access log has a line of each", || {
         let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -127,7 +128,7 @@ fn envoy_l1_metadata_that_is_turned_off_leaves_dashes_and_every_answer_as_it_was
     for (path, status, its_code, details) in [
         ("/locked", 401, "auth_missing", "code=- origin=-"),
         ("/404", 404, "not_found", "code=- origin=-"),
-        // Envoy writes it by its `local_reply_config`, from what is noted (V3).
+        // Envoy writes this response by its `local_reply_config`, from the noted error (V3).
         ("/stalled", 504, "gateway_timeout", "code=gateway_timeout origin=-"),
     ] {
         let response = ask(envoy.address(), &get(path, "")).unwrap_or_else(|why| panic!("{path}: {why}"));
@@ -161,7 +162,7 @@ fn envoy_l2_errors_and_reloads_are_counted_among_envoy_s_stats() {
     ];
     wanted.sort();
     let counted = until("each error is counted", || {
-        // In which shape the service spoke is the library's to tell.
+        // The library decides which shape the service used, so the test ignores it.
         let shapeless = |line: String| match line.split_once("dialect=\"") {
             Some((start, end)) => format!("{start}dialect=\"…{}", &end[end.find('"').unwrap_or_default()..]),
             None => line,
@@ -170,7 +171,7 @@ fn envoy_l2_errors_and_reloads_are_counted_among_envoy_s_stats() {
         lines.sort();
         if lines == wanted { Ok(lines) } else { Err(lines) }
     });
-    // Nothing else is asked: a reload is counted all the same.
+    // No other request is made, and the reload is still counted.
     envoy.reload("version = 1\n");
     let reload = "envoy_dynamicmodulescustom_error_envelope_policy_reloads_total{outcome=\"taken\"} 1";
     until("the reload is counted", || {
@@ -179,7 +180,7 @@ fn envoy_l2_errors_and_reloads_are_counted_among_envoy_s_stats() {
     });
 }
 
-/// Where spans are sent to, as Zipkin's JSON.
+/// Starts the collector of spans, which come as Zipkin's JSON.
 fn collector() -> (SocketAddr, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -202,7 +203,8 @@ fn collector() -> (SocketAddr, Arc<Mutex<Vec<Value>>>) {
     (address, spans)
 }
 
-/// What a tracing section needs beside its provider: of ids that are no UUIDs Envoy decides nothing.
+/// The settings that a tracing section needs in addition to its provider. Without them, Envoy samples no request whose
+/// id is no UUID.
 const TRACING: &str = "
           request_id_extension:
             typed_config:
@@ -231,7 +233,7 @@ fn envoy_l1_an_error_s_span_has_its_id_and_its_code() {
         with_refused(text.replace(stat, &format!("{stat}{}", TRACING.trim_start_matches('\n'))), refused)
     });
     let mut wanted = Vec::new();
-    // Envoy sends five at a time.
+    // Envoy sends five spans at a time.
     for path in ["/locked", "/404", "/refused", "/large", "/ok"] {
         let response = ask(envoy.address(), &get(path, "")).unwrap_or_else(|why| panic!("{path}: {why}"));
         wanted.push((path, response.header("x-error-code"), id(&response)));
@@ -244,7 +246,7 @@ fn envoy_l1_an_error_s_span_has_its_id_and_its_code() {
         let of_path = |span: &&Value| span["tags"]["http.url"].as_str().is_some_and(|url| url.ends_with(path));
         let tags = &spans.iter().find(of_path).unwrap_or_else(|| panic!("no span of {path}: {spans:#?}"))["tags"];
         let recorded = (tags["error_envelope.code"].as_str(), tags["error_envelope.request_id"].as_str());
-        // A success has no error to tell of.
+        // A success has no error to report.
         let wanted = (code.as_deref(), code.as_ref().map(|_| id.as_str()));
         assert_eq!(recorded, wanted, "{path}: {tags:#}");
     }

@@ -1,4 +1,4 @@
-//! The path that a guard reads, the path that Envoy routes by, and the path that the service gets: one path (G0).
+//! Tests that the guards, Envoy's routes and the service use the same path (G0).
 
 use std::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ match = "/locked"
 auth = ["keys"]
 "#;
 
-/// Every way to write `/locked/door` that a normalisation may read as that.
+/// Spellings of `/locked/door` that a normalisation may read as that path.
 const RESPELT: [&str; 27] = [
     "/locked/door",
     "//locked/door",
@@ -50,7 +50,7 @@ const RESPELT: [&str; 27] = [
     "http://test.example/open/../locked/door",
 ];
 
-/// As a service reads a path that decodes it, and then takes its dots and doubled slashes out.
+/// Returns the path as a service reads it that decodes it, and then removes dot segments and double slashes.
 fn as_a_service_reads(target: &str) -> String {
     let path = target.split('?').next().unwrap_or_default();
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
@@ -70,7 +70,7 @@ fn as_a_service_reads(target: &str) -> String {
 fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
     let (upstream, seen) = service::start();
     let envoy = start_as_written(POLICY, upstream, |text| {
-        // Envoy's own route agrees: what it sends where the policy guards.
+        // Envoy's own route must agree: it adds a header where the policy guards.
         let locked = "- { match: { prefix: /locked }, request_headers_to_add: [ { header: { key: x-route, value: locked } } ], \
                       route: { cluster: upstream, timeout: 30s } }";
         with_route(&text, locked)
@@ -83,15 +83,15 @@ fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
         let target_now = response.header("location").unwrap_or_default();
         mismatches.push((target, response.status, target_now.clone()));
         match response.status {
-            // Refused by the guard, or by Envoy as a path that is none.
+            // The guard refused the request, or Envoy refused an invalid path.
             401 | 400 => {}
-            // Envoy has taken the escaped slashes out, and asks for that path.
+            // Envoy has decoded the escaped slashes, and redirects to that path.
             307 => {
                 let path = target_now.trim_start_matches("http://test.example");
                 let again = ask(envoy.address(), &get(path, "")).expect("an answer");
                 assert_eq!(again.status, 401, "{target}, then {path}");
             }
-            // It came through: then it is another path, for whatever service.
+            // The request passed, so it must have another path for every service.
             200 => {
                 let targets = seen.targets.lock().expect("no panic under the lock");
                 let (last, route) = targets.last().expect("it came");
@@ -102,7 +102,7 @@ fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
         }
     }
     super::super::drive::say(&format!("envoy: what became of a path without its key: {mismatches:?}"));
-    // With the key each that is let in arrives as the one path, or one that the service reads as such.
+    // With the key, each accepted request arrives with the one path, or with one that the service reads as that path.
     let key = "authorization: Bearer x\r\n";
     for (target, status, _) in mismatches {
         if status != 401 {

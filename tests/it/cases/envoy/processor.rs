@@ -1,4 +1,4 @@
-//! Envoy with the external processor: two processes, between a raw upstream and a raw client.
+//! Runs Envoy with the external processor, as two processes between a raw upstream and a raw client.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -74,7 +74,7 @@ impl Proxy for Processed {
 }
 
 impl Processed {
-    /// With this processor, and the command's configuration, changed so.
+    /// Starts Envoy with this processor, and with the command's configuration after `change`.
     pub(super) fn start_with(
         processor: Process,
         case: &Case,
@@ -87,25 +87,26 @@ impl Processed {
         let more = ["--ext-proc", &processor.address().to_string()];
         let text = written_with(&policy, upstream, &more).expect("a policy that is right");
         let envoy = Running::start_with(case, folder, &change(text))?;
-        // Its listener has an address before the first health check of the processor has ended, and accepts after that.
+        // The listener has an address before the first health check of the processor ends, and accepts connections
+        // after that.
         until("Envoy accepts", || TcpStream::connect(envoy.address()));
         Ok(Self { processor, envoy })
     }
 }
 
-/// The rows are not about this time, which a machine that does other things takes now and then: Envoy would answer 504.
+/// Raises the message timeout, which the rows do not test. On a busy machine, Envoy would sometimes respond 504.
 fn patient(text: &str) -> String {
     let usual = " message_timeout: 0.5s";
     assert!(text.contains(usual), "the configuration says {usual}");
     text.replace(usual, " message_timeout: 10s")
 }
 
-/// A processor at this address, with the case's policy.
+/// Starts a processor at this address, with the case's policy.
 pub(super) fn process(case: &Case, listen: &str) -> Result<Process, String> {
     Process::start_as(case, &["ext-proc", "--listen", listen, "--workers", "1"])
 }
 
-/// As `start_as_written`, with the processor in place of the module.
+/// Does the same as `start_as_written`, with the processor in place of the module.
 pub(super) fn start_processor(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Processed {
     let case = case(&format!("policy = '''\n{policy}'''\n"));
     let started = process(&case, "127.0.0.1:0");

@@ -1,4 +1,4 @@
-//! A processor that is killed, stands still, panics or returns early: no request passes its guards (V4).
+//! Tests a processor that is killed, stopped, panics or returns early: no request passes its guards (V4).
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -15,7 +15,7 @@ use super::profile;
 use super::service::{self, Seen};
 use crate::wait::{until, when};
 
-/// Its key is `x`.
+/// The key of this policy is `x`.
 const POLICY: &str = r#"
 version = 1
 [auth.keys]
@@ -28,14 +28,14 @@ auth = ["keys"]
 
 const KEY: &str = "authorization: Bearer x\r\n";
 
-/// Envoy must not send this to a client, whatever becomes of the processor (I1).
+/// Envoy must not send this id to a client, whatever happens to the processor (I1).
 const CHOSEN_ID: &str = "chosen-by-the-client";
 
 fn locked() -> Case {
     case(&format!("policy = '''\n{POLICY}'''\n"))
 }
 
-/// Requests to a route with `auth`, on several connections at a time, and what came of them.
+/// Requests to a route with `auth` over several parallel connections, and counters of their results.
 #[derive(Debug, Default)]
 struct Load {
     stop: AtomicBool,
@@ -57,7 +57,7 @@ impl Load {
         }
     }
 
-    /// Waits until a counter is this much higher.
+    /// Waits until a counter has grown by this number.
     fn wait_for(&self, what: &str, counter: &AtomicUsize, more: usize) {
         let goal = counter.load(Ordering::SeqCst) + more;
         until(what, || when(counter.load(Ordering::SeqCst) >= goal || self.stop.load(Ordering::SeqCst), ()));
@@ -81,7 +81,7 @@ fn under_load(address: SocketAddr, beside: impl FnOnce(&Load)) -> Load {
     load
 }
 
-/// The status of a request to the locked route. An error is an envelope with an id of its own.
+/// Returns the status of a request to the locked route. Asserts that an error is an envelope with its own id.
 fn locked_status(address: SocketAddr, has_key: bool) -> u16 {
     let (path, key) = if has_key { ("/locked?key", KEY) } else { ("/locked?none", "") };
     let response = ask(address, &get(path, &format!("{key}x-request-id: {CHOSEN_ID}\r\n"))).expect("an answer");
@@ -96,7 +96,7 @@ fn grpc(address: SocketAddr) -> Response {
     ask(address, &get("/locked?none", "content-type: application/grpc\r\nte: trailers\r\n")).expect("an answer")
 }
 
-/// The service saw no request without a key.
+/// Asserts that the service saw no request without a key.
 fn nothing_came_in(seen: &Seen) {
     let targets = seen.targets.lock().expect("no panic under the lock");
     let without = targets.iter().filter(|(target, _)| target == "/locked?none").count();
@@ -132,7 +132,7 @@ fn envoy_v4_no_request_passes_while_the_processor_is_killed_under_load() {
         let statuses = [true, false].map(|has_key| locked_status(envoy.address(), has_key));
         when(statuses == [200, 401], statuses)
     });
-    // Envoy resets each stream that it needs no more: that is no error.
+    // Envoy resets each stream that it no longer needs, which is no error.
     let log = processor.log_from(0);
     assert!(!log.contains(" ERROR ") && !log.contains("h2 protocol"), "{log}");
     super::super::drive::say(&format!("ext_proc: beside three ends of the processor: {load:?}"));
@@ -163,7 +163,7 @@ fn envoy_v4_a_processor_that_stands_still_is_a_gateway_timeout() {
     nothing_came_in(&seen);
 }
 
-/// The command whose processor panics where a request's `x-panic-in` names a message.
+/// Starts the command that panics where a request's `x-panic-in` names a message.
 fn panicking(case: &Case) -> Process {
     let target = profile().parent().expect("target").join("envoy/panics/error-envelope");
     assert!(target.exists(), "{}: not there; `.ci/envoy` makes it", target.display());
@@ -183,7 +183,7 @@ fn envoy_v4_panics_and_early_returns_of_the_processor_let_nothing_in() {
         for round in 0..200 {
             let (panics_in, path, status) = [
                 ("request_headers", "/locked?none", 500),
-                // It ends its stream without a verdict.
+                // The processor ends its stream without a verdict.
                 ("stream", "/locked?none", 503),
                 ("request_body", "/ok", 500),
                 ("response_headers", "/ok", 500),

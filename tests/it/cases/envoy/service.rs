@@ -1,4 +1,4 @@
-//! A service behind Envoy that does what the path states, many requests at once.
+//! A service behind Envoy that does what the path names, with many requests in parallel.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -12,13 +12,13 @@ use super::super::wire::{Framing, Timed, Wire};
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) calls: AtomicUsize,
-    /// The longest body that came, whole or not.
+    /// The length of the longest received body, complete or not.
     pub(super) longest: AtomicU64,
-    /// The targets, as they came, and what Envoy's route has written into `x-route`.
+    /// The received targets, and what Envoy's route has written into `x-route`.
     pub(super) targets: Mutex<Vec<(String, Option<String>)>>,
-    /// The ids, as they came.
+    /// The received ids.
     pub(super) ids: Mutex<Vec<Option<String>>>,
-    /// When the head of a response left that then stalled, by what its request calls itself in `x-round`.
+    /// The time when the head of a stalled response was sent, by the `x-round` of its request.
     pub(super) stalled: Mutex<HashMap<String, Instant>>,
 }
 
@@ -49,7 +49,7 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
         if read.is_err() {
             return;
         }
-        // A response to HEAD has no body, or the next one on this connection would begin with it.
+        // A response to HEAD has no body. Otherwise, the next response on this connection would begin with it.
         if head.first_line.starts_with("HEAD ") {
             let _ = stream.write_all(b"HTTP/1.1 500 Said\r\ncontent-type: text/html\r\ncontent-length: 1000\r\n\r\n");
             continue;
@@ -67,7 +67,7 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
     }
 }
 
-/// In no client's hands, whatever becomes of a body.
+/// No client may receive this text, whatever happens to a body.
 pub(super) const CANARY: &str = "upstream-canary-51b2";
 
 fn answer(stream: &mut TcpStream, path: &str, stalls: impl FnOnce()) -> io::Result<bool> {
@@ -82,7 +82,7 @@ fn answer(stream: &mut TcpStream, path: &str, stalls: impl FnOnce()) -> io::Resu
             }
         }
         "/stalled" => {
-            // Before it leaves: who reads it may be done with it first.
+            // This is recorded before the head is sent, because a reader may be done with the head first.
             stalls();
             stream.write_all(head("500", "content-length: 1000").as_bytes())?;
             stream.write_all(CANARY.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The client sees what stands behind a response, and how a connection ends.
+//! Tests that the client sees bytes after a response, and how a connection ends.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -8,7 +8,8 @@ use std::thread;
 use super::super::load;
 use super::{End, Exchanged, exchanges};
 
-/// A case of so many requests, to a server that answers each with these bytes, and then says more once the client does not.
+/// Runs a case of `times` requests. The server answers each with these bytes, and sends its last words when the client
+/// has no more requests.
 fn run_exchanges(times: usize, answer: &'static str, last_words: &'static [u8]) -> Vec<Exchanged> {
     let case = format!("[[case]]\nname = \"self\"\n[case.request]\ntimes = {times}\n");
     let case = load::parse(&case, Path::new(".")).expect("a case").remove(0);

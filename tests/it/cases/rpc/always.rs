@@ -1,4 +1,4 @@
-//! What holds of every answer to an RPC client, named or not.
+//! Checks the rules that hold for every response to an RPC client.
 
 use super::super::always::{SECRET, Seen};
 use super::super::check::Problems;
@@ -7,7 +7,7 @@ use super::super::seen::{End, Response, lines};
 use super::protocol::{self, Protocol};
 use super::reported::{self, Place, ReportedStatus};
 
-/// What the client's HTTP library takes of a header block (8 KiB in grpc-core) is for all of them together.
+/// The limit of the client's HTTP library for all fields of a header block together (8 KiB in grpc-core).
 const MAX_FIELDS: usize = 8 * 1024;
 
 pub(in super::super) fn check(seen: &Seen<'_>, problems: &mut Problems) {
@@ -35,7 +35,7 @@ fn is_head(seen: &Seen<'_>) -> bool {
     seen.case.request.method() == "HEAD"
 }
 
-/// Whether the service's body failed, so that a status of ours may end it.
+/// Returns true if the service's body failed, so that a status of the layer may end it.
 fn broke_off(seen: &Seen<'_>) -> bool {
     let inner = &seen.case.inner;
     inner.cut_after.is_some() || matches!(inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody))
@@ -49,7 +49,7 @@ fn inner_reported(protocol: Protocol, seen: &Seen<'_>) -> bool {
     matches!(reported::read(protocol, &response), Ok(Some(_)))
 }
 
-/// The head of an answer that the layer wrote whole.
+/// Checks the head of a response that the layer wrote completely.
 fn answer(protocol: Protocol, seen: &Seen<'_>, problems: &mut Problems) {
     let response = seen.response;
     let media_type = response.lines("content-type").concat();
@@ -75,7 +75,7 @@ fn headers_only(protocol: Protocol, seen: &Seen<'_>, problems: &mut Problems) {
     if !response.body.is_empty() || !response.trailers.is_empty() {
         problems.push(("P1", "an answer is its head alone".into()));
     }
-    // What came through a hop of HTTP/1 may have the length that this hop needed.
+    // A response that came through a hop of HTTP/1 may have the length that this hop needed.
     let first_hop = seen.facts.processes < 2;
     if first_hop && protocol::is_http2(seen.case, seen.facts.http2) && !response.lines("content-length").is_empty() {
         problems.push(("P1", "content-length on an answer that is its head alone".into()));
@@ -83,7 +83,7 @@ fn headers_only(protocol: Protocol, seen: &Seen<'_>, problems: &mut Problems) {
     if response.lines("grpc-status-details-bin").is_empty() {
         problems.push(("P1", "an answer without details".into()));
     }
-    // A service may expose what it likes itself.
+    // A service may itself expose headers.
     let silent = seen.expect.exposed == Some(false) || seen.policy().contains("expose_headers");
     if protocol == Protocol::Web && !silent && !response.lines("access-control-allow-origin").is_empty() {
         exposed(response, problems);
@@ -118,7 +118,7 @@ fn secrets(reported: &ReportedStatus, problems: &mut Problems) {
     }
 }
 
-/// A status of the layer's own.
+/// Checks a status that the layer made.
 fn status(protocol: Protocol, seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) {
     if reported.name == "ok" {
         problems.push(("P", "an error with the code `ok`".into()));
@@ -138,7 +138,7 @@ fn status(protocol: Protocol, seen: &Seen<'_>, reported: &ReportedStatus, proble
     details(seen, reported, problems);
 }
 
-/// What the details repeat is the same.
+/// Checks that the details repeat the same values.
 fn same_twice(reported: &ReportedStatus, problems: &mut Problems) {
     let Some(status) = &reported.status else { return };
     if protocol::name_of(&status.code.to_string()) != Some(&reported.name) {
@@ -169,7 +169,7 @@ fn details(seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) 
         (Some(info), None) if !text(info, "domain").is_empty() => text(info, "reason"),
         other => return problems.push(("P1", format!("ErrorInfo: {other:?}"))),
     };
-    // Behind the head it may come with the status.
+    // The code of an error after the head may come with the status.
     let late = lines(&reported.fields, "x-error-code").pop();
     let in_end = reported.json.pointer("/metadata/x-error-code/0").and_then(serde_json::Value::as_str);
     let code = seen.response.header("x-error-code").or(late).or(in_end.map(str::to_owned));
@@ -188,7 +188,8 @@ fn details(seen: &Seen<'_>, reported: &ReportedStatus, problems: &mut Problems) 
     retry(seen, one("google.rpc.RetryInfo"), problems);
 }
 
-/// A retry-after in seconds is a RetryInfo of so many, and none is none (R8).
+/// Checks that a retry-after in seconds has a RetryInfo of as many seconds, and that no retry-after means no RetryInfo
+/// (R8).
 fn retry(seen: &Seen<'_>, info: (Option<&serde_json::Value>, Option<&serde_json::Value>), problems: &mut Problems) {
     let after = seen.response.lines("retry-after");
     let (info, more) = (info.0.map(|info| info["retry_delay"].as_str().unwrap_or_default()), info.1);

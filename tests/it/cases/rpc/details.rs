@@ -1,5 +1,4 @@
-//! The details of a status: `google.rpc` messages as JSON, whether they come in `grpc-status-details-bin` or in Connect's
-//! JSON.
+//! Reads the details of a status: `google.rpc` messages as JSON, from `grpc-status-details-bin` or from Connect's JSON.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::proto::{self, Field, all, fields, number, text};
 
-/// Peers send binary metadata with and without padding.
+/// Peers send binary metadata with or without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -35,7 +34,7 @@ pub(in super::super) fn of_header(value: &str) -> Result<Status, String> {
     Ok(Status { code: number(&status, 1), message, details, raw })
 }
 
-/// Reads `[{"type":"google.rpc.ErrorInfo","value":"…"}]`, whose values are not padded.
+/// Reads `[{"type":"google.rpc.ErrorInfo","value":"…"}]`, with values that are not padded.
 pub(in super::super) fn of_connect(details: &Value) -> Result<Vec<Detail>, String> {
     let list = details.as_array().ok_or("`details` is no list")?;
     list.iter().map(|detail| one_of_connect(detail).ok_or_else(|| format!("{detail} is no detail"))).collect()
@@ -59,7 +58,7 @@ fn of_any(any: &[u8]) -> Option<Detail> {
     decoded(name, all(&any, 2).last().unwrap_or_default())
 }
 
-/// `None` where a type that is known here does not parse.
+/// Decodes a detail, or returns `None` if a type that is known here does not parse.
 fn decoded(name: &str, bytes: &[u8]) -> Option<Detail> {
     let message = fields(bytes)?;
     let value = match name {
@@ -89,7 +88,7 @@ fn violation(bytes: &[u8]) -> Option<Value> {
     Some(json!({ "field": text(&message, 1)?, "description": text(&message, 2)?, "reason": text(&message, 3)? }))
 }
 
-/// As protobuf's JSON has it: seconds, a fraction where there is one, `s`.
+/// Writes a duration as protobuf's JSON does: the seconds, a fraction if there is one, and `s`.
 fn duration(bytes: &[u8]) -> Option<String> {
     let message = fields(bytes)?;
     let (seconds, nanos) = (number(&message, 1).cast_signed(), number(&message, 2));

@@ -1,4 +1,4 @@
-//! What a case states of a status and of the messages before it.
+//! Checks what a case states about a status and the messages before it.
 
 use super::super::check::{Problems, header};
 use super::super::format::{Case, Expect};
@@ -78,7 +78,7 @@ fn fields(
     }
 }
 
-/// Whole messages, what ends the stream in the body aside.
+/// Checks the complete messages, without the one that ends the stream in the body.
 fn messages(wanted: &[String], response: &Response, problems: &mut Problems) {
     let Some(read) = reported::messages(response) else { return problems.push(("P2", "the body is no base64".into())) };
     let have = read.whole.iter().filter(|(flags, _)| flags & !1 == 0);

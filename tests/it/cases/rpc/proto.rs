@@ -1,6 +1,6 @@
-//! Protobuf's wire format, read by hand: a few small messages need no generated code.
+//! Reads protobuf's wire format without generated code, because only a few small messages need it.
 
-/// A field's number, and what it holds.
+/// A field's number and its value.
 pub(super) type Field = (u64, Value);
 
 pub(super) enum Value {
@@ -8,7 +8,7 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
-/// The fields of a message; `None` where it is none.
+/// Returns the fields of a message, or `None` if the bytes are no message.
 pub(super) fn fields(mut message: &[u8]) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     while !message.is_empty() {
@@ -28,13 +28,13 @@ pub(super) fn fields(mut message: &[u8]) -> Option<Vec<Field>> {
     Some(fields)
 }
 
-/// The number of a field; what is not there is zero (proto3).
+/// Returns the number in a field. A missing field is zero (proto3).
 pub(super) fn number(fields: &[Field], number: u64) -> u64 {
     let last = fields.iter().rev().find(|(at, _)| *at == number);
     if let Some((_, Value::Number(value))) = last { *value } else { 0 }
 }
 
-/// Every value of a repeated field.
+/// Returns every value of a repeated field.
 pub(super) fn all(fields: &[Field], number: u64) -> impl Iterator<Item = &[u8]> {
     fields.iter().filter_map(move |(at, value)| match value {
         Value::Bytes(bytes) if *at == number => Some(&bytes[..]),
@@ -42,7 +42,7 @@ pub(super) fn all(fields: &[Field], number: u64) -> impl Iterator<Item = &[u8]> 
     })
 }
 
-/// The text of a field; `None` where it is not UTF-8, which a proto3 string must be.
+/// Returns the text of a field, or `None` if it is not UTF-8, which a proto3 string must be.
 pub(super) fn text(fields: &[Field], number: u64) -> Option<String> {
     let bytes = all(fields, number).last().unwrap_or_default();
     String::from_utf8(bytes.to_vec()).ok()

@@ -1,4 +1,4 @@
-//! Which protocol a request speaks (P1–P3), and the codes by both of their names.
+//! The protocols of requests (P1–P3), and both names of each code.
 
 use super::super::format::{Case, Version};
 
@@ -10,7 +10,7 @@ pub(in super::super) enum Protocol {
     Stream,
 }
 
-/// gRPC's codes by number, as Connect names them, and the HTTP status that Connect gives each.
+/// gRPC's codes in the order of their numbers, with Connect's name and Connect's HTTP status of each.
 const CODES: [(&str, u16); 17] = [
     ("ok", 200),
     ("canceled", 499),
@@ -32,7 +32,7 @@ const CODES: [(&str, u16); 17] = [
 ];
 
 impl Protocol {
-    /// `None` where the request's head names none.
+    /// Returns the protocol that the request's head names, or `None`.
     pub(in super::super) fn from_case(case: &Case) -> Option<Self> {
         let request = &case.request;
         let value = |name: &str| {
@@ -61,19 +61,19 @@ impl Protocol {
     }
 }
 
-/// The name of a `grpc-status`, a decimal number without a sign or leading zeros.
+/// Returns the name of a `grpc-status`, which is a decimal number without a sign or leading zeros.
 pub(super) fn name_of(number: &str) -> Option<&'static str> {
     let plain = number == "0" || !number.starts_with(['0', '+']);
     let index = number.parse::<usize>().ok().filter(|_| plain)?;
     CODES.get(index).map(|(name, _)| *name)
 }
 
-/// The HTTP status of a Connect error; `None` where Connect has no such code, or it is no error.
+/// Returns the HTTP status of a Connect error, or `None` if Connect has no such code or the code is no error.
 pub(super) fn http_status_of(name: &str) -> Option<u16> {
     CODES[1..].iter().find(|(have, _)| *have == name).map(|(_, status)| *status)
 }
 
-/// Whether the client is one of HTTP/2, which frames bodies itself.
+/// Returns true if the client uses HTTP/2, which frames bodies itself.
 pub(super) fn is_http2(case: &Case, over_http2: bool) -> bool {
     over_http2 || case.request.version == Some(Version::Http2)
 }

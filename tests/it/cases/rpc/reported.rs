@@ -1,4 +1,4 @@
-//! The status that a response ends with, wherever its protocol puts it.
+//! Reads the status that ends a response, from each place that a protocol has for it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::super::wire::Headers;
 use super::details::{self, Detail, Status};
 use super::protocol::{self, Protocol};
 
-/// Where it stood.
+/// The place of the status in the response.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum Place {
@@ -33,14 +33,14 @@ pub(in super::super) struct ReportedStatus {
     pub(in super::super) name: String,
     pub(in super::super) message: Option<String>,
     pub(in super::super) details: Vec<Detail>,
-    /// `grpc-status-details-bin` itself, and the fields that it stood among.
+    /// The content of `grpc-status-details-bin`, and then the fields around it.
     pub(in super::super) status: Option<Status>,
     pub(in super::super) fields: Headers,
-    /// The JSON of Connect's body or last message, whole.
+    /// The whole JSON of Connect's body or last message.
     pub(in super::super) json: Value,
 }
 
-/// `None` where there is no status; an error where there is one and it is not well-formed.
+/// Reads the status, or returns `None` if there is none. A malformed status is an error.
 pub(in super::super) fn read(protocol: Protocol, response: &Response) -> Result<Option<ReportedStatus>, String> {
     let in_head = !response.lines("grpc-status").is_empty();
     match protocol {
@@ -60,7 +60,7 @@ pub(in super::super) fn read(protocol: Protocol, response: &Response) -> Result<
     }
 }
 
-/// The messages of a body, gRPC-Web's text undone; `None` where it is no base64.
+/// Returns the messages of a body with gRPC-Web's text decoded, or `None` if it is no base64.
 pub(in super::super) fn messages(response: &Response) -> Option<framed::Read> {
     let media_type = response.header("content-type").unwrap_or_default();
     match media_type.starts_with("application/grpc-web-text") {
@@ -91,7 +91,7 @@ fn of_fields(place: Place, fields: &Headers) -> Result<ReportedStatus, String> {
     })
 }
 
-/// gRPC's percent-encoding; what is left unencoded may be any byte but a stray `%`.
+/// Decodes gRPC's percent-encoding. An unencoded byte may be any byte except a stray `%`.
 fn percent_decoded(text: &str) -> Result<String, String> {
     let stray = value::matches("(?s).*%(?![0-9A-Fa-f]{2}).*", text);
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();

@@ -1,5 +1,5 @@
-//! The checks of statuses fail where they should: a right answer of each protocol holds, and each way of spoiling it is
-//! reported.
+//! Tests that the checks of statuses fail where they should: a right response of each protocol holds, and each fault in
+//! it is reported.
 
 use std::path::Path;
 
@@ -127,7 +127,7 @@ fn a_wrong_trailer_frame_is_found() {
     }
 }
 
-/// Each message by itself, padded, as a stream sends them.
+/// Encodes each message separately, with padding, as a stream sends them.
 fn encoded(messages: &[Vec<u8>]) -> String {
     messages.iter().map(|message| STANDARD.encode(message)).collect()
 }
@@ -188,7 +188,7 @@ fn a_body_is_written_and_read_as_messages() {
     assert_eq!(framed::untexted(b"YQ="), None);
 }
 
-/// Where a client leaves, it must have had no answer, and the log is looked at for the id that the service saw.
+/// A client that leaves must have had no response. The log is searched for the id that the service saw.
 #[test]
 fn a_client_that_left_has_no_answer() {
     let text = "[[case]]\nname = \"x\"\n[case.request]\nleaves_after_ms = 5\n[case.expect]\nlog_has = [\"$id\"]";
@@ -217,7 +217,7 @@ fn broken_off(media_type: &str, expected: &str) -> Case {
     case
 }
 
-/// The head of an answer with the status in it; other places take it from there.
+/// Returns a response whose head has the status. Other places take the status from there.
 fn right(media_type: &str, body: Vec<u8>) -> Run {
     let bin = bin(5, TEXT, ["NOT_FOUND", ID]);
     let lines = [
@@ -241,7 +241,7 @@ fn run(response: Response, sent: Option<Sent>, facts: Facts) -> Run {
     Run { exchanges, calls: vec![call], facts, ..Run::default() }
 }
 
-/// Takes the status out of the head.
+/// Removes the status from the head.
 fn split_off(response: &mut Response) -> Vec<(String, Vec<u8>)> {
     let (fields, rest) = response.headers.drain(..).partition(|(name, _)| name.starts_with("grpc-"));
     response.headers = rest;
@@ -265,7 +265,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2, u8::try_from(bytes.len()).expect("short")], bytes].concat()
 }
 
-/// The details with their types: a reason and a domain, an id, seven seconds.
+/// Returns the details with their types: a reason and a domain, an id, and seven seconds.
 fn details([reason, id]: [&str; 2]) -> [(&'static str, Vec<u8>); 3] {
     let info = [field(1, reason.as_bytes()), field(2, b"x")].concat();
     let retry = field(1, &[8, 7]);

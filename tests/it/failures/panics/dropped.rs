@@ -1,4 +1,5 @@
-//! F2: a head holds the user's own extensions, which may panic as they are dropped; no answer depends on it.
+//! Tests F2: a head holds the user's own extensions, which may panic when they are dropped. No response depends on
+//! them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,13 +17,13 @@ use super::heads::{FULL, names, responds, says};
 use super::over_limit;
 use crate::kit::{answer, logged, only};
 
-/// An extension of the user's.
+/// An extension of the user.
 #[derive(Clone)]
 struct PanicsAsItIsDropped;
 
 impl Drop for PanicsAsItIsDropped {
     fn drop(&mut self) {
-        // Two panics at once abort, and then no test states what failed.
+        // Two panics at once abort the process, and then no test reports its failure.
         assert!(std::thread::panicking(), "{TEXT}");
     }
 }

@@ -1,4 +1,5 @@
-//! G3: a body that has ended while its first byte was awaited is none, and is not polled again: some panic then (F2).
+//! Tests G3: a body that ends while its first byte is awaited is no body, and is not polled again, because some bodies
+//! would panic then (F2).
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use super::super::layer;
 use super::super::scripted::{Scene, TEXT};
 use crate::kit::{answer, logged};
 
-/// A body of no data and an unknown length, which is over after its first poll: like a stream that is made of a future.
+/// A body without data and with an unknown length. It ends at its first poll, like a stream made of a future.
 struct Once {
     trailers: Option<HeaderMap>,
     over: bool,
@@ -32,7 +33,7 @@ impl Body for Once {
     }
 }
 
-/// What the service saw of its body: before it read it, what it read, and afterwards.
+/// What the service saw of its body: before it read, while it read, and afterwards.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     ended: bool,
@@ -69,7 +70,7 @@ fn g3_a_body_that_ended_during_the_peek_is_not_polled_again() {
         });
         assert_eq!(answer.head.status, 200, "{lines:?}");
         let seen = answer.head.extensions.get::<Seen>();
-        // Trailers are still to come.
+        // Trailers would still follow.
         let ended = trailers.is_none();
         assert_eq!(seen, Some(&Seen { ended, exact: Some(0), data: Bytes::new(), trailers }));
         assert!(lines.is_empty(), "{lines:?}");

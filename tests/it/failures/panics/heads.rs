@@ -1,4 +1,4 @@
-//! F2: a head may have so many headers that nothing more goes in, which `http` says by panicking.
+//! Tests F2: a head may have so many headers that no more fit in, and `http` then panics.
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::super::scripted::{Scene, Script, Scripted};
 use super::super::{ask, data, get, is_served, layer};
 use crate::kit::{Answer, Line, answer, logged, only};
 
-/// `http`'s most names: its maps panic at the next one.
+/// The most names in a map of `http`, which panics at the next one.
 pub(super) const FULL: usize = 24_576;
 
 pub(super) fn names(count: usize) -> HeaderMap {
@@ -81,7 +81,7 @@ fn f2_a_response_with_very_many_headers_is_a_500() {
     }
 }
 
-/// Those of a fault go where there is room for them, or not at all.
+/// The headers of a fault are added if there is room for them, or not at all.
 #[test]
 fn f2_a_fault_with_very_many_headers_is_answered_without_them() {
     let fault = || {
@@ -121,7 +121,7 @@ fn heads_with_many_headers_pass() {
     assert!(lines.is_empty(), "{lines:?}");
 }
 
-/// RFC 9110 §7.6.1: what `connection` names is for the next hop alone, and these are not.
+/// RFC 9110 §7.6.1: headers that `connection` names are for the next hop alone, and these headers are not.
 #[test]
 fn r8_a_connection_line_takes_nothing_away_that_is_for_every_recipient() {
     let (answer, lines) = responds(get(), || {
@@ -144,7 +144,7 @@ pub(super) fn says(status: u16) -> Response<Scene> {
     Response::builder().status(status).body(data("said")).unwrap()
 }
 
-/// One request to a service that answers with this.
+/// Sends one request to a service that sends this response.
 pub(super) fn responds(request: Request<Scene>, response: impl Fn() -> Response<Scene> + Clone) -> (Answer, Vec<Line>) {
     logged(async {
         let service = service_fn(move |_: Request<RequestBody<Scene>>| {

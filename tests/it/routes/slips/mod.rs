@@ -1,7 +1,7 @@
-//! No spelling of a request slips past a closed route (rule G0): whatever policy and request some bytes choose, the
-//! exchange does what a naive matcher states.
+//! Tests that no spelling of a request passes a closed route (rule G0). For each policy and request that some bytes
+//! choose, the exchange decides as a naive matcher does.
 //!
-//! Proptest and the fuzz target `paths` bring the bytes.
+//! Proptest and the fuzz target `paths` provide the bytes.
 
 mod naive;
 mod route_request;
@@ -20,7 +20,7 @@ use self::route_request::RouteRequest;
 use self::world::World;
 use crate::choices::Choices;
 
-/// Builds what the bytes choose, asks both sides, and panics where they differ.
+/// Builds a policy and a request from the bytes, compares both decisions, and panics if they differ.
 pub(crate) fn check(bytes: &[u8]) {
     let choices = &mut Choices::new(bytes);
     let world = World::chosen(choices);
@@ -37,7 +37,7 @@ pub(crate) fn check(bytes: &[u8]) {
     assert_eq!(found, expected, "found and expected for {route_request:#?} under {world:#?}");
 }
 
-/// Spells a path that a closed route is for in a way that the bytes choose, and panics where it gets through.
+/// Spells the path of a closed route in a way that the bytes choose, and panics if it passes.
 pub(crate) fn check_respelt(bytes: &[u8]) {
     let choices = &mut Choices::new(bytes);
     let path = respelt(choices.one_of(&["/a", "/a/b", "/a/b/c", "/a/.b/ü"]), choices);
@@ -52,14 +52,14 @@ pub(crate) fn check_respelt(bytes: &[u8]) {
     assert_eq!(status(Arc::new(policy), head, 0), Some(400), "{path}");
 }
 
-/// Another spelling of the same path, for a server that decodes once and tidies up.
+/// Returns another spelling of the same path, for a server that decodes once and normalises.
 fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
     const BETWEEN: [&str; 12] =
         ["/", "/", "//", "/./", "\\", "%2f", "%5C", "/x/../", "/%2e/", "/x\\..%2f", "/../a/../", "/%2E%2e/"];
     const AFTER: [&str; 8] = ["", "", "/", "//", "/.", "/x/..", "%2F", "\\x\\.."];
     let mut spelt = String::new();
     for (at, segment) in path.split('/').skip(1).enumerate() {
-        // What climbs stays below the root in front of the first segment alone.
+        // Only before the first segment, a climbing piece stays at the root.
         let between = if at == 0 { &BETWEEN[..] } else { &BETWEEN[..10] };
         spelt.push_str(choices.one_of(between));
         for byte in segment.bytes() {
@@ -75,7 +75,7 @@ fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
     if spelt.starts_with('/') { spelt } else { format!("/{spelt}") }
 }
 
-/// The status of the answer; `None` where the request is forwarded.
+/// Returns the status of the response, or `None` if the request is forwarded.
 pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
     let config = SessionConfig::new(policy, || SystemTime::UNIX_EPOCH).into();

@@ -1,4 +1,4 @@
-//! What must come out, decided by looking at every scope and every route, on text.
+//! Computes the right result by a check of every scope and every route, on text.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use tower_error_envelope::Mode;
 use super::route_request::{RouteRequest, Target};
 use super::world::{Area, HOSTS, Keys, Part, Way, World};
 
-/// Whether two scopes overlap and neither is the narrower one, or two routes of a part are for the same requests.
+/// Returns true if two scopes overlap and neither is narrower, or if two routes of a part are for the same requests.
 pub(crate) fn is_refused(world: &World) -> bool {
     let areas = pairs(&world.scopes).any(|(one, other)| {
         let (one, other) = (places(one), places(other));
@@ -19,7 +19,7 @@ pub(crate) fn is_refused(world: &World) -> bool {
     areas || parts.any(|part| pairs(&part.routes).any(|(one, other)| clash(one, other)))
 }
 
-/// The status that a request gets; `None` where it reaches the service.
+/// Returns the status that a request gets, or `None` if it reaches the service.
 pub(crate) fn status(world: &World, route_request: &RouteRequest) -> Option<u16> {
     let asks_host = world.scopes.iter().any(|area| !area.hosts.is_empty());
     if asks_host && nobody_knows_the_host(route_request) {
@@ -27,7 +27,7 @@ pub(crate) fn status(world: &World, route_request: &RouteRequest) -> Option<u16>
     }
     let path = if route_request.target == Target::Asterisk { "*" } else { route_request.path.as_str() };
     let host = route_request.host.as_ref().map_or("", |host| host.name);
-    // A service behind may believe either host.
+    // A service behind the layer may use either host.
     let other = asks_host && route_request.target == Target::AbsoluteAndOther && route_request.host.is_some();
     let Some(readings) = readings(path) else { return Some(400) };
     let hosts = [host].into_iter().chain(other.then_some("else.example"));
@@ -58,7 +58,8 @@ pub(crate) fn status(world: &World, route_request: &RouteRequest) -> Option<u16>
     limit.filter(|limit| route_request.length > *limit).map(|_| 413)
 }
 
-/// Whether any table refuses anything: credentials do in every mode, the other guards where nobody only watches.
+/// Returns true if any table refuses anything. Credentials refuse in every mode, and the other guards in modes that do
+/// not only watch.
 fn refuses(world: &World) -> bool {
     let parts = || world.scopes.iter().map(|area| &area.part).chain([&world.own]);
     let tables = || parts().flat_map(|part| part.routes.iter().map(|way| &way.keys).chain([&part.keys]));
@@ -71,7 +72,8 @@ fn nobody_knows_the_host(route_request: &RouteRequest) -> bool {
     route_request.target == Target::TwoHosts || route_request.host.as_ref().is_some_and(|host| host.is_broken)
 }
 
-/// What any stack makes of a path, by replacing text until nothing new comes; `None` where that is too much.
+/// Returns the paths that any stack may read, by replacing text until nothing new appears. Returns `None` if there are
+/// too many.
 fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
     if !path.starts_with('/') {
         return Some([path.as_bytes().to_vec()].into());
@@ -137,7 +139,7 @@ fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
     Some(all.iter().flat_map(|(path, _)| elements(path)).chain(all.iter().map(|(path, _)| path.clone())).collect())
 }
 
-/// Decoded once, but for these bytes.
+/// Decodes once, except escapes of these bytes.
 fn decoded(path: &[u8], kept: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = path;
@@ -174,8 +176,8 @@ fn lets_in(keys_of_request: &Keys, route_request: &RouteRequest) -> bool {
     schemes.iter().any(|scheme| route_request.keys.iter().any(|(name, right)| *right && name[2..] == **scheme))
 }
 
-/// What holds for one reading: the tables that say something of it, the nearest first, key by key. Without regard to letter
-/// case, once for each choice among patterns that differ in nothing else.
+/// Returns the keys that apply to one reading, key by key, from the nearest table that has the key. Without regard to
+/// letter case, there is one result for each choice among patterns that are otherwise equal.
 fn keys_of_request(world: &World, route_request: &RouteRequest, host: &str, path: &[u8], folds: bool) -> Vec<Keys> {
     let segments = if folds { segments(&path.to_ascii_lowercase()) } else { segments(path) };
     let mut areas: Vec<&Area> = world.scopes.iter().filter(|area| covers(area, host, &segments)).collect();
@@ -203,8 +205,8 @@ fn inherit(keys_of_request: &Keys, keys: &Keys) -> Keys {
     }
 }
 
-/// The routes that match, the most specific first: for each kind of pattern those that differ in letter case alone, each with
-/// its methods merged.
+/// Returns the matching routes, the most specific first. Each kind of pattern has those that differ only in letter
+/// case, with their methods merged.
 fn matching_routes(part: &Part, method: &str, path: &[Vec<u8>], folds: bool) -> Vec<Vec<Keys>> {
     let letters = |way: &Way| {
         if folds {
@@ -251,7 +253,7 @@ fn fits(pattern: &[&str], path: &[Vec<u8>]) -> bool {
     }
 }
 
-/// Literal before `{one}` before the pattern's end before `{*rest}`, from the left.
+/// Orders a literal before `{one}`, that before the pattern's end, and that before `{*rest}`, from the left.
 fn specific(one: &[&str], other: &[&str]) -> Ordering {
     let kinds = |path: &[&str]| -> Vec<u8> {
         let kind = |segment: &&str| match *segment {
@@ -269,7 +271,7 @@ fn clash(one: &Way, other: &Way) -> bool {
     one.path == other.path && (no_method || one.methods.iter().any(|method| other.methods.contains(method)))
 }
 
-/// The hosts and paths that a scope covers, of all that tell the hosts and prefixes of a world apart.
+/// Returns the hosts and paths that a scope covers, of all that distinguish the hosts and prefixes of a world.
 fn places(area: &Area) -> Vec<(&'static str, Vec<&'static str>)> {
     const BELOW: [&str; 6] = ["", "q.test", "q.x.test", "q.a.x.test", "other.example", "q.b.a.x.test"];
     let hosts = HOSTS.iter().chain(&BELOW).filter(|host| !host.starts_with('*')).copied();

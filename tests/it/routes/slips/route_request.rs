@@ -1,4 +1,4 @@
-//! A request, as some bytes choose it: its target and its host in whatever spelling.
+//! A request, as some bytes choose it: its target and its host, each in any spelling.
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Uri};
@@ -11,7 +11,7 @@ pub(crate) struct RouteRequest {
     pub(crate) method: &'static str,
     pub(crate) target: Target,
     pub(crate) path: String,
-    /// What follows the path.
+    /// The query after the path.
     query: &'static str,
     pub(crate) host: Option<Host>,
     pub(crate) headers: Vec<&'static str>,
@@ -25,23 +25,23 @@ pub(crate) enum Target {
     Origin,
     /// A scheme, an authority and a path: proxies' form, and what HTTP/2 has.
     Absolute,
-    /// As above, and the host's line states the same in other letters.
+    /// The same, and the host's line has the same host in another letter case.
     AbsoluteAndHost,
-    /// As above, and the host's line states another one.
+    /// The same, and the host's line has another host.
     AbsoluteAndOther,
     /// `*`
     Asterisk,
-    /// The host's line is there twice.
+    /// The host's line appears twice.
     TwoHosts,
 }
 
-/// A host, and how it is spelt.
+/// A host and its spelling.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// In the form that scopes are written in.
+    /// The name in the form of scopes.
     pub(crate) name: &'static str,
     pub(crate) spelt: String,
-    /// It is no host at all, and a service behind may take it for one.
+    /// True if it is no valid host, and a service behind the layer may still accept it.
     pub(crate) is_broken: bool,
 }
 
@@ -81,7 +81,7 @@ impl RouteRequest {
         Self { method, target, path: path(choices.rest()), query, host, headers, keys, length }
     }
 
-    /// `None` where no server would read such a target.
+    /// Returns the request, or `None` if no server would read such a target.
     pub(crate) fn request(&self) -> Option<(Parts, u64)> {
         let spelt = self.host.as_ref().map_or("", |host| &host.spelt);
         let target = match self.target {
@@ -112,7 +112,7 @@ impl RouteRequest {
     }
 }
 
-/// Three of four bytes are pieces that servers resolve; the fourth states that the next one is itself.
+/// Three of four bytes are pieces that servers resolve. The fourth means that the next byte is used literally.
 fn path(bytes: &[u8]) -> String {
     let mut path = b"/".to_vec();
     let mut bytes = bytes.iter().take(60);
@@ -122,7 +122,7 @@ fn path(bytes: &[u8]) -> String {
             _ => path.extend(bytes.next()),
         }
     }
-    // What stands behind these is no path any more, and a target is UTF-8 here.
+    // The text after these characters is no path, and a target is UTF-8 here.
     path.retain(|byte| !matches!(byte, b'?' | b'#'));
     String::from_utf8_lossy(&path).into_owned()
 }
@@ -131,7 +131,7 @@ impl Host {
     fn chosen(choices: &mut Choices<'_>, target: Target) -> Self {
         let name = choices.one_of(&NAMES);
         let in_target = !matches!(target, Target::Origin | Target::Asterisk | Target::TwoHosts);
-        // A target with a broken authority is none: no server reads it.
+        // A target with a broken authority is invalid, and no server reads it.
         let spellings = if in_target { 9 } else { 14 };
         let (spelt, is_broken) = match choices.below(spellings) {
             0..=2 => (name.to_owned(), false),

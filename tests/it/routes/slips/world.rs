@@ -1,4 +1,4 @@
-//! A policy, as some bytes choose it: scopes, routes, and what guards them.
+//! A policy, as some bytes choose it: scopes, routes, and their guards.
 
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
@@ -12,7 +12,7 @@ pub(crate) struct World {
     pub(crate) scopes: Vec<Area>,
 }
 
-/// A scope: its hosts, its prefix, and what is inside it.
+/// A scope with its hosts, its prefix, and its content.
 #[derive(Debug)]
 pub(crate) struct Area {
     pub(crate) hosts: Vec<&'static str>,
@@ -34,7 +34,7 @@ pub(crate) struct Way {
     pub(crate) keys: Keys,
 }
 
-/// What one table states.
+/// The keys of one table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     pub(crate) mode: Option<Mode>,
@@ -50,7 +50,7 @@ const SEGMENTS: [&str; 5] = ["a", "b", "A", "ü", "{p}"];
 const MODES: [Option<Mode>; 8] =
     [None, None, None, Some(Mode::Off), Some(Mode::Observe), Some(Mode::Own), Some(Mode::Fill), Some(Mode::Enforce)];
 
-/// The secret of each scheme: what its header must say.
+/// The secret of each scheme, which its header must contain.
 pub(crate) const SECRET: &str = "open-sesame";
 
 impl World {
@@ -134,7 +134,7 @@ impl Way {
 
 impl Keys {
     fn chosen(choices: &mut Choices<'_>) -> Self {
-        // Most tables say little: what they leave out is what inheritance is about.
+        // Most tables have few keys, because inheritance concerns the missing keys.
         let set = choices.below(256);
         let of = |bit: u32| set >> bit & 1 == 1;
         let (mode, headers, auth, observe, limit) = (of(0), of(1), of(2), of(3) && of(4), of(5));
@@ -148,7 +148,7 @@ impl Keys {
     }
 }
 
-/// What can have keys.
+/// A builder that can have keys.
 trait HasKeys: Sized {
     fn with_keys(self, keys: &Keys) -> Self;
 }

@@ -1,4 +1,4 @@
-//! What has become of the request so far.
+//! Records what has happened to the request so far.
 
 use bytes::Bytes;
 use error_envelope_core::session::{LocalReply, RequestRecord, RewrittenBody};
@@ -9,7 +9,7 @@ use super::response::is_secret_in;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) forwards: u8,
-    /// Replies, and responses that pass.
+    /// The number of replies, and of responses that pass.
     pub(super) answers: u8,
     pub(super) abandoned: bool,
     records: u8,
@@ -40,7 +40,7 @@ impl Ledger {
         assert!(!is_secret_in(body) && !is_secret_in_any(headers), "claim 3, a reply: {reply:?}");
     }
 
-    /// `speaks`: the message of the service's error may be in it (R3).
+    /// Records a written body. With `speaks`, the body may contain the message of the service's error (R3).
     pub(super) fn written(&mut self, headers: &HeaderMap, written: &RewrittenBody, speaks: bool) {
         self.answer();
         self.record(&written.record);

@@ -1,12 +1,12 @@
-//! A session under whatever calls some bytes choose, in any order. Five claims hold:
+//! Runs a session with calls that some bytes choose, in any order. Five claims hold:
 //!
-//! 1. A request is forwarded once at most, and answered once at most: by one reply or by one response that passes.
-//! 2. It has one record, which is closed once (L5).
-//! 3. Of a body that is replaced, and of an error's cause, the client gets no byte.
-//! 4. It is forwarded only if its guards let it in.
-//! 5. It always comes to an end, after which nothing more is decided.
+//! 1. A request is forwarded at most once, and gets at most one response: one reply, or one response that passes.
+//! 2. The request has one record, which is closed once (L5).
+//! 3. The client gets no byte of a replaced body or of an error's cause.
+//! 4. The request is forwarded only if its guards let it in.
+//! 5. The request always ends, and nothing more is decided after that.
 //!
-//! Proptest and the fuzz target `session` bring the bytes.
+//! Proptest and the fuzz target `session` provide the bytes.
 
 mod ledger;
 mod passing;

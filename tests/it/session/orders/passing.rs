@@ -1,4 +1,4 @@
-//! A body that passes, and the calls of what follows it.
+//! A body that passes, and the calls of its follower.
 
 use std::io;
 use std::time::Instant;
@@ -63,7 +63,7 @@ impl Passing {
         }
     }
 
-    /// The body is dropped, wherever it is.
+    /// Drops the body, at any point.
     pub(super) fn drop(mut self, choices: &mut Choices<'_>, ledger: &mut Ledger, now: Instant) {
         let ends = [End::Complete, End::ClientLeft, End::ServiceBrokeOff, End::Stalled, End::Stopped, End::Unknown];
         let delivery =

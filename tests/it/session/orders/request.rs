@@ -1,4 +1,4 @@
-//! The request, its policy, and whether the service may get it.
+//! The request, its policy, and the decision whether the service may get the request.
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::choices::Choices;
 
 const MODES: [Mode; 5] = [Mode::Enforce, Mode::Observe, Mode::Fill, Mode::Own, Mode::Off];
 
-// What a policy has.
+// The settings that a policy may have.
 const LIMIT: usize = 1;
 const HEADER: usize = 2;
 const JSON: usize = 4;
@@ -42,16 +42,16 @@ const KINDS: [(&str, Lines); 11] = [
     ("POST", &[("content-type", "application/json"), ("connect-protocol-version", "1")]),
 ];
 
-/// A request, as the guards see it.
+/// A request as the guards see it.
 #[derive(Debug)]
 pub(super) struct Guarded {
     pub(super) mode: Mode,
     has: usize,
     pub(super) head: Parts,
     body: BodyFacts,
-    /// A verifier has let it in.
+    /// True if a verifier has let it in.
     pub(super) is_granted: bool,
-    /// Its body has turned out to be empty.
+    /// True if its body has turned out to be empty.
     pub(super) is_empty: bool,
 }
 
@@ -96,7 +96,7 @@ impl Guarded {
         (guarded, session, step)
     }
 
-    /// Whether the mode runs the guards; credentials hold in any mode.
+    /// Returns true if the mode runs the guards. Credentials are required in any mode.
     fn refuses(&self) -> bool {
         !matches!(self.mode, Mode::Observe | Mode::Off)
     }
@@ -105,7 +105,7 @@ impl Guarded {
         self.refuses() && self.has(LIMIT)
     }
 
-    /// A naive reading of G1–G4.
+    /// Decides by a naive reading of G1–G4.
     pub(super) fn is_let_in(&self) -> bool {
         let is = |name: &str, value: &str| self.head.headers.get(name).is_some_and(|it| it == value);
         let has_header = !self.has(HEADER) || self.head.headers.contains_key("x-tenant");
@@ -117,7 +117,7 @@ impl Guarded {
         (self.has_credentials() || self.has(OBSERVES_AUTH)) && (!self.refuses() || has_header && has_type && has_length)
     }
 
-    /// Only because the policy observes credentials (M1).
+    /// Returns true if the request passes only because the policy observes credentials (M1).
     pub(super) fn is_let_through(&self) -> bool {
         self.has(OBSERVES_AUTH) && !self.has_credentials()
     }

@@ -1,4 +1,4 @@
-//! The service's response, every byte of whose body is marked.
+//! The service's response, in which every byte of the body is marked.
 
 use bytes::Bytes;
 use error_envelope_core::session::BodyFacts;
@@ -20,7 +20,7 @@ const TYPES: [&str; 11] = [
     "application/connect+json",
     "application/connect+proto",
 ];
-/// The first two are no errors that anyone can read.
+/// The first two are no errors that the layer can read.
 const PIECES: [&[u8]; 11] = [
     b"<html>s3cret",
     b"s3cret\0",
@@ -36,10 +36,10 @@ const PIECES: [&[u8]; 11] = [
 ];
 const SECRETS: [&[u8]; 2] = [b"s3cret", b"nMzY3JldA"];
 
-/// The text of whatever fails: it is for the log alone.
+/// The text of each failure, which only the log may contain.
 pub(super) const CAUSE: &str = "a cause with a s3cret";
 
-/// A response, perhaps of the type of the request.
+/// Makes a response, which may have the type of the request.
 pub(super) fn head(choices: &mut Choices<'_>, request: &request::Parts) -> response::Parts {
     let mut head = Response::new(()).into_parts().0;
     head.status = StatusCode::from_u16(choices.one_of(&STATUSES)).expect("a status");
@@ -79,12 +79,12 @@ pub(super) fn is_error(head: &response::Parts) -> bool {
     head.status.is_client_error() || head.status.is_server_error()
 }
 
-/// Whether it is an error of which nothing is to be read, as far as its type shows.
+/// Returns true if the response is an error that cannot be read, as far as its type shows.
 pub(super) fn is_opaque_error(head: &response::Parts) -> bool {
     is_error(head) && TYPES[..2].iter().any(|opaque| head.headers["content-type"] == opaque)
 }
 
-/// Whether a body that begins so has no text either.
+/// Returns true if a body with this beginning has no text either.
 pub(super) fn begins_opaquely(read: &[u8]) -> bool {
     PIECES[..2].iter().any(|opaque| read.starts_with(opaque))
 }

@@ -22,7 +22,7 @@ pub(super) struct Run {
     guarded: Guarded,
     session: Session,
     meter: Option<BodyMeter>,
-    /// The meter has cut the request's body off.
+    /// True if the meter has cut off the request's body.
     is_cut: bool,
     reading: Option<BeingRead>,
     passing: Option<Passing>,
@@ -45,7 +45,7 @@ impl Run {
         run
     }
 
-    /// One call: what the session waits for, or any other.
+    /// Makes one call: the one that the session waits for, or any other.
     pub(super) fn call(&mut self, choices: &mut Choices<'_>) {
         match choices.below(24) {
             0 => self.verified(choices),
@@ -63,7 +63,7 @@ impl Run {
         }
     }
 
-    /// Ends what has not ended by itself. Then nothing more is decided.
+    /// Ends everything that has not ended. Then nothing more is decided.
     pub(super) fn end(mut self, choices: &mut Choices<'_>) {
         if let Some(BeingRead { mut reading, .. }) = self.reading.take() {
             let until = reading.waits(|| self.now);
@@ -211,7 +211,7 @@ impl Run {
         self.response_step(step, head, has_text);
     }
 
-    /// `has_text`: the client may get a text that was found in the body (R3).
+    /// Handles a step. With `has_text`, the client may get a text that was found in the body (R3).
     fn response_step(&mut self, step: ResponseStep, head: response::Parts, has_text: bool) {
         let was_cut = self.is_cut && !matches!(step, ResponseStep::Send(_) | ResponseStep::Broken);
         assert!(!was_cut, "claim 3, the request was cut off: {step:?}");
@@ -247,7 +247,7 @@ impl Run {
         }
     }
 
-    /// An end without a response of the service.
+    /// Ends the session without a response of the service.
     fn finish(&mut self, choices: &mut Choices<'_>) {
         let error = io::Error::new(choices.one_of(&[io::ErrorKind::ConnectionRefused, io::ErrorKind::TimedOut]), CAUSE);
         let classified = (self.session.classify(&error), self.session.classify_unready(&error));

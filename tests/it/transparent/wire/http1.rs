@@ -1,4 +1,4 @@
-//! HTTP/1: the very bytes.
+//! Compares the exact bytes of HTTP/1.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,8 @@ use super::super::scripted::{Script, for_the_wire, without_a_body};
 use super::super::services::{echo, plain, router};
 use super::{pipe, with_time_paused};
 
-/// What a client sends: on a connection that goes on, on one that is over at its end, and before there were chunks.
+/// The requests of a client: on a connection that goes on, on one that ends after it, and with a version without
+/// chunks.
 const SENT: [&str; 2] = [
     "GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\n\r\n\
      HEAD / HTTP/1.1\r\nhost: test\r\n\r\n\
@@ -73,7 +74,7 @@ async fn same(setting: Setting, status: u16, script: &Script) -> usize {
     for sent in SENT {
         let context = format!("{setting:?}, {status}, {script:?}, {sent}");
         let bare = bytes(setting, plain(status, script), sent).await;
-        // To one that is not, hyper may say nothing at all.
+        // hyper may send nothing at all for a script that is not well-formed.
         assert!(!script.is_well_formed() || bare.starts_with("HTTP/1."), "{context}: {bare}");
         let layered = bytes(setting, setting.layer().layer(plain(status, script)), sent).await;
         assert_eq!(bare, layered, "a plain service: {context}");
@@ -84,7 +85,7 @@ async fn same(setting: Setting, status: u16, script: &Script) -> usize {
     2 * SENT.len()
 }
 
-/// All that comes, without the lines that are the layer's.
+/// Returns everything that arrives, without the lines of the layer.
 async fn bytes<S, B>(setting: Setting, service: S, sent: &str) -> String
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,

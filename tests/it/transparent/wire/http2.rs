@@ -1,5 +1,5 @@
-//! HTTP/2: the stream's frames, as a tap on the client's end reads them, and its headers, as the client decodes them:
-//! their bytes depend on the table of all headers before.
+//! Compares HTTP/2: the stream's frames, as a tap on the client's end reads them, and its headers, as the client
+//! decodes them. The bytes of headers depend on the table of all earlier headers.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -51,7 +51,7 @@ fn e5_m1_http2_statuses_without_a_body_are_the_same_frames() {
     });
 }
 
-/// More than a stream's window and a frame hold.
+/// The body exceeds a stream's window and a frame.
 #[test]
 fn e5_m1_http2_cuts_a_long_body_alike() {
     with_time_paused(async {
@@ -90,7 +90,7 @@ async fn same(setting: Setting, status: u16, method: Method, script: &Script) ->
     2
 }
 
-/// All that came of one stream.
+/// Everything that arrived on one stream.
 #[derive(Debug, Default, PartialEq)]
 struct Came {
     head: Option<(u16, Headers)>,
@@ -99,7 +99,7 @@ struct Came {
     frames: Vec<Frame>,
 }
 
-/// A frame of the stream. Of headers the client knows what they say.
+/// A frame of the stream. Only the client knows the content of headers.
 #[derive(Debug, PartialEq)]
 struct Frame {
     kind: u8,
@@ -131,7 +131,7 @@ where
         Err(error) => came.failed = Some(error.to_string()),
     }
     drop((send, upload));
-    // It ends once all that was on the way has come.
+    // The connection ends once everything has arrived.
     let _ = connection.await.unwrap();
     came.frames = frames(&read.lock().unwrap());
     came
@@ -172,7 +172,7 @@ fn frames(mut read: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// Keeps what is read through it.
+/// A pipe that records what is read through it.
 struct Tap {
     pipe: DuplexStream,
     read: Arc<Mutex<Vec<u8>>>,

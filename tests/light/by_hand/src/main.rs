@@ -1,4 +1,4 @@
-//! README's service with tower-http's layers instead of this project's: what `.ci/light` compares a first build with.
+//! README's service with tower-http's layers instead of this project's. `.ci/light` compares a first build with it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The stored data is bounded, whatever is observed.
+//! Checks that the size of the stored data is limited for any input.
 
 use std::collections::HashSet;
 
@@ -56,7 +56,7 @@ fn m1_what_nothing_examines_counts_and_is_not_shown() {
     assert_eq!((kept.errors().count(), kept.ids.len()), (0, 0));
 }
 
-/// In bytes, without what an allocator adds.
+/// Returns the size in bytes, without the overhead of the allocator.
 fn room_of(kept: &RecentErrors) -> usize {
     let mut kinds: Vec<Arc<Kind>> = kept.ids.iter().map(|id| id.kind.clone()).collect();
     let mut distinct = HashSet::new();
@@ -78,7 +78,8 @@ fn room_of(kept: &RecentErrors) -> usize {
         + kept.ids.capacity() * size_of::<Id>()
 }
 
-/// The worst of each event: the longest possible body, codes that were never seen before, routes that come and go.
+/// Adds the worst events: the longest possible body, codes that were never seen before, and routes that appear and
+/// disappear.
 fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
     let body = "x".repeat(redact::MOST);
     let routes: Vec<String> = (0..1_000).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();
@@ -86,7 +87,7 @@ fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
         let route = &routes[number as usize / 100 % routes.len()];
         let unknown = format!("E_{:062}", number / 4);
         let entry = kept.insert(seen(number, Some(route), Some(&unknown))).expect("an error");
-        // Few enough to be fast, and more than are kept.
+        // These are few enough to be fast, and more than are kept.
         if number % 97 == 0 {
             let text = || Some(body.clone().into());
             let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });

@@ -1,4 +1,4 @@
-//! No credential is left in what is shown, wherever a body has it.
+//! Checks that no credential is shown, wherever it is in a body.
 
 use proptest::prelude::*;
 
@@ -8,12 +8,12 @@ fn body(kind: Option<&str>, body: &[u8], whole: bool) -> Option<String> {
     super::body(kind, body, whole, &mut Hidden::default())
 }
 
-/// A secret without a recognisable form: only its place marks it.
+/// Generates a secret without a recognisable form. Only its place marks it as a secret.
 fn any_secret() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[A-Za-z0-9!#$%*+./:?@^_~-]{10,32}").expect("a pattern")
 }
 
-/// A secret with a recognisable form.
+/// Generates a secret with a recognisable form.
 fn known_secret() -> impl Strategy<Value = String> {
     let made = |pattern: &str| proptest::string::string_regex(pattern).expect("a pattern");
     prop_oneof![
@@ -72,7 +72,7 @@ fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The text with every letter escaped, as Python, PHP or another language would write it.
+/// Returns the text with every letter escaped, as Python, PHP or another language would write it.
 fn escaped(text: &str) -> String {
     text.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect()
 }
@@ -81,7 +81,7 @@ fn shown(kind: Option<&str>, text: &str, whole: bool) -> String {
     body(kind, text.as_bytes(), whole).expect("text")
 }
 
-/// The secret beside a name that marks it: none of these forms may be left.
+/// Returns forms of the secret next to a name that marks it. The secret must be removed from each of these forms.
 fn placed(name: &str, secret: &str) -> Vec<(Option<&'static str>, String)> {
     let (json, form) = (Some("application/json"), Some("application/x-www-form-urlencoded"));
     let quoted = json_text(secret);
@@ -161,7 +161,7 @@ proptest! {
     }
 }
 
-/// JSON without names or texts that mark a credential.
+/// Generates JSON without names or texts that mark a credential.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -186,7 +186,7 @@ fn what_is_no_text_is_not_shown() {
     assert_eq!(body(None, &utf16, true).as_deref(), Some("password: [redacted]"));
 }
 
-/// A text that is searched again from each of its letters takes minutes.
+/// If a text were searched again from each of its letters, that would take minutes.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is about time")]
 fn a_long_body_is_read_in_time() {

@@ -1,4 +1,4 @@
-//! Requests are counted by place, minute and outcome, in bounded memory.
+//! Checks that requests are counted by place, minute and outcome, in limited memory.
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::session::Origin;

@@ -1,4 +1,4 @@
-//! Errors of the service's that unpack to far more than they are.
+//! Attacks with errors of the service that unpack to a far larger size.
 
 use tokio::io::AsyncWriteExt;
 

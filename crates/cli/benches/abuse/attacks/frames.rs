@@ -1,4 +1,5 @@
-//! HTTP/2 by hand: frames that no client library would send (RFC 9113, section 4), and heads without compression.
+//! Writes HTTP/2 by hand: frames that no client library would send (RFC 9113, section 4), and heads without
+//! compression.
 
 use std::io;
 
@@ -50,7 +51,7 @@ impl Frame {
         Ok(Self { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// What it ends, and why; none that goes on.
+    /// Returns what the frame ends and why, or `None` if nothing ends.
     pub(crate) fn ends(&self) -> Option<String> {
         let reason = |at: usize| {
             let code = self
@@ -67,7 +68,7 @@ impl Frame {
     }
 }
 
-/// The preface and SETTINGS, with each stream's first window where one is named.
+/// Returns the preface and SETTINGS, with each stream's first window if one is named.
 pub(crate) fn opening(window: Option<u32>) -> Vec<u8> {
     let mut settings = Vec::new();
     if let Some(window) = window {
@@ -77,7 +78,7 @@ pub(crate) fn opening(window: Option<u32>) -> Vec<u8> {
     [PREFACE, &Frame::new(SETTINGS, 0, 0, settings).bytes()].concat()
 }
 
-/// Header fields as literals (RFC 7541, section 6.2.2), whatever they say.
+/// Writes header fields as literals (RFC 7541, section 6.2.2), whatever they contain.
 pub(crate) fn head(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -90,7 +91,7 @@ pub(crate) fn head(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
-/// RFC 7541, section 5.1, with a prefix of 7 bits.
+/// Writes a length by RFC 7541, section 5.1, with a prefix of 7 bits.
 pub(crate) fn length(mut length: usize, block: &mut Vec<u8>) {
     if length < 127 {
         return block.push(length as u8);
@@ -113,11 +114,11 @@ pub(crate) fn request(method: &str, path: &str) -> Vec<u8> {
     ])
 }
 
-/// The status that begins a response's head; `None` if it is not written as servers do.
+/// Returns the status that begins a response's head, or `None` if it is not written as servers write it.
 pub(crate) fn status(block: &[u8]) -> Option<u16> {
     const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     match block {
-        // A table of the decoder's changes its size first.
+        // A change of the decoder's table size comes first.
         [first, rest @ ..] if first & 0xe0 == 0x20 => status(rest),
         [first @ 0x88..=0x8e, ..] => Some(INDEXED[usize::from(first - 0x88)]),
         [0x48 | 0x08, 3, digits @ ..] => std::str::from_utf8(digits.get(..3)?).ok()?.parse().ok(),
@@ -126,7 +127,7 @@ pub(crate) fn status(block: &[u8]) -> Option<u16> {
     }
 }
 
-/// Digits alone (RFC 7541, appendix B): 0 to 2 have five bits, the others six.
+/// Decodes digits only (RFC 7541, appendix B): 0 to 2 have five bits, the others six.
 fn huffman(bytes: &[u8]) -> Option<u16> {
     let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
     let (mut rest, mut number) = (&*bits, 0);

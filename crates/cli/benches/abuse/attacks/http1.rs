@@ -1,4 +1,4 @@
-//! Over HTTP/1: heads, bodies and connections.
+//! Attacks over HTTP/1: with heads, bodies and connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::front::{Front, answer};
 
-/// Between two bytes of who is slow.
+/// The time between two bytes of a slow client.
 const DRIP: Duration = Duration::from_millis(100);
 const CLIENTS: usize = 500;
 pub(super) const IDLE: usize = 10_000;
@@ -30,7 +30,7 @@ pub(super) async fn slow_heads(front: Front) {
                 tokio::select! { ended = read.read_to_end(&mut said) => ended.map(drop), broken = drip => broken };
             let status = crate::front::status(&said).unwrap_or("closed without an answer".to_owned());
             front.note(status);
-            // A byte that crossed the close is answered by a reset.
+            // A byte that arrives after the close gets a reset.
             ended.or(Ok(()))
         })
         .await;
@@ -67,7 +67,7 @@ pub(super) async fn slow_bodies(front: Front) {
 }
 
 pub(super) async fn idle(front: Front) {
-    /// So many connect one after the other, each holding its share.
+    /// This number of clients connect one after the other, and each holds its share.
     const HOLDERS: usize = 50;
     let each = front.many(IDLE) / HOLDERS;
     front
@@ -89,7 +89,7 @@ pub(super) async fn idle(front: Front) {
 
 pub(super) async fn unknown(front: Front) {
     const CLIENTS: usize = 8;
-    /// No two are alike.
+    /// No two of these values are equal.
     static NEXT: AtomicU64 = AtomicU64::new(0);
     front
         .crowd(CLIENTS, |front, _| async move {
@@ -127,7 +127,7 @@ pub(super) async fn large_heads(front: Front) {
                 pace.next().await;
                 let mut stream = front.connect().await?;
                 stream.write_all(b"GET / HTTP/1.1\r\nhost: large.example\r\nx-large: ").await?;
-                // It is answered before all of it is written.
+                // The response comes before the whole request is written.
                 let _ = stream.write_all(&vec![b'x'; 1 << 20]).await;
                 let status = answer(&mut stream).await;
                 front.note(status);

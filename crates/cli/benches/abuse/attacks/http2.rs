@@ -1,4 +1,4 @@
-//! Over HTTP/2: frames by the thousand, none of which requests an answer.
+//! Attacks over HTTP/2: thousands of frames that request no response.
 
 use std::io;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use super::frames::*;
 use crate::front::Front;
 
 const CLIENTS: usize = 4;
-/// What is written at once when it goes as fast as it can.
+/// The number of frames in one write at full speed.
 const AT_ONCE: usize = 64;
 
-/// Whether an attacker reads what the gateway sends.
+/// How an attacker treats the bytes from the gateway.
 #[derive(Clone, Copy)]
 enum Reads {
     Yes,
     No,
 }
 
-/// After `begin`, frame upon frame; each knows its number. A connection that ends is made anew.
+/// Sends `begin`, and then frame after frame. Each frame knows its number. A connection that ends is replaced.
 async fn flood(
     front: Front,
     reads: Reads,
@@ -63,7 +63,7 @@ async fn flood(
         .await;
 }
 
-/// Notes what ends streams and the connection, until nothing more comes.
+/// Records what ends streams and the connection, until nothing more arrives.
 async fn note_ends(read: &mut OwnedReadHalf, front: &Front) {
     loop {
         match Frame::read(read).await {
@@ -78,7 +78,7 @@ async fn note_ends(read: &mut OwnedReadHalf, front: &Front) {
 }
 
 fn stream(number: u32) -> u32 {
-    // A connection has no more of them than that.
+    // A connection has no more stream ids than that.
     (number % (1 << 30)) * 2 + 1
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn rapid_reset(front: Front) {
     .await;
 }
 
-/// Each is reset when fifty more were opened: by then many of them have come to the service.
+/// Each stream is reset after fifty more were opened. By then, many of them have reached the service.
 pub(super) async fn late_reset(front: Front) {
     const LATER: u32 = 50;
     flood(front, Reads::Yes, 500, opening(None), |number| {
@@ -146,7 +146,7 @@ pub(super) async fn window_updates(front: Front) {
         .await;
 }
 
-/// Ten times what is let in; then the connection is held.
+/// Opens ten times as many streams as are allowed, and then holds the connection.
 pub(super) async fn many_streams(front: Front) {
     const STREAMS: u32 = 2000;
     front
@@ -177,7 +177,7 @@ pub(super) async fn table_bomb(front: Front) {
                 pace.next().await;
                 let (mut read, mut write) = front.connect().await?.into_split();
                 let mut block = request("GET", "/");
-                // A literal that is kept in the table, and then its index, again and again.
+                // The block has a literal that the table keeps, and then its index again and again.
                 block.extend([0x40, 1, b'x']);
                 length(ENTRY, &mut block);
                 block.extend([b'y'; ENTRY]);

@@ -1,4 +1,4 @@
-//! Errors by the hundred: each is a line of the log.
+//! Attacks with hundreds of errors, each of which is a line in the log.
 
 use tokio::io::AsyncWriteExt;
 

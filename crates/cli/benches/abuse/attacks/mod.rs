@@ -1,4 +1,4 @@
-//! The attacks, a line of the table each.
+//! The attacks. Each is a row of the table.
 
 mod bombs;
 mod frames;
@@ -17,25 +17,25 @@ pub(crate) use frames::{DATA, END_HEADERS, END_STREAM, Frame, HEADERS, head, ope
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) done: &'static str,
-    /// The flag or the rule.
+    /// The flag or the rule that limits the attack.
     pub(crate) limit: &'static str,
     pub(crate) args: &'static [&'static str],
     pub(crate) policy: &'static str,
     pub(crate) log: Log,
-    /// So many answers have to come of it, however long that takes.
+    /// The least number of responses, however long they take.
     pub(crate) at_least: u64,
-    /// So many descriptors of the gateway it has to hold at once, before good requests are asked beside it.
+    /// The number of the gateway's descriptors that the attack must hold at once before good requests are sent.
     pub(crate) holds: usize,
     pub(crate) go: fn(Front) -> Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Where the gateway's log goes.
+/// The destination of the gateway's log.
 #[derive(Clone, Copy)]
 pub(crate) enum Log {
     Read,
-    /// To a pipe that nobody reads.
+    /// A pipe that nobody reads.
     Unread,
-    /// To a disk that is full.
+    /// A full disk.
     Full,
 }
 
@@ -55,7 +55,7 @@ macro_rules! attacks {
     };
 }
 
-/// In the order of the manual.
+/// The attacks in the order of the manual.
 pub(crate) static ATTACKS: &[Attack] = attacks! {
     "slow heads": http1::slow_heads, "500 clients send a head a byte at a time, 10 bytes a second", "`--idle-timeout` (here 1s)",
         args: &["--idle-timeout", "1s"];

@@ -1,4 +1,4 @@
-//! A policy that does not stand still.
+//! Attacks with a policy that changes all the time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Answers that are requested and not taken.
+//! Attacks with responses that are requested and not read.
 
 use tokio::io::AsyncWriteExt;
 
@@ -30,7 +30,7 @@ pub(super) async fn window_of_one(front: Front) {
     stall(front, None).await;
 }
 
-/// Streams with this window for ever, or with one that opens by a byte every now and then.
+/// Opens streams with this window for ever, or with one that grows by a byte now and then.
 async fn stall(front: Front, window: Option<u32>) {
     front
         .crowd(CONNECTIONS, move |front, _| async move {

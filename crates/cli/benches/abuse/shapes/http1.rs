@@ -1,4 +1,4 @@
-//! Over HTTP/1.
+//! The shapes over HTTP/1.
 
 use super::Expect::{Either, One, Refused};
 use super::{Expect, HIDDEN, PLACE, Says, Shape};
@@ -10,13 +10,13 @@ pub(super) fn shapes() -> Vec<Shape> {
     let mut add = |name: &'static str, expect: Expect, says: String| {
         shapes.push(Shape { name, expect, says: Says::Http1(says.into_bytes()) });
     };
-    // A POST with these lines of its head, and this body.
+    // Makes a POST with these header lines and this body.
     let post = |lines: &str, body: &str| format!("POST {PLACE} HTTP/1.1\r\nhost: a.example\r\n{lines}\r\n\r\n{body}");
     let get = |lines: &str| format!("GET {PLACE} HTTP/1.1\r\nhost: a.example\r\n{lines}\r\n\r\n");
     let none = format!("0\r\n\r\n{hidden}");
     let chunks = |chunks: &str| post("transfer-encoding: chunked\r\nconnection: close", chunks);
 
-    // RFC 9112, section 6.3: which of the two rules the body, and the connection ends after it.
+    // RFC 9112, section 6.3 states which of the two determines the body, and that the connection ends after it.
     for (name, lines) in [
         ("length, then coding", "content-length: LENGTH\r\ntransfer-encoding: chunked"),
         ("coding, then length", "transfer-encoding: chunked\r\ncontent-length: LENGTH"),

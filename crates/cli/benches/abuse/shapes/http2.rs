@@ -1,4 +1,4 @@
-//! Over HTTP/2, towards a service that speaks HTTP/1.
+//! The shapes over HTTP/2, to a service that uses HTTP/1.
 
 use super::Expect::{Either, One, Refused};
 use super::{Expect, HIDDEN, PLACE, Says, Shape};

@@ -1,7 +1,7 @@
-//! Requests in shapes that two readers may read differently, each on a connection of its own: what was answered, and what
-//! the service saw of it, byte by byte.
+//! Sends requests in shapes that two readers may read differently, each on a new connection. It compares the response,
+//! and what the service saw, byte by byte.
 //!
-//! Whatever the shape, the service sees one request or none: never what hides in its body, never two lengths, never a
+//! For any shape, the service sees one request or none. It never sees the request hidden in a body, two lengths, or a
 //! field of framing or a credential in trailers.
 
 mod http1;
@@ -23,18 +23,18 @@ use crate::gateway::{Folder, Gateway};
 use recorder::Recorder;
 pub(crate) use recorder::Seen;
 
-/// What is right for it.
+/// The right result for a shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Expect {
-    /// A 4xx, an end of the connection or of the stream, and nothing whole for the service.
+    /// A 4xx, or an end of the connection or of the stream, and no complete request for the service.
     Refused,
     /// 200, and one request for the service.
     One,
-    /// The RFC leaves it to the gateway.
+    /// The RFC lets the gateway decide.
     Either,
 }
 
-/// `{n}` in it is a path that belongs to this shape; `{hidden}` one that nobody may ask the service for.
+/// A shape. `{n}` stands for a path that belongs to this shape, and `{hidden}` for one that nobody may request.
 struct Shape {
     name: &'static str,
     expect: Expect,
@@ -56,7 +56,7 @@ pub(crate) struct Shaped {
 }
 
 const TOO_LONG: Duration = Duration::from_secs(20);
-/// A request that is not whole ends by these.
+/// An incomplete request ends by these limits.
 const ARGS: [&str; 4] = ["--idle-timeout", "1s", "--body-timeout", "1s"];
 const POLICY: &str = include_str!("policy.toml");
 
@@ -111,7 +111,7 @@ async fn ask(address: std::net::SocketAddr, number: usize, says: &Says) -> Strin
     let Ok(mut stream) = TcpStream::connect(address).await else { return "no connection".to_owned() };
     match says {
         Says::Http1(bytes) => {
-            // Refused before it is read whole, the rest has nowhere to go.
+            // The gateway may refuse the request before it has read it, and then the rest cannot be written.
             let _ = stream.write_all(&filled(bytes, number)).await;
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer).await;
@@ -139,7 +139,7 @@ async fn ask(address: std::net::SocketAddr, number: usize, says: &Says) -> Strin
     }
 }
 
-/// The placeholders have the length of what they stand for, so that lengths hold.
+/// The placeholders are as long as their values, so that lengths stay right.
 fn filled(bytes: &[u8], number: usize) -> Vec<u8> {
     let path = path(number);
     let mut filled = bytes.to_vec();
@@ -174,7 +174,7 @@ impl Shaped {
         }
         let whole = self.seen.iter().filter(|seen| seen.is_whole()).count();
         let passed = whole == 1 && self.answered.strip_prefix("100, ").unwrap_or(&self.answered) == "200";
-        // What was wrong with a body may show after its head has left.
+        // A fault in a body may only show after the head was sent.
         let refused = whole == 0 && !self.answered.contains("200") && !self.answered.contains("stays");
         let right = match self.expect {
             Expect::One => passed,

@@ -1,4 +1,4 @@
-//! A service that takes requests apart by the letter of RFC 9112, and keeps what it read.
+//! A service that parses requests strictly by RFC 9112, and records what it read.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,8 @@ use super::{HIDDEN, path};
 use crate::service::Service;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
-/// What no trailer may say (RFC 9110, section 6.5.1): framing, routing and credentials, the policy's own among them.
+/// Fields that no trailer may have (RFC 9110, section 6.5.1): framing, routing and credentials, also those of the
+/// policy.
 const NOT_IN_TRAILERS: [&str; 16] = [
     "authorization",
     "connection",
@@ -39,7 +40,7 @@ pub(crate) struct Seen {
     fields: Vec<(String, String)>,
     body: usize,
     trailers: Vec<(String, String)>,
-    /// It could not be taken apart.
+    /// The reason why the request could not be parsed.
     broken: Option<String>,
 }
 
@@ -66,13 +67,13 @@ impl Recorder {
         })
     }
 
-    /// Those of one shape.
+    /// Returns the requests of one shape.
     pub(super) fn of_shape(&self, number: usize) -> Vec<Seen> {
         let all = self.0.lock().expect("no panic under the lock");
         all.iter().filter(|seen| seen.line.contains(&path(number))).cloned().collect()
     }
 
-    /// Those of no shape: what hid in one, or what was made of it.
+    /// Returns the requests that belong to no shape: one that was hidden in a shape, or made from one.
     pub(super) fn strays(&self) -> Vec<Seen> {
         let all = self.0.lock().expect("no panic under the lock");
         all.iter().filter(|seen| !seen.line.contains("/s-")).cloned().collect()
@@ -130,7 +131,7 @@ impl Seen {
         told
     }
 
-    /// What no service may ever see.
+    /// Returns the faults that no service may ever see.
     pub(super) fn wrongs(&self) -> Vec<String> {
         let mut wrongs = Vec::new();
         let count = |name: &str| self.fields.iter().filter(|field| field.0 == name).count();
@@ -158,7 +159,7 @@ impl Seen {
     }
 }
 
-/// Ended by CR LF, and without either in it.
+/// Reads a line that ends with CR LF, and contains neither of them.
 async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = Vec::new();
     stream.read_until(b'\n', &mut line).await?;

@@ -15,7 +15,7 @@ fn code(changed: Value) -> Value {
     code
 }
 
-/// The changes of a code that break clients, and those that do not.
+/// Checks the changes of a code that break clients, and those that do not.
 #[test]
 fn e2_a_client_breaks_by_what_it_acts_on() {
     let details = json!({ "details": { "type": "object" } });
@@ -78,6 +78,6 @@ fn the_order_of_values_and_of_types_is_no_change() {
     assert_eq!(meaning(&old), meaning(&new));
     let other = json!({ "type": ["null", "string"], "properties": { "enum": { "enum": [null, "a", "1"] } } });
     assert_ne!(meaning(&old), meaning(&other));
-    // The order of a value's own elements is its own.
+    // The order of the elements in a value is significant.
     assert_ne!(meaning(&json!({ "const": [1, 2] })), meaning(&json!({ "const": [2, 1] })));
 }

@@ -1,4 +1,4 @@
-//! Several mistakes in one file: none hides another.
+//! Tests several mistakes in one file: none hides another.
 
 use super::*;
 
@@ -29,7 +29,8 @@ fn check_in(folder: &str, text: &str, args: &[&str]) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// A code whose table went is known no more, and a route without its pattern lacks one: neither is told.
+/// Consequences of a mistake are not reported: without its table, a code would be unknown, and without its pattern, a
+/// route would lack one.
 #[test]
 fn five_mistakes_are_told_in_one_run() {
     let (out, code) = check_in("five", FIVE, &[]);
@@ -55,7 +56,7 @@ fn what_is_no_toml_hides_nothing_else() {
     assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
 }
 
-/// A name that was nearly written is found, whatever else is wrong with its table, and each key is judged by itself.
+/// A misspelt name is found despite other faults in its table, and each key is judged separately.
 #[test]
 fn mistakes_of_one_table_hide_none_of_another() {
     let text = "\
@@ -105,7 +106,7 @@ codes = [\"gon\", \"seat_taken\", \"lots\"]
     assert!(out.contains("did you mean \"app\"?") && out.contains("did you mean \"seat_taken\"?"), "{out}");
 }
 
-/// The keys of the errors in a policy of this text, in one run.
+/// Asserts the keys of the errors in a policy of this text, in one run.
 #[track_caller]
 fn assert_keys(text: &str, expected: &[&str]) {
     let (out, _) = check_in("hidden", text, &[]);
@@ -153,7 +154,7 @@ fn a_mistake_hides_none_behind_it() {
     );
 }
 
-/// The caret is at a wrong value, and at the name of an unknown keyword.
+/// The caret points to a wrong value, and to the name of an unknown keyword.
 #[test]
 fn a_schema_s_mistake_is_pointed_at() {
     let details = "details = { type = \"objekt\", pattern = \"x\" }";
@@ -230,7 +231,7 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
 }
 
-/// The scheme that is checked further has public keys like the one that was refused, and no secret.
+/// The scheme that is checked further has public keys like the refused one, and no secret.
 #[test]
 fn a_refused_key_set_is_one_mistake() {
     for keys in ["jwks_url = \"http://id.example/keys\"", "jwks_url = 5", "jwks_file = \"missing.json\""] {

@@ -1,4 +1,4 @@
-//! A team's own file, which another policy includes.
+//! Tests a team's own file, which another policy includes.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn a_part_is_checked_with_the_policy_that_includes_it() {
     let (out, _, code) = check_files("part-loud", &files, &["--deny-warnings", "services/loud.toml"]);
     assert!(out.starts_with("services/loud.toml:6: defaults.auth_observe: warning"), "{out}");
     assert_eq!(code, Some(1));
-    // A lock of the whole policy holds for the part.
+    // A lock of the whole policy also applies to the part.
     let weak = ORDERS.to_owned() + "mode = \"off\"\n";
     let files = [("policy.toml", TOP), ("services/orders.toml", &weak)];
     let (out, _, code) = check_files("part-weak", &files, &["services/orders.toml"]);

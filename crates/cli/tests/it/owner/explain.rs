@@ -1,4 +1,4 @@
-//! `explain`: what decided, and what was tried before it.
+//! Tests that `explain` shows what decided, and what was tried before it.
 
 use super::Folder;
 

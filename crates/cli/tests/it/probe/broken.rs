@@ -1,4 +1,4 @@
-//! Services that break one rule each: the gateway, behind a proxy that changes a request or its response.
+//! Tests services that break one rule each. They are the gateway behind a proxy that changes a request or its response.
 
 use super::servers::{Answers, Proxy};
 use super::{Gateway, POLICY, broken, probe, report};
@@ -12,12 +12,12 @@ fn with_header(head: &str, line: &str) -> String {
     format!("{lines}\r\n{line}\r\n")
 }
 
-/// The value of a header of a head.
+/// Returns the value of a header of a head.
 fn value<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// The rules that `probe` finds broken behind this proxy.
+/// Returns the rules that `probe` finds broken behind this proxy.
 fn found(change_request: fn(&str) -> String, change_response: fn(&str, &str) -> String) -> Vec<String> {
     let gateway = Gateway::start(POLICY);
     let proxy = Proxy::start(&gateway.url, change_request, change_response);

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use crate::kit::Running;
 
-/// The gateway with its embedded service, for as long as a test looks.
+/// The gateway with its embedded service, as long as the test needs it.
 pub(crate) struct Gateway {
     _process: Running,
     pub(crate) url: String,
@@ -17,7 +17,7 @@ impl Gateway {
     pub(crate) fn start(policy: &str) -> Self {
         let mut process = Running::start(&["demo", "--listen", "127.0.0.1:0", "--policy", policy]);
         let (url, bare) = (process.says("listening on "), process.says("the service without the layer: "));
-        // The tour's table.
+        // This output is the tour's table.
         process.may_say_more();
         Self { _process: process, url, bare }
     }
@@ -29,7 +29,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Takes connections, and sends nothing.
+    /// Makes a server that accepts connections, and sends nothing.
     pub(super) fn silent() -> Self {
         Self { url: serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink()))) }
     }

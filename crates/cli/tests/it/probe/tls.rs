@@ -1,4 +1,4 @@
-//! https: whose certificates are trusted.
+//! Tests https: which certificates are trusted.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! Wrong usage, services that cannot be reached, and methods that are not sent.
+//! Tests wrong usage, services that cannot be reached, and methods that are not sent.
 
 use std::net::TcpListener;
 

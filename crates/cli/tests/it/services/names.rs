@@ -1,10 +1,10 @@
-//! A service by its name, which the system forgets while the gateway runs.
+//! Tests a service by its name, which the system forgets while the gateway runs.
 
 use super::*;
 
 const NAME: &str = "named.example.test";
 
-/// The names that a process knows: its own `/etc/hosts`, and nobody to ask beside it.
+/// The names that a process knows. It has its own `/etc/hosts`, and no name server.
 struct Hosts(TempDir);
 
 impl Hosts {
@@ -16,12 +16,12 @@ impl Hosts {
         hosts
     }
 
-    /// The file that is mounted, not another one in its place.
+    /// This writes to the mounted file, and does not replace it.
     fn become_of(&self, line: &str) {
         fs::write(self.0.path().join("hosts"), format!("{line}\n")).unwrap();
     }
 
-    /// The command, in a file system where these are the names. Some systems give no process one of its own.
+    /// Returns the command in a file system with these names. Some systems give a process no file system of its own.
     fn command_inside(&self, command: &Command) -> Command {
         const SCRIPT: &str = r#"for name in hosts nsswitch.conf resolv.conf; do
             [ ! -e "/etc/$name" ] || mount --bind "$0/$name" "/etc/$name" || exit 1

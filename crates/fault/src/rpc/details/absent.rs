@@ -1,4 +1,4 @@
-//! The details in a build without the feature `protobuf`: nothing is written, and nothing is read.
+//! Replaces the details in a build without the feature `protobuf`. Nothing is written, and nothing is read.
 
 use super::{PackedDetail, RpcDetails, RpcError};
 

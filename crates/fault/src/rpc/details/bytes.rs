@@ -1,4 +1,4 @@
-//! google.rpc.Status as bytes: its messages as Google's protos number their fields, read and written by prost.
+//! Reads and writes google.rpc.Status as bytes, with prost. The fields have the numbers of Google's protos.
 
 use std::time::Duration;
 
@@ -86,8 +86,8 @@ struct FieldViolation {
 }
 
 impl RpcDetails {
-    /// Parses the bytes; `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read are
-    /// skipped.
+    /// Parses the bytes. Returns `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read
+    /// are skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Status { code, message, details } = Status::decode(bytes).ok().filter(|_| !bytes.is_empty())?;
         let mut rich = Self::new(u8::try_from(code).map_or(status::Status::UNKNOWN, status::Status::new), message);
@@ -95,8 +95,8 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` counts: a service that passes on
-    /// the error of another one puts its own first.
+    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used: a service that passes on
+    /// the error of another service puts its own first.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO if self.reason.is_empty() => {
@@ -122,7 +122,7 @@ impl RpcDetails {
 }
 
 impl Delay {
-    /// Returns the delay; `None` if it is negative.
+    /// Returns the delay, or `None` if it is negative.
     fn read(self) -> Option<Duration> {
         let nanos = u32::try_from(self.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         Some(Duration::new(u64::try_from(self.seconds).ok()?, nanos))
@@ -130,10 +130,10 @@ impl Delay {
 }
 
 impl RpcError<'_> {
-    /// Returns the google.rpc.Status, in at most `max` bytes. It is empty if not even the details without metadata and
-    /// violations fit.
+    /// Returns the google.rpc.Status, in at most `max` bytes. The result is empty if even the details without metadata
+    /// and violations do not fit.
     ///
-    /// Its code and its message are the same as `grpc-status` and `grpc-message`, and are never cut: Python's
+    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never cut. Python's
     /// grpc_status raises an error if they differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = self.status.number().into();
@@ -144,7 +144,7 @@ impl RpcError<'_> {
         status.encode_to_vec()
     }
 
-    /// Returns the details, which may take at most `room` bytes in a google.rpc.Status; `None` if they do not fit.
+    /// Returns the details, which may take at most `room` bytes in a google.rpc.Status, or `None` if they do not fit.
     pub fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
         let mut info = ErrorInfo { reason, domain, metadata: Vec::new() };
@@ -202,7 +202,7 @@ fn violations_in(details: &str) -> Vec<FieldViolation> {
     written::by_parameter(details).into_iter().map(violation).collect()
 }
 
-/// As many of the messages as fit as a repeated field, in order.
+/// Returns as many of the messages as fit into a repeated field, in order.
 fn messages_that_fit<M: Message>(mut messages: Vec<M>, room: &mut usize) -> Vec<M> {
     messages.retain(|message| {
         let left = room.checked_sub(field_len(message));
@@ -218,8 +218,8 @@ fn field_len(message: &impl Message) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// Returns the most bytes that a detail takes in a google.rpc.Status: with the tags and lengths around it, and around
-/// its name.
+/// Returns the most bytes that a detail takes in a google.rpc.Status. They include the tags and lengths around the
+/// detail and around its name.
 fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 

@@ -1,4 +1,4 @@
-//! Written details are read again, within their bytes.
+//! Checks that written details can be read again, and that they stay within their limit of bytes.
 
 use proptest::prelude::*;
 use prost::Message as _;

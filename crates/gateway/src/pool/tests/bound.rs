@@ -1,4 +1,4 @@
-//! Connections that are bound to a client give way while they are idle.
+//! Tests that connections which are bound to a client give way while they are idle.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::pool::bound::{Binding, BoundConnections};
 /// Connections to services over HTTP/1.
 type Http1 = Simulated<false>;
 
-/// A client with a connection that it has authenticated, which is idle.
+/// Creates a client with a connection that it has authenticated, and that is idle.
 async fn authenticated(pool: &Pool<Http1>) -> Arc<BoundConnections> {
     let client = Arc::<BoundConnections>::default();
     let mut lease = pool.take().await.unwrap();
@@ -20,7 +20,7 @@ async fn authenticated(pool: &Pool<Http1>) -> Arc<BoundConnections> {
     client
 }
 
-/// The client's own connection, for its next request.
+/// Takes the client's own connection, for its next request.
 fn own<C: Connection>(client: &Arc<BoundConnections>, pool: &Pool<C>) -> Option<C> {
     let mut extensions = Extensions::new();
     Binding::insert(client, false, &mut extensions);
@@ -44,7 +44,7 @@ async fn a_bound_connection_serves_its_client_alone_and_ends_with_it() {
 async fn the_bound_connection_that_has_been_idle_longest_gives_way_to_who_waits_for_a_place() {
     let (pool, service) = pool::<false>(Service::default(), 3);
     let clients = [authenticated(&pool).await, authenticated(&pool).await, authenticated(&pool).await];
-    // The first client's connection is used again: the second one's has been idle longest.
+    // The first client's connection is used again, so the second client's has been idle longest.
     let used = own(&clients[0], &pool).expect("it is there");
     clients[0].put(&pool, used);
     let began = Instant::now();
@@ -58,7 +58,7 @@ async fn the_bound_connection_that_has_been_idle_longest_gives_way_to_who_waits_
 async fn each_request_that_waits_closes_one_bound_connection_and_none_closes_without_need() {
     let (pool, service) = pool::<false>(Service::default(), 4);
     let _clients = [authenticated(&pool).await, authenticated(&pool).await, authenticated(&pool).await];
-    // There is a free place, and then an idle connection of no client.
+    // There is a free place, and then an idle connection that is not bound to a client.
     give_back(pool.take().await.unwrap()).await;
     let first = pool.take().await.unwrap();
     assert_eq!(service.opened(), 4);
@@ -68,7 +68,7 @@ async fn each_request_that_waits_closes_one_bound_connection_and_none_closes_wit
     for taken in waiting {
         leases.push(taken.await.unwrap().unwrap());
     }
-    // All but one are in use. The next takes the last place; for the one after it, there is none.
+    // All places but one are in use. The next request takes the last place; the one after it gets none.
     leases.push(pool.take().await.unwrap());
     assert!(pool.take().await.is_err());
     assert_eq!((service.opened(), service.open()), (7, 4));
@@ -96,7 +96,7 @@ async fn a_bound_connection_that_the_service_closed_is_passed_over() {
     service.close(0);
     assert!(own(&clients[0], &pool).is_none());
     service.close(1);
-    // Its place is freed by itself, and the one who waits gets it.
+    // Its place becomes free without another event, and the waiting requests get it.
     let waiting = take(&pool, 2).await;
     assert!(waiting.iter().all(|taken| taken.is_finished()));
 }

@@ -1,4 +1,4 @@
-//! When a request counts as sent.
+//! Tests when a request is treated as sent.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How long a request waits in line.
+//! Tests how long a request waits in line.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! Metrics of the certificate and of handshakes.
+//! Tests the metrics of the certificate and of handshakes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};

@@ -5,7 +5,7 @@ use actix_web::{Error, FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// `Json`, and what it states of a wrong member begins with the path. Limit and media type are those of `Json`.
+/// Like `Json`, but its text about a wrong field begins with the path. Limit and media type are those of `Json`.
 pub(crate) struct PointedJson<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest for PointedJson<T> {
@@ -21,14 +21,14 @@ impl<T: DeserializeOwned> FromRequest for PointedJson<T> {
     }
 }
 
-/// A query, or a form's bytes.
+/// Parses a query, or the bytes of a form.
 pub(crate) fn pairs<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     serde_path_to_error::deserialize(pairs)
         .map_err(|error| ErrorBadRequest(format!("Query deserialize error: {error}")))
 }
 
-/// `Query`, likewise.
+/// Like `Query`, but its text about a wrong field begins with the path.
 pub(crate) struct PointedQuery<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest for PointedQuery<T> {

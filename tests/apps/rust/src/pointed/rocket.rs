@@ -6,7 +6,7 @@ use rocket::{Request, async_trait};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// `Json`, whose error is an answer that begins with the path: for handlers that take
+/// Like `Json`, but its error is a response that begins with the path. It is for handlers that take
 /// `Result<PointedJson<T>, (Status, String)>`. Limit and statuses are those of `Json`.
 pub(crate) struct PointedJson<T>(pub(crate) T);
 
@@ -27,7 +27,7 @@ impl<'r, T: Deserialize<'r>> FromData<'r> for PointedJson<T> {
     }
 }
 
-/// What a query's and a form's guards say, each with the name of its field.
+/// Returns the errors of a query's and a form's guards, each with the name of its field.
 pub(crate) fn fields(errors: Errors<'_>) -> (Status, Value) {
     let of_one = |error: &rocket::form::Error<'_>| {
         let name = error.name.as_ref().map(ToString::to_string);
