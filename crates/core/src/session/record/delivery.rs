@@ -95,7 +95,7 @@ impl SentStatus {
         self.status
     }
 
-    /// Returns the gRPC status of an RPC, from 0 to 16. The value 17 stands for any other number.
+    /// Returns the gRPC status of an RPC, as it was sent. The value 255 stands for any number above it.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc
@@ -139,8 +139,8 @@ impl ServiceAnswer {
         self.status
     }
 
-    /// Returns the gRPC status, if the call is an RPC and the service sent one. The value 17 stands for a number above
-    /// 16.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one. The value 255 stands for any
+    /// number above it.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc

@@ -310,8 +310,8 @@ impl RequestRecord {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got. The value 17 stands for any number above 16, which the protocol
-    /// does not define.
+    /// Returns the gRPC status that the client got, even if the protocol does not define it. The value 255 stands for any
+    /// number above it.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
