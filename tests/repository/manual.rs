@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/` and the READMEs of the crates.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
@@ -25,6 +25,7 @@ const PAGES: [&str; 14] = [
     "examples/README.md",
     "examples/policies/README.md",
     "tests/apps/words.md",
+    "tests/cases/README.md",
     "tests/frameworks/checks.md",
     "tests/it/cases/envoy/DIFFERS.md",
     "tests/repository/house.md",
