@@ -5,19 +5,13 @@
 use error_envelope_core::session::{BodyMeter, RequestStep, Session};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "rpc/call.rs"]
 mod call;
-#[path = "../../tests/it/choices.rs"]
+#[path = "../../../tests/it/choices.rs"]
 mod choices;
-#[path = "rpc/inner.rs"]
 mod inner;
-#[path = "rpc/metered.rs"]
 mod metered;
-#[path = "rpc/reading.rs"]
 mod reading;
-#[path = "rpc/responded.rs"]
 mod responded;
-#[path = "rpc/sent.rs"]
 mod sent;
 
 // What the request is, what its body is, what the service sends, what becomes of its body: in that order.
