@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::kit::repository;
 
-const PAGE: &str = include_str!("../../../../manual/owner.md");
+const PAGE: &str = include_str!("../../../../../manual/owner.md");
 
 /// A folder of its own with the files of the page, which goes with it.
 pub(crate) struct Folder(tempfile::TempDir);
