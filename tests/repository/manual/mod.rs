@@ -15,7 +15,8 @@ use std::process::Command;
 use links::{anchors, links};
 
 /// Pages beside those of `manual/` and the READMEs of the crates.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
+    ".ci/README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
