@@ -11,6 +11,7 @@ import sys
 FOLDER = "repository"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 GENERATED = {
+    ".ci/README.md",
     "crates/cli/benches/abuse/abuse.md",
     "tests/apps/words.md",
     "tests/frameworks/checks.md",

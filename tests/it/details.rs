@@ -13,7 +13,7 @@ use tower_error_envelope::{ErrorCode, Policy};
 const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
 fn own_codes() -> Policy {
-    Policy::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/contract/tests/own-codes.toml")).unwrap()
+    Policy::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/exports/tests/own-codes.toml")).unwrap()
 }
 
 fn envelope(code: &str, details: Option<&Value>) -> Envelope {
@@ -39,7 +39,7 @@ fn misfit(code: &str, details: Option<&Value>, policy: &Policy) -> Option<String
 #[test]
 fn tests_say_of_details_what_the_exports_say() {
     let policy = own_codes();
-    let rows: Value = serde_json::from_str(include_str!("../../contract/tests/details.json")).unwrap();
+    let rows: Value = serde_json::from_str(include_str!("../../exports/tests/details.json")).unwrap();
     let rows = rows.as_array().unwrap();
     assert!(rows.len() >= 60);
     // The layer never writes `null`, so an envelope with `null` is not exactly canonical.

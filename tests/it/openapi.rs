@@ -49,11 +49,11 @@ fn rows() -> Vec<Row> {
 fn the_document_of_the_example_is_the_one_that_clients_are_made_of() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/typed/openapi.json");
     let document = serde_json::to_string_pretty(&example::document().unwrap()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_CONTRACT").is_some() {
+    if std::env::var_os("UPDATE_EXPORTS").is_some() {
         std::fs::write(path, &document).unwrap();
     }
     let have = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(have == document, "{path} is not the example's document: UPDATE_CONTRACT=1 writes it anew");
+    assert!(have == document, "{path} is not the example's document: UPDATE_EXPORTS=1 writes it anew");
 }
 
 #[tokio::test(start_paused = true)]

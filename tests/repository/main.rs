@@ -3,6 +3,7 @@
 
 #[path = "../it/kit/answer.rs"]
 mod answer;
+mod ci_page;
 mod clients_generated;
 #[path = "../it/command.rs"]
 mod command;

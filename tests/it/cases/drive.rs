@@ -5,7 +5,6 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,17 +44,11 @@ const CANNOT: &str = "Envoy: ";
 /// The number of lots at a time. Most of the time is spent waiting for sockets and time-outs.
 const WORKERS: usize = 8;
 
-/// Runs all cases, prints a line for each folder, and fails with a list of what is wrong.
+/// Runs all cases, prints a line that counts them, and fails with a list of what is wrong.
 pub(super) fn all<D: Driver>(driver: &D) {
     quiet_panics();
-    let folders = load::folders();
-    let failed: Vec<String> = folders.iter().flat_map(|folder| of_folder(driver, folder)).collect();
-    assert!(failed.is_empty(), "{} failed\n\n{}", failed.len(), failed.join("\n"));
-}
-
-fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
     let mut tally = Tally::default();
-    let mine = load::cases(folder).into_iter().filter(|case| tally.takes(driver, case)).collect();
+    let mine = load::cases().into_iter().filter(|case| tally.takes(driver, case)).collect();
     let lots = driver.lots(mine);
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -88,7 +81,8 @@ fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
         .expect("no panic under the lock")
         .into_iter()
         .for_each(|(case, result)| tally.add(driver.name(), case, result));
-    tally.report(driver.name(), folder)
+    let failed = tally.report(driver.name());
+    assert!(failed.is_empty(), "{} failed\n\n{}", failed.len(), failed.join("\n"));
 }
 
 enum Judged {
@@ -179,7 +173,7 @@ impl Tally {
         }
     }
 
-    fn report(mut self, driver: &str, folder: &Path) -> Vec<String> {
+    fn report(mut self, driver: &str) -> Vec<String> {
         self.failed.sort();
         self.cannot.sort();
         self.cannot.iter().for_each(|line| say(line));
@@ -192,8 +186,7 @@ impl Tally {
         let reasons = listed(not_mine.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect());
         let (others, count) = (not_mine.values().sum::<usize>(), failed.len());
         let line = format!(
-            "{driver}, {}: {ran} ran, {count} failed, {} disputed ({}), {others} not for this driver ({reasons}), {waiting} waiting: {words}",
-            folder.file_name().unwrap_or_default().display(),
+            "{driver}: {ran} ran, {count} failed, {} disputed ({}), {others} not for this driver ({reasons}), {waiting} waiting: {words}",
             disputed.len(),
             disputed.join(", ")
         );

@@ -1,4 +1,4 @@
-//! A case as its file states it, with every key of `cases/README.md` and of `cases-more/README.md`, and no other.
+//! A case as its file states it, with every key of `tests/cases/README.md`, and no other.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

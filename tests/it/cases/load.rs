@@ -6,18 +6,12 @@ use toml::{Table, Value};
 
 use super::format::{Case, Expect, read};
 
-/// Returns the folders of the contract's cases and of this crate's further cases, or the one that `CASES_DIR` names.
-pub(super) fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    match std::env::var_os("CASES_DIR") {
-        Some(folder) => vec![PathBuf::from(folder)],
-        None => ["tests/cases", "tests/cases-more"].map(|folder| root.join(folder)).into(),
-    }
-}
-
-/// Returns every case of the folder that the `CASES` filter allows. Panics if the files have faults.
-pub(super) fn cases(folder: &Path) -> Vec<Case> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+/// Returns every case of `tests/cases`, or of the folder that `CASES_DIR` names, that the `CASES` filter allows. Panics if
+/// the files have faults.
+pub(super) fn cases() -> Vec<Case> {
+    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let folder = std::env::var_os("CASES_DIR").map_or_else(own, PathBuf::from);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}: set CASES_DIR to a folder of cases", folder.display()))
         .map(|entry| entry.expect("a folder entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))

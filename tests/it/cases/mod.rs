@@ -39,7 +39,7 @@ mod wire;
 
 /// Returns the status and JSON of each 4xx that a service of the cases sends.
 pub(crate) fn json_errors() -> Vec<(u16, serde_json::Value)> {
-    let cases = load::folders().iter().flat_map(|folder| load::cases(folder)).collect::<Vec<_>>();
+    let cases = load::cases();
     let sent = cases.iter().filter_map(|case| {
         let status = case.inner.status.filter(|status| (400..600).contains(status))?;
         Some((status, serde_json::from_slice(&case.inner.body()?).ok()?))

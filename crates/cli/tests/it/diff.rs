@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::kit::run;
 
-const OWN: &str = "contract/tests/own-codes.toml";
+const OWN: &str = "exports/tests/own-codes.toml";
 
 /// An old export, in its own file.
 struct Old(PathBuf);
@@ -37,7 +37,7 @@ fn exported(policy: &[&str]) -> Value {
 
 #[test]
 fn an_export_of_today_differs_in_nothing() {
-    let diff = run(&["catalogue", "--diff", "contract/errors.json", "--group", "channel,media"]);
+    let diff = run(&["catalogue", "--diff", "exports/errors.json", "--group", "channel,media"]);
     assert_eq!((diff.code, diff.out.as_str(), diff.err.as_str()), (Some(0), "nothing has changed\n", ""));
 }
 
@@ -78,7 +78,7 @@ keeps   not_found: added, 404
 
 #[test]
 fn a_new_code_breaks_nobody() {
-    let diff = run(&["catalogue", "--diff", "contract/errors.json", "--group", "channel,media", "--policy", OWN]);
+    let diff = run(&["catalogue", "--diff", "exports/errors.json", "--group", "channel,media", "--policy", OWN]);
     let expected = "\
 keeps   known: added, 409
 keeps   retry: added, 503
@@ -116,7 +116,7 @@ fn what_is_no_export_is_named_with_its_place() {
 
 #[test]
 fn formats_that_do_not_fit_are_wrong_usage() {
-    for args in [&["--format", "human"][..], &["--format", "zod", "--diff", "contract/errors.json"]] {
+    for args in [&["--format", "human"][..], &["--format", "zod", "--diff", "exports/errors.json"]] {
         let run = run(&[&["catalogue"], args].concat());
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(run.err.contains("--diff"), "{args:?}: {}", run.err);

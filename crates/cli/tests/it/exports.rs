@@ -1,30 +1,30 @@
-//! Tests that the exports under `contract/` are what the command writes today.
+//! Tests that the exports under `exports/` are what the command writes today.
 
 use std::fs;
 
 use crate::kit::{repository, run};
 
 const EXPORTS: [(&str, &str); 8] = [
-    ("markdown", "errors.md"),
-    ("json", "errors.json"),
-    ("json-schema", "envelope.schema.json"),
-    ("openapi", "openapi.json"),
-    ("typescript", "errors.ts"),
-    ("zod", "errors.zod.ts"),
-    ("python", "errors.py"),
-    ("go", "errors.go"),
+    ("markdown", "exports/errors.md"),
+    ("json", "exports/errors.json"),
+    ("json-schema", "exports/envelope.schema.json"),
+    ("openapi", "exports/openapi.json"),
+    ("typescript", "clients/typescript/src/errors.ts"),
+    ("zod", "clients/typescript/src/errors.zod.ts"),
+    ("python", "exports/errors.py"),
+    ("go", "exports/errors.go"),
 ];
 
-/// `contract/` also has the codes of products.
+/// `exports/` also has the codes of products.
 const ALL: [&str; 2] = ["--group", "channel,media"];
 
-const REWRITE: &str = "UPDATE_CONTRACT=1 cargo test -p error-envelope-cli exports";
+const REWRITE: &str = "UPDATE_EXPORTS=1 cargo test -p error-envelope-cli exports";
 
 #[test]
 fn the_exports_do_not_drift_from_the_table() {
-    let update = std::env::var_os("UPDATE_CONTRACT").is_some();
+    let update = std::env::var_os("UPDATE_EXPORTS").is_some();
     for (format, file) in EXPORTS {
-        let path = repository().join("contract").join(file);
+        let path = repository().join(file);
         let written = run(&[&["catalogue", "--format", format][..], &ALL].concat());
         assert_eq!((written.code, written.err.as_str()), (Some(0), ""), "{format}");
         if update {
@@ -32,7 +32,7 @@ fn the_exports_do_not_drift_from_the_table() {
         }
         let checked_in = fs::read_to_string(&path).unwrap_or_default();
         let line = differs(&checked_in, &written.out);
-        assert_eq!(line, None, "contract/{file} differs from what is written today. To rewrite it: {REWRITE}");
+        assert_eq!(line, None, "{file} differs from what is written today. To rewrite it: {REWRITE}");
     }
 }
 
@@ -112,14 +112,14 @@ fn a_policys_own_shapes_are_described() {
         ("openapi", r#""HouseStyleErrorBody": {"#),
         ("typescript", "export type HouseStyleErrorBody = { at?: string; fault: { code: string; "),
     ] {
-        let run = run(&["catalogue", "--format", format, "--policy", "contract/tests/own-codes.toml"]);
+        let run = run(&["catalogue", "--format", format, "--policy", "exports/tests/own-codes.toml"]);
         assert!(run.code == Some(0) && run.out.contains(own), "{format}: {}", run.out);
     }
 }
 
 #[test]
 fn a_policys_own_codes_stand_after_the_catalogues() {
-    let policy = "contract/tests/own-codes.toml";
+    let policy = "exports/tests/own-codes.toml";
     for (format, own) in [
         (
             "markdown",

@@ -31,7 +31,7 @@ fn each_command_of_the_page_says_what_it_shows() {
     let gateway = Gateway::start(POLICY);
     let folder = std::env::temp_dir().join(format!("service-manual-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    for name in ["examples", "contract"] {
+    for name in ["examples", "exports"] {
         std::os::unix::fs::symlink(fs::canonicalize(repository().join(name)).unwrap(), folder.join(name)).unwrap();
     }
     let mut run = 0;

@@ -188,7 +188,7 @@ impl Assembly {
         read! { request_id rpc inspect observe drain advice cors proxy }
     }
 
-    /// Returns true if no other file has a table of this name, because names are shared by all files (POLICY.md).
+    /// Returns true if no other file has a table of this name, because names are shared by all files.
     fn is_new(&mut self, place: TablePath, file: usize, path: String) -> bool {
         let Some(first) = self.sources.first(&place) else {
             self.sources.insert(place, file, path);

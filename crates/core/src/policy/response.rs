@@ -75,7 +75,7 @@ impl Policy {
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send them (POLICY.md).
+    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send them.
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids

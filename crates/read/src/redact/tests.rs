@@ -220,44 +220,7 @@ proptest! {
     }
 }
 
-/// Prints how long the longest bodies take: `cargo test --release -p error-envelope-core --lib -- --ignored --nocapture r17_time`.
-#[test]
-#[ignore = "measures"]
-#[allow(clippy::disallowed_methods, reason = "it is about time")]
-fn r17_time_of_the_longest_bodies() {
-    super::prepare();
-    for (name, unit) in [
-        ("words", "an ordinary message about an order, "),
-        ("addresses", "ada@mail.example.com "),
-        ("keys", "sk-proj-abcdef0123456789 "),
-        ("assignments", "token=abc123 password=hunter2 "),
-        ("lines", "token: abc123\n"),
-        ("urls", "postgres://a:b@c/d "),
-        ("names", "password "),
-        ("quotes", "password \"a\" "),
-        ("brackets", "["),
-        ("small texts", "[\"pin a\"],"),
-        ("fields", "{\"token\":\"a b\"},"),
-        ("nested", "{\"a\":"),
-        ("é @", "é @ "),
-        ("é words", "é an ordinary message about an order, "),
-        ("é names", "é password "),
-    ] {
-        let body = unit.repeat(64 * 1024 / unit.len());
-        let forms = if unit.ends_with("},") || unit.ends_with("],") {
-            vec![format!("[{}]", body.trim_end_matches(','))]
-        } else {
-            vec![body.clone(), serde_json::json!({ "m": body }).to_string()]
-        };
-        for body in forms {
-            let began = std::time::Instant::now();
-            let _ = super::body(body.as_bytes());
-            println!("{name:>12} {:>8} bytes {:?}", body.len(), began.elapsed());
-        }
-    }
-}
-
-/// The units of which a body may consist, over and over.
+/// What a body may consist of, over and over.
 const UNITS: [&str; 94] = [
     "é @ ",
     "é password ",

@@ -226,7 +226,7 @@ pub(in super::super) fn difference(driver: &str, case: &Case) -> Option<&'static
 const INTRODUCTION: &str = "\
 # Rows that differ inside Envoy
 
-The rows of `tests/cases` and `tests/cases-more` run through the gateway, and through Envoy with the module or with the external processor.
+The rows of `tests/cases` run through the gateway, and through Envoy with the module or with the external processor.
 `UPDATE_MANUAL=1 cargo test --test it differs` writes this page; `.ci/envoy` and `.ci/envoy --processor` check it. A row of this page
 that holds fails there, unless it races.
 
@@ -289,7 +289,7 @@ fn grouped<'n>(names: impl Iterator<Item = &'n String>) -> String {
 }
 
 fn page() -> String {
-    let cases: Vec<Case> = load::folders().iter().flat_map(|folder| load::cases(folder)).collect();
+    let cases = load::cases();
     let [http1, http2] = [ExtProc::Http1, ExtProc::Http2].map(|driver| Sent::new(&cases, driver));
     let mut page = format!("{INTRODUCTION}| protocol | rows | gateway | module | processor |\n|---|---|---|---|---|\n");
     page += &(http1.line("HTTP/1") + &http2.line("HTTP/2"));

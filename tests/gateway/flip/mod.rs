@@ -27,9 +27,9 @@ const FLIP_EVERY: Duration = Duration::from_millis(90);
 const BETWEEN: usize = 4;
 const REQUEST_EVERY: Duration = Duration::from_millis(5);
 
-const ONE: &str = include_str!("flip/one.toml");
-const TWO: &str = include_str!("flip/two.toml");
-const BROKEN: &str = include_str!("flip/broken.toml");
+const ONE: &str = include_str!("one.toml");
+const TWO: &str = include_str!("two.toml");
+const BROKEN: &str = include_str!("broken.toml");
 /// The policies in their order. The broken one comes after the first.
 const TURN: [&str; 3] = [BROKEN, TWO, ONE];
 const TAKEN: &str = "reloaded the policy";

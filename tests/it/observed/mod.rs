@@ -16,14 +16,14 @@ use ask::{Ask, Seen};
 
 /// The example itself.
 #[allow(dead_code, unused_imports, reason = "the program around what is asked here")]
-#[path = "../../examples"]
+#[path = "../../../examples"]
 mod examples {
     pub(super) mod axum;
 }
 
 /// The parts of the command's demo.
 #[allow(dead_code, reason = "the programs around what is asked here")]
-#[path = "../../crates/cli/src"]
+#[path = "../../../crates/cli/src"]
 mod command {
     pub(super) mod demo {
         pub(crate) mod acts;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::kit::repository;
 
-const PAGE: &str = include_str!("../../../../manual/owner.md");
+const PAGE: &str = include_str!("../../../../../manual/owner.md");
 
 /// A new folder with the files of the page. It is removed when dropped.
 pub(crate) struct Folder(tempfile::TempDir);

@@ -25,7 +25,7 @@ struct Case {
 
 #[test]
 fn m2_a_mistake_is_reported_with_its_line_its_key_and_what_would_be_right() {
-    let refused: Refused = toml::from_str(include_str!("../policy_errors.toml")).unwrap();
+    let refused: Refused = toml::from_str(include_str!("../../policy_errors.toml")).unwrap();
     let mut problems = Vec::new();
     for Case { at, kind, file } in &refused.case {
         match Policy::from_toml("policy.toml", file) {

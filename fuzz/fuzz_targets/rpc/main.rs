@@ -6,19 +6,13 @@
 use error_envelope_core::session::{BodyMeter, RequestStep, Session};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "rpc/call.rs"]
 mod call;
-#[path = "../../tests/it/choices.rs"]
+#[path = "../../../tests/it/choices.rs"]
 mod choices;
-#[path = "rpc/inner.rs"]
 mod inner;
-#[path = "rpc/metered.rs"]
 mod metered;
-#[path = "rpc/reading.rs"]
 mod reading;
-#[path = "rpc/responded.rs"]
 mod responded;
-#[path = "rpc/sent.rs"]
 mod sent;
 
 // The bytes choose, in this order, the request, its body, the service's response, and the fate of the response's body.

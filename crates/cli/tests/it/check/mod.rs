@@ -210,7 +210,7 @@ struct Case {
 /// For any fault, the first line states it, and no shown text is cut in the middle of it.
 #[test]
 fn m2_every_wrong_file_is_shown() {
-    let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
+    let refused: Refused = toml::from_str(include_str!("../../../../../tests/policy_errors.toml")).unwrap();
     assert!(refused.case.len() > 60);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for Case { at, file } in &refused.case {

@@ -12,15 +12,15 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-contract, tour = map(Path, sys.argv[1:])
+exports, tour = map(Path, sys.argv[1:])
 
 
 def read(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-schema = read(contract / "envelope.schema.json")
-document = read(contract / "openapi.json")
+schema = read(exports / "envelope.schema.json")
+document = read(exports / "openapi.json")
 OpenAPIV31SpecValidator(document).validate()
 
 Draft202012Validator.check_schema(schema)
@@ -83,8 +83,8 @@ for status, response in responses.items():
         check(example["value"]["error"]["code"] == code, f"the example {code} of {status} has another code")
         examples += 1
 
-wellformed = read(contract / "tests/wellformed.json")
-malformed = read(contract / "tests/malformed.json")
+wellformed = read(exports / "tests/wellformed.json")
+malformed = read(exports / "tests/malformed.json")
 check(len(malformed) == 13, "13 malformed bodies")
 for each in wellformed:
     accepted(each["name"], each["body"])

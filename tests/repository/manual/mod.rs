@@ -7,24 +7,28 @@ mod book;
 mod links;
 mod pictures;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use links::{anchors, links};
 
 /// Pages in addition to those of `manual/` and the READMEs of the crates.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
+    ".ci/README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
     "benches/README.md",
     "clients/python/README.md",
     "clients/typescript/README.md",
-    "contract/README.md",
     "crates/cli/benches/abuse/abuse.md",
     "examples/README.md",
     "examples/policies/README.md",
+    "exports/README.md",
     "tests/apps/words.md",
+    "tests/cases/README.md",
     "tests/frameworks/checks.md",
     "tests/it/cases/envoy/DIFFERS.md",
     "tests/repository/house.md",
@@ -71,6 +75,27 @@ fn a_registry_resolves_the_links_of_each_readme() {
 fn published() -> Vec<PathBuf> {
     let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
     crates.chain([root().to_owned()]).collect()
+}
+
+/// A document that only the authors have explains nothing to a reader.
+#[test]
+fn each_document_that_is_named_is_here() {
+    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output().unwrap().stdout;
+    let listed = String::from_utf8(listed).unwrap();
+    let name_of = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    // `.ci/book` makes the table of contents.
+    let documents: BTreeSet<String> = listed.lines().map(name_of).chain(["SUMMARY.md".to_owned()]).collect();
+    let mut missing = BTreeSet::new();
+    for path in listed.lines() {
+        let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
+        let is_outside = |it: char| !it.is_ascii_alphanumeric() && !matches!(it, '.' | '_' | '-');
+        let words = text.split(is_outside).map(|word| word.trim_matches('.'));
+        // Names in capitals are those of a project's own documents.
+        let is_document = |word: &&str| word.ends_with(".md") && word.starts_with(|it: char| it.is_ascii_uppercase());
+        let others = words.filter(is_document).filter(|word| !documents.contains(*word));
+        missing.extend(others.map(|word| format!("{path}: {word}")));
+    }
+    assert!(missing.is_empty(), "not in the repository: {missing:#?}");
 }
 
 /// Returns the targets of a page that do not exist.
