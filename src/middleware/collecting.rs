@@ -1,4 +1,4 @@
-//! Reads an inner error's body, with limits of bytes and time, and decides the outcome (rule R4).
+//! Reads an inner error's body until the session has enough, the body ends, or the time is over (rule R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -7,7 +7,7 @@ use super::credentials;
 use super::parse::{KeptForm, Parsed, ReadContext};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
+use crate::dialect::{CodeOf, Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
 use crate::policy::rule::{self, Rule};
 
 /// The code of an inner error.
@@ -166,6 +166,10 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
 
 /// Returns the code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
+    // A validator's word for one field says nothing of the whole error, whatever other fields are wrong.
+    if parsed.lists_issues && body.code_of == CodeOf::Issue {
+        return None;
+    }
     if let DialectCode::Named(name) = &body.meaning
         && let Some(code) = parsed.context.codes().find(name)
     {

@@ -10,7 +10,7 @@
 //! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
 //! The first match in this list decides the code (R1). But if the response has a `Fault` in its extensions,
-//! `session::responding` uses that fault instead.
+//! `session::response` uses that fault instead.
 //!
 //! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
 //!    dialect, which may have no place for it (E7)

@@ -1,4 +1,5 @@
-//! The parts of a 4xx that are kept although no rule has read them (E9).
+//! Decides whether a 4xx keeps parts that no rule has read (E9), and puts them into the details.
+//! [`dialect::rest`](crate::dialect::rest) chooses these parts.
 
 use std::borrow::Cow;
 

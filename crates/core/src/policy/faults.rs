@@ -1,5 +1,6 @@
 //! The faults that consist only of their code, and those of each body limit. Each is created once, when the policy is
-//! built, and keeps its prepared reply. The layer's own answers, and inner errors without fields, copy that reply.
+//! built, and keeps its prepared reply. The layer's own answers, and inner errors without fields, copy that
+//! reply. An inner error that has fields copies its head alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

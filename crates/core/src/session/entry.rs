@@ -1,4 +1,4 @@
-//! The calls of an adapter, in the order of a request. A call that the session does not expect changes nothing.
+//! The calls of an adapter that do not depend on a response of the service. A call that the session does not expect changes nothing.
 
 use std::error::Error;
 use std::sync::Arc;

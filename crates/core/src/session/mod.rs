@@ -31,14 +31,28 @@
 //! 1. `admission` admits the request, with the help of the folder `request`.
 //! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does
 //!    this for RPCs, and `passing` handles responses that pass.
-//! 3. `inner_error` handles the body of an inner error: [`classify`](crate::classify) parses it by
-//!    [`dialect`](crate::dialect), and decides its code.
-//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error, with its `head` and its `body`.
+//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` hands what was read to
+//!    [`classify`](crate::classify), which parses it by the crate `error-envelope-read`, and decides its code.
+//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error: its head by the fault's prepared
+//!    reply, whose template `head` makes once, or by `head` itself; its body by `body`.
 //! 5. `record` stores what happened.
 //!
-//! `entry` contains the other calls. All files share the `RequestState` in `request/state`. The folders are ordered
-//! from low to high: `record`, `request`, `answer`, `response`, then the two files with the calls. No file imports from
-//! a higher folder.
+//! For example, a FastAPI service answers with a 422 and `{"detail":[{"loc":["body","to"],"msg":"Field required"}]}`:
+//!
+//! | station | what it decides |
+//! |---|---|
+//! | `response/responding` | A 422 in mode `enforce` is to be rewritten, so its body is read |
+//! | `response/reading` | The body is complete, and within the budget |
+//! | `response/inner_error`, `classify` | The body is to be read as JSON; neither a status alone nor a line of text |
+//! | the crate `read`: `dialect`, then `dialect/foreign` | It is no envelope and no protocol. Its list of issues has one, `to`: *Field required*. Without the feature `foreign`, the issue has no path |
+//! | the crate `text` | `loc` is a place, whose first part names the body; `msg` is a text |
+//! | `classify/decide` | A list of issues on a 422 is `invalid_request` |
+//! | `classify/rewrite`, `classify/reply_details` | The text is the catalogue's; the issues become `details` |
+//! | `answer/reply`, `answer/writer` | The status stays; head and body are written |
+//!
+//! `entry` contains the calls without a response of the service. All files share the `RequestState` in `request/state`.
+//! The folders are ordered from low to high: `record`, `request`, `answer`, `response`, then `admission` and `entry`.
+//! No file imports from a higher folder.
 
 mod admission;
 mod answer;

@@ -1,4 +1,5 @@
-//! The prepared reply to a fault whose text never changes. It has a head and a body, with gaps for the id.
+//! The prepared reply to a fault. It has a head and a body, with gaps for the id. Errors that differ in their texts or
+//! fields use its head, with a length and a body of their own.
 //!
 //! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that was written for it,
 //! so that the next such error only needs a copy and an id.

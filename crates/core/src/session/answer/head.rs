@@ -1,4 +1,4 @@
-//! Writes the heads of responses: the id (I1, I3), the headers that scripts of other origins may read (E4), and the
+//! Writes the heads of responses: the headers that scripts of other origins may read (E4), and the
 //! head of a rewritten error (R6, R7).
 
 use http::header::{

@@ -1,4 +1,4 @@
-//! Reads the body of an inner error within a budget of bytes and time (R4). Dropping the rest of a refused request has
+//! Limits how much of an inner error's body is read: a budget of bytes and time (R4). Dropping the rest of a refused request has
 //! a budget of the same type (G5).
 
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
 //! It runs only on a 4xx, after the body's shape or the general rule (R2) has been read. It tries the structure of the
-//! body first (`search`, with `map` and `entry`). Then it tries the sentences in the body (`sentences` of the fault
-//! crate). A body that only looks similar stays unchanged, because a wrong path is worse than none.
+//! body first: `search` finds the list or the map, `entry` and `map` read it, and `found` writes the issues. Then it
+//! tries the sentences in the body (`sentences` of the crate `text`). A body that only looks similar stays unchanged,
+//! because a wrong path is worse than none.
 //!
 //! The client gets the path, the text and the code of each issue, but not the value that it sent.
 
