@@ -40,8 +40,8 @@ pub(super) enum Verifiers {
 
 /// The kinds of schemes, and the keys that each has besides `scheme`, `forward_id`, `messages` and `challenge`.
 const SCHEMES: [(&str, &str); 5] = [
-    ("bearer", "id_header pattern keys keys_file unavailable_code"),
-    ("header", "header id_header pattern keys keys_file unavailable_code"),
+    ("bearer", "id_header pattern keys keys_file"),
+    ("header", "header id_header pattern keys keys_file"),
     (
         "jwt",
         "secret_env jwks_file jwks_url timeout unavailable_code algorithms issuer audience leeway require_verified_email",

@@ -193,10 +193,9 @@ impl AuthScheme {
         without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"");
         without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
         without("id_header", self.id_header.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
-        without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
-        let has_code = self.unavailable_code.is_some();
-        // With keys it has no effect, as the message beside it, until `custom` takes their place.
-        without("unavailable_code", has_code, waits || has_keys, "schemes with keys, a verifier or jwks_url");
+        let which = "scheme \"custom\" and schemes with jwks_url";
+        without("timeout", self.timeout.is_some(), waits, which);
+        without("unavailable_code", self.unavailable_code.is_some(), waits, which);
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
             without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"");
