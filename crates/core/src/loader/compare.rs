@@ -17,6 +17,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::build::Lock;
 use super::file::PolicyFile;
 use super::keys::PlacedValue;
+use crate::guard::auth::{KeyTable, SchemeTable};
 use crate::guard::pattern::Pattern;
 use crate::policy::keys::RouteTable;
 use crate::policy::process::{AdviceTable, CorsTable, RequestIdTable, RpcTable};
@@ -258,14 +259,6 @@ const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
-/// The defaults of the keys of a scheme, and of an API key.
-const SCHEME_DEFAULTS: [(&str, &str); 5] = [
-    ("leeway", "\"0s\""),
-    ("require_verified_email", "false"),
-    ("revoked", "false"),
-    ("timeout", "\"2s\""),
-    ("unavailable_code", "\"service_unavailable\""),
-];
 /// Lists of which an entry is one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
@@ -336,7 +329,8 @@ fn default_of(key: &str) -> Option<String> {
         "rpc" => RpcTable::default_of(key),
         "advice" => AdviceTable::default_of(key),
         "cors" => CorsTable::default_of(key),
-        "auth" => SCHEME_DEFAULTS.iter().find(|(name, _)| *name == key).map(|(_, default)| (*default).to_owned()),
+        "auth" if table.ends_with(']') => KeyTable::default_of(key),
+        "auth" => SchemeTable::default_of(key),
         _ => None,
     }
 }

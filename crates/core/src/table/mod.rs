@@ -65,6 +65,12 @@ macro_rules! tables {
         #[allow(dead_code, reason = "not every table needs each of these")]
         impl $name {
             $($crate::table::tables! { @or_default $key $type $(= $need)? })*
+
+            /// The keys that are set, in the order of the manual.
+            pub(crate) fn set_keys(&self) -> impl Iterator<Item = &'static str> + use<> {
+                let all = [$((self.$key.is_some(), $crate::table::tables!(@name $key $($word)?)),)*];
+                all.into_iter().filter_map(|(is_set, key)| is_set.then_some(key))
+            }
         }
 
         #[cfg(feature = "policy-file")]

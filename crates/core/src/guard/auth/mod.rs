@@ -1,6 +1,7 @@
 //! Credentials (rule G2): decides which requests they let in, and how the others are refused.
 //!
-//! 1. An [`AuthScheme`] has the settings in a policy. Compiling it results in a [`Scheme`], which is always valid.
+//! 1. An [`AuthScheme`] has the keys of an `[auth.*]` table, which a file and Rust set alike. Compiling it results in a
+//!    [`Scheme`], which is always valid.
 //! 2. A scheme checks the headers, and the time if a key or a token can expire. It accepts the request, returns an
 //!    error, or leaves the decision to a verifier of the user.
 //! 3. If a route has several schemes, one that accepts the request is enough. If none does, the error of the scheme
@@ -35,9 +36,11 @@ pub use verified::{Verified, VerifiedCaller};
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};
+#[cfg(feature = "policy-file")]
+pub(crate) use key::{KeyHash, KeyTable, Keys, KeysFile};
 pub(crate) use refusal::{AuthRefusal, challenges_of_service};
 #[cfg(feature = "policy-file")]
-pub(crate) use scheme::AuthMessages;
+pub(crate) use scheme::{SchemeKind, SchemeTable};
 pub(crate) use verified::VerifierFailure;
 
 #[cfg(test)]
