@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::auth::{PolicyEnv, Scheme};
+use super::auth::PolicyEnv;
 use super::gather::Gathered;
 use super::sources::{Override, Sources};
 use super::tables::{DefinedCode, FileTable, PlacedText};
@@ -142,10 +142,10 @@ impl Assembly {
                 self.builder.headers.push((name, header));
             }
         }
-        for (name, Scheme(scheme)) in table.auth.into_iter().flat_map(|Named(all)| all) {
+        for (name, scheme) in table.auth.into_iter().flat_map(|Named(all)| all) {
             let place = TablePath::Auth(name.clone());
             if self.is_new(place.clone(), file, dotted("auth", &name)) {
-                let scheme = self.problems.read(&place, |refusals| scheme.into_scheme(&name, env, refusals));
+                let scheme = self.problems.read(&place, |refusals| scheme.resolved(&name, env, refusals));
                 self.builder.schemes.push((name, scheme));
             }
         }

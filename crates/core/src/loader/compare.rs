@@ -17,8 +17,10 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::build::Lock;
 use super::file::PolicyFile;
 use super::keys::PlacedValue;
+use crate::guard::auth::{KeyTable, SchemeTable};
 use crate::guard::pattern::Pattern;
 use crate::policy::keys::RouteTable;
+use crate::policy::process::{AdviceTable, CorsTable, RequestIdTable, RpcTable};
 use crate::policy::{Mode, Scope};
 use crate::table::{TablePath, line_of};
 
@@ -260,24 +262,7 @@ const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
-/// Keys with the value that has the same effect as no value.
-const DEFAULTS: [(&str, &str); 6] = [
-    ("advice.retry", "false"),
-    ("cors.credentials", "false"),
-    ("request_id.trust", "\"never\""),
-    ("request_id.traceparent", "false"),
-    ("request_id.upstream", "false"),
-    ("rpc.domain", "\"tower-error-envelope\""),
-];
-/// The same for the keys of a scheme and of an API key.
-const SCHEME_DEFAULTS: [(&str, &str); 5] = [
-    ("leeway", "\"0s\""),
-    ("require_verified_email", "false"),
-    ("revoked", "false"),
-    ("timeout", "\"2s\""),
-    ("unavailable_code", "\"service_unavailable\""),
-];
-/// Lists in which an entry is compared as one line.
+/// Lists of which an entry is one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
 /// Returns the keys that differ, or that only one of the policies has.
@@ -299,7 +284,7 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime
             false => placed.clone(),
         };
         let lets_nobody_in = key_of_caller(key).is_some_and(|it| !live.contains(it));
-        let is_default = matches!((old, new), (Some(it), None) | (None, Some(it)) if is_default(key, &it.value));
+        let is_default = old.xor(new).is_some_and(|it| default_of(key).as_ref() == Some(&it.value));
         let kind = match lets_nobody_in || is_default {
             true => ChangeKind::Neither,
             false => kind_of(key, old.is_none(), new.is_none()),
@@ -339,11 +324,18 @@ fn key_of_caller(key: &str) -> Option<&str> {
     key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
 }
 
-fn is_default(key: &str, value: &str) -> bool {
-    let is = |name: &str, default: &str, key: &str| key == name && value == default;
-    let of_scheme = || key.strip_prefix("auth.").and_then(|key| Some(key.rsplit_once('.')?.1));
-    DEFAULTS.iter().any(|(name, default)| is(name, default, key))
-        || of_scheme().is_some_and(|key| SCHEME_DEFAULTS.iter().any(|(name, default)| is(name, default, key)))
+/// The default of a key, spelled as in a file: the value that is the same as none.
+fn default_of(key: &str) -> Option<String> {
+    let (table, key) = key.rsplit_once('.')?;
+    match table.split('.').next()? {
+        "request_id" => RequestIdTable::default_of(key),
+        "rpc" => RpcTable::default_of(key),
+        "advice" => AdviceTable::default_of(key),
+        "cors" => CorsTable::default_of(key),
+        "auth" if table.ends_with(']') => KeyTable::default_of(key),
+        "auth" => SchemeTable::default_of(key),
+        _ => None,
+    }
 }
 
 impl PolicyFile {

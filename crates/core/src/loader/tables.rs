@@ -3,12 +3,12 @@
 
 use toml::de::DeValue;
 
-use super::auth::Scheme;
 use super::details::Details;
 use crate::body_shape::ShapeTable;
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::DialectName;
 use crate::dialect::custom::{Expected, PathNotation};
+use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::page::{self, ErrorPage};
@@ -63,7 +63,7 @@ tables! {
 
 type PlacedTexts = Vec<PlacedText>;
 type Headers = Named<RequiredHeader>;
-type Schemes = Named<Scheme>;
+type Schemes = Named<AuthScheme>;
 type Shapes = Named<ShapeTable>;
 type Routes = Tables<RouteRule>;
 type Codes = Tables<DefinedCode>;

@@ -358,3 +358,39 @@ fn m2_an_error_of_a_secret_names_its_variable() {
         assert!(wrong.contains(name) || !refused.contains(name), "{refused}");
     }
 }
+
+/// A part that is wrong hides no other mistake of its scheme, and causes none.
+#[cfg(feature = "jwt")]
+#[test]
+fn m2_a_mistake_of_a_scheme_stands_alone() {
+    let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let name = folder("scheme", &[("jwks.json", jwks)]).join("policy.toml").display().to_string();
+    let key = r#"keys = [{ id = "a", sha256 = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66" }]"#;
+    for (lines, expected) in [
+        ("scheme = \"jwt\"\njwks_file = \"jwks.json\"", &["auth.a.algorithms"][..]),
+        ("scheme = \"jwt\"\njwks_file = \"jwks.json\"\nalgorithms = [\"EDDSA\"]", &["auth.a.algorithms[0]"]),
+        (
+            "scheme = \"jwt\"\nsecret_env = \"SHORT\"\nalgorithms = [\"none\"]",
+            &["auth.a.secret_env", "auth.a.algorithms"],
+        ),
+        (
+            "scheme = \"jwt\"\nsecret_env = \"UNSET\"\ntimeout = \"1s\"\nalgorithms = [\"HS256\", \"RS256\"]",
+            &["auth.a.secret_env", "auth.a.timeout", "auth.a.algorithms"],
+        ),
+        ("scheme = \"custom\"\nsecret_env = \"SHORT\"\ntimeout = \"1s\"", &["auth.a.secret_env"]),
+        ("scheme = \"header\"\nheader = \"x api\"\npattern = \"a b\"", &["auth.a.header"]),
+        ("scheme = \"header\"\npattern = \"a,b\"", &["auth.a.header", "auth.a.pattern"]),
+        (
+            "scheme = \"basic\"\ntimeout = \"0s\"\nid_header = \"host\"",
+            &["auth.a.scheme", "auth.a.timeout", "auth.a.id_header"],
+        ),
+        ("scheme = \"beare\"\nissuer = \"i\"", &["auth.a.keys", "auth.a.scheme", "auth.a.issuer"]),
+    ] {
+        let key = if lines.contains("\"header\"") { key } else { "" };
+        let text = format!("version = 1\n[auth.a]\n{lines}\n{key}\n");
+        let short = |name: &str| (name == "SHORT").then(|| "short".to_owned());
+        let mistakes = PolicyLoader::new().environment(short).any_verifier().check_text(&name, &text).unwrap_err();
+        let keys: Vec<_> = mistakes.iter().filter_map(|error| error.key()).collect();
+        assert_eq!(keys, expected, "{lines}: {mistakes:?}");
+    }
+}

@@ -20,14 +20,14 @@ use crate::table::{Kind, Message, Refusals, SettingError, Size, TablePath, table
 tables! {
     /// The settings of request ids (rules I2, I3, I4).
     pub(crate) struct RequestIdTable {
-        trust: Trust,
-        traceparent: bool,
-        upstream: bool,
+        trust: Trust = (Trust::Never),
+        traceparent: bool = false,
+        upstream: bool = false,
     }
 
     /// The owner of the codes, for RPC clients (rule P1).
     pub(crate) struct RpcTable {
-        domain: Message,
+        domain: Message = (Cow::Borrowed(DOMAIN)),
     }
 
     /// The limits for reading a body, in bytes and in time (rules R4, G5).
@@ -38,20 +38,20 @@ tables! {
 
     /// The parts of an error that its views show in addition to its status and code (rule L3).
     pub(crate) struct ObserveTable {
-        bodies: bool,
-        path: bool,
+        bodies: bool = false,
+        path: bool = false,
     }
 
     /// The advice on what a client can do next (rule E10).
     pub(crate) struct AdviceTable {
-        retry: bool,
+        retry: bool = false,
         docs: Message,
     }
 
     /// The origins whose scripts may read the responses that the layer itself makes (rule R6a), spelled as in the policy.
     pub(crate) struct CorsTable {
         origins: Origins,
-        credentials: bool,
+        credentials: bool = false,
     }
 
     /// The name of this process in `Proxy-Status` (rule L4).
@@ -92,7 +92,8 @@ pub(super) struct ProcessSettings {
 impl ProcessTables {
     pub(super) fn compile(&self, problems: &mut Refusals) -> ProcessSettings {
         let ids = self.request_id.clone().unwrap_or_default();
-        let domain = self.rpc.as_ref().and_then(|rpc| rpc.domain.clone()).unwrap_or(Cow::Borrowed(DOMAIN));
+        let observe = self.observe.clone().unwrap_or_default();
+        let domain = self.rpc.clone().unwrap_or_default().domain();
         let name = self.proxy.as_ref().and_then(|proxy| proxy.name.as_deref());
         let mut budget = |key, default: Budget, table: Option<&BudgetTable>| {
             let budget = default.with(table);
@@ -105,14 +106,14 @@ impl ProcessTables {
         );
         ProcessSettings {
             ids: IdSettings {
-                trust_valid: ids.trust == Some(Trust::Valid),
-                traceparent: ids.traceparent == Some(true),
-                upstream: ids.upstream == Some(true),
+                trust_valid: ids.trust() == Trust::Valid,
+                traceparent: ids.traceparent(),
+                upstream: ids.upstream(),
             },
             inspect,
             drain,
-            observes_bodies: self.observe.as_ref().is_some_and(|observe| observe.bodies == Some(true)),
-            shows_paths: self.observe.as_ref().is_some_and(|observe| observe.path == Some(true)),
+            observes_bodies: observe.bodies(),
+            shows_paths: observe.path(),
             rpc_domain: problems
                 .make(TablePath::Process("rpc"), |refusals| refusals.keep(compile_domain(domain)))
                 .unwrap_or_default(),
@@ -199,7 +200,7 @@ impl AdviceTable {
         let docs =
             refusals.keep_some(self.docs.as_deref(), |docs| refuse_docs(&docs.replace(CODE, "x")).map(|()| docs))?;
         let pieces = docs.map(|docs| docs.split(CODE).map(Box::from).collect());
-        Some(PolicyAdvice { retry: self.retry.unwrap_or_default(), docs: pieces })
+        Some(PolicyAdvice { retry: self.retry(), docs: pieces })
     }
 }
 
@@ -273,8 +274,7 @@ struct Origin {
 
 impl CorsTable {
     fn compile(&self, refusals: &mut Refusals) -> Option<Cors> {
-        let (origins, credentials) =
-            (self.origins.as_deref().unwrap_or_default(), self.credentials.unwrap_or_default());
+        let (origins, credentials) = (self.origins.as_deref().unwrap_or_default(), self.credentials());
         if origins.is_empty() {
             let right = "name one, such as \"https://app.example.com\", or remove the table";
             refusals.0.push(SettingError::new("origins", "no origin is listed", right));

@@ -180,6 +180,10 @@ impl Leaf for ErrorCode {
             at.refuse(Kind::UnknownName, wrong, right)
         })
     }
+
+    fn written(&self) -> String {
+        format!("{:?}", self.as_str())
+    }
 }
 
 impl<T: Leaf> Leaf for Vec<T> {

@@ -50,7 +50,7 @@ macro_rules! tables {
             $(
                 $(#[doc = $about:literal])*
                 $(#[cfg($cfg:meta)])?
-                $key:ident $(($word:literal))?: $type:ty $(= $need:ident)?,
+                $key:ident $(($word:literal))?: $type:ty $(= $need:tt)?,
             )*
         }
     )*) => {$(
@@ -59,6 +59,17 @@ macro_rules! tables {
         #[must_use]
         $vis struct $name {
             $($(#[doc = $about])* pub(crate) $key: Option<$type>,)*
+        }
+
+        #[allow(dead_code, reason = "not every table needs each of these")]
+        impl $name {
+            $($crate::table::tables! { @or_default $key $type $(= $need)? })*
+
+            /// The keys that are set, in the order of the manual.
+            pub(crate) fn set_keys(&self) -> impl Iterator<Item = &'static str> + use<> {
+                let all = [$((self.$key.is_some(), $crate::table::tables!(@name $key $($word)?)),)*];
+                all.into_iter().filter_map(|(is_set, key)| is_set.then_some(key))
+            }
         }
 
         #[cfg(feature = "policy-file")]
@@ -90,6 +101,14 @@ macro_rules! tables {
                 })*
                 None
             }
+
+            /// The default of a key, spelled as in a file; `None` if it has none.
+            pub(crate) fn default_of(key: &str) -> Option<String> {
+                $(if key == $crate::table::tables!(@name $key $($word)?) {
+                    return $crate::table::tables!(@default $type $(= $need)?);
+                })*
+                None
+            }
         }
 
         #[cfg(feature = "policy-file")]
@@ -110,6 +129,18 @@ macro_rules! tables {
     (@name $key:ident $word:literal) => { $word };
     (@need) => { false };
     (@need required) => { true };
+    (@need $default:tt) => { false };
+    (@or_default $key:ident $type:ty) => {};
+    (@or_default $key:ident $type:ty = required) => {};
+    (@or_default $key:ident $type:ty = $default:tt) => {
+        /// The value that applies, which is the default if the table does not set the key.
+        pub(crate) fn $key(&self) -> $type {
+            self.$key.clone().unwrap_or($default)
+        }
+    };
+    (@default $type:ty) => { None };
+    (@default $type:ty = required) => { None };
+    (@default $type:ty = $default:tt) => { Some(<$type as $crate::table::Leaf>::written(&$default)) };
 }
 
 /// Makes the setters of a table, with the comments of its keys. A setter of a text accepts every type that converts to

@@ -69,7 +69,12 @@ impl SettingError {
         Self { place, other: Some(Box::new(other)), ..self }
     }
 
-    /// Refuses a table whose name another table already has.
+    /// Refuses a table without a key that it must have.
+    pub(crate) fn missing(key: &'static str) -> Self {
+        Self::new(key, "the key is missing", format!("add {key} = … to the table")).of_kind(Kind::MissingKey)
+    }
+
+    /// Refuses a table whose name another table has.
     pub(crate) fn used_twice(place: TablePath) -> Self {
         Self::new("", "the name is used twice", "rename one of them").of_kind(Kind::DefinedTwice).in_table(place)
     }

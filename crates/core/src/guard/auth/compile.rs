@@ -8,19 +8,19 @@ use http::HeaderName;
 
 use super::challenge::{Challenges, PreparedRejections};
 #[cfg(feature = "jwt")]
-use super::jwt::{RemoteKeys, Tokens};
+use super::jwt::{JwtKeys, JwtSettings, RemoteKeys, Tokens};
 #[cfg(feature = "auth")]
 use super::keys::KeyCheck;
+#[cfg(feature = "jwt")]
+use super::scheme::SchemeTable;
 use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::code::{CodeSet, ErrorCode};
 use crate::fields::is_same_to_cgi;
-use crate::table::{Kind, Refusals, SettingError, TablePath};
+#[cfg(feature = "jwt")]
+use crate::table::OneOrMore;
+use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown};
 
-/// The default time limit for a verifier, or for fetching keys. It is longer than a healthy lookup takes, but shorter
-/// than clients wait.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The longest such limit, and the largest tolerance for expiry. No client waits longer, and no clocks differ by more.
+/// The longest time limit for a verifier, or for fetching keys: no client waits longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A valid [`AuthScheme`].
@@ -36,7 +36,14 @@ pub(crate) struct Scheme {
     pub(super) refusals: PreparedRejections,
 }
 
-/// The way in which credentials are checked.
+/// The headers of a scheme: of its keys if they are not in `authorization`, and of their ids.
+struct Headers {
+    key: Option<HeaderName>,
+    id_header: Option<HeaderName>,
+    forward_id: Option<HeaderName>,
+}
+
+/// How credentials are checked.
 pub(super) enum Check {
     #[cfg(feature = "auth")]
     Key(KeyCheck),
@@ -107,118 +114,136 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    /// `codes` are the codes that the policy defines.
-    pub(crate) fn compile(self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
-        self.refuse_foreign_settings(refusals);
-        for (key, word) in self.words.all() {
+    /// `codes` are those that the policy defines.
+    pub(crate) fn compile(mut self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
+        let kind = self.kind();
+        self.refuse_unknown_kind(kind, refusals);
+        self.refuse_foreign_keys(kind, refusals);
+        let words = self.table.messages.take().unwrap_or_default();
+        for (key, word) in words.all() {
             refusals.keep(SettingError::check_message(key, word));
         }
-        let name: Arc<str> = name.into();
-        let forward_id = refusals.keep_some(self.forward_id.as_deref(), |name| {
-            header_name("forward_id", name, "write one such as \"x-consumer-id\"")
-        });
-        #[cfg(feature = "auth")]
-        let header = match &self.kind {
-            SchemeKind::Header(name) => refusals.keep(key_header(name)).map(Some),
-            _ => Some(None),
-        };
-        #[cfg(not(feature = "auth"))]
-        let header: Option<Option<HeaderName>> = Some(None);
-        #[cfg(feature = "auth")]
-        let id_header = refusals.keep_some(self.id_header.as_deref(), |name| {
-            header_name("id_header", name, "write one such as \"x-app-id\"")
-        });
-        #[cfg(not(feature = "auth"))]
-        let id_header: Option<Option<HeaderName>> = None;
-        let moved = "forward the id in another header: the client's own values of a forward_id header are removed";
-        for (key, id, right) in
-            [("forward_id", &forward_id, moved), ("id_header", &id_header, "expect the id in another header")]
-        {
-            if let (Some(Some(header)), Some(Some(id))) = (&header, id)
-                && is_same_to_cgi(header.as_str(), id.as_str())
-            {
-                let wrong = "this header carries the key itself";
-                refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
-            }
+        let timeout = self.table.timeout();
+        if timeout.is_zero() || timeout > LONGEST {
+            let (wrong, right) = ("the timeout is out of range", "set more than 0 and at most 5 minutes");
+            refusals.add(SettingError::new("timeout", wrong, right).of_kind(Kind::OutOfRange));
         }
-        let unavailable_code = self.unavailable_code.clone().unwrap_or(ErrorCode::SERVICE_UNAVAILABLE);
-        let unavailable_code = refusals.keep(SettingError::known_code("unavailable_code", unavailable_code, codes));
-        let challenges = refusals.keep(self.challenges(header.as_ref().and_then(Option::as_ref)));
-        let words = self.words;
-        let check = match self.kind {
-            #[cfg(feature = "auth")]
-            SchemeKind::Bearer | SchemeKind::Header(_) => {
-                let has_id = matches!(forward_id, Some(Some(_))) || matches!(id_header, Some(Some(_)));
-                let headers = (header.flatten(), id_header.flatten());
-                KeyCheck::compile(headers, self.pattern.as_deref(), self.keys, &name, has_id, refusals).map(Check::Key)
-            }
-            #[cfg(feature = "jwt")]
-            SchemeKind::Jwt(keys) => Tokens::new(keys, self.jwt, refusals).map(Box::new).map(Check::Jwt),
-            SchemeKind::Certificate => Some(Check::Certificate),
-            SchemeKind::Custom => Some(Check::Custom),
-        };
+        let code = SettingError::known_code("unavailable_code", self.table.unavailable_code(), codes);
+        let unavailable_code = refusals.keep(code);
+        let headers = self.headers(kind, refusals);
+        let challenges = refusals.keep(self.challenges(kind, headers.key.as_ref()));
+        let (name, forward_id): (Arc<str>, _) = (name.into(), headers.forward_id.clone());
+        let check = self.check(kind?, &name, headers, refusals);
         Some(Scheme {
             name,
             check: check?,
             challenges: challenges?,
-            forward_id: forward_id?,
-            timeout: self.timeout.unwrap_or(TIMEOUT),
+            forward_id,
+            timeout,
             unavailable_code: unavailable_code?,
             words,
             refusals: PreparedRejections::default(),
         })
     }
 
-    /// Refuses settings that this kind of scheme does not have. They would have no effect, but would look like a guard.
-    fn refuse_foreign_settings(&self, refusals: &mut Refusals) {
-        let (scheme, has_keys, waits) = match &self.kind {
-            #[cfg(feature = "auth")]
-            SchemeKind::Bearer => ("bearer", true, false),
-            #[cfg(feature = "auth")]
-            SchemeKind::Header(_) => ("header", true, false),
-            #[cfg(feature = "jwt")]
-            SchemeKind::Jwt(keys) => ("jwt", false, keys.are_remote()),
-            SchemeKind::Certificate => ("certificate", false, false),
-            SchemeKind::Custom => ("custom", false, true),
-        };
-        let mut without = |key: &'static str, is_set: bool, has: bool, which: &str| {
-            if is_set && !has {
-                let wrong = format!("this setting does not apply to scheme {scheme:?}");
-                let right = format!("remove it: it applies to {which}");
-                refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
+    fn headers(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) -> Headers {
+        let key = (kind == Some(SchemeKind::Header)).then(|| {
+            let name = self.table.header.as_deref().ok_or_else(|| SettingError::missing("header")).and_then(key_header);
+            // Stands for a header that is wrong, so that the pattern of the keys is checked as well.
+            refusals.keep(name).unwrap_or(HeaderName::from_static("x-unknown"))
+        });
+        let mut id = |name: &'static str, header: &Option<String>, example: &str, other: &str| {
+            let header = refusals.keep(header_name(name, header.as_deref()?, example))?;
+            if key.as_ref().is_some_and(|key| is_same_to_cgi(key.as_str(), header.as_str())) {
+                let wrong = "this header carries the key itself";
+                refusals.add(SettingError::new(name, wrong, other).of_kind(Kind::Conflict));
             }
+            Some(header)
         };
-        #[cfg(feature = "auth")]
-        without("keys", !self.keys.is_empty(), has_keys, "schemes \"bearer\" and \"header\"");
-        without("pattern", self.pattern.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
-        without("id_header", self.id_header.is_some(), has_keys, "schemes \"bearer\" and \"header\"");
-        without("timeout", self.timeout.is_some(), waits, "scheme \"custom\" and schemes with jwks_url");
-        let has_code = self.unavailable_code.is_some();
-        // With keys, this setting has no effect until a verifier replaces the keys. The same is true of the message for
-        // it.
-        without("unavailable_code", has_code, waits || has_keys, "schemes with keys, a verifier or jwks_url");
-        #[cfg(feature = "jwt")]
-        if let Some(key) = self.jwt.first_set() {
-            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "scheme \"jwt\"");
-        }
-        if self.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST) {
-            let (wrong, right) = ("the timeout is out of range", "set more than 0 and at most 5 minutes");
-            refusals.0.push(SettingError::new("timeout", wrong, right).of_kind(Kind::OutOfRange));
+        let right = "forward the id in another header: the client's own values of a forward_id header are removed";
+        let forward_id = id("forward_id", &self.table.forward_id, "write one such as \"x-consumer-id\"", right);
+        let right = "expect the id in another header";
+        let id_header = id("id_header", &self.table.id_header, "write one such as \"x-app-id\"", right);
+        Headers { key, id_header, forward_id }
+    }
+
+    fn check(self, kind: SchemeKind, name: &Arc<str>, headers: Headers, refusals: &mut Refusals) -> Option<Check> {
+        match kind {
+            #[cfg(feature = "auth")]
+            SchemeKind::Bearer | SchemeKind::Header => {
+                let (pattern, keys) = (self.table.pattern.as_deref(), self.table.keys.unwrap_or_default());
+                let is_sent = headers.forward_id.is_some() || headers.id_header.is_some();
+                let headers = (headers.key, headers.id_header);
+                KeyCheck::compile(headers, pattern, keys, name, is_sent, refusals).map(Check::Key)
+            }
+            // Neither Rust nor a file makes one.
+            #[cfg(not(feature = "auth"))]
+            SchemeKind::Bearer | SchemeKind::Header => {
+                let _ = (name, headers.id_header);
+                None
+            }
+            #[cfg(feature = "jwt")]
+            SchemeKind::Jwt => {
+                let (leeway, require_verified_email) = (self.table.leeway(), self.table.require_verified_email());
+                let SchemeTable { algorithms, issuer, audience, .. } = self.table;
+                let OneOrMore(audiences) = audience.unwrap_or_default();
+                let settings = JwtSettings { algorithms, issuer, audiences, leeway, require_verified_email };
+                Tokens::new(self.tokens, settings, refusals).map(Box::new).map(Check::Jwt)
+            }
+            #[cfg(not(feature = "jwt"))]
+            SchemeKind::Jwt => {
+                let wrong = "session tokens are not part of this build";
+                let right = "build with the feature \"jwt\" of tower-error-envelope";
+                refusals.keep(Err(SettingError::new("scheme", wrong, right).of_kind(Kind::Unavailable)))
+            }
+            SchemeKind::Certificate => Some(Check::Certificate),
+            SchemeKind::Custom => Some(Check::Custom),
         }
     }
 
-    fn challenges(&self, header: Option<&HeaderName>) -> Result<Challenges, SettingError> {
-        match (&self.challenge, header) {
+    fn refuse_unknown_kind(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
+        let is_wrong = |word: &&str| kind.is_none_or(|kind| kind.as_str() != *word);
+        if let Some(word) = self.table.scheme.as_deref().filter(is_wrong) {
+            let right = advice_for_unknown(word, SchemeKind::ALL.into_iter().map(SchemeKind::as_str));
+            refusals.add(SettingError::new("scheme", "unknown scheme", right).of_kind(Kind::UnknownWord));
+        }
+    }
+
+    /// Refuses keys that this kind of scheme does not have. They would have no effect, but look as if they guarded
+    /// something.
+    fn refuse_foreign_keys(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
+        let Some(kind) = kind else { return };
+        // A token only waits for keys that are fetched. A file may name others, even if they cannot be read.
+        let waits = self.table.secret_env.is_none() && self.table.jwks_file.is_none();
+        #[cfg(feature = "jwt")]
+        let waits = waits && self.tokens.as_ref().is_none_or(JwtKeys::are_remote);
+        for key in self.table.set_keys() {
+            let kinds = SchemeKind::with(key);
+            let (wrong, theirs) = if !kinds.contains(&kind) {
+                let theirs: Vec<_> = kinds.iter().map(|kind| format!("{:?}", kind.as_str())).collect();
+                (format!("the key {key} does not apply to scheme {:?}", kind.as_str()), theirs.join(" or "))
+            } else if kind == SchemeKind::Jwt && !waits && matches!(key, "timeout" | "unavailable_code") {
+                let wrong = "this setting does not apply to scheme \"jwt\"".to_owned();
+                (wrong, "\"custom\" and schemes with jwks_url".to_owned())
+            } else {
+                continue;
+            };
+            let right = format!("remove it: it applies to scheme {theirs}");
+            refusals.add(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
+        }
+    }
+
+    fn challenges(&self, kind: Option<SchemeKind>, header: Option<&HeaderName>) -> Result<Challenges, SettingError> {
+        match (&self.table.challenge, header) {
             (Some(challenge), _) => Challenges::parse(challenge),
             (None, Some(header)) => Challenges::parse(&format!("ApiKey header=\"{header}\"")),
-            (None, None) if matches!(self.kind, SchemeKind::Certificate) => Challenges::parse("ClientCertificate"),
+            (None, None) if kind == Some(SchemeKind::Certificate) => Challenges::parse("ClientCertificate"),
             (None, None) => Challenges::parse("Bearer"),
         }
     }
 }
 
-/// Returns the header of a scheme's keys.
-#[cfg(feature = "auth")]
+/// The header of a scheme's keys.
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     header_name(
         "header",

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Identity;
-use super::key::{Digest, Key, position};
+use super::key::{Digest, KeyHash, Keys, position};
 use super::outcome::{AuthFailure, Granted, Rejection};
 use super::scheme::header_value;
 use crate::fields;
@@ -24,7 +24,8 @@ pub(super) struct KeyCheck {
     keys: ApiKeys,
 }
 
-/// The keys of one scheme. Their digests are next to each other, and their records are in the same order.
+/// The keys of one scheme: their digests next to each other, and their records in the same order.
+#[derive(Default)]
 struct ApiKeys {
     digests: Box<[Digest]>,
     known: Box<[KeyRecord]>,
@@ -42,7 +43,7 @@ impl KeyCheck {
     pub(super) fn compile(
         (header, id_header): (Option<HeaderName>, Option<HeaderName>),
         pattern: Option<&str>,
-        keys: Vec<Key>,
+        keys: Keys,
         scheme: &Arc<str>,
         is_sent: bool,
         refusals: &mut Refusals,
@@ -84,7 +85,7 @@ impl KeyRecord {
 }
 
 impl ApiKeys {
-    fn new(keys: Vec<Key>, scheme: &Arc<str>, is_sent: bool) -> Result<Self, SettingError> {
+    fn new(keys: Keys, scheme: &Arc<str>, is_sent: bool) -> Result<Self, SettingError> {
         if keys.is_empty() {
             return Err(SettingError::new(
                 "keys",
@@ -96,7 +97,10 @@ impl ApiKeys {
         let mut known: Vec<KeyRecord> = Vec::new();
         let mut ids = std::collections::HashSet::new();
         let mut seen = std::collections::HashSet::new();
-        for Key { id, digest, revoked, expires } in keys {
+        let keys = keys.into_iter().map(|key| Some((key.revoked(), key.id?, key.sha256?, key.expires)));
+        // A mistake in a key was noted when it was read.
+        let Some(keys) = keys.collect::<Option<Vec<_>>>() else { return Ok(Self::default()) };
+        for (revoked, id, KeyHash(digest), expires) in keys {
             let value = usable_id(&id, is_sent)?;
             if !ids.insert(id.clone()) {
                 return Err(SettingError::new("keys", "two keys have the same id", "give each a different id"));

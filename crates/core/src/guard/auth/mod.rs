@@ -35,9 +35,11 @@ pub use verified::{Verified, VerifiedCaller};
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};
+#[cfg(feature = "policy-file")]
+pub(crate) use key::{KeyHash, KeyTable, Keys, KeysFile};
 pub(crate) use refusal::{AuthRefusal, challenges_of_service};
 #[cfg(feature = "policy-file")]
-pub(crate) use scheme::AuthMessages;
+pub(crate) use scheme::{SchemeKind, SchemeTable};
 pub(crate) use verified::VerifierFailure;
 
 #[cfg(test)]

@@ -11,12 +11,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[cfg(feature = "jwt")]
-use super::jwt::{JwtKeys, JwtSettings};
+use super::jwt::JwtKeys;
+#[cfg(feature = "policy-file")]
+use super::key::KeysFile;
 #[cfg(feature = "auth")]
-use super::key::Key;
+use super::key::{Key, Keys};
 use crate::code::ErrorCode;
 use crate::fields::is_same_to_cgi;
-use crate::table::{Message, tables};
+#[cfg(feature = "policy-file")]
+use crate::table::NamedText;
+use crate::table::{Message, OneOrMore, closest, tables};
 
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
 /// they accept.
@@ -37,30 +41,108 @@ use crate::table::{Message, tables};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AuthScheme {
-    pub(super) kind: SchemeKind,
-    #[cfg(feature = "auth")]
-    pub(super) keys: Vec<Key>,
-    pub(super) pattern: Option<String>,
-    pub(super) challenge: Option<String>,
-    pub(super) forward_id: Option<String>,
-    pub(super) id_header: Option<String>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) unavailable_code: Option<ErrorCode>,
-    pub(super) words: AuthMessages,
+    pub(crate) table: SchemeTable,
+    /// The keys that verify tokens; `None` if the scheme has none, or if those that a file names cannot be read.
     #[cfg(feature = "jwt")]
-    pub(super) jwt: JwtSettings,
+    pub(crate) tokens: Option<JwtKeys>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum SchemeKind {
-    #[cfg(feature = "auth")]
+tables! {
+    /// The keys of all kinds of schemes. [`SchemeKind::with`] lists those that not every kind has.
+    pub(crate) struct SchemeTable {
+        scheme: String = required,
+        forward_id: String,
+        messages: AuthMessages,
+        challenge: String,
+        header: String,
+        id_header: String,
+        pattern: String,
+        keys: Keys,
+        keys_file: KeysFile,
+        secret_env: String,
+        jwks_file: NamedText,
+        jwks_url: String,
+        timeout: Duration = TIMEOUT,
+        unavailable_code: ErrorCode = (ErrorCode::SERVICE_UNAVAILABLE),
+        algorithms: Algorithms,
+        issuer: String,
+        audience: OneOrMore,
+        leeway: Duration = (Duration::ZERO),
+        require_verified_email: bool = false,
+    }
+}
+
+/// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
+/// clients wait.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+type Algorithms = Vec<String>;
+
+// Builds without these features cannot set the keys.
+#[cfg(not(feature = "auth"))]
+type Keys = ();
+#[cfg(not(feature = "policy-file"))]
+type KeysFile = ();
+#[cfg(not(feature = "policy-file"))]
+type NamedText = ();
+
+/// How callers prove their identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SchemeKind {
     Bearer,
-    #[cfg(feature = "auth")]
-    Header(String),
-    #[cfg(feature = "jwt")]
-    Jwt(JwtKeys),
+    Header,
+    Jwt,
     Certificate,
     Custom,
+}
+
+impl SchemeKind {
+    pub(crate) const ALL: [Self; 5] = [Self::Bearer, Self::Header, Self::Jwt, Self::Certificate, Self::Custom];
+
+    /// The word in the policy file.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Header => "header",
+            Self::Jwt => "jwt",
+            Self::Certificate => "certificate",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// The kind of this name. If it is misspelled, the kind that was probably meant is used for the other keys.
+    pub(crate) fn near(word: &str) -> Option<Self> {
+        let word = closest(word, Self::ALL.into_iter().map(Self::as_str))?;
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The kinds of schemes that have a key.
+    pub(crate) fn with(key: &str) -> &'static [Self] {
+        match key {
+            "header" => &[Self::Header],
+            "id_header" | "pattern" | "keys" | "keys_file" => &[Self::Bearer, Self::Header],
+            "secret_env"
+            | "jwks_file"
+            | "jwks_url"
+            | "algorithms"
+            | "issuer"
+            | "audience"
+            | "leeway"
+            | "require_verified_email" => &[Self::Jwt],
+            "timeout" | "unavailable_code" => &[Self::Jwt, Self::Custom],
+            _ => &Self::ALL,
+        }
+    }
+}
+
+impl From<SchemeTable> for AuthScheme {
+    fn from(table: SchemeTable) -> Self {
+        Self {
+            table,
+            #[cfg(feature = "jwt")]
+            tokens: None,
+        }
+    }
 }
 
 impl AuthScheme {
@@ -75,7 +157,9 @@ impl AuthScheme {
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn header(name: impl Into<String>) -> Self {
-        Self::new(SchemeKind::Header(name.into()))
+        let mut scheme = Self::new(SchemeKind::Header);
+        scheme.table.header = Some(name.into());
+        scheme
     }
 
     /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
@@ -105,7 +189,7 @@ impl AuthScheme {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
-        Self::new(SchemeKind::Jwt(keys))
+        Self { tokens: Some(keys), ..Self::new(SchemeKind::Jwt) }.algorithms([""; 0])
     }
 
     /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
@@ -121,90 +205,88 @@ impl AuthScheme {
         Self::new(SchemeKind::Custom)
     }
 
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn with_messages(self, words: AuthMessages) -> Self {
-        Self { words, ..self }
+    fn new(kind: SchemeKind) -> Self {
+        SchemeTable { scheme: Some(kind.as_str().to_owned()), ..SchemeTable::default() }.into()
     }
 
-    fn new(kind: SchemeKind) -> Self {
-        Self {
-            kind,
-            #[cfg(feature = "auth")]
-            keys: Vec::new(),
-            pattern: None,
-            challenge: None,
-            forward_id: None,
-            id_header: None,
-            timeout: None,
-            unavailable_code: None,
-            words: AuthMessages::default(),
-            #[cfg(feature = "jwt")]
-            jwt: JwtSettings::default(),
-        }
+    pub(crate) fn kind(&self) -> Option<SchemeKind> {
+        self.table.scheme.as_deref().and_then(SchemeKind::near)
     }
 
     /// Adds a key. It may be revoked or expired.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
-    /// not hashed.
-    #[cfg(all(feature = "auth", feature = "pattern"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
-    pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
-        self.pattern = Some(pattern.into());
-        self
-    }
-
-    /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The
-    /// default is `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
-    ///
-    /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
-    pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
-        self.challenge = Some(challenge.into());
-        self
-    }
-
-    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the client sends a
-    /// header of that name, it is removed on every route.
-    pub fn forward_id(mut self, header: impl Into<String>) -> Self {
-        self.forward_id = Some(header.into());
-        self
-    }
-
-    /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to only one
-    /// app. If the header is missing, repeated or different, the request gets 403 `forbidden`.
-    #[cfg(feature = "auth")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
-    pub fn id_header(mut self, header: impl Into<String>) -> Self {
-        self.id_header = Some(header.into());
+        self.table.keys.get_or_insert_default().push(key.0);
         self
     }
 
     /// Returns the ids of its API keys that are neither revoked nor expired.
     #[cfg(feature = "policy-file")]
     pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
-        let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
-        self.keys.iter().filter(is_live).map(|key| &*key.id)
+        let keys = self.table.keys.iter().flatten();
+        let live = keys.filter(move |key| !key.revoked() && key.expires.is_none_or(|expires| expires > now));
+        live.filter_map(|key| key.id.as_deref())
     }
+}
 
-    /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched. The default
-    /// is 2 s, and the maximum is 5 min.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
+macro_rules! scheme_setters {
+    ($($(#[$about:meta])* $key:ident: $type:ty,)*) => {
+        impl AuthScheme {
+            $($(#[$about])*
+            pub fn $key(mut self, $key: $type) -> Self {
+                self.table.$key = Some($key.into());
+                self
+            })*
+        }
+    };
+}
+
+scheme_setters! {
+    /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
+    /// not hashed.
+    #[cfg(all(feature = "auth", feature = "pattern"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
+    pattern: impl Into<String>,
+
+    /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The
+    /// default is `ApiKey header="<name>"` for a key header, `ClientCertificate` for certificates, else `Bearer`.
+    ///
+    /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
+    challenge: impl Into<String>,
+
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. A header of that name that
+    /// the client sends is removed on every route.
+    forward_id: impl Into<String>,
+
+    /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
+    /// only. If the header is missing, repeated or different, the request gets 403 `forbidden`.
+    #[cfg(feature = "auth")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
+    id_header: impl Into<String>,
+
+    /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
+    /// default, at most 5 min.
+    timeout: Duration,
 
     /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2). The default is
     /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The status is that of the code.
-    pub fn unavailable_code(mut self, code: ErrorCode) -> Self {
-        self.unavailable_code = Some(code);
-        self
-    }
+    unavailable_code: ErrorCode,
+
+    /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    issuer: impl Into<String>,
+
+    /// Sets by how much clocks may differ when `exp` and `nbf` are checked: 0 by default, at most 5 min.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    leeway: Duration,
+
+    /// Sets whether the claim `email_verified` must be true: false by default. A token without it is `auth_no_email`.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    require_verified_email: bool,
 }
 
 macro_rules! words {
@@ -213,7 +295,7 @@ macro_rules! words {
         impl AuthScheme {
             $($(#[$doc])*
             pub fn $word(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-                self.words.$word = Some(message.into());
+                self.table.messages.get_or_insert_default().$word = Some(message.into());
                 self
             })*
         }
@@ -259,33 +341,14 @@ impl AuthScheme {
     /// these are HS256, HS384 and HS512. With public keys, they are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
     /// ES384 and EdDSA. At least one is required. `none` is not supported.
     pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
-        self.jwt.algorithms = algorithms.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.jwt.issuer = Some(issuer.into());
+        self.table.algorithms = Some(algorithms.into_iter().map(Into::into).collect());
         self
     }
 
     /// Adds an audience. A token must have one of the audiences (`aud`). If none is set, a token with an audience is
     /// refused, because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.jwt.audiences.push(audience.into());
-        self
-    }
-
-    /// Sets by how much clocks may differ when `exp` and `nbf` are checked. The default is 0, and the maximum is 5 min.
-    pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.jwt.leeway = leeway;
-        self
-    }
-
-    /// Sets whether the claim `email_verified` must be true. By default it need not be. A token without it is
-    /// `auth_no_email`.
-    pub fn require_verified_email(mut self, required: bool) -> Self {
-        self.jwt.require_verified_email = required;
+        self.table.audience.get_or_insert_default().0.push(audience.into());
         self
     }
 }
@@ -339,10 +402,8 @@ impl AuthScheme {
     /// Returns true if this is a JWT scheme without an audience. It then accepts only tokens that have no `aud` (RFC
     /// 7519 §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
-        #[cfg(feature = "jwt")]
-        return matches!(self.kind, SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
-        #[cfg(not(feature = "jwt"))]
-        false
+        let is_empty = |OneOrMore(audiences): &OneOrMore| audiences.is_empty();
+        self.kind() == Some(SchemeKind::Jwt) && self.table.audience.as_ref().is_none_or(is_empty)
     }
 }
 

@@ -118,3 +118,34 @@ fn a_policy_s_hash_does_not_depend_on_its_folder() {
     assert_eq!(hash("a.toml", "version = 1\n"), hash("a.toml", "\u{feff}version = 1\r\n"));
     assert_eq!(hash("a.toml", "version = 1").len(), 16);
 }
+
+/// The defaults that the schema states are those of the tables' rows.
+#[test]
+fn m2_a_default_that_is_written_out_changes_nothing() {
+    let schema = include_str!("../../../../cli/src/policy.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let mut compared = 0;
+    for (place, key) in [
+        ("/properties/request_id", "request_id"),
+        ("/properties/rpc", "rpc"),
+        ("/properties/advice", "advice"),
+        ("/properties/cors", "cors"),
+        ("/$defs/jwt_scheme", "auth.my.app"),
+        ("/$defs/custom_scheme", "auth.app"),
+        ("/$defs/key", "auth.app.keys[demo]"),
+    ] {
+        let properties = schema.pointer(place).unwrap()["properties"].as_object().unwrap();
+        // The default of a challenge depends on the scheme.
+        for (name, property) in properties.iter().filter(|(name, _)| *name != "challenge") {
+            let key = format!("{key}.{name}");
+            let default = property.get("default").map(serde_json::Value::to_string);
+            assert_eq!(super::default_of(&key), default, "{key}");
+            compared += usize::from(default.is_some());
+        }
+    }
+    assert_eq!(compared, 13);
+    assert_eq!(super::default_of("auth.app.keys[demo].timeout"), None);
+    let written_out = "[request_id]\ntrust = \"never\"\n";
+    assert_eq!(changes("", written_out), ["Neither request_id.trust: - -> \"never\""]);
+    assert_eq!(changes(written_out, ""), ["Neither request_id.trust: \"never\" -> -"]);
+}

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 pub use self::remote::RemoteKeys;
 
 use self::jwks::{KeySet, VerifyingKey};
-use crate::table::{Kind, Refusals, SettingError};
+use crate::table::{Kind, Refusals, SettingError, advice_for_unknown};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
@@ -61,7 +61,15 @@ impl JwtKeys {
         Self(Material::Remote(keys))
     }
 
-    /// Returns true if the keys are fetched, so that tokens may have to wait for them.
+    /// Stands for keys that cannot be read, so that the algorithms are checked as well.
+    fn unknown(algorithms: &[Algorithm]) -> Self {
+        match algorithms.first().is_some_and(|it| it.family() == AlgorithmFamily::Hmac) {
+            true => Self::secret([0; 64]),
+            false => Self::remote(RemoteKeys::never_fetched("https://unknown.invalid/")),
+        }
+    }
+
+    /// Whether the keys are fetched, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -77,31 +85,16 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// The settings of an `[auth.*]` table that are for tokens.
-#[derive(Clone, Debug, Default)]
+/// What a token must have.
 pub(super) struct JwtSettings {
-    pub(super) algorithms: Vec<String>,
+    pub(super) algorithms: Option<Vec<String>>,
     pub(super) issuer: Option<String>,
     pub(super) audiences: Vec<String>,
     pub(super) leeway: Duration,
     pub(super) require_verified_email: bool,
 }
 
-impl JwtSettings {
-    /// Returns the name of the first of these settings that is set.
-    pub(super) fn first_set(&self) -> Option<&'static str> {
-        let set = [
-            ("algorithms", !self.algorithms.is_empty()),
-            ("issuer", self.issuer.is_some()),
-            ("audience", !self.audiences.is_empty()),
-            ("leeway", !self.leeway.is_zero()),
-            ("require_verified_email", self.require_verified_email),
-        ];
-        set.into_iter().find_map(|(key, is_set)| is_set.then_some(key))
-    }
-}
-
-/// The way in which tokens are checked.
+/// How tokens are checked.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -119,43 +112,43 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    pub(super) fn new(keys: JwtKeys, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
-        let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>();
-        let algorithms = refusals.keep(algorithms.and_then(|algorithms| match algorithms.is_empty() {
-            true => Err(SettingError::new("algorithms", "the list of algorithms is empty", NAME_ALGORITHMS)),
-            false => Ok(algorithms),
-        }));
+    /// `keys` is `None` if they cannot be read, which was noted.
+    pub(super) fn new(keys: Option<JwtKeys>, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
         if settings.leeway > LONGEST_LEEWAY {
             let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");
-            refusals.0.push(refused.of_kind(Kind::OutOfRange));
+            refusals.add(refused.of_kind(Kind::OutOfRange));
         }
         for (key, text) in
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
                 let right = "write the value that the tokens carry, or remove the key";
-                refusals.0.push(SettingError::new(key, "the text is empty", right));
+                refusals.add(SettingError::new(key, "the text is empty", right));
             }
         }
-        let (keys, algorithms) = match (keys.0, algorithms) {
-            (Material::Secret(secret), Some(algorithms)) => {
-                let key = refusals.keep(key_of_secret(&secret, &algorithms))?;
-                (Keys::with_fixed_keys([key]), algorithms)
-            }
-            (Material::Jwks(json), Some(algorithms)) => {
+        let mut algorithms = known_algorithms(settings.algorithms.as_deref(), refusals);
+        let keys = keys.unwrap_or_else(|| JwtKeys::unknown(&algorithms));
+        // Stand for algorithms that are all wrong, so that the keys are checked as well.
+        if algorithms.is_empty() {
+            algorithms = match keys.0 {
+                Material::Secret(_) => vec![Algorithm::HS256],
+                Material::Jwks(_) | Material::Remote(_) => jwks::PUBLIC_KEY_ALGORITHMS.into(),
+            };
+        }
+        let keys = match keys.0 {
+            Material::Secret(secret) => Keys::with_fixed_keys([refusals.keep(key_of_secret(&secret, &algorithms))?]),
+            Material::Jwks(json) => {
                 let keys =
                     jwks::refuse_secrets(&algorithms, "jwks_file").and_then(|()| jwks::parse(&json, &algorithms));
-                (Keys::with_fixed_keys(refusals.keep(keys)?), algorithms)
+                Keys::with_fixed_keys(refusals.keep(keys)?)
             }
-            (Material::Remote(keys), algorithms) => {
+            Material::Remote(keys) => {
                 refusals.keep(remote::check_url(keys.url()));
-                let algorithms = algorithms?;
                 refusals.keep(jwks::refuse_secrets(&algorithms, "jwks_url"))?;
-                (Keys::Remote(keys), algorithms)
+                Keys::Remote(keys)
             }
-            _ => return None,
         };
-        Some(Self { algorithms, keys, settings })
+        Some(Self { algorithms: algorithms.into(), keys, settings })
     }
 
     /// Returns the keys that an adapter fetches.
@@ -181,17 +174,28 @@ impl Keys {
     }
 }
 
-fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
-    if name.eq_ignore_ascii_case("none") {
-        let wrong = "\"none\" accepts tokens without a signature";
-        return Err(SettingError::new("algorithms", wrong, NAME_ALGORITHMS));
+/// The algorithms, without those that are wrong.
+fn known_algorithms(names: Option<&[String]>, refusals: &mut Refusals) -> Vec<Algorithm> {
+    match names {
+        None => refusals.add(SettingError::missing("algorithms")),
+        Some([]) => refusals.add(SettingError::new("algorithms", "the list of algorithms is empty", NAME_ALGORITHMS)),
+        Some(_) => {}
     }
-    name.parse().map_err(|_| {
-        let right =
-            "the choices are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
-        SettingError::new("algorithms", "an algorithm is not supported", right)
-    })
+    let known = names.unwrap_or_default().iter().enumerate().map(|(at, name)| {
+        refusals.keep(name.parse().map_err(|_| {
+            if name.eq_ignore_ascii_case("none") {
+                let wrong = "\"none\" accepts tokens without a signature";
+                return SettingError::new("algorithms", wrong, NAME_ALGORITHMS);
+            }
+            let right = advice_for_unknown(name, ALGORITHMS.into_iter());
+            SettingError::new(format!("algorithms[{at}]"), "unknown algorithm", right).of_kind(Kind::UnknownWord)
+        }))
+    });
+    known.flatten().collect()
 }
+
+const ALGORITHMS: [&str; 12] =
+    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 fn key_of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
