@@ -129,7 +129,9 @@ impl SchemeKind {
             | "audience"
             | "leeway"
             | "require_verified_email" => &[Self::Jwt],
-            "timeout" | "unavailable_code" => &[Self::Jwt, Self::Custom],
+            "timeout" => &[Self::Jwt, Self::Custom],
+            // With keys it has no effect, as the message for it, until a verifier takes their place.
+            "unavailable_code" => &[Self::Bearer, Self::Header, Self::Jwt, Self::Custom],
             _ => &Self::ALL,
         }
     }

@@ -1,7 +1,6 @@
 //! The valid schemes of a policy.
 
 use super::*;
-use crate::code::ErrorCode;
 use crate::table::TablePath;
 
 const DIGEST: &str = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd";
@@ -50,7 +49,6 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (AuthScheme::custom().key(Key::sha256("a", DIGEST)), "keys", "does not apply to scheme"),
         (AuthScheme::custom().pattern("a"), "pattern", "does not apply to scheme"),
         (bearer().timeout(Duration::from_secs(1)), "timeout", "does not apply to scheme"),
-        (bearer().unavailable_code(ErrorCode::INTERNAL_ERROR), "unavailable_code", "does not apply to scheme"),
     ] {
         let text = format!("{scheme:?}");
         let refused = scheme.compiled("api").err().unwrap_or_else(|| panic!("{text} was taken"));
@@ -75,7 +73,6 @@ fn m2_settings_of_tokens_are_for_tokens() {
         (jwt().key(Key::sha256("a", DIGEST)), "keys"),
         (jwt().pattern("a"), "pattern"),
         (jwt().timeout(Duration::from_secs(1)), "timeout"),
-        (jwt().unavailable_code(ErrorCode::INTERNAL_ERROR), "unavailable_code"),
     ] {
         assert_eq!(scheme.compiled("api").err().unwrap().key, key);
     }
