@@ -91,7 +91,7 @@ pub mod private {
     use crate::code::ErrorCode;
     #[cfg(feature = "openapi")]
     use crate::code::Retry;
-    pub use crate::code::{code_missing, names as codes};
+    pub use crate::code::{code_missing, code_of_http, names as codes};
     use crate::fault::Fault;
     #[cfg(feature = "openapi")]
     use crate::openapi::{
