@@ -99,7 +99,8 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// The text of the form parser's own errors contains no value, so it passes. That of a connection's error does not.
+/// The form parser's own errors have texts for programmers, which the ones of [`form_message`] replace. Any other passes,
+/// because it contains no value. The text of a connection's error does not pass.
 #[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
@@ -110,7 +111,11 @@ impl AsFault for MultipartError {
         let fault = unread_body_fault(self, self.status());
         let broke_off = cause::find::<axum::Error>(self).is_some();
         if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
-            return fault_of_response(self.status(), &self.body_text());
+            let text = self.body_text();
+            return match form_message(&text) {
+                Some(message) => fault.with_message(message),
+                None => fault_of_response(self.status(), &text),
+            };
         }
         fault
     }
@@ -119,6 +124,23 @@ impl AsFault for MultipartError {
         with_cause(self.fault(), self)
     }
 }
+
+/// Returns what a client can do about an error of the form parser, which is the crate multer. Its errors are known by
+/// their texts, so that no version of multer is required.
+#[cfg(feature = "multipart")]
+fn form_message(text: &str) -> Option<&'static str> {
+    match text {
+        "incomplete multipart stream" | "failed to read field complete headers" => Some(FORM_ENDS),
+        text if text.starts_with("field ") && text.ends_with(" received with incomplete data") => Some(FORM_ENDS),
+        text if text == "failed to read headers" || text.starts_with("failed to decode field's raw header ") => {
+            Some("The headers of a field in the form cannot be read.")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(feature = "multipart")]
+const FORM_ENDS: &str = "The body ends before its form does.";
 
 /// Returns why a body could not be read. If it is over the limit of the layer, the layer's own answer replaces this one
 /// (G4).
