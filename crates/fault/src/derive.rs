@@ -1,5 +1,7 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
+mod policy_file;
+
 #[cfg(feature = "openapi")]
 use serde_json::Value;
 
