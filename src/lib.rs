@@ -143,7 +143,7 @@
 //! | `protobuf` | details of `google.rpc` in gRPC's and Connect's errors |
 //! | `charsets` | error bodies that are not UTF-8 |
 //! | `derive` | `#[derive(AsFault)]` |
-//! | `garde`, `validator`, `anyhow`, `sqlx` | `?` for the errors of these crates |
+//! | `garde`, `validator`, `anyhow`, `diesel`, `reqwest`, `sqlx` | `?` for the errors of these crates |
 //! | `aide`, `utoipa` | the errors of a derive and of the policy in an OpenAPI document |
 //! | `tonic` | `Fault` as a `tonic::Status`, and back |
 //! | `pattern` | regular expressions in a policy; part of `policy-file` |
@@ -155,7 +155,7 @@
 //! | `metrics` | counters and times through the crate `metrics` |
 //! | `prometheus` | `install_metrics` exports these metrics for Prometheus |
 //! | `testing` | assertions on envelopes, for tests |
-//! | `full` | all of these but `aide`, `anyhow`, `garde`, `prometheus`, `sqlx`, `testing`, `utoipa` and `validator` |
+//! | `full` | all of these but `aide`, `anyhow`, `diesel`, `garde`, `prometheus`, `reqwest`, `sqlx`, `testing`, `utoipa` and `validator` |
 //!
 //! Numbers such as E1 or R3 on these pages refer to rules of the wire contract, which the tests check.
 

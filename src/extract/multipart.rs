@@ -1,6 +1,7 @@
 //! Multipart forms, such as uploads.
 
 use axum::extract::Multipart as AxumMultipart;
+use axum::extract::multipart::MultipartRejection;
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 
 use error_envelope_core::fault::Fault;
@@ -8,9 +9,9 @@ use error_envelope_core::fault::Fault;
 /// A `multipart/form-data` body, field by field: axum's
 /// [`Multipart`](https://docs.rs/axum/0.8/axum/extract/struct.Multipart.html) with a [`Fault`] as its rejection.
 ///
-/// `?` converts the errors of axum's methods, with axum's status. A body over a limit is `payload_too_large`, and an
-/// incomplete or badly formed one is `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their
-/// route. Uploads of more than 1 MiB need the layer's `body_limit`.
+/// `?` converts the errors of axum's methods, with axum's status. A body over a limit is `payload_too_large`. An
+/// incomplete or badly formed one is `bad_request`, and so is another media type. Uploads of more than 2 MiB need axum's
+/// `DefaultBodyLimit` on their route. Uploads of more than 1 MiB need the layer's `body_limit`.
 ///
 /// ```
 /// use tower_error_envelope::Fault;
@@ -35,7 +36,7 @@ impl<S: Send + Sync> FromRequest<S> for Multipart {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        Ok(Self(<AxumMultipart as FromRequest<S>>::from_request(request, state).await?))
+        <AxumMultipart as FromRequest<S>>::from_request(request, state).await.map(Self).map_err(no_form)
     }
 }
 
@@ -43,6 +44,12 @@ impl<S: Send + Sync> OptionalFromRequest<S> for Multipart {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Fault> {
-        Ok(<AxumMultipart as OptionalFromRequest<S>>::from_request(request, state).await?.map(Self))
+        let form = <AxumMultipart as OptionalFromRequest<S>>::from_request(request, state).await;
+        form.map(|form| form.map(Self)).map_err(no_form)
     }
+}
+
+/// A request without a form: axum's text names the boundary alone, even if the body is JSON.
+fn no_form(rejection: MultipartRejection) -> Fault {
+    Fault::from(rejection).with_message("Content-Type must be multipart/form-data with a boundary.")
 }

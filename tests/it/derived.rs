@@ -13,7 +13,7 @@ use serde_json::json;
 use tonic::Status;
 use tower::ServiceExt;
 use tower_error_envelope::testing::Envelope;
-use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault};
+use tower_error_envelope::{AsFault, Codes, ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
 
 use crate::kit::answer;
 
@@ -218,4 +218,42 @@ fn g2_an_error_has_the_headers_of_its_attribute() {
     assert_eq!(lines, [("www-authenticate", "Session realm=\"seats\""), ("x-seat", "7")]);
     assert_eq!(Fault::from(Headed::Text("a".into())).headers()["x-text"], "a");
     assert!(Fault::from(Headed::Text("a\nb".into())).headers().is_empty());
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[allow(dead_code, reason = "only what is known without a value matters")]
+enum Exported {
+    #[error("gone")]
+    #[fault(custom("lot_gone", 410), message = "It is \"gone\" for good.", details(lot, seat))]
+    Gone { lot: u32, seat: Option<String> },
+    #[error("held")]
+    #[fault(custom("lot_held", 409), message = "Somebody holds it.")]
+    Held,
+    #[error("held by you")]
+    #[fault(custom("lot_held", 409), message = "You hold it.")]
+    HeldByYou,
+    #[error("shut")]
+    #[fault(custom("lot_shut", 409), message = "Shut since {since}.")]
+    Shut { since: u32 },
+    #[error("conflict")]
+    #[fault(CONFLICT, details(lot))]
+    Conflict { lot: u32 },
+}
+
+#[test]
+fn the_codes_of_errors_are_a_policy_for_exports() {
+    const ALL: Codes = Codes::from_errors(&[StockError::CODES, Exported::CODES]);
+    let policy = Policy::from_toml("errors.toml", &ALL.to_policy_file()).unwrap();
+    let defined = policy.codes().defined_codes();
+    let defined: Vec<_> = defined.map(|it| (it.as_str(), it.status().as_u16(), it.message())).collect();
+    let conflict = "The request conflicts with the resource's current state.";
+    assert_eq!(
+        defined,
+        [("lot_gone", 410, "It is \"gone\" for good."), ("lot_held", 409, conflict), ("lot_shut", 409, conflict)]
+    );
+    let gone = policy.codes().find("lot_gone").unwrap();
+    let schema: serde_json::Value = serde_json::from_str(gone.details_schema().unwrap()).unwrap();
+    assert_eq!(schema["required"], json!(["lot"]));
+    let properties = json!({ "lot": { "type": "integer", "minimum": 0 }, "seat": { "type": "string" } });
+    assert_eq!(schema["properties"], properties);
 }

@@ -1,4 +1,4 @@
-//! The command line before it is parsed: `--help-all`, and variables of the environment.
+//! The command line before it is parsed: groups of verbs, `--help-all`, and variables of the environment.
 
 use std::ffi::OsString;
 
@@ -26,6 +26,30 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ("kill-switch", &["kill-switch status", "kill-switch on --admin 10.0.0.7:9901 --by maria"]),
     ("find", &["find req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D --admin 10.0.0.7:9901"]),
 ];
+
+/// The verbs in groups, as `--help` and the manual list them.
+pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
+    ("Run", &["gateway", "ext-proc", "envoy-config", "error-backend", "demo"]),
+    ("Policy", &["init", "check", "diff", "explain", "schema"]),
+    ("Operate", &["probe", "find", "kill-switch"]),
+    ("Export", &["catalogue", "man", "completions"]),
+];
+
+/// Lists the verbs in groups, for which clap has no setting: it writes each list, and the template puts them together.
+pub(crate) fn with_groups(command: Command) -> Command {
+    let style = command.get_styles().get_header();
+    let title = |title: &str| format!("{style}{title}:{style:#}\n");
+    let group = |(name, verbs): &(&str, &[&str])| {
+        let verbs = verbs.iter().filter_map(|verb| command.find_subcommand(verb).cloned());
+        let list = Command::new("group").help_template("{subcommands}").max_term_width(80).subcommands(verbs);
+        let list = list.disable_help_subcommand(true).render_help().ansi().to_string();
+        format!("{}{}\n\n", title(name), list.trim_matches('\n'))
+    };
+    let groups: String = GROUPS.iter().map(group).collect();
+    let (usage, options) = ("{about-with-newline}\n{usage-heading} {usage}\n\n", title("Options"));
+    let template = format!("{usage}{groups}{options}{{options}}{{after-help}}");
+    command.help_template(template)
+}
 
 /// Adds examples to the help of each verb.
 pub(crate) fn with_examples(command: Command) -> Command {

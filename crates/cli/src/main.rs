@@ -63,33 +63,42 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 #[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
     /// Set when to use colours [default: auto, only on a terminal]
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        display_order = 998,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_default_value = true
+    )]
     color: ColorChoice,
     #[command(subcommand)]
     verb: Verb,
 }
 
+/// In the order of [`flags::GROUPS`].
 #[derive(Subcommand)]
 enum Verb {
+    Gateway(Box<gateway::Args>),
+    ExtProc(ext_proc::Args),
+    EnvoyConfig(envoy::Args),
+    ErrorBackend(error_backend::Args),
+    Demo(Box<demo::Args>),
+    Init(init::Args),
     Check(check::Args),
     Diff(diff::Args),
-    Catalogue(catalogue::Args),
+    Explain(explain::Args),
     /// Generate a JSON Schema of the policy file, for editors
     ///
     /// Editors with taplo use it if the first line of the policy is `#:schema ./policy.schema.json`.
     Schema,
-    EnvoyConfig(envoy::Args),
     Probe(Box<probe::Args>),
+    Find(find::Args),
+    KillSwitch(kill_switch::Args),
+    Catalogue(catalogue::Args),
     Man(man::Args),
     Completions(man::Completions),
-    Explain(explain::Args),
-    Init(init::Args),
-    Find(find::Args),
-    Gateway(Box<gateway::Args>),
-    ExtProc(ext_proc::Args),
-    ErrorBackend(error_backend::Args),
-    Demo(Box<demo::Args>),
-    KillSwitch(kill_switch::Args),
 }
 
 #[cfg(all(feature = "jemalloc", unix))]
@@ -98,7 +107,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let (command, words) = flags::with_help_all(flags::with_examples(flags::with_variables(Args::command())), words);
+    let command = flags::with_groups(flags::with_examples(flags::with_variables(Args::command())));
+    let (command, words) = flags::with_help_all(command, words);
     let args = Args::from_arg_matches(&command.get_matches_from(words)).unwrap_or_else(|error| error.exit());
     choose_color(args.color);
     let done = match args.verb {

@@ -11,6 +11,27 @@ use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Resul
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
                      `message = …`, `details(…)`, `header(…)`, `retry_after = …` or `status = …`";
 
+/// The statuses whose names in HTTP are not the names of codes: their codes have other names, or there is none.
+const STATUSES: [(&str, u16); 17] = [
+    ("UNAUTHORIZED", 401),
+    ("PROXY_AUTHENTICATION_REQUIRED", 407),
+    ("CONTENT_TOO_LARGE", 413),
+    ("IM_A_TEAPOT", 418),
+    ("UNPROCESSABLE_CONTENT", 422),
+    ("UNPROCESSABLE_ENTITY", 422),
+    ("FAILED_DEPENDENCY", 424),
+    ("TOO_MANY_REQUESTS", 429),
+    ("REQUEST_HEADER_FIELDS_TOO_LARGE", 431),
+    ("INTERNAL_SERVER_ERROR", 500),
+    ("BAD_GATEWAY", 502),
+    ("HTTP_VERSION_NOT_SUPPORTED", 505),
+    ("VARIANT_ALSO_NEGOTIATES", 506),
+    ("INSUFFICIENT_STORAGE", 507),
+    ("LOOP_DETECTED", 508),
+    ("NOT_EXTENDED", 510),
+    ("NETWORK_AUTHENTICATION_REQUIRED", 511),
+];
+
 /// The attributes of one variant.
 #[derive(Default)]
 pub(crate) struct FaultAttribute {
@@ -31,6 +52,9 @@ pub(crate) enum Code {
     Path(ExprPath),
     /// A custom code: its name and its status. The compiler checks their form when it evaluates the constant.
     Custom(LitStr, LitInt),
+    /// A status by its name in HTTP, which is no code: the compiler's error names the code. A constant of that name, of
+    /// the service, is written as a path.
+    OfHttp(u16, Span),
 }
 
 /// A field, under its own name or under another name: `left`, `0 = "seat"`, `left = "remaining"`.
@@ -108,7 +132,11 @@ impl FaultAttribute {
             Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
                 Err(Error::new(span, format!("codes are constants: write `{}`", in_capitals(name))))
             }
-            _ => set_once(&mut self.code, Code::Path(path), span),
+            name => {
+                let status = STATUSES.iter().find(|(known, _)| name == Some(*known));
+                let code = status.map_or(Code::Path(path), |(_, status)| Code::OfHttp(*status, span));
+                set_once(&mut self.code, code, span)
+            }
         }
     }
 

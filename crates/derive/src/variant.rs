@@ -83,7 +83,7 @@ impl<'a> Variant<'a> {
         Some(match &self.fault.code {
             Some(Code::Path(path)) => quote!(#path),
             Some(Code::Custom(name, status)) => custom(name, status),
-            None => quote!(__error_envelope::ErrorCode::INTERNAL_ERROR),
+            Some(Code::OfHttp(..)) | None => quote!(__error_envelope::ErrorCode::INTERNAL_ERROR),
         })
     }
 
@@ -121,6 +121,9 @@ impl<'a> Variant<'a> {
     pub(crate) fn check(&self) -> Option<TokenStream> {
         let code = match (&self.fault.code, &self.fault.status) {
             (Some(Code::Custom(name, status)), _) => custom(name, status),
+            (Some(Code::OfHttp(status, span)), _) => {
+                quote_spanned!(*span=> __error_envelope::__private::code_of_http(#status))
+            }
             (None, Some(status)) if self.fault.with.is_none() => {
                 quote_spanned!(status.span()=> __error_envelope::__private::code_missing(#status))
             }

@@ -32,7 +32,7 @@ const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::reco
 ///
 /// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which
 ///    the error was made. If there are several, the outermost one is used.
-/// 2. An error of a crate whose feature is enabled (`sqlx`, `garde`, `validator`), in any context.
+/// 2. An error of a crate whose feature is enabled (`diesel`, `reqwest`, `sqlx`, `garde`, `validator`), in any context.
 /// 3. A [`Fault`] among the causes of the error.
 /// 4. An error of your own in any context or among the causes, if its type was passed to
 ///    `ErrorEnvelopeLayer::recognise`.
@@ -106,7 +106,10 @@ fn fault_of_features(error: &Error) -> Option<Fault> {
     }
 
     let _ = error;
-    fault_of! { "sqlx" sqlx::Error "garde" garde::Report "validator" validator::ValidationErrors }
+    fault_of! {
+        "diesel" diesel::result::Error "reqwest" reqwest::Error "sqlx" sqlx::Error "garde" garde::Report
+        "validator" validator::ValidationErrors
+    }
     None
 }
 
@@ -137,6 +140,7 @@ mod tests {
             (missing(), "not_found"),
             (missing().context("loading the order").context("handling"), "not_found"),
             (missing().context(ErrorCode::GONE), "gone"),
+            (anyhow::Error::new(diesel::result::Error::NotFound).context("loading the order"), "not_found"),
             (anyhow::Error::new(io::Error::other(sqlx::Error::RowNotFound)), "internal_error"),
             (anyhow::Error::new(report.clone()).context(ErrorCode::CONFLICT), "conflict"),
             (anyhow::Error::new(report).context("booking"), "invalid_request"),

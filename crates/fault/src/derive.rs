@@ -1,5 +1,7 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that the derived code calls.
 
+mod policy_file;
+
 #[cfg(feature = "openapi")]
 use serde_json::Value;
 
@@ -91,7 +93,7 @@ pub mod private {
     use crate::code::ErrorCode;
     #[cfg(feature = "openapi")]
     use crate::code::Retry;
-    pub use crate::code::{code_missing, names as codes};
+    pub use crate::code::{code_missing, code_of_http, names as codes};
     use crate::fault::Fault;
     #[cfg(feature = "openapi")]
     use crate::openapi::{

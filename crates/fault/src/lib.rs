@@ -17,7 +17,7 @@
 //!
 //! Integrations with other crates are also here, because the orphan rule requires it. Each is a feature: `axum` (a
 //! fault is a response, and axum's own errors become faults), `ws`, `tonic`, `aide`, `utoipa`, `garde`, `validator`,
-//! `anyhow` and `sqlx`.
+//! `anyhow`, `diesel`, `reqwest` and `sqlx`.
 //!
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 
@@ -35,6 +35,8 @@ pub mod code;
 mod derive;
 #[doc(hidden)]
 pub mod details;
+#[cfg(feature = "diesel")]
+mod diesel;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[doc(hidden)]
@@ -50,6 +52,8 @@ pub mod openapi;
 pub mod operations;
 #[doc(hidden)]
 pub mod request_id;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 #[cfg(feature = "utoipa")]
 pub mod responses;
 #[doc(hidden)]

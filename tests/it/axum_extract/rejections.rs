@@ -164,7 +164,7 @@ fn r13_a_rejection_by_question_mark_is_the_one_as_a_response_and_is_not_quoted_i
         let stock = ask("/stock");
         assert_eq!((stock.status, &*stock.code), (status, code), "{path} {body}");
         let (by_mark, lines) = logged(described(request("/mark", path, content_type, body)));
-        if code == "payload_too_large" || path == "/ws" {
+        if code == "payload_too_large" || path == "/ws" || content_type == MULTIPART {
             assert_eq!((by_mark.status, by_mark.code), (stock.status, stock.code), "{path} {body}");
         } else {
             assert_eq!(by_mark, stock, "{path} {body}");
@@ -174,6 +174,26 @@ fn r13_a_rejection_by_question_mark_is_the_one_as_a_response_and_is_not_quoted_i
             let own = ask("/own");
             assert_eq!((own.status, &*own.code), (status, code), "{path} {body}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_wrong_is_reported_in_plain_words() {
+    const NO_FORM: &str = "Content-Type must be multipart/form-data with a boundary.";
+    const ENDS: &str = "The body ends before its form does.";
+    const HEADERS: &str = "The headers of a field in the form cannot be read.";
+    for (content_type, body, message) in [
+        (JSON, "{}", NO_FORM),
+        ("multipart/form-data", "--b--", NO_FORM),
+        (MULTIPART, "", ENDS),
+        (MULTIPART, "--b\r\n", ENDS),
+        (MULTIPART, "--b\r\ncontent-disposition: form-data; name=\"s3cr3t\"", ENDS),
+        (MULTIPART, "--b\r\ncontent-disposition: form-data; name=\"s3cr3t\"\r\n\r\na", ENDS),
+        (MULTIPART, "--b\r\ns3cr3t \u{1}: 1\r\n\r\na", HEADERS),
+    ] {
+        let described = described(request("/own", "/upload", content_type, body)).await;
+        let expected = (400, "bad_request", message, None);
+        assert_eq!((described.status, &*described.code, &*described.message, described.details), expected, "{body}");
     }
 }
 

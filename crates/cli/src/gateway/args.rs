@@ -23,6 +23,10 @@ use super::on_call;
 use crate::failure::{CommandError, with_help};
 use crate::target::roots;
 
+/// The headings of the flags that few gateways need.
+const LISTENING: &str = "Listening";
+const SERVICES: &str = "Connections to the service";
+
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
 /// Forwards requests to a service; a scope in the policy may set another service for its requests. Reloads the policy
@@ -33,55 +37,55 @@ use crate::target::roots;
 /// line wins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, or
-    /// the socket that systemd passes]
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(super) listen: Option<String>,
-    /// Let another process that has this flag listen at the same address: each gets a share of the new connections
-    #[arg(long)]
-    pub(super) reuse_port: bool,
-    /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Use this PEM private key of the certificate; reloaded when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Request client certificates that the PEM authorities in this file signed, for the policy's scheme "certificate";
-    /// reloaded when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_client_ca: Option<PathBuf>,
-    /// Set how to treat a client without a certificate
-    #[arg(long, value_name = "MODE", value_enum, default_value_t = ClientAuth::Optional, requires = "tls_client_ca")]
-    tls_client_auth: ClientAuth,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy sets another
     /// service [default: these requests get 404]
     #[arg(long, value_name = "URL", value_parser = parse_service)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
+    /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, or
+    /// the socket that systemd passes]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) listen: Option<String>,
+    #[command(flatten)]
+    pub(super) front: Front,
+    /// Let another process that has this flag listen at the same address: each gets a share of the new connections
+    #[arg(help_heading = LISTENING, long)]
+    pub(super) reuse_port: bool,
+    /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
+    #[arg(help_heading = LISTENING, long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Use this PEM private key of the certificate; reloaded when it changes
+    #[arg(help_heading = LISTENING, long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Request client certificates that the PEM authorities in this file signed, for the policy's scheme "certificate";
+    /// reloaded when it changes
+    #[arg(help_heading = LISTENING, long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Set how to treat a client without a certificate
+    #[arg(help_heading = LISTENING, long, value_name = "MODE", value_enum, default_value_t = ClientAuth::Optional, requires = "tls_client_ca")]
+    tls_client_auth: ClientAuth,
+    /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
+    #[arg(help_heading = SERVICES, long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub(super) upstream_timeout: Time,
     /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
     /// prior knowledge; repeatable
-    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = ALL, value_parser = parse_http2_service)]
+    #[arg(help_heading = SERVICES, long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = ALL, value_parser = parse_http2_service)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
-    /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
-    pub(super) upstream_timeout: Time,
     /// For https: trust the PEM certificates in FILE instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = SERVICES, long, value_name = "FILE")]
     pub(super) upstream_ca: Option<PathBuf>,
     /// For https: require this name in the certificate of --upstream [default: the host of the URL]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = SERVICES, long, value_name = "NAME")]
     pub(super) upstream_server_name: Option<String>,
     /// Present this PEM certificate chain to https services that request one; read when the policy first needs it
-    #[arg(long, value_name = "FILE", requires = "upstream_client_key")]
+    #[arg(help_heading = SERVICES, long, value_name = "FILE", requires = "upstream_client_key")]
     pub(super) upstream_client_cert: Option<PathBuf>,
     /// Use this PEM private key of --upstream-client-cert
-    #[arg(long, value_name = "FILE", requires = "upstream_client_cert")]
+    #[arg(help_heading = SERVICES, long, value_name = "FILE", requires = "upstream_client_cert")]
     pub(super) upstream_client_key: Option<PathBuf>,
     /// Also forward upgrades to this protocol, in addition to websocket; requests for any other go on without the
     /// upgrade; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = SERVICES, long, value_name = "NAME")]
     pub(super) upgrade: Vec<UpgradeProtocol>,
-    #[command(flatten)]
-    pub(super) front: Front,
     #[command(flatten)]
     pub(super) upstream_limits: UpstreamFlags,
 }
@@ -92,15 +96,15 @@ pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Start with the kill switch on: every route is in mode off until you turn it off at the admin address
-    #[arg(long, value_parser = BoolishValueParser::new())]
-    pub(super) kill_switch: bool,
-    /// Set the format of the log on standard error; RUST_LOG sets the filter
-    #[arg(long, value_enum, default_value_t = Log::Full)]
-    log: Log,
     /// Write a JSON line for each request to PATH or stdout; a pipe needs a reader before the start [default: off]
     #[arg(long, value_name = "PATH", value_parser = AccessSink::parse)]
     pub(super) access_log: Option<AccessSink>,
+    /// Set the format of the log on standard error; RUST_LOG sets the filter
+    #[arg(long, value_enum, default_value_t = Log::Full)]
+    log: Log,
+    /// Start with the kill switch on: every route is in mode off until you turn it off at the admin address
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub(super) kill_switch: bool,
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
     pub(crate) forwarded: Forwarded,
@@ -108,9 +112,9 @@ pub(crate) struct Front {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
     #[command(flatten)]
-    pub(crate) limits: ClientFlags,
-    #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
+    #[command(flatten)]
+    pub(crate) limits: ClientFlags,
 }
 
 impl Front {

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::{Arg, Command, CommandFactory};
 
 use crate::failure::exit_codes;
+use crate::flags::GROUPS;
 
 /// If this variable is set, the page is written anew instead of compared.
 const REWRITE: &str = "UPDATE_MANUAL";
@@ -22,9 +23,13 @@ fn the_manual_lists_each_option() {
     let mut command = crate::Args::command().disable_help_subcommand(true);
     command.build();
     let gateway = command.find_subcommand("gateway").expect("a verb");
-    let made = command
-        .get_subcommands()
-        .fold(format!("{INTRO}{}\n", exit_codes()), |page, verb| page + &section(verb, gateway));
+    let verb = |name: &&str| section(command.find_subcommand(name).expect("a verb"), gateway);
+    let group =
+        |(title, verbs): &(&str, &[&str])| format!("\n## {title}\n") + &verbs.iter().map(verb).collect::<String>();
+    let groups: String = GROUPS.iter().map(group).collect();
+    let made = format!("{INTRO}{}\n{groups}", exit_codes());
+    let in_groups = GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied());
+    assert!(command.get_subcommands().map(Command::get_name).eq(in_groups), "a verb is in no group, or out of order");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manual/cli.md");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path, made).unwrap();
@@ -37,7 +42,7 @@ fn the_manual_lists_each_option() {
 fn section(verb: &Command, gateway: &Command) -> String {
     let about = verb.get_long_about().or(verb.get_about()).expect("a verb says what it does").to_string();
     let usage = verb.clone().render_usage().to_string().replace("Usage: ", "");
-    let mut section = format!("\n## {}\n\n{}\n\n```text\n{usage}\n```\n", verb.get_name(), about.trim_end());
+    let mut section = format!("\n### {}\n\n{}\n\n```text\n{usage}\n```\n", verb.get_name(), about.trim_end());
     let is_demo = verb.get_name() == "demo";
     let is_shared = |arg: &Arg| is_demo && gateway.get_arguments().any(|other| row(other) == row(arg));
     let listed = verb.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");

@@ -36,6 +36,14 @@ pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
 }
 
+/// Returns the verbs, as `--help` lists them.
+pub(crate) fn verbs() -> Vec<String> {
+    let help = run(&["--help"]).out;
+    let (listed, _) = help.split_once("\nOptions:\n").unwrap();
+    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 /// Returns the help below an error: an advice that ends with the list of a table's keys, in lines of 80 columns.
 pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();

@@ -3,7 +3,7 @@
 use std::io::{Read, pipe};
 use std::process::Stdio;
 
-use crate::kit::{advice_to_known_keys, command, repository, run, run_with_input};
+use crate::kit::{advice_to_known_keys, command, repository, run, run_with_input, verbs};
 
 #[test]
 fn help_fits_80_columns_and_says_the_exit_codes() {
@@ -42,17 +42,27 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
 
 #[test]
 fn the_help_of_every_verb_ends_with_an_example() {
-    let help = run(&["--help"]).out;
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let verbs: Vec<_> = verbs.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
-    assert_eq!(verbs.len(), 17, "16 verbs and help: {verbs:?}");
-    for verb in verbs.iter().filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help") {
+    let verbs = verbs();
+    assert_eq!(verbs.len(), 16, "{verbs:?}");
+    for verb in &verbs {
         for flag in ["-h", "--help"] {
-            let help = run(&[verb, flag]).out;
+            let help = run(&[verb.as_str(), flag]).out;
             let last = help.trim_end().lines().last().unwrap();
             assert!(last.starts_with("  ") && last.contains(verb), "{verb}: {last}");
         }
     }
+}
+
+#[test]
+fn the_help_lists_verbs_in_groups_and_the_gateways_important_flags_first() {
+    let help = run(&["--help"]).out;
+    let titles: Vec<_> = help.lines().filter_map(|line| line.strip_suffix(':')).collect();
+    assert_eq!(titles, ["Run", "Policy", "Operate", "Export", "Options"], "{help}");
+    assert_eq!(verbs()[..2], ["gateway", "ext-proc"], "{help}");
+    let help = run(&["gateway", "--help"]).out;
+    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")?.split([' ', '=']).next());
+    let flags: Vec<_> = flags.take(4).collect();
+    assert_eq!(flags, ["upstream", "listen", "policy", "access-log"], "{help}");
 }
 
 #[test]

@@ -224,9 +224,9 @@ impl Assembly {
         }
     }
 
-    /// Returns all mistakes, by file and line. At each key, only the first mistake stays. A mistake that follows from
-    /// another is left out. So is an unknown name if files that could not be read may define it.
-    pub(super) fn all_mistakes(&mut self) -> Vec<PolicyError> {
+    /// Returns all mistakes, those of locked keys included, by file and line. At each key, only the first mistake stays. A
+    /// mistake that follows from another is left out. So is an unknown name if files that could not be read may define it.
+    pub(super) fn all_mistakes(&mut self, locked: Vec<PolicyError>) -> Vec<PolicyError> {
         let is_lost = |mistake: &PolicyError| {
             let names_file = mistake.key().is_none_or(|key| key.starts_with("include") || key.starts_with("base"));
             names_file && mistake.kind() == Kind::File.as_str()
@@ -240,6 +240,7 @@ impl Assembly {
             .map(|problem| self.sources.located_in_file(problem))
             .collect();
         let mut all = std::mem::take(&mut self.mistakes);
+        all.extend(locked);
         all.extend(found);
         let mut files: Vec<_> = self.sources.files.iter().map(|file| Some(file.name.clone())).collect();
         files.extend(all.iter().map(|error| error.file().map(str::to_owned)));

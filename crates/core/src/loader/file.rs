@@ -94,7 +94,8 @@ impl PolicyFile {
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));
         let mut all = Assembly::new(gathered, env);
         let policy = all.builder.compile_all(&mut all.problems);
-        let mistakes = all.all_mistakes();
+        let locked = all.set_although_locked();
+        let mistakes = all.all_mistakes(locked);
         let Assembly { builder, sources, locks, .. } = all;
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -105,11 +106,11 @@ impl PolicyFile {
         let files = sources.files.iter().map(|file| PathBuf::from(&file.name));
         let files = files.chain(more_files.into_iter().map(|file| file.path)).collect();
         let policy = policy.with_origin(Origin::of_files(name, hash));
-        let file = Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders };
-        let refused = file.set_although_locked();
-        if refused.is_empty() { Ok(file) } else { Err(refused) }
+        Ok(Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders })
     }
+}
 
+impl Assembly {
     /// Returns the errors for keys that are locked for their file, by file and line. No file below the one with the
     /// lock may set the key (`manual/policy.md`). An included file is below every file that locks keys. A file is below
     /// its bases.
@@ -118,13 +119,11 @@ impl PolicyFile {
             let is_below = |lock: &&Lock| {
                 file != lock.file && (part != 0 || self.sources.rank(file) < self.sources.rank(lock.file))
             };
-            let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
+            let lock = self.locks.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
             let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
-            Some((file, span.span.start, span.error(wrong, "remove it").of_kind(Kind::Locked)))
+            Some(span.error(wrong, "remove it").of_kind(Kind::Locked))
         });
-        let mut refused: Vec<_> = refused.collect();
-        refused.sort_by_key(|(file, at, _)| (*file, *at));
-        refused.into_iter().map(|(.., error)| error).collect()
+        refused.collect()
     }
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// are.
 ///
 /// Its constants are the catalogue's groups `auth`, `quota`, `generic` and `status`, which any service can use. The
-/// groups that belong to products are in [`codes`](crate::codes).
+/// groups that belong to products are in [`codes`](crate::codes). Some have another name than HTTP has for their status:
+/// a search for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` finds them.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};

@@ -23,7 +23,7 @@ use error_code::{CustomCode, DescribedRow, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
 pub use table::codes;
 #[doc(hidden)]
-pub use table::{code_missing, names};
+pub use table::{code_missing, code_of_http, names};
 
 impl ErrorCode {
     /// Creates a custom code. The layer uses this status for it, unless something else sets another one.

@@ -1,12 +1,13 @@
 //! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a
-//! code. A group that has a description belongs to products (E2): its constants are in a module of [`codes`], not on
-//! [`ErrorCode`]. A test compares the table with the catalogue.
+//! code. The names in brackets are those that HTTP has for its status, if they differ: rustdoc and editors find the
+//! constant by them. A group that has a description belongs to products (E2): its constants are in a module of
+//! [`codes`], not on [`ErrorCode`]. A test compares the table with the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 
 macro_rules! table {
-    ($($group:ident $($about:literal)? { $($constant:ident $name:literal $status:literal $grpc:literal $jsonrpc:literal $retry:ident $message:literal
-        $(=> $details:literal)?)* })*) => {
+    ($($group:ident $($about:literal)? { $($constant:ident $([$($of_http:literal)*])? $name:literal $status:literal $grpc:literal $jsonrpc:literal
+        $retry:ident $message:literal $(=> $details:literal)?)* })*) => {
         mod rows {
             use super::{Retry, Row};
 
@@ -35,6 +36,7 @@ macro_rules! table {
             $(only! { general $($about)? {
                 $(
                     #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
+                    $($(#[doc(alias = $of_http)])*)?
                     pub const $constant: Self = Self::of_row(&rows::$constant);
                 )*
             } })*
@@ -77,6 +79,14 @@ macro_rules! table {
         const CODE_MISSING: &[&str] = &[$($(
             concat!("`status` without a code is `internal_error`: add a code, such as `", stringify!($constant), "`"),
         )*)*];
+
+        const CODE_OF_STATUS: &[&str] = &[$($(
+            concat!("no code has this name: write `", stringify!($constant), "`, or the path of your own constant"),
+        )*)*];
+
+        const CODE_WITH_STATUS: &[&str] = &[$($(
+            concat!("no code has this status: write `", stringify!($constant), ", status = …`, or the path of your own constant"),
+        )*)*];
     };
 }
 
@@ -92,7 +102,7 @@ macro_rules! only {
 table! {
     auth {
         AUTH_MISSING "auth_missing" 401 16 -32010 No "No credentials were sent."
-        AUTH_INVALID "auth_invalid" 401 16 -32011 No "The credentials do not match any active key."
+        AUTH_INVALID ["UNAUTHORIZED"] "auth_invalid" 401 16 -32011 No "The credentials do not match any active key."
         AUTH_MALFORMED "auth_malformed" 401 16 -32012 No "The Authorization header is not a well-formed Bearer token."
         AUTH_EXPIRED "auth_expired" 401 16 -32013 No "The credentials have expired or were revoked."
         AUTH_NO_EMAIL "auth_no_email" 403 7 -32014 No "The session has no verified email address."
@@ -110,7 +120,7 @@ table! {
         PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 -32025 No "The plan's channel limit is reached."
     }
     quota {
-        RATE_LIMITED "rate_limited" 429 8 -32026 Backoff "Too many requests."
+        RATE_LIMITED ["TOO_MANY_REQUESTS"] "rate_limited" 429 8 -32026 Backoff "Too many requests."
         WORKER_AT_CAPACITY "worker_at_capacity" 503 14 -32027 Backoff "No worker has a free slot right now."
     }
     media "Media and webhooks" {
@@ -118,14 +128,14 @@ table! {
         MEDIA_GONE "media_gone" 410 5 -32029 Refresh "The media is no longer cached."
     }
     generic {
-        INVALID_REQUEST "invalid_request" 400 3 -32602 No "The request failed validation."
+        INVALID_REQUEST ["UNPROCESSABLE_CONTENT" "UNPROCESSABLE_ENTITY"] "invalid_request" 400 3 -32602 No "The request failed validation."
             => r#"{"type":"object","properties":{"issues":{"description":"What is wrong, and where.","type":"array","items":{"type":"object","properties":{"path":{"description":"Names and indices that lead to the value; empty for the whole request.","type":"array","items":{"anyOf":[{"type":"string"},{"type":"integer","minimum":0}]}},"message":{"type":"string"},"code":{"type":"string"}},"required":["path","message"]},"minItems":1}},"required":["issues"]}"#
         NOT_FOUND "not_found" 404 5 -32030 No "Not found."
         BAD_REQUEST "bad_request" 400 3 -32600 No "The request is malformed."
         CONCURRENT_MODIFICATION "concurrent_modification" 409 10 -32024 Refresh "Another write changed the same resource first."
         NO_OP "no_op" 409 9 -32031 No "Already in the requested state."
-        OTHER "other" 502 14 -32603 Backoff "An upstream provider failed."
-        INTERNAL_ERROR "internal_error" 500 13 -32603 Backoff "An unexpected error occurred."
+        OTHER ["BAD_GATEWAY"] "other" 502 14 -32603 Backoff "An upstream provider failed."
+        INTERNAL_ERROR ["INTERNAL_SERVER_ERROR"] "internal_error" 500 13 -32603 Backoff "An unexpected error occurred."
     }
     status {
         PAYMENT_REQUIRED "payment_required" 402 9 -32032 No "Payment is required."
@@ -137,7 +147,7 @@ table! {
         GONE "gone" 410 5 -32037 No "The resource is gone."
         LENGTH_REQUIRED "length_required" 411 3 -32038 No "A Content-Length is required."
         PRECONDITION_FAILED "precondition_failed" 412 9 -32039 Refresh "A precondition failed."
-        PAYLOAD_TOO_LARGE "payload_too_large" 413 8 -32040 No "The request body is too large."
+        PAYLOAD_TOO_LARGE ["CONTENT_TOO_LARGE"] "payload_too_large" 413 8 -32040 No "The request body is too large."
             => r#"{"type":"object","properties":{"limit_bytes":{"description":"The most bytes that a body may have.","type":"integer","minimum":0}}}"#
         URI_TOO_LONG "uri_too_long" 414 3 -32041 No "The request target is too long."
         UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" 415 3 -32043 No "Content-Type must be application/json."
@@ -148,7 +158,7 @@ table! {
         TOO_EARLY "too_early" 425 14 -32048 Backoff "The request arrived as early data; send it again."
         UPGRADE_REQUIRED "upgrade_required" 426 9 -32049 No "A protocol upgrade is required."
         PRECONDITION_REQUIRED "precondition_required" 428 9 -32050 Refresh "The request must be conditional."
-        HEADERS_TOO_LARGE "headers_too_large" 431 8 -32051 No "The request headers are too large."
+        HEADERS_TOO_LARGE ["REQUEST_HEADER_FIELDS_TOO_LARGE"] "headers_too_large" 431 8 -32051 No "The request headers are too large."
         UNAVAILABLE_FOR_LEGAL_REASONS "unavailable_for_legal_reasons" 451 7 -32052 No "Unavailable for legal reasons."
         NOT_IMPLEMENTED "not_implemented" 501 12 -32601 No "Not implemented."
         SERVICE_UNAVAILABLE "service_unavailable" 503 14 -32053 Backoff "The service is unavailable."
@@ -176,6 +186,13 @@ pub(super) const fn of_status(status: u16) -> &'static Row {
 #[track_caller]
 pub const fn code_missing(status: u16) -> ErrorCode {
     panic!("{}", CODE_MISSING[of_status(status).place])
+}
+
+/// Fails to compile: a variant names the code as HTTP names this status, and the catalogue does not.
+#[track_caller]
+pub const fn code_of_http(status: u16) -> ErrorCode {
+    let row = of_status(status);
+    panic!("{}", if row.status == status { CODE_OF_STATUS[row.place] } else { CODE_WITH_STATUS[row.place] })
 }
 
 static BY_STATUS: [&Row; 200] = {

@@ -100,8 +100,8 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// A text of the form parser's own errors contains no value, so the client gets it. The client does not get the text of
-/// a connection's error.
+/// The form parser's own errors have texts for programmers, which those of [`form_message`] replace. Any other text
+/// contains no value, so the client gets it. The client does not get the text of a connection's error.
 #[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
@@ -112,7 +112,11 @@ impl AsFault for MultipartError {
         let fault = unread_body_fault(self, self.status());
         let broke_off = cause::find::<axum::Error>(self).is_some();
         if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
-            return fault_of_response(self.status(), &self.body_text());
+            let text = self.body_text();
+            return match form_message(&text) {
+                Some(message) => fault.with_message(message),
+                None => fault_of_response(self.status(), &text),
+            };
         }
         fault
     }
@@ -121,6 +125,23 @@ impl AsFault for MultipartError {
         with_cause(self.fault(), self)
     }
 }
+
+/// Returns the message for an error of the form parser, which is the crate multer. Its errors are recognised by their
+/// texts, so that no version of multer is required.
+#[cfg(feature = "multipart")]
+fn form_message(text: &str) -> Option<&'static str> {
+    match text {
+        "incomplete multipart stream" | "failed to read field complete headers" => Some(FORM_ENDS),
+        text if text.starts_with("field ") && text.ends_with(" received with incomplete data") => Some(FORM_ENDS),
+        text if text == "failed to read headers" || text.starts_with("failed to decode field's raw header ") => {
+            Some("The headers of a field in the form cannot be read.")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(feature = "multipart")]
+const FORM_ENDS: &str = "The body ends before its form does.";
 
 /// Returns the fault of a body that could not be read. If the body is over the limit of the layer, the layer's own
 /// response replaces this one (G4).

@@ -64,14 +64,15 @@ use crate::code::ErrorCode;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no code for clients: it does not implement `AsFault`",
     label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).with_source(it))`; \
-             the features `anyhow`, `axum`, `garde`, `sqlx`, `tonic`, `validator` and `ws` cover the errors of those \
-             crates",
+             the features `anyhow`, `axum`, `diesel`, `garde`, `reqwest`, `sqlx`, `tonic`, `validator` and `ws` cover the \
+             errors of those crates",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).with_source(error))`",
     note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`; \
             for an `anyhow::Error`: `#[fault(with = Fault::from)]`",
-    note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `garde`, `sqlx` (0.8 or \
-            0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's WebSockets)"
+    note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `diesel`, `garde`, `reqwest`, \
+            `sqlx` (0.8 or 0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's \
+            WebSockets)"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// Returns the code: `internal_error` by default.

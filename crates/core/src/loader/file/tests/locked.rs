@@ -62,6 +62,25 @@ fn m2_a_file_below_sets_no_locked_key_whatever_its_value() {
 }
 
 #[test]
+fn m2_a_lock_a_name_and_a_key_are_reported_together() {
+    let auth = "locked = [\"auth\", \"mode\"]\n[defaults]\nauth = [\"k\"]";
+    let user = "[defaults]\nbodylimit = 5\nauth = [\"stranger\"]";
+    let scope = "[[route]]\nmode = \"off\"\n[[route]]\nmatch = \"GET /a/{x}\"\nrequire_headers = [\"tenant\"]";
+    let found = of_three(auth, user, scope);
+    for (error, at) in found.iter().zip([
+        "policy.toml:5: defaults.bodylimit: unknown key",
+        "policy.toml:6: defaults.auth: auth is locked (org.toml:2)",
+        "policy.toml:6: defaults.auth[0]: there is no auth scheme",
+        "a.toml:4: route[0].match: ",
+        "a.toml:5: route[0].mode: mode is locked (org.toml:2)",
+        "a.toml:8: route[1].require_headers",
+    ]) {
+        assert!(error.starts_with(at), "{at}: {found:#?}");
+    }
+    assert_eq!(found.len(), 6, "{found:#?}");
+}
+
+#[test]
 fn m2_a_file_may_set_what_it_locks_and_what_a_file_below_locks() {
     assert_eq!(of_three("[defaults]\nauth = [\"k\"]", "locked = [\"auth\"]\n[defaults]\nauth = []", ""), [""; 0]);
     let bases = |last: &str| {
