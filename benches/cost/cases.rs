@@ -17,6 +17,18 @@ const X_APP_ID: HeaderName = HeaderName::from_static("x-app-id");
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Eight values that no rule reads, to the end of an object.
+macro_rules! rest {
+    () => {
+        concat!(
+            r#""advice":"Look at the list of rooms.","remark":"It was closed on Monday.","#,
+            r#""owner":{"remark":"The owner has left.","advice":"Write to the office."},"#,
+            r#""wing":{"remark":"The wing is being painted.","advice":"Use the other door."},"#,
+            r#""tip":"Rooms open at nine.","summary":"Two rooms are free."}"#
+        )
+    };
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     /// A success without a header. The layer's id is the first header, so the map must be allocated.
@@ -33,6 +45,10 @@ pub(crate) enum Case {
     Advice,
     /// The response of a service with its own error shape.
     Json404,
+    /// JSON whose error is an object with a code of the service's own.
+    ErrorObject,
+    /// JSON with eight texts that no rule reads, and that the layer keeps in the details.
+    Rest,
     /// The service fails.
     Error,
     /// The response of a rate limiter.
@@ -56,6 +72,8 @@ impl Named for Case {
         Self::Text404,
         Self::Advice,
         Self::Json404,
+        Self::ErrorObject,
+        Self::Rest,
         Self::Error,
         Self::RateLimited,
         Self::NoCredentials,
@@ -73,6 +91,8 @@ impl Named for Case {
             Self::Text404 => "text 404",
             Self::Advice => "with advice",
             Self::Json404 => "JSON 404",
+            Self::ErrorObject => "error object",
+            Self::Rest => "with a rest",
             Self::Error => "inner Err",
             Self::RateLimited => "429",
             Self::NoCredentials => "401",
@@ -129,7 +149,7 @@ impl Case {
         Some(policy.build().unwrap_or_else(|refused| panic!("{refused}")))
     }
 
-    /// Panics unless a stack around the handler responded as all of them should. Only the layer can advise clients.
+    /// Panics unless a stack around the handler responded as all of them should, and the layer as only it can.
     pub(crate) fn check(self, is_layer: bool, answer: Option<Response<Bytes>>) {
         let (status, code) = self.expected();
         let answer = answer.unwrap_or_else(|| panic!("{}: an error came out", self.name()));
@@ -139,14 +159,25 @@ impl Case {
         assert!(id.len() == 30 && id.starts_with("req_"), "{}: the id is {id:?}", self.name());
         let envelope = code.is_none_or(|code| body.contains(&format!("\"code\":\"{code}\"")) && body.contains(id));
         assert!(envelope, "{}: {body}", self.name());
-        let advice = r#""retry":"no","docs":"https://docs.example.com/errors#not_found""#;
-        assert!(!(is_layer && self == Self::Advice) || body.contains(advice), "{}: {body}", self.name());
+        assert!(!is_layer || body.contains(self.layers_own()), "{}: {body}", self.name());
+    }
+
+    /// A part of the body that only the layer writes.
+    fn layers_own(self) -> &'static str {
+        match self {
+            Self::Advice => r#""retry":"no","docs":"https://docs.example.com/errors#not_found""#,
+            Self::ErrorObject => r#""message":"Room not found","details":{"upstream_code":"ROOM_NOT_FOUND"}"#,
+            Self::Rest => concat!(r#""message":"Room not found","details":{"#, rest!()),
+            _ => "",
+        }
     }
 
     fn expected(self) -> (StatusCode, Option<&'static str>) {
         match self {
             Self::Happy | Self::Header | Self::Fifty => (StatusCode::OK, None),
-            Self::Empty404 | Self::Text404 | Self::Advice | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),
+            Self::Empty404 | Self::Text404 | Self::Advice | Self::Json404 | Self::ErrorObject | Self::Rest => {
+                (StatusCode::NOT_FOUND, Some("not_found"))
+            }
             Self::Error => (StatusCode::INTERNAL_SERVER_ERROR, Some("internal_error")),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Some("rate_limited")),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, Some("auth_missing")),
@@ -177,14 +208,17 @@ impl<B> Service<Request<B>> for Handler {
             Case::Text404 | Case::Advice => {
                 Ok(response(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")]))
             }
-            Case::Json404 => {
-                let body = r#"{"success":false,"error":"Room not found"}"#;
-                Ok(response(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")]))
-            }
+            Case::Json404 => Ok(json_404(r#"{"success":false,"error":"Room not found"}"#)),
+            Case::ErrorObject => Ok(json_404(r#"{"error":{"code":"ROOM_NOT_FOUND","message":"Room not found"}}"#)),
+            Case::Rest => Ok(json_404(concat!(r#"{"message":"Room not found","#, rest!()))),
             Case::RateLimited => Ok(response(StatusCode::TOO_MANY_REQUESTS, "", &[(RETRY_AFTER, "3")])),
             _ => Ok(response(StatusCode::OK, r#"{"ok":true}"#, &[])),
         })
     }
+}
+
+fn json_404(body: &'static str) -> Response<Full<Bytes>> {
+    response(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")])
 }
 
 fn response(status: StatusCode, body: &'static str, headers: &[(HeaderName, &'static str)]) -> Response<Full<Bytes>> {

@@ -77,7 +77,9 @@ impl Stack {
     /// policy.
     pub(crate) fn fits(self, case: Case) -> bool {
         match self {
-            _ if case == Case::Advice => matches!(self, Self::Bare | Self::Today | Self::Envelope),
+            _ if matches!(case, Case::Advice | Case::ErrorObject | Case::Rest) => {
+                matches!(self, Self::Bare | Self::Today | Self::Envelope)
+            }
             Self::Policy => !matches!(case, Case::Fifty | Case::NoCredentials | Case::TooLargeJson),
             Self::Recorded => matches!(case, Case::Happy | Case::Empty404),
             _ => true,
