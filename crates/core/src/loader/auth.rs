@@ -317,7 +317,7 @@ fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
         Some(secret) if !secret.is_empty() => return Ok(secret),
         Some(_) => (format!("the environment variable {name} is empty"), "set it to the secret"),
         None if is_variable_name(name) => {
-            (format!("there is no environment variable {name}"), "set it to the secret, or write the name of another")
+            (format!("there is no environment variable {name}"), "set it to the secret, or name another variable")
         }
         None => (
             "there is no such environment variable".to_owned(),

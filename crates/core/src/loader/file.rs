@@ -119,7 +119,7 @@ impl PolicyFile {
                 file != lock.file && (part != 0 || self.sources.rank(file) < self.sources.rank(lock.file))
             };
             let lock = self.locked_settings.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
-            let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
+            let wrong = format!("{} is locked ({}), so a file below it cannot set {name}", lock.key, lock.location);
             Some((file, span.span.start, span.error(wrong, "remove it").of_kind(Kind::Locked)))
         });
         let mut refused: Vec<_> = refused.collect();

@@ -130,7 +130,7 @@ impl AuthScheme {
         });
         #[cfg(not(feature = "auth"))]
         let id_header: Option<Option<HeaderName>> = None;
-        let moved = "forward the id in another header: the client's own values of a forward_id header are removed";
+        let moved = "forward the id in another header, because the layer removes the client's own values of a forward_id header";
         for (key, id, right) in
             [("forward_id", &forward_id, moved), ("id_header", &id_header, "expect the id in another header")]
         {
@@ -296,7 +296,7 @@ pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Cl
         });
         if let Some((other, what)) = lost {
             let wrong = format!("this header {what} of [auth.{}]", other.name());
-            let right = "forward the id in another header: the client's own values of a forward_id header are removed";
+            let right = "forward the id in another header, because the layer removes the client's own values of a forward_id header";
             let refused = SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict);
             return Err(refused.in_table(TablePath::Auth(one.name().to_owned())));
         }

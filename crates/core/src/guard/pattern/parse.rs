@@ -117,7 +117,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
     if path.contains('\\') {
         return Err(advise(
             wrong("a backslash"),
-            "write /, or {one} for any segment: a path pattern is not a regular expression",
+            "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment; regular expressions are not supported",
         ));
     }
     if path.contains(['?', '#']) {
@@ -203,7 +203,7 @@ mod tests {
             ("/a/", "doubled and trailing slashes"),
             ("/./a", "resolves to"),
             ("/a/..", "resolves to"),
-            ("/a\\b", "write /, or {one} for any segment: a path pattern is not a regular expression"),
+            ("/a\\b", "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment"),
             ("/a%20b", "the decoded character"),
             ("/a?b", "only the path"),
             ("/a#b", "only the path"),
