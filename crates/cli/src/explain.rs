@@ -67,10 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 
 fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
     let place = args.recording.display().to_string();
-    let wrong = "no line is an error of the log: a JSON object of the target tower_error_envelope with an `origin`";
+    let wrong = "no line is an error event: a JSON object with the target tower_error_envelope and an `origin`";
     let logged = LoggedError::find(log).ok_or_else(|| CommandError::Io(format!("{place}: {wrong}")))?;
     if args.request.is_some() {
-        return Err(CommandError::Io("--request is for a response: the log has no request".to_owned()));
+        return Err(CommandError::Io("--request applies to a recorded response, not to a log".to_owned()));
     }
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let codes = read.as_ref().map_or_else(CodeSet::default, |read| read.file.policy().codes().clone());
@@ -168,7 +168,7 @@ impl Explained<'_> {
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before its body was read",
             };
-            return format!("{what}: no rule is tried.\n");
+            return format!("{what}, so no rule is tried.\n");
         };
         let steps = self.steps(explanation);
         let last = self.deciding_step(&steps);

@@ -79,7 +79,7 @@ fn as_text(id: RequestId, answers: &[Answered]) -> String {
         let began = answers.iter().find_map(|(_, answer)| answer.as_ref().ok()?["searched_id"]["began_at"].as_str());
         let began = began.map(|at| format!(" If the layer made it, the request began at {at}.")).unwrap_or_default();
         printed = format!(
-            "not among the errors of the gateways that answered: each has the last 10,000 request ids, and the last 100 trace ids.{began}\n\
+            "not among the errors of the gateways that answered; each stores its last 10,000 request ids and its last 100 trace ids.{began}\n\
              Search the logs of the gateways and of the service: grep -F -e '{id}' -e '{}'\n",
             id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         );

@@ -194,8 +194,10 @@ pub(crate) fn address(given: &str) -> Result<String, String> {
     let (host, port) =
         if is_number(given) { ("127.0.0.1", given) } else { given.rsplit_once(':').unwrap_or((given, "")) };
     let wrong = match port.parse::<u16>() {
-        _ if given.is_empty() => "the address is empty, as a variable that is not set leaves it".to_owned(),
-        _ if given.contains('$') => format!("nothing replaced {given}, or the variable is not set"),
+        _ if given.is_empty() => "the address is empty, perhaps because a variable is not set".to_owned(),
+        _ if given.contains('$') => {
+            format!("{given} contains a variable that was not replaced; set the variable, or write the address itself")
+        }
         _ if host.is_empty() => "the host is missing".to_owned(),
         _ if host.contains(':') && !host.starts_with('[') => {
             "an IPv6 address needs brackets, as in [::1]:8080".to_owned()

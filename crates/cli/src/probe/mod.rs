@@ -134,7 +134,7 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
             anstream::eprint!("{CLEAR_LINE}{sent} of {}: {}", ROWS.len(), row.name);
         }
         let planned = match judge.service.plan(row) {
-            _ if silent >= 3 => Err("not sent: 3 requests in a row got no response".to_owned()),
+            _ if silent >= 3 => Err("not sent, because 3 requests in a row got no response".to_owned()),
             planned => planned,
         };
         let why = planned.as_ref().err().cloned();
