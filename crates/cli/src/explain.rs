@@ -32,10 +32,10 @@ use crate::trial::{Trial, TrialResult};
 ///
 /// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and
 /// dialect. Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are
-/// examples. For a line of a JSON log, prints what its fields state.
+/// examples. For a line of a JSON log, explains its fields.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
+    /// Read the request of this response from FILE [default: NAME.request.http next to NAME.http, else GET /]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
     /// Read this policy file [default: the built-in settings]
@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// Read the service's response (status line, headers, empty line, body) or a JSON log's line from this file, or from
-    /// standard input with -
+    /// Read the service's response (status line, headers, empty line, body) or a line of a JSON log from this file, or
+    /// from standard input with -
     #[arg(value_name = "RECORDING")]
     recording: PathBuf,
 }

@@ -11,9 +11,10 @@ use crate::text::{cut, one_line};
 
 /// Find the error of a request id in running gateways
 ///
-/// Prints what is known of it: route, service, status, duration and who failed; or where to look. A gateway stores its
-/// last 100 errors and its last 100 requests whose client left whole, and the ids of its last 10,000 of both. The exit
-/// code is 1 if no gateway knows the id, and 1 or 3 if a gateway could not be asked, even if another one knows the id.
+/// Prints the error's route, service, status and duration, and who failed. If no gateway knows the id, prints where to
+/// look for it. A gateway stores all fields of its last 100 errors and of its last 100 requests whose client left. Of
+/// its last 10,000 errors and such requests, it stores the ids. The exit code is 1 if no gateway knows the id, and 1 or
+/// 3 if a gateway could not be asked, even if another one knows the id.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Search this request id (req_… or a UUID) or trace id
