@@ -195,7 +195,7 @@ impl Explained<'_> {
             )
         }));
         let dialect = match self.enforced.unread {
-            true => "the body is not parsed: it is too long, or in an unknown coding (R4, R5)".to_owned(),
+            true => "the body is not parsed, because it is too long or in an unknown coding (R4, R5)".to_owned(),
             false => dialect(explanation),
         };
         steps.push(Step::new(DecidedBy::Dialect, dialect));

@@ -208,7 +208,7 @@ impl Args {
         let named = layer.policy_status().policy().upstreams().count();
         self.refuse_ignored(rest.as_ref(), named > 0)?;
         if rest.is_none() && named == 0 {
-            let why = "no --upstream, and no scope of the policy names a service: every request would get 404";
+            let why = "no --upstream, and no scope of the policy names a service, so every request would get 404";
             return Err(CommandError::Io(format!("{why}\n = help: add --upstream http://HOST:PORT")));
         }
         let rest = rest.map(|rest| settings.apply(rest, self.upstream_server_name.as_deref())).transpose()?;

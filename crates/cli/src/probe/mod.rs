@@ -180,7 +180,7 @@ fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     match row.want {
         // The service may respond before it has read the body (G4).
         Want::Layer(_) if row.body == Body::TooLargeChunked && status.is_client_error() && status != 413 => {
-            Some(format!("got {}, maybe before the service read the body", describe(answer)))
+            Some(format!("got {}, perhaps sent before the service read the body", describe(answer)))
         }
         Want::Service(wanted) if !wanted.contains(&status.as_u16()) => {
             Some(format!("got {} instead of {wanted:?}", describe(answer)))

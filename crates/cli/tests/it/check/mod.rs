@@ -134,7 +134,7 @@ crates/cli/tests/policies/tokens.toml:8: secret_env: note: the environment varia
 8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: set it where the layer runs: without it, the layer rejects the policy
+  = help: set it where the layer runs; without it, the layer rejects the policy
 
 1 file: no errors, no warnings, 1 note
 ",

@@ -224,7 +224,7 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
         "header",
         name,
         match name.eq_ignore_ascii_case("authorization") {
-            true => "for tokens in it, use scheme = \"bearer\"",
+            true => "use scheme = \"bearer\" for tokens in this header",
             false => "write one such as \"x-api-key\"",
         },
     )

@@ -115,7 +115,7 @@ impl ApiKeys {
 /// Checks an id. `is_sent` is true if the id is the value of a header.
 fn usable_id(id: &str, is_sent: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
-        return Err(SettingError::new("keys", "a key has an empty id", "give it an id: the log shows it"));
+        return Err(SettingError::new("keys", "a key has an empty id", "give it an id, which the log shows"));
     }
     match header_value(id) {
         value if !is_sent => Ok(value),

@@ -110,7 +110,7 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
 
 /// Refuses characters that a path cannot contain when it is matched, because it is decoded and has lost its query.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
-    let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
+    let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never contains");
     if path.contains('%') {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
