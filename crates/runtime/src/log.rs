@@ -80,8 +80,8 @@ fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
-            "a router stripped a prefix from the path, and the policy's routes match only the whole path; the guards of \
-             both paths apply"
+            "a router stripped a prefix from the path, and the policy's routes match only the whole path; the guards \
+             of both paths apply"
         );
     }
 }

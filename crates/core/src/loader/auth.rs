@@ -321,8 +321,8 @@ fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
         }
         None => (
             "there is no such environment variable".to_owned(),
-            "write the name of an environment variable that contains the secret, such as \"JWT_SECRET\", and set it; never \
-             write the secret into the policy",
+            "write the name of an environment variable that contains the secret, such as \"JWT_SECRET\", and set it; \
+             never write the secret into the policy",
         ),
     };
     Err(SettingError::new("secret_env", wrong, right).of_kind(Kind::Unavailable))
