@@ -320,7 +320,7 @@ fn compile_conditions(
 ) -> Option<Conditions> {
     let is_empty = |table: &Option<Named<Expected>>| table.as_ref().is_some_and(|Named(all)| all.is_empty());
     if when.is_none() && any.is_none() || is_empty(&when) {
-        let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
+        let right = "add when = { \"/place\" = \"string\" }, with a type or a value that all of its bodies have there";
         refusals.0.push(SettingError::new("when", "no condition distinguishes the shape from others", right));
     } else if is_empty(&any) {
         let right = "list at least one condition in `any`, or remove the key `any`";

@@ -223,7 +223,7 @@ impl AuthTable {
             let theirs = theirs.collect::<Vec<_>>().join(" or ");
             if !theirs.is_empty() {
                 let wrong = format!("the key {key} does not apply to scheme {kind:?}");
-                let right = format!("remove it: it applies to scheme {theirs}");
+                let right = format!("remove the key, which applies only to scheme {theirs}");
                 refusals.add(SettingError::new(*key, wrong, right).of_kind(Kind::Conflict));
             }
         }

@@ -184,7 +184,7 @@ impl AuthScheme {
         let mut without = |key: &'static str, is_set: bool, has: bool, which: &str| {
             if is_set && !has {
                 let wrong = format!("this setting does not apply to scheme {scheme:?}");
-                let right = format!("remove it: it applies to {which}");
+                let right = format!("remove the key, which applies only to {which}");
                 refusals.0.push(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
             }
         };

@@ -121,7 +121,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         ));
     }
     if path.contains(['?', '#']) {
-        return Err(advise(wrong("a query or fragment"), "remove it: only the path decides which route matches"));
+        return Err(advise(wrong("a query or fragment"), "remove it, because only the path decides the route"));
     }
     if path.contains("//") || path.len() > 1 && path.ends_with('/') {
         return Err(advise(wrong("an empty segment"), "remove doubled and trailing slashes"));

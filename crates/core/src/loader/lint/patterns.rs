@@ -92,7 +92,7 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
         let wrong = format!("{method} is not a registered method; only requests with exactly this method match");
         match closest(method, REGISTERED.split(' ')) {
             _ if matches!(method, "ALL" | "ANY") => {
-                report.warn(NAME, at, wrong, "remove it: a path without a method matches all methods");
+                report.warn(NAME, at, wrong, "remove it, because a path without a method matches all methods");
             }
             Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
             None => report.note(NAME, at, wrong, "this is fine if clients send the method"),

@@ -73,7 +73,7 @@ fn open_under_closed(report: &mut Report<'_>, witness: &Witness<'_>) {
 fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &RouteTable) {
     if keys.auth_observe == Some(true) {
         let wrong = "credentials are checked and logged, but no request is refused";
-        let advice = "remove it once the log shows no failure of a valid client";
+        let advice = "remove auth_observe once the log shows no failures of valid clients";
         report.warn("auth-observe", (place, "auth_observe"), wrong, advice);
     }
 }

@@ -26,7 +26,7 @@ fn m1_auth_observe() {
         &watched,
         &[
             "auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, but no request is refused; \
-           remove it once the log shows no failure of a valid client",
+           remove auth_observe once the log shows no failures of valid clients",
         ],
     );
     assert_lints(&watched.replace("true", "false"), &[]);
@@ -148,7 +148,7 @@ fn g0_methods_that_nobody_sends() {
         text,
         &[
             "method-unregistered p.toml:3: route[0].match: POTS is not a registered method; only requests with exactly this method match; did you mean POST?",
-            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it: a path without a method matches all methods",
+            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it, because a path without a method matches all methods",
         ],
     );
     assert_lints(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
