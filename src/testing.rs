@@ -256,7 +256,7 @@ impl Envelope {
         let code = policy.codes().iter().find(|code| *code == self.code());
         let Some(schema) = code.and_then(|code| code.details_schema()) else {
             panic!(
-                "the code {:?} has no schema of its details: give the policy one, by `[code.details]` or \
+                "the code {:?} has no schema of its details; add one to the policy, with `[code.details]` or \
                  `Policy::builder().code(code.with_details(…))`\n\n{}",
                 self.code(),
                 self.text()

@@ -6,8 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 #[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
-#[path = "../../crates/core/src/guard/auth/key.rs"]
-mod key;
+#[path = "../../crates/core/src/guard/auth/digest.rs"]
+mod digest;
 mod welch;
 
 use std::hint::black_box;
@@ -22,7 +22,7 @@ use rand::RngExt as _;
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{Policy, RequestId};
 
-use self::key::Digest;
+use self::digest::Digest;
 use self::welch::{Class, Sample};
 
 const RUNS: usize = 1_000_000;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let list: Vec<Digest> = keys.iter().map(Digest::from_bytes).collect();
     let equal = |wrong: [u8; 32]| keys.iter().any(|key| equal_until_it_is_not(key, &wrong));
     let naive = t_value(|| near_and_far(&keys), |wrong| *wrong, equal);
-    let eight_times = |wrong: Digest| (0..8).filter_map(|_| key::position(black_box(&wrong), &list)).count();
+    let eight_times = |wrong: Digest| (0..8).filter_map(|_| digest::position(black_box(&wrong), &list)).count();
     let position = t_value(|| near_and_far(&keys), Digest::from_bytes, eight_times);
     let whole = end_to_end();
     println!("{:44} {:>8}", "", "|t|");
@@ -140,7 +140,7 @@ fn of_many() -> f64 {
     let wrong = Digest::hash(b"none");
     let begun = Instant::now();
     for _ in 0..1_000 {
-        black_box(key::position(black_box(&wrong), &list));
+        black_box(digest::position(black_box(&wrong), &list));
     }
     begun.elapsed().as_secs_f64() * 1_000.0
 }

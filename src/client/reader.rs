@@ -193,7 +193,7 @@ impl Default for ErrorReader {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the client's clock: a date is held against it")]
+#[allow(clippy::disallowed_methods, reason = "the client compares a date with its clock")]
 fn clock() -> SystemTime {
     SystemTime::now()
 }

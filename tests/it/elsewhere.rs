@@ -123,7 +123,7 @@ fn e5_a_fault_with_a_status_of_success_passes_and_is_logged_as_the_error_that_it
         let line = only(&lines);
         assert_eq!((line.field("code"), line.field("origin"), &*line.level), (Some(code), Some("fault"), level));
         assert_eq!((line.field("status"), line.field("request_id")), (Some(status.as_str()), Some(&*response.id())));
-        assert!(line.text.contains("the service sent an error with a status of success"), "{}", line.text);
+        assert!(line.text.contains("the service sent an error with a success status"), "{}", line.text);
     }
     let fine = Router::new().route("/", get(async || ([("x-a", "1")], axum::Extension(7_u8), "fine")));
     let (_, lines) = logged(async { Ok::<_, Infallible>(send(fine, Policy::default()).await) });

@@ -81,7 +81,7 @@ impl Journal {
         // If the file were a pipe, opening it only for writing would wait for its reader.
         let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(named)?;
         if let Some(line) = String::from_utf8_lossy(&text).lines().last() {
-            let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is no change; remove it");
+            let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is not a valid change; remove it");
             let (at, on, note) = change_in(line).ok_or_else(wrong).map_err(named)?;
             switch.restore(at, on, note);
         }

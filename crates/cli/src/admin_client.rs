@@ -28,7 +28,7 @@ pub(crate) struct AdminAddresses {
     /// For https: trust the PEM certificates in FILE instead of the system's
     #[arg(long, value_name = "FILE")]
     admin_ca: Option<PathBuf>,
-    /// Limit the time to wait for a gateway's response; a slower one counts as failed
+    /// Limit the time to wait for a gateway's response; a gateway that takes longer is treated as failed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5s")]
     timeout: humantime::Duration,
     /// Send the token in this file, as gateways with --admin-token-file require it

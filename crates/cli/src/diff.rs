@@ -19,8 +19,9 @@ use crate::{policy, stdin};
 
 /// Show how settings differ between two policies
 ///
-/// Compares all settings, including those of bases and included files. Lists first what closes a door, then what opens
-/// one, then what changes answers, then the rest.
+/// Compares all settings, including those of bases and included files. Lists first the changes that close a door (the
+/// policy may refuse more requests), then those that open a door (it may let more requests in), then those that change
+/// answers, then the rest.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Compare with this policy: a file, - for standard input, or REVISION:FILE of Git, as in main:policy.toml

@@ -36,7 +36,7 @@ use crate::text::{cut, one_line};
 ///
 /// Reads the status from X-Code or from the path /{status}, and the failed request from X-Original-URI or ?url=.
 /// Returns the error in the shape that the policy sets for that route. GET /healthz returns 200. The first line on
-/// standard output has the address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
+/// standard output shows the address. Ctrl-C and SIGTERM stop it; SIGHUP reloads the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8081]

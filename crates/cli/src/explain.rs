@@ -32,10 +32,10 @@ use crate::trial::{Trial, TrialResult};
 ///
 /// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and
 /// dialect. Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are
-/// examples. For a line of a JSON log, prints what its fields state.
+/// examples. For a line of a JSON log, explains its fields.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
+    /// Read the request of this response from FILE [default: NAME.request.http next to NAME.http, else GET /]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
     /// Read this policy file [default: the built-in settings]
@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-    /// Read the service's response (status line, headers, empty line, body) or a JSON log's line from this file, or from
-    /// standard input with -
+    /// Read the service's response (status line, headers, empty line, body) or a line of a JSON log from this file, or
+    /// from standard input with -
     #[arg(value_name = "RECORDING")]
     recording: PathBuf,
 }
@@ -67,10 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 
 fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
     let place = args.recording.display().to_string();
-    let wrong = "no line is an error of the log: a JSON object of the target tower_error_envelope with an `origin`";
+    let wrong = "no line is an error event: a JSON object with the target tower_error_envelope and an `origin`";
     let logged = LoggedError::find(log).ok_or_else(|| CommandError::Io(format!("{place}: {wrong}")))?;
     if args.request.is_some() {
-        return Err(CommandError::Io("--request is for a response: the log has no request".to_owned()));
+        return Err(CommandError::Io("--request applies to a recorded response, not to a log".to_owned()));
     }
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let codes = read.as_ref().map_or_else(CodeSet::default, |read| read.file.policy().codes().clone());
@@ -168,7 +168,7 @@ impl Explained<'_> {
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before its body was read",
             };
-            return format!("{what}: no rule is tried.\n");
+            return format!("{what}, so no rule is tried.\n");
         };
         let steps = self.steps(explanation);
         let last = self.deciding_step(&steps);
@@ -195,7 +195,7 @@ impl Explained<'_> {
             )
         }));
         let dialect = match self.enforced.unread {
-            true => "the body is not parsed: it is too long, or in an unknown coding (R4, R5)".to_owned(),
+            true => "the body is not parsed, because it is too long or in an unknown coding (R4, R5)".to_owned(),
             false => dialect(explanation),
         };
         steps.push(Step::new(DecidedBy::Dialect, dialect));

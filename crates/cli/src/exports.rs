@@ -36,7 +36,7 @@ impl Exports {
             tracing::info!(traces_to = self.traces_to, logs_to = self.logs_to, "exporting by OTLP");
         } else if !cfg!(feature = "otlp") && std::env::var_os(ENDPOINT).is_some_and(|endpoint| !endpoint.is_empty()) {
             tracing::warn!(
-                "{ENDPOINT} is set, but this build exports nothing: images and releases do, and a build with \
+                "{ENDPOINT} is set, but this build cannot export; use an image, a release, or a build with \
                  `--features otlp`"
             );
         }

@@ -18,7 +18,7 @@ use crate::gateway::system::{self, ShutdownSignal};
 /// Run an external processor for Envoy, which applies the policy
 ///
 /// Use it if Envoy cannot load the module; `envoy-config --ext-proc` generates Envoy's configuration. The policy file
-/// is reloaded when it changes, and on SIGHUP. The first line on standard output has the address. Ctrl-C and SIGTERM
+/// is reloaded when it changes, and on SIGHUP. The first line on standard output shows the address. Ctrl-C and SIGTERM
 /// stop the processor once requests in flight have ended. The address also serves gRPC health checks; it has no TLS, so
 /// keep it on loopback or in a trusted network. TIME needs a unit, such as 500ms or 30s.
 #[derive(Debug, clap::Args)]

@@ -32,7 +32,7 @@ pub(crate) const UNREACHABLE: u8 = 3;
 /// Returns the table of exit codes in one line, for `--help`.
 pub(crate) fn exit_codes() -> String {
     let codes = EXIT_CODES.map(|(code, what)| format!("{code} {what}"));
-    format!("Exit codes: {}, 128 + signal a second signal ended a server.", codes.join(", "))
+    format!("Exit codes: {}, 128 + signal if a second signal ended a server.", codes.join(", "))
 }
 
 /// The reason why a command could not do its work.

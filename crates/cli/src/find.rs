@@ -11,9 +11,10 @@ use crate::text::{cut, one_line};
 
 /// Find the error of a request id in running gateways
 ///
-/// Prints what is known of it: route, service, status, duration and who failed; or where to look. A gateway stores its
-/// last 100 errors and its last 100 requests whose client left whole, and the ids of its last 10,000 of both. The exit
-/// code is 1 if no gateway knows the id, and 1 or 3 if a gateway could not be asked, even if another one knows the id.
+/// Prints the error's route, service, status and duration, and who failed. If no gateway knows the id, prints where to
+/// look for it. A gateway stores all fields of its last 100 errors and of its last 100 requests whose client left. Of
+/// its last 10,000 errors and such requests, it stores the ids. The exit code is 1 if no gateway knows the id, and 1 or
+/// 3 if a gateway could not be asked, even if another one knows the id.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Search this request id (req_… or a UUID) or trace id
@@ -79,7 +80,7 @@ fn as_text(id: RequestId, answers: &[Answered]) -> String {
         let began = answers.iter().find_map(|(_, answer)| answer.as_ref().ok()?["searched_id"]["began_at"].as_str());
         let began = began.map(|at| format!(" If the layer made it, the request began at {at}.")).unwrap_or_default();
         printed = format!(
-            "not among the errors of the gateways that answered: each has the last 10,000 request ids, and the last 100 trace ids.{began}\n\
+            "not among the errors of the gateways that answered; each stores its last 10,000 request ids and its last 100 trace ids.{began}\n\
              Search the logs of the gateways and of the service: grep -F -e '{id}' -e '{}'\n",
             id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         );
@@ -155,10 +156,10 @@ fn who_failed(error: &Value) -> Option<String> {
         Some("guard") if error["would_be_status"].is_u64() => return None,
         Some("guard") => "a guard refused it".to_owned() + &why,
         Some("error") if why.is_empty() => {
-            "no complete response: the gateway's log has the reason in `cause`".to_owned()
+            "the response is incomplete; the gateway's log has the reason in `cause`".to_owned()
         }
         Some("error") => "no complete response".to_owned() + &why,
-        Some("panic") => "this process panicked: its log has the text".to_owned(),
+        Some("panic") => "this process panicked; its log has the text of the panic".to_owned(),
         Some(origin) => format!("origin {origin}{why}"),
         None => "origin: unknown".to_owned(),
     })

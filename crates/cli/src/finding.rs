@@ -67,7 +67,7 @@ impl<'a> Finding<'a> {
             at.map_or(file, |at| Path::new(&at.file)),
             "secret_env",
             wrong,
-            "set it where the layer runs: without it, the layer rejects the policy",
+            "set it where the layer runs; without it, the layer rejects the policy",
         );
         Self { line: at.map(|at| at.line), span: at.map(|at| at.span.clone()), ..note }
     }

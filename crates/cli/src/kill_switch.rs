@@ -16,9 +16,9 @@ use crate::text::{cut, one_line};
 ///
 /// `on` puts every route in mode off at once: the service's errors pass unchanged, with a request id, and credentials
 /// are still checked. `off` applies the policy's own modes again. `status` shows the current state, its time, and who
-/// set it and why. A restart clears the switch, unless the gateway has --admin-journal. The command sends the request to all gateways at
-/// the same time. The exit code is 1 if one of them failed, and 3 if
-/// none failed for another reason than that it cannot be reached.
+/// set it and why. A restart clears the switch, unless the gateway has --admin-journal. The command sends the request
+/// to all gateways at the same time. The exit code is 3 if the only failures are gateways that cannot be reached, and 1
+/// if one failed for another reason.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Turn the switch on or off, or show its state

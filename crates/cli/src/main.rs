@@ -21,7 +21,7 @@
 //! opens files for writing, and [`text`] makes foreign texts printable.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
-#![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
+#![allow(rustdoc::bare_urls, reason = "the docs of the flags are texts for `--help`")]
 
 mod admin_client;
 mod catalogue;

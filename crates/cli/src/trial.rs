@@ -96,7 +96,7 @@ impl Trial {
                     count(meter, &body);
                     return respond(session.as_if(dialect), recorded, &head.method);
                 }
-                RequestStep::Broken => unreachable!("each call is the one that the session expects"),
+                RequestStep::Broken => unreachable!("each call is in the session's order"),
             };
         }
     }
@@ -151,7 +151,7 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
         ResponseStep::Strip(_) => TrialResult::from_head(head, Some(Bytes::new()), None),
         ResponseStep::Write(written) => TrialResult::from_head(head, Some(written.body), Some(written.record)),
         ResponseStep::Send(reply) => TrialResult::answered(*reply),
-        ResponseStep::Read(_) | ResponseStep::Broken => unreachable!("a body that was read is decided"),
+        ResponseStep::Read(_) | ResponseStep::Broken => unreachable!("the whole body was read"),
     };
     let explanation = if unread { from_head } else { explanation };
     TrialResult { explanation, rules, unread, ..outcome }

@@ -102,7 +102,7 @@ impl ShapeIssues {
         if !written.ends_with("/*") {
             let right =
                 format!("write \"{}/*\", which stands for all elements of the list", written.trim_end_matches('/'));
-            return Err(SettingError::new("issues", format!("{written:?} does not end in /*, as a list does"), right));
+            return Err(SettingError::new("issues", format!("{written:?} must end in /* to name a list"), right));
         }
         let inside = |place: &Option<String>| match place.as_deref() {
             Some(place) if place.split('/').any(|step| step == "*") => {
@@ -320,10 +320,10 @@ fn compile_conditions(
 ) -> Option<Conditions> {
     let is_empty = |table: &Option<Named<Expected>>| table.as_ref().is_some_and(|Named(all)| all.is_empty());
     if when.is_none() && any.is_none() || is_empty(&when) {
-        let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
+        let right = "add when = { \"/place\" = \"string\" }, with a type or a value that all of its bodies have there";
         refusals.0.push(SettingError::new("when", "no condition distinguishes the shape from others", right));
     } else if is_empty(&any) {
-        let right = "list the conditions of which one is enough, or remove any";
+        let right = "list at least one condition in `any`, or remove the key `any`";
         refusals.0.push(SettingError::new("any", "no condition is listed", right));
     }
     let mut compiled = |key, table: Option<Named<Expected>>| {
@@ -337,8 +337,8 @@ fn compile_conditions(
     let wrong =
         |key, at: &Pointer, wrong, right| Err(SettingError::new(key, format!("{:?}: {wrong}", at.to_string()), right));
     let useless = match (conditions.any.iter().find(required), conditions.not.iter().find(required)) {
-        (Some(any), _) => wrong("any", &any.at, "when requires this already", "remove it, or the condition in when"),
-        (None, Some(not)) => wrong("not", &not.at, "when requires this", "remove one of the two: no body fulfils both"),
+        (Some(any), _) => wrong("any", &any.at, "`when` already requires this", "remove it here or in `when`"),
+        (None, Some(not)) => wrong("not", &not.at, "no body fulfils both this and `when`", "remove one of the two"),
         (None, None) => Ok(()),
     };
     refusals.keep(useless)?;
@@ -354,7 +354,7 @@ fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingE
             ("5xx", _) => 500..=599,
             (_, Ok(one @ 400..=599)) => one..=one,
             _ => {
-                let right = "write a status from 400 to 599; 4xx or 5xx stands for the others of its class";
+                let right = "write a status from 400 to 599, or 4xx or 5xx for all other statuses of that class";
                 return wrong(format!("{status:?} is not an error status"), right);
             }
         };
@@ -378,7 +378,7 @@ fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
         Err(SettingError::new(key, format!("{:?} {wrong}", place.to_string()), right))
     };
     if let Some(place) = it.stays.first().filter(|_| it.template.is_none()) {
-        return refuse("stays", place, "stays in no body: the shape has no template", "add write, or remove stays");
+        return refuse("stays", place, "has no effect without a template", "add write, or remove stays");
     }
     if let Some(place) =
         it.stays.iter().find(|place| it.message.contains(place) || it.request_id.as_ref() == Some(place))

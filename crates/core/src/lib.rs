@@ -17,9 +17,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "foreign"),
-    allow(dead_code, unused_imports, unused_mut, reason = "the readers of foreign shapes use them")
+    allow(dead_code, unused_imports, unused_mut, reason = "only the readers of foreign shapes use them")
 )]
-#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+#![allow(rustdoc::private_intra_doc_links, reason = "contributors also follow the links of a room's page")]
 
 #[doc(hidden)]
 pub mod absent;

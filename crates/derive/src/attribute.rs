@@ -74,10 +74,10 @@ impl FaultAttribute {
         }
         match (all.transparent, &all.with) {
             (Some(span), _) if all.has_more() => {
-                Err(Error::new(span, "`transparent` cannot be combined: everything comes from the field's error"))
+                Err(Error::new(span, "`transparent` excludes other settings, which the field's error supplies"))
             }
             (_, Some(with)) if all.code.is_some() => {
-                Err(Error::new(with.span(), "`with` replaces a code: keep one of the two"))
+                Err(Error::new(with.span(), "`with` and a code are mutually exclusive: keep one of them"))
             }
             // If only a status is set, the compiler's error names the code that it probably needs.
             (None, None) if all.code.is_none() && all.status.is_none() && all.has_more() => Err(Error::new_spanned(
@@ -130,7 +130,7 @@ impl FaultAttribute {
             // A word in lower case is a misspelled key, not a constant.
             Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
             Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
-                Err(Error::new(span, format!("codes are constants: write `{}`", in_capitals(name))))
+                Err(Error::new(span, format!("a code is written as its constant: write `{}`", in_capitals(name))))
             }
             name => {
                 let status = STATUSES.iter().find(|(known, _)| name == Some(*known));
@@ -184,7 +184,7 @@ fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {
         Ok(400..=599) => Ok(status),
-        _ => Err(Error::new(status.span(), "an error status is 400 to 599")),
+        _ => Err(Error::new(status.span(), "an error status is a number from 400 to 599")),
     }
 }
 

@@ -42,7 +42,7 @@ impl<'a> Variant<'a> {
             )),
             (_, Some(with)) if variant.wrapped_binding().is_none() => Err(Error::new(
                 with.span(),
-                "`with` needs the wrapped error: one field, or one that is named `source` or has `#[source]` or `#[from]`",
+                "`with` needs the wrapped error: write one field only, or mark a field by the name `source`, `#[source]` or `#[from]`",
             )),
             _ => Ok(variant),
         }

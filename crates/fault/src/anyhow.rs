@@ -25,7 +25,7 @@ pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     }
 }
 
-const HINT: &str = "no code: if the error has one, call ErrorEnvelopeLayer::recognise with its type";
+const HINT: &str = "no code is known; if the error has one, call ErrorEnvelopeLayer::recognise with its type";
 
 /// The fault for an `anyhow::Error`. The error itself, with all contexts, becomes the cause for the log. The first of
 /// these decides:

@@ -76,7 +76,7 @@ impl From<Fault> for Status {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the adapter's clock")]
+#[allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
 fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -22,7 +22,7 @@
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+#![allow(rustdoc::private_intra_doc_links, reason = "contributors also follow the links of a room's page")]
 
 #[cfg(feature = "anyhow")]
 #[doc(hidden)]

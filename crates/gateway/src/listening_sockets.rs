@@ -123,7 +123,7 @@ impl ListeningSockets {
         {
             let problem = format!("the socket passed to this process listens on {address}");
             return Err(Error::unreadable(problem).with_advice(
-                "use that address, or stop the process that serves there first: a socket keeps its address",
+                "use that address, because a passed socket keeps its address; to use another one, first stop the process that serves there",
             ));
         }
         TcpListener::from_std(listener).map_err(unusable)

@@ -120,7 +120,7 @@ impl<B: ForwardBody> Proxy<B> {
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // Otherwise the body would reach the client in its transfer coding, but without the name of the coding.
-            let text = "the service's response has a transfer coding besides chunked";
+            let text = "the service's response has a transfer coding other than chunked";
             let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
             return Err(Fault::new(ErrorCode::OTHER).with_source(cause).into());
         }

@@ -80,8 +80,8 @@ fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
-            "the policy's routes match only the path before a router stripped its prefix; the guards of both paths \
-             apply"
+            "a router stripped a prefix from the path, and the policy's routes match only the whole path; the guards \
+             of both paths apply"
         );
     }
 }
@@ -327,7 +327,7 @@ fn also(codes: &[ErrorCode]) -> Option<String> {
 fn message(record: &ClosedRecord) -> &'static str {
     match (record.origin(), record.outcome()) {
         (Some(Origin::Abandoned), _) => "request abandoned before the response ended",
-        (_, Outcome::Unknown) => "the request ended out of sight",
+        (_, Outcome::Unknown) => "the end of the request was not observed",
         (_, Outcome::Broken) => "response body broke off",
         (Some(Origin::Inner), _) if record.would_keep() => {
             "observed only: the error would keep its shape, and its head would have the code"
@@ -336,7 +336,7 @@ fn message(record: &ClosedRecord) -> &'static str {
             "observed only: the layer would have returned an error"
         }
         (Some(Origin::Guard), _) => "request refused",
-        (Some(Origin::Fault), Outcome::Ok) => "the service sent an error with a status of success",
+        (Some(Origin::Fault), Outcome::Ok) => "the service sent an error with a success status",
         _ => "request failed",
     }
 }

@@ -15,9 +15,9 @@
   const whyNotStored = (bodies) => NOT_STORED[bodies] ?? 'The body was not stored.';
   const NO_SERVICE = {
     guard: 'A guard refused the request.',
-    fault: 'A fault in this process.',
+    fault: 'This process returned the error.',
     error: 'No response arrived.',
-    panic: 'A panic in this process. The log has its text.',
+    panic: 'This process panicked. The log has the text of the panic.',
     proxy: 'The proxy itself returned the response.',
     abandoned: 'The client left.',
   };
@@ -135,7 +135,7 @@
     const at = (minute) => new Date(Date.parse(begin) + minute * 60000).toISOString().slice(11, 16);
 
     const svg = document.createElementNS(SVG, 'svg');
-    const label = `Requests per minute in the last hour: ${words}. At most ${number(most)} in a minute.`;
+    const label = `Requests per minute in the last hour: ${words}. Peak ${number(most)} per minute.`;
     Object.entries({ viewBox: `0 0 ${minutes} 100`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label }).forEach((it) => svg.setAttribute(...it));
     const bottoms = new Array(minutes).fill(100);
     // The worst outcome is at the bottom, where its height can be compared.
@@ -153,10 +153,10 @@
     const legend = make('ul', 'legend', ...shown.map((name) => make('li', '', make('span', `swatch of-${name}`), ` ${OUTCOMES[name]} `, make('b', '', number(total(name))))));
     const rows = sums.map((sum, minute) => sum && make('tr', '', make('td', '', at(minute)), ...names.map((name) => cell(OUTCOMES[name], number(outcomes[name][minute]))))).filter(Boolean);
     const numbers = make('details', '', make('summary', '', 'The numbers as a table'),
-      make('table', 'numbers', make('caption', '', 'Requests per minute, minutes without any left out'), head('Minute', ...Object.values(OUTCOMES)), make('tbody', '', ...rows.reverse())));
+      make('table', 'numbers', make('caption', '', 'Requests per minute, without minutes that had none'), head('Minute', ...Object.values(OUTCOMES)), make('tbody', '', ...rows.reverse())));
     numbers.open = byId('hour').querySelector('details')?.open ?? false;
     byId('hour').replaceChildren(
-      make('figcaption', '', `Requests per minute by outcome, at most ${number(most)}`, shown.length ? legend : ': none'),
+      make('figcaption', '', `Requests per minute by outcome, peak ${number(most)}/min`, shown.length ? legend : ': none'),
       svg,
       make('p', 'axis', make('span', '', at(0)), make('span', '', at(minutes / 2)), make('span', '', at(minutes - 1))),
       numbers);
@@ -177,13 +177,13 @@
     const parts = [answer(error.inner_status, error.inner_grpc_status), answer(error.status, error.grpc_status)].filter((it, at, all) => it !== null && all.indexOf(it) === at);
     const text = (parts.join(' → ') || 'none') + (CUT[error.outcome] ?? '');
     const wouldBe = answer(error.would_be_status, error.would_be_grpc_status);
-    return wouldBe === null ? text : `${text}, ${error.would_refuse.length > 0 ? 'if refused' : 'in enforce'} ${wouldBe} ${visible(error.would_be_code)}`;
+    return wouldBe === null ? text : `${text} (would be ${wouldBe} ${visible(error.would_be_code)})`;
   };
   const isFault = ({ outcome }) => ['server_error', 'broken'].includes(outcome);
 
   const whyNoBefore = ({ origin, would_be_status: wouldBe, inner_status: inner, outcome, bodies }) => {
     if (outcome === 'broken') return 'The service’s response broke off. Its body was not stored.';
-    if (inner !== null && origin !== 'inner') return 'The service answered. The body was not stored.';
+    if (inner !== null && origin !== 'inner') return 'The service answered. Its body was not stored.';
     return origin === 'guard' && wouldBe !== null ? 'The request passed a guard that only observes.' : NO_SERVICE[origin] ?? whyNotStored(bodies);
   };
   const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => status === null ? 'No response was sent.' : wouldBe === null ? whyNotStored(bodies) : 'No response was made, because the service’s body was not read.';
@@ -194,7 +194,7 @@
       ['Code decided by', error.decided_by], ['Unknown code', error.unknown_code],
       ['Fields dropped', error.dropped_fields], ['Would be refused', error.would_refuse.join(', ') || null], ['Trace id', error.trace_id], ['Cause', error.cause],
     ].filter(([, value]) => value !== null).map(([name, value]) => fact(name, foreign(String(value))));
-    const here = make('a', '', 'This error alone');
+    const here = make('a', '', 'Open this error');
     here.href = `/?search=${error.id}`;
     return [
       make('div', 'sides',
@@ -244,7 +244,7 @@
     rows = next;
     const wanted = [...next.values()].map(({ row }) => row);
     const list = byId('errors');
-    if (!wanted.length) list.replaceChildren(make('p', 'quiet', search ? 'None of the last errors matches.' : 'No errors yet.'));
+    if (!wanted.length) list.replaceChildren(make('p', 'quiet', search ? 'None of the last errors matches the search.' : 'No errors yet.'));
     else if (wanted.some((row, at) => list.children[at] !== row) || list.children.length !== wanted.length) list.replaceChildren(...wanted);
     byId('more').textContent = `Show all ${errors.length}`;
     show(byId('more'), shown.length < errors.length);
@@ -267,7 +267,7 @@
       fact('Service', it.service === null ? none('none') : foreign(it.service)),
       fact('Origin', it.outcome === 'client_left' ? 'no error: the client left' : it.origin)));
     const isTrace = search.toLowerCase().includes(searched.trace_id);
-    const found = searched.count ? `${number(searched.count)} with this id` : `This id is not among the last 10,000 errors of this process${searched.began_at === null ? '' : `. If this layer made it, the request began at ${time(searched.began_at)}`}`;
+    const found = searched.count ? `${number(searched.count)} records with this id` : `This id is not among the last 10,000 errors of this process${searched.began_at === null ? '' : `. If this layer made it, the request began at ${time(searched.began_at)}`}`;
     // A line has the client's trace id if there is one; else its request id begins the trace.
     byId('searched').replaceChildren(make('h3', 'id', isTrace ? searched.trace_id : searched.id), make('p', '', `${found}.`), ...known,
       make('p', 'quiet', 'In the log: ', make('code', '', `grep -F -e '${searched.id}' -e '${searched.trace_id}'`), '.'));
@@ -289,7 +289,7 @@
       cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(keyOf(it))?.from) : none(' not in the policy')),
       cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(places.get(keyOf(it))?.mode_from)),
       cell('Requests', number(it.requests), it.client_left ? make('span', 'quiet', `, client left ${number(it.client_left)}`) : ''),
-      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} by status alone`) : ''),
+      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} with a generic code`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));
     byId('routes').replaceChildren(...about, body.length
       ? make('table', '', make('caption', '', `Since the last policy, ${time(since)}`), head('Route', 'Mode', 'Requests', 'Errors', 'Next mode'), make('tbody', '', ...body))
@@ -310,7 +310,7 @@
     show(byId('switched'), on);
     if (!on) return;
     byId('switched').replaceChildren(make('p', '', make('strong', '', '✕ Kill switch on: every route is in mode off. '),
-      'Clients get the services’ own errors, which are counted, but neither logged nor examined.'),
+      'Clients get the services’ own errors. The errors are counted, but not logged or examined.'),
     make('p', '', `Turned on ${time(at)}`, by === null ? '' : ' by ', by === null ? '' : foreign(by), client === null ? '' : ` (from ${client})`, reason === null ? '' : ': ', reason === null ? '' : foreign(reason)));
   };
 
@@ -318,11 +318,11 @@
     byId('ask-title').textContent = isOn ? 'Turn the kill switch off?' : 'Turn the kill switch on?';
     byId('effects').replaceChildren(...(isOn
       ? ['The policy’s modes apply again at once.']
-      : ['On every route, clients get the services’ own errors. They are counted, but neither logged nor examined.',
+      : ['On every route, clients get the services’ own errors. The errors are counted, but not logged or examined.',
         'Limits and required headers are not enforced. Credentials are still required.',
-        'It applies at once to this process, until it is turned off, or until the process ends without --admin-journal.']).map((text) => make('li', '', text)));
+        'The switch applies at once to this process. It stays on until you turn it off; without --admin-journal, a restart also turns it off.']).map((text) => make('li', '', text)));
     byId('sure').textContent = isOn ? 'Turn off' : 'Turn on';
-    byId('refused').textContent = changes === 'refused' ? 'This address is read-only: others can reach it, and no token protects changes. Start with --admin-token-file FILE.' : '';
+    byId('refused').textContent = changes === 'refused' ? 'This address is read-only, because others can reach it and no token protects changes. Start with --admin-token-file FILE.' : '';
     show(byId('refused'), changes === 'refused');
     byId('sure').disabled = changes === 'refused';
     byId('ask').showModal();
@@ -370,7 +370,7 @@
       show(byId('lost'), false);
     } catch (error) {
       if (running !== mine) return;
-      byId('lost').textContent = `✕ Not up to date: ${visible(error.message)}`;
+      byId('lost').textContent = `✕ This page is not up to date: ${visible(error.message)}`;
       show(byId('lost'), true);
     }
   };

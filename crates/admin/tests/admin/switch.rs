@@ -128,5 +128,5 @@ async fn a_journal_keeps_the_last_change_over_a_restart() {
 
     std::fs::write(&file, "{}\n").unwrap();
     let error = Admin::new().journal(&file).unwrap_err().to_string();
-    assert!(error.ends_with("journal: the last line is no change; remove it"), "{error}");
+    assert!(error.ends_with("journal: the last line is not a valid change; remove it"), "{error}");
 }

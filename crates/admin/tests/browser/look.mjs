@@ -90,7 +90,7 @@ try {
 
   await step('the chart has its numbers as text', async () => {
     const label = await page.locator('#hour svg').getAttribute('aria-label');
-    assert.match(label, /^Requests per minute in the last hour: .*\d+ client errors, \d+ server errors\. At most \d+ in a minute\.$/);
+    assert.match(label, /^Requests per minute in the last hour: .*\d+ client errors, \d+ server errors\. Peak \d+ per minute\.$/);
     await page.getByText('The numbers as a table').click();
     assert.ok((await page.locator('.numbers tbody tr').count()) > 0);
     await page.getByText('The numbers as a table').click();

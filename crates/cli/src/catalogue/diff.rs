@@ -79,8 +79,9 @@ fn read(path: &Path) -> Result<Export, CommandError> {
     let text = stdin::read(path, LARGEST_MIB).map_err(|error| {
         failure(format!(": cannot be read: {error}"), "name a file that `catalogue --format json` wrote")
     })?;
-    parsed(&text)
-        .map_err(|error| failure(not_an_export(&error), "before the change, write one with `catalogue --format json`"))
+    parsed(&text).map_err(|error| {
+        failure(not_an_export(&error), "create the old export with `catalogue --format json`, run before your change")
+    })
 }
 
 fn not_an_export(error: &serde_json::Error) -> String {

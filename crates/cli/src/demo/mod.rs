@@ -23,7 +23,7 @@ use crate::gateway::{self, system};
 /// Demonstrate the layer on an embedded service that fails in many ways
 ///
 /// Starts a failing service with the gateway in front of it, sends one request of each kind, and prints the service's
-/// response beside the client's. Then the gateway runs until Ctrl-C.
+/// response next to the one that the client got. Then the gateway runs until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, with

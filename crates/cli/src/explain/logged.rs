@@ -10,14 +10,14 @@ use crate::text::{one_line, printable};
 const TARGET: &str = "tower_error_envelope";
 
 const ORIGINS: [(&str, &str); 7] = [
-    ("guard", "A guard of the policy refused the request, or only observes that it would."),
+    ("guard", "A guard of the policy refused the request, or only observes and would have refused it."),
     (
         "fault",
-        "The code of the service returned a Fault, or the gateway did: it has no service for the path, or cannot forward the exchange.",
+        "The service's code returned a Fault, or the gateway did because it has no service for the path or cannot forward the exchange.",
     ),
     (
         "error",
-        "The call failed: by the service, by a limit, or by a client that broke its request off. The cause states which.",
+        "The call failed because of the service, a limit, or a client that broke off its request. The field `cause` states the reason.",
     ),
     ("panic", "The service panicked."),
     ("inner", "The service sent an error response."),
@@ -31,15 +31,15 @@ const SOURCES: [(&str, &str); 6] = [
     ("dialect", "The code comes from the code in the body."),
     ("credentials", "The code comes from the credentials of the request, and www-authenticate."),
     ("issues", "The code comes from the list of invalid fields in the body."),
-    ("status", "The code comes from the status alone: nothing else was known, or the mode does not read the body."),
+    ("status", "The code comes from the status alone, because nothing else was known or the mode reads no body."),
 ];
 
 const ENDS: [(&str, &str); 5] = [
     ("client_left", "The client left before it had the whole response."),
-    ("service_broke_off", "The body of the service broke off, and with it the response."),
-    ("stalled", "The client took nothing for too long, so its connection was closed."),
+    ("service_broke_off", "The service's body broke off, so the response is incomplete."),
+    ("stalled", "The client read nothing for too long, so its connection was closed."),
     ("stopped", "The process stopped before the response was complete."),
-    ("unknown", "What the client got of the response was not seen here."),
+    ("unknown", "The layer did not see how much of the response the client got."),
 ];
 
 /// The fields of an error event.
@@ -79,10 +79,12 @@ impl LoggedError {
                 let (status, retry, message) = (code.status().as_u16(), code.retry().as_str(), code.message());
                 format!("The code {name} has the status {status}, the retry advice {retry} and the text {message:?}.")
             }
-            None => format!("Neither the catalogue nor the policy has the code {name}: name its policy by --policy."),
+            None => {
+                format!("Neither catalogue nor policy has the code {name}. Name the policy that has it with --policy.")
+            }
         });
         let unknown = self.text("unknown_code").map(|name| {
-            format!("The body has the code {name}, which nothing defines: add a [[code]], or a [[map]] rule for it.")
+            format!("The body has the code {name}, which nothing defines. Add a [[code]], or a [[map]] rule for it.")
         });
         let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
         // A guard may also only observe because of `auth_observe`, in any mode.

@@ -30,7 +30,7 @@ const SERVICES: &str = "Connections to the service";
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
 /// Forwards requests to a service; a scope in the policy may set another service for its requests. Reloads the policy
-/// file when it changes, and adds a request id to every response. The first line on standard output has the address.
+/// file when it changes, and adds a request id to every response. The first line on standard output shows the address.
 /// Ctrl-C and SIGTERM stop the gateway once requests in flight have ended; SIGHUP reloads the policy and the
 /// certificate. TIME needs a unit, such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. Each flag may
 /// also be set by an environment variable, such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
@@ -47,7 +47,8 @@ pub(crate) struct Args {
     pub(super) listen: Option<String>,
     #[command(flatten)]
     pub(super) front: Front,
-    /// Let another process that has this flag listen at the same address: each gets a share of the new connections
+    /// Let another process that has this flag listen at the same address; each process gets a share of the new
+    /// connections
     #[arg(help_heading = LISTENING, long)]
     pub(super) reuse_port: bool,
     /// Serve clients over TLS with this PEM certificate chain, with HTTP/2 and HTTP/1.1; reloaded when it changes
@@ -66,8 +67,8 @@ pub(crate) struct Args {
     /// Limit the time until the service sends its response head, such as 500ms; after that the client gets 504
     #[arg(help_heading = SERVICES, long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) upstream_timeout: Time,
-    /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, else
-    /// prior knowledge; repeatable
+    /// Use HTTP/2 instead of HTTP/1.1 to the service at URL; without =URL, to all services. Uses ALPN over TLS, and
+    /// prior knowledge without TLS; repeatable
     #[arg(help_heading = SERVICES, long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = ALL, value_parser = parse_http2_service)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// For https: trust the PEM certificates in FILE instead of the system's
@@ -82,8 +83,8 @@ pub(crate) struct Args {
     /// Use this PEM private key of --upstream-client-cert
     #[arg(help_heading = SERVICES, long, value_name = "FILE", requires = "upstream_client_cert")]
     pub(super) upstream_client_key: Option<PathBuf>,
-    /// Also forward upgrades to this protocol, in addition to websocket; requests for any other go on without the
-    /// upgrade; repeatable
+    /// Also forward upgrades to this protocol, in addition to websocket; requests for any other protocol are forwarded
+    /// without the upgrade; repeatable
     #[arg(help_heading = SERVICES, long, value_name = "NAME")]
     pub(super) upgrade: Vec<UpgradeProtocol>,
     #[command(flatten)]
@@ -102,7 +103,8 @@ pub(crate) struct Front {
     /// Set the format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, value_enum, default_value_t = Log::Full)]
     log: Log,
-    /// Start with the kill switch on: every route is in mode off until you turn it off at the admin address
+    /// Start with the kill switch on, which puts every route in mode off until you turn the switch off at the admin
+    /// address
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub(super) kill_switch: bool,
     /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
@@ -151,7 +153,7 @@ impl Args {
 /// The requirement for certificates of clients.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
-    /// Serve it: the policy decides which routes require a certificate.
+    /// Serve it; the policy decides which routes require a certificate.
     Optional,
     /// End its handshake.
     Required,
@@ -160,9 +162,9 @@ pub(crate) enum ClientAuth {
 /// How the client's own `Forwarded` and `X-Forwarded-*` headers are treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Forwarded {
-    /// Replace them with the client's address and scheme: use it if clients connect directly.
+    /// Replace them with the client's address and scheme; use this if clients connect directly.
     Replace,
-    /// Append the client's address: use it if clients connect only through a trusted proxy.
+    /// Append the client's address; use this if clients connect only through a trusted proxy.
     Append,
     /// Forward them unchanged.
     Pass,
@@ -210,7 +212,7 @@ impl Args {
         let named = layer.policy_status().policy().upstreams().count();
         self.refuse_ignored(rest.as_ref(), named > 0)?;
         if rest.is_none() && named == 0 {
-            let why = "no --upstream, and no scope of the policy names a service: every request would get 404";
+            let why = "no --upstream, and no scope of the policy names a service, so every request would get 404";
             return Err(CommandError::Io(format!("{why}\n = help: add --upstream http://HOST:PORT")));
         }
         let rest = rest.map(|rest| settings.apply(rest, self.upstream_server_name.as_deref())).transpose()?;

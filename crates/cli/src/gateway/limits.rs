@@ -21,28 +21,29 @@ pub(crate) struct ClientFlags {
     /// Limit the time of a client's TLS handshake
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     tls_handshake_timeout: Time,
-    /// Limit the time until the next request head has arrived, counted from the connect or the last request's end; then
-    /// the connection is closed
+    /// Close a client's connection if no request head arrives within this time, counted from the connect or from the
+    /// end of the last request
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     idle_timeout: Time,
     /// Limit a client's pause while it sends a request body
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     body_timeout: Time,
-    /// Close a client's connection after this time in which the client read nothing of its response
+    /// Close a client's connection if the client reads nothing of its response for this time
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
     /// Limit the size of a request head; a larger one gets 431
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
     max_head: ByteSize,
-    /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the
-    /// setting wait
+    /// Limit the concurrent requests on an HTTP/2 connection; clients that honour the setting wait, and further
+    /// requests of other clients are refused
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
-    /// Limit the bytes of a body that are buffered on the client's side: in the socket, in the current read, and in the
-    /// HTTP/2 stream, each. A fast body over HTTP/1.1 may use four times as much
+    /// Limit how many bytes of a body the gateway buffers for the connection to the client. The limit applies
+    /// separately to the socket, to the current read and to the HTTP/2 stream. A fast body over HTTP/1.1 may use four
+    /// times as much
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
-    /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
+    /// Set the HTTP/2 connection window, which limits the unread bytes of all requests on a client's connection
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
     connection_window: ByteSize,
     /// Set the interval between HTTP/2 pings to a client; --ping-timeout limits the wait for a reply
@@ -98,7 +99,8 @@ pub(crate) struct UpstreamFlags {
     /// Limit the buffered bytes of an HTTP/2 body that are not read yet, in each direction
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_stream_window: ByteSize,
-    /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
+    /// Set the HTTP/2 connection window, which limits the unread bytes of all response bodies on the connection to the
+    /// service
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
     upstream_connection_window: ByteSize,
     /// Set the interval between HTTP/2 pings to the service; --upstream-ping-timeout limits the wait for a reply
@@ -194,8 +196,10 @@ pub(crate) fn address(given: &str) -> Result<String, String> {
     let (host, port) =
         if is_number(given) { ("127.0.0.1", given) } else { given.rsplit_once(':').unwrap_or((given, "")) };
     let wrong = match port.parse::<u16>() {
-        _ if given.is_empty() => "the address is empty, as a variable that is not set leaves it".to_owned(),
-        _ if given.contains('$') => format!("nothing replaced {given}, or the variable is not set"),
+        _ if given.is_empty() => "the address is empty, perhaps because a variable is not set".to_owned(),
+        _ if given.contains('$') => {
+            format!("{given} contains a variable that was not replaced; set the variable, or write the address itself")
+        }
         _ if host.is_empty() => "the host is missing".to_owned(),
         _ if host.contains(':') && !host.starts_with('[') => {
             "an IPv6 address needs brackets, as in [::1]:8080".to_owned()

@@ -75,7 +75,7 @@ impl Judge<'_> {
         }
         let sent = planned.request.headers().get("x-request-id").and_then(|sent| sent.to_str().ok());
         match planned.kept_id.as_deref() {
-            Some(kept) => (kept != id).then(|| Finding::new("I2", format!("the policy keeps {kept}, got {id}"))),
+            Some(kept) => (kept != id).then(|| Finding::new("I2", format!("got {id}, but the policy keeps {kept}"))),
             None if sent == Some(id) => Some(Finding::new("I2", "the client's id was not replaced")),
             None => (!is_new).then(|| Finding::new("I1", format!("{id} is the id of another request"))),
         }

@@ -134,7 +134,7 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
             anstream::eprint!("{CLEAR_LINE}{sent} of {}: {}", ROWS.len(), row.name);
         }
         let planned = match judge.service.plan(row) {
-            _ if silent >= 3 => Err("not sent: 3 requests in a row got no response".to_owned()),
+            _ if silent >= 3 => Err("not sent, because 3 requests in a row got no response".to_owned()),
             planned => planned,
         };
         let why = planned.as_ref().err().cloned();
@@ -180,7 +180,7 @@ fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     match row.want {
         // The service may respond before it has read the body (G4).
         Want::Layer(_) if row.body == Body::TooLargeChunked && status.is_client_error() && status != 413 => {
-            Some(format!("got {}, maybe before the service read the body", describe(answer)))
+            Some(format!("got {}, perhaps sent before the service read the body", describe(answer)))
         }
         Want::Service(wanted) if !wanted.contains(&status.as_u16()) => {
             Some(format!("got {} instead of {wanted:?}", describe(answer)))

@@ -155,7 +155,7 @@ impl ServiceInfo {
             (None, Want::Layer(_)) => return Err(None),
             (None, Want::Service(_)) => {}
             (Some(code), _) => {
-                return Err(Some(format!("would get {code} first; give what it needs: --header 'NAME: $VARIABLE'")));
+                return Err(Some(format!("would get {code} first; add the needed header: --header 'NAME: $VARIABLE'")));
             }
         }
         Ok(Planned { request, predicted, kept_id: (id != fresh).then(|| id.to_string()) })

@@ -38,8 +38,8 @@ fn no_client_begins_a_line_or_brings_an_escape_in_any_format() {
         assert!(log.contains("request failed") && access.contains("\\\\u{202e}"), "{log}\n{access}");
         if format == "json" {
             let explained = crate::kit::run_with_input(&["explain", "-"], log.as_bytes());
-            let expected = "-: request failed\nThe call failed: by the service, by a limit, or by a client that broke its request \
-                            off. The cause states which.\n\
+            let expected = "-: request failed\nThe call failed because of the service, a limit, or a client that broke off its \
+                            request. The field `cause` states the reason.\n\
                             The code other has the status 502, ";
             assert!(explained.out.starts_with(expected), "{} {}", explained.out, explained.err);
         }

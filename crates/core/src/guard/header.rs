@@ -147,7 +147,7 @@ fn parse_name(name: &str) -> Result<HeaderName, SettingError> {
     match HeaderName::from_bytes(name.as_bytes()) {
         Ok(name) if name == "x-request-id" => Err(SettingError::new(
             "name",
-            "x-request-id cannot be required: the layer sets it on every request (I1)",
+            "x-request-id cannot be required, because the layer sets it on every request (I1)",
             "remove the table; trust = \"valid\" in [request_id] keeps the client's id",
         )),
         Ok(name) => Ok(name),

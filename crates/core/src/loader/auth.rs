@@ -12,7 +12,7 @@ use crate::table::{Document, Kind, Leaf, MAX_FILE_BYTES, Reading, Refusals, Sett
 /// The values that a policy needs in addition to its own text.
 pub(super) struct PolicyEnv {
     /// The values of environment variables.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "only the secrets of tokens come from variables"))]
     pub(super) variable: Box<Variables>,
     pub(super) verifiers: Verifiers,
     /// Advice for a scheme `certificate`, or `None` if client certificates are available.
@@ -157,12 +157,12 @@ fn read_secret(name: &str, env: &PolicyEnv) -> Result<String, SettingError> {
         Some(secret) if !secret.is_empty() => return Ok(secret),
         Some(_) => (format!("the environment variable {name} is empty"), "set it to the secret"),
         None if is_variable_name(name) => {
-            (format!("there is no environment variable {name}"), "set it to the secret, or write the name of another")
+            (format!("there is no environment variable {name}"), "set it to the secret, or name another variable")
         }
         None => (
             "there is no such environment variable".to_owned(),
-            "write the name of a variable that has the secret, as in \"JWT_SECRET\", and set it; a policy never has the \
-             secret itself",
+            "write the name of an environment variable that contains the secret, such as \"JWT_SECRET\", and set it; \
+             never write the secret into the policy",
         ),
     };
     Err(SettingError::new("secret_env", wrong, right).of_kind(Kind::Unavailable))

@@ -120,7 +120,7 @@ impl Assembly {
                 file != lock.file && (part != 0 || self.sources.rank(file) < self.sources.rank(lock.file))
             };
             let lock = self.locks.iter().filter(is_below).find(|lock| lock.holds_for(name))?;
-            let wrong = format!("{} is locked ({}): a file below cannot set {name}", lock.key, lock.location);
+            let wrong = format!("{} is locked ({}), so a file below it cannot set {name}", lock.key, lock.location);
             Some(span.error(wrong, "remove it").of_kind(Kind::Locked))
         });
         refused.collect()

@@ -140,7 +140,7 @@ impl Gathered {
         let (name, canonical) = (path.display().to_string(), path.canonicalize().ok());
         let is_same = |it: &&SourceFile| it.name == name || canonical.is_some() && it.canonical == canonical;
         if let Some(twice) = self.files.iter().find(is_same) {
-            let wrong = format!("{} is part of the policy already", twice.name);
+            let wrong = format!("{} is already part of the policy", twice.name);
             let right = "name each file once, and never a file that includes this one or uses it as a base";
             return Err(self.error(file, text, Kind::File, wrong, right));
         }

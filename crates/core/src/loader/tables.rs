@@ -162,7 +162,7 @@ impl CodeTable {
                 let right = match key {
                     "message" => "set the text of its errors by a [[map]] with say, or by an [[outward]]",
                     "details" => "define a code of your own",
-                    _ => "remove it: details, docs and retry are what can be added",
+                    _ => "remove it; a policy can add only details, docs and retry to a code of the catalogue",
                 };
                 refusals.add(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
             }

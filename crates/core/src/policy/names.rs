@@ -169,7 +169,7 @@ impl Names {
     }
 
     /// `json` is one of two ways to set [`media_types`](Self::media_types), and has no value of its own.
-    #[allow(clippy::unused_self, reason = "it has the form of the others")]
+    #[allow(clippy::unused_self, reason = "it has the same signature as its sister functions")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())
     }

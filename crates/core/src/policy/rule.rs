@@ -103,7 +103,7 @@ impl MapRule {
             refuse("code", problem, "write a code on one line, or remove the key");
         }
         if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            refuse("message", "the message is blank, so no error matches", "name a code, or remove the key");
+            refuse("message", "the message is blank, so no error matches", "write a text, or remove the key");
         }
         let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {

@@ -268,7 +268,7 @@ impl Leaf for Version {
 
 /// The text of a file that the policy names.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "tokens alone have such a file"))]
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "only schemes with tokens read such a file"))]
 pub(crate) struct NamedText(pub(crate) String);
 
 impl Leaf for NamedText {

@@ -376,7 +376,7 @@ impl ErrorCode {
         }
         if table::find(name.as_bytes()).is_some() {
             return Err(
-                "choose another name: a code of the catalogue cannot be redefined; [[map]] sets its text by say",
+                "choose another name, because a code of the catalogue cannot be redefined; to set its text, use say in a [[map]]",
             );
         }
         if !(400..=599).contains(&status) {

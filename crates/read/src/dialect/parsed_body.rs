@@ -46,10 +46,7 @@ pub struct Foreign<'a> {
 }
 
 /// A whole error body, parsed.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it stays where it is read, and a box would cost each error an allocation"
-)]
+#[allow(clippy::large_enum_variant, reason = "the value is not moved, and a box would cost each error an allocation")]
 pub enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),

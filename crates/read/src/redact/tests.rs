@@ -361,7 +361,7 @@ fn r17_time_grows_with_the_body() {
 }
 
 /// Returns the times if one is more than three times that of half the body.
-#[allow(clippy::disallowed_methods, reason = "it is about time")]
+#[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn steep(name: &str, of_size: &dyn Fn(usize) -> String) -> Option<String> {
     const FLOOR: u128 = 50;
 

@@ -52,7 +52,7 @@ pub fn describe() {
     );
     describe_counter!(
         "error_envelope_would_refuse_total",
-        "Requests that a guard which only observes would have refused, by the code of the refusal."
+        "Requests that an observing guard would have refused, by the code of the refusal."
     );
     describe_counter!(
         "error_envelope_unread_errors_total",

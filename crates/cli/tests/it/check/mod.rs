@@ -47,7 +47,7 @@ examples/policies/voice-gateway.toml:68: route[4].auth: note: the route requires
 68 | auth = []
    |        ^^
    |
-   = help: fine for a health check or a login; otherwise remove auth here
+   = help: this is fine for a health check or a login; otherwise remove auth here
 
 "
     ));
@@ -134,7 +134,7 @@ crates/cli/tests/policies/tokens.toml:8: secret_env: note: the environment varia
 8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: set it where the layer runs: without it, the layer rejects the policy
+  = help: set it where the layer runs; without it, the layer rejects the policy
 
 1 file: no errors, no warnings, 1 note
 ",

@@ -123,7 +123,7 @@ fn an_event_of_the_log_is_explained_as_far_as_its_fields_go() {
     let told = "log: observed only\nThe service sent an error response.\n\
                 The code seat_taken has the status 409, the retry advice no and the text \"Taken.\".\n\
                 The code comes from a [[map]] rule of the policy.\n\
-                The body has the code TAKEN, which nothing defines: add a [[code]], or a [[map]] rule for it.\n\
+                The body has the code TAKEN, which nothing defines. Add a [[code]], or a [[map]] rule for it.\n\
                 The client got 404; in mode enforce it would get 409.\n\n";
     let route = format!("  {:<20} /a\\u{{1b}}[31m\n", "route");
     assert!(out.starts_with(told) && out.contains(&route), "{out}");
@@ -132,8 +132,8 @@ fn an_event_of_the_log_is_explained_as_far_as_its_fields_go() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((json["fields"]["code"].as_str(), code), (Some("seat_taken"), 0));
     let unknown = json["explanation"][1].as_str().unwrap();
-    assert!(unknown.starts_with("Neither the catalogue nor the policy has the code seat_taken"), "{unknown}");
+    assert!(unknown.starts_with("Neither catalogue nor policy has the code seat_taken"), "{unknown}");
     folder.put("log", noise);
     let (out, err, code) = folder.sh("error-envelope explain log");
-    assert!(code == 2 && out.is_empty() && err.starts_with("error: log: no line is an error of the log"), "{err}");
+    assert!(code == 2 && out.is_empty() && err.starts_with("error: log: no line is an error event"), "{err}");
 }

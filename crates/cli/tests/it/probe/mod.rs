@@ -150,6 +150,6 @@ fn with_credentials_closed_routes_can_be_probed() {
     let (without, with) = (ask(&[]), ask(&["--header", "x-api-key: $PROBE_KEY"]));
     std::fs::remove_file(closed).unwrap();
     let why = without["lines"][0]["why"].as_str().unwrap();
-    assert!(why.contains("would get auth_missing first; give what it needs: --header"), "{why}");
+    assert!(why.contains("would get auth_missing first; add the needed header: --header"), "{why}");
     assert_eq!((&with["lines"][0]["outcome"], &with["failed"]), (&"passed".into(), &0.into()), "{with:#}");
 }

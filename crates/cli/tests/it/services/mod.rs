@@ -206,8 +206,8 @@ fn an_address_is_refused_for_what_is_wrong_with_it_by_each_flag() {
         (":8080", "the host is missing"),
         ("127.0.0.1:99999", "the port 99999 is more than 65535"),
         ("99999", "the port 99999 is more than 65535"),
-        ("$NOPE", "nothing replaced $NOPE, or the variable is not set"),
-        ("", "the address is empty, as a variable that is not set leaves it"),
+        ("$NOPE", "$NOPE contains a variable that was not replaced; set the variable, or write the address itself"),
+        ("", "the address is empty, perhaps because a variable is not set"),
     ] {
         for args in [
             &["gateway", "--upstream", "http://127.0.0.1:1", "--listen", given][..],

@@ -160,7 +160,7 @@ impl AuthScheme {
             }
             Some(header)
         };
-        let right = "forward the id in another header: the client's own values of a forward_id header are removed";
+        let right = "forward the id in another header, because the layer removes the client's own values of a forward_id header";
         let forward_id = id("forward_id", &self.table.forward_id, "write one such as \"x-consumer-id\"", right);
         let right = "expect the id in another header";
         let id_header = id("id_header", &self.table.id_header, "write one such as \"x-app-id\"", right);
@@ -228,7 +228,7 @@ impl AuthScheme {
             } else {
                 continue;
             };
-            let right = format!("remove it: it applies to scheme {theirs}");
+            let right = format!("remove the key, which applies only to scheme {theirs}");
             refusals.add(SettingError::new(key, wrong, right).of_kind(Kind::Conflict));
         }
     }
@@ -249,7 +249,7 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
         "header",
         name,
         match name.eq_ignore_ascii_case("authorization") {
-            true => "for tokens in it, use scheme = \"bearer\"",
+            true => "use scheme = \"bearer\" for tokens in this header",
             false => "write one such as \"x-api-key\"",
         },
     )
@@ -321,7 +321,7 @@ pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Cl
         });
         if let Some((other, what)) = lost {
             let wrong = format!("this header {what} of [auth.{}]", other.name());
-            let right = "forward the id in another header: the client's own values of a forward_id header are removed";
+            let right = "forward the id in another header, because the layer removes the client's own values of a forward_id header";
             let refused = SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict);
             return Err(refused.in_table(TablePath::Auth(one.name().to_owned())));
         }

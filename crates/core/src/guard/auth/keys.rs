@@ -7,7 +7,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Identity;
-use super::key::{Digest, KeyHash, Keys, position};
+use super::digest::{Digest, position};
+use super::key::{KeyHash, Keys};
 use super::outcome::{AuthFailure, Granted, Rejection};
 use super::scheme::header_value;
 use crate::fields;
@@ -119,7 +120,7 @@ impl ApiKeys {
 /// Checks an id. `is_sent` is true if the id is the value of a header.
 fn usable_id(id: &str, is_sent: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
-        return Err(SettingError::new("keys", "a key has an empty id", "give it an id: the log shows it"));
+        return Err(SettingError::new("keys", "a key has an empty id", "give it an id, which the log shows"));
     }
     match header_value(id) {
         value if !is_sent => Ok(value),

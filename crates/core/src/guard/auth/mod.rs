@@ -16,6 +16,8 @@ mod faults;
 #[cfg(feature = "jwt")]
 mod jwt;
 #[cfg(feature = "auth")]
+mod digest;
+#[cfg(feature = "auth")]
 mod key;
 #[cfg(feature = "auth")]
 mod keys;

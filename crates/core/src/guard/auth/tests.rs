@@ -257,28 +257,28 @@ fn l3_nothing_shows_a_key() {
 
 #[test]
 fn g2_a_key_is_found_wherever_it_stands() {
-    let digests: Vec<_> = (0..300_u32).map(|it| key::Digest::hash(&it.to_le_bytes())).collect();
+    let digests: Vec<_> = (0..300_u32).map(|it| digest::Digest::hash(&it.to_le_bytes())).collect();
     for (place, digest) in digests.iter().enumerate() {
-        assert_eq!(key::position(digest, &digests), Some(place));
+        assert_eq!(digest::position(digest, &digests), Some(place));
     }
-    assert_eq!(key::position(&key::Digest::hash(b"none"), &digests), None);
-    assert_eq!(key::position(&digests[0], &[]), None);
+    assert_eq!(digest::position(&digest::Digest::hash(b"none"), &digests), None);
+    assert_eq!(digest::position(&digests[0], &[]), None);
     // Each byte matters.
     for byte in 0..32 {
         let mut bytes = [0; 32];
         bytes[byte] = 1;
-        assert_eq!(key::position(&key::Digest::from_bytes(&bytes), &[key::Digest::from_bytes(&[0; 32])]), None);
+        assert_eq!(digest::position(&digest::Digest::from_bytes(&bytes), &[digest::Digest::from_bytes(&[0; 32])]), None);
     }
 }
 
 #[test]
 fn g2_a_digest_is_read_in_either_case() {
     let lower = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
-    let of_secret = key::Digest::hash(b"key-live-1").words();
-    assert_eq!(key::Digest::from_hex(lower).unwrap().words(), of_secret);
-    assert_eq!(key::Digest::from_hex(&lower.to_uppercase()).unwrap().words(), of_secret);
+    let of_secret = digest::Digest::hash(b"key-live-1").words();
+    assert_eq!(digest::Digest::from_hex(lower).unwrap().words(), of_secret);
+    assert_eq!(digest::Digest::from_hex(&lower.to_uppercase()).unwrap().words(), of_secret);
     for wrong in ["", &lower[1..], &format!("{lower}0"), &lower.replace('f', "g"), &lower.replace("fa", "+a")] {
-        assert!(key::Digest::from_hex(wrong).is_none(), "{wrong}");
+        assert!(digest::Digest::from_hex(wrong).is_none(), "{wrong}");
     }
 }
 

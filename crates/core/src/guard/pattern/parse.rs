@@ -110,18 +110,18 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
 
 /// Refuses characters that a path cannot contain when it is matched, because it is decoded and has lost its query.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
-    let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
+    let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never contains");
     if path.contains('%') {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
     if path.contains('\\') {
         return Err(advise(
             wrong("a backslash"),
-            "write /, or {one} for any segment: a path pattern is not a regular expression",
+            "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment; regular expressions are not supported",
         ));
     }
     if path.contains(['?', '#']) {
-        return Err(advise(wrong("a query or fragment"), "remove it: only the path decides which route matches"));
+        return Err(advise(wrong("a query or fragment"), "remove it, because only the path decides the route"));
     }
     if path.contains("//") || path.len() > 1 && path.ends_with('/') {
         return Err(advise(wrong("an empty segment"), "remove doubled and trailing slashes"));
@@ -203,7 +203,7 @@ mod tests {
             ("/a/", "doubled and trailing slashes"),
             ("/./a", "resolves to"),
             ("/a/..", "resolves to"),
-            ("/a\\b", "write /, or {one} for any segment: a path pattern is not a regular expression"),
+            ("/a\\b", "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment"),
             ("/a%20b", "the decoded character"),
             ("/a?b", "only the path"),
             ("/a#b", "only the path"),

@@ -92,10 +92,10 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
         let wrong = format!("{method} is not a registered method; only requests with exactly this method match");
         match closest(method, REGISTERED.split(' ')) {
             _ if matches!(method, "ALL" | "ANY") => {
-                report.warn(NAME, at, wrong, "remove it: a path without a method matches all methods");
+                report.warn(NAME, at, wrong, "remove it, because a path without a method matches all methods");
             }
             Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
-            None => report.note(NAME, at, wrong, "fine if clients send it"),
+            None => report.note(NAME, at, wrong, "this is fine if clients send the method"),
         }
     }
 }
@@ -115,8 +115,8 @@ pub(super) fn lint_expressions(report: &mut Report<'_>) {
 fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
     const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
     if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
-        let wrong = "a message is no regular expression: only an error with this very text matches";
-        let advice = "fine if it is that text; otherwise write message_pattern instead of message";
+        let wrong = "a message is not a regular expression, so only an error with exactly this text matches";
+        let advice = "this is fine if the text is meant literally; otherwise write message_pattern instead of message";
         report.note("message-like-expression", (place, "message"), wrong, advice);
     }
 }
@@ -129,7 +129,7 @@ fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pa
     });
     if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
         let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");
-        let advice = "write {one} for any segment, and {*rest} at the end for all segments that follow";
+        let advice = "write a name in braces, such as {id}, for one arbitrary segment, and {*rest} at the end for all segments that follow";
         report.warn("pattern-like-expression", at, wrong, advice);
     }
 }

@@ -65,7 +65,7 @@ fn open_under_closed(report: &mut Report<'_>, witness: &Witness<'_>) {
         let line = report.location(place, (wider, "auth"));
         let what = if matches!(place, TablePath::Route(..)) { "route" } else { "scope" };
         let wrong = format!("the {what} requires no credentials, but a wider setting is auth = {names:?} ({line})");
-        let advice = "fine for a health check or a login; otherwise remove auth here";
+        let advice = "this is fine for a health check or a login; otherwise remove auth here";
         report.note("open-under-closed", (place, "auth"), wrong, advice);
     }
 }
@@ -73,7 +73,7 @@ fn open_under_closed(report: &mut Report<'_>, witness: &Witness<'_>) {
 fn auth_observe(report: &mut Report<'_>, place: &TablePath, keys: &RouteTable) {
     if keys.auth_observe == Some(true) {
         let wrong = "credentials are checked and logged, but no request is refused";
-        let advice = "remove it once the log shows no failure of a valid client";
+        let advice = "remove auth_observe once the log shows no failures of valid clients";
         report.warn("auth-observe", (place, "auth_observe"), wrong, advice);
     }
 }
@@ -104,7 +104,7 @@ fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
 
 fn report_override(report: &mut Report<'_>, Override { place, key, base: (base_value, line) }: &Override) {
     let wrong = format!("this requires less of requests than {base_value} of the base ({line})");
-    let advice = "fine if the service needs it; otherwise remove it here, so that the base applies";
+    let advice = "this is fine if the service needs it; otherwise remove the setting here, so that the base applies";
     report.warn("weakens-base", (place, key), wrong, advice);
 }
 
@@ -141,7 +141,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
         if rule.requires_outer_spaces() {
-            let wrong = "no error matches: messages are compared without surrounding white space";
+            let wrong = "no error matches, because messages are compared without surrounding white space";
             report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
             let line = report.location(&place, (&TablePath::Map(part, first), ""));

@@ -26,7 +26,7 @@ fn m1_auth_observe() {
         &watched,
         &[
             "auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, but no request is refused; \
-           remove it once the log shows no failure of a valid client",
+           remove auth_observe once the log shows no failures of valid clients",
         ],
     );
     assert_lints(&watched.replace("true", "false"), &[]);
@@ -59,7 +59,7 @@ fn g2_an_open_route_under_a_closed_one_is_noted() {
     let open = lints(&text);
     assert_eq!(
         open[0].to_string(),
-        "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); fine for a health check or a login; otherwise remove auth here"
+        "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); this is fine for a health check or a login; otherwise remove auth here"
     );
     assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
 }
@@ -113,7 +113,7 @@ fn r1_a_map_rule_that_never_fits() {
     assert_lints(
         "[[map]]\nmessage = \" x\"\nto = \"gone\"\n",
         &[
-            "map-never-fits p.toml:3: map[0].message: no error matches: messages are compared without surrounding white space; remove the white space around the message",
+            "map-never-fits p.toml:3: map[0].message: no error matches, because messages are compared without surrounding white space; remove the white space around the message",
         ],
     );
 }
@@ -148,7 +148,7 @@ fn g0_methods_that_nobody_sends() {
         text,
         &[
             "method-unregistered p.toml:3: route[0].match: POTS is not a registered method; only requests with exactly this method match; did you mean POST?",
-            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it: a path without a method matches all methods",
+            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it, because a path without a method matches all methods",
         ],
     );
     assert_lints(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
@@ -244,8 +244,9 @@ fn r1_a_message_that_looks_like_an_expression() {
     for message in ["^No .+ found$", "^No order", "order gone$", "No .* found", r"Order \d{4} is gone"] {
         let found = lints(&rule(message));
         assert!(found.iter().all(Lint::is_note));
-        let expected = "message-like-expression p.toml:3: map[0].message: a message is no regular expression: only an error \
-                        with this very text matches; fine if it is that text; otherwise write message_pattern instead of message";
+        let expected = "message-like-expression p.toml:3: map[0].message: a message is not a regular expression, so only an \
+                        error with exactly this text matches; this is fine if the text is meant literally; otherwise \
+                        write message_pattern instead of message";
         assert_lints(&rule(message), &[expected]);
     }
     for message in ["Not found.", "Is it gone?", "a + b (c) [d] {e} costs $5 ..."] {
@@ -303,7 +304,7 @@ fn g0_patterns_that_look_like_regular_expressions() {
         "[[map]]\nstatus = 404\nroute = \"/a/.*\"\nto = \"conflict\"\n",
         &[
             "pattern-like-expression p.toml:4: map[0].route: a path pattern is not a regular expression: it matches only the literal text \
-           \".*\"; write {one} for any segment, and {*rest} at the end for all segments that follow",
+           \".*\"; write a name in braces, such as {id}, for one arbitrary segment, and {*rest} at the end for all segments that follow",
         ],
     );
 }
@@ -347,7 +348,7 @@ fn g2_a_scope_that_opens_what_is_closed_around_it() {
         found,
         [
             "open-under-closed a.toml:5: defaults.auth: the scope requires no credentials, but a wider setting is auth = [\"a\"] \
-          (p.toml:4); fine for a health check or a login; otherwise remove auth here"
+          (p.toml:4); this is fine for a health check or a login; otherwise remove auth here"
         ]
     );
 }
