@@ -11,12 +11,12 @@
 mod challenge;
 mod compile;
 mod decide;
+#[cfg(feature = "auth")]
+mod digest;
 #[cfg(feature = "openapi")]
 mod faults;
 #[cfg(feature = "jwt")]
 mod jwt;
-#[cfg(feature = "auth")]
-mod digest;
 #[cfg(feature = "auth")]
 mod key;
 #[cfg(feature = "auth")]

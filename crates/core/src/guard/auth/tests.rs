@@ -267,7 +267,10 @@ fn g2_a_key_is_found_wherever_it_stands() {
     for byte in 0..32 {
         let mut bytes = [0; 32];
         bytes[byte] = 1;
-        assert_eq!(digest::position(&digest::Digest::from_bytes(&bytes), &[digest::Digest::from_bytes(&[0; 32])]), None);
+        assert_eq!(
+            digest::position(&digest::Digest::from_bytes(&bytes), &[digest::Digest::from_bytes(&[0; 32])]),
+            None
+        );
     }
 }
 
