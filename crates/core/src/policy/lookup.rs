@@ -268,6 +268,10 @@ impl Policy {
         for list in readings.iter().filter_map(|path| PathList::from_path(path)) {
             self.parts.iter().for_each(|part| part.matcher.add_elements(list, &mut paths));
             self.scopes.add_elements(host, list, &mut paths);
+            // An empty element leads to the folder itself, which may match other routes than any name in it.
+            if list.elements().any(<[u8]>::is_empty) {
+                paths.insert(list.path_to(b""));
+            }
         }
         paths
     }

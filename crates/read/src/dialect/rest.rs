@@ -388,28 +388,53 @@ pub(super) fn names_code(name: &str) -> bool {
 }
 
 fn ends_like_a_code(name: &str) -> bool {
-    let words: Vec<String> = words(name).collect();
+    let words = words(name);
     let is_place = || words.iter().any(|word| matches!(&**word, "zip" | "postal"));
     words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
 }
 
 /// Returns true if nothing under this name is kept, at any depth (E9).
 fn is_never_kept(name: &str) -> bool {
-    const WORDS: &str = " stack stacktrace trace traceback debug sql query file path input rejected request url link href doc \
-                         config header authorization cookie credential password secret env backtrace ";
+    const WORDS: [&str; 25] = [
+        "stack",
+        "stacktrace",
+        "trace",
+        "traceback",
+        "debug",
+        "sql",
+        "query",
+        "file",
+        "path",
+        "input",
+        "rejected",
+        "request",
+        "url",
+        "link",
+        "href",
+        "doc",
+        "config",
+        "header",
+        "authorization",
+        "cookie",
+        "credential",
+        "password",
+        "secret",
+        "env",
+        "backtrace",
+    ];
     const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
 
-    let words: Vec<String> = words(name).collect();
-    let is_one = |known: &str, word: &str| {
+    let words = words(name);
+    let is_named = |word: &Cow<'_, str>| {
         let single = word.strip_suffix('s').unwrap_or(word);
-        let of_many = word.strip_suffix("ies").and_then(|stem| known.strip_prefix(stem)) == Some("y");
-        !known.is_empty() && (known == word || known == single || of_many)
+        let of_many = word.strip_suffix("ies");
+        let is_plural = |known: &str| of_many.is_some_and(|stem| known.strip_prefix(stem) == Some("y"));
+        WORDS.iter().any(|known| *known == &**word || *known == single || is_plural(known))
     };
-    let is_named = |word: &String| WORDS.split(' ').any(|known| is_one(known, word));
     match &words[..] {
         [] => true,
         // This name contains the error of a request (Infobip).
-        [.., last] if matches!(&**last, "error" | "exception") && words[0] == "request" => false,
+        [first, .., last] if matches!(&**last, "error" | "exception") && first == "request" => false,
         // Clients take this name for the list of issues (E8).
         [only] if only == "issues" => true,
         [only] => {
@@ -423,24 +448,34 @@ fn is_never_kept(name: &str) -> bool {
 }
 
 /// Returns the words of a name such as `requestHeaders`, `set-cookie` or `HTTPStatus`, in small letters.
-fn words(name: &str) -> impl Iterator<Item = String> {
-    name.split(|it: char| !it.is_alphanumeric()).flat_map(|part| {
-        let letters: Vec<char> = part.chars().collect();
-        let begins = |at: usize| {
-            let is_behind_small = letters[at - 1].is_lowercase() || letters[at - 1].is_numeric();
-            let is_plural = letters[at + 1..] == ['s'];
-            let ends_capitals = letters.get(at + 1).is_some_and(|next| next.is_lowercase()) && !is_plural;
-            letters[at].is_uppercase() && (is_behind_small || ends_capitals)
-        };
-        let mut words = Vec::new();
-        for (at, letter) in letters.iter().enumerate() {
-            if at == 0 || begins(at) {
-                words.push(String::new());
-            }
-            words.last_mut().into_iter().for_each(|word| word.extend(letter.to_lowercase()));
+fn words(name: &str) -> Vec<Cow<'_, str>> {
+    let parts = name.split(|it: char| !it.is_alphanumeric()).filter(|part| !part.is_empty());
+    let mut words = Vec::new();
+    for part in parts {
+        if part.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            words.push(Cow::Borrowed(part));
+        } else {
+            words_of_part(part, &mut words);
         }
-        words
-    })
+    }
+    words
+}
+
+/// Adds the words of a part that has other letters than small ones of ASCII, or digits.
+fn words_of_part(part: &str, words: &mut Vec<Cow<'_, str>>) {
+    let letters: Vec<char> = part.chars().collect();
+    let begins = |at: usize| {
+        let is_behind_small = letters[at - 1].is_lowercase() || letters[at - 1].is_numeric();
+        let is_plural = letters[at + 1..] == ['s'];
+        let ends_capitals = letters.get(at + 1).is_some_and(|next| next.is_lowercase()) && !is_plural;
+        letters[at].is_uppercase() && (is_behind_small || ends_capitals)
+    };
+    for (at, letter) in letters.iter().enumerate() {
+        if at == 0 || begins(at) {
+            words.push(Cow::Owned(String::new()));
+        }
+        words.last_mut().into_iter().for_each(|word| word.to_mut().extend(letter.to_lowercase()));
+    }
 }
 
 #[cfg(test)]
