@@ -218,7 +218,7 @@ impl ErrorEnvelopeLayer {
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
     /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the shared one of
-    /// all layers. Call this method before you set the file.
+    /// all layers. Call this method before [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;

@@ -37,7 +37,8 @@ pin_project! {
 }
 
 impl<B> RequestBody<B> {
-    /// `has_more` means that `is_end_stream` was checked and returned false.
+    /// Creates the body of a request that is forwarded. `has_more` means that `is_end_stream` was checked and returned
+    /// false.
     pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, received: Option<Received>) -> Self {
         Self { body: Some(body), trailers: None, meter, received, draining: None, has_more, done: false }
     }
@@ -183,7 +184,7 @@ fn over_limit() -> BoxError {
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// Set at the first wait, because most bodies do not wait.
+    /// The timer of the budget. It is set at the first wait, because most bodies do not wait.
     deadline: Option<Deadline>,
 }
 

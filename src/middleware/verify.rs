@@ -105,7 +105,7 @@ trait Erased: Send + Sync {
 }
 
 impl<V: Verifier> Erased for DropGuarded<V> {
-    /// The verifier's code runs only when the future is polled.
+    /// Begins the verification. The verifier's code runs only when the returned future is polled.
     fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture {
         Box::pin(async move {
             match self.get() {

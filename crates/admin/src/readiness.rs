@@ -19,7 +19,7 @@ use crate::error_store::requests::Tally;
 /// The outcomes of requests whose client got an error.
 const ERRORS: [Outcome; 3] = [Outcome::ClientError, Outcome::ServerError, Outcome::Broken];
 
-/// The facts about a place.
+/// The counts of a place, and its mode in the policy.
 #[derive(Default)]
 struct Known {
     /// The mode in the policy, or `None` if the policy no longer has the place.

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use error_envelope_core::loader::is_variable_name;
 
-/// The tables and keys of a policy file apart from `auth`.
+/// The names of the tables and keys at the top of a policy file, except for `auth`.
 const OPEN: [&str; 20] = [
     "version",
     "include",

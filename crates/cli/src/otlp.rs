@@ -174,13 +174,13 @@ thread_local! {
     static STARTING: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// The spans of the requests that have not ended. The flag is true if the span has started: a line of the log may need
-/// the span's id before.
+/// The spans of the requests that have not ended. The flag is true if the span has started. A line of the log may need
+/// the span's id before that.
 #[derive(Clone, Debug, Default)]
 struct Ids(Arc<Mutex<HashMap<RequestId, (SpanId, bool)>>>);
 
 impl Ids {
-    /// The most requests at once whose lines have a span.
+    /// The maximum number of concurrent requests whose log lines have a span.
     const MOST: usize = 65_536;
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, (SpanId, bool)>> {
@@ -196,7 +196,8 @@ impl Ids {
         }
     }
 
-    /// Requests may share an id if clients' ids are trusted, but never a span.
+    /// Returns the id of the request's span. Two requests may share a request id if clients' ids are trusted, but they
+    /// never share a span.
     fn of_request(&self, request: RequestId) -> SpanId {
         let mut spans = self.lock();
         let awaited = spans.get(&request).filter(|(_, has_started)| !has_started).map(|(span, _)| *span);

@@ -78,9 +78,10 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// The most header lines of a response that hyper reads by default.
 pub(crate) const HEADERS: u32 = 100;
 
-/// A year stands for "no limit", and clocks can still add it.
+/// The times from zero to a year. A year stands for "no limit". It is still short enough to be added to the current
+/// time.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
-/// Any time up to a year, except zero. Nothing could be done within zero time.
+/// The times up to a year, except zero. Nothing could be done within zero time.
 pub(crate) const UP_TO_A_YEAR: RangeInclusive<Duration> = Duration::from_nanos(1)..=*ZERO_TO_A_YEAR.end();
 
 macro_rules! limits {

@@ -14,9 +14,9 @@ const PIECES: usize = 3;
 /// The memory for all large pieces, in bytes. It is enough for some forty bodies at full speed. Further bodies are read
 /// in small pieces.
 const MOST: usize = 64 << 20;
-/// The smallest buffer size in hyper.
+/// The smallest buffer size that hyper accepts, in bytes.
 const LEAST: usize = 8 << 10;
-/// The part of the buffer that a small read leaves empty. hyper doubles its buffer when a read fills it.
+/// The number of bytes of the buffer that a small read leaves empty. hyper doubles its buffer when a read fills it.
 const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);

@@ -101,7 +101,7 @@ pub(crate) struct Kind {
     pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
-    /// An unknown code that the service sent.
+    /// The code that the service sent, if the policy does not know it.
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,

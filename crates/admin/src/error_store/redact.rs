@@ -85,8 +85,8 @@ const LONGEST: usize = 512;
 
 /// Values to hide wherever they occur.
 ///
-/// They were removed from a service's body, and are searched for in the client's body, which may have them
-/// without the name that marked them as credentials.
+/// These values were removed from a service's body, and are searched for in the client's body. There, the name that
+/// marked them as credentials may be missing.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden(Vec<String>);
 
@@ -157,8 +157,8 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// The deepest level that is indented further. Otherwise a body that consists of brackets would grow to the square of
-/// its length.
+/// The maximum number of levels of indentation. Without this limit, the length of a body that consists of brackets
+/// would grow to its square.
 const DEEPEST: usize = 16;
 
 /// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.

@@ -23,7 +23,7 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    /// The code, or those of all guards that would have refused the request.
+    /// The code of the error, or the codes of all guards that would have refused the request.
     codes: Vec<ErrorCode>,
     severity: Severity,
 }
@@ -54,8 +54,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// Returns the count of each place and code in these minutes, for the errors of this severity. Several codes are
-    /// one text.
+    /// Returns the count of each place and code in these minutes, for the errors of this severity. If an error has
+    /// several codes, they are joined into one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {

@@ -23,7 +23,7 @@ const LARGEST_MIB: u64 = 64;
 
 /// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-/// Keywords whose order means nothing.
+/// Keywords whose value is a list in which the order has no meaning.
 const SETS: [&str; 3] = ["required", "enum", "type"];
 /// An export in JSON. Fields that are not named here may be added or removed.
 #[derive(Deserialize)]

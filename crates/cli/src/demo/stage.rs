@@ -25,7 +25,8 @@ use super::acts::{ACTS, DemoCase};
 
 type Header = (&'static str, &'static str);
 
-/// Announces that the connection closes. Otherwise a request that must not be repeated could be sent over it.
+/// The header which announces that the connection closes. Without it, a request that must not be repeated could be sent
+/// over the connection.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
 /// Serves each client that connects.

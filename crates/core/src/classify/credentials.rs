@@ -49,7 +49,8 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// `has_key` is true if one of the headers from which services read keys has a value.
+    /// Finds the credentials in the headers of a request. `has_key` is true if one of the headers from which services
+    /// read keys has a value.
     pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {

@@ -122,8 +122,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
     }
 }
 
-/// Returns true if a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape
-/// that the policy defines (R15).
+/// Returns true if another layer may have written this body. That is the case if the body is in the client's dialect
+/// and this dialect is not `standard`. It is also the case for a 5xx whose parsed code is canonical (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, context: &ReadContext<'_>) -> bool {
     is_own && context.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
@@ -199,7 +199,8 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_
     }
 }
 
-/// A protocol's name for an error is not a canonical code. It must not make the text of a 5xx safe to send.
+/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a canonical code, so the
+/// text of the 5xx must not pass because of it.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);

@@ -44,8 +44,8 @@ enum Measured {
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// True if the client can read its answer even if the bytes after an overlong message are not read. This is so on
-    /// HTTP/2, whose streams end on their own, and may not end before they are answered.
+    /// True if the client can read its answer even if the bytes after an overlong message are not read. This is the
+    /// case on HTTP/2, where each stream ends on its own. Such a stream may wait for its answer before it ends.
     pub(crate) rest_is_free: bool,
 }
 
@@ -246,16 +246,16 @@ impl BodyFlags {
     pub(crate) const BROKEN: u8 = 2;
     pub(crate) const SLOW: u8 = 4;
     pub(crate) const ENDED: u8 = 8;
-    /// The body is over the limit of a route in mode `observe`, so it passed.
+    /// Set if the body is over the limit of a route in mode `observe`, so that it passed.
     pub(crate) const NOTED: u8 = 16;
-    /// The first byte of the body has come.
+    /// Set if the first byte of the body has come.
     pub(crate) const BEGUN: u8 = 32;
-    /// The body is not a sequence of RPC messages, although its media type claims that.
+    /// Set if the body is not a sequence of RPC messages, although its media type claims that.
     pub(crate) const MALFORMED: u8 = 64;
-    /// The client left before it had sent the body (F1a).
+    /// Set if the client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
-    /// `keeps` is true if the beginning of the body must be stored.
+    /// Creates the flags of a body that has not begun. `keeps` is true if the beginning of the body must be stored.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);

@@ -24,7 +24,8 @@ pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 /// The name that stands for a method which no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
-/// The fields of a query in which a request may name another method. Masonite and Plack have their own.
+/// The fields of a query in which a request may name another method. `__method` and `x-tunneled-method` are those of
+/// Masonite and Plack.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
 /// The maximum number of other methods that a request may name. An honest client names one.

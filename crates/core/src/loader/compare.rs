@@ -32,7 +32,7 @@ pub enum ChangeKind {
     Opens,
     /// Clients get other answers.
     Answers,
-    /// The change affects neither who is let in nor any answer.
+    /// The change affects neither which requests are let in nor any answer.
     Neither,
 }
 
@@ -256,7 +256,7 @@ const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Tables that affect neither who is let in nor an answer.
+/// Tables that affect neither which requests are let in nor any answer.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
@@ -269,7 +269,7 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("request_id.upstream", "false"),
     ("rpc.domain", "\"tower-error-envelope\""),
 ];
-/// The same for the keys of a scheme and of an API key.
+/// Keys of a scheme or of an API key, with the value that has the same effect as no value.
 const SCHEME_DEFAULTS: [(&str, &str); 5] = [
     ("leeway", "\"0s\""),
     ("require_verified_email", "false"),

@@ -26,7 +26,8 @@ use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// This is enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
+/// The default limit of a request body. It is enough for the JSON of nearly every API, and small enough that a thousand
+/// bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {

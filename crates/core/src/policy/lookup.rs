@@ -403,7 +403,8 @@ impl Policy {
     /// only in letter case, a request can match just one of them, so each combination of such patterns is a separate
     /// list.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// This is enough for six such pairs of patterns. No sensible policy has more.
+        /// The maximum number of combinations. It is enough for six pairs of patterns that differ only in letter case,
+        /// and no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];

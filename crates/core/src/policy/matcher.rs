@@ -230,7 +230,7 @@ impl FixedChain {
     }
 }
 
-/// A segment that paths of clients hardly ever have.
+/// A text that paths of clients hardly ever have as a segment.
 pub(super) const FRESH: &str = "\u{1}";
 
 /// Returns a request that this pattern matches, and that as few other patterns as possible match.

@@ -16,7 +16,7 @@ use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
 
-/// A value that settings share, or no value. Two are equal only if they are the same object.
+/// A value that settings share, or no value. Two values are equal only if they are the same object.
 #[derive(Debug)]
 pub(crate) struct Shared<T: ?Sized>(Option<Arc<T>>);
 
@@ -168,7 +168,8 @@ impl Names {
         share(&mut self.types, types, || refusals.keep(MediaTypes::new(types).map(Arc::new)))
     }
 
-    /// `json` is one of two ways to set [`media_types`](Self::media_types), and has no value of its own.
+    /// Returns the value of `json`, which is empty. The key is one of two ways to set
+    /// [`media_types`](Self::media_types).
     #[allow(clippy::unused_self, reason = "it has the form of the others")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())

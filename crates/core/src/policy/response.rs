@@ -142,9 +142,10 @@ impl Policy {
         }
     }
 
-    /// Returns the number of such forms.
+    /// Returns the number of forms in which the text of an error can be prepared.
     pub(crate) fn forms(&self) -> usize {
-        /// Errors of further parts are not prepared, because there may be a thousand parts.
+        /// The maximum number of parts whose errors are prepared. Errors of further parts are not prepared, because
+        /// there may be a thousand parts.
         const MOST_PARTS: usize = 8;
 
         COMMON_FORMS + MOST_PARTS.min(self.parts.len()) * self.places_of_dialects()

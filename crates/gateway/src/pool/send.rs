@@ -127,7 +127,8 @@ fn with_advice(error: hyper::Error) -> BoxError {
     if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
 }
 
-/// hyper reports the same error for too many header lines and for too many bytes.
+/// The error for a response whose head is too large. hyper reports the same error for too many header lines and for too
+/// many bytes.
 #[derive(Debug)]
 struct HeadTooLarge(hyper::Error);
 

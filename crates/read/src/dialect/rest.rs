@@ -41,7 +41,7 @@ pub struct RestContext<'c> {
     pub status: StatusCode,
     /// The target of the request. The client sent everything in it.
     pub target: Option<&'c str>,
-    /// The texts of the answer, in small letters.
+    /// The texts that the answer already contains, in small letters.
     pub said: Vec<String>,
     /// The parts of the body that were read as a whole.
     pub read: Vec<&'c str>,
@@ -115,7 +115,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
     }
 
-    /// `is_in_issue` is true if an issue around the field was read, but not this field.
+    /// Returns the rest of a field, as JSON. `is_in_issue` is true if an issue around the field was read, but not this
+    /// field.
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;

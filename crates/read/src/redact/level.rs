@@ -45,8 +45,8 @@ impl Level<'_> {
     }
 }
 
-/// The meaning of a name for its values. An array inherits it from the array's name. It is stored because both the name
-/// and the array may be long.
+/// The meaning of a name for its values. An array inherits it from the array's name. It is computed once and stored,
+/// because both the name and the array may be long.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meaning {
     /// True if numbers under the name are amounts and not credentials.

@@ -190,8 +190,8 @@ const ROWS: [Row; 50] = [
     (For::Both, r"[\w.+%\-]+@(?:[\w\-]+\.)+(?:[A-Za-z]{2,}(?-u:\b)|[\p{L}--A-Za-z]\p{L}+)", With::Taken, "s3cret@mail.example", "left-pad@1.0"),
 ];
 
-/// The pattern for a name between braces: first for strict redaction, and then for texts that a client reads. A part
-/// may refer to the parts below it.
+/// Named parts of patterns. A row contains a name in braces, its pattern for strict redaction, and its pattern for
+/// texts that a client reads. A part may refer to the parts below it.
 #[rustfmt::skip]
 const PARTS: [(&str, &str, &str); 20] = [
     ("{content}", r"[^<\s][^<]*", r"(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*<?$)"),

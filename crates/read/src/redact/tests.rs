@@ -21,7 +21,8 @@ fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
 }
 
-/// Texts, and a part that a client still gets. A secret is any text with `s3cret`, or the text that is named.
+/// Rows of a text with a secret, a part of it that a client still gets, and the secret. If a row names no secret, every
+/// text with `s3cret` is a secret.
 const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.
     (
@@ -220,7 +221,7 @@ proptest! {
     }
 }
 
-/// What a body may consist of, over and over.
+/// The pieces that test bodies repeat.
 const UNITS: [&str; 94] = [
     "é @ ",
     "é password ",

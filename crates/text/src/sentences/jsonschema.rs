@@ -13,8 +13,7 @@
 
 use crate::place::Place;
 
-/// The text behind the sentence. A line break in a value is written as `
-/// `, so no value contains this text.
+/// The text behind the sentence. A line break in a value is written as `\n`, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
 /// Returns the first line of a text of jsonschema, or `None` if it is another text.

@@ -17,7 +17,7 @@
 //! | `{argument}` | a place behind the name of a method's parameter | never |
 //! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
 //! | `{value}` | anything, up to the last occurrence of the text behind it | never |
-//! | `{subject}` | a word that is no name of a field; in sentences that only quote a value | never |
+//! | `{subject}` | a word that is not the name of a field; in sentences that only quote a value | never |
 //! | `{repr}` | the same, as Python prints values | never |
 //! | `{serde}` | a text of serde's | without the value |
 

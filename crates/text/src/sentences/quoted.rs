@@ -1,7 +1,7 @@
 //! Removes from sentences the values that they quote (R13).
 //!
 //! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
-//! `…` is any other text. A value may contain anything, even the text behind it. So the value ends before the last
+//! `…` stands for any text. A value may contain anything, even the text behind it. So the value ends before the last
 //! occurrence of that text.
 
 use std::borrow::Cow;

@@ -20,7 +20,8 @@ use crate::table::{Kind, Refusals, SettingError, TablePath};
 /// than clients wait.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest such limit, and the largest tolerance for expiry. No client waits longer, and no clocks differ by more.
+/// The longest time limit for a verifier that can be set, and the largest tolerance for expiry. No client waits longer,
+/// and no clocks differ by more.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A valid [`AuthScheme`].
@@ -107,7 +108,7 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    /// `codes` are the codes that the policy defines.
+    /// Compiles the scheme. `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
         self.refuse_foreign_settings(refusals);
         for (key, word) in self.words.all() {

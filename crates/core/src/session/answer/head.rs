@@ -247,7 +247,8 @@ fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
     }
 }
 
-/// Headers that always stay (R6, R8), even if `connection` names them, which RFC 9110 §7.6.1 forbids.
+/// Returns true for a header that always stays (R6, R8), even if `connection` names it. RFC 9110 §7.6.1 forbids
+/// `connection` to name such a header.
 fn is_for_every_recipient(name: &HeaderName) -> bool {
     let name = name.as_str();
     let kept = matches!(

@@ -15,7 +15,7 @@ use crate::page::PageType;
 use crate::session::request::facts::negotiates;
 use crate::session::request::view::MAX_HEADERS;
 
-/// The number of headers of an answer that closes its connection. It exceeds the first allocation of a header map.
+/// The number of headers of an answer that closes its connection. They do not fit into a header map's first allocation.
 const MOST_HEADERS: usize = 8;
 
 impl ErrorForm<'_> {

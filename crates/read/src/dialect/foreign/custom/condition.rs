@@ -59,7 +59,7 @@ impl fmt::Display for Misfit<'_> {
     }
 }
 
-/// The value that a body of the shape has at one of these places.
+/// A condition of a shape: the value at a place of the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub at: Pointer,
