@@ -193,7 +193,7 @@ impl Default for ErrorReader {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the client's clock: a date is held against it")]
+#[allow(clippy::disallowed_methods, reason = "the reader compares dates with the client's clock")]
 fn clock() -> SystemTime {
     SystemTime::now()
 }

@@ -33,7 +33,7 @@ where
 {
     /// Reads what is available at once. [`Collecting::poll`] waits for the rest.
     #[inline]
-    #[allow(clippy::disallowed_methods, reason = "an adapter measures the wait")]
+    #[allow(clippy::disallowed_methods, reason = "an adapter measures the time of the wait")]
     pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<Decided> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };

@@ -330,7 +330,7 @@ impl ErrorEnvelopeLayer {
 /// If these methods are called, the code does not compile, and the compiler's error names the missing feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
-#[allow(missing_docs, reason = "the feature's own functions are documented")]
+#[allow(missing_docs, reason = "the functions that the feature adds are documented")]
 impl ErrorEnvelopeLayer {
     pub fn watch(_: impl NeedsPolicyFile) -> Result<Self, PolicyError> {
         unreachable!("no type meets the bound")

@@ -191,7 +191,7 @@ async fn accept_failed(error: &io::Error) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+#[allow(clippy::disallowed_methods, reason = "a server may spawn tasks; the ban is for the library")]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }

@@ -20,8 +20,8 @@
 //! exports traces and logs. [`target`] is an address to connect to. [`stdin`] is read in place of a file, [`output`]
 //! opens files for writing, and [`text`] makes foreign texts printable.
 
-#![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
-#![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
+#![allow(clippy::disallowed_methods, reason = "a program may read the clock and spawn tasks; a library may not")]
+#![allow(rustdoc::bare_urls, reason = "the docs of flags are the text of `--help`")]
 
 mod admin_client;
 mod catalogue;

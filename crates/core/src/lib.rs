@@ -17,9 +17,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "foreign"),
-    allow(dead_code, unused_imports, unused_mut, reason = "the readers of foreign shapes use them")
+    allow(dead_code, unused_imports, unused_mut, reason = "only the parsers of foreign shapes use these items")
 )]
-#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+#![allow(rustdoc::private_intra_doc_links, reason = "the pages of modules are also for contributors")]
 
 #[doc(hidden)]
 pub mod absent;

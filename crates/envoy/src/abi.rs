@@ -8,7 +8,7 @@
 //! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is changed. So a [`Stream`]
 //!   refuses changes while any of it is lent.
 //! - Envoy reads memory that the module lends before the callback returns.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 mod callbacks;
 mod config;

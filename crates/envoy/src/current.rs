@@ -1,6 +1,6 @@
 //! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to it, and no panic
 //! leaves the hook (V4).
-#![allow(unsafe_code, reason = "Envoy keeps the filter, by a pointer")]
+#![allow(unsafe_code, reason = "Envoy stores the filter as a raw pointer")]
 
 use std::cell::Cell;
 use std::ffi::c_void;

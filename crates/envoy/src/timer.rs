@@ -98,7 +98,7 @@ impl Drop for Timer {
 }
 
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
+    #[allow(clippy::disallowed_methods, reason = "an adapter reads the clock")]
     fn new() -> Self {
         let (workers, earlier) = (Mutex::default(), Condvar::new());
         Self { start: Instant::now(), workers, earlier, wakes: AtomicU64::new(NEVER) }

@@ -76,7 +76,7 @@ impl From<Fault> for Status {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the adapter's clock")]
+#[allow(clippy::disallowed_methods, reason = "a conversion by `?` gets no time as an argument")]
 fn now() -> SystemTime {
     SystemTime::now()
 }

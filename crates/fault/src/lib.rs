@@ -22,7 +22,7 @@
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+#![allow(rustdoc::private_intra_doc_links, reason = "the pages of modules are also for contributors")]
 
 #[cfg(feature = "anyhow")]
 #[doc(hidden)]

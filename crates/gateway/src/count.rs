@@ -143,7 +143,7 @@ impl UpstreamMetrics {
         let upstream: Arc<str> = upstream.into();
         let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
         let sent = |connection: &'static str| counter!(UPSTREAM_REQUESTS_TOTAL, "upstream" => Arc::clone(&upstream), "connection" => connection);
-        #[allow(clippy::cast_precision_loss, reason = "no system has that many sockets")]
+        #[allow(clippy::cast_precision_loss, reason = "no system has so many sockets that a double loses precision")]
         gauge(UPSTREAM_LIMIT).set(limit as f64);
         let (connections, requests, queue) =
             (gauge(UPSTREAM_CONNECTIONS), gauge(UPSTREAM_REQUESTS), gauge(UPSTREAM_QUEUE));

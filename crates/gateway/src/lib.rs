@@ -34,7 +34,7 @@
 //! 7. `in_flight` counts the requests for which a stop waits.
 //! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
 
-#![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
+#![allow(clippy::disallowed_methods, reason = "a server may read the clock and spawn tasks; the ban is for the layer")]
 
 mod access;
 mod client;

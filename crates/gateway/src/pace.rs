@@ -91,7 +91,7 @@ pub(crate) struct Capacity(Arc<AtomicU32>);
 
 /// The place of one request, which it keeps until the last clone of this is dropped.
 #[derive(Clone)]
-pub(crate) struct Permit(#[expect(dead_code, reason = "it is held, never looked at")] Arc<Room>);
+pub(crate) struct Permit(#[expect(dead_code, reason = "only dropping it has an effect")] Arc<Room>);
 
 /// One place. It becomes free when this is dropped.
 struct Room(Arc<AtomicU32>);

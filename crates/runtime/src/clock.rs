@@ -49,7 +49,7 @@ impl RandomBytes {
 
 /// Returns the time of the system's clock, for
 /// [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
-#[allow(clippy::disallowed_methods, reason = "an id carries the time it was made, and keys have an end")]
+#[allow(clippy::disallowed_methods, reason = "ids contain the current time, and keys expire")]
 #[inline]
 #[must_use]
 pub fn now() -> SystemTime {

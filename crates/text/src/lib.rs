@@ -11,7 +11,7 @@
 //!
 //! All modules are only for the other crates of the workspace, and may change in any version.
 
-#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+#![allow(rustdoc::private_intra_doc_links, reason = "the pages of modules are also for contributors")]
 
 #[doc(hidden)]
 pub mod field_names;

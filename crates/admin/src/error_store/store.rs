@@ -145,7 +145,7 @@ fn work(receiver: &Receiver<Work>) {
 }
 
 /// Returns the current time, in milliseconds since the Unix epoch.
-#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it records the time of an error")]
+#[allow(clippy::disallowed_methods, reason = "an observer is not part of the core, and records the time of an error")]
 pub(crate) fn now() -> u64 {
     error_record::milliseconds(SystemTime::now())
 }

@@ -16,7 +16,7 @@ pub(crate) use compiled::{InText, WholeValue};
 
 /// The characters that a kind of value may contain, and the name of that kind.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is compared with a pattern"))]
+#[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "without patterns, no value is compared with one"))]
 pub(crate) struct Values {
     pub(super) name: &'static str,
     pub(super) has: fn(u8) -> bool,

@@ -16,7 +16,7 @@ use crate::table::{
 /// The values that a policy needs in addition to its own text.
 pub(super) struct PolicyEnv {
     /// The values of environment variables.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "only the secrets of tokens are in variables"))]
     pub(super) variable: Box<Variables>,
     pub(super) verifiers: Verifiers,
     /// Advice for a scheme `certificate`, or `None` if client certificates are available.

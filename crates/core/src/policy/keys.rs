@@ -366,7 +366,7 @@ fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -
 
 /// Compares lists of names of which a request needs only one. An empty list guards nothing.
 #[cfg(feature = "policy-file")]
-#[allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
+#[allow(clippy::ptr_arg, reason = "the argument must have the type of the key in its table")]
 fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
     !base.is_empty() && (own.is_empty() || own.iter().any(|name| !base.contains(name)))
 }

@@ -170,7 +170,7 @@ impl Names {
 
     /// Returns the value of `json`, which is empty. The key is one of two ways to set
     /// [`media_types`](Self::media_types).
-    #[allow(clippy::unused_self, reason = "it has the form of the others")]
+    #[allow(clippy::unused_self, reason = "all functions that make a key's value have the same form")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())
     }

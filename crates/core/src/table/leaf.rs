@@ -264,7 +264,7 @@ impl Leaf for Version {
 
 /// The text of a file that the policy names.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "tokens alone have such a file"))]
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "only schemes of tokens have such a file"))]
 pub(crate) struct NamedText(pub(crate) String);
 
 impl Leaf for NamedText {

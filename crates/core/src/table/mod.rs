@@ -62,7 +62,7 @@ macro_rules! tables {
         }
 
         #[cfg(feature = "policy-file")]
-        #[allow(dead_code, reason = "not every table needs each of these")]
+        #[allow(dead_code, reason = "some tables do not use all of these items")]
         impl $name {
             /// The keys, in the order of the manual.
             pub(crate) const KEYS: &[&'static str] = &[$($crate::table::tables!(@name $key $($word)?),)*];

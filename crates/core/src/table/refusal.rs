@@ -45,7 +45,7 @@ pub(crate) struct SettingError {
     pub(crate) right: String,
     pub(crate) kind: Kind,
     /// The other table, if two tables contradict each other.
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only errors in files name the other table"))]
     pub(crate) other: Option<Box<TablePath>>,
 }
 

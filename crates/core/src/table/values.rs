@@ -4,7 +4,7 @@
 use toml::de::DeValue;
 
 /// A setting that can only have the values that are listed here.
-#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
+#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only the policy file contains words"))]
 pub(crate) trait KeywordValue: Copy + 'static {
     const ALL: &'static [Self];
 

@@ -1,5 +1,5 @@
 //! A stream, and the callbacks that its hooks may use.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::cell::Cell;
 use std::ffi::c_void;

@@ -268,7 +268,7 @@ pub(super) fn code_of(sent: Option<&SentStatus>) -> &str {
     sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
-#[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
+#[allow(clippy::disallowed_methods, reason = "an adapter reads the clock")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }

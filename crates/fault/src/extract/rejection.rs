@@ -38,7 +38,7 @@ macro_rules! rejections {
             fn fault(&self) -> Fault {
                 match self {
                     $(Self::$body(rejection) => rejection.fault(),)*
-                    #[allow(unreachable_patterns, reason = "of some each variant is a body's")]
+                    #[allow(unreachable_patterns, reason = "for some types, the arms above match every variant")]
                     rejection => fault_of_response(rejection.status(), &rejection.body_text()),
                 }
             }

@@ -209,7 +209,7 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
 /// closed, even after an upgrade.
 pub(crate) struct PoolSlot(
     Weak<dyn Freed>,
-    #[expect(dead_code, reason = "it is held, never looked at")] Option<GaugeGuard>,
+    #[expect(dead_code, reason = "only dropping it has an effect")] Option<GaugeGuard>,
 );
 
 impl PoolSlot {

@@ -48,7 +48,7 @@ pub struct Foreign<'a> {
 /// A whole error body, parsed.
 #[allow(
     clippy::large_enum_variant,
-    reason = "it stays where it is read, and a box would cost each error an allocation"
+    reason = "the value is not moved, and a box would cost an allocation for each error"
 )]
 pub enum ParsedBody<'a> {
     Envelope(Envelope<'a>),

@@ -21,8 +21,8 @@ fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
 }
 
-/// Rows of a text with a secret, a part of it that a client still gets, and the secret. If a row names no secret, every
-/// text with `s3cret` is a secret.
+/// Texts that contain a secret, each with a part that a client still gets. Every part of a text that contains `s3cret`
+/// is a secret.
 const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.
     (
@@ -362,7 +362,7 @@ fn r17_time_grows_with_the_body() {
 }
 
 /// Returns the times if one is more than three times that of half the body.
-#[allow(clippy::disallowed_methods, reason = "it is about time")]
+#[allow(clippy::disallowed_methods, reason = "the test measures time")]
 fn steep(name: &str, of_size: &dyn Fn(usize) -> String) -> Option<String> {
     const FLOOR: u128 = 50;
 

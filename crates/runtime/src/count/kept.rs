@@ -31,7 +31,7 @@ pub fn keep_counters() {
 }
 
 /// Returns the current time, if handles of the recorder at this address may be kept.
-#[allow(clippy::disallowed_methods, reason = "what an exporter drops is a matter of real time")]
+#[allow(clippy::disallowed_methods, reason = "exporters drop metrics after a period of real time")]
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
     (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }

@@ -214,7 +214,7 @@ impl Started {
     /// Returns the current time, or `None` if no recorder is installed.
     #[must_use]
     #[inline]
-    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    #[allow(clippy::disallowed_methods, reason = "requests are measured in real time")]
     pub fn now() -> Option<Self> {
         installed::find().map(|recorder| Self { recorder, at: Instant::now() })
     }
@@ -222,7 +222,7 @@ impl Started {
 
 impl RequestTimer {
     /// Records that the response's head is sent.
-    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    #[allow(clippy::disallowed_methods, reason = "requests are measured in real time")]
     pub fn head(&mut self) {
         self.head = Some(self.started.elapsed());
     }
@@ -238,7 +238,7 @@ impl RequestTimer {
     }
 
     /// Counts the request with these labels. Handles that are older than [`KEPT_FOR`] are not used.
-    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    #[allow(clippy::disallowed_methods, reason = "requests are measured in real time")]
     fn count_as(self, (status, grpc, outcome): (Option<StatusCode>, Option<u8>, Outcome), delivery: &Delivery) {
         // A status above 599 is treated as a server error (RFC 9110 §15).
         let class = status.map_or(NO_HEAD, |status| usize::from(status.as_u16() / 100 - 1).min(NO_HEAD - 1)) as u8;

@@ -1,6 +1,6 @@
 //! Checks that no counts are lost, neither with a recorder that drops series nor with one that no longer exists.
 
-#![allow(clippy::disallowed_methods, reason = "what is kept is kept for real time")]
+#![allow(clippy::disallowed_methods, reason = "handles are kept for a period of real time")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -26,7 +26,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     let Some(rounds) = keys.fetcher::<Rounds>() else { return };
     let mut log = RotationLog::new(keys.url());
     loop {
-        #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
+        #[allow(clippy::disallowed_methods, reason = "an adapter reads the clock")]
         let began = Instant::now();
         let fetched = https.get(&target).await.and_then(|answer| {
             let count = keys.replace(&answer.body)?;

@@ -13,7 +13,7 @@ pub(super) enum When {
 
 pub(super) struct Sentence {
     /// The framework and its version in which the sentence was seen.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for whoever reads the table"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "only people who read the table and tests use it"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
     /// The message for the client. It is empty if the message is the whole sentence.

@@ -188,7 +188,7 @@ fn what_is_no_text_is_not_shown() {
 
 /// If a text were searched again from each of its letters, that would take minutes.
 #[test]
-#[allow(clippy::disallowed_methods, reason = "it is about time")]
+#[allow(clippy::disallowed_methods, reason = "the test measures time")]
 fn a_long_body_is_read_in_time() {
     let units = [
         "password",

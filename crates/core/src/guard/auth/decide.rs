@@ -194,7 +194,7 @@ impl Scheme {
     /// Decides without a verifier. Returns `None` if only a verifier can decide.
     #[cfg_attr(
         not(feature = "auth"),
-        allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
+        allow(unused_variables, reason = "without keys and tokens, only verifiers decide")
     )]
     pub(super) fn decide_locally(
         &self,

@@ -11,7 +11,7 @@ use super::Identity;
 
 /// The result of one scheme for a request.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "auth"), allow(dead_code, reason = "without keys and tokens verifiers alone decide"))]
+#[cfg_attr(not(feature = "auth"), allow(dead_code, reason = "without keys and tokens, only verifiers decide"))]
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),

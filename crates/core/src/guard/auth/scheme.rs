@@ -323,7 +323,7 @@ impl ClientCertificate {
 /// The parts of a request that may contain credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
-    #[cfg_attr(not(feature = "auth"), expect(dead_code, reason = "what a header has needs keys"))]
+    #[cfg_attr(not(feature = "auth"), expect(dead_code, reason = "only keys and tokens are read from headers"))]
     pub(super) headers: &'a HeaderMap,
     pub(super) certificate: Option<&'a ClientCertificate>,
 }

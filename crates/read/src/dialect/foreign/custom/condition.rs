@@ -151,7 +151,7 @@ impl Expected {
             Self::Issues => framework_errors::has_issues(text),
             Self::Absent => false,
             Self::Text(expected) => json::string(value).is_some_and(|text| text == **expected),
-            #[allow(clippy::cast_precision_loss, reason = "a number that no double has is no sign of a shape")]
+            #[allow(clippy::cast_precision_loss, reason = "no shape is marked by a number that a double cannot hold")]
             Self::Integer(number) => text.parse() == Ok(*number as f64),
             Self::Is(expected) => text == if *expected { "true" } else { "false" },
         }
