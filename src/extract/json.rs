@@ -141,7 +141,7 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// Returns the error's text without line and column: the path shows the place of the error better.
+/// Returns the error's text without line and column, because the path shows the place of the error better.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

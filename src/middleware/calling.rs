@@ -213,7 +213,7 @@ fn strip<R: Body, B>(
     ResponseBody::new(kind, follow, context)
 }
 
-/// Drops unused values one by one: a second panic while the first unwinds would abort the process.
+/// Drops unused values one by one, because a second panic while the first unwinds would abort the process.
 fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     match outcome {
         None => {}

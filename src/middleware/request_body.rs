@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use http_body_util::LengthLimitError;
 
-    /// Returns these frames, and reports its end with the last one. It also counts how often it is polled for a frame.
+    /// A body of these frames. It reports its end together with the last frame, and counts how often it is polled.
     struct Frames(Vec<&'static str>, usize);
 
     impl Body for Frames {

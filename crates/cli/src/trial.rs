@@ -41,8 +41,8 @@ pub(crate) struct Trial {
     /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
-    /// The same policy once for each mode, which is set on every route. The guards need the mode first, before any
-    /// result exists.
+    /// The same policy in each of these modes. The mode is set on every route. The guards need the mode first, before
+    /// any result exists.
     modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 

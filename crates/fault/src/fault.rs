@@ -101,7 +101,8 @@ enum MessageSource {
     Stock,
 }
 
-/// The message of a 4xx without a code for its status, such as 418: nothing shows that the request is malformed (R1).
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. It does not state that the request is
+/// malformed, because nothing shows that (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {

@@ -43,7 +43,7 @@ pub struct NoCaller;
 /// The data about the caller besides the id, which depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// No data: a key or a certificate only has an id.
+    /// There is no data, because a key or a certificate only has an id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.

@@ -7,7 +7,8 @@ use http::uri::PathAndQuery;
 /// [`PathAndQuery`].
 const INLINE: usize = 38;
 
-/// The target of a request. A short target is copied, because a clone costs more: it counts its owners.
+/// The target of a request. A short target is copied. A clone would cost more, because it counts the owners of the
+/// text.
 #[derive(Debug)]
 pub enum Target {
     Unknown,

@@ -200,7 +200,8 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// Returns the number of JSON strings in the value, at any depth. A value that is itself a string counts as one.
+    /// Returns the number of JSON strings in the value, at any depth. For a value that is itself a string, the number
+    /// is 1.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);

@@ -33,7 +33,7 @@ pub(crate) struct ErrorRecord {
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// True if the bodies follow.
+    /// True if the bodies are added later, by the thread that redacts them.
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
@@ -105,13 +105,13 @@ pub(crate) struct Kind {
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
-    /// True if one of these guards would refuse the request in mode `own`.
+    /// True if a guard that only observes would refuse the request in mode `own`.
     pub(crate) own_would_refuse: bool,
     /// The mildest mode that would rewrite the error.
     pub(crate) rewriting_mode: Option<Mode>,
 }
 
-/// One of the last errors.
+/// A stored error, or a stored request whose client left.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// The number of the error, counted from 1 in the order in which errors were seen.

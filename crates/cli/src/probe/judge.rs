@@ -160,7 +160,7 @@ fn without_times(text: &str) -> String {
     masked + &text[from..]
 }
 
-/// Checks that caches do not store such a response (R7).
+/// Checks that caches do not store an error (R7).
 fn cached(answer: &Response<Bytes>) -> Option<Finding> {
     let must = answer.status().is_server_error() || matches!(answer.status().as_u16(), 401 | 403 | 429);
     let came = shown(answer.headers(), "cache-control");

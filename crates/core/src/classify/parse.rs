@@ -268,7 +268,8 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) protocols: KeptProtocols,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
+    /// True if the client chose this dialect with its `accept` (R11). In that case, even a body that is already in the
+    /// dialect is rewritten.
     pub(crate) negotiated: bool,
     /// The page that the client gets (R16, R18).
     pub(crate) page: Option<PageType>,
@@ -324,7 +325,7 @@ pub(crate) enum BodyFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Only the protocols that keep it even under `protocols = "rewrite"`.
+    /// Only the protocols that keep their shape even under `protocols = "rewrite"`.
     Some,
     /// No protocol, because the client of an RPC call reads only the call's own protocol.
     Nothing,

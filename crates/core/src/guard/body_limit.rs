@@ -25,8 +25,9 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///
 /// It gets every chunk before the inner service does, and shares its result with the session. If the body is over the
-/// limit, the session answers 413 until the head of the service's response has left, whatever the service returns (G4).
-/// If the client's body is broken or slow, the session does not treat that as a failure of the server (F1).
+/// limit, the session answers 413 until the head of the service's response has left, even if the service returns
+/// another response (G4). If the client's body is broken or slow, the session does not treat that as a failure of the
+/// server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -53,9 +54,10 @@ pub(crate) struct Messages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum MeterAction {
-    /// Pass the chunk on.
+    /// The adapter passes the chunk on.
     Within,
-    /// The body is over its limit. Pass nothing more on, read and drop the rest within this budget, and then fail (G5).
+    /// The body is over its limit. The adapter passes nothing more on, reads and drops the rest within this budget, and
+    /// then fails the body (G5).
     Over(DrainBudget),
 }
 

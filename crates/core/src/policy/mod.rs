@@ -1,7 +1,7 @@
 //! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains what is
 //! made once for all requests, and `response` what a response needs.
 //!
-//! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
+//! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
 //! 2. Among the scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the

@@ -76,7 +76,7 @@ pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'
     members
 }
 
-/// Returns the value with these bytes.
+/// Returns the value inside `value` that has these bytes, or `value` itself if it has them.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);

@@ -26,7 +26,7 @@ pub struct Envelope<'a> {
     pub known: bool,
     pub message: Cow<'a, str>,
     pub details: Option<&'a RawValue>,
-    /// The valid part of its advice (E10).
+    /// The valid part of the envelope's advice (E10).
     pub advice: Advice,
 }
 

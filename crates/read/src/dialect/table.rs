@@ -140,8 +140,8 @@ shapes! {
 }
 
 impl Shape {
-    /// Returns true if a code in this shape may be one of the catalogue, whatever the status is. Google's names are
-    /// those of gRPC, of which only `NOT_FOUND` is also in the catalogue.
+    /// Returns true if a code in this shape may be one of the catalogue, for any status. Google's names are those of
+    /// gRPC, of which only `NOT_FOUND` is also in the catalogue.
     pub const fn has_codes(self) -> bool {
         #[cfg(feature = "foreign")]
         if matches!(self, Self::Google) {

@@ -1,7 +1,7 @@
 //! The rules for credentials in a text. They are applied one after the other.
 //!
-//! A search with the crate `regex` takes time in proportion to the text, whatever the text contains. No rule reads far
-//! beyond its match. If the end of a value is not found, everything that was read is removed.
+//! A search with the crate `regex` takes time in proportion to the length of the text, for any content. No rule reads
+//! far beyond its match. If the end of a value is not found, everything that was read is removed.
 //!
 //! `\b` is used for ASCII (`(?-u:\b)`). With Unicode, a search takes some 25 times longer if a text is not ASCII.
 

@@ -111,7 +111,7 @@ fn backslash(text: &str) -> Option<(char, usize)> {
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
 }
 
-/// Returns the character that the rules know for this one. `behind` is the text after it.
+/// Returns the ordinary character that the rules use in place of this one. `behind` is the text after it.
 fn fold(read: char, behind: &str) -> Option<char> {
     match read {
         // Chinese and Japanese have this colon before sentences, which the rules cannot distinguish from a secret.

@@ -41,7 +41,8 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// The address of the recorder: a recorder that is installed later counts from then on.
+    /// The address of the recorder with which the handles are registered. If another recorder is installed later, they
+    /// are registered again.
     recorder: usize,
     /// The time at which the handles are registered again. Comparing with this time is cheaper than computing the time
     /// since the last registration.

@@ -39,7 +39,8 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote values, parsed once: each text of a list is compared with them.
+/// The rows of the table that quote values. They are parsed only once, because each text of a list is compared with
+/// them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 

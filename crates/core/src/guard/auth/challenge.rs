@@ -110,8 +110,8 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     Some(format!("{scheme} {error}{more}{params}"))
 }
 
-/// The faults of a scheme that is the only one of its route. There is one for each reason to refuse, with and without a
-/// token that was sent. Each is created only once, because refusals may come in large numbers.
+/// The faults of a scheme that is the only one of its route: one for each reason to refuse, with and without a token in
+/// the request. Each fault is created only once, because refusals may come in large numbers.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

@@ -185,7 +185,7 @@ impl AuthScheme {
         self
     }
 
-    /// Returns the ids of its API keys that are neither revoked nor expired.
+    /// Returns the ids of the scheme's API keys that are neither revoked nor expired.
     #[cfg(feature = "policy-file")]
     pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
         let is_live = move |key: &&Key| !key.revoked && key.expires.is_none_or(|expires| expires > now);
@@ -219,7 +219,7 @@ macro_rules! words {
         }
 
         tables! {
-            /// The messages that replace those of the layer.
+            /// The messages of a scheme that replace the messages of the layer.
             pub(crate) struct AuthMessages {
                 $($word: Message,)*
             }

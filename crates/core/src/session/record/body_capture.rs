@@ -74,8 +74,8 @@ impl CapturedBody {
         self.content_type.as_deref()
     }
 
-    /// Returns the first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets
-    /// itself.
+    /// Returns the first 8 KiB of the decoded body. Nothing in it is redacted, so a program that shows it must hide
+    /// secrets itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

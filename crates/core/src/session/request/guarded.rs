@@ -171,7 +171,7 @@ pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
 enum BodyPresence {
     Yes,
     No,
-    /// The body has not ended, and its length is not known: its first byte decides.
+    /// The body has not ended, and its length is not known, so the first byte decides.
     Unknown,
 }
 

@@ -54,11 +54,11 @@ struct Copy {
 /// The parts of the body that must go through [`Follow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Only the failure of the body.
+    /// Only the failure of the body must go through it.
     Nothing,
-    /// The data and the trailers of the body.
+    /// The data and the trailers of the body must go through it.
     Data,
-    /// The trailers of the body.
+    /// The trailers of the body must go through it.
     Trailers,
 }
 

@@ -85,11 +85,12 @@ pub(in crate::session) struct ResponseHead<'s> {
 /// The treatment of a response in the route's mode, as far as its status shows.
 enum StatusTreatment {
     Pass,
-    /// Pass only the head (E5).
+    /// The head passes without a body (E5).
     Strip,
-    /// Rewrite it, unless its content prevents that. It is an error, or its status cannot be a final one (E6).
+    /// The response is rewritten, unless its content prevents that. It is an error, or its status cannot be a final one
+    /// (E6).
     Rewrite,
-    /// Pass it, and log how it would have been rewritten.
+    /// The response passes, and the log shows how it would have been rewritten.
     Observe,
 }
 

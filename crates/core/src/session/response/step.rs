@@ -1,6 +1,6 @@
 //! The steps that a session returns for a request and for its response.
 //!
-//! The enums are closed on purpose: an adapter that does not handle every step must not compile.
+//! The enums are closed on purpose, because an adapter that does not handle every step must not compile.
 
 use std::time::Duration;
 

@@ -95,8 +95,8 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used: a service that passes on
-    /// the error of another service puts its own first.
+    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used, because a service that
+    /// passes on the error of another service puts its own `ErrorInfo` first.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO if self.reason.is_empty() => {

@@ -88,7 +88,7 @@ pub(super) struct JwtSettings {
 }
 
 impl JwtSettings {
-    /// Returns the name of the first of these settings that is set.
+    /// Returns the name of the first setting that is set, or `None` if none is set.
     pub(super) fn first_set(&self) -> Option<&'static str> {
         let set = [
             ("algorithms", !self.algorithms.is_empty()),
