@@ -23,7 +23,7 @@ use super::config::ClientLimits;
 use super::connection_state::OpenConnection;
 use super::read_size::{Room, large};
 
-/// One place of `--max-connections`.
+/// A client's place among the connections that `--max-connections` allows.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped. It does not linger if the client has already closed its side, or if a

@@ -93,7 +93,7 @@ pub(crate) struct Capacity(Arc<AtomicU32>);
 #[derive(Clone)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "only dropping it has an effect")] Arc<Room>);
 
-/// One place. It becomes free when this is dropped.
+/// The place of one request. It becomes free when this value is dropped.
 struct Room(Arc<AtomicU32>);
 
 impl Capacity {

@@ -31,7 +31,7 @@ pub(crate) enum HeadStatus {
 #[repr(u32)]
 pub(crate) enum BodyStatus {
     Continue = 0,
-    /// Envoy keeps none of its bytes.
+    /// The chunk stops here, and Envoy keeps none of its bytes.
     Stop = 3,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Wait {
     Deadline = 4,
 }
 
-/// One stream.
+/// The filter of one stream, with the state that it keeps between hooks.
 pub(crate) struct Filter {
     pub(crate) module: Arc<FilterModule>,
     pub(super) session: RefCell<Session>,

@@ -132,7 +132,7 @@ impl Status {
         if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
     }
 
-    /// Returns the HTTP status that google.rpc.Code defines for it.
+    /// Returns the HTTP status that google.rpc.Code defines for this status.
     #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

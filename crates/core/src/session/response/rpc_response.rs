@@ -136,7 +136,7 @@ impl RpcResponse {
         Some(record)
     }
 
-    /// This is called when the body has ended. The call ends with it, so that the client can no longer cancel it.
+    /// Called when the body has ended. The call ends as well, so that the client can no longer cancel the call.
     pub(in crate::session) fn end(&mut self) -> Option<RequestRecord> {
         self.ended = true;
         self.refusal()
@@ -162,7 +162,7 @@ impl RpcResponse {
         failure_of(&self.state, error)
     }
 
-    /// This is called when the body failed because of `cause`. Returns the last frame, and the record.
+    /// Called when the body failed because of `cause`. Returns the last frame, and the record.
     pub(in crate::session) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
         let cut = self.state.why_body_was_cut();
@@ -184,7 +184,7 @@ impl RpcResponse {
         (last, record)
     }
 
-    /// This is called when the call took longer than its client waits.
+    /// Called when the call took longer than its client waits.
     pub(in crate::session) fn timed_out(self) -> (FinalFrame, RequestRecord) {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
@@ -196,7 +196,7 @@ impl RpcResponse {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
-    /// This is called when the client cancelled a call that has not ended (F2).
+    /// Called when the client cancelled a call that has not ended (F2).
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
         note_refusals(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));

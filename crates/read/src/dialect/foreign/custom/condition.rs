@@ -100,9 +100,9 @@ pub enum Expected {
     Issues,
     /// No value: the body has nothing at this place.
     Absent,
-    /// This text.
+    /// A string that equals this text.
     Text(String),
-    /// This number, in any notation.
+    /// A number that equals this one, in any notation.
     Integer(i64),
     /// `true`, or `false`.
     Is(bool),
