@@ -1,6 +1,7 @@
 //! Maps errors of tokio, tower, hyper and tonic to codes (rule F1). The core does not depend on these crates.
 //!
-//! Errors of tower, hyper and tonic need the feature of that name. Without it, the causes of such an error decide.
+//! Errors of tower, hyper and tonic are recognised only with the feature of the same name. Without it, the causes of
+//! such an error decide.
 
 use std::error::Error;
 #[cfg(any(feature = "hyper", feature = "tower"))]
@@ -14,8 +15,8 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 use error_envelope_runtime::catch;
 
 /// Recognises errors of tokio, tower, hyper and tonic as the layer does (rule F1). Pass it to
-/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic need the feature of that
-/// name.
+/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic are recognised only with the
+/// feature of the same name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     // The causes are walked only once for all types, because most errors have no cause of these types.

@@ -188,7 +188,7 @@ pub(super) struct Budget {
     deadline: Option<Deadline>,
 }
 
-/// Returned when the budget is spent or the body has failed, so that reading stops.
+/// The error that stops reading: the budget is spent, or the body has failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {

@@ -4,8 +4,8 @@
 //! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
 //! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for the
 //!    rest of a head. It may be an idle connection that was kept.
-//! 4. A connection is not closed for another one while its request is handled. If that applies to all, new clients
-//!    wait.
+//! 4. A connection is not closed for another one while its request is handled. If the requests of all connections are
+//!    being handled, new clients wait.
 //!
 //! A client that stops reading its response is disconnected. This server does not limit the time of handling a request.
 

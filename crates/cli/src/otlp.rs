@@ -130,7 +130,8 @@ fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the collector, without credentials, to which OpenTelemetry's variables have this signal exported by OTLP.
+/// Returns the address of the collector to which this signal is exported by OTLP, as OpenTelemetry's variables set it.
+/// Credentials are removed from the address.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");

@@ -1,8 +1,8 @@
 //! Reads a policy without its service, for example in CI.
 //!
-//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. Each
-//! secret that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer
-//! (M2).
+//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. A
+//! secret that the environment lacks is assumed to be valid if the name of its variable is valid. Everything else is
+//! refused as in the layer (M2).
 
 use std::ops::Range;
 use std::path::Path;

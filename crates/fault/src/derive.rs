@@ -127,11 +127,11 @@ pub mod private {
         pub variant: &'static str,
         /// The code of the variant.
         pub code: ErrorCode,
-        /// The status of `status = …`.
+        /// The status that `status = …` sets.
         pub status: Option<u16>,
-        /// The text of `message = "…"`, in which `{name}` stands for the value of a field.
+        /// The text that `message = "…"` sets, in which `{name}` stands for the value of a field.
         pub message: Option<&'static str>,
-        /// The fields of `details(…)`.
+        /// The fields that `details(…)` lists.
         pub details: &'static [Detail],
         /// True if the variant has `retry_after = …`.
         pub waits: bool,

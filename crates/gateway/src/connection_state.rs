@@ -142,7 +142,7 @@ impl ConnectionState {
     }
 
     /// Resolves once data has waited for the client for `limit`, and the client has read nothing of that response
-    /// meanwhile. It may take half as long again.
+    /// meanwhile. This may take up to one and a half times `limit`.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;

@@ -161,7 +161,7 @@ type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
 impl Resolver {
-    /// Opens a connection to a host. `within` is the time for all steps.
+    /// Opens a connection to a host. `within` is the time limit for the lookup and all attempts together.
     pub(crate) async fn connect(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
         let deadline = Instant::now() + within;
         match host.parse::<IpAddr>() {

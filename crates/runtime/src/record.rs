@@ -27,7 +27,7 @@ pub struct Watch {
     pub received: Option<Received>,
 }
 
-/// The bytes of a request's body that were read. Clones share the count.
+/// The number of bytes of a request's body that were read. Clones share the count.
 #[derive(Clone, Default)]
 pub struct Received(Arc<AtomicU64>);
 

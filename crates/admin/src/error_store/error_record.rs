@@ -53,7 +53,7 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// The kind of failure, by what an operator has to do about it.
+/// The kind of failure. Each kind needs a different reaction of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
     /// The client got an error that it did not cause.
@@ -67,7 +67,7 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// Returns the outcome of each such request, or `None` if they have different ones.
+    /// Returns the outcome that all requests of this severity have, or `None` if their outcomes differ.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
             Self::ServerError => Some(Outcome::ServerError),

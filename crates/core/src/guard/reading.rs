@@ -174,7 +174,7 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// The characters in a path on which some step acts.
+/// The characters of a path that some step changes or interprets.
 #[derive(Clone, Copy)]
 struct Signs(u8);
 
@@ -215,7 +215,7 @@ impl Signs {
     }
 }
 
-/// The percent codes in a path for characters on which other steps act.
+/// The percent codes in a path for characters that other steps change or interpret.
 #[derive(Default)]
 struct Codes {
     slash: bool,

@@ -31,7 +31,7 @@ pub(super) struct SourceFile {
     /// The file that names this file, or `None` for the first file.
     pub(super) parent: Option<Parent>,
     pub(super) canonical: Option<PathBuf>,
-    /// The bytes of each key and element, by its path.
+    /// The range of bytes of each key and element, by its path.
     pub(super) places: HashMap<String, Range<usize>>,
     pub(super) moved: HashMap<String, String>,
     /// True if all lines of the file are TOML, in a known version.

@@ -87,7 +87,7 @@ impl Matcher {
         self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
     }
 
-    /// Adds the paths of those elements that are themselves literals at the place of the list.
+    /// Adds the paths to those elements of the list that a pattern has as a literal in the same position.
     pub(super) fn add_elements(&self, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.root.add_elements(list.folder(), list, paths);
     }

@@ -286,7 +286,7 @@ impl Policy {
         self.in_mode(Mode::Off)
     }
 
-    /// Changes all settings that were made in advance.
+    /// Changes all settings that were made when the policy was built.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));

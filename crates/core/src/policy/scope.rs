@@ -410,7 +410,7 @@ impl Scopes {
         found
     }
 
-    /// Adds the paths of those elements that are themselves prefixes at the place of the list.
+    /// Adds the paths to those elements of the list that a prefix has as a segment in the same position.
     pub(super) fn add_elements(&self, host: &str, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.prefixes(host).add_elements(list.folder(), list, paths);
     }

@@ -82,9 +82,9 @@ pub(crate) struct Filter {
     pub(super) broke_off: Cell<bool>,
     /// True if the request is a CONNECT. After the response's head, this means that the rest is a tunnel.
     pub(super) tunnels: Cell<bool>,
-    /// The bytes of the request's body.
+    /// The number of bytes of the request's body.
     pub(super) received: Cell<u64>,
-    /// The bytes of the response's body, or `None` if Envoy itself writes it.
+    /// The number of bytes of the response's body, or `None` if Envoy itself writes it.
     pub(super) sent: Cell<Option<u64>>,
     /// True if the record was written for access logs and traces.
     is_noted: Cell<bool>,

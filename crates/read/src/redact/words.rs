@@ -95,8 +95,8 @@ fn is_date(word: &str) -> bool {
         && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
-/// Returns true if a text cannot be recognised as a credential, because it is a name or a word, or several that signs
-/// join.
+/// Returns true if a text cannot be recognised as a credential, because it is a name or a word, or several words that
+/// are joined by signs.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }

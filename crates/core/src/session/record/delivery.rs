@@ -40,9 +40,9 @@ pub enum ServiceBody {
 pub struct Delivery {
     /// True if the head of the response was sent.
     pub head_sent: bool,
-    /// The bytes of the request's body that were read, or `None` if the adapter does not count them.
+    /// The number of bytes of the request's body that were read, or `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
-    /// The bytes of the response's body that the server took, or `None` if the adapter does not count them.
+    /// The number of bytes of the response's body that the server took, or `None` if the adapter does not count them.
     pub response_bytes: Option<u64>,
     /// The way in which the delivery ended.
     pub end: End,

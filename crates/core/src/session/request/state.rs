@@ -23,7 +23,7 @@ use crate::session::record::notes::{KnownMethod, Origin, RecordFields};
 use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
 use crate::target::Target;
 
-/// The decisions about one request.
+/// Follows one request from its head to the last decision about its response.
 ///
 /// Every future of the layer contains a session. To keep it small, parts that few requests need are boxed.
 #[derive(Debug, Default)]
