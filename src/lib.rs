@@ -56,16 +56,16 @@
 //! {"error":{"code":"conflict","message":"Only 3 left.","details":{"left":3}},"request_id":"req_01M830K8KGFAKQ37M5SWHDVN87"}
 //! ```
 //!
-//! The log has a line with that id and with the text that the client does not get. Errors about bad input, unknown
+//! The log contains a line with that id and with the text that the client does not get. Errors about bad input, unknown
 //! paths, panics and time-outs have the same shape. Clients of gRPC, gRPC-Web and Connect get errors of their protocol.
 //!
 //! # Where things are
 //!
 //! 1. [`ErrorEnvelopeLayer`] wraps a service. Its [`middleware`] forwards bodies, applies time limits, catches
 //!    panics and logs.
-//! 2. The layer reports each error as an event: [`session`] has the types for observers. The crate
+//! 2. The layer reports each error as an event. [`session`] contains the types for observers. The crate
 //!    `error-envelope-core` makes the decisions, without I/O, so that other adapters can use them.
-//! 3. The [`Policy`] has the settings of each route: limits, required headers, custom codes and rules.
+//! 3. The [`Policy`] contains the settings of each route: limits, required headers, custom codes and rules.
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!

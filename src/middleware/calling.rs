@@ -199,7 +199,7 @@ fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut
     }
 }
 
-/// Removes the body of a response that must have none (E5).
+/// Removes the body of a response that must have no body (E5).
 fn strip<R: Body, B>(
     status: StatusCode,
     body: R,

@@ -1,4 +1,4 @@
-//! The layer: its policy, and what the user adds in code.
+//! The layer, with its policy and the functions that the user adds in code.
 
 use std::error::Error;
 use std::fmt;
@@ -104,7 +104,7 @@ impl ErrorEnvelopeLayer {
     /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`). The
     /// type may be that of a context, of the error itself, or of one of its causes. The setting applies to the whole
     /// process, because `?` converts an error where no layer is known. Without it, such an error is `internal_error`,
-    /// and the log has a hint.
+    /// and the log contains a hint.
     ///
     /// ```
     /// use anyhow::Context;

@@ -96,7 +96,7 @@ impl fmt::Debug for CredentialRequest {
 /// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
-/// A layer's verifiers by the names of their schemes. Most layers have none, so this is only one pointer.
+/// A layer's verifiers by the names of their schemes. Most layers have no verifier, so this is only one pointer.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 

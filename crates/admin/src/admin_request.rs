@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use crate::admin::Admin;
 use crate::small_server::Peer;
 
-/// An accepted request, as its handler sees it.
+/// An accepted request, in the form that its handler gets.
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,

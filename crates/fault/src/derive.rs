@@ -347,7 +347,7 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, the error has the responses of an operation.
+/// With the feature `utoipa`, the error implements `IntoResponses`, which lists its responses for an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]
@@ -372,7 +372,7 @@ macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `aide`, the error has the responses of an operation.
+/// With the feature `aide`, the error implements `OperationOutput`, which lists its responses for an operation.
 #[cfg(feature = "aide")]
 #[doc(hidden)]
 #[macro_export]

@@ -1,6 +1,6 @@
 //! One client: its address for the log and the service, and the end of its requests by the gateway.
 //!
-//! The log has the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
+//! The log shows the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
 //! which the span wraps. Each HTTP/2 stream has its own task, so the span also wraps the stream's future and body. A
 //! disabled span costs nothing.
 

@@ -14,8 +14,8 @@ use super::place::{Place, PlaceTexts};
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
 /// The most places with their own row, 700 KiB in all. A reload adds and removes routes. Beyond this number, a place
-/// without a request in the last hour is removed. If there is none, requests of further places are counted only in the
-/// sum.
+/// without a request in the last hour is removed. If every place had a request, requests of further places are counted
+/// only in the sum.
 const MOST_PLACES: usize = 500;
 
 /// The counts of requests, by outcome.

@@ -45,7 +45,7 @@ const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
 /// The most lines that may wait to be written. They are as many as a busy gateway logs within some seconds, in less
 /// than 16 MiB.
 const LINES: usize = 16 * 1024;
-/// The most waiting lines of the access log, whose lines have 5 KiB at most.
+/// The most lines of the access log that may wait to be written. A line has at most 5 KiB.
 const ACCESS_LINES: usize = 4 * 1024;
 /// The interval of checks for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@
 //! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each file are
 //!    read into the structs of the builder.
 //! 2. The tables are put together ([`build`](super::build)). An included file, which has a `[scope]`, becomes a
-//!    separate part. A base joins the part of the file that uses it, whose keys and rules take precedence over the
-//!    base's.
+//!    separate part. A base joins the part of the file that uses it. The keys and rules of that file take precedence
+//!    over those of the base.
 //! 3. The builder refuses mistakes, and each mistake is traced back to a file and a line.
 //!
 //! Reading checks only types and words. The builder checks the rest. The adapter supplies the environment, which

@@ -1,5 +1,5 @@
-//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains what is
-//! made once for all requests, and `response` what a response needs.
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains the faults
+//! that are made once for all requests, and `response` the parts that a response needs.
 //!
 //! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!

@@ -60,7 +60,7 @@ statuses! {
 }
 
 impl Status {
-    /// Returns the status with that number; `UNKNOWN` if there is none.
+    /// Returns the status with that number, or `UNKNOWN` if no status has it.
     #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }

@@ -174,7 +174,7 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts none.
+    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts no data.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),

@@ -269,8 +269,8 @@ impl AuthScheme {
         self
     }
 
-    /// Adds an audience. A token must have one of the audiences (`aud`). If none is set, a token with an audience is
-    /// refused, because it is for another service (RFC 7519 §4.1.3).
+    /// Adds an audience. A token must have one of the audiences (`aud`). If no audience is set, a token with an
+    /// audience is refused, because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.jwt.audiences.push(audience.into());
         self

@@ -61,7 +61,7 @@ pub enum End {
     Stalled,
     /// The process stopped.
     Stopped,
-    /// The adapter does not see the delivery.
+    /// The adapter cannot observe the delivery.
     Unknown,
 }
 
@@ -78,7 +78,7 @@ pub enum Outcome {
     Broken,
     /// The client left before the end of the response.
     ClientLeft,
-    /// The adapter saw neither a head nor that the client left.
+    /// The adapter noticed neither a head that was sent nor that the client left.
     Unknown,
 }
 

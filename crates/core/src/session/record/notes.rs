@@ -49,7 +49,7 @@ pub enum UnreadReason {
     TooLate,
     /// The body failed, or (in `observe`) the client stopped reading.
     BrokeOff,
-    /// The adapter does not see the body.
+    /// The adapter does not get the body.
     NotShown,
 }
 

@@ -173,8 +173,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// For a gateway: the service for requests whose scope names none. It is behind a pointer, because most adapters
-    /// have none.
+    /// The service that a gateway calls for requests whose scope names no service. It is behind a pointer, because most
+    /// adapters have no such service.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -233,7 +233,8 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
+    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. It decides what was sent,
+    /// and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
         // A client that left before it had sent its request reads no answer, even if the server accepted the whole

@@ -25,7 +25,7 @@ use crate::session::request::body_context::BodyContext;
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
-    /// The record, if something has already been decided about the request. Nearly all requests have none.
+    /// The record, if something has already been decided about the request. Nearly all requests have no record yet.
     record: Option<Box<RequestRecord>>,
 }
 
@@ -123,7 +123,7 @@ impl Follow {
         self.record.as_deref()
     }
 
-    /// Takes the record as decided so far. It is for programs that try recorded responses and deliver none.
+    /// Takes the record as decided so far. It is for programs that try recorded responses and deliver no response.
     #[must_use]
     pub fn into_decided(self) -> Option<RequestRecord> {
         self.record.map(|record| *record)

@@ -212,7 +212,7 @@ fn messages_that_fit<M: Message>(mut messages: Vec<M>, room: &mut usize) -> Vec<
     messages
 }
 
-/// Returns the length that a message has as a field of another one, whose number is below 16.
+/// Returns the length that a message has as a field of another message. The number of the field must be below 16.
 fn field_len(message: &impl Message) -> usize {
     let length = message.encoded_len();
     1 + prost::length_delimiter_len(length) + length

@@ -2,7 +2,7 @@
 //!
 //! It runs only on a 4xx, after the body's shape or the general rule (R2) has been read. It tries the structure of the
 //! body first (`search`, with `map` and `entry`). Then it tries the sentences in the body (`sentences` of the fault
-//! crate). A body that only looks similar stays unchanged, because a wrong path is worse than none.
+//! crate). A body that only looks similar stays unchanged, because a wrong path is worse than no path.
 //!
 //! The client gets the path, the text and the code of each issue, but not the value that it sent.
 
