@@ -12,7 +12,7 @@
 //!    converts their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
 //!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
-//! 3. Other errors of a body have codes of their own:
+//! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
 //!    - A body without a JSON content type is `unsupported_media_type`.
 //!    - A body over a limit is `payload_too_large`.

@@ -130,7 +130,7 @@ impl Verdict {
     }
 }
 
-/// Returns the mode after this one, in the order in which an operator turns them on.
+/// Returns the next mode, in the order in which an operator enables the modes.
 pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),

@@ -1,8 +1,8 @@
 //! Decides which lines of a refused policy may be shown.
 //!
 //! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a
-//! secret where the name of its variable should be. The reported error may be another error on that line, or one of its
-//! syntax. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
+//! secret where the name of its variable should be. The reported error may be another error on that line, or a syntax
+//! error. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
 //! only the names that policies have are shown, and `…` replaces the rest:
 //!
 //! 1. A line that sets a key, a hash or a secret is not shown, and neither is a URL with a query or a name in front of

@@ -1,8 +1,9 @@
 //! `error-envelope error-backend` writes the errors of another gateway, which hands failed requests over by HTTP.
 //!
 //! 1. [`HandedOver`] is the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
-//! 2. [`answer`] writes the error as one of a proxy around the service (V2), with the dialect, page, id and advice that
-//!    the policy has for the request's route. No guard runs, because the other gateway has admitted the request.
+//! 2. [`answer`] writes the error as an error of a proxy in front of the service (V2). It uses the dialect, page, id
+//!    and advice that the policy sets for the request's route. No guard runs, because the other gateway has admitted
+//!    the request.
 //! 3. A [`SmallServer`] listens. Each error is logged and counted as in the gateway.
 
 use std::future;

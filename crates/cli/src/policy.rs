@@ -16,7 +16,8 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use crate::stdin;
 
-/// The secret to use in place of one that is not set here. It is as long as the longest hash requires.
+/// The secret to use in place of a secret that is not set in this environment. It is as long as the longest hash
+/// requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.

@@ -1,7 +1,7 @@
 //! Tries a recorded response under a policy. The library itself decides how the layer would have responded.
 //!
 //! Credentials are assumed valid (G2), because recordings seldom have them, and a policy's keys are hashes. Everything
-//! else in the head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
+//! else in the head is checked, and also the recorded part of the body. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;

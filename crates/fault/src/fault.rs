@@ -272,8 +272,8 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the place for the fault's prepared reply in this form, one of `forms`. Returns `None` if no policy
-    /// stores the fault.
+    /// Returns the place for the fault's prepared reply in this form. `forms` returns the number of forms. Returns
+    /// `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)

@@ -22,7 +22,7 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// The number of tracked responses below which finished ones are not removed. Above it, they are removed once the list
+/// The number of tracked responses from which finished responses are removed. They are removed each time that the list
 /// is full.
 const FEW: usize = 32;
 

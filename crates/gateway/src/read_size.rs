@@ -1,9 +1,10 @@
 //! Decides how many bytes are read at once.
 //!
 //! Each read costs a system call, wake-ups and a frame, regardless of its size, so large pieces are best for a fast
-//! body. But if the reader stops, three pieces are held: one that is being written, one that waits for that, and one on
-//! its way. So a connection reads pieces of its configured size. It reads pieces that are [`TIMES`] as large while they
-//! arrive full and the process has [`Room`] for them. All large pieces together never take more than [`MOST`] bytes.
+//! body. But if the reader stops, three pieces are held: a piece that is being written, a piece that waits for that,
+//! and a piece that is being read. So a connection reads pieces of its configured size. It reads pieces that are
+//! [`TIMES`] as large while they arrive full and the process has [`Room`] for them. All large pieces together never
+//! take more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -43,7 +43,7 @@ impl Received {
 pub struct OpenRecord {
     follow: Follow,
     timer: Option<RequestTimer>,
-    /// The delivery of the response, as far as it was seen.
+    /// The part of the response's delivery that was observed.
     pub delivery: Delivery,
 }
 

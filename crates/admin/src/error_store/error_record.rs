@@ -83,7 +83,7 @@ impl Severity {
 pub(crate) struct ShownStatus {
     pub(crate) status: u16,
     pub(crate) grpc: Option<u8>,
-    /// The code, if there is one that may be shown.
+    /// The code, or `None` if there is no code or if it may not be shown.
     pub(crate) code: Option<ErrorCode>,
 }
 

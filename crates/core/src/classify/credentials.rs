@@ -10,7 +10,7 @@ use http_auth::parser::ChallengeParser;
 use crate::code::ErrorCode;
 use crate::syntax::elements;
 
-/// The credentials of a request, as far as the code of an inner 401 depends on them.
+/// The credentials of a request. Only the facts on which the code of an inner 401 depends are stored.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
     None,

@@ -47,7 +47,7 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) is_vouched: bool,
     /// True if the body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// True if the body keeps its shape, as far as its parts may pass (R12).
+    /// True if the body keeps its shape. Those of its parts that may not pass are removed or replaced (R12).
     pub(super) stays: bool,
     /// True if the body has an issue list, and the status allows one (E8).
     pub(super) lists_issues: bool,

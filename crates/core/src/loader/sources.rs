@@ -171,8 +171,8 @@ impl Sources {
         Some(if key.key == *path { SourceSpan { span: key.span.start..key.span.start, ..key } } else { key })
     }
 
-    /// Returns true if a mistake that was found after reading follows from one of these, which were found before. In
-    /// that case, either the table has a mistake and lacks the key, or the key itself has a mistake.
+    /// Returns true if a mistake that was found after reading follows from one of these mistakes, which were found
+    /// while reading. In that case, either the table has a mistake and lacks the key, or the key itself has a mistake.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);

@@ -91,8 +91,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Returns true if the guards of both require the same in the same mode, so that it is enough to apply one
-            /// of them.
+            /// Returns true if the guards of both settings have the same requirements in the same mode, so that it is
+            /// enough to apply the guards of one.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.mode == other.mode $($(&& is_same!(self.$key, other.$key, $guard))?)*
             }

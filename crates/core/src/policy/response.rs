@@ -166,7 +166,7 @@ impl Policy {
     }
 
     /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, even if the service created
-    /// the fault. The fault keeps a message or a status of its own.
+    /// the fault. A message or a status that the fault itself sets is kept.
     #[inline]
     pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
         let Some((place, code)) = self.codes.defined(fault.code()) else {

@@ -31,7 +31,7 @@ pub(crate) struct ProcessingStream {
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The request's head, as far as it could be parsed. The form of a response depends on it.
+    /// The part of the request's head that could be parsed. The form of a response depends on it.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,

@@ -241,7 +241,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the message for errors that have none of their own. It is for people, and may change at any time.
+    /// Returns the message for errors that set no other message. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {

@@ -206,7 +206,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// Returns the place for this form, one of `forms`.
+    /// Returns the place for this form. `forms` returns the number of forms.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)

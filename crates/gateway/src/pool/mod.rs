@@ -11,8 +11,8 @@
 //! 5. A connection that carried NTLM or Negotiate is given back only to its client's connection ([`bound`]). While it
 //!    is idle, it gives way to a request that waits for a place. The connection that has been idle longest gives way
 //!    first.
-//! 6. A request that the service cannot have processed is sent to another connection, and one that may be repeated
-//!    is sent once more, on a fresh one ([`mod@send`]).
+//! 6. A request that the service cannot have processed is sent over another connection. A request that may be repeated
+//!    is sent once more, over a fresh connection ([`mod@send`]).
 //!
 //! hyper-util's pools do not express these rules. Its ready-made client repeats only requests that were never written,
 //! limits only idle connections, and has no queue. Its `pool::cache` checks no bound, and cannot open a fresh

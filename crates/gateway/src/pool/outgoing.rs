@@ -115,8 +115,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
 /// A request and its response, on one connection. Tasks pass requests and responses through channels, so that the
 /// values that one task stores are visible to the next task.
 ///
-/// The exchange is observed where the bytes are read and written, on the task that does so. So it is certain whether a
-/// response began before its request ended.
+/// The exchange is observed where the bytes are read and written, on the task that reads and writes them. So it is
+/// certain whether a response began before its request ended.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,

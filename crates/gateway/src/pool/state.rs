@@ -9,7 +9,8 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The idle connections that are bound to a client, by number. The one that has been idle longest is the first.
+    /// The idle connections that are bound to a client, by number. The connection that has been idle longest comes
+    /// first.
     bound: BTreeMap<u64, C>,
     last_bound: u64,
     /// The requests in line, in their order.

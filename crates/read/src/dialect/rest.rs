@@ -362,8 +362,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// Returns the code as the client gets it, if its name is one of codes (R2), and its value adds to the status. A value
-/// that does not have the form of a code is a text.
+/// Returns the code as the client gets it. The field's name must be a name of codes (R2), and the value must state more
+/// than the status. A value that does not have the form of a code is a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);

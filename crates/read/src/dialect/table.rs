@@ -1,4 +1,5 @@
-//! The table of shapes. A shape that can be written has a row of its own. The others are only parsed.
+//! The table of shapes. A row with a constant is for a shape that can be written. The other rows are for shapes that
+//! are only parsed.
 //!
 //! A row defines the variants of [`Dialect`] and [`Shape`] with their docs, and refers to the constant in the dialect's
 //! file, which has everything else.

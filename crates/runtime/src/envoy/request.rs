@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Uri, Version, request};
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::response::MAX_COPIED_LINES;
 
-/// A request's head, as far as it could be parsed.
+/// The part of a request's head that could be parsed.
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,

@@ -13,7 +13,7 @@ use crate::policy::Mode;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
-/// Returns true if the mode lets an inner error pass, as far as its head shows.
+/// Returns true if the head of an inner error shows that the mode lets the error pass.
 pub(in crate::session) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     match state.settings.mode {
         Mode::Own => true,

@@ -43,7 +43,7 @@ pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 /// the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
-/// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
+/// The known facts of one request. A session fills the record, and its adapter closes it once (L5).
 #[derive(Debug)]
 #[must_use]
 pub struct RequestRecord {
