@@ -95,7 +95,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// A value that cannot be written as JSON becomes `internal_error`. axum would send the reason to the client.
+    /// Writes the value as JSON. If that is impossible, the response is `internal_error`. axum would send the reason to
+    /// the client.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),

@@ -170,9 +170,9 @@ impl ErrorEnvelopeLayer {
         self.policy.status()
     }
 
-    /// For gateways: logs the address of the service for each request (rule L1), as the field `upstream`. The address
-    /// is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By default no address is
-    /// logged, because the layer calls the service that it wraps.
+    /// Logs the address of the service for each request (rule L1), as the field `upstream`. This method is for
+    /// gateways. The address is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By
+    /// default no address is logged, because the layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;

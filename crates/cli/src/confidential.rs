@@ -68,7 +68,7 @@ const OPEN_OF_AUTH: [&str; 20] = [
 const OTHERS_OF_AUTH: [&str; 10] =
     ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
-/// Marks of a line that sets a credential. The line is compared without its spaces.
+/// Texts that occur in a line that sets a credential. They are searched for in the line without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
 /// Returns true if the line in the byte range `line` of a file may be shown. `key` is the key of its error.

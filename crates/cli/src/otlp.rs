@@ -156,8 +156,8 @@ fn refused(error: &ExporterBuildError) -> CommandError {
     ))
 }
 
-/// Returns the resource of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, with a better default name than
-/// `unknown_service`.
+/// Returns the resource that `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` describe. The default name is more
+/// specific than OpenTelemetry's `unknown_service`.
 fn resource() -> Resource {
     let from_environment = Resource::builder().build();
     let has_name =

@@ -158,7 +158,7 @@ pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
     sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
-/// Returns the reply that Envoy sends instead of everything else.
+/// Returns the message that makes Envoy send this reply instead of the service's response.
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
     let mut changes = HeaderMutation::default();

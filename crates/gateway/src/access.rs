@@ -86,7 +86,7 @@ struct Progress {
     is_stalled: bool,
     /// True if the client left before the end of its request, so that nothing reads its response (F1a).
     client_left: bool,
-    /// The request left the line for a connection to the service before it had one.
+    /// True if the request left the line for a connection to the service before it got a connection.
     left_line: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
@@ -164,7 +164,7 @@ impl Exchanged {
         }
     }
 
-    /// Notes that the request left the line for a connection to the service before it had one.
+    /// Notes that the request left the line for a connection to the service before it got a connection.
     pub(crate) fn left_line(&self) {
         self.lock().left_line = true;
     }

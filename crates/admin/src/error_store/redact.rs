@@ -77,13 +77,13 @@ fn truncated(mut text: String) -> String {
     text
 }
 
-/// The length of the shortest value to search for. Shorter values occur in any text by chance.
+/// The length of the shortest value to search for. Shorter values often occur in a text by chance.
 const SHORTEST: usize = 4;
 /// The number of bytes of a long value that are searched for. A message is cut at 1,024 bytes (E2), so it may have only
 /// the beginning of the value.
 const LONGEST: usize = 512;
 
-/// Values to hide wherever they occur.
+/// The values that are hidden in all texts.
 ///
 /// These values were removed from a service's body, and are searched for in the client's body. There, the name that
 /// marked them as credentials may be missing.

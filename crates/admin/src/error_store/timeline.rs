@@ -199,7 +199,7 @@ mod tests {
     }
 
     proptest! {
-        /// For any movement of the clock, a ring has the counts that were added to its last spans.
+        /// Checks that a ring contains the counts of its last spans, even if the clock is set back or forward.
         #[test]
         fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
             let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);

@@ -8,7 +8,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::failure::exit_codes;
 
-/// If this variable is set, the page is written anew instead of compared.
+/// The environment variable with which the test writes the page instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 const INTRO: &str = "# The command
 

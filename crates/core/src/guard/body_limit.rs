@@ -215,9 +215,9 @@ impl SeenBody {
 /// The facts to note about a body that a route in mode `observe` lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObservedLimit {
-    /// Note that the body is longer than this.
+    /// The limit of a route in mode `observe`. It must be noted if the body is longer.
     pub(crate) limit: Option<u64>,
-    /// Note that there is a body at all.
+    /// True if it must be noted that the first byte of the body has come.
     pub(crate) first_byte: bool,
 }
 

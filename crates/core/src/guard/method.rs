@@ -34,7 +34,7 @@ const MOST: usize = 8;
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
 const LONGEST: usize = 32;
 
-/// A query that is shorter than this cannot name more than [`MOST`] methods, because each takes at least `_method=A`.
+/// The length of the shortest query that may name more than [`MOST`] methods. Each method takes at least `_method=A`.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
 /// The error for a request that names more methods than the guards check.

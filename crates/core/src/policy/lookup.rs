@@ -221,9 +221,9 @@ impl Policy {
         Ok(Matched::new(normal, others.0, refused))
     }
 
-    /// Visits the settings for one reading with one method, each with its method. A method that services do not know
-    /// may run any handler of the path. So if no route of the path names it, the settings for each method that these
-    /// routes name are visited as well, and no content type is required.
+    /// Visits the settings for one reading with one method. Each visit also gets the method to which the settings
+    /// belong. A method that services do not know may run any handler of the path. So if no route of the path names it,
+    /// the settings for each method that these routes name are visited as well, and no content type is required.
     fn each_guard(
         &self,
         method: &Method,

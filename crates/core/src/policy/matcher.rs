@@ -1,9 +1,9 @@
 //! Compares many patterns with a path at once, and finds those that match, beginning with the most specific (rule G0).
 //!
 //! The patterns are a trie of segments. At each node, the literal child is visited before the `{one}` child, and both
-//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and one with a method before
-//! one without. Walking the trie in this order visits the most specific pattern first, so nothing has to be collected
-//! or sorted. Routes that share no segment with the path are never looked at.
+//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and a pattern with a method
+//! before a pattern without a method. Walking the trie in this order visits the most specific pattern first, so nothing
+//! has to be collected or sorted. Routes that share no segment with the path are never looked at.
 //!
 //! The settings for the routes that usually match together are made when the policy is built, so that requests need not
 //! inherit settings key by key ([`FixedChain`]).

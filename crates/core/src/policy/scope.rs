@@ -341,7 +341,8 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// `covers` contains the matchers of the parts from 1 on. `depths` contains the number of parts around each part.
+    /// Builds the look-up of the parts. `covers` contains the matchers of the parts from 1 on. `depths` contains the
+    /// number of parts around each part.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
         // If two parts have the same prefix for a host, the narrower one comes last. The wider one has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();

@@ -14,7 +14,7 @@ use crate::policy::rule::MapRule;
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
-/// A limit that no route sets.
+/// The body limit of the policy in the tests. No route sets the same limit.
 const DEFAULT_LIMIT: u64 = 77;
 
 /// A route in the form of the tests: its pattern, and the two keys that the tests check.

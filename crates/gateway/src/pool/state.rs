@@ -362,6 +362,7 @@ pub(crate) trait Connection: Sized + Send + 'static {
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// After a response, waits until the next request can be sent. Returns true if it may be sent over this connection.
+    /// Polls, after a response, until it is certain whether the next request may be sent over this connection. Returns
+    /// true if it may.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

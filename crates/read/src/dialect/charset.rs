@@ -22,7 +22,7 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// Returns the body, which is treated as UTF-8, because other charsets need the feature `charsets`.
+/// Returns the body unchanged. It is treated as UTF-8, because other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body

@@ -174,7 +174,7 @@ mod tests {
     }
 
     proptest! {
-        /// A naive reader of the whole body finds the same id, regardless of the white space.
+        /// Checks that a simple parser of the whole body finds the same id, regardless of the white space.
         #[test]
         fn r10_any_object_is_read_as_a_parser_reads_it(
             fields in prop::collection::vec((r#""(id|i|a\\"b|\\u0069d|\\ud800)""#, r#"7|"x"|null|\{"id":1\}|\["\}",2\]|-1\.5|"\\"""#), 0..5),

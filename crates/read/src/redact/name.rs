@@ -44,11 +44,11 @@ pub(super) const PARAMETERS: &str = "code key token state session sig signature"
 const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
     invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
 
-/// Last words of names whose numbers are amounts.
+/// Words that mark the numbers under a name as amounts if they are the last word of the name.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
-/// Last words of names whose values are kinds of credentials.
+/// Words that mark the values under a name as kinds of credentials if they are the last word of the name.
 const KINDS: &str = "type kind";
 
 /// The longest name. A longer text is not a name.

@@ -76,7 +76,7 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
 
 /// A row, as the text around its value.
 struct Quoting {
-    /// The sentence must begin with `before`.
+    /// True if the sentence must begin with `before`.
     starts: bool,
     /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
@@ -236,7 +236,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The client may have sent any value, even one with parts of these sentences.
+        /// Checks sentences with arbitrary values, because a client may send any value, even parts of such sentences.
         #[test]
         fn r13_no_value_stays(
             value in "[0-9#@\"'`“” \n]{0,12}",

@@ -1,4 +1,5 @@
-//! Writes an error for its client, head and body (E1, E5): from scratch, or by copying a prepared reply.
+//! Writes the head and the body of an error for its client (E1, E5), either from scratch or by copying a prepared
+//! reply.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};

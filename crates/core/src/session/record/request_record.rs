@@ -109,8 +109,8 @@ impl RecordLabel {
 /// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
 /// is `None`.
 ///
-/// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
-/// panic is caught and logged, and the client gets its response (F2).
+/// It is called on the thread that handles the request, so return quickly, and do slow work on another thread. If it
+/// panics, the panic is caught and logged, and the client gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

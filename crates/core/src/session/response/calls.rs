@@ -29,7 +29,7 @@ use crate::session::request::view::BodyFacts;
 pub(in crate::session) struct RpcHeaderFlags {
     status: bool,
     length: bool,
-    /// The head has `access-control-allow-origin`, so that scripts of other origins may read it (E4).
+    /// True if the head has `access-control-allow-origin`, so that scripts of other origins may read the response (E4).
     origin: bool,
 }
 
