@@ -1,9 +1,9 @@
 //! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
 //!
-//! You can keep axum's own extractors: the layer parses their rejections (rule R13), and clients get the same statuses
-//! and codes from both. There are two exceptions, because axum's text does not name the source: an error in a route's
-//! only parameter and a body that came too slowly are both `bad_request`. The extractors here describe errors for
-//! readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
+//! and codes from both kinds of extractors. There are two exceptions, because axum's text does not name the source: an
+//! error in a route's only parameter and a body that came too slowly are both `bad_request`. The extractors here
+//! describe errors for readers who do not write Rust:
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list:
 //!    the path of the error, what was expected there, and a code. Neither a response nor the log quotes data of the

@@ -253,8 +253,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// A request keeps the policy that was active when it began (rule M3). If the files are missing or have errors, the
     /// old policy stays active, and the rejection is logged and counted (rule M2). Secrets from the environment do not
-    /// change while the process runs. Add verifiers before you call this method: a scheme without its verifier is
-    /// refused.
+    /// change while the process runs. Add verifiers before you call this method, because a scheme without its verifier
+    /// is refused.
     ///
     /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
     /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file

@@ -187,7 +187,7 @@ impl Admin {
         self.shared.store.switch.clone()
     }
 
-    /// Makes `/readyz` return 503 from now on: the process is stopping, and should get no new requests.
+    /// Makes `/readyz` return 503 from now on, because the process is stopping and should get no new requests.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }

@@ -55,9 +55,9 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
-/// The server's limits. It has 512 places: each gateway keeps only a few connections, and most systems start a program
-/// with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a client's
-/// headers. Connections are kept for longer than nginx keeps an idle one (60 s).
+/// The server's limits. It has 512 places, because each gateway keeps only a few connections, and most systems start a
+/// program with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a
+/// client's headers. Connections are kept for longer than nginx keeps an idle one (60 s).
 const SERVER: SmallServer =
     SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
 

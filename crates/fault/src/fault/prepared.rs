@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The first field is the status for which the reply was prepared; the second is the status to send.
+    /// The status for which the reply was prepared. The field `status` is the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,

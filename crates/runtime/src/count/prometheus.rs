@@ -25,7 +25,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Returns a recorder of metrics for Prometheus, which can be combined with others. The times of requests are in
 /// buckets from 1 ms to 30 s, other times in buckets from 0.1 ms to 5 s. After it is installed, call
-/// [`describe_metrics`](crate::describe_metrics) once. Call its handle's `run_upkeep` every few seconds: otherwise
+/// [`describe_metrics`](crate::describe_metrics) once. Call its handle's `run_upkeep` every few seconds. Otherwise
 /// recorded times accumulate until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {

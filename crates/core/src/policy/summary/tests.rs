@@ -149,7 +149,7 @@ proptest! {
         prop_assert!(matched.guards().any(|guards| guards.body_limit == Some(narrowest)));
     }
 
-    /// A router that gets the list in advance chooses the same service.
+    /// Checks that a router that gets the list in advance chooses the same service.
     #[test]
     fn the_list_by_host_says_the_same(
         scopes in scopes(),

@@ -1,4 +1,5 @@
-//! Responses of the service in the RPC protocol of the call (section P): they pass unchanged, and errors are logged.
+//! Handles responses of the service in the RPC protocol of the call (section P). They pass unchanged, and errors are
+//! logged.
 
 use bytes::Bytes;
 use error_envelope_fault::status_source;

@@ -79,8 +79,8 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. The errors of the whole are next to
-/// it.
+/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. The errors of the request as a
+/// whole are in a field next to this map.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }
