@@ -77,7 +77,7 @@
 //!
 //! Add it last, on the outermost router. `Router::layer` covers 404 and 405 as well; `route_layer` does not cover the
 //! 404. A route or fallback that you add after `.layer` is outside the layer. Its faults become a status without a
-//!      body, and are not logged.
+//! body, and are not logged.
 //!
 //! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then has no route.
 //!

@@ -1,4 +1,4 @@
-//! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
+//! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
 //! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
 //! and codes from both kinds of extractors. There are two exceptions, because axum's text does not name the source: an

@@ -48,7 +48,7 @@ pub(crate) fn observe(record: &ClosedRecord) {
 
 /// Returns the level of a record's line. An error of the server has the level ERROR, with two exceptions. Either the
 /// server only states that it is busy, or nobody implements what the client requested, such as an unknown gRPC method.
-/// In both cases nothing of the service is broken.
+/// In both cases no part of the service is broken.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
     // A guard that only observes does not turn a service's own 5xx into a mistake of the client. If a stream ends with

@@ -1,5 +1,5 @@
 //! The service that the demo wraps. Most of it is a stage of raw sockets, since no HTTP library lets its user send a
-//! wrong length. The rest are faults that a socket cannot show: handlers that fail in the layer's own process.
+//! wrong length. The other faults are handlers that fail in the layer's own process, which a socket cannot show.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! Routing is a security boundary, so the trie is compared with a simple match of each pattern on text (G0).
+//! Routing is a security boundary, so these tests compare the trie with a simple matcher that compares the text of each
+//! pattern (G0).
 
 use std::cmp::Ordering;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //!    This also happens between the two steps of a deployment that replaces one file after the other.
 //! 4. The folders of both files are watched like a policy's, and those of every symbolic link on the way to them.
 //!
-//! [`pair`] reads the files, [`count`] records metrics for operators.
+//! [`pair`] reads the files, and [`count`] records metrics for operators.
 
 pub(crate) mod count;
 pub(crate) mod pair;

@@ -8,7 +8,7 @@ use crate::json::end_of_value;
 /// The longest id, in bytes, that an error repeats. Real clients have shorter ids.
 const MAX_ID: usize = 256;
 
-/// The facts about the call that an error needs.
+/// The facts about a JSON-RPC call that an error response needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct JsonRpcCall {
     /// The id of a single call, byte for byte: a string or a number.

@@ -1,7 +1,7 @@
 //! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
-//! record has its config.
+//! They are in one file because they refer to each other in a circle. A config contains an observer, an observer
+//! receives records, and a record contains its config.
 
 use std::error::Error;
 use std::ops::Deref;
