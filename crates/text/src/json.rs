@@ -1,4 +1,4 @@
-//! Reads JSON only as far as necessary. The values of an object's fields stay raw text.
+//! Reads JSON only as far as necessary, and keeps the values of an object's fields as raw text.
 //!
 //! Because values stay raw text, details keep their bytes (E1), and numbers keep their digits. A body that is nested a
 //! thousand levels deep needs neither stack nor a tree.
