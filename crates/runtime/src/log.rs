@@ -342,7 +342,7 @@ fn message(record: &ClosedRecord) -> &'static str {
 }
 
 /// Returns the part of an error that the line does not have yet. For a [`Fault`], the line already has the code, so
-/// this part is its causes. If it has no cause, the part is its text and the paths of its issues.
+/// this part is its causes. If the fault has no cause, this part is its text and the paths of its issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {

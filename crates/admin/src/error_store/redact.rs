@@ -157,8 +157,8 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// The maximum number of levels of indentation. Without this limit, the length of a body that consists of brackets
-/// would grow to its square.
+/// The maximum number of levels of indentation. Without this limit, a body that consists only of brackets would become
+/// as long as the square of its length.
 const DEEPEST: usize = 16;
 
 /// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.

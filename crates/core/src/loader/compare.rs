@@ -53,8 +53,8 @@ pub struct PolicyChange {
 }
 
 impl PolicyFile {
-    /// Returns the changes from this policy to another one, by their kinds and then by key. A mode in which the layer
-    /// begins to enforce guards is the first change of the answers.
+    /// Returns the changes from this policy to another one, by their kinds and then by key. If a mode begins to enforce
+    /// guards, its change comes first among the changes of answers.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};

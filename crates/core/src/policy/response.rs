@@ -28,8 +28,8 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another status. It is set only for the first such
-    /// fault of each code.
+    /// The status that the policy sets for the code, if the fault has another status. It is set only once for each
+    /// code, at the first fault with another status.
     pub(crate) other_status: Option<StatusCode>,
 }
 

@@ -177,7 +177,7 @@ impl Error for PolicyError {
 
 words! {
     /// The kind of mistake in a policy.
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "most of these mistakes can only occur in files"))]
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "most of these mistakes occur only in files"))]
     pub(crate) Kind {
         /// The value has the right type, but no meaning here.
         #[default]

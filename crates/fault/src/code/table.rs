@@ -10,7 +10,7 @@ macro_rules! table {
         mod rows {
             use super::{Retry, Row};
 
-            #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "the variants have the names of the constants")]
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "the names are those of the constants")]
             enum RowIndex {
                 $($($constant,)*)*
             }

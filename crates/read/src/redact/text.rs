@@ -237,8 +237,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Returns true if a text in a list stays. The value of a header comes after the header's name. After any other name,
-/// another name may come.
+/// Returns true if a text in a list stays. The value of a header comes after the header's name. Any other name may be
+/// followed by another name.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

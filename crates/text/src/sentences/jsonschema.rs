@@ -21,7 +21,7 @@ pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }
 
-/// Returns the place of the value that the text states.
+/// Returns the place of the wrong value, which the text states.
 pub(super) fn place(text: &str) -> Option<Place> {
     let (_, behind) = text.split_once(BEHIND)?;
     behind.lines().find_map(|line| line.strip_prefix("On instance")?.strip_suffix(':')).map(Place::of_dotted)

@@ -78,8 +78,8 @@ impl RpcResponse {
         self.frames.is_some() && !self.ended
     }
 
-    /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, an error replaces
-    /// that end.
+    /// Inspects a chunk of the body. If the chunk ends the call although the request's body was cut off, an error
+    /// replaces the end of the call.
     pub(in crate::session) fn response_data(&mut self, data: &mut Bytes) -> Option<RequestRecord> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
