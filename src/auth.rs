@@ -1,6 +1,6 @@
-//! Credentials (rule G2): which requests the layer lets through.
+//! Credentials, by which the layer decides which requests it lets through (rule G2).
 //!
-//! A policy defines [schemes](AuthScheme); each route names those that it accepts.
+//! A policy defines [schemes](AuthScheme). Each route names the schemes that it accepts.
 
 #[cfg(feature = "auth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]

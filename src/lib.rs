@@ -56,16 +56,16 @@
 //! {"error":{"code":"conflict","message":"Only 3 left.","details":{"left":3}},"request_id":"req_01M830K8KGFAKQ37M5SWHDVN87"}
 //! ```
 //!
-//! The log has a line with that id and with the text that the client does not get. Errors about bad input, unknown
+//! The log contains a line with that id and with the text that the client does not get. Errors about bad input, unknown
 //! paths, panics and time-outs have the same shape. Clients of gRPC, gRPC-Web and Connect get errors of their protocol.
 //!
 //! # Where things are
 //!
 //! 1. [`ErrorEnvelopeLayer`] wraps a service. Its [`middleware`] forwards bodies, applies time limits, catches
 //!    panics and logs.
-//! 2. The layer reports each error as an event: [`session`] has the types for observers. The crate
+//! 2. The layer reports each error as an event. [`session`] contains the types for observers. The crate
 //!    `error-envelope-core` makes the decisions, without I/O, so that other adapters can use them.
-//! 3. The [`Policy`] has the settings of each route: limits, required headers, custom codes and rules.
+//! 3. The [`Policy`] contains the settings of each route: limits, required headers, custom codes and rules.
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
@@ -76,7 +76,7 @@
 //! # Where to add the layer
 //!
 //! Add it last, on the outermost router. `Router::layer` covers 404 and 405 as well; `route_layer` does not cover the
-//! 404. A route or fallback that you add after `.layer` is outside the layer: its faults become a status without a
+//! 404. A route or fallback that you add after `.layer` is outside the layer. Its faults become a status without a
 //! body, and are not logged.
 //!
 //! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then has no route.
@@ -92,22 +92,22 @@
 //! # }
 //! ```
 //!
-//! - CORS goes outside: browsers let scripts read an error only if it has CORS headers. Expose the layer's headers with
-//!   `CorsLayer::new().expose_headers(`[`exposed_headers`](middleware::exposed_headers)`())`.
-//! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`; otherwise the
+//! - CORS goes outside, because browsers let scripts read an error only if it has CORS headers. Expose the layer's
+//!   headers with `CorsLayer::new().expose_headers(`[`exposed_headers`](middleware::exposed_headers)`())`.
+//! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`. Otherwise the
 //!   error's status decides.
-//! - Decompression of requests goes outside: inside, the body limit counts compressed bytes, and 10 KB can become 10
-//!   MB.
-//! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside: their errors become
+//! - Decompression of requests goes outside. Inside, the body limit would count compressed bytes, and 10 KB can become
+//!   10 MB.
+//! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside, so that their errors become
 //!   `gateway_timeout`, `worker_at_capacity` or `service_unavailable`.
-//! - Tracing goes inside if its lines should have the request id: they are then in the span `envelope`.
+//! - Tracing goes inside if its lines should have the request id. They are then in the span `envelope`.
 //! - Remove other layers that set request ids, catch panics or limit bodies.
 //!
 //! # Limits and the log
 //!
 //! Request bodies are limited to 1 MiB unless the policy sets another limit; in RPC streams the limit applies to each
-//! message. axum's own limit is 2 MiB: to accept larger bodies on a route, raise both. axum's 413 has the same code,
-//! without `limit_bytes`.
+//! message. axum's own limit is 2 MiB. To accept larger bodies on a route, raise both limits. axum's 413 has the same
+//! code, without `limit_bytes`.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -123,9 +123,9 @@
 //! # Ok::<_, tower_error_envelope::PolicyError>(())
 //! ```
 //!
-//! Install a tracing subscriber: without one, the texts that clients do not get are lost. The log begins with the line
-//! `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain secrets.
-//! So the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
+//! Install a tracing subscriber. Without a subscriber, the texts that clients do not get are lost. The log begins with
+//! the line `error envelopes are active`, which has the policy's name. Bodies are not logged, because they may contain
+//! secrets. So the text of a handler that returns `(StatusCode, String)` with a 5xx is lost. Return an error instead.
 //!
 //! The server's own responses never reach the layer. hyper sends 400 for a malformed head and 431 for a head that is
 //! too large, and waits for a head that never ends. The gateway limits these heads.

@@ -1,4 +1,4 @@
-//! The parts of a [`Policy`](crate::Policy), which decide which settings apply to which request.
+//! The parts of a [`Policy`](crate::Policy), which determine the settings for each request.
 //!
 //! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), at the
 //! root of the crate.

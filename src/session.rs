@@ -1,6 +1,7 @@
 //! The types for observers and verifiers: the parts of a [`ClosedRecord`], and errors of any type.
 //!
-//! Authors of other adapters depend on the crate `error-envelope-core`: its module `session` has the steps of a request.
+//! Authors of other adapters depend on the crate `error-envelope-core`, whose module `session` defines the steps of a
+//! request.
 //!
 //! ```
 //! use tower_error_envelope::ErrorEnvelopeLayer;

@@ -1,4 +1,4 @@
-//! For the tests of services (feature `testing`): assertions on envelopes that show differences.
+//! Assertions on envelopes, for the tests of services (feature `testing`). A failed assertion shows the differences.
 //!
 //! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both fail unless
 //! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one,
@@ -18,8 +18,8 @@
 //!      "message": "The resource is gone."
 //! ```
 //!
-//! It is a feature instead of a separate crate, because it checks the output of exactly this version. Put it into
-//! `[dev-dependencies]`: `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
+//! This module is a feature instead of a separate crate, because it checks the output of exactly this version. Put it
+//! into `[dev-dependencies]`: `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
 mod dialects;
 mod fits;

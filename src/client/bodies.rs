@@ -61,7 +61,7 @@ impl<B: Body> BodyReader<B> {
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
     }
 
-    /// Must not be polled again after it has returned `Ready`.
+    /// Polls until the body is read. The caller must not poll again after the result was `Ready`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ReadBody<B>> {
         let rest = ready!(self.poll_rest(cx));
         let head = self.head.take().unwrap_or_else(|| http::Response::new(()).into_parts().0);

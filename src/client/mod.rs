@@ -1,4 +1,4 @@
-//! For callers (feature `client`): what an error response contains, and whether and when to retry.
+//! Parses error responses for the callers of a service, and decides whether and when to retry (feature `client`).
 //!
 //! 1. [`ErrorReader`] turns a response into a [`ClientError`]. It parses the canonical envelope, every dialect that
 //!    the layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an

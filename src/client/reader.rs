@@ -130,7 +130,7 @@ impl ErrorReader {
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
-    /// Reads the error from only a head: in the layer's responses the head contains the code (E4). Returns `None` if
+    /// Reads the error from the head alone. In the layer's responses the head contains the code (E4). Returns `None` if
     /// the response is not an error.
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {

@@ -106,8 +106,8 @@ impl RetryPolicy {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// Sets the reader for responses that passed no [`ReadErrorLayer`](super::ReadErrorLayer): their heads are read
-    /// with its known codes and its clock.
+    /// Sets the reader for responses that passed no [`ReadErrorLayer`](super::ReadErrorLayer). Their heads are read
+    /// with the known codes and the clock of this reader.
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }

@@ -25,7 +25,8 @@ pub(super) struct Progress {
 }
 
 impl Schedule {
-    /// Allows four attempts with waits of 100 ms that double up to 10 s, and of 60 s in all.
+    /// The default bounds: four attempts, with random waits of at most 100 ms that double up to 10 s, and at most 60 s
+    /// of waits in all.
     pub(super) const DEFAULT: Self = Self {
         attempts: 4,
         base: Duration::from_millis(100),

@@ -57,7 +57,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {
-    /// A value that cannot be written as a form becomes `internal_error`. axum would send the reason to the client.
+    /// Writes the value as a form. If that is impossible, the response is `internal_error`. axum would send the reason
+    /// to the client.
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),

@@ -10,7 +10,7 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// The most characters of a field's name in a path: in a map, the client chooses the names.
+/// The most characters of a field's name in a path. There is a limit because the client chooses the names in a map.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
@@ -117,7 +117,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// Splits at the last ", expected ": the text before it comes from the client, and may also contain this separator.
+/// Splits at the last ", expected ". The text before it comes from the client, and may also contain this separator.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }

@@ -95,7 +95,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// A value that cannot be written as JSON becomes `internal_error`. axum would send the reason to the client.
+    /// Writes the value as JSON. If that is impossible, the response is `internal_error`. axum would send the reason to
+    /// the client.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
@@ -141,7 +142,7 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// Returns the error's text without line and column: the path shows the place of the error better.
+/// Returns the error's text without line and column, because the path shows the place of the error better.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

@@ -1,9 +1,9 @@
-//! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
+//! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
-//! You can keep axum's own extractors: the layer parses their rejections (rule R13), and clients get the same statuses
-//! and codes from both. There are two exceptions, because axum's text does not name the source: an error in a route's
-//! only parameter and a body that came too slowly are both `bad_request`. The extractors here describe errors for
-//! readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
+//! and codes from both kinds of extractors. There are two exceptions, because axum's text does not name the source: an
+//! error in a route's only parameter and a body that came too slowly are both `bad_request`. The extractors here
+//! describe errors for readers who do not write Rust:
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list:
 //!    the path of the error, what was expected there, and a code. Neither a response nor the log quotes data of the
@@ -12,7 +12,7 @@
 //!    converts their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
 //! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
 //!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
-//! 3. Other errors of a body have codes of their own:
+//! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
 //!    - A body without a JSON content type is `unsupported_media_type`.
 //!    - A body over a limit is `payload_too_large`.

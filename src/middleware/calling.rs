@@ -199,7 +199,7 @@ fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut
     }
 }
 
-/// Removes the body of a response that must have none (E5).
+/// Removes the body of a response that must have no body (E5).
 fn strip<R: Body, B>(
     status: StatusCode,
     body: R,
@@ -213,7 +213,7 @@ fn strip<R: Body, B>(
     ResponseBody::new(kind, follow, context)
 }
 
-/// Drops unused values one by one: a second panic while the first unwinds would abort the process.
+/// Drops unused values one by one, because a second panic while the first unwinds would abort the process.
 fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     match outcome {
         None => {}

@@ -13,7 +13,7 @@ use error_envelope_core::session::{BodyFacts, BoxError, Failure, keep_checksums}
 use error_envelope_runtime::catch;
 
 /// Returns what a body reports about itself. If it panics, it is treated as reporting nothing. The text of the panic is
-/// returned, too: reading the body may not cause a second panic.
+/// also returned, because the body may not panic again when it is read.
 pub(super) fn facts<B: Body>(body: &B) -> (BodyFacts, Option<Box<str>>) {
     let facts = catch(|| {
         let size = body.size_hint();

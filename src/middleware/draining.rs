@@ -11,7 +11,8 @@ use super::caught::{has_ended, poll_dropped};
 use super::request_body::{Budget, BudgetExhausted};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
-/// The most bytes to drop before the head is sent. For bytes that are available at once, no state is stored.
+/// The most bytes to drop before the head is sent. Bytes that are available at once are dropped without storing any
+/// state.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {

@@ -174,8 +174,8 @@ pub(super) struct Call {
 
 impl Call {
     /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into
-    /// `future`, which is empty before. The closure borrows both: values that `catch` takes and returns would be moved
-    /// twice. If the call panics, the reply is returned.
+    /// `future`, which is empty before. The closure borrows both, because values that `catch` takes and returns would
+    /// be moved twice. If the call panics, the reply is returned.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,

@@ -1,4 +1,4 @@
-//! The layer: its policy, and what the user adds in code.
+//! The layer, with its policy and the functions that the user adds in code.
 
 use std::error::Error;
 use std::fmt;
@@ -104,7 +104,7 @@ impl ErrorEnvelopeLayer {
     /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`). The
     /// type may be that of a context, of the error itself, or of one of its causes. The setting applies to the whole
     /// process, because `?` converts an error where no layer is known. Without it, such an error is `internal_error`,
-    /// and the log has a hint.
+    /// and the log contains a hint.
     ///
     /// ```
     /// use anyhow::Context;
@@ -170,9 +170,9 @@ impl ErrorEnvelopeLayer {
         self.policy.status()
     }
 
-    /// For gateways: logs the address of the service for each request (rule L1), as the field `upstream`. The address
-    /// is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By default no address is
-    /// logged, because the layer calls the service that it wraps.
+    /// Logs the address of the service for each request (rule L1), as the field `upstream`. This method is for
+    /// gateways. The address is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By
+    /// default no address is logged, because the layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -218,7 +218,7 @@ impl ErrorEnvelopeLayer {
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
     /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the shared one of
-    /// all layers. Call this method before you set the file.
+    /// all layers. Call this method before [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -253,8 +253,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// A request keeps the policy that was active when it began (rule M3). If the files are missing or have errors, the
     /// old policy stays active, and the rejection is logged and counted (rule M2). Secrets from the environment do not
-    /// change while the process runs. Add verifiers before you call this method: a scheme without its verifier is
-    /// refused.
+    /// change while the process runs. Add verifiers before you call this method, because a scheme without its verifier
+    /// is refused.
     ///
     /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
     /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
@@ -330,7 +330,7 @@ impl ErrorEnvelopeLayer {
 /// If these methods are called, the code does not compile, and the compiler's error names the missing feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
-#[allow(missing_docs, reason = "the feature's own functions are documented")]
+#[allow(missing_docs, reason = "the functions that the feature adds are documented")]
 impl ErrorEnvelopeLayer {
     pub fn watch(_: impl NeedsPolicyFile) -> Result<Self, PolicyError> {
         unreachable!("no type meets the bound")

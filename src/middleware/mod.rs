@@ -10,7 +10,7 @@
 //!
 //! 1. `service` begins a session. It then calls the inner service, replies, or waits; `parked` holds a request that
 //!    waits.
-//! 2. `future` has the states of the request, and polls what they wait for.
+//! 2. `future` defines the states of the request, and polls the futures for which they wait.
 //! 3. `calling` polls the inner call, and carries out what the session decides about its response. `collecting` first
 //!    reads the body of an inner error.
 //! 4. `response_body` is the body that is sent.

@@ -26,7 +26,7 @@ pub(super) struct Parked<S> {
 }
 
 impl<S> Parked<S> {
-    /// Drops the parts one by one: a second panic while the first unwinds would abort the process (F2).
+    /// Drops the parts one by one, because a second panic while the first unwinds would abort the process (F2).
     pub(super) fn discard(self) {
         let Self { service, not_ready, head } = self;
         let _ = catch(|| drop(service));

@@ -1,6 +1,7 @@
 //! Maps errors of tokio, tower, hyper and tonic to codes (rule F1). The core does not depend on these crates.
 //!
-//! Errors of tower, hyper and tonic need the feature of that name. Without it, the causes of such an error decide.
+//! Errors of tower, hyper and tonic are recognised only with the feature of the same name. Without it, the causes of
+//! such an error decide.
 
 use std::error::Error;
 #[cfg(any(feature = "hyper", feature = "tower"))]
@@ -14,8 +15,8 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 use error_envelope_runtime::catch;
 
 /// Recognises errors of tokio, tower, hyper and tonic as the layer does (rule F1). Pass it to
-/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic need the feature of that
-/// name.
+/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic are recognised only with the
+/// feature of the same name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
     // The causes are walked only once for all types, because most errors have no cause of these types.
@@ -65,8 +66,9 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
 }
 
-/// Returns true if tower's buffer or its service failed. The texts show that: to use tower's types, every build would
-/// have to include the buffer. Sizes are compared first, because comparing texts is expensive.
+/// Returns true if tower's buffer or its service failed. Such errors are recognised by their texts, because every build
+/// would have to include the buffer if tower's types were used. Sizes are compared first, because comparing texts is
+/// expensive.
 #[cfg(feature = "tower")]
 fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
     size_of_val(error) == 0 && has_text(error, "buffer's worker closed unexpectedly")
@@ -81,7 +83,7 @@ fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
 }
 
 /// Returns what an error of hyper means for the connection. The outermost `hyper::Error` decides, or an error of
-/// hyper's pooled client anywhere in the chain. A user error of hyper is the program's own mistake, whatever its cause.
+/// hyper's pooled client anywhere in the chain. A user error of hyper is always the program's own mistake.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     use error_envelope_core::cause::find;
@@ -96,9 +98,9 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     }
 }
 
-/// Returns true if hyper-util's pooled client could not connect. The text shows that: to use the client's type, every
-/// build would have to include the client. Such an error always has a cause, so an error without a cause is not
-/// compared.
+/// Returns true if hyper-util's pooled client could not connect. Such an error is recognised by its text, because every
+/// build would have to include the client if its type were used. Such an error always has a cause, so an error without
+/// a cause is not compared.
 #[cfg(feature = "hyper")]
 fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
     error.source().is_some() && has_text(error, "client error (Connect)")

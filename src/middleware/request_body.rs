@@ -37,7 +37,8 @@ pin_project! {
 }
 
 impl<B> RequestBody<B> {
-    /// `has_more` means that `is_end_stream` was checked and returned false.
+    /// Creates the body of a request that is forwarded. `has_more` means that `is_end_stream` was checked and returned
+    /// false.
     pub(super) fn new(body: B, has_more: bool, meter: Option<BodyMeter>, received: Option<Received>) -> Self {
         Self { body: Some(body), trailers: None, meter, received, draining: None, has_more, done: false }
     }
@@ -183,11 +184,11 @@ fn over_limit() -> BoxError {
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// Set at the first wait, because most bodies do not wait.
+    /// The timer of the budget. It is set at the first wait, because most bodies do not wait.
     deadline: Option<Deadline>,
 }
 
-/// Returned when the budget is spent or the body has failed, so that reading stops.
+/// The error that stops reading: the budget is spent, or the body has failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
@@ -246,7 +247,7 @@ mod tests {
     use super::*;
     use http_body_util::LengthLimitError;
 
-    /// Returns these frames, and reports its end with the last one. It also counts how often it is polled for a frame.
+    /// A body of these frames. It reports its end together with the last frame, and counts how often it is polled.
     struct Frames(Vec<&'static str>, usize);
 
     impl Body for Frames {

@@ -86,8 +86,8 @@ impl<R, B> ResponseBody<R, B> {
     }
 }
 
-/// Keeps the record of a reply if anyone may want it. Otherwise its cause is dropped: that runs user code, which may
-/// panic.
+/// Keeps the record of a reply if a log, a metric, an observer or an adapter may want it. Otherwise its cause is
+/// dropped here, because the drop runs user code, which may panic.
 #[inline]
 pub(super) fn decided(mut record: RequestRecord) -> Follow {
     if runtime::wants_records() {

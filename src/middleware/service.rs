@@ -23,8 +23,8 @@ use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, Known
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, Received, RequestMetrics, RequestSlot, Started, Watch, catch};
 
-/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails: every error becomes a
-/// response.
+/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never fails, because every error
+/// becomes a response.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,
@@ -55,7 +55,8 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
-    /// The clone does not copy a failure of the inner service's `poll_ready`. Its own inner service is polled anew.
+    /// Clones the service, but not a failure of the inner service's `poll_ready`. The inner service of the clone is
+    /// polled again.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }

@@ -96,7 +96,7 @@ impl fmt::Debug for CredentialRequest {
 /// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
-/// A layer's verifiers by the names of their schemes. Most layers have none, so this is only one pointer.
+/// A layer's verifiers by the names of their schemes. Most layers have no verifier, so this is only one pointer.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 
@@ -105,7 +105,7 @@ trait Erased: Send + Sync {
 }
 
 impl<V: Verifier> Erased for DropGuarded<V> {
-    /// The verifier's code runs only when the future is polled.
+    /// Begins the verification. The verifier's code runs only when the returned future is polled.
     fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture {
         Box::pin(async move {
             match self.get() {

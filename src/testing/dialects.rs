@@ -31,7 +31,8 @@ impl DialectError {
     }
 }
 
-/// Without a status, the status of the code decides which of several possible dialects a body has.
+/// Parses the error. If several dialects are possible, the status decides. If `status` is missing, the status of the
+/// code in the head is used.
 fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
     let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
     let response = ResponseView {

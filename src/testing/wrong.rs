@@ -69,8 +69,8 @@ pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> V
     wrong
 }
 
-/// Lists the wrong header lines. Each entry of `right` has a rule, a header, and the value that it should have, if that
-/// value is known.
+/// Lists the wrong header lines. Each entry of `right` consists of a rule, a header, and the value that the header
+/// should have, if that value is known.
 fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (rule, name, right) in right {

@@ -1,7 +1,7 @@
 //! Measures the cost of an observed request for the thread that serves it, while no page is open.
 //!
 //! `cargo bench -p error-envelope-admin --bench observer` runs it. With `-- --check`, it fails above 2 µs.
-#![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

@@ -16,7 +16,7 @@ use crate::files::{Journal, TokenFile};
 use crate::guard::Hosts;
 use crate::small_server::Handshake;
 
-/// The content of the admin address. Clones share it.
+/// The admin address: what it serves, and its connections to the layer. Clones share it.
 ///
 /// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which host names.
 /// 2. [`Admin::attach`] connects it to the layer: the active policy, each request, and the kill switch.
@@ -36,7 +36,7 @@ pub struct Admin {
     pub(crate) is_exposed: bool,
 }
 
-/// The data for every response.
+/// The data from which all responses are made.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
 /// A function that returns the state of another part of the process.
 type Read<T> = Box<dyn Fn() -> T + Send>;
 
-/// A service that cannot be reached: [`Admin::show_outages`].
+/// A service that cannot be reached: see [`Admin::show_outages`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// The address of the service.
@@ -65,7 +65,7 @@ pub struct Outage {
     pub requests: u64,
 }
 
-/// The state of a certificate that this process serves: [`Admin::show_certificate`].
+/// The state of a certificate that this process serves: see [`Admin::show_certificate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateStatus {
     /// The files of the certificate and its key.
@@ -187,15 +187,15 @@ impl Admin {
         self.shared.store.switch.clone()
     }
 
-    /// Makes `/readyz` return 503 from now on: the process is stopping, and should get no new requests.
+    /// Makes `/readyz` return 503 from now on, because the process is stopping and should get no new requests.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 }
 
 impl Shared {
-    /// Returns the status of the active policy, or `None` if no layer is connected. A new policy clears counts of the
-    /// store, which must not be locked.
+    /// Returns the status of the active policy, or `None` if no layer is connected. The caller must not hold a lock of
+    /// the store: the call may activate a new policy, and that clears counts in the store.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         // A reloaded policy becomes active with the next request, and the request for this page is such a request.

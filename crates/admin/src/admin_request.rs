@@ -1,4 +1,5 @@
-//! The request that a handler gets. It also decides whether its sender may read or change something.
+//! The request that a handler gets. This module also decides whether the sender of a request may read or change
+//! something.
 //!
 //! 1. With a token file, requests need the token, as `Authorization: Bearer`.
 //! 2. Without a token file, everybody may read. If an address other than loopback is served, changes are refused,
@@ -15,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use crate::admin::Admin;
 use crate::small_server::Peer;
 
-/// An accepted request, as its handler sees it.
+/// An accepted request, in the form that its handler gets.
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// The policy of the page, which only loads styles, scripts and data of this address. Nothing comes from elsewhere, and
-/// nothing is inline.
+/// The policy of the page, which only loads styles, scripts and data of this address. The page loads nothing from other
+/// addresses, and contains no inline styles or scripts.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 

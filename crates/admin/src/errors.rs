@@ -39,7 +39,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 
 /// Returns what is known about an id, even if its errors are no longer among the last ones.
 fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
-    /// An id with a later time is from elsewhere, such as a trace id, whose first bytes are not a time.
+    /// The most by which the time in an id may be in the future, in milliseconds. An id with a later time was not made
+    /// by a layer. It may be a trace id, whose first bytes are not a time.
     const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
 
     let (known, count) = recent.find(id);

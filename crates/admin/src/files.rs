@@ -37,7 +37,7 @@ impl TokenFile {
     ///
     /// # Errors
     /// Fails if the file cannot be read now, or is too short.
-    #[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+    #[allow(clippy::disallowed_methods, reason = "a server may spawn tasks; the ban is for the library")]
     pub(crate) async fn accepts(&self, sent: &[u8]) -> io::Result<bool> {
         let path = self.0.clone();
         let reading = tokio::time::timeout(READ_WITHIN, tokio::task::spawn_blocking(move || read(&path))).await;

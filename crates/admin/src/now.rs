@@ -71,7 +71,7 @@ fn changes(admin: &Admin) -> &'static str {
 #[derive(Default)]
 struct Affected {
     count: u64,
-    /// The number of these requests in this minute and the one before.
+    /// The number of failed or refused requests in this minute and the one before.
     recent: u64,
     /// Each code with its count and its outcome.
     codes: Vec<(String, u64, Option<&'static str>)>,

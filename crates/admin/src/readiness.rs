@@ -19,7 +19,7 @@ use crate::error_store::requests::Tally;
 /// The outcomes of requests whose client got an error.
 const ERRORS: [Outcome; 3] = [Outcome::ClientError, Outcome::ServerError, Outcome::Broken];
 
-/// The facts about a place.
+/// The counts of a place, and its mode in the policy.
 #[derive(Default)]
 struct Known {
     /// The mode in the policy, or `None` if the policy no longer has the place.
@@ -130,7 +130,7 @@ impl Verdict {
     }
 }
 
-/// Returns the mode after this one, in the order in which an operator turns them on.
+/// Returns the next mode, in the order in which an operator enables the modes.
 pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),

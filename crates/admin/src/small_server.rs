@@ -4,8 +4,8 @@
 //! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
 //! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for the
 //!    rest of a head. It may be an idle connection that was kept.
-//! 4. A connection is not closed for another one while its request is handled. If that applies to all, new clients
-//!    wait.
+//! 4. A connection is not closed for another one while its request is handled. If the requests of all connections are
+//!    being handled, new clients wait.
 //!
 //! A client that stops reading its response is disconnected. This server does not limit the time of handling a request.
 
@@ -35,7 +35,8 @@ use tokio_io_timeout::TimeoutStream;
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// The time for which a connection may wait for a head before it can lose its place. Without this time, clients that
-/// connect again at once would take all of a processor, and the place of a probe whose head takes some milliseconds.
+/// reconnect at once would use a whole processor. They would also take the place of a probe whose head needs some
+/// milliseconds.
 const HEAD_GRACE: Duration = Duration::from_millis(20);
 /// The number of clients that may wait in the kernel's queue. Tokio's 128 would be too few: the system ignores a client
 /// that finds the queue full, and the client tries again only after a second. 64 places empty a queue of 1,024 in a
@@ -181,8 +182,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If
-/// descriptors are lacking, some become free later.
+/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If the system
+/// has no free descriptors, waits for some to become free.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection; retrying");
@@ -190,7 +191,7 @@ async fn accept_failed(error: &io::Error) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+#[allow(clippy::disallowed_methods, reason = "a server may spawn tasks; the ban is for the library")]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
@@ -215,7 +216,7 @@ impl Places {
         Arc::new(Self { free: Arc::new(Semaphore::new(most)), open: Mutex::default() })
     }
 
-    /// Returns a free place, or that of another connection.
+    /// Returns a free place. If no place is free, closes another connection and returns its place.
     async fn take(self: &Arc<Self>) -> Place {
         let mut free = Arc::clone(&self.free).try_acquire_owned().ok();
         while free.is_none() {
@@ -246,7 +247,8 @@ impl Places {
     }
 }
 
-/// The place of a connection, which waits for its first head.
+/// One of the server's limited places, held by a connection from accept to close. The connection starts in
+/// [`Phase::New`]: it waits for the head of its first request.
 struct Place {
     places: Arc<Places>,
     /// The time at which the connection was accepted. A handshake and the first head have one time limit.
@@ -287,7 +289,7 @@ impl Drop for Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The connection of a client.
+/// A stream of bytes from and to a client.
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}

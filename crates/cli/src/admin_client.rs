@@ -19,7 +19,7 @@ use crate::gateway::limits::{address as host_and_port, time};
 use crate::target::Target;
 use crate::text::{cut, one_line};
 
-/// The flags of a verb that asks gateways.
+/// The flags of a verb that sends requests to gateways.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdminAddresses {
     /// Connect to this admin address, as set by `gateway --admin`; repeatable

@@ -193,7 +193,8 @@ impl CheckedFile {
     ///
     /// # Errors
     ///
-    /// Fails if the named policy does not include the file, or if several policies include it and none is named.
+    /// Fails if the named policy does not include the file, or if several policies include it and the user named no
+    /// policy.
     pub(crate) fn find(file: &Path, named: Option<&Path>) -> Result<Self, CommandError> {
         let loader = PolicyLoader::new().any_verifier();
         let part_of = |policy: PathBuf| Self { policy, part: Some(file.to_owned()), is_alone: false };

@@ -1,8 +1,8 @@
 //! Decides which lines of a refused policy may be shown.
 //!
 //! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a
-//! secret where the name of its variable should be. The reported error may be another error on that line, or one of its
-//! syntax. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
+//! secret where the name of its variable should be. The reported error may be another error on that line, or a syntax
+//! error. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
 //! only the names that policies have are shown, and `…` replaces the rest:
 //!
 //! 1. A line that sets a key, a hash or a secret is not shown, and neither is a URL with a query or a name in front of
@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use error_envelope_core::loader::is_variable_name;
 
-/// The tables and keys of a policy file apart from `auth`.
+/// The names of the tables and keys at the top of a policy file, except for `auth`.
 const OPEN: [&str; 20] = [
     "version",
     "include",
@@ -68,7 +68,7 @@ const OPEN_OF_AUTH: [&str; 20] = [
 const OTHERS_OF_AUTH: [&str; 10] =
     ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
-/// Marks of a line that sets a credential. The line is compared without its spaces.
+/// Texts that occur in a line that sets a credential. They are searched for in the line without its spaces.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
 /// Returns true if the line in the byte range `line` of a file may be shown. `key` is the key of its error.

@@ -1,8 +1,9 @@
 //! `error-envelope error-backend` writes the errors of another gateway, which hands failed requests over by HTTP.
 //!
 //! 1. [`HandedOver`] is the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
-//! 2. [`answer`] writes the error as one of a proxy around the service (V2), with the dialect, page, id and advice that
-//!    the policy has for the request's route. No guard runs, because the other gateway has admitted the request.
+//! 2. [`answer`] writes the error as an error of a proxy in front of the service (V2). It uses the dialect, page, id
+//!    and advice that the policy sets for the request's route. No guard runs, because the other gateway has admitted
+//!    the request.
 //! 3. A [`SmallServer`] listens. Each error is logged and counted as in the gateway.
 
 use std::future;
@@ -54,9 +55,9 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
-/// The server's limits. It has 512 places: each gateway keeps only a few connections, and most systems start a program
-/// with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a client's
-/// headers. Connections are kept for longer than nginx keeps an idle one (60 s).
+/// The server's limits. It has 512 places, because each gateway keeps only a few connections, and most systems start a
+/// program with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a
+/// client's headers. Connections are kept for longer than nginx keeps an idle one (60 s).
 const SERVER: SmallServer =
     SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
 

@@ -12,7 +12,7 @@ use tower_error_envelope::PolicyError;
 use crate::finding::Finding;
 use crate::text::printable;
 
-/// The exit codes of a command that no second signal ended.
+/// The exit codes of all commands, except for a command that a second signal ended.
 pub(crate) const EXIT_CODES: [(u8, &str); 4] = [
     (0, "success"),
     (FOUND, "something was found or refused"),

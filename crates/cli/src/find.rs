@@ -1,4 +1,4 @@
-//! `error-envelope find` shows what running gateways know of a request id that a caller reports.
+//! `error-envelope find` shows what running gateways have stored about a request id that a caller reports.
 
 use error_envelope_core::request_id::RequestId;
 use http::{Method, StatusCode};

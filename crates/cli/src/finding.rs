@@ -137,8 +137,8 @@ impl<'a> Finding<'a> {
         on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// Returns the line to show, and the bytes of it to underline. These are the bytes that the error names, as far as
-    /// they are on this line, or otherwise the whole line. A line that may not be shown is masked.
+    /// Returns the line to show, and the bytes of it to underline. They are the part of the error's bytes that is on
+    /// this line. If no such byte is on it, the whole line is underlined. A line that may not be shown is masked.
     fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();

@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 /// The last line of the help of a command that has hidden flags.
 const MORE: &str = "--help-all also lists the limits that few services need.";
 
-/// Examples of each verb.
+/// The examples in the help of each verb.
 const EXAMPLES: [(&str, &[&str]); 16] = [
     ("check", &["check policy.toml", "check policy.toml --effective POST /orders"]),
     ("diff", &["diff old.toml new.toml", "git show main:policy.toml | error-envelope diff - policy.toml"]),

@@ -15,10 +15,10 @@
 //! - [`man`] writes manual pages and shell completions from the text of `--help`.
 //!
 //! The other modules are shared by the verbs. [`policy`] reads policies, and [`finding`] shows lines of them, except
-//! [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags from variables. [`failure`] has
-//! the errors of a verb that could not do its work: exit code 1 if its input is wrong, 2 if it cannot be read. [`otlp`]
-//! exports traces and logs. [`target`] is an address to connect to. [`stdin`] is read in place of a file, [`output`]
-//! opens files for writing, and [`text`] makes foreign texts printable.
+//! [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags from variables. [`failure`]
+//! defines the errors of a verb that could not do its work. The exit code is 1 if its input is wrong, and 2 if the
+//! input cannot be read. [`otlp`] exports traces and logs. [`target`] is an address to connect to. [`stdin`] is read in
+//! place of a file, [`output`] opens files for writing, and [`text`] makes foreign texts printable.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the docs of the flags are texts for `--help`")]

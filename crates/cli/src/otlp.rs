@@ -130,7 +130,8 @@ fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the collector, without credentials, to which OpenTelemetry's variables have this signal exported by OTLP.
+/// Returns the address of the collector to which this signal is exported by OTLP, as OpenTelemetry's variables set it.
+/// Credentials are removed from the address.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
@@ -155,8 +156,8 @@ fn refused(error: &ExporterBuildError) -> CommandError {
     ))
 }
 
-/// Returns the resource of `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, with a better default name than
-/// `unknown_service`.
+/// Returns the resource that `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` describe. The default name is more
+/// specific than OpenTelemetry's `unknown_service`.
 fn resource() -> Resource {
     let from_environment = Resource::builder().build();
     let has_name =
@@ -174,13 +175,13 @@ thread_local! {
     static STARTING: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// The spans of the requests that have not ended. The flag is true if the span has started: a line of the log may need
-/// the span's id before.
+/// The spans of the requests that have not ended. The flag is true if the span has started. A line of the log may need
+/// the span's id before that.
 #[derive(Clone, Debug, Default)]
 struct Ids(Arc<Mutex<HashMap<RequestId, (SpanId, bool)>>>);
 
 impl Ids {
-    /// The most requests at once whose lines have a span.
+    /// The maximum number of concurrent requests whose log lines have a span.
     const MOST: usize = 65_536;
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, (SpanId, bool)>> {
@@ -196,7 +197,8 @@ impl Ids {
         }
     }
 
-    /// Requests may share an id if clients' ids are trusted, but never a span.
+    /// Returns the id of the request's span. Two requests may share a request id if clients' ids are trusted, but they
+    /// never share a span.
     fn of_request(&self, request: RequestId) -> SpanId {
         let mut spans = self.lock();
         let awaited = spans.get(&request).filter(|(_, has_started)| !has_started).map(|(span, _)| *span);

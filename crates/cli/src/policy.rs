@@ -1,8 +1,8 @@
 //! Reads a policy without its service, for example in CI.
 //!
-//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. Each
-//! secret that the environment lacks is assumed to be valid if its name is. Everything else is refused as in the layer
-//! (M2).
+//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. A
+//! secret that the environment lacks is assumed to be valid if the name of its variable is valid. Everything else is
+//! refused as in the layer (M2).
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,7 +16,8 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use crate::stdin;
 
-/// The secret to use in place of one that is not set here. It is as long as the longest hash requires.
+/// The secret to use in place of a secret that is not set in this environment. It is as long as the longest hash
+/// requires.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.

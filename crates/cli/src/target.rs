@@ -27,7 +27,7 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Target {
-    /// Reads a URL. `ca` has the trusted certificates, and `flag` names that file.
+    /// Reads a URL. `ca` is the file of the trusted certificates, and `flag` is the flag that names this file.
     pub(crate) fn new(url: &str, ca: Option<&Path>, flag: &str) -> Result<Self, CommandError> {
         // The error does not repeat the URL: the part before an `@` is a secret, and a query may have a key.
         let wrong = |what: &str| CommandError::Io(format!("the URL {what}; write one such as https://api.example.com"));

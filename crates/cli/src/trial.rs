@@ -1,7 +1,7 @@
 //! Tries a recorded response under a policy. The library itself decides how the layer would have responded.
 //!
 //! Credentials are assumed valid (G2), because recordings seldom have them, and a policy's keys are hashes. Everything
-//! else in the head is checked, and the body as far as it was recorded. Ids and times are the same in every trial.
+//! else in the head is checked, and also the recorded part of the body. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(crate) struct Trial {
     /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
-    /// The same policy once for each mode, which is set on every route. The guards need the mode first, before any
-    /// result exists.
+    /// The same policy in each of these modes. The mode is set on every route. The guards need the mode first, before
+    /// any result exists.
     modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 

@@ -10,7 +10,7 @@ macro_rules! absent {
         $(
             #[cfg(not(feature = $feature))]
             #[doc(hidden)]
-            #[allow(missing_docs, reason = "the feature's own function is documented")]
+            #[allow(missing_docs, reason = "the function that the feature adds is documented")]
             impl $of {
                 $(pub fn $function($($argument)* _: impl $bound) -> $result {
                     unreachable!($wrong)

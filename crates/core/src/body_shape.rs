@@ -221,7 +221,7 @@ impl BodyShape {
         self
     }
 
-    /// `codes` are the codes that the policy defines.
+    /// Compiles the shape. `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<CustomShape> {
         let Self { name, table } = self;
         let of_name = refusals.keep(refuse_name(&name));

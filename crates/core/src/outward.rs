@@ -58,7 +58,7 @@ impl OutwardRule {
         Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }
 
-    /// `codes` are the codes that the policy defines.
+    /// Compiles the rule. `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Outward> {
         let listed = self.codes?;
         if listed.is_empty() {

@@ -58,7 +58,8 @@ impl Parts {
         Ok(Self { checks: quote!(#(#checks)*), codes: codes(&variants), as_fault: as_fault(&variants)? })
     }
 
-    /// Returns the parts that replace them next to an error of the compiler. They never run.
+    /// Returns the parts for a derive that has a mistake. They are compiled next to the compiler's error, and never
+    /// run.
     fn of_mistake() -> Self {
         let as_fault = quote! {
             fn code(&self) -> __error_envelope::ErrorCode { ::std::unreachable!() }

@@ -2,13 +2,14 @@
 //!
 //! The header defines these rules for the whole ABI:
 //!
-//! - All hooks of a stream run on one thread, its worker, and so do the callbacks that they call. A hook may run within
-//!   a callback: sending a reply may run hooks of the same stream, even the hook that destroys it.
+//! - All hooks of a stream, and the callbacks that they call, run on one thread, which is the worker of the stream. A
+//!   hook may run within a callback. For example, sending a reply may run hooks of the same stream, even the hook that
+//!   destroys the stream.
 //! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`. A [`Stream`] checks that each time.
 //! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is changed. So a [`Stream`]
 //!   refuses changes while any of it is lent.
 //! - Envoy reads memory that the module lends before the callback returns.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 mod callbacks;
 mod config;

@@ -14,7 +14,7 @@ use crate::abi::{ConfigScheduler, Counting, Defining};
 use crate::lock::locked;
 use crate::timer;
 
-/// Each counter's name, and its labels.
+/// The counters, each with its name and the names of its labels.
 const COUNTERS: [(&str, &[&str]); 5] = [
     (
         "error_envelope_errors_total",

@@ -23,7 +23,7 @@ pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     put_all(stream, target, &changed);
 }
 
-/// Sets the request id, and changes nothing else. `is_new` means that the head has no id to replace.
+/// Sets the request id, and changes nothing else. `is_new` is true if the head has no id that must be replaced.
 pub(crate) fn set_request_id(stream: &Stream<'_>, target: Head, id: &HeaderValue, is_new: bool) {
     put(stream, target, "x-request-id", is_new, std::iter::once(id));
 }
@@ -32,8 +32,8 @@ fn put_all(stream: &Stream<'_>, target: Head, changed: &[HeaderMutation<'_>]) {
     changed.iter().for_each(|it| put(stream, target, it.name.as_str(), it.is_new, it.values()));
 }
 
-/// Replaces the lines of this name. If there are none, adding a line takes a third less time than searching for one to
-/// replace.
+/// Replaces the lines of this name. If the head has no line of this name, the lines are added, which takes a third less
+/// time than a replacement.
 fn put<'v>(
     stream: &Stream<'_>,
     target: Head,

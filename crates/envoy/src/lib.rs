@@ -1,10 +1,10 @@
 //! Runs tower-error-envelope inside Envoy, as a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
 //!
-//! One [`Session`](error_envelope_core::session::Session) decides the handling of one stream, as it does in the
-//! layer (V1). This crate passes it the input of Envoy's hooks, and returns its output:
+//! One [`Session`](error_envelope_core::session::Session) decides the handling of one stream, as it does in the layer
+//! (V1). This crate passes the input of Envoy's hooks to the session, and returns the session's output to Envoy:
 //!
-//! 1. `hooks` has the functions that Envoy calls. Each runs for the stream that is `current`, and catches panics (V4).
-//!    `abi` has Envoy's callbacks. Only these three modules have `unsafe` code.
+//! 1. `hooks` contains the functions that Envoy calls. Each runs for the stream that is `current`, and catches panics
+//!    (V4). `abi` contains Envoy's callbacks. Only `hooks`, `current` and `abi` contain `unsafe` code.
 //! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in it are logged,
 //!    and Envoy refuses the configuration (M2, V4).
 //! 3. `filter` handles one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any

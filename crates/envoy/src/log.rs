@@ -62,7 +62,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl io::Write for Line {
-    /// Writes one line: each call has one complete line.
+    /// Writes one line. Each call passes one complete line.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         abi::log(self.0, bytes.trim_ascii_end());
         Ok(bytes.len())

@@ -20,7 +20,7 @@
 //!
 //! This crate is tested with Envoy 1.40.0.
 
-#![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
+#![allow(clippy::disallowed_methods, reason = "a server may read the clock and spawn tasks; the ban is for the layer")]
 
 mod message;
 mod mode;

@@ -89,9 +89,9 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them. Adding uses the
-/// deprecated `append`, because APPEND_IF_EXISTS_OR_ADD is the default, which has no value on the wire, and Envoy would
-/// replace the existing line.
+/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them. A line is added
+/// with the deprecated `append`. The action APPEND_IF_EXISTS_OR_ADD is the default value, which is not written on the
+/// wire, so Envoy would replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
@@ -158,7 +158,7 @@ pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
     sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
-/// Returns the reply that Envoy sends instead of everything else.
+/// Returns the message that makes Envoy send this reply instead of the service's response.
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
     let mut changes = HeaderMutation::default();

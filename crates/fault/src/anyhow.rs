@@ -36,7 +36,7 @@ const HINT: &str = "no code is known; if the error has one, call ErrorEnvelopeLa
 /// 3. A [`Fault`] among the causes of the error.
 /// 4. An error of your own in any context or among the causes, if its type was passed to
 ///    `ErrorEnvelopeLayer::recognise`.
-/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log names the remedy.
+/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log states what to do about that.
 ///
 /// ```
 /// use anyhow::Context;

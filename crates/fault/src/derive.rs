@@ -129,13 +129,13 @@ pub mod private {
         pub variant: &'static str,
         /// The code of the variant.
         pub code: ErrorCode,
-        /// `status = …`.
+        /// The status that `status = …` sets.
         pub status: Option<u16>,
-        /// `message = "…"`, in which `{name}` stands for the value of a field.
+        /// The text that `message = "…"` sets, in which `{name}` stands for the value of a field.
         pub message: Option<&'static str>,
-        /// `details(…)`.
+        /// The fields that `details(…)` lists.
         pub details: &'static [Detail],
-        /// `retry_after = …`.
+        /// True if the variant has `retry_after = …`.
         pub waits: bool,
     }
 
@@ -181,15 +181,15 @@ pub mod private {
     /// A field of `details(…)`.
     #[derive(Clone, Copy, Debug)]
     pub struct Detail {
-        /// Its name in the details.
+        /// The name of the field in the details.
         pub name: &'static str,
-        /// These functions return the schema of its type, for utoipa and for schemars. They return `None` if there is
-        /// none.
+        /// Functions that return the schema of the field's type, for utoipa and for schemars. A function returns `None`
+        /// if there is no schema.
         pub schemas: [fn() -> Option<Value>; 2],
     }
 
-    /// Provides the schema of a type. A feature must not break the derive of another crate, so a type without a schema
-    /// is refused only by the document that needs it.
+    /// Provides the schema of a type. Cargo features are shared by all crates of a build. So the derive accepts a type
+    /// without a schema, and an error is reported only when an OpenAPI document needs that schema.
     pub struct SchemaOf<T: ?Sized>(PhantomData<T>);
 
     #[cfg(feature = "utoipa")]
@@ -204,7 +204,7 @@ pub mod private {
         pub const JSON_SCHEMA: fn() -> Option<Value> = crate::openapi::details::json_schema::<T>;
     }
 
-    /// Used for a type without a schema.
+    /// Provides the constants of a type that has no schema.
     pub trait NoSchema {
         /// Returns no schema.
         const TO_SCHEMA: fn() -> Option<Value> = || None;
@@ -214,7 +214,7 @@ pub mod private {
 
     impl<T: ?Sized> NoSchema for SchemaOf<T> {}
 
-    /// Used for a transparent error that has no `CODES`.
+    /// Provides `CODES` for a transparent error that does not define them.
     pub trait NoCodes {
         /// An empty list that is not complete.
         const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
@@ -222,7 +222,7 @@ pub mod private {
 
     impl<T: ?Sized> NoCodes for T {}
 
-    /// `retry_after = …`.
+    /// A type that the value of `retry_after = …` may have.
     pub trait RetryAfter {
         /// Sets the time on the fault, if there is one.
         fn set(self, fault: Fault) -> Fault;
@@ -249,7 +249,8 @@ pub mod private {
         }
     }
 
-    /// `header(NAME, value)`, whose name the derive has already checked. A value that no header can have is left out.
+    /// Adds the header of `header(NAME, value)` to the fault. The derive has already checked the name. If no header can
+    /// have the value, the header is left out.
     pub fn with_header(fault: Fault, name: &'static str, value: impl fmt::Display) -> Fault {
         match HeaderValue::try_from(value.to_string()) {
             Ok(value) => fault.with_header(HeaderName::from_static(name), value),
@@ -257,7 +258,7 @@ pub mod private {
         }
     }
 
-    /// `status = …`, which the derive has already checked.
+    /// Sets the status of `status = …` on the fault. The derive has already checked the status.
     pub fn with_status(fault: Fault, status: u16) -> Fault {
         match StatusCode::from_u16(status) {
             Ok(status) => fault.with_status(status),
@@ -265,7 +266,8 @@ pub mod private {
         }
     }
 
-    /// `details(…)`: an object with the fields that have a value, in the order of the attribute.
+    /// The details that `details(…)` describes. It is an object with the fields that have a value, in the order of the
+    /// attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
@@ -347,7 +349,7 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, the error has the responses of an operation.
+/// With the feature `utoipa`, the error implements `IntoResponses`, which lists its responses for an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]
@@ -372,7 +374,7 @@ macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `aide`, the error has the responses of an operation.
+/// With the feature `aide`, the error implements `OperationOutput`, which lists its responses for an operation.
 #[cfg(feature = "aide")]
 #[doc(hidden)]
 #[macro_export]

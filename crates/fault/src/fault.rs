@@ -101,7 +101,8 @@ enum MessageSource {
     Stock,
 }
 
-/// The message of a 4xx without a code for its status, such as 418: nothing shows that the request is malformed (R1).
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. It does not state that the request is
+/// malformed, because nothing shows that (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
@@ -271,8 +272,8 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the place for the fault's prepared reply in this form, one of `forms`. Returns `None` if no policy
-    /// stores the fault.
+    /// Returns the place for the fault's prepared reply in this form. `forms` returns the number of forms. Returns
+    /// `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)

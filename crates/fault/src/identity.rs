@@ -43,7 +43,7 @@ pub struct NoCaller;
 /// The data about the caller besides the id, which depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// No data: a key or a certificate only has an id.
+    /// There is no data, because a key or a certificate only has an id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.
@@ -157,8 +157,8 @@ impl Identity {
     /// # Errors
     ///
     /// Returns `internal_error` if the caller was not identified by a token, or if the claims do not fit `T`. In the
-    /// second case the issuer and the service disagree, and another token would not help. The log has the name of the
-    /// claim and the reason, but no value.
+    /// second case the issuer and the service disagree, and another token would not help. The log contains the name of
+    /// the claim and the reason, but no value.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).with_source(cause);
         let Some(claims) = self.claims_json() else {

@@ -29,11 +29,9 @@ static PAIRS: [[u8; 2]; 1024] = {
 
 /// The id of a request. It is the same in the handler, the logs, the headers and the body.
 ///
-/// The layer adds it to the extensions of the request. It is written as `req_` and 26 characters of Crockford's base
-/// 32. It can be parsed from that form, from a ULID without the prefix in any letter case, and from a UUID with or
-///     without hyphens. The 128 bits of a UUID stay the same.
-/// 32. It is parsed from that form, from a ULID without the prefix in any letter case, or from a UUID with or without
-/// hyphens, whose 128 bits stay the same.
+/// The layer adds the id to the extensions of the request. The text of an id is `req_` and 26 characters in Crockford's
+/// base32. An id can be parsed from that text, from a ULID without the prefix in any letter case, and from a UUID with
+/// or without hyphens. The 128 bits of a UUID stay the same.
 ///
 /// ```
 /// use tower_error_envelope::RequestId;

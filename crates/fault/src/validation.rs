@@ -43,8 +43,8 @@ pub struct Issue {
 
 impl Issue {
     /// Creates an issue at a place, such as `qty`, `owner.email` or `items[0].qty`. An empty place means the whole
-    /// request. The message is for people. Do not quote the value in it: clients know the value, and it must not be
-    /// logged.
+    /// request. The message is for people. Do not quote the value in the message, because clients already have the
+    /// value, and it must not be logged.
     pub fn new(place: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { place: place.into(), message: message.into(), code: None }
     }

@@ -18,7 +18,7 @@ struct Seat {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 enum Kind {
     Window,
 }
@@ -34,7 +34,7 @@ struct Tree {
 }
 
 #[derive(Debug, thiserror::Error, AsFault)]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 enum HallError {
     #[error("taken")]
     #[fault(custom("seat_taken", 409), details(seats, next, why, reason, raw))]
@@ -78,7 +78,7 @@ fn each_code_has_the_details_of_its_variant_those_of_nested_errors_included() {
 }
 
 #[derive(Debug, thiserror::Error, AsFault)]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 enum Ambiguous {
     #[error("a")]
     #[fault(CONFLICT, details(left))]
@@ -95,7 +95,7 @@ fn two_variants_with_one_code_and_different_details_are_refused() {
 }
 
 #[derive(Debug, thiserror::Error, AsFault)]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 enum WithoutSchema {
     #[error("a")]
     #[fault(CONFLICT, details(it))]
@@ -111,7 +111,7 @@ fn details_of_a_type_without_a_schema_are_refused() {
 #[derive(Debug, thiserror::Error, AsFault)]
 #[error("a")]
 #[fault(CONFLICT, details(tree))]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 struct Endless {
     tree: Tree,
 }
@@ -129,7 +129,7 @@ struct Wall {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 enum Colour {
     Red,
 }
@@ -137,7 +137,7 @@ enum Colour {
 #[derive(Debug, thiserror::Error, AsFault)]
 #[error("painted")]
 #[fault(CONFLICT, details(walls, door))]
-#[allow(dead_code, reason = "only its document is used")]
+#[allow(dead_code, reason = "only the generated document is used")]
 struct Painted {
     walls: Vec<Wall>,
     door: Option<Colour>,

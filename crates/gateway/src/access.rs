@@ -2,8 +2,8 @@
 //! the request's query or a credential (L2, L3, I4). The program's subscriber writes the events, and its [`Tracer`] the
 //! spans.
 //!
-//! The gateway closes the record of a request (L5). Unlike the layer, it sees how much of a sent response the client
-//! took, and the end of an upgraded connection.
+//! The gateway closes the record of a request (L5). Unlike the layer, it can observe how much of a response the client
+//! took, and when an upgraded connection ends.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ struct Progress {
     is_stalled: bool,
     /// True if the client left before the end of its request, so that nothing reads its response (F1a).
     client_left: bool,
-    /// The request left the line for a connection to the service before it had one.
+    /// True if the request left the line for a connection to the service before it got a connection.
     left_line: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
@@ -164,7 +164,7 @@ impl Exchanged {
         }
     }
 
-    /// Notes that the request left the line for a connection to the service before it had one.
+    /// Notes that the request left the line for a connection to the service before it got a connection.
     pub(crate) fn left_line(&self) {
         self.lock().left_line = true;
     }
@@ -238,7 +238,7 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// Returns the end of the delivery. The gateway sees more of the delivery than the layer does.
+    /// Returns the end of the delivery. The gateway can observe more of the delivery than the layer.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
@@ -313,7 +313,7 @@ fn text(text: &str) -> Cow<'_, str> {
 /// Makes a span for each request.
 pub trait Tracer: Send + Sync + 'static {
     /// Starts the span of a request. This happens just before the service gets the request, or at its end if no service
-    /// gets it. `parent` has the client's `traceparent` and `tracestate`, if the `traceparent` is valid. Without a
+    /// gets it. `parent` contains the client's `traceparent` and `tracestate`, if the `traceparent` is valid. Without a
     /// parent the span begins a trace, whose id is the 16 bytes of the request id.
     fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
 }

@@ -1,6 +1,6 @@
 //! One client: its address for the log and the service, and the end of its requests by the gateway.
 //!
-//! The log has the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
+//! The log shows the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
 //! which the span wraps. Each HTTP/2 stream has its own task, so the span also wraps the stream's future and body. A
 //! disabled span costs nothing.
 
@@ -99,7 +99,7 @@ impl ClientRequest {
 /// clients to keep the response, but curl 7.88 gives up when its next write finds the stream closed. So the rest of a
 /// stream's body is also read. Over HTTP/1 the rest stays in the socket, which `linger` closes.
 pub struct ClientBody {
-    /// Only `drop` takes it.
+    /// The rest of the body. It is `None` only while this is being dropped.
     body: Option<Incoming>,
     /// The connection's active body. It is only set for HTTP/1.
     active: Option<ActiveBody>,

@@ -78,9 +78,10 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// The most header lines of a response that hyper reads by default.
 pub(crate) const HEADERS: u32 = 100;
 
-/// A year stands for "no limit", and clocks can still add it.
+/// The times from zero to a year. A year stands for "no limit". It is still short enough to be added to the current
+/// time.
 const ZERO_TO_A_YEAR: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60);
-/// Any time up to a year, except zero. Nothing could be done within zero time.
+/// The times up to a year, except zero. Nothing could be done within zero time.
 pub(crate) const UP_TO_A_YEAR: RangeInclusive<Duration> = Duration::from_nanos(1)..=*ZERO_TO_A_YEAR.end();
 
 macro_rules! limits {
@@ -137,7 +138,8 @@ limits! {
         /// fast bodies together take at most 64 MiB.
         stream_buffer: u32 = 128 * KIB, KIB..=1024 * MIB;
         // With this limit, sixteen uploads can stop before they hold up the others.
-        /// Sets the most bytes of all requests on an HTTP/2 connection that may be on the way before they are read.
+        /// Sets how many bytes a client may send on an HTTP/2 connection, over all requests, before the gateway has
+        /// read them.
         connection_window: u32 = 2 * MIB, 64 * KIB..=1024 * MIB;
         /// Sets the interval of pings to an HTTP/2 client.
         ping_interval: Duration = 30 * SECOND, UP_TO_A_YEAR;
@@ -195,7 +197,8 @@ limits! {
         stream_window: u32 = 128 * KIB, KIB..=1024 * MIB;
         // All clients share the connection. With hyper's defaults of 5 MiB for it and 2 MiB for a stream, three clients
         // that do not read would stop the others.
-        /// Sets the most bytes of all bodies on an HTTP/2 connection that may be on the way before they are read.
+        /// Sets how many bytes a service may send on an HTTP/2 connection, over all bodies, before the gateway has read
+        /// them.
         connection_window: u32 = 32 * MIB, 64 * KIB..=1024 * MIB;
         // If the service died silently, or a firewall forgot the connection, every request fails until the next ping.
         /// Sets the interval of pings to the service over HTTP/2.

@@ -3,7 +3,8 @@
 //!
 //! A service that refuses an upload responds and closes while the body is still on its way, and the next write fails.
 //! hyper would then give up with the response unread in its socket, and the client would get 502 instead of 403. So a
-//! failed write is treated as written, and the service's response is read. If there is none, reading fails soon after.
+//! failed write is treated as written, and the service's response is read. If the service sent no response, reading
+//! fails soon after.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -1,8 +1,8 @@
 //! The shared state of a client's connection, and its responses that are being sent.
 //!
 //! Over HTTP/2, a client may read its socket but open no window. Then its data stays unsent, and hyper polls the body
-//! again only once there is room, so only the data itself can reveal the stall. Each piece of data that hyper gets
-//! therefore records when it is sent, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the
+//! again only once there is room, so only the data itself can reveal the stall. Therefore each piece of data that hyper
+//! gets records when it is sent, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the
 //! socket accepts nothing at all, [`linger`](super::linger) detects that. Over HTTP/1 no other stall is possible. The
 //! record of each response that is cut off in this way states that its client stalled (F2, L5).
 
@@ -22,7 +22,7 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// The number of tracked responses below which finished ones are not removed. Above it, they are removed once the list
+/// The number of tracked responses from which finished responses are removed. They are removed each time that the list
 /// is full.
 const FEW: usize = 32;
 
@@ -142,7 +142,7 @@ impl ConnectionState {
     }
 
     /// Resolves once data has waited for the client for `limit`, and the client has read nothing of that response
-    /// meanwhile. It may take half as long again.
+    /// meanwhile. This may take up to one and a half times `limit`.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;

@@ -45,7 +45,7 @@ const OTHERS: [&str; 25] = [
     "proxy",
 ];
 
-/// One bit for each length of the names in [`OTHERS`]. Most other names have another length.
+/// The lengths of the names in [`OTHERS`], as one bit for each length. Most other names have another length.
 const LENGTHS: u64 = {
     let (mut lengths, mut at) = (0, 0);
     while at < OTHERS.len() {
@@ -67,7 +67,7 @@ pub enum Forwarding {
     Pass,
 }
 
-/// One hop, from a client to this gateway: the values of the headers that describe it.
+/// The values of the headers that describe one hop, from a client to this gateway.
 pub(super) struct Hop {
     forwarding: Forwarding,
     address: HeaderValue,

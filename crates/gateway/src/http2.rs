@@ -117,7 +117,7 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
     /// Returns the number of streams that the service allows now. Two handles belong to the same connection if they
-    /// share this.
+    /// share this function.
     room: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 

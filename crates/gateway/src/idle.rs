@@ -1,4 +1,4 @@
-//! Closes connections that have been without a request for a while, in any HTTP version.
+//! Closes connections that have had no request in flight for a while, in any HTTP version.
 //!
 //! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. So a client that sends
 //! `PRI` and no more, or that keeps an HTTP/2 connection alive with pings, would stay for ever.

@@ -26,15 +26,15 @@
 //! 2. `served` runs hyper over a `client_stream`, with reads of a `read_size`. `requests` handles its requests, and sends
 //!    each response with a `response_body`. `client` describes the client for the log, and `forwarded` for the service.
 //! 3. `upstreams` chooses a service. `proxy` forwards to the `upstream` over `http1` or `http2`, at the client's
-//!    `pace`. A `pool` has the connections.
+//!    `pace`. A `pool` owns the connections.
 //! 4. `headers` replaces the headers of a single hop, and `upgrade` joins two connections.
 //! 5. `connection_state` is the shared state of a connection, with its `last_body`. `idle` and `deadlines` decide when
 //!    a connection ends.
 //! 6. `connect`, `linger` and `reset` end connections.
 //! 7. `in_flight` counts the requests for which a stop waits.
-//! 8. `admin` is the admin address, `access` logs each request, and `count` has the metrics.
+//! 8. `admin` is the admin address, `access` logs each request, and `count` defines the metrics.
 
-#![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
+#![allow(clippy::disallowed_methods, reason = "a server may read the clock and spawn tasks; the ban is for the layer")]
 
 mod access;
 mod client;

@@ -23,18 +23,18 @@ use super::config::ClientLimits;
 use super::connection_state::OpenConnection;
 use super::read_size::{Room, large};
 
-/// One place of `--max-connections`.
+/// A client's place among the connections that `--max-connections` allows.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped. It does not linger if the client has already closed its side, or if a
 /// reset must show the client that its body was cut off. If the client reads nothing for a while, its connection is
 /// reset.
 pub(crate) struct Lingering {
-    /// Only `drop` takes it.
+    /// The stream and the state of its socket. It is `None` only while this is being dropped.
     open: Option<(TcpStream, Box<SocketState>)>,
     client_closed: bool,
     limits: Arc<ClientLimits>,
-    /// The clock runs while nothing can be written.
+    /// The timer that runs while nothing can be written.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
@@ -56,7 +56,7 @@ struct Unsent {
 }
 
 impl Unsent {
-    /// A client that takes half of the waiting data within this time reads several MB per second.
+    /// The time within which a fast client takes half of the waiting data. Such a client reads several MB per second.
     const FAST: Duration = Duration::from_millis(20);
     const SLOW: Duration = Duration::from_millis(500);
 
@@ -157,7 +157,7 @@ async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// With this flag, Linux drops what TCP has received without copying it (`MSG_TRUNC`, tcp(7)).
+/// The flag with which Linux drops the bytes that TCP has received, without copying them (`MSG_TRUNC`, tcp(7)).
 #[cfg(target_os = "linux")]
 const DROP: i32 = rustix::net::RecvFlags::TRUNC.bits().cast_signed();
 #[cfg(not(target_os = "linux"))]

@@ -33,7 +33,7 @@ pub enum SocketPurpose {
 }
 
 impl SocketPurpose {
-    /// Returns its name in systemd's `FileDescriptorName=`.
+    /// Returns the socket's name in systemd's `FileDescriptorName=`.
     const fn name(self) -> &'static str {
         match self {
             Self::Clients => "clients",
@@ -208,8 +208,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If
-/// descriptors are lacking, some become free later.
+/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If the system
+/// has no free descriptors, waits for some to become free.
 async fn accept_failed(error: &io::Error, retry: Duration) {
     if !has_left(error) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

@@ -1,8 +1,8 @@
 //! Detects whether a request waits for the client or for the service, and limits the number of requests that the
 //! service handles.
 //!
-//! A service that sends no head in time causes a 504. Its clock stops while the client is slow, because a slow upload
-//! is not the service's fault.
+//! A service that sends no head in time causes a 504. The clock of this time limit stops while the client is slow,
+//! because a slow upload is not the service's fault.
 
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
@@ -93,7 +93,7 @@ pub(crate) struct Capacity(Arc<AtomicU32>);
 #[derive(Clone)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is only held, and never read")] Arc<Room>);
 
-/// One place. It becomes free when this is dropped.
+/// The place of one request. It becomes free when this value is dropped.
 struct Room(Arc<AtomicU32>);
 
 impl Capacity {

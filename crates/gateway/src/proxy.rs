@@ -135,7 +135,7 @@ impl<B: ForwardBody> Proxy<B> {
 
 /// Refuses requests that cannot be forwarded:
 ///
-/// - CONNECT would open a tunnel past every guard. It gets 405: the method is known, but not supported here.
+/// - CONNECT would open a tunnel past every guard. It gets 405, because the method is known, but not supported here.
 /// - A target must be a path, a URI or `*`.
 /// - Without exactly one host a request has no route (RFC 9112 §3.2).
 /// - A body with a transfer coding that is not removed here would reach the service without the name of its coding (RFC

@@ -1,9 +1,10 @@
 //! Decides how many bytes are read at once.
 //!
-//! Each read costs a system call, wake-ups and a frame, whatever its size, so large pieces are best for a fast body.
-//! But if the reader stops, three pieces are held: one that is being written, one that waits for that, and one on its
-//! way. So a connection reads pieces of its configured size. It reads pieces that are [`TIMES`] as large while they
-//! arrive full and the process has [`Room`] for them. All large pieces together never take more than [`MOST`] bytes.
+//! Each read costs a system call, wake-ups and a frame, regardless of its size, so large pieces are best for a fast
+//! body. But if the reader stops, three pieces are held: a piece that is being written, a piece that waits for that,
+//! and a piece that is being read. So a connection reads pieces of its configured size. It reads pieces that are
+//! [`TIMES`] as large while they arrive full and the process has [`Room`] for them. All large pieces together never
+//! take more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -14,9 +15,9 @@ const PIECES: usize = 3;
 /// The memory for all large pieces, in bytes. It is enough for some forty bodies at full speed. Further bodies are read
 /// in small pieces.
 const MOST: usize = 64 << 20;
-/// The smallest buffer size in hyper.
+/// The smallest buffer size that hyper accepts, in bytes.
 const LEAST: usize = 8 << 10;
-/// The part of the buffer that a small read leaves empty. hyper doubles its buffer when a read fills it.
+/// The number of bytes of the buffer that a small read leaves empty. hyper doubles its buffer when a read fills it.
 const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);

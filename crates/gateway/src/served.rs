@@ -34,9 +34,9 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Creates the settings. `half_close` stays off: a client that has closed its writing side looks the same as a
-    /// client that has gone. With `half_close`, the service would continue to work for a lost client, whose request
-    /// must be logged as abandoned (F2).
+    /// Creates the settings. `half_close` stays off, because a client that has closed its writing side looks the same
+    /// as a client that has gone. With `half_close`, the service would continue to work for a lost client, whose
+    /// request must be logged as abandoned (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         // hyper's own time limit for heads is off: `idle` limits that time in any version.

@@ -161,7 +161,7 @@ type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
 impl Resolver {
-    /// Opens a connection to a host. `within` is the time for all steps.
+    /// Opens a connection to a host. `within` is the time limit for the lookup and all attempts together.
     pub(crate) async fn connect(&self, host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
         let deadline = Instant::now() + within;
         match host.parse::<IpAddr>() {
@@ -174,7 +174,7 @@ impl Resolver {
         }
     }
 
-    /// Waits for the lookup that is running. If none is, it starts this one.
+    /// Waits for the lookup that is running. If no lookup is running, starts this one.
     async fn share(
         &self,
         lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static,
@@ -202,7 +202,7 @@ impl Resolver {
     }
 }
 
-/// Connects to the first address that accepts. If none does, it returns the error of the last one.
+/// Connects to the first address that accepts. If no address accepts, returns the error of the last address.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));

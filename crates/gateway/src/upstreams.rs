@@ -97,7 +97,7 @@ impl Upstreams {
 
 impl Upstream {
     /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It handles
-    /// every request, even one whose scope has another service: for scopes, see [`Upstreams`].
+    /// every request, even if the scope of the request has another service. For scopes, see [`Upstreams`].
     ///
     /// # Errors
     /// Fails if [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.

@@ -1,6 +1,6 @@
 //! Tests the gateway through its public interface alone.
 
-#![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the layer")]
+#![allow(clippy::disallowed_methods, reason = "tests may read the clock and spawn tasks; the ban is for the layer")]
 
 use std::net::SocketAddr;
 

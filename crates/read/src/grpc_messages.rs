@@ -90,7 +90,7 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Returns true if these bytes are one whole message, like most chunks. Nothing of them must then be stored.
+    /// Returns true if these bytes are one whole message, like most chunks. In that case nothing needs to be stored.
     pub fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }

@@ -1,14 +1,15 @@
-//! How [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads foreign errors and writes errors in other forms,
-//! for that library alone. The head and the body of a response go in; what they state comes out. Nothing here knows a
-//! policy, a route or a request's way: that is `error-envelope-core`.
+//! How [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads foreign errors and writes errors in other
+//! forms, for the crates of that library. Its input is the head and the body of a response, and its output is what they
+//! state. Policies, routes and the handling of a request are in `error-envelope-core`.
 //!
 //! 1. [`dialect`] reads a body in any shape, and writes one in the shape that a client expects (R2, R12, R13, R15).
 //! 2. [`redact`] replaces secrets in texts (R17).
-//! 3. [`fields`] and [`syntax`] read header fields as RFC 9110 defines them; [`grpc_messages`] finds the messages in a
-//!    body of gRPC; [`target`] keeps what a client sent in its request line, which no error repeats (E9).
+//! 3. [`fields`] and [`syntax`] read header fields as RFC 9110 defines them. [`grpc_messages`] finds the messages in a
+//!    body of gRPC. [`target`] stores the path and the query that a client sent, because no error repeats their content
+//!    (E9).
 //!
-//! What other frameworks write is behind the feature `foreign`. Hidden modules are only for the other crates of the
-//! workspace, and may change in any version.
+//! The parsers for the errors of other frameworks need the feature `foreign`. Hidden modules are only for the other
+//! crates of the workspace, and may change in any version.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

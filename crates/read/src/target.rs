@@ -3,10 +3,12 @@
 
 use http::uri::PathAndQuery;
 
-/// The number of bytes that fit, next to the length, into the size of a [`PathAndQuery`].
+/// The maximum number of bytes of a short target. Together with the length, they take as much memory as a
+/// [`PathAndQuery`].
 const INLINE: usize = 38;
 
-/// The target of a request. A short target is copied, because a clone costs more: it counts its owners.
+/// The target of a request. A short target is copied. A clone would cost more, because it counts the owners of the
+/// text.
 #[derive(Debug)]
 pub enum Target {
     Unknown,

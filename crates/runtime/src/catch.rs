@@ -22,7 +22,7 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
-/// Adds the place of a panic to the log: its cause then ends in `(at src/orders.rs:41)`.
+/// Adds the place of a panic to the log. The cause in the log then ends in `(at src/orders.rs:41)`.
 ///
 /// It wraps the process's panic hook, which is called as before. Call it once at the start, after you set your own
 /// hook, because a later hook replaces this one. Calls after the first change nothing. A panic of another thread that

@@ -18,7 +18,7 @@ pub fn new_request_id() -> RequestId {
     RequestId::from_parts(milliseconds, RANDOM_BYTES.with_borrow_mut(RandomBytes::next))
 }
 
-/// The bytes of one id.
+/// The number of random bytes of one id.
 const LENGTH: usize = 10;
 
 /// The length of a block of random bytes. It suffices for 128 ids, for which the system is called once.

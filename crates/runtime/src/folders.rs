@@ -21,7 +21,8 @@ const QUIET: Duration = Duration::from_millis(50);
 /// ever.
 const MOST_EVENTS: usize = 1000;
 
-/// The most attempts to read the files while new folders appear. After that, the next event causes another one.
+/// The most attempts to read the files while new folders appear. After that, the files are read again only at the next
+/// event.
 const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched while this value exists.

@@ -86,8 +86,9 @@ impl PolicyHandle {
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// Returns a handle with the policy of a file. A separate thread reloads it whenever one of the policy's files
-    /// changes, and ends with the last clone. If the new policy is refused, the old one stays active (M2).
+    /// Returns a handle with the policy of a file. A separate thread reloads the policy whenever one of its files
+    /// changes. The thread ends when the last clone of the handle is dropped. If the new policy is refused, the old one
+    /// stays active (M2).
     ///
     /// # Errors
     ///

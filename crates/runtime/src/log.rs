@@ -48,7 +48,7 @@ pub(crate) fn observe(record: &ClosedRecord) {
 
 /// Returns the level of a record's line. An error of the server has the level ERROR, with two exceptions. Either the
 /// server only states that it is busy, or nobody implements what the client requested, such as an unknown gRPC method.
-/// In both cases nothing of the service is broken.
+/// In both cases no part of the service is broken.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
     // A guard that only observes does not turn a service's own 5xx into a mistake of the client. If a stream ends with
@@ -342,7 +342,7 @@ fn message(record: &ClosedRecord) -> &'static str {
 }
 
 /// Returns the part of an error that the line does not have yet. For a [`Fault`], the line already has the code, so
-/// this part is its causes. If it has no cause, the part is its text and the paths of its issues.
+/// this part is its causes. If the fault has no cause, this part is its text and the paths of its issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {

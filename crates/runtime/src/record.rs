@@ -27,7 +27,7 @@ pub struct Watch {
     pub received: Option<Received>,
 }
 
-/// The bytes of a request's body that were read. Clones share the count.
+/// The number of bytes of a request's body that were read. Clones share the count.
 #[derive(Clone, Default)]
 pub struct Received(Arc<AtomicU64>);
 
@@ -43,7 +43,7 @@ impl Received {
 pub struct OpenRecord {
     follow: Follow,
     timer: Option<RequestTimer>,
-    /// The delivery of the response, as far as it was seen.
+    /// The part of the response's delivery that was observed.
     pub delivery: Delivery,
 }
 

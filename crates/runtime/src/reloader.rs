@@ -30,7 +30,7 @@ pub(crate) struct PolicyReloader {
     loader: PolicyLoader,
     /// Locked while the files are read, so that an older reading never replaces a newer one.
     folders: Mutex<WatchedFolders>,
-    /// This lock is never held while files are read.
+    /// The status of the policy, and the result of the last read. The lock is never held while files are read.
     state: Mutex<State>,
 }
 

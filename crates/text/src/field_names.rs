@@ -26,7 +26,7 @@ pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage"
 /// Fields for texts that also occur in ordinary data. If an object has only such a text and a name, it is not an issue.
 const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
-/// Values of a code's field that only mean that there is an error, or that there is none (R2).
+/// Values of a code's field that only mean that there is an error, or that there is no error (R2).
 pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "none", "null", "undefined"];
 
 /// Fields that have the code of an issue (R13).

@@ -14,11 +14,12 @@ pub enum CodeName {
     Sure,
     /// `name`, `id`, `num` or `key` after a leading word, as in `errorId`.
     Led,
-    /// Such a name without a leading word. The place and the value of the field then decide whether it is a code.
+    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field then decide whether it
+    /// contains a code.
     Bare,
 }
 
-/// A number of bytes that is more than any of the names has.
+/// The maximum number of bytes of a name that are compared. All known names are shorter.
 pub(crate) const LONGEST: usize = 64;
 
 const NONE: u8 = u8::MAX;
@@ -44,7 +45,7 @@ const TEXTS: [&[u8]; 14] = [
 /// Names of fields that have the code of an error, in the order of preference.
 const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
 
-/// The first rank of a name that is not surely the name of a code.
+/// The lowest rank of the names that are only probably names of codes.
 const UNSURE: u8 = 6;
 
 impl Ranks {

@@ -22,9 +22,9 @@ pub struct FrameworkText {
 pub enum ClientMessage {
     #[default]
     All,
-    /// Nothing, because the issues contain all of it.
+    /// The client gets no other text, because the issues contain all of it.
     Nothing,
-    /// This text, without the values that the client sent.
+    /// The client gets this text, from which the values that the client sent are removed.
     Text(String),
 }
 

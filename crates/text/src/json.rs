@@ -1,4 +1,4 @@
-//! Reads JSON only as far as necessary: the fields of an object stay raw text.
+//! Reads JSON only as far as necessary, and keeps the values of an object's fields as raw text.
 //!
 //! Because values stay raw text, details keep their bytes (E1), and numbers keep their digits. A body that is nested a
 //! thousand levels deep needs neither stack nor a tree.
@@ -15,8 +15,8 @@ use crate::message::{has_byte, has_escape, trimmed};
 /// The fields of a JSON object, in order. If several fields have the same name, the last one is used, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of all names. They make it cheap to look for a name that the object does not have, which each
-    /// shape does.
+    /// The [bits](bit_of) of all names. They make it cheap to look for a name that the object does not have, as the
+    /// parser of each shape does.
     names: u32,
     /// The text of the object, as received.
     text: &'a str,

@@ -20,15 +20,15 @@ enum Step {
     Index(String),
 }
 
-/// The kind of the first step: it may be a part of the request, such as `body`.
+/// The kind of the first step of a place, which may be a part of the request, such as `body`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beginning {
-    /// It may be a part of the request, or a field with the same name.
+    /// The first step may be a part of the request, or a field with the same name.
     #[default]
     Unclear,
     /// The place is a JSON pointer, in which even a single step may be a part of the request, as in `/body`.
     Pointer,
-    /// It is a field, because the part of the request is already known.
+    /// The first step is a field, because the part of the request is already known.
     Field,
 }
 

@@ -39,8 +39,8 @@ impl Context<'_> {
     }
 }
 
-/// Returns true if a text may name a field, or quote a value. This check is quick: it looks for a quote, or for
-/// something behind a colon.
+/// Returns true if a text may name a field, or quote a value. This check is quick, because it only searches for a
+/// quote, or for a text behind a colon.
 #[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()

@@ -25,7 +25,7 @@ struct Value<'a> {
     ranks: Ranks,
     /// The index of the next value that is not inside this one.
     next: usize,
-    /// The number of texts before this value in the body. Names of fields are not counted.
+    /// The number of strings before this value in the body. Names of fields are not counted.
     texts_before: usize,
     /// The [bits](bit_of) of the names of an object's fields. They speed up look-ups of names that the object does not
     /// have, which are most look-ups.
@@ -200,7 +200,8 @@ impl<'t, 'a> Node<'t, 'a> {
         self.raw() == "null"
     }
 
-    /// Returns the number of texts in the value, at any depth. A text itself has one.
+    /// Returns the number of JSON strings in the value, at any depth. For a value that is itself a string, the number
+    /// is 1.
     #[inline]
     pub fn count_texts(self) -> usize {
         let behind = self.tree.values.get(self.value().next).map_or(self.tree.texts, |value| value.texts_before);

@@ -41,14 +41,14 @@ fn e8_of_serdes_forms_only_the_programs_part_is_said() {
 fn e8_a_name_that_is_its_parents_too_is_told_once_each() {
     #[derive(serde::Deserialize)]
     struct Outer {
-        #[expect(dead_code, reason = "what is read does not matter, how it is refused does")]
+        #[expect(dead_code, reason = "the test only checks the error, not the value")]
         a: Inner,
     }
 
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Inner {
-        #[expect(dead_code, reason = "as above")]
+        #[expect(dead_code, reason = "the test only checks the error, not the value")]
         a: u8,
     }
 
@@ -72,7 +72,7 @@ fn e8_a_name_that_is_its_parents_too_is_told_once_each() {
 #[test]
 fn e8_what_is_read_ahead_is_told_at_the_place_where_that_began() {
     #[derive(serde::Deserialize)]
-    #[expect(dead_code, reason = "what is read does not matter, how it is refused does")]
+    #[expect(dead_code, reason = "the test only checks the error, not the value")]
     struct Outer {
         inner: Tagged,
         either: Option<Untagged>,
@@ -80,14 +80,14 @@ fn e8_what_is_read_ahead_is_told_at_the_place_where_that_began() {
 
     #[derive(serde::Deserialize)]
     #[serde(tag = "kind", deny_unknown_fields)]
-    #[expect(dead_code, reason = "as above")]
+    #[expect(dead_code, reason = "the test only checks the error, not the value")]
     enum Tagged {
         One { count: u8 },
     }
 
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
-    #[expect(dead_code, reason = "as above")]
+    #[expect(dead_code, reason = "the test only checks the error, not the value")]
     enum Untagged {
         Number(u8),
         Flag(bool),

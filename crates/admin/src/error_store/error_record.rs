@@ -33,7 +33,7 @@ pub(crate) struct ErrorRecord {
     pub(crate) request: RequestLine,
     /// The names of fields that are dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// True if the bodies follow.
+    /// True if the bodies are added later, by the thread that redacts them.
     pub(crate) has_bodies: bool,
     /// The cause of the failure, if the policy shows bodies.
     pub(crate) cause: Option<Box<str>>,
@@ -53,7 +53,7 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// The kind of failure, by what an operator has to do about it.
+/// The kind of failure. Each kind needs a different reaction of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
     /// The client got an error that it did not cause.
@@ -67,7 +67,7 @@ pub(crate) enum Severity {
 }
 
 impl Severity {
-    /// Returns the outcome of each such request, or `None` if they have different ones.
+    /// Returns the outcome that all requests of this severity have, or `None` if their outcomes differ.
     pub(crate) fn outcome(self) -> Option<Outcome> {
         match self {
             Self::ServerError => Some(Outcome::ServerError),
@@ -83,7 +83,7 @@ impl Severity {
 pub(crate) struct ShownStatus {
     pub(crate) status: u16,
     pub(crate) grpc: Option<u8>,
-    /// The code, if there is one that may be shown.
+    /// The code, or `None` if there is no code or if it may not be shown.
     pub(crate) code: Option<ErrorCode>,
 }
 
@@ -101,17 +101,17 @@ pub(crate) struct Kind {
     pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
     pub(crate) by: Option<DecidedBy>,
-    /// An unknown code that the service sent.
+    /// The code that the service sent, if the policy does not know it.
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
-    /// True if one of these guards would refuse the request in mode `own`.
+    /// True if a guard that only observes would refuse the request in mode `own`.
     pub(crate) own_would_refuse: bool,
     /// The mildest mode that would rewrite the error.
     pub(crate) rewriting_mode: Option<Mode>,
 }
 
-/// One of the last errors.
+/// A stored error, or a stored request whose client left.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// The number of the error, counted from 1 in the order in which errors were seen.

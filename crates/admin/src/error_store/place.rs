@@ -42,7 +42,7 @@ impl Hash for dyn PlaceTexts + '_ {
     }
 }
 
-/// The hash is that of the texts, so that the texts find the place in a map.
+/// A place has the same hash as its texts, so that a place in a map can be looked up by its texts.
 impl Hash for Place {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.texts().hash(state);

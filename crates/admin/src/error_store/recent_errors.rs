@@ -13,9 +13,9 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::place::Place;
 use super::timeline::{Timeline, minute};
 
-/// The number of last errors that are shown, and of last requests whose client left.
+/// The number of errors that are stored whole, and of requests whose client left. The oldest is removed first.
 pub(crate) const MOST_ENTRIES: usize = 100;
-/// The number of last records that can be found by their ids.
+/// The number of records that can still be found by their ids. The oldest is removed first.
 pub(crate) const MOST_IDS: usize = 10_000;
 
 #[derive(Debug, Default)]

@@ -77,16 +77,16 @@ fn truncated(mut text: String) -> String {
     text
 }
 
-/// The length of the shortest value to search for. Shorter values occur in any text by chance.
+/// The length of the shortest value to search for. Shorter values often occur in a text by chance.
 const SHORTEST: usize = 4;
 /// The number of bytes of a long value that are searched for. A message is cut at 1,024 bytes (E2), so it may have only
 /// the beginning of the value.
 const LONGEST: usize = 512;
 
-/// Values to hide wherever they occur.
+/// The values that are hidden in all texts.
 ///
-/// They were removed from a service's body, and are searched for in the client's body, which may have them
-/// without the name that marked them as credentials.
+/// These values were removed from a service's body, and are searched for in the client's body. There, the name that
+/// marked them as credentials may be missing.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden(Vec<String>);
 
@@ -157,8 +157,8 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// The deepest level that is indented further. Otherwise a body that consists of brackets would grow to the square of
-/// its length.
+/// The maximum number of levels of indentation. Without this limit, a body that consists only of brackets would become
+/// as long as the square of its length.
 const DEEPEST: usize = 16;
 
 /// Formats a JSON text that may break off. The result has at most a few bytes more than `most`.

@@ -14,11 +14,11 @@ use super::place::{Place, PlaceTexts};
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
 /// The most places with their own row, 700 KiB in all. A reload adds and removes routes. Beyond this number, a place
-/// without a request in the last hour is removed. If there is none, requests of further places are counted only in the
-/// sum.
+/// without a request in the last hour is removed. If every place had a request, requests of further places are counted
+/// only in the sum.
 const MOST_PLACES: usize = 500;
 
-/// Requests by outcome.
+/// The counts of requests, by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     all: ByOutcome,
@@ -27,7 +27,7 @@ pub(crate) struct Requests {
     searched: u32,
 }
 
-/// The requests of one place.
+/// The counts of the requests of one place.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
     place: Place,
@@ -44,23 +44,23 @@ pub(crate) struct Tally {
     /// The mode of the last request, without regard to the kill switch.
     pub(crate) mode: Mode,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
-    /// Errors whose code is only that of their status.
+    /// The number of errors whose code is only that of their status.
     pub(crate) without_code: u64,
-    /// Requests that mode `own` would refuse.
+    /// The number of requests that mode `own` would refuse.
     pub(crate) own_would_refuse: u64,
-    /// Requests that would be refused without `auth_observe`.
+    /// The number of requests that would be refused without `auth_observe`.
     pub(crate) auth_would_refuse: u64,
-    /// Errors that mode `fill` would rewrite.
+    /// The number of errors that mode `fill` would rewrite.
     pub(crate) would_fill: u64,
-    /// Errors that mode `enforce` would rewrite.
+    /// The number of errors that mode `enforce` would rewrite.
     pub(crate) would_rewrite: u64,
     /// The time of the last error.
     pub(crate) last: u64,
 }
 
 impl Requests {
-    /// Counts a request. The mode is that of its route. It is `None` while the kill switch is on, because readiness
-    /// then counts nothing. A record that is stored gets the known texts of its place.
+    /// Counts a request. `mode` is the mode of its route, or `None` while the kill switch is on, because readiness then
+    /// counts nothing. `seen` is the record of the request, if one is stored.
     pub(crate) fn count(
         &mut self,
         at_ms: u64,
@@ -155,12 +155,12 @@ impl Tally {
         }
     }
 
-    /// Returns all requests.
+    /// Returns the number of all requests.
     pub(crate) fn requests(&self) -> u64 {
         self.outcomes.iter().sum()
     }
 
-    /// Returns the requests with these outcomes.
+    /// Returns the number of requests with these outcomes.
     pub(crate) fn count_of(&self, outcomes: &[Outcome]) -> u64 {
         outcomes.iter().map(|outcome| self.outcomes[outcome.index()]).sum()
     }

@@ -27,7 +27,8 @@ pub(crate) struct Store {
     /// show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
-    /// The policy that is counted. It is locked until the counts of another policy are in place.
+    /// The policy whose requests are counted. If another policy becomes active, this stays locked until the counts are
+    /// replaced.
     pub(crate) policy: Mutex<Counted>,
     /// The time since which the policy's requests are counted, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
@@ -39,7 +40,7 @@ pub(crate) struct Store {
 #[derive(Default)]
 pub(crate) struct Counted {
     pub(crate) hash: Option<String>,
-    /// The counts of the policy before. They continue if an edit is reverted.
+    /// The counts of the previous policy. They continue if that policy becomes active again.
     before: Option<Counts>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    /// The code, or those of all guards that would have refused the request.
+    /// The code of the error, or the codes of all guards that would have refused the request.
     codes: Vec<ErrorCode>,
     severity: Severity,
 }
@@ -54,8 +54,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// Returns the count of each place and code in these minutes, for the errors of this severity. Several codes are
-    /// one text.
+    /// Returns the count of each place and code in these minutes, for the errors of this severity. If an error has
+    /// several codes, they are joined into one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     proptest! {
-        /// For any movement of the clock, a ring has the counts that were added to its last spans.
+        /// Checks that a ring contains the counts of its last spans, even if the clock is set back or forward.
         #[test]
         fn a_ring_has_what_was_added_to_its_last_spans(added in prop::collection::vec((0_u32..40, 0_u32..5), 0..60)) {
             let (mut ring, mut all, mut last) = (Ring::<8>::default(), vec![0_u32; 40], 0_u32);

@@ -1,6 +1,6 @@
 //! Tests what is served on the admin address.
 
-#![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the library")]
+#![allow(clippy::disallowed_methods, reason = "tests may read the clock and spawn tasks; the ban is for the library")]
 
 mod deploy;
 mod errors;

@@ -13,25 +13,25 @@
 //! - `-- --before FILE`: each attack also runs against another binary, right before, and the times of both are shown
 //!   together.
 //! - `-- NAME…`: only rows with one of these texts in their names run.
-#![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures real time and spawns tasks")]
 
 mod attacks;
 #[path = "../../../../tests/it/command.rs"]
 mod command;
 mod front;
-#[allow(dead_code, reason = "shared with the gateway's tests, which ask for more")]
+#[allow(dead_code, reason = "the gateway's tests use more of this module")]
 #[path = "../../../../tests/gateway/holds/gateway.rs"]
 mod gateway;
 mod good;
 mod row;
-#[allow(dead_code, reason = "shared with the gateway's tests, which ask for more")]
+#[allow(dead_code, reason = "the gateway's tests use more of this module")]
 #[path = "../../../../tests/gateway/holds/service.rs"]
 mod service;
 mod shapes;
 mod table;
 mod target;
 mod trial;
-#[allow(dead_code, reason = "shared with the tests, which ask for more")]
+#[allow(dead_code, reason = "the tests use more of this module")]
 #[path = "../../../../tests/it/wait.rs"]
 mod wait;
 

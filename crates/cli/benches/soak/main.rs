@@ -12,15 +12,15 @@
 //! 4. The number of descriptors is the same as at the beginning.
 //!
 //! `benches/soak.md` is the report. `-- --beside TEXT` adds what else ran on the machine.
-#![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures real time and spawns tasks")]
 
 #[path = "../../../../tests/it/command.rs"]
 mod command;
-#[allow(dead_code, reason = "shared with the gateway's tests, which ask for more")]
+#[allow(dead_code, reason = "the gateway's tests use more of this module")]
 mod holds;
 mod memory;
 mod report;
-#[allow(dead_code, reason = "shared with the tests, which ask for more")]
+#[allow(dead_code, reason = "the tests use more of this module")]
 #[path = "../../../../tests/it/wait.rs"]
 mod wait;
 

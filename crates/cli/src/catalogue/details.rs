@@ -10,7 +10,7 @@ use crate::text::json_escaped;
 /// Keywords that only describe a value, and check nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
-/// Keywords whose fields the schema's author names.
+/// Keywords whose value is an object with field names that the author of the schema chooses.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 /// Keywords whose contents are plain values. They are compared as values, not as schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
@@ -156,7 +156,7 @@ fn members(schema: &Value) -> impl Iterator<Item = (&str, &Value, bool)> {
     members.map(move |(name, schema)| (name.as_str(), schema, required(name)))
 }
 
-/// Returns the values of `enum`, or the one of `const`.
+/// Returns the values of `enum`, or the value of `const`.
 fn values(schema: &Value) -> Option<Vec<&Value>> {
     let list = schema["enum"].as_array().map(|values| values.iter().collect());
     list.or_else(|| schema.get("const").map(|value| vec![value]))

@@ -4,8 +4,8 @@
 //!    removed or changes, it breaks the client. So does another version of the contract.
 //! 2. A new code breaks no client, since the set is open (E2). Another message does not break one either, since it is
 //!    for people.
-//! 3. Details are compared as JSON Schemas if both exports have them. Keywords that only describe them are ignored. A
-//!    new schema for a code that had none promises more than before.
+//! 3. Details are compared as JSON Schemas if both exports have them. Keywords that only describe them are ignored. If
+//!    a code gets its first schema, the new export promises more than the old one.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const LARGEST_MIB: u64 = 64;
 
 /// Keywords of JSON Schema that only describe a value, and check nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-/// Keywords whose order means nothing.
+/// Keywords whose value is a list in which the order has no meaning.
 const SETS: [&str; 3] = ["required", "enum", "type"];
 /// An export in JSON. Fields that are not named here may be added or removed.
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! `error-envelope catalogue` exports the codes and the envelope for documents, machines and clients.
 //!
-//! All formats are written from one list of codes, with the library's table and a policy's own codes. So all contain
-//! the same:
+//! All formats are written from one list of codes, which contains the library's table and a policy's own codes. So all
+//! formats contain the same codes. These modules write them:
 //!
 //! 1. JSON is for your own programs.
 //! 2. The schema of the JSON and [`document`] describe the envelope, with the shapes and forms of the core's module

@@ -1,5 +1,5 @@
 //! The service that the demo wraps. Most of it is a stage of raw sockets, since no HTTP library lets its user send a
-//! wrong length. The rest are faults that a socket cannot show: handlers that fail in the layer's own process.
+//! wrong length. The other faults are handlers that fail in the layer's own process, which a socket cannot show.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -25,7 +25,8 @@ use super::acts::{ACTS, DemoCase};
 
 type Header = (&'static str, &'static str);
 
-/// Announces that the connection closes. Otherwise a request that must not be repeated could be sent over it.
+/// The header which announces that the connection closes. Without it, a request that must not be repeated could be sent
+/// over the connection.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
 /// Serves each client that connects.

@@ -30,8 +30,8 @@ use crate::failure::{CommandError, print_styled};
 use crate::output;
 use crate::text::{cut, one_line};
 
-/// Sends the requests, prints the table, and returns true if every row is as it should be. `recorded` is the file for
-/// the JSON lines.
+/// Sends the requests, prints the table, and returns true if every row is as it should be. If `recorded` is given, also
+/// writes each response to that file as a line of JSON.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<bool, CommandError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();

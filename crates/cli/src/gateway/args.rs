@@ -200,7 +200,7 @@ pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, Str
     }
 }
 
-/// The value of `--upstream-h2` if the flag has none. It cannot be a URL.
+/// The value that `--upstream-h2` gets if the user passes no value. It cannot be mistaken for a URL.
 pub(super) const ALL: &str = "all";
 
 impl Args {

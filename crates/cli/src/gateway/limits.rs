@@ -187,7 +187,8 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
     }
 }
 
-/// The longest time. A year stands for "no limit", and clocks can still add it.
+/// The longest time that a flag accepts. A year stands for "no limit". It is still short enough to be added to the
+/// current time.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Parses an address to listen on, or the address of a gateway: HOST:PORT, or a port alone, which means this machine.

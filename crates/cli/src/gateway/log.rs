@@ -45,7 +45,7 @@ const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
 /// The most lines that may wait to be written. They are as many as a busy gateway logs within some seconds, in less
 /// than 16 MiB.
 const LINES: usize = 16 * 1024;
-/// The most waiting lines of the access log, whose lines have 5 KiB at most.
+/// The most lines of the access log that may wait to be written. A line has at most 5 KiB.
 const ACCESS_LINES: usize = 4 * 1024;
 /// The interval of checks for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -88,8 +88,9 @@ impl AccessSink {
 }
 
 impl Log {
-    /// Writes the log until the [`Writing`] is dropped. `RUST_LOG` sets the filter. The access log has neither filter
-    /// nor format: each request is a JSON object. `makes_spans` is true if the program makes a span for each request.
+    /// Writes the log until the [`Writing`] is dropped. `RUST_LOG` sets the filter. These settings do not affect the
+    /// access log, in which each request is a JSON object. `makes_spans` is true if the program makes a span for each
+    /// request.
     pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {
         let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
         // With these hints, the filter's level decides which lines are not even made.
@@ -126,8 +127,8 @@ impl Log {
     }
 }
 
-/// Parses the filter of the log. A wrong filter is refused: if it were ignored, the log lines for which it was set
-/// would be lost.
+/// Parses the filter of the log. A wrong filter is refused, because the log lines for which it was set would be lost if
+/// it were ignored.
 fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");

@@ -1,6 +1,6 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] has its flags, [`limits`] the flags with a number, and [`on_call`] the flags of the admin address.
+//! [`args`] defines its flags, [`limits`] the flags for limits, and [`on_call`] the flags of the admin address.
 //! [`mod@log`] writes the log and the access log, and [`system`] handles the operator's signals.
 
 pub(crate) mod args;

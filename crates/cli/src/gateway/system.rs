@@ -133,8 +133,8 @@ const OTHERS: u64 = 256;
 ///
 /// Each client needs a descriptor, and each connection to the service needs another one.
 ///
-/// Most systems start a program with 1,024 descriptors, and let it request more. A gateway that requested no more would
-/// have none left after a thousand idle clients, and could not connect to the service for the active ones.
+/// Most systems start a program with 1,024 descriptors, and let it request more. If a gateway did not request more, a
+/// thousand idle clients would use up its descriptors, and it could not connect to the service for active clients.
 pub(crate) fn raise(clients: u32, connections: u32) {
     let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

@@ -9,7 +9,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::failure::exit_codes;
 use crate::flags::GROUPS;
 
-/// If this variable is set, the page is written anew instead of compared.
+/// The environment variable with which the test writes the page instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
 const INTRO: &str = "# The command
 

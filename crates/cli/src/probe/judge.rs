@@ -61,8 +61,8 @@ impl Judge<'_> {
         findings
     }
 
-    /// Checks the id. Each response has exactly one valid id, which no other response has (I1). It is not the client's
-    /// id (I2).
+    /// Checks the id. Each response has exactly one valid id, which no other response has (I1). If the policy keeps the
+    /// client's id, the response must have that id. Otherwise its id must differ from the client's (I2).
     fn id(&mut self, planned: &Planned, headers: &HeaderMap) -> Option<Finding> {
         let lines: Vec<_> = headers.get_all("x-request-id").iter().collect();
         let [id] = lines[..] else {
@@ -160,7 +160,7 @@ fn without_times(text: &str) -> String {
     masked + &text[from..]
 }
 
-/// Checks that caches do not store such a response (R7).
+/// Checks that caches do not store an error (R7).
 fn cached(answer: &Response<Bytes>) -> Option<Finding> {
     let must = answer.status().is_server_error() || matches!(answer.status().as_u16(), 401 | 403 | 429);
     let came = shown(answer.headers(), "cache-control");

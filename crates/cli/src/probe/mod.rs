@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     print_unless_closed(&text).map(|()| u8::from(counts[1] > 0 || counts[0] == 0))
 }
 
-/// Makes a terminal rewrite the line.
+/// The characters that make a terminal rewrite its current line.
 const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {

@@ -285,7 +285,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const TEXT: (&str, &str) = ("content-type", "text/plain");
 const NOT_FOUND: Want = Want::Service(&[404]);
 const MISSING: Want = Want::Layer(&["auth_missing"]);
-/// A service's own verifier decides by its own rules whether a credential is malformed or unknown.
+/// The right response to a wrong credential. Either code is right, because a service's own verifier may treat the
+/// credential as malformed or as unknown.
 const WRONG: Want = Want::Layer(&["auth_invalid", "auth_malformed"]);
 const BAD_REQUEST: Want = Want::Layer(&["bad_request"]);
 const WRONG_TYPE: Want = Want::Layer(&["unsupported_media_type"]);

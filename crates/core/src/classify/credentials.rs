@@ -10,7 +10,7 @@ use http_auth::parser::ChallengeParser;
 use crate::code::ErrorCode;
 use crate::syntax::elements;
 
-/// The credentials of a request, as far as the code of an inner 401 depends on them.
+/// The credentials of a request. Only the facts on which the code of an inner 401 depends are stored.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
     None,
@@ -49,7 +49,8 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// `has_key` is true if one of the headers from which services read keys has a value.
+    /// Finds the credentials in the headers of a request. `has_key` is true if one of the headers from which services
+    /// read keys has a value.
     pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {

@@ -26,7 +26,7 @@ pub(super) struct Decision<'k> {
 pub(super) enum CodeSource<'k> {
     /// An inner layer wrote the body, which must not change (E7).
     Layer {
-        /// The body is in a foreign shape, so the code is in the head.
+        /// True if the code is in the head, because the body is in a foreign shape.
         in_head: bool,
     },
     /// The policy does not know the code of the inner layer, so the status decides (E2).

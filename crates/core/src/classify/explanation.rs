@@ -73,8 +73,8 @@ impl Explanation {
         self.lists_issues = lists_issues;
     }
 
-    /// The rules are tried with the first code, and then again with each further code. Only the first round shows why
-    /// each rule does not match.
+    /// Notes the result of the rule at this index. The rules are tried with the first code, and then again with each
+    /// further code. Only the results of the first round show why each rule does not match.
     fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
         if at == self.rules.len() {
             self.rules.push(unmet);

@@ -47,7 +47,7 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) is_vouched: bool,
     /// True if the body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// True if the body keeps its shape, as far as its parts may pass (R12).
+    /// True if the body keeps its shape. Those of its parts that may not pass are removed or replaced (R12).
     pub(super) stays: bool,
     /// True if the body has an issue list, and the status allows one (E8).
     pub(super) lists_issues: bool,
@@ -122,8 +122,8 @@ impl<'c, 'b> Parsed<'c, 'b> {
     }
 }
 
-/// Returns true if a layer may have written a foreign body: it is in the client's dialect, or it is a 5xx in a shape
-/// that the policy defines (R15).
+/// Returns true if another layer may have written this body. That is the case if the body is in the client's dialect
+/// and this dialect is not `standard`. It is also the case for a 5xx whose parsed code is canonical (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, context: &ReadContext<'_>) -> bool {
     is_own && context.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
@@ -199,7 +199,8 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_
     }
 }
 
-/// A protocol's name for an error is not a canonical code. It must not make the text of a 5xx safe to send.
+/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a canonical code, so the
+/// text of the 5xx must not pass because of it.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
@@ -267,7 +268,8 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) protocols: KeptProtocols,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// The client chose this dialect with its `accept` (R11): even a body already in it is rewritten.
+    /// True if the client chose this dialect with its `accept` (R11). In that case, even a body that is already in the
+    /// dialect is rewritten.
     pub(crate) negotiated: bool,
     /// The page that the client gets (R16, R18).
     pub(crate) page: Option<PageType>,
@@ -323,7 +325,7 @@ pub(crate) enum BodyFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Only the protocols that keep it even under `protocols = "rewrite"`.
+    /// Only the protocols that keep their shape even under `protocols = "rewrite"`.
     Some,
     /// No protocol, because the client of an RPC call reads only the call's own protocol.
     Nothing,

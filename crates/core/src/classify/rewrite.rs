@@ -148,7 +148,7 @@ impl<'b> Rewrite<'b> {
         self.fault.code()
     }
 
-    /// Returns the fault, and the text to write instead of its own.
+    /// Returns the fault, and the text to write instead of the fault's message.
     pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
         (&self.fault, self.text.as_deref())
     }

@@ -15,9 +15,9 @@ use crate::json::{self, Object};
 
 /// The content of an error response in any shape.
 ///
-/// It is one word wide. [`Display`](fmt::Display) prints one line without the details. The line is fit for a log, such
-/// as `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`. [`Debug`] also leaves
-/// out the content of the details.
+/// A value is one word wide. [`Display`](fmt::Display) prints one line without the details. The line is fit for a log,
+/// such as `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`. [`Debug`] also
+/// leaves out the content of the details.
 #[derive(Clone)]
 pub struct ClientError(pub(super) Box<ErrorParts>);
 

@@ -40,7 +40,7 @@ const MAX_ID: usize = 128;
 pub struct ResponseView<'a> {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The header fields of its head.
+    /// The header fields of the response's head.
     pub headers: &'a HeaderMap,
     /// The whole body, or `None` if it could not be read completely.
     pub body: Option<&'a [u8]>,

@@ -25,8 +25,9 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///
 /// It gets every chunk before the inner service does, and shares its result with the session. If the body is over the
-/// limit, the session answers 413 until the head of the service's response has left, whatever the service returns (G4).
-/// If the client's body is broken or slow, the session does not treat that as a failure of the server (F1).
+/// limit, the session answers 413 until the head of the service's response has left, even if the service returns
+/// another response (G4). If the client's body is broken or slow, the session does not treat that as a failure of the
+/// server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -44,8 +45,8 @@ enum Measured {
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// True if the client can read its answer even if the bytes after an overlong message are not read. This is so on
-    /// HTTP/2, whose streams end on their own, and may not end before they are answered.
+    /// True if the client can read its answer even if the bytes after an overlong message are not read. This is the
+    /// case on HTTP/2, where each stream ends on its own. Such a stream may wait for its answer before it ends.
     pub(crate) rest_is_free: bool,
 }
 
@@ -53,9 +54,10 @@ pub(crate) struct Messages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum MeterAction {
-    /// Pass the chunk on.
+    /// The adapter passes the chunk on.
     Within,
-    /// The body is over its limit. Pass nothing more on, read and drop the rest within this budget, and then fail (G5).
+    /// The body is over its limit. The adapter passes nothing more on, reads and drops the rest within this budget, and
+    /// then fails the body (G5).
     Over(DrainBudget),
 }
 
@@ -213,9 +215,9 @@ impl SeenBody {
 /// The facts to note about a body that a route in mode `observe` lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObservedLimit {
-    /// Note that the body is longer than this.
+    /// The limit of a route in mode `observe`. It must be noted if the body is longer.
     pub(crate) limit: Option<u64>,
-    /// Note that there is a body at all.
+    /// True if it must be noted that the first byte of the body has come.
     pub(crate) first_byte: bool,
 }
 
@@ -246,16 +248,16 @@ impl BodyFlags {
     pub(crate) const BROKEN: u8 = 2;
     pub(crate) const SLOW: u8 = 4;
     pub(crate) const ENDED: u8 = 8;
-    /// The body is over the limit of a route in mode `observe`, so it passed.
+    /// Set if the body is over the limit of a route in mode `observe`, so that it passed.
     pub(crate) const NOTED: u8 = 16;
-    /// The first byte of the body has come.
+    /// Set if the first byte of the body has come.
     pub(crate) const BEGUN: u8 = 32;
-    /// The body is not a sequence of RPC messages, although its media type claims that.
+    /// Set if the body is not a sequence of RPC messages, although its media type claims that.
     pub(crate) const MALFORMED: u8 = 64;
-    /// The client left before it had sent the body (F1a).
+    /// Set if the client left before it had sent the body (F1a).
     pub(crate) const LEFT: u8 = 128;
 
-    /// `keeps` is true if the beginning of the body must be stored.
+    /// Creates the flags of a body that has not begun. `keeps` is true if the beginning of the body must be stored.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);

@@ -1,6 +1,7 @@
 //! The content type (rule G3): compares the type that a request declares with those that the route decodes.
 //!
-//! Two headers are refused, and so is one that cannot be parsed. Parameters must be valid, but are not compared.
+//! A request with two content types is refused. A content type that cannot be parsed is also refused. Parameters must
+//! be valid, but are not compared.
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 

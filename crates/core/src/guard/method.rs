@@ -24,7 +24,8 @@ pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 /// The name that stands for a method which no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
-/// The fields of a query in which a request may name another method. Masonite and Plack have their own.
+/// The fields of a query in which a request may name another method. `__method` and `x-tunneled-method` are those of
+/// Masonite and Plack.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
 /// The maximum number of other methods that a request may name. An honest client names one.
@@ -33,7 +34,7 @@ const MOST: usize = 8;
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
 const LONGEST: usize = 32;
 
-/// A query that is shorter than this cannot name more than [`MOST`] methods, because each takes at least `_method=A`.
+/// The length of the shortest query that may name more than [`MOST`] methods. Each method takes at least `_method=A`.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
 /// The error for a request that names more methods than the guards check.

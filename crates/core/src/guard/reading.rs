@@ -12,13 +12,13 @@
 //! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
 //! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`);
-//! - controls and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression
+//! - control characters and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression
 //!   (Starlette, FastRoute), or any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
 //! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end it, if a rewrite puts the
 //!   path into a query (Apache, nginx);
-//! - spaces, controls and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may also be
-//!   ignored, because it is a space in a query;
+//! - spaces, control characters and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may
+//!   also be ignored, because it is a space in a query;
 //! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
@@ -174,7 +174,7 @@ fn apply_other_steps(path: &[u8], made: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// The characters in a path on which some step acts.
+/// The characters of a path that some step changes or interprets.
 #[derive(Clone, Copy)]
 struct Signs(u8);
 
@@ -184,11 +184,11 @@ impl Signs {
     const SEMICOLON: u8 = 1 << 2;
     const TWO_SLASHES: u8 = 1 << 3;
     const DOT_SEGMENT: u8 = 1 << 4;
-    /// A control, or a byte outside ASCII.
+    /// Set if the path contains a control character, or a byte outside ASCII.
     const ODD: u8 = 1 << 5;
-    /// A character that may end the path. A NUL may also end it, but is `ODD`.
+    /// Set if the path contains a character that may end it. A NUL may also end the path, but is treated as `ODD`.
     const END: u8 = 1 << 6;
-    /// A space, or a `+`, which is a space in a query.
+    /// Set if the path contains a space, or a `+`, which means a space in a query.
     const SPACE: u8 = 1 << 7;
 
     /// Collects the signs of a path. The loop has no early exit, so that the compiler can process several bytes at
@@ -215,7 +215,7 @@ impl Signs {
     }
 }
 
-/// The percent codes in a path for characters on which other steps act.
+/// The percent codes in a path for characters that other steps change or interpret.
 #[derive(Default)]
 struct Codes {
     slash: bool,
@@ -341,7 +341,7 @@ fn without_host(path: &[u8]) -> Vec<u8> {
     path.to_vec()
 }
 
-/// Removes controls, and bytes that are not UTF-8.
+/// Removes control characters, and bytes that are not UTF-8.
 fn without_ignored_bytes(path: &[u8]) -> Vec<u8> {
     let letters = path.utf8_chunks().flat_map(|chunk| chunk.valid().chars());
     letters.filter(|letter| !letter.is_control()).collect::<String>().into()

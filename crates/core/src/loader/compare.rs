@@ -34,7 +34,7 @@ pub enum ChangeKind {
     Opens,
     /// Clients get other answers.
     Answers,
-    /// The change affects neither who is let in nor any answer.
+    /// The change affects neither which requests are let in nor any answer.
     Neither,
 }
 
@@ -55,8 +55,8 @@ pub struct PolicyChange {
 }
 
 impl PolicyFile {
-    /// Returns the changes from this policy to another one, by their kinds and then by key. A mode in which the layer
-    /// begins to enforce guards is the first change of the answers.
+    /// Returns the changes from this policy to another one, by their kinds and then by key. If a mode begins to enforce
+    /// guards, its change comes first among the changes of answers.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
@@ -258,7 +258,7 @@ const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Tables that affect neither who is let in nor an answer.
+/// Tables that affect neither which requests are let in nor any answer.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];

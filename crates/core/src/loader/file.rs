@@ -4,8 +4,8 @@
 //! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each file are
 //!    read into the structs of the builder.
 //! 2. The tables are put together ([`build`](super::build)). An included file, which has a `[scope]`, becomes a
-//!    separate part. A base joins the part of the file that uses it, whose keys and rules take precedence over the
-//!    base's.
+//!    separate part. A base joins the part of the file that uses it. The keys and rules of that file take precedence
+//!    over those of the base.
 //! 3. The builder refuses mistakes, and each mistake is traced back to a file and a line.
 //!
 //! Reading checks only types and words. The builder checks the rest. The adapter supplies the environment, which
@@ -24,7 +24,7 @@ use super::sources::{SourceFile, Sources};
 use crate::policy::{Origin, Policy, PolicyBuilder};
 use crate::table::{Kind, NamedFile, PolicyError};
 
-/// The keys that decide together. A lock of the first key of a group applies to all of them.
+/// Groups of keys that configure the same guard or format. Locking the first key of a group locks the whole group.
 const COMPANIONS: [&[&str]; 4] = [
     &["auth", "auth_observe", "auth_optional"],
     &["body_limit", "body_limit_per"],
@@ -141,8 +141,8 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
     hasher.finish()
 }
 
-/// The number of digits of a hash. They are so many that no two policies of one organisation have the same hash, and so
-/// few that people can compare them.
+/// The number of digits of a hash. This is enough that no two policies of one organisation have the same hash, and few
+/// enough that people can compare the hashes.
 const DIGITS: usize = 16;
 
 /// Returns the hash of a text, in hexadecimal digits.

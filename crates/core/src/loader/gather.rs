@@ -11,13 +11,13 @@ use super::tables::{FileTable, misplaced};
 use crate::table::closest;
 use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
 
-/// The maximum number of files of one policy. There may be as many services behind one process. The number also limits
-/// a pattern that is too wide.
+/// The maximum number of files of one policy. One process may have this many services behind it. The limit also stops a
+/// pattern that matches too many files.
 const MAX_FILES: usize = 4096;
 
-/// The maximum number of folders to watch. Each file may be in a separate folder, and each of these in another one. A
-/// pattern that needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many folders
-/// they watch for one user, to about 8,000.
+/// The maximum number of folders to watch. Each file may be in a separate folder, which may itself be in a separate
+/// folder. A pattern that needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many
+/// folders they watch for one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// All files of a policy with their tables, and the folders in which more files may appear.

@@ -28,13 +28,13 @@ pub(super) struct SourceFile {
     pub(super) text: String,
     /// The offsets of the line feeds, in bytes.
     pub(super) line_ends: Vec<usize>,
-    /// The file that names it, or `None` for the first file.
+    /// The file that names this file, or `None` for the first file.
     pub(super) parent: Option<Parent>,
     pub(super) canonical: Option<PathBuf>,
-    /// The bytes of each key and element, by its path.
+    /// The range of bytes of each key and element, by its path.
     pub(super) places: HashMap<String, Range<usize>>,
     pub(super) moved: HashMap<String, String>,
-    /// True if all of its lines are TOML, in a known version.
+    /// True if all lines of the file are TOML, in a known version.
     pub(super) is_whole: bool,
 }
 
@@ -42,9 +42,9 @@ pub(super) struct SourceFile {
 #[derive(Debug)]
 pub(super) struct Parent {
     pub(super) file: usize,
-    /// True if `base` names it, and false if `include` does.
+    /// True if a `base` key names the file, and false if an `include` key does.
     pub(super) is_base: bool,
-    /// The place where it is named, as `FILE:LINE`.
+    /// The place at which the other file names this file, as `FILE:LINE`.
     pub(super) location: String,
 }
 
@@ -171,8 +171,8 @@ impl Sources {
         Some(if key.key == *path { SourceSpan { span: key.span.start..key.span.start, ..key } } else { key })
     }
 
-    /// Returns true if a mistake that was found after reading follows from one of these, which were found before.
-    /// Either the table has a mistake and lacks the key, or the key itself has a mistake.
+    /// Returns true if a mistake that was found after reading follows from one of these mistakes, which were found
+    /// while reading. In that case, either the table has a mistake and lacks the key, or the key itself has a mistake.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);

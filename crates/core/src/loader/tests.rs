@@ -232,7 +232,7 @@ fn a_route_that_says_json_false_keeps_a_wider_list_out() {
     assert!(asks("/") && !asks("/x"));
 }
 
-/// Files below a folder of their own.
+/// Checks the place of each error about a list of names.
 #[test]
 fn m2_each_unknown_name_of_a_list_is_reported_at_its_place() {
     let text = "version = 1\n[header.tenant]\nname = \"x-tenant\"\n[defaults]\nauth = [\"a\", \"b\"]\nrequire_headers = \

@@ -10,7 +10,7 @@ use super::route::RouteErrors;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The place of the errors of an envelope in a media type.
+/// The JSON pointer from a media type of a response to the list of schemas of its errors.
 const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 

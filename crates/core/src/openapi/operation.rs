@@ -16,7 +16,7 @@ const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'d>(pub &'d Value);
 
-/// One method for one path.
+/// An operation of a document: one method for one path.
 #[derive(Clone, Debug)]
 pub struct Operation<'d> {
     /// The method, in capitals.
@@ -33,9 +33,10 @@ pub struct Operation<'d> {
 /// The parts of a request that an operation reads.
 #[derive(Clone, Debug, Default)]
 pub struct OperationInput {
-    /// True if its path or query has parameters.
+    /// True if the path or the query of the operation has parameters.
     pub has_parameters: bool,
-    /// The media types of its body, in lower case and without parameters. The list is empty if it has no body.
+    /// The media types of the request's body, in lower case and without parameters. The list is empty if the operation
+    /// reads no body.
     pub media_types: Vec<String>,
 }
 

@@ -49,7 +49,7 @@ struct Typed {
     schema: Json,
 }
 
-/// Returns all such codes except invalid_request. Their schemas get separate names.
+/// Returns all codes that have a schema for their details, except `invalid_request`. Each schema gets a separate name.
 fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);

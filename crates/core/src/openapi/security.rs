@@ -1,5 +1,5 @@
-//! The requirements of the policy for an operation. Required credentials (rule G2) become its `security`, and required
-//! headers (rule G1) become parameters.
+//! The requirements of the policy for an operation. Required credentials (rule G2) become the `security` of the
+//! operation, and required headers (rule G1) become its parameters.
 
 use std::collections::BTreeMap;
 

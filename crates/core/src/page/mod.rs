@@ -112,7 +112,7 @@ impl PageType {
     }
 }
 
-/// The policy of the page allows no scripts, and no styles or images from elsewhere.
+/// The `content-security-policy` of the page. It allows inline styles, and nothing else.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 

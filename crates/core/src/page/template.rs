@@ -95,7 +95,7 @@ impl Placeholder {
     }
 }
 
-/// The place in HTML at which a text ends, as far as it matters to the value that follows.
+/// The kind of place in the HTML at which a text ends. It determines how the value that follows is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,

@@ -40,10 +40,11 @@ words! {
 
     /// The effect of `cache-control: no-transform` on an inner error (rule R9).
     pub NoTransform {
-        /// It has no effect. `no-transform` is meant for proxies, not for this layer, so the error is rewritten.
+        /// `no-transform` has no effect, because it is meant for proxies and not for this layer. The error is
+        /// rewritten.
         #[default]
         Rewrite = "rewrite",
-        /// The error passes.
+        /// The error passes unchanged.
         Respect = "respect",
     }
 
@@ -71,10 +72,10 @@ words! {
 
     /// The end of an event stream that is cut off between two events (rule F6).
     pub EventStreams {
-        /// It is cut off like any other body (rule F4).
+        /// The stream is cut off like any other body (rule F4).
         #[default]
         Break = "break",
-        /// It ends with an event that contains the error, in the dialect of the route.
+        /// The stream ends with an event that contains the error, in the dialect of the route.
         AppendError = "append_error",
     }
 
@@ -89,7 +90,7 @@ words! {
 
     /// The treatment of a CORS preflight by the guards (rule G0).
     pub Preflight {
-        /// The guards do not apply: a preflight passes, because browsers never send credentials with it.
+        /// The guards do not apply to a preflight. It passes, because browsers never send credentials with a preflight.
         #[default]
         Pass = "pass",
         /// The guards apply as to any other request.
@@ -112,7 +113,8 @@ words! {
 
     /// The treatment of the ASCII letter case of paths by the guards (rule G0).
     pub LetterCase {
-        /// The guards ignore it: `/ADMIN` is guarded like `/admin`, because some services treat them alike.
+        /// The guards ignore letter case. `/ADMIN` is guarded like `/admin`, because some services treat the two paths
+        /// alike.
         #[default]
         Fold = "fold",
         /// Paths that differ in letter case are different paths. Use this only if every service treats them as

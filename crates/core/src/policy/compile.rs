@@ -94,7 +94,7 @@ impl Default for Policy {
     }
 }
 
-/// Compiles the parts on their own, without those around them.
+/// Compiles each part of a policy without the parts around it.
 struct PartCompiler<'a> {
     codes: &'a CodeSet,
     names: Names,
@@ -175,8 +175,8 @@ impl PartCompiler<'_> {
     }
 }
 
-/// Lets each part inherit from those around it. It inherits their rules, which come after its own, and the settings
-/// that no route sets.
+/// Lets each part inherit from the parts around it. A part inherits their rules, which come after its own rules, and
+/// the settings that no route sets.
 fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);

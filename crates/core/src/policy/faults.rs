@@ -22,7 +22,8 @@ pub(crate) struct PolicyFaults {
 }
 
 impl PolicyFaults {
-    /// `limits` are the limits of all routes. `own_codes` is the number of codes that the policy defines.
+    /// Creates the faults. `limits` are the body limits of all routes. `own_codes` is the number of codes that the
+    /// policy defines.
     pub(super) fn new(limits: impl Iterator<Item = u64>, own_codes: usize) -> Self {
         let mut limits: Vec<u64> = limits.collect();
         limits.sort_unstable();

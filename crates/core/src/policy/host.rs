@@ -12,8 +12,8 @@ use crate::fields;
 /// The hosts that a request names, in lower case, without a port and a final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The host that decides: the one in the target, or else the one in the `host` line (RFC 9112 §3.2.2). It is empty
-    /// if the request names no host.
+    /// The host that decides. It is the host in the target, or else the host in the `host` line (RFC 9112 §3.2.2). It
+    /// is empty if the request names no host.
     pub(crate) first: Cow<'a, str>,
     /// The host in the `host` line, if it differs from the target's. A service may still use it.
     pub(crate) other: Option<Cow<'a, str>>,

@@ -26,7 +26,8 @@ use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// This is enough for the JSON of nearly every API, and little enough that a thousand bodies fit into memory.
+/// The default limit of a request body. It is enough for the JSON of nearly every API, and small enough that a thousand
+/// bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
@@ -90,8 +91,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Returns true if the guards of both require the same in the same mode, so that it is enough to apply one
-            /// of them.
+            /// Returns true if the guards of both settings have the same requirements in the same mode, so that it is
+            /// enough to apply the guards of one.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.mode == other.mode $($(&& is_same!(self.$key, other.$key, $guard))?)*
             }

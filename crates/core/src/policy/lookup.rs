@@ -221,9 +221,9 @@ impl Policy {
         Ok(Matched::new(normal, others.0, refused))
     }
 
-    /// Visits the settings for one reading with one method, each with its method. A method that services do not know
-    /// may run any handler of the path. So if no route of the path names it, the settings for each method that these
-    /// routes name are visited as well, and no content type is required.
+    /// Visits the settings for one reading with one method. Each visit also gets the method to which the settings
+    /// belong. A method that services do not know may run any handler of the path. So if no route of the path names it,
+    /// the settings for each method that these routes name are visited as well, and no content type is required.
     fn each_guard(
         &self,
         method: &Method,
@@ -407,7 +407,8 @@ impl Policy {
     /// only in letter case, a request can match just one of them, so each combination of such patterns is a separate
     /// list.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// This is enough for six such pairs of patterns. No sensible policy has more.
+        /// The maximum number of combinations. It is enough for six pairs of patterns that differ only in letter case,
+        /// and no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];

@@ -1,9 +1,9 @@
 //! Compares many patterns with a path at once, and finds those that match, beginning with the most specific (rule G0).
 //!
 //! The patterns are a trie of segments. At each node, the literal child is visited before the `{one}` child, and both
-//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and one with a method before
-//! one without. Walking the trie in this order visits the most specific pattern first, so nothing has to be collected
-//! or sorted. Routes that share no segment with the path are never looked at.
+//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and a pattern with a method
+//! before a pattern without a method. Walking the trie in this order visits the most specific pattern first, so nothing
+//! has to be collected or sorted. Routes that share no segment with the path are never looked at.
 //!
 //! The settings for the routes that usually match together are made when the policy is built, so that requests need not
 //! inherit settings key by key ([`FixedChain`]).
@@ -87,7 +87,7 @@ impl Matcher {
         self.root.walk(segments_of(path), true, &mut |index, _| visit(&self.patterns[index]));
     }
 
-    /// Adds the paths of those elements that are themselves literals at the place of the list.
+    /// Adds the paths to those elements of the list that a pattern has as a literal in the same position.
     pub(super) fn add_elements(&self, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.root.add_elements(list.folder(), list, paths);
     }
@@ -230,7 +230,7 @@ impl FixedChain {
     }
 }
 
-/// A segment that paths of clients hardly ever have.
+/// A text that paths of clients hardly ever have as a segment.
 pub(super) const FRESH: &str = "\u{1}";
 
 /// Returns a request that this pattern matches, and that as few other patterns as possible match.

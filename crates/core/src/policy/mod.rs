@@ -1,7 +1,7 @@
-//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains what is
-//! made once for all requests, and `response` what a response needs.
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains the faults
+//! that are made once for all requests, and `response` the parts that a response needs.
 //!
-//! Every [`Policy`] is valid: mistakes are refused when it is built, from Rust or from a file.
+//! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
 //! 2. Among the scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the
@@ -286,7 +286,7 @@ impl Policy {
         self.in_mode(Mode::Off)
     }
 
-    /// Changes all settings that were made in advance.
+    /// Changes all settings that were made when the policy was built.
     pub(super) fn change_settings(&mut self, change: impl Fn(&mut RouteSettings)) {
         let made = self.chains.iter_mut().map(|chain| &mut chain.settings);
         made.chain(self.parts.iter_mut().map(|part| &mut part.defaults)).for_each(|made| change(Arc::make_mut(made)));

@@ -16,7 +16,7 @@ use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
 
-/// A value that settings share, or no value. Two are equal only if they are the same object.
+/// A value that settings share, or no value. Two values are equal only if they are the same object.
 #[derive(Debug)]
 pub(crate) struct Shared<T: ?Sized>(Option<Arc<T>>);
 

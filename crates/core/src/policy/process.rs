@@ -59,7 +59,7 @@ tables! {
         name: String = required,
     }
 
-    /// All of these tables.
+    /// All tables that apply to the whole process.
     pub(crate) struct ProcessTables {
         request_id: RequestIdTable,
         rpc: RpcTable,
@@ -134,10 +134,12 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// A longer body is not an error message, and waiting longer would cost the client more than the message is worth.
+    /// The default limits for reading an inner error's body. A longer body is not an error message, and waiting longer
+    /// would cost the client more than the message is worth.
     const INSPECT: Self = Self { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) };
 
-    /// Clients that write their whole request first can upload this much before they read the 413, and few need longer.
+    /// The default limits for dropping the rest of a refused request. A client that writes its whole request first can
+    /// upload this much before it reads the 413. Few clients need more time.
     const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
 
     /// Returns the values of the table, or else those of this budget.

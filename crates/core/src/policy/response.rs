@@ -28,8 +28,8 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another status. It is set only for the first such
-    /// fault of each code.
+    /// The status that the policy sets for the code, if the fault has another status. It is set only once for each
+    /// code, at the first fault with another status.
     pub(crate) other_status: Option<StatusCode>,
 }
 
@@ -142,9 +142,10 @@ impl Policy {
         }
     }
 
-    /// Returns the number of such forms.
+    /// Returns the number of forms in which the text of an error can be prepared.
     pub(crate) fn forms(&self) -> usize {
-        /// Errors of further parts are not prepared, because there may be a thousand parts.
+        /// The maximum number of parts whose errors are prepared. Errors of further parts are not prepared, because
+        /// there may be a thousand parts.
         const MOST_PARTS: usize = 8;
 
         COMMON_FORMS + MOST_PARTS.min(self.parts.len()) * self.places_of_dialects()
@@ -165,7 +166,7 @@ impl Policy {
     }
 
     /// Gives a fault the message, the gRPC status and the retry advice of its `[[code]]`, even if the service created
-    /// the fault. The fault keeps a message or a status of its own.
+    /// the fault. A message or a status that the fault itself sets is kept.
     #[inline]
     pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
         let Some((place, code)) = self.codes.defined(fault.code()) else {

@@ -70,7 +70,7 @@ impl MapRule {
         Self { to: Some(code), ..Self::default() }
     }
 
-    /// `codes` are the codes that the policy defines.
+    /// Compiles the rule. `codes` are the codes that the policy defines.
     pub(crate) fn compile(self, codes: &CodeSet, refusals: &mut Refusals) -> Option<Rule> {
         self.refuse_conditions(refusals);
         let to = self.to.and_then(|to| refusals.keep(SettingError::known_code("to", to, codes)));

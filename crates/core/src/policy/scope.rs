@@ -341,7 +341,8 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// `covers` contains the matchers of the parts from 1 on. `depths` contains the number of parts around each part.
+    /// Builds the look-up of the parts. `covers` contains the matchers of the parts from 1 on. `depths` contains the
+    /// number of parts around each part.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
         // If two parts have the same prefix for a host, the narrower one comes last. The wider one has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
@@ -410,7 +411,7 @@ impl Scopes {
         found
     }
 
-    /// Adds the paths of those elements that are themselves prefixes at the place of the list.
+    /// Adds the paths to those elements of the list that a prefix has as a segment in the same position.
     pub(super) fn add_elements(&self, host: &str, list: PathList<'_>, paths: &mut BTreeSet<Vec<u8>>) {
         self.prefixes(host).add_elements(list.folder(), list, paths);
     }

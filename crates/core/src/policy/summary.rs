@@ -70,8 +70,9 @@ impl Policy {
         }
     }
 
-    /// Returns all routes: first those of the policy itself, then those of its scopes. Their patterns are in
-    /// [`RequestRecord::route`](crate::session::RequestRecord::route).
+    /// Returns all routes: first those of the policy itself, then those of its scopes.
+    /// [`RequestRecord::route`](crate::session::RequestRecord::route) returns one of these patterns, unless the
+    /// framework found a pattern itself.
     ///
     /// ```
     /// use tower_error_envelope::{Mode, Policy, RouteRule};

@@ -1,4 +1,5 @@
-//! Routing is a security boundary, so the trie is compared with a simple match of each pattern on text (G0).
+//! Routing is a security boundary, so these tests compare the trie with a simple matcher that compares the text of each
+//! pattern (G0).
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::policy::rule::MapRule;
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
-/// A limit that no route sets.
+/// The body limit of the policy in the tests. No route sets the same limit.
 const DEFAULT_LIMIT: u64 = 77;
 
 /// A route in the form of the tests: its pattern, and the two keys that the tests check.

@@ -141,7 +141,7 @@ fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&R
     }
 }
 
-/// Returns a request whose head is read, but not guarded: only the head decides the form of the answer.
+/// Returns the state of a request whose head is read, but not guarded. Only the head decides the form of the answer.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),

@@ -1,4 +1,4 @@
-//! A file as TOML. If some lines of a file are not TOML, the rest of the file is read as well.
+//! Parses a file as TOML. If some lines of the file are not TOML, the other lines are still parsed.
 
 use toml::Spanned;
 use toml::de::{DeTable, Error};

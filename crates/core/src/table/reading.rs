@@ -33,7 +33,7 @@ pub(crate) struct Reading<'a> {
     text: &'a str,
     path: String,
     span: Range<usize>,
-    /// True if any text here may be a credential in the wrong place, so that no text is quoted (L3).
+    /// True if any text in this table may be a credential in the wrong place, so that errors quote no text of it (L3).
     is_secret: bool,
     /// Returns advice for an unknown key of a table with these keys, if another table has the key.
     misplaced: Misplaced,
@@ -46,7 +46,7 @@ pub(crate) type Misplaced = fn(&str, &[&str]) -> Option<String>;
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) mistakes: Vec<PolicyError>,
-    /// The bytes of each key and element, by its path.
+    /// The range of bytes of each key and element, by its path.
     pub(crate) places: HashMap<String, Range<usize>>,
     /// The original paths of the elements after a wrong one, by their paths in the list without it.
     pub(crate) moved: HashMap<String, String>,
@@ -119,12 +119,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Returns a text of the file for an error, unless it may be a credential.
+    /// Returns a text of the file in quotes, for an error. If the text may be a credential, returns `the text` instead.
     pub(crate) fn quoted(&self, text: &str) -> String {
         if self.is_secret { "the text".to_owned() } else { format!("{text:?}") }
     }
 
-    /// Reads at an inner key.
+    /// Calls `read` with the place of an inner key.
     pub(crate) fn within<T>(&mut self, name: &str, span: Range<usize>, read: impl FnOnce(&mut Self) -> T) -> T {
         self.read_at(dotted(&self.path, name), span, read)
     }

@@ -39,7 +39,7 @@ impl TablePath {
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) place: TablePath,
-    /// The key in its table, or a path from there. It is empty for the table itself.
+    /// The key in its table, or a path that begins in that table. It is empty for the table itself.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,

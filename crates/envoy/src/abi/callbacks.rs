@@ -1,5 +1,5 @@
 //! Envoy's callbacks, as `abi.h` declares them.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::ffi::c_void;
 

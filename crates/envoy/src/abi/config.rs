@@ -1,5 +1,5 @@
 //! A configuration's counters, and the call that Envoy's main thread makes for the configuration.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::ffi::c_void;
 

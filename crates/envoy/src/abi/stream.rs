@@ -1,5 +1,5 @@
 //! A stream, and the callbacks that its hooks may use.
-#![allow(unsafe_code, reason = "the ABI is C's")]
+#![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -24,7 +24,7 @@ impl<'l> HeaderLines<'l> for HeaderList<'l> {
     }
 }
 
-/// The number of lines or chunks that fit without an allocation.
+/// The number of lines or chunks that can be read without an allocation.
 const FEW_LINES: usize = 32;
 const FEW_CHUNKS: usize = 8;
 
@@ -297,7 +297,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// Returns a slice for `count` values: in `few`, or in `many` if `few` is too small.
+/// Returns a slice for `count` values. It is a part of `few`, or of `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

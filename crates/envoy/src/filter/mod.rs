@@ -2,7 +2,7 @@
 //!
 //! | phase | meaning |
 //! |---|---|
-//! | `New` | nothing has come; a head that comes of itself is Envoy's own (V2) |
+//! | `New` | nothing has come; a response head that comes in this phase is Envoy's own (V2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
 //! | `Draining` | the request ran over its limit: the rest of it is dropped before its answer is sent (G5) |

@@ -126,7 +126,7 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// Reads a part of an error's body. Envoy keeps none of it, so that none of it can reach the client (V3).
+    /// Reads a part of an error's body. Envoy keeps no part of the body, so that no part can reach the client (V3).
     fn collect(&self, stream: &Stream<'_>, mut collecting: Box<Collecting>, end: bool) -> BodyStatus {
         let place = Place::Response { into: Body::Response, ended: end };
         match collecting.reading.data(stream.chunks(Body::Response, joined), now) {

@@ -31,7 +31,7 @@ pub(crate) enum HeadStatus {
 #[repr(u32)]
 pub(crate) enum BodyStatus {
     Continue = 0,
-    /// Envoy keeps none of its bytes.
+    /// The chunk stops here, and Envoy keeps none of its bytes.
     Stop = 3,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Wait {
     Deadline = 4,
 }
 
-/// One stream.
+/// The filter of one stream, with the state that it keeps between hooks.
 pub(crate) struct Filter {
     pub(crate) module: Arc<FilterModule>,
     pub(super) session: RefCell<Session>,
@@ -82,9 +82,9 @@ pub(crate) struct Filter {
     pub(super) broke_off: Cell<bool>,
     /// True if the request is a CONNECT. After the response's head, this means that the rest is a tunnel.
     pub(super) tunnels: Cell<bool>,
-    /// The bytes of the request's body.
+    /// The number of bytes of the request's body.
     pub(super) received: Cell<u64>,
-    /// The bytes of the response's body, or `None` if Envoy itself writes it.
+    /// The number of bytes of the response's body, or `None` if Envoy itself writes it.
     pub(super) sent: Cell<Option<u64>>,
     /// True if the record was written for access logs and traces.
     is_noted: Cell<bool>,

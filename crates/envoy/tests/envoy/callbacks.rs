@@ -130,7 +130,7 @@ impl Stream {
 macro_rules! callbacks {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         #[unsafe(no_mangle)]
-        #[allow(improper_ctypes_definitions, reason = "a stream is a pointer to both sides")]
+        #[allow(improper_ctypes_definitions, reason = "both sides only pass a pointer to the stream")]
         extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
     )*};
 }

@@ -6,7 +6,7 @@ use error_envelope::buffer::Buffer;
 
 use crate::callbacks::Stream;
 
-#[allow(improper_ctypes, reason = "both sides are of this test: a stream is a pointer to each")]
+#[allow(improper_ctypes, reason = "the test defines both sides, which only pass a pointer to the stream")]
 unsafe extern "C" {
     fn envoy_dynamic_module_on_http_filter_config_new(config: *mut c_void, name: Buffer, text: Buffer)
     -> *const c_void;

@@ -2,7 +2,7 @@
 //! hook, nothing is freed twice, and nothing is leaked. Under Miri or a sanitizer, this also proves the claims of the
 //! module's `unsafe` blocks.
 
-#![allow(unsafe_code, reason = "the other side of the ABI")]
+#![allow(unsafe_code, reason = "the tests take the place of Envoy, behind a C interface")]
 
 extern crate error_envelope as _;
 

@@ -64,7 +64,8 @@ impl ProcessingStream {
         }
     }
 
-    /// Passes the response on with the changes of its head, and follows its body as far as Envoy shows it.
+    /// Passes the response on with the changes of its head, and follows the part of its body that Envoy sends to the
+    /// processor.
     fn pass(&mut self, changes: HeaderMutation, head: &response::Parts, mut follow: Follow, ended: bool) -> Reply {
         follow.begin(|| None, now);
         // A body that Envoy would have to buffer is not read (M1).

@@ -19,7 +19,7 @@ use crate::proto::{HeaderMap as EnvoyHeaders, HttpHeaders, ProcessingResponse};
 /// The result of a message: a message for Envoy, or `None` if nothing is sent until another input comes.
 pub(super) type Reply = Result<Option<ProcessingResponse>, Status>;
 
-/// One request.
+/// The state of one stream, which handles one request.
 pub(crate) struct ProcessingStream {
     pub(super) handle: PolicyHandle,
     pub(super) metrics: RequestMetrics,
@@ -31,7 +31,7 @@ pub(crate) struct ProcessingStream {
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The request's head, as far as it could be parsed. The form of a response depends on it.
+    /// The part of the request's head that could be parsed. The form of a response depends on it.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
@@ -57,7 +57,7 @@ pub(super) enum Phase {
 /// A request whose guards wait for keys.
 pub(super) struct KeyWait {
     pub(super) lines: Option<EnvoyHeaders>,
-    /// This future is ready once the keys are fetched.
+    /// The future that is ready once the keys are fetched.
     pub(super) fetched: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 

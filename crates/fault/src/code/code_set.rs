@@ -12,9 +12,9 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
-    /// `codes` are custom codes ([`ErrorCode::custom`]), and codes of the catalogue to which
-    /// [details](ErrorCode::with_details), docs or a retry advice were added. Their order does not matter, and each name
-    /// occurs once.
+    /// Creates a set from these codes. They are custom codes ([`ErrorCode::custom`]), and codes of the catalogue to
+    /// which [details](ErrorCode::with_details), docs or a retry advice were added. Their order does not matter, and
+    /// each name occurs once.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
         let (redefined, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));

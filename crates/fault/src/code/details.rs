@@ -322,7 +322,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Advice for a keyword that is not supported.
+/// Returns advice for a keyword that is not supported.
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",

@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct ErrorCode(pub(super) Repr);
 
-/// Three words long, because every error has one.
+/// The content of a code. It is only three words long, because every error has a code.
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),

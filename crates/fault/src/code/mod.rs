@@ -112,9 +112,9 @@ impl ErrorCode {
     /// one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
-    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect: the details of a
-    /// service are sent unchanged. The schema may only have keywords that every export can express: `type` (one or a
-    /// list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`,
+    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect, and the details
+    /// of a service are sent unchanged. The schema may only have keywords that every export can express: `type` (one or
+    /// a list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`,
     /// `maxLength`, `minimum`, `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`,
     /// `description`, `deprecated`, `examples`. If it has any other keyword, the policy is refused when it is built.
     ///
@@ -241,7 +241,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the message for errors that have none of their own. It is for people, and may change at any time.
+    /// Returns the message for errors that set no other message. It is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -275,7 +275,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns true if only the name of the code is known: it is neither in the catalogue nor a custom code.
+    /// Returns true if only the name of the code is known, because the code is neither in the catalogue nor a custom
+    /// code.
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         matches!(self.0, Repr::Foreign(_))

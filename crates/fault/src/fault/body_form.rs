@@ -16,8 +16,8 @@ impl Fault {
     /// item of a batch, or as an event of a stream.
     ///
     /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. `id` is the request's
-    /// [`RequestId`], which handlers of axum can extract. The body does not contain the cause: log that when you write
-    /// the body.
+    /// [`RequestId`], which handlers of axum can extract. The body does not contain the cause, so log the cause when
+    /// you write the body.
     ///
     /// ```
     /// use tower_error_envelope::policy::Dialect;

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The first field is the status for which the reply was prepared; the second is the status to send.
+    /// The status for which the reply was prepared. The field `status` is the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
@@ -207,7 +207,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// Returns the place for this form, one of `forms`.
+    /// Returns the place for this form. `forms` returns the number of forms.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)

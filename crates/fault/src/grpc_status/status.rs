@@ -27,7 +27,7 @@ use error_envelope_text::json::Writer;
 use error_envelope_text::message;
 
 /// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped, because tonic uses it for errors
-/// that it does not recognise, and the other causes say more.
+/// that it does not recognise, and the other causes state more.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;

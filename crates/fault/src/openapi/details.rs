@@ -19,7 +19,7 @@ pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     resolved(serde_json::to_value(T::schema()).ok()?, &named.collect(), DEEPEST)
 }
 
-/// Does the same with the schema of schemars.
+/// Returns the schema of a type as schemars defines it, with its references resolved.
 #[cfg(feature = "aide")]
 pub fn json_schema<T: schemars::JsonSchema + ?Sized>() -> Option<Value> {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
@@ -45,7 +45,7 @@ fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Opt
 }
 
 /// Returns the schema of details with these fields. The flag is true if the details are always present. A field that is
-/// `null` is left out, and so are details without any field.
+/// `null` is left out. Details without any field are left out as well.
 pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, schema) in fields {

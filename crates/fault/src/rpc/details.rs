@@ -89,7 +89,7 @@ pub struct RpcError<'a> {
 
 /// One message of the details, written as bytes.
 pub struct PackedDetail {
-    /// The name of its type, such as `google.rpc.ErrorInfo`.
+    /// The name of the message's type, such as `google.rpc.ErrorInfo`.
     pub name: &'static str,
     pub value: Vec<u8>,
 }

@@ -60,7 +60,7 @@ statuses! {
 }
 
 impl Status {
-    /// Returns the status with that number; `UNKNOWN` if there is none.
+    /// Returns the status with that number, or `UNKNOWN` if no status has it.
     #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
@@ -132,7 +132,7 @@ impl Status {
         if self == Self::OK { StatusCode::INTERNAL_SERVER_ERROR } else { self.http() }
     }
 
-    /// Returns the HTTP status that google.rpc.Code defines for it.
+    /// Returns the HTTP status that google.rpc.Code defines for this status.
     #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -55,7 +55,7 @@ fn issue<'a>(place: &str, error: &'a ValidationError) -> NamedIssue<'a> {
     NamedIssue { parameter: place.to_owned(), message, code: Some(Cow::Borrowed(&error.code)) }
 }
 
-/// Returns the message for a rule. validator's own text is not used: it contains the name of the rule and all
+/// Returns the message for a rule. validator's own text is not used, because it contains the name of the rule and all
 /// parameters, including the value that the client sent.
 fn message_of_rule(error: &ValidationError) -> Cow<'static, str> {
     match &*error.code {

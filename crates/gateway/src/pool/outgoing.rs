@@ -112,10 +112,11 @@ impl<B: ForwardBody> Body for Outgoing<B> {
     }
 }
 
-/// A request and its response, on one connection. The channels between the tasks make stored values visible in order.
+/// A request and its response, on one connection. Tasks pass requests and responses through channels, so that the
+/// values that one task stores are visible to the next task.
 ///
-/// The exchange is observed where the bytes are read and written, on the task that does so. So it is certain whether a
-/// response began before its request ended.
+/// The exchange is observed where the bytes are read and written, on the task that reads and writes them. So it is
+/// certain whether a response began before its request ended.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
@@ -173,7 +174,7 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts none.
+    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts no data.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),

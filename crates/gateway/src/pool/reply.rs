@@ -172,7 +172,7 @@ impl Body for UpstreamBody {
 pub(crate) struct StallLimit {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
-    /// True if the timer runs. It was started when the body had no frame, and none has come since.
+    /// True if the timer runs. It was started when the body had no frame, and no frame has come since then.
     waits: bool,
 }
 

@@ -127,7 +127,8 @@ fn with_advice(error: hyper::Error) -> BoxError {
     if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
 }
 
-/// hyper reports the same error for too many header lines and for too many bytes.
+/// The error for a response whose head is too large. hyper reports the same error for too many header lines and for too
+/// many bytes.
 #[derive(Debug)]
 struct HeadTooLarge(hyper::Error);
 
@@ -231,7 +232,7 @@ impl<C: Connection> Turn<'_, C> {
     /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
     /// slow network does not mean that connections are lacking, and it has its own limit, that of the response head.
     ///
-    /// `left` is the rest of the request's queue time: a request that joins the line again does not get its used time
+    /// `left` is the rest of the request's queue time. A request that joins the line again does not get its used time
     /// back. A wait for a newly opened connection does not reduce it.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut began = Instant::now();

@@ -108,8 +108,8 @@ impl<C: Connection> Pool<C> {
         self.state().grant_shared(true, &mut unfit);
     }
 
-    /// Opens a connection for each queued request that has none opening yet, up to the limit. At the limit, idle
-    /// connections give way.
+    /// Opens a connection for each queued request for which no connection is being opened, up to the limit. At the
+    /// limit, idle connections give way.
     pub(super) fn open_missing_connections(&self) {
         let mut unfit = Vec::new();
         let ids = self.state().begin_opening(self.max_connections(), &mut unfit);

@@ -9,7 +9,8 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The idle connections that are bound to a client, by number. The one that has been idle longest is the first.
+    /// The idle connections that are bound to a client, by number. The connection that has been idle longest comes
+    /// first.
     bound: BTreeMap<u64, C>,
     last_bound: u64,
     /// The requests in line, in their order.
@@ -361,6 +362,7 @@ pub(crate) trait Connection: Sized + Send + 'static {
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// After a response, waits until the next request can be sent. Returns true if it may be sent over this connection.
+    /// Polls, after a response, until it is certain whether the next request may be sent over this connection. Returns
+    /// true if it may.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

@@ -5,9 +5,9 @@
 //!    session of the old certificate, because each pair stores its own sessions.
 //! 3. If a pair cannot be read, or does not belong together, the old pair stays active and the error is logged once.
 //!    This also happens between the two steps of a deployment that replaces one file after the other.
-//! 4. The folders of both files are watched like a policy's, and those of every symbolic link on the way to them.
+//! 4. The folders of both files, and of every symbolic link on the way to them, are watched as for a policy.
 //!
-//! [`pair`] reads the files, [`count`] records metrics for operators.
+//! [`pair`] reads the files, and [`count`] records metrics for operators.
 
 pub(crate) mod count;
 pub(crate) mod pair;

@@ -127,7 +127,7 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// Also accepts clients without a certificate: the policy sets which routes they may use (scheme "certificate"). A
+    /// Also accepts clients without a certificate. The policy sets which routes they may use (scheme "certificate"). A
     /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }

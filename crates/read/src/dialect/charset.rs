@@ -5,8 +5,8 @@
 //! 3. Otherwise the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
 //! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. They stand for `null`.
 //!
-//! Most bodies are UTF-8 and strict JSON. For these, steps 1 and 2 only look at one byte and at the parameters of the
-//! media type. Steps 3 and 4 run only if nothing could be read.
+//! Most bodies are UTF-8 and strict JSON. For these, steps 1 and 2 only check one byte and the parameters of the media
+//! type. Steps 3 and 4 run only if nothing could be read.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// Returns the body, which is treated as UTF-8, because other charsets need the feature `charsets`.
+/// Returns the body unchanged. It is treated as UTF-8, because other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body

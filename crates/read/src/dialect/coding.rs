@@ -50,7 +50,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Without the feature `decompress`, no coding is known.
+    /// Returns the coding with this name. Without the feature `decompress`, no coding is known.
     fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),

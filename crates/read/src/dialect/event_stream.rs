@@ -5,10 +5,10 @@ mod typed;
 
 pub use typed::TypedEventScanner;
 
-/// The media type.
+/// The media type of event streams.
 pub const EVENT_STREAM: &str = "text/event-stream";
 
-/// The beginning of an error that [`event`] writes, with a name and without one.
+/// The beginnings of an error event that [`event`] writes, with a name and without one.
 const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
 const ERROR: &[u8] = b"data: {\"error\":{";
 

@@ -62,7 +62,7 @@ pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
 pub struct DialectSpec {
     /// The name in the policy file and the log.
     pub(crate) name: &'static str,
-    /// The media type of its bodies.
+    /// The media type of the dialect's bodies.
     pub media_type: &'static str,
     /// A second header for the request id, in lower case. It is set in addition to `x-request-id`, for clients that
     /// read only this header.

@@ -21,7 +21,7 @@ pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-st
 /// The bytes that are escaped in `grpc-message`. All others are written as they are.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Base64 that is written without padding, and read with or without it, as the protocol requires.
+/// The base64 of the protocol. It is written without padding, and read with or without padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -8,7 +8,7 @@ use crate::json::end_of_value;
 /// The longest id, in bytes, that an error repeats. Real clients have shorter ids.
 const MAX_ID: usize = 256;
 
-/// The facts about the call that an error needs.
+/// The facts about a JSON-RPC call that an error response needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct JsonRpcCall {
     /// The id of a single call, byte for byte: a string or a number.
@@ -174,7 +174,7 @@ mod tests {
     }
 
     proptest! {
-        /// A naive reader of the whole body finds the same id, regardless of the white space.
+        /// Checks that a simple parser of the whole body finds the same id, regardless of the white space.
         #[test]
         fn r10_any_object_is_read_as_a_parser_reads_it(
             fields in prop::collection::vec((r#""(id|i|a\\"b|\\u0069d|\\ud800)""#, r#"7|"x"|null|\{"id":1\}|\["\}",2\]|-1\.5|"\\"""#), 0..5),

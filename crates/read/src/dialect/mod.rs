@@ -111,7 +111,7 @@ fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
 
-/// The way to read a body, as far as its media type shows it (R2, R3).
+/// The way to read a body that follows from its media type (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,

@@ -25,8 +25,8 @@ impl<'a> OutwardForm<'a> {
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// Returns the parts of a fault in this dialect. `name` and `text` are those of the policy: its name replaces the
-    /// dialect's own, and its text is sent if the fault has none of its own.
+    /// Returns the parts of a fault in this dialect. `name` and `text` are those of the policy: the name replaces the
+    /// dialect's own name, and the text is sent if the fault has no text.
     pub fn new(
         fault: &'a Fault,
         status: StatusCode,

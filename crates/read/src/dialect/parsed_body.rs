@@ -76,8 +76,8 @@ impl<'a> Foreign<'a> {
     }
 }
 
-/// Parsers for the protocols whose errors are rewritten only under `protocols = "rewrite"`, and which no dialect
-/// describes. The body has already been recognised as that of the protocol (R10).
+/// Parsers for protocols that no dialect describes, and whose errors are rewritten only under `protocols = "rewrite"`.
+/// They get a body that was already recognised as one of the protocol (R10).
 pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (
         Shape::ErrorObject,

@@ -54,7 +54,7 @@ pub struct ParsedError<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeOf {
     Error,
-    /// An issue, in which the code stays.
+    /// An issue of the body. The code stays in that issue.
     Issue,
     /// The first of several errors without places. The code stays in its issue, and is also used for all errors
     /// together (E8).

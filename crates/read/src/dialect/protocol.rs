@@ -36,7 +36,7 @@ pub enum Protocol {
     OAuth {
         /// True if a description, or a nonce of OpenID4VCI, stands next to the error.
         is_described: bool,
-        /// True if it is an error of a resource (RFC 6750 §3.1), whose clients may use JSON-RPC.
+        /// True if this is an error of a protected resource (RFC 6750 §3.1). Clients of a resource may use JSON-RPC.
         is_of_resource: bool,
     },
     Orpc,

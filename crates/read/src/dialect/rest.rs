@@ -41,7 +41,7 @@ pub struct RestContext<'c> {
     pub status: StatusCode,
     /// The target of the request. The client sent everything in it.
     pub target: Option<&'c str>,
-    /// The texts of the answer, in small letters.
+    /// The texts that the answer already contains, in small letters.
     pub said: Vec<String>,
     /// The parts of the body that were read as a whole.
     pub read: Vec<&'c str>,
@@ -76,7 +76,7 @@ pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'
     members
 }
 
-/// Returns the value with these bytes.
+/// Returns the value inside `value` that has these bytes, or `value` itself if it has them.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);
@@ -115,7 +115,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
     }
 
-    /// `is_in_issue` is true if an issue around the field was read, but not this field.
+    /// Returns the rest of a field, as JSON. `is_in_issue` is true if an issue around the field was read, but not this
+    /// field.
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
@@ -361,8 +362,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// Returns the code as the client gets it, if its name is one of codes (R2), and its value adds to the status. A value
-/// that does not have the form of a code is a text.
+/// Returns the code as the client gets it. The field's name must be a name of codes (R2), and the value must state more
+/// than the status. A value that does not have the form of a code is a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);

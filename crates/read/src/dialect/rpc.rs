@@ -30,7 +30,7 @@ pub enum Rpc {
     ConnectStream(Codec),
 }
 
-/// The encoding of messages, as far as the media type states it.
+/// The encoding of messages that the media type names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     Unspecified,

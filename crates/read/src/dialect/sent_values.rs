@@ -10,7 +10,7 @@ use crate::dialect::tree::Node;
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// This replaces a value while the sentence around it is parsed, because the value may look like a part of the
+/// The text that replaces a value while the sentence around it is parsed. The value might look like a part of the
 /// sentence.
 const MASK: &str = "\u{fffd}";
 

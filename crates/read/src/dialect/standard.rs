@@ -12,7 +12,8 @@ use crate::code::{self, CodeSet, ErrorCode, Retry};
 use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
-/// This constant reads no body, because envelopes are read before the shapes are tried.
+/// The dialect of the canonical envelope. Its `read` function returns nothing, because envelopes are parsed before the
+/// shapes are tried.
 pub(super) const FORM: DialectSpec = DialectSpec {
     always_lists_issues: true,
     ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out))
@@ -25,7 +26,7 @@ pub struct Envelope<'a> {
     pub known: bool,
     pub message: Cow<'a, str>,
     pub details: Option<&'a RawValue>,
-    /// The valid part of its advice (E10).
+    /// The valid part of the envelope's advice (E10).
     pub advice: Advice,
 }
 

@@ -1,4 +1,5 @@
-//! The table of shapes. A shape that can be written has a row of its own. The others are only parsed.
+//! The table of shapes. A row with a constant is for a shape that can be written. The other rows are for shapes that
+//! are only parsed.
 //!
 //! A row defines the variants of [`Dialect`] and [`Shape`] with their docs, and refers to the constant in the dialect's
 //! file, which has everything else.
@@ -140,8 +141,8 @@ shapes! {
 }
 
 impl Shape {
-    /// Returns true if a code in this shape may be one of the catalogue, whatever the status is. Google's names are
-    /// those of gRPC, of which only `NOT_FOUND` is also in the catalogue.
+    /// Returns true if a code in this shape may be one of the catalogue, for any status. Google's names are those of
+    /// gRPC, of which only `NOT_FOUND` is also in the catalogue.
     pub const fn has_codes(self) -> bool {
         #[cfg(feature = "foreign")]
         if matches!(self, Self::Google) {

@@ -81,11 +81,11 @@ pub(super) fn read_list<'a>(_: &'a str, _: bool, _: StatusCode) -> Option<Foreig
     None
 }
 
-/// The shapes of a policy (R15), of which there are none.
+/// Stands in for the shapes of a policy (R15). Without the feature `foreign`, there are no such shapes.
 pub mod custom {
     use crate::dialect::form::DialectSpec;
 
-    /// A policy's own shape. Without the feature `foreign` there is none.
+    /// A policy's own shape. Without the feature `foreign`, no policy has such a shape.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum CustomShape {}
 

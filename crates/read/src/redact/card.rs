@@ -1,6 +1,6 @@
 //! Recognises numbers of payment cards. They have 13 to 19 digits, the beginning and the length that an issuer uses,
-//! and the right check digit (ISO/IEC 7812). Four groups of four digits are always recognised as a card. One in ten of
-//! other numbers in errors, such as times and ids, has the right check digit by chance.
+//! and the right check digit (ISO/IEC 7812). Four groups of four digits are always recognised as a card. Of the other
+//! numbers in errors, such as times and ids, one in ten has the right check digit by chance.
 
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;

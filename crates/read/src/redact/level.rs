@@ -10,9 +10,9 @@ use crate::field_names::{PLACES, PLACES_OF_DATA, is_code_name, is_text_or_code};
 pub(super) struct Level<'a> {
     pub(super) start: usize,
     pub(super) is_object: bool,
-    /// True if it is in the value of a credential.
+    /// True if this object or array is in the value of a credential.
     pub(super) is_in_credential: bool,
-    /// True if its texts may be messages.
+    /// True if the texts in this object or array may be messages.
     pub(super) has_messages: bool,
     /// The name of the next value, in an object.
     pub(super) name: Cow<'a, str>,
@@ -23,7 +23,8 @@ pub(super) struct Level<'a> {
     /// True if a field names a credential. Values that the client sent are then values of that credential.
     pub(super) names_credential: bool,
     pub(super) sent: Vec<Range<usize>>,
-    /// True if all its texts belong to an issue, whatever their names are, as in the constraints of class-validator.
+    /// True if all texts in it belong to an issue, even if their names do not show that, as in the constraints of
+    /// class-validator.
     pub(super) has_texts: bool,
     /// True if the last step of a path names a credential.
     pub(super) ends_with_credential: bool,
@@ -31,7 +32,7 @@ pub(super) struct Level<'a> {
     pub(super) has_place: bool,
     /// True if that place is the place of a credential.
     pub(super) has_credential_place: bool,
-    /// The number of issues' texts that came before it.
+    /// The number of texts of issues before this object or array.
     pub(super) first_text: usize,
 }
 
@@ -45,8 +46,8 @@ impl Level<'_> {
     }
 }
 
-/// The meaning of a name for its values. An array inherits it from the array's name. It is stored because both the name
-/// and the array may be long.
+/// The meaning of a name for its values. An array inherits it from the array's name. It is computed once and stored,
+/// because both the name and the array may be long.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meaning {
     /// True if numbers under the name are amounts and not credentials.

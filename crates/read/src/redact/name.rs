@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Parts that mark a name. A `-` stands for a word separator, or for nothing. The rules for texts search for the same
-/// parts.
+/// Parts that mark a name as that of a credential. A `-` stands for a word separator, or for nothing. The rules for
+/// texts search for the same parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
@@ -15,18 +15,19 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// Parts that mark a name in other scripts, which have no ASCII letter case.
+/// Parts that mark a name as that of a credential in other languages and scripts. They contain letters outside ASCII.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
-/// Parts that mark a name, but are ordinary words in texts.
+/// Parts that mark a name as that of a credential, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
 /// Names that mark a credential only as a whole. They are used in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Words that mark a name if they are its last word. They are used in texts as well, as in `smtp_pass`.
+/// Words that mark a name as that of a credential if they are its last word. They are used in texts as well, as in
+/// `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
 /// Further names that mark a credential only as a whole.
@@ -44,11 +45,11 @@ pub(super) const PARAMETERS: &str = "code key token state session sig signature"
 const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
     invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
 
-/// Last words of names whose numbers are amounts.
+/// Words that mark the numbers under a name as amounts if they are the last word of the name.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
-/// Last words of names whose values are kinds of credentials.
+/// Words that mark the values under a name as kinds of credentials if they are the last word of the name.
 const KINDS: &str = "type kind";
 
 /// The longest name. A longer text is not a name.

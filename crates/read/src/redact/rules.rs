@@ -1,7 +1,7 @@
 //! The rules for credentials in a text. They are applied one after the other.
 //!
-//! A search with the crate `regex` takes time in proportion to the text, whatever the text contains. No rule reads far
-//! beyond its match. If the end of a value is not found, everything that was read is removed.
+//! A search with the crate `regex` takes time in proportion to the length of the text, for any content. No rule reads
+//! far beyond its match. If the end of a value is not found, everything that was read is removed.
 //!
 //! `\b` is used for ASCII (`(?-u:\b)`). With Unicode, a search takes some 25 times longer if a text is not ASCII.
 
@@ -190,8 +190,8 @@ const ROWS: [Row; 50] = [
     (For::Both, r"[\w.+%\-]+@(?:[\w\-]+\.)+(?:[A-Za-z]{2,}(?-u:\b)|[\p{L}--A-Za-z]\p{L}+)", With::Taken, "s3cret@mail.example", "left-pad@1.0"),
 ];
 
-/// The pattern for a name between braces: first for strict redaction, and then for texts that a client reads. A part
-/// may refer to the parts below it.
+/// Named parts of patterns. A row contains a name in braces, its pattern for strict redaction, and its pattern for
+/// texts that a client reads. A part may refer to the parts below it.
 #[rustfmt::skip]
 const PARTS: [(&str, &str, &str); 20] = [
     ("{content}", r"[^<\s][^<]*", r"(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*<?$)"),

@@ -21,7 +21,8 @@ fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     assert_eq!(wrong.collect::<Vec<_>>().join("\n"), "");
 }
 
-/// Texts, and a part that a client still gets. A secret is any text with `s3cret`, or the text that is named.
+/// Texts that contain a secret, each with a part that a client still gets. Every part of a text that contains `s3cret`
+/// is a secret.
 const SECRETS: [(&str, &str); 47] = [
     // Huma, Outline, Penpot.
     (
@@ -220,7 +221,7 @@ proptest! {
     }
 }
 
-/// What a body may consist of, over and over.
+/// The pieces that test bodies repeat.
 const UNITS: [&str; 94] = [
     "é @ ",
     "é password ",

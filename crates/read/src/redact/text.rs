@@ -79,7 +79,8 @@ pub fn is_telling_parameter(name: &str) -> bool {
 /// Applies the rules to a text as its reader reads it. Then applies them to each percent-encoded word as a separate
 /// text. A separator outside of an encoding thus does not end a value inside of it, and the other way round.
 fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str) -> Cow<'r, str>) -> Cow<'t, str> {
-    /// A URL may be in a URL that is itself in a URL.
+    /// The number of nested percent-encodings that are decoded. Three are enough for a URL in a URL that is itself in a
+    /// URL.
     const DEEPEST: usize = 3;
 
     static WORDS: LazyLock<Option<Regex>> =
@@ -236,8 +237,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Returns true if a text in a list stays. The value of a header comes after the header's name. After any other name,
-/// another name may come.
+/// Returns true if a text in a list stays. The value of a header comes after the header's name. Any other name may be
+/// followed by another name.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

@@ -99,7 +99,8 @@ fn percent(text: &str) -> Option<(char, usize)> {
 /// Returns the character that `\u00…` or `\x…` stands for. A quote is not decoded, because an escaped quote must not
 /// end a value.
 fn backslash(text: &str) -> Option<(char, usize)> {
-    /// The maximum number of backslashes before the `u`, as in JSON in JSON in JSON in JSON.
+    /// The maximum number of backslashes before the `u`. It is enough for four levels of JSON, each in a string of the
+    /// next.
     const MOST: usize = 15;
 
     let slashes = text.bytes().take(MOST).take_while(|byte| *byte == b'\\').count();
@@ -110,7 +111,7 @@ fn backslash(text: &str) -> Option<(char, usize)> {
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
 }
 
-/// Returns the character that the rules know for this one. `behind` is the text after it.
+/// Returns the ordinary character that the rules use in place of this one. `behind` is the text after it.
 fn fold(read: char, behind: &str) -> Option<char> {
     match read {
         // Chinese and Japanese have this colon before sentences, which the rules cannot distinguish from a secret.

@@ -35,7 +35,7 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active after a
     unexpected uppercase unique unknown unset unsupported until up updated upper use used user username using valid value verification verified \
     verify via was weak were when where which whose will with within without wrong yes oui you your";
 
-/// The longest word.
+/// The maximum number of bytes of a word. A longer text is not a word.
 const LONGEST: usize = 24;
 
 /// Returns true if a text is a word that describes a credential. Punctuation around it is ignored. The replacement that
@@ -95,8 +95,8 @@ fn is_date(word: &str) -> bool {
         && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
-/// Returns true if a text cannot be recognised as a credential, because it is a name or a word, or several that signs
-/// join.
+/// Returns true if a text cannot be recognised as a credential, because it is a name or a word, or several words that
+/// are joined by signs.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }

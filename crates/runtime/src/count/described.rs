@@ -30,7 +30,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// - A request, its times and its bytes are counted when its record is closed (L5): at the end of the response, or when
 ///   the client has left. If no head was sent, the status class is `none`. `method` is one of RFC 9110's or `PATCH`,
 ///   and otherwise `other`. `outcome` is `ok`, `client_error`, `server_error`, `broken` or `client_left`. It is
-///   `unknown` if an adapter sees no end. `grpc_status` is `0` to `16`, `other` or `none`.
+///   `unknown` if an adapter cannot observe the end. `grpc_status` is `0` to `16`, `other` or `none`.
 /// - Each error is counted once, when it is logged (L1). A request that its client abandoned has the origin
 ///   `abandoned`. `dialect` is the shape of an inner error that was rewritten. In `observe`, it is the shape of an
 ///   error that `enforce` would rewrite. A label that does not apply is `none`.

@@ -1,9 +1,10 @@
 //! Keeps handles, instead of registering them for each error.
 //!
-//! Handles cannot always be kept. A recorder may return another handle in each context (Envoy's depends on the stream,
-//! one for `tracing` on the span), and tests install one recorder after the other. An exporter with an idle time-out
-//! drops a metric, and counts in its old handle are lost. So only handles of the process's recorder are kept, only
-//! after a call to `keep_counters`, and only for a while.
+//! Handles cannot always be kept. A recorder may return another handle in each context. For example, the handle of
+//! Envoy's recorder depends on the stream, and the handle of a recorder for `tracing` depends on the span. Tests also
+//! install one recorder after the other. An exporter with an idle time-out drops a metric, and counts in its old handle
+//! are lost. So only handles of the process's recorder are kept, only after a call to `keep_counters`, and only for a
+//! while.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -15,8 +15,8 @@ use super::{describe, keep_counters};
 /// stops after `inspect.timeout`, which is one second by default (R4).
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
-/// The bounds of buckets for requests, in seconds. They are OpenTelemetry's for HTTP, with smaller ones for the time of
-/// a gateway itself, and larger ones for its time limit.
+/// The bounds of buckets for requests, in seconds. They are OpenTelemetry's bounds for HTTP, with smaller bounds for
+/// the time that a gateway itself takes, and larger bounds up to its time limit.
 const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The interval of the upkeep. A histogram keeps each measured time until a scrape, or this thread, puts it into its
@@ -25,7 +25,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Returns a recorder of metrics for Prometheus, which can be combined with others. The times of requests are in
 /// buckets from 1 ms to 30 s, other times in buckets from 0.1 ms to 5 s. After it is installed, call
-/// [`describe_metrics`](crate::describe_metrics) once. Call its handle's `run_upkeep` every few seconds: otherwise
+/// [`describe_metrics`](crate::describe_metrics) once. Call its handle's `run_upkeep` every few seconds. Otherwise
 /// recorded times accumulate until a scrape.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {

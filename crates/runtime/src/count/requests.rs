@@ -24,11 +24,12 @@ pub(super) const DURATION: &str = "error_envelope_request_duration_seconds";
 pub(super) const RECEIVED: &str = "error_envelope_request_body_bytes_total";
 pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
 
-/// The last class is `none`: the client left before a response head was sent.
+/// The labels of the status classes. The last label, `none`, means that the client left before a response head was
+/// sent.
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 const NO_HEAD: usize = CLASSES.len() - 1;
 
-/// The labels of gRPC statuses: those of the protocol, `other` and `none`.
+/// The number of labels for gRPC statuses: the 17 statuses of the protocol, `other` and `none`.
 const GRPC: usize = 19;
 
 /// The most routes of a scope, far more than a framework has. Further routes are counted as `none`.
@@ -40,13 +41,14 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// The address of the recorder: a recorder that is installed later counts from then on.
+    /// The address of the recorder with which the handles are registered. If another recorder is installed later, they
+    /// are registered again.
     recorder: usize,
     /// The time at which the handles are registered again. Comparing with this time is cheaper than computing the time
     /// since the last registration.
     until: Option<Instant>,
-    /// The hash is fast, and is not protected against collisions. This is on purpose: all keys are from the program and
-    /// the policy, never from a client.
+    /// The counters by scope. The map's hash is fast, but does not protect against collisions, because all keys are
+    /// from the program and the policy, never from a client.
     scopes: FxHashMap<Box<str>, Routes>,
     no_scope: Routes,
 }

@@ -10,7 +10,7 @@ pub trait HeaderLines<'l>: Copy {
     /// Returns the number of lines.
     fn count(self) -> usize;
 
-    /// Returns their names and values, in Envoy's order.
+    /// Returns the names and values of the lines, in Envoy's order.
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 

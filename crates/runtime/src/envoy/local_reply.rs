@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, response};
 
 /// The facts that Envoy reports about a reply that it makes itself.
 pub struct EnvoyReply {
-    /// Its status, if Envoy reports one apart from the head.
+    /// The status of the reply, if Envoy reports it separately from the head.
     pub status: Option<StatusCode>,
     /// Envoy's response code details.
     pub details: String,

@@ -1,8 +1,8 @@
 //! The shared code of both filters for Envoy, which are the module and the external processor. They parse heads as
 //! lines, and begin and continue the session of a request with them.
 //!
-//! `lines` has the lines of any head. `request` and `response` parse heads. `local_reply` has the cause of Envoy's own
-//! replies (V2).
+//! `lines` reads the lines of any head. `request` and `response` parse heads. `local_reply` describes Envoy's own
+//! replies and their causes (V2).
 
 mod lines;
 mod local_reply;

@@ -12,15 +12,16 @@ use http::{HeaderValue, Method, Uri, Version, request};
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::response::MAX_COPIED_LINES;
 
-/// A request's head, as far as it could be parsed.
+/// The part of a request's head that could be parsed.
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,
     /// The facts about the body.
     pub facts: BodyFacts,
-    /// The head has all lines of the request, so that its changes can be applied; otherwise only its id may change.
+    /// True if the head has all lines of the request, so that all changes of the head can be applied. Otherwise only
+    /// the id may change.
     pub has_all: bool,
-    /// The request has an id already (I2).
+    /// True if the request already has an id (I2).
     pub has_id: bool,
     /// The reason why the head must not be forwarded, or `None` if all of it was parsed.
     unread: Option<String>,

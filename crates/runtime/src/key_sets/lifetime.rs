@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    /// Sun, 06 Nov 1994 08:49:37 GMT.
+    /// The time of the tests, in seconds since the Unix epoch: Sun, 06 Nov 1994 08:49:37 GMT.
     const NOW: u64 = 784_111_777;
 
     fn of(lines: &[(&'static str, &'static str)]) -> u64 {

@@ -117,7 +117,7 @@ impl Registry {
     /// Removes a set that no policy holds, and returns true if it did. The lock keeps policies from taking the set
     /// meanwhile.
     fn forget_unused(&self, keys: &RemoteKeys) -> bool {
-        /// The holders apart from policies: the table, and the task that calls this function.
+        /// The number of holders that are not policies: the table, and the task that calls this function.
         const OURS: usize = 2;
 
         let mut known = self.known();

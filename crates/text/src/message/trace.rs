@@ -25,8 +25,8 @@ pub(super) fn start(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns true if a text may have a trace. This check is quick: each line of a trace has one of these characters or
-/// words.
+/// Returns true if a text may have a trace. This check is quick, because each line of a trace has one of a few
+/// characters or words.
 fn may_have_trace(text: &str) -> bool {
     let text = text.as_bytes();
     has_any(text, [b':', b'[', b'#', b'(']) || find(text, b" line ").is_some() || find(text, b"panicked at").is_some()

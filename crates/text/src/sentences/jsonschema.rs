@@ -13,8 +13,7 @@
 
 use crate::place::Place;
 
-/// The text behind the sentence. A line break in a value is written as `
-/// `, so no value contains this text.
+/// The text behind the sentence. A line break in a value is written as `\n`, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
 /// Returns the first line of a text of jsonschema, or `None` if it is another text.
@@ -22,7 +21,7 @@ pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }
 
-/// Returns the place of the value that the text states.
+/// Returns the place of the wrong value, which the text states.
 pub(super) fn place(text: &str) -> Option<Place> {
     let (_, behind) = text.split_once(BEHIND)?;
     behind.lines().find_map(|line| line.strip_prefix("On instance")?.strip_suffix(':')).map(Place::of_dotted)

@@ -17,7 +17,7 @@
 //! | `{argument}` | a place behind the name of a method's parameter | never |
 //! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
 //! | `{value}` | anything, up to the last occurrence of the text behind it | never |
-//! | `{subject}` | a word that is no name of a field; in sentences that only quote a value | never |
+//! | `{subject}` | a word that is not the name of a field; in sentences that only quote a value | never |
 //! | `{repr}` | the same, as Python prints values | never |
 //! | `{serde}` | a text of serde's | without the value |
 
@@ -112,9 +112,8 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Returns true if a sentence of a list is about a field, and is not just an English sentence. Either the notation of
-/// its first word is that of a field, or a colon is behind that word. The rest of the sentence has the words of a
-/// validator.
+/// Returns true if a sentence of a list is about a field, and is not just an English sentence. Either a colon follows
+/// the first word, or the first word is in the notation of a field and the rest has the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // These are the words after `must` and `should` in class-validator's own messages.
     const CONSTRAINTS: [&str; 32] = [

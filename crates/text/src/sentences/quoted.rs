@@ -1,7 +1,7 @@
 //! Removes from sentences the values that they quote (R13).
 //!
 //! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
-//! `…` is any other text. A value may contain anything, even the text behind it. So the value ends before the last
+//! `…` stands for any text. A value may contain anything, even the text behind it. So the value ends before the last
 //! occurrence of that text.
 
 use std::borrow::Cow;
@@ -39,7 +39,8 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote values, parsed once: each text of a list is compared with them.
+/// The rows of the table that quote values. They are parsed only once, because each text of a list is compared with
+/// them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
@@ -75,7 +76,7 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
 
 /// A row, as the text around its value.
 struct Quoting {
-    /// The sentence must begin with `before`.
+    /// True if the sentence must begin with `before`.
     starts: bool,
     /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
@@ -235,7 +236,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The client may have sent any value, even one with parts of these sentences.
+        /// Checks sentences with arbitrary values, because a client may send any value, even parts of such sentences.
         #[test]
         fn r13_no_value_stays(
             value in "[0-9#@\"'`“” \n]{0,12}",

@@ -1,4 +1,4 @@
-//! The content of one sentence.
+//! The parsed content of a sentence.
 
 use super::serde::SerdeError;
 use crate::place::Place;

@@ -19,7 +19,7 @@ pub(super) struct Sentence {
     /// The message for the client. It is empty if the message is the whole sentence.
     pub(super) message: &'static str,
     pub(super) when: When,
-    /// The text between several such sentences.
+    /// The text between two sentences, if a text consists of several sentences of this row.
     pub(super) joined: &'static str,
 }
 

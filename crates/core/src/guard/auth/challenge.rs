@@ -71,9 +71,9 @@ const REGISTERED: [&str; 10] =
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other scheme is a key in a
-    /// header: in the one that the parameter `header` names, as in `ApiKey header="x-api-key"`, or else in
-    /// `authorization`.
+    /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other scheme is described as a
+    /// key in a header. That is the header that the parameter `header` names, as in `ApiKey header="x-api-key"`, or
+    /// else `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
@@ -110,8 +110,8 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     Some(format!("{scheme} {error}{more}{params}"))
 }
 
-/// The faults of a scheme that is the only one of its route. There is one for each reason to refuse, with and without a
-/// token that was sent. Each is created only once, because refusals may come in large numbers.
+/// The faults of a scheme that is the only one of its route: one for each reason to refuse, with and without a token in
+/// the request. Each fault is created only once, because refusals may come in large numbers.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

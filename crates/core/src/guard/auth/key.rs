@@ -9,7 +9,7 @@ use crate::table::tables;
 
 /// A key that callers may send, as its id and its SHA-256. Only the caller has the key itself.
 ///
-/// A key needs no slow hash, in contrast to a password: it is long and random, so it cannot be guessed.
+/// In contrast to a password, a key needs no slow hash, because it is long and random and cannot be guessed.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

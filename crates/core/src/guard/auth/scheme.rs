@@ -223,7 +223,7 @@ impl AuthScheme {
         self
     }
 
-    /// Returns the ids of its API keys that are neither revoked nor expired.
+    /// Returns the ids of the scheme's API keys that are neither revoked nor expired.
     #[cfg(feature = "policy-file")]
     pub(crate) fn live_keys(&self, now: std::time::SystemTime) -> impl Iterator<Item = &str> {
         let keys = self.table.keys.iter().flatten();
@@ -303,7 +303,7 @@ macro_rules! words {
         }
 
         tables! {
-            /// The messages that replace those of the layer.
+            /// The messages of a scheme that replace the messages of the layer.
             pub(crate) struct AuthMessages {
                 $($word: Message,)*
             }
@@ -347,8 +347,8 @@ impl AuthScheme {
         self
     }
 
-    /// Adds an audience. A token must have one of the audiences (`aud`). If none is set, a token with an audience is
-    /// refused, because it is for another service (RFC 7519 §4.1.3).
+    /// Adds an audience. A token must have one of the audiences (`aud`). If no audience is set, a token with an
+    /// audience is refused, because it is for another service (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.table.audience.get_or_insert_default().0.push(audience.into());
         self

@@ -286,7 +286,7 @@ fn g2_a_digest_is_read_in_either_case() {
 }
 
 proptest::proptest! {
-    /// Without a right key, no request gets in and nothing panics, whatever is sent.
+    /// Sends arbitrary headers. Without a right key, no request gets in and nothing panics.
     #[test]
     fn g2_soup_lets_nobody_in(
         lines in proptest::collection::vec(

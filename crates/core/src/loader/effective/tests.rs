@@ -160,7 +160,7 @@ fn decision(settings: &RouteSettings) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A policy with only the settings of the view decides every request like the policy itself.
+    /// Checks that a policy with only the settings of the view decides every request like the policy itself.
     #[test]
     fn g0_the_view_says_what_the_policy_decides(
         builder in any_policy(),

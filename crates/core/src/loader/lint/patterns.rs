@@ -100,7 +100,8 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
     }
 }
 
-/// Characters that no path of an API contains. OData has a `$` at the beginning, and brackets without an operator.
+/// Operators of regular expressions that no path of an API contains. `$` and parentheses are not in this list, because
+/// paths of OData contain them.
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
 pub(super) fn lint_expressions(report: &mut Report<'_>) {

@@ -127,10 +127,10 @@ pub(super) struct Witness<'a> {
     pub(super) settings: Arc<RouteSettings>,
 }
 
-/// A segment that is in no pattern, and a label that is in no host.
+/// A text that no pattern has as a segment, and no host has as a label.
 const FRESH: &str = "lint-witness";
 
-/// A method that is in no pattern.
+/// A method that no pattern names.
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl Witness<'_> {

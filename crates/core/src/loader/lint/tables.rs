@@ -27,7 +27,8 @@ pub(super) fn lint_routes(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     }
 }
 
-/// Reports modes that look as if they opened a route, because no mode affects credentials (M1, G2).
+/// Reports modes that an operator may have set to open a route. No mode does that, because no mode affects credentials
+/// (M1, G2).
 fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>) {
     let (mode, auth) = (chain.resolved("mode"), chain.resolved("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");

@@ -254,7 +254,7 @@ fn r1_a_message_that_looks_like_an_expression() {
     }
 }
 
-/// The first setting of each pair is the stronger one.
+/// Pairs of settings of one key. The first setting of each pair requires more of a request than the second.
 const STRONGER_AND_WEAKER: [(&str, &str, &str); 15] = [
     ("mode", "mode = \"own\"", "mode = \"observe\""),
     ("mode", "mode = \"enforce\"", "mode = \"off\""),

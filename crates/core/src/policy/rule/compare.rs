@@ -3,7 +3,7 @@
 use super::{Rule, Text};
 
 impl Rule {
-    /// Returns true if this rule matches every error that `other` matches, as far as that can be determined.
+    /// Returns true if this rule certainly matches every error that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let route = match (&self.route, &other.route) {
             (None, _) => true,

@@ -109,7 +109,7 @@ fn limit(part: usize) -> u64 {
     part as u64 + 1
 }
 
-/// Returns `None` if scopes cross.
+/// Builds a policy with these scopes. Returns `None` if two scopes overlap and neither contains the other.
 fn policy_of(scopes: &[Written]) -> Option<Policy> {
     let builder = (1..).zip(scopes).fold(Policy::builder().body_limit(limit(0)), |builder, (at, written)| {
         let scope = written.host.into_iter().fold(Scope::new(), Scope::host).body_limit(limit(at));
@@ -149,7 +149,7 @@ proptest! {
         prop_assert!(matched.guards().any(|guards| guards.body_limit == Some(narrowest)));
     }
 
-    /// A router that gets the list in advance chooses the same service.
+    /// Checks that a router that gets the list in advance chooses the same service.
     #[test]
     fn the_list_by_host_says_the_same(
         scopes in scopes(),

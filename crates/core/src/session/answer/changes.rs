@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 pub struct HeaderMutation<'a> {
     /// The header's name.
     pub name: Cow<'a, HeaderName>,
-    /// True if the head had no line of this name before: an adapter then has none to remove.
+    /// True if the head had no line of this name before, so that an adapter has no line to remove.
     pub is_new: bool,
     head: &'a HeaderMap,
 }
@@ -75,7 +75,7 @@ fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str
     &behind[..behind.partition_point(|(old, _)| *old == name)]
 }
 
-/// Returns the names that were added at the end, if all old lines are unchanged. That is the usual case: only an id is
+/// Returns the names that were added at the end, if all old lines are unchanged. In the usual case, only an id is
 /// added.
 fn added_at_end<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,

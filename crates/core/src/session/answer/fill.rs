@@ -13,7 +13,7 @@ use crate::policy::Mode;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
-/// Returns true if the mode lets an inner error pass, as far as its head shows.
+/// Returns true if the head of an inner error shows that the mode lets the error pass.
 pub(in crate::session) fn keeps(state: &RequestState, head: &response::Parts, body: BodyFacts) -> bool {
     match state.settings.mode {
         Mode::Own => true,
@@ -38,8 +38,8 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit applies. It is 0 if
-/// the type of the body shows that it passes: the first byte already shows that the body is not empty.
+/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit applies. The number
+/// is 0 if a body of this type passes unless it is empty, because the first byte already shows that it is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }

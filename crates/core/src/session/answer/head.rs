@@ -247,7 +247,8 @@ fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
     }
 }
 
-/// Headers that always stay (R6, R8), even if `connection` names them, which RFC 9110 §7.6.1 forbids.
+/// Returns true for a header that always stays (R6, R8), even if `connection` names it. RFC 9110 §7.6.1 forbids
+/// `connection` to name such a header.
 fn is_for_every_recipient(name: &HeaderName) -> bool {
     let name = name.as_str();
     let kept = matches!(
@@ -264,8 +265,8 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
     kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Forbids caches to store the error, unless the service sent a `cache-control` of its own (R7). A 401, a 403, a 429
-/// and a 5xx must never be stored.
+/// Forbids caches to store the error, unless the service itself sent a `cache-control` (R7). A 401, a 403, a 429 and a
+/// 5xx must never be stored.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {

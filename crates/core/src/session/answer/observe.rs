@@ -85,8 +85,8 @@ fn too_large(state: &RequestState) -> Option<Fault> {
 }
 
 /// Returns the record of a response that passes, but would have been rewritten as an error with the status `rewritten`.
-/// If a guard would have refused the request, the record predicts that refusal instead: `enforce` would not have called
-/// the service.
+/// If a guard would have refused the request, the record predicts that refusal instead, because `enforce` would not
+/// have called the service.
 pub(in crate::session) fn would_be(
     state: &RequestState,
     status: StatusCode,

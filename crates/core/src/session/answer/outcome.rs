@@ -94,11 +94,11 @@ pub struct RewrittenBody {
 /// The last frame of a body.
 #[derive(Debug)]
 pub enum FinalFrame {
-    /// The frame holds these trailers.
+    /// The last frame contains these trailers.
     Trailers(HeaderMap),
-    /// The frame holds these bytes.
+    /// The last frame contains these bytes.
     Data(Bytes),
-    /// There is no frame, because the body cannot end properly. It is cut off (F4).
+    /// There is no last frame, because the body cannot end properly. The body is cut off (F4).
     BrokenOff,
 }
 
@@ -113,7 +113,7 @@ impl Failure {
     }
 
     /// Returns the failure of a body that has begun. It only distinguishes failures of the upstream from those of this
-    /// process: finer distinctions (F1) would not help a client.
+    /// process, because finer distinctions (F1) would not help a client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;

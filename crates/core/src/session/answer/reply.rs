@@ -208,7 +208,8 @@ impl RequestState {
         self.write_reply(drain, failure, cause)
     }
 
-    /// Writes the layer's own reply, and its record. It is inlined because both are large to move.
+    /// Writes the layer's own reply, and its record. The function is inlined, because the reply and the record are
+    /// large to move.
     #[inline(always)]
     fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin, .. } = failure;

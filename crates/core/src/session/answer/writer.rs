@@ -1,4 +1,5 @@
-//! Writes an error for its client, head and body (E1, E5): from scratch, or by copying a prepared reply.
+//! Writes the head and the body of an error for its client (E1, E5), either from scratch or by copying a prepared
+//! reply.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -15,7 +16,7 @@ use crate::page::PageType;
 use crate::session::request::facts::negotiates;
 use crate::session::request::view::MAX_HEADERS;
 
-/// The number of headers of an answer that closes its connection. It exceeds the first allocation of a header map.
+/// The number of headers of an answer that closes its connection. They do not fit into a header map's first allocation.
 const MOST_HEADERS: usize = 8;
 
 impl ErrorForm<'_> {

@@ -50,7 +50,7 @@ impl BodyCapture {
 }
 
 impl CapturedBody {
-    /// `body` is already decoded: none of its content codings is left.
+    /// Stores the beginning of this body, whose content codings must already be undone.
     pub(in crate::session) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kept = &body[..body.len().min(MAX_BYTES)];
@@ -74,8 +74,8 @@ impl CapturedBody {
         self.content_type.as_deref()
     }
 
-    /// Returns the first 8 KiB of the decoded body. Nothing is redacted: a program that shows it must hide secrets
-    /// itself.
+    /// Returns the first 8 KiB of the decoded body. Nothing in it is redacted, so a program that shows it must hide
+    /// secrets itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

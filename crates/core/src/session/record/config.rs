@@ -58,8 +58,8 @@ impl SessionConfig {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets the function that reads a request's URI from before the framework stripped a prefix: the guards also check
-    /// that path (G0).
+    /// Sets the function that reads a request's URI from before the framework stripped a prefix. The guards also check
+    /// the path of that URI (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }

@@ -40,9 +40,9 @@ pub enum ServiceBody {
 pub struct Delivery {
     /// True if the head of the response was sent.
     pub head_sent: bool,
-    /// The bytes of the request's body that were read, or `None` if the adapter does not count them.
+    /// The number of bytes of the request's body that were read, or `None` if the adapter does not count them.
     pub request_bytes: Option<u64>,
-    /// The bytes of the response's body that the server took, or `None` if the adapter does not count them.
+    /// The number of bytes of the response's body that the server took, or `None` if the adapter does not count them.
     pub response_bytes: Option<u64>,
     /// The way in which the delivery ended.
     pub end: End,
@@ -61,7 +61,7 @@ pub enum End {
     Stalled,
     /// The process stopped.
     Stopped,
-    /// The adapter does not see the delivery.
+    /// The adapter cannot observe the delivery.
     Unknown,
 }
 
@@ -78,7 +78,7 @@ pub enum Outcome {
     Broken,
     /// The client left before the end of the response.
     ClientLeft,
-    /// The adapter saw neither a head nor that the client left.
+    /// The adapter noticed neither a head that was sent nor that the client left.
     Unknown,
 }
 

@@ -49,7 +49,7 @@ pub enum UnreadReason {
     TooLate,
     /// The body failed, or (in `observe`) the client stopped reading.
     BrokeOff,
-    /// The adapter does not see the body.
+    /// The adapter does not get the body.
     NotShown,
 }
 
@@ -254,8 +254,8 @@ impl RecordFields {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// Returns the client's address as the nearest hop reports it: the last address in `x-forwarded-for`, which a
-    /// gateway sets. A client that reaches a service directly can send any address. The address is set only if an
+    /// Returns the client's address as the nearest hop reports it. That is the last address in `x-forwarded-for`, which
+    /// a gateway sets. A client that reaches a service directly can send any address. The address is set only if an
     /// observer is registered, and must not be logged.
     #[must_use]
     pub fn client(&self) -> Option<&str> {

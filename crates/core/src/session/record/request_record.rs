@@ -1,7 +1,7 @@
 //! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! They are in one file because each needs the next one: a config has an observer, an observer receives records, and a
-//! record has its config.
+//! They are in one file because they refer to each other in a circle. A config contains an observer, an observer
+//! receives records, and a record contains its config.
 
 use std::error::Error;
 use std::ops::Deref;
@@ -43,7 +43,7 @@ pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 /// the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
-/// The facts of one request, as far as they are known. A session fills the record, and its adapter closes it once (L5).
+/// The known facts of one request. A session fills the record, and its adapter closes it once (L5).
 #[derive(Debug)]
 #[must_use]
 pub struct RequestRecord {
@@ -109,8 +109,8 @@ impl RecordLabel {
 /// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
 /// is `None`.
 ///
-/// It is called on the thread that handles the request: return quickly, and do slow work elsewhere. If it panics, the
-/// panic is caught and logged, and the client gets its response (F2).
+/// It is called on the thread that handles the request, so return quickly, and do slow work on another thread. If it
+/// panics, the panic is caught and logged, and the client gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,8 +173,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// For a gateway: the service for requests whose scope names none. It is behind a pointer, because most adapters
-    /// have none.
+    /// The service that a gateway calls for requests whose scope names no service. It is behind a pointer, because most
+    /// adapters have no such service.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -233,7 +233,8 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. What the adapter saw of the delivery decides what was sent, and who ended the request.
+    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. It decides what was sent,
+    /// and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
         // A client that left before it had sent its request reads no answer, even if the server accepted the whole

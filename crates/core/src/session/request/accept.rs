@@ -326,7 +326,7 @@ mod tests {
         }
     }
 
-    /// RFC 9110 §12.5.1, word for word.
+    /// Returns the specificity and the quality, computed exactly as RFC 9110 §12.5.1 describes it.
     fn quality(members: &[Member], of: &str, wanted: &str) -> (u8, u16) {
         let fitting = members.iter().filter_map(|member| {
             let Member::Range(kind, subtype, parameter, q) = member else { return None };

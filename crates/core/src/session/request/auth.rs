@@ -14,10 +14,10 @@ use crate::policy::{Matched, Preflight, RouteSettings};
 /// The decision about a request. It may include the fault with which the request would have been refused without
 /// `auth_observe`.
 pub(in crate::session) enum AuthDecision {
-    /// The request is let in. The values are the refusal that is not enforced, and the caller.
+    /// The request is let in. The first value is the refusal that is not enforced, and the second value is the caller.
     Open(Option<Fault>, Option<Identity>),
-    /// The request is refused. The values are the refusal, another one that is not enforced, and the caller that the
-    /// refused credentials name.
+    /// The request is refused. The values are the refusal, another refusal that is not enforced, and the caller that
+    /// the refused credentials name.
     Closed(Fault, Option<Fault>, Option<Identity>),
     /// Verifiers must be called first.
     Ask(Box<PendingAuth>),

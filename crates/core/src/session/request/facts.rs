@@ -23,8 +23,8 @@ use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::record::notes::{RecordFields, RequestFacts};
 use crate::session::record::request_record::{RecordLabel, SessionConfig};
 
-/// On HTTP/1, the rest of a request may be read and dropped to keep the connection open (G5), if its declared length is
-/// at most this many bytes.
+/// The longest request body, by its declared length in bytes, whose rest may be read and dropped to keep an HTTP/1
+/// connection open (G5).
 const CHEAP_REST: u64 = 64 * 1024;
 
 /// The facts of a request's head that matter later: a few bits, because every request stores them.

@@ -92,9 +92,9 @@ impl ObservedGuards {
     }
 }
 
-/// Checks the content type (G3) and the length (G4), as far as the head shows them. `routes` may require a type.
-/// `observing` are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. If a fault is
-/// returned in `Ok`, it refuses the request if the body has a first byte.
+/// Checks the content type (G3) and the length (G4) that the head declares. `routes` may require a type. `observing`
+/// are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. If a fault is returned in
+/// `Ok`, it refuses the request if the body has a first byte.
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
@@ -171,7 +171,7 @@ pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
 enum BodyPresence {
     Yes,
     No,
-    /// The body has not ended, and its length is not known: its first byte decides.
+    /// The body has not ended, and its length is not known, so the first byte decides.
     Unknown,
 }
 

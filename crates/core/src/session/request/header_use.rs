@@ -37,7 +37,8 @@ pub(in crate::session) enum HeaderUse {
 macro_rules! headers {
     (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
         impl HeaderUse {
-            /// Compares the length of a name first, since most headers have none of these names.
+            /// Returns the use of the header with this name. The length of the name is compared first, because most
+            /// headers have none of these names.
             #[inline(always)]
             pub(in crate::session) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {

@@ -25,7 +25,8 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// Returns the id of the request: the one of an outer layer (E7), of a trusted client (I2), or a new one (I1).
+/// Returns the id of the request. It is the id of an outer layer (E7), the id of a trusted client (I2), or a new id
+/// (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,

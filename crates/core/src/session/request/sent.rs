@@ -19,36 +19,36 @@ pub(in crate::session) struct HeaderFlags {
 }
 
 impl HeaderFlags {
-    /// The request has an `x-request-id`.
+    /// Set if the request has an `x-request-id`.
     pub(in crate::session) const ID: u32 = 1;
-    /// The request has an `authorization`.
+    /// Set if the request has an `authorization`.
     const CREDENTIALS: u32 = 1 << 1;
-    /// An `accept` may state a preference between RFC 9457 and the envelope (R11).
+    /// Set if an `accept` may state a preference between RFC 9457 and the envelope (R11).
     pub(in crate::session) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
-    /// The first `expect` is `100-continue`.
+    /// Set if the first `expect` is `100-continue`.
     pub(in crate::session) const EXPECTS: u32 = 1 << 4;
     const TE: u32 = 1 << 5;
-    /// The first `te` is `trailers`.
+    /// Set if the first `te` is `trailers`.
     pub(in crate::session) const TAKES_TRAILERS: u32 = 1 << 6;
     pub(in crate::session) const LENGTH: u32 = 1 << 7;
     const TWO_LENGTHS: u32 = 1 << 8;
     pub(in crate::session) const TRANSFER_CODING: u32 = 1 << 9;
-    /// A header that only RPC calls have.
+    /// Set if the request has a header that only RPC calls have.
     const CALL: u32 = 1 << 10;
-    /// The content type may be an RPC call's.
+    /// Set if the content type may be an RPC call's.
     const CALL_TYPE: u32 = 1 << 14;
     pub(in crate::session) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
     const TWO_TYPES: u32 = 1 << 13;
-    /// A header names another method (G0).
+    /// Set if a header names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header looks like one that the layer sets, so that a service may confuse them.
+    /// Set if a header looks like one that the layer sets, so that a service may confuse the two.
     pub(in crate::session) const LOOK_ALIKE: u32 = 1 << 16;
-    /// A header from which services read keys has a value (R1).
+    /// Set if a header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;
     pub(in crate::session) const TRACED: u32 = 1 << 18;
-    /// The first content type is a form's, or JSON.
+    /// Set if the first content type is that of a form or of JSON.
     pub(in crate::session) const FORM: u32 = 1 << 20;
     pub(in crate::session) const JSON: u32 = 1 << 19;
     const COOKIE: u32 = 1 << 21;

@@ -23,9 +23,9 @@ use crate::session::record::notes::{KnownMethod, Origin, RecordFields};
 use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
 use crate::target::Target;
 
-/// One request.
+/// Follows one request from its head to the last decision about its response.
 ///
-/// Every future of the layer contains one, so it is kept small: parts that few requests need are boxed.
+/// Every future of the layer contains a session. To keep it small, parts that few requests need are boxed.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(in crate::session) phase: Phase,
@@ -34,13 +34,14 @@ pub struct Session {
 /// The call that a session expects.
 #[derive(Debug, Default)]
 pub(in crate::session) enum Phase {
-    /// A response, or an end without one.
+    /// The session waits for a response, or for the end of the request without a response.
     Called(RequestState),
-    /// The first byte of the request's body, because the guard of its content type depends on it (G3).
+    /// The session waits for the first byte of the request's body, because the guard of the content type depends on it
+    /// (G3).
     Peeking(Box<Peek>),
-    /// The result of a user's verifier, or keys (G2).
+    /// The session waits for the result of a user's verifier, or for keys (G2).
     Verifying(Box<Verification>),
-    /// No call, because everything is decided.
+    /// The session waits for nothing, because everything is decided.
     #[default]
     Ended,
 }

@@ -1,4 +1,5 @@
-//! Responses of the service in the RPC protocol of the call (section P): they pass unchanged, and errors are logged.
+//! Handles responses of the service in the RPC protocol of the call (section P). They pass unchanged, and errors are
+//! logged.
 
 use bytes::Bytes;
 use error_envelope_fault::status_source;
@@ -29,7 +30,7 @@ use crate::session::request::view::BodyFacts;
 pub(in crate::session) struct RpcHeaderFlags {
     status: bool,
     length: bool,
-    /// The head has `access-control-allow-origin`, so that scripts of other origins may read it (E4).
+    /// True if the head has `access-control-allow-origin`, so that scripts of other origins may read the response (E4).
     origin: bool,
 }
 

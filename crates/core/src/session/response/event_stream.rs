@@ -77,8 +77,8 @@ impl EventStream {
         failure_of(&self.state, error)
     }
 
-    /// This is called when the body was cut off. If the stream is between two events, the last frame is an event that
-    /// reports the failure.
+    /// Called when the body was cut off. If the stream is between two events, the last frame is an event that reports
+    /// the failure.
     pub(in crate::session) fn failed(&mut self, failure: &Failure) -> FinalFrame {
         if self.ended || !self.scanner.is_between_events() {
             FinalFrame::BrokenOff

@@ -25,7 +25,7 @@ use crate::session::request::body_context::BodyContext;
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
-    /// The record, if something has already been decided about the request. Nearly all requests have none.
+    /// The record, if something has already been decided about the request. Nearly all requests have no record yet.
     record: Option<Box<RequestRecord>>,
 }
 
@@ -54,11 +54,11 @@ struct Copy {
 /// The parts of the body that must go through [`Follow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Only the failure of the body.
+    /// Only the failure of the body must go through it.
     Nothing,
-    /// The data and the trailers of the body.
+    /// The data and the trailers of the body must go through it.
     Data,
-    /// The trailers of the body.
+    /// The trailers of the body must go through it.
     Trailers,
 }
 
@@ -123,7 +123,7 @@ impl Follow {
         self.record.as_deref()
     }
 
-    /// Takes the record as decided so far. It is for programs that try recorded responses and deliver none.
+    /// Takes the record as decided so far. It is for programs that try recorded responses and deliver no response.
     #[must_use]
     pub fn into_decided(self) -> Option<RequestRecord> {
         self.record.map(|record| *record)
@@ -183,8 +183,8 @@ impl Follow {
         }
     }
 
-    /// This is called when the head is sent. The time limit of a body that is copied begins now. `length` returns the
-    /// exact length that the body reports.
+    /// The adapter calls this method when the head is sent. The time limit of a body that is copied begins now.
+    /// `length` returns the exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());
@@ -197,15 +197,15 @@ impl Follow {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
     }
 
-    /// This is called when the client's time limit for the call has passed. Returns the last frame if the call can
-    /// still end properly.
+    /// The adapter calls this method when the client's time limit for the call has passed. Returns the last frame if
+    /// the call can still end properly.
     pub fn timed_out(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|call| !call.has_ended())?;
         Some(self.ended_with(call.timed_out()))
     }
 
-    /// This is called when the meter has reported that the request's body is over its limit. If the response is a call,
-    /// it ends with that error (G4), and this returns the last frame.
+    /// The adapter calls this method when the meter has reported that the request's body is over its limit. If the
+    /// response is a call, it ends with that error (G4), and this returns the last frame.
     pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
         Some(self.ended_with(call.overran()))
@@ -226,8 +226,8 @@ impl Follow {
         last
     }
 
-    /// This is called for each chunk, which it may change. `last` is true if the body reports that it ends with this
-    /// chunk, because the server then does not poll it again.
+    /// The adapter calls this method for each chunk, which the method may change. `last` is true if the body reports
+    /// that it ends with this chunk, because the server then does not poll it again.
     #[inline]
     pub fn data(&mut self, data: &mut Bytes, last: bool, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
@@ -250,7 +250,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// This is called for the trailers, which it may change.
+    /// The adapter calls this method for the trailers, which the method may change.
     pub fn trailers(&mut self, trailers: &mut HeaderMap, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
@@ -264,7 +264,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// This is called when the body has ended.
+    /// The adapter calls this method when the body has ended.
     pub fn end(&mut self, now: impl FnOnce() -> Instant) {
         let record = match &mut self.kind {
             Kind::Copy(_) => self.end_copy(true, now),
@@ -274,7 +274,7 @@ impl Follow {
         self.note(record);
     }
 
-    /// This is called when the whole body of an error that is copied is in memory.
+    /// The adapter calls this method when the whole body of an error that is copied is in memory.
     pub fn whole(&mut self, body: &Bytes) {
         let Kind::Copy(copy) = &self.kind else { return };
         let is_long = body.len() as u64 > copy.max_bytes;
@@ -289,7 +289,7 @@ impl Follow {
         matches!(self.kind, Kind::Copy(_))
     }
 
-    /// This is called if the adapter does not get the body of an error that should be copied.
+    /// The adapter calls this method if it does not get the body of an error that should be copied.
     pub fn unreadable(&mut self) {
         let Kind::Copy(copy) = &self.kind else { return };
         let mut record = copy.observed.finish(ReadBytes::Part(&[]));
@@ -315,8 +315,8 @@ impl Follow {
         }
     }
 
-    /// This is called when the body failed or panicked ([`Failure::panicked`]). Returns the last frame. If `failure` is
-    /// `None`, the upstream broke off.
+    /// The adapter calls this method when the body failed or panicked ([`Failure::panicked`]). Returns the last frame.
+    /// If `failure` is `None`, the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
         let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
@@ -356,7 +356,7 @@ impl Follow {
         }
     }
 
-    /// This is called when the drop of the body panicked with this text.
+    /// The adapter calls this method when the drop of the body panicked with this text.
     pub fn note_panic(&mut self, text: Option<Box<str>>) {
         if text.is_none() {
             return;
@@ -387,7 +387,7 @@ impl Follow {
         Some(record.close(delivery))
     }
 
-    /// Returns the record of a body that is not followed further.
+    /// Takes the record of a body that is not followed further.
     fn take_record(&mut self, left: bool, now: impl FnOnce() -> Option<Instant>) -> Option<RequestRecord> {
         match std::mem::take(&mut self.kind) {
             Kind::Tail(context) => Some(context.into_record()),
@@ -436,7 +436,8 @@ impl Follow {
 }
 
 impl Copy {
-    /// This is called when the client left. The part of the body that has passed decides.
+    /// Returns the record of an error whose client left before the end of the body. The part of the body that has
+    /// passed decides.
     fn left(self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }

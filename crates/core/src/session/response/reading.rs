@@ -16,7 +16,8 @@ pub struct Budget {
     /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
-    /// The end of the time, which is set at the first wait. Most bodies do not wait, so the clock is not read for them.
+    /// The time at which reading must stop. It is set at the first wait, so the clock is not read for most bodies,
+    /// which need no wait.
     until: Option<Instant>,
 }
 
@@ -30,7 +31,7 @@ impl Budget {
         Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, time, until: None }
     }
 
-    /// This is called when no data is available. Returns the time until which to wait.
+    /// The adapter calls this method when no data is available. Returns the time until which to wait.
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         *self.until.get_or_insert_with(|| now() + self.time)
     }
@@ -113,38 +114,39 @@ impl Reading {
         Self { pieces: Pieces::default(), trailers: None, budget: Budget::new(max_bytes, time), keeps }
     }
 
-    /// This is called for each chunk. On an error, stop reading, and pass the error to [`Reading::stop`].
+    /// The adapter calls this method for each chunk. On an error, stop reading, and pass the error to
+    /// [`Reading::stop`].
     pub fn data(&mut self, data: Bytes, now: impl FnOnce() -> Instant) -> Result<(), UnreadReason> {
         let length = data.len();
         self.pieces.push(data);
         self.budget.deduct(length, now)
     }
 
-    /// This is called when no data is available. Returns the time until which to wait. After that time, call
-    /// [`Reading::stop`].
+    /// The adapter calls this method when no data is available. Returns the time until which to wait. After that time,
+    /// call [`Reading::stop`].
     pub fn waits(&mut self, now: impl FnOnce() -> Instant) -> Instant {
         self.budget.waits(now)
     }
 
-    /// This is called for the trailers, with which the body ends.
+    /// The adapter calls this method for the trailers. The body ends with them.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }
 
-    /// This is called when all of the body is in memory.
+    /// The adapter calls this method when all of the body is in memory.
     #[must_use]
     pub fn whole(mut self, body: Bytes) -> Read {
         self.pieces.push(body.clone());
         if body.len() as u64 > self.budget.left { self.stop(UnreadReason::TooLong) } else { self.end() }
     }
 
-    /// This is called when the body has ended.
+    /// The adapter calls this method when the body has ended.
     #[must_use]
     pub fn end(self) -> Read {
         self.read(None)
     }
 
-    /// This is called when the rest of the body is not read.
+    /// The adapter calls this method when the rest of the body is not read.
     #[must_use]
     pub fn stop(self, why: UnreadReason) -> Read {
         self.read(Some(why))

@@ -82,14 +82,15 @@ pub(in crate::session) struct ResponseHead<'s> {
     pub(in crate::session) session: &'s mut Session,
 }
 
-/// The treatment of a response in the route's mode, as far as its status shows.
+/// The treatment of a response that follows from its status and the mode of the route.
 enum StatusTreatment {
     Pass,
-    /// Pass only the head (E5).
+    /// The head passes without a body (E5).
     Strip,
-    /// Rewrite it, unless its content prevents that. It is an error, or its status cannot be a final one (E6).
+    /// The response is rewritten, unless its content prevents that. It is an error, or its status cannot be a final one
+    /// (E6).
     Rewrite,
-    /// Pass it, and log how it would have been rewritten.
+    /// The response passes, and the log shows how it would have been rewritten.
     Observe,
 }
 
@@ -315,7 +316,7 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }
 
-/// Decides by the body of an inner error, as far as it was read.
+/// Decides by the part of an inner error's body that was read.
 #[inline]
 pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {

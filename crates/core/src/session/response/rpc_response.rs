@@ -78,8 +78,8 @@ impl RpcResponse {
         self.frames.is_some() && !self.ended
     }
 
-    /// Inspects a chunk of the body. If the chunk ends the call, but the request's body was cut off, an error replaces
-    /// that end.
+    /// Inspects a chunk of the body. If the chunk ends the call although the request's body was cut off, an error
+    /// replaces the end of the call.
     pub(in crate::session) fn response_data(&mut self, data: &mut Bytes) -> Option<RequestRecord> {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
@@ -136,7 +136,7 @@ impl RpcResponse {
         Some(record)
     }
 
-    /// This is called when the body has ended. The call ends with it, so that the client can no longer cancel it.
+    /// Called when the body has ended. The call ends as well, so that the client can no longer cancel the call.
     pub(in crate::session) fn end(&mut self) -> Option<RequestRecord> {
         self.ended = true;
         self.refusal()
@@ -162,7 +162,7 @@ impl RpcResponse {
         failure_of(&self.state, error)
     }
 
-    /// This is called when the body failed because of `cause`. Returns the last frame, and the record.
+    /// Called when the body failed because of `cause`. Returns the last frame, and the record.
     pub(in crate::session) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
         note_refusals(&mut self.state);
         let cut = self.state.why_body_was_cut();
@@ -184,7 +184,7 @@ impl RpcResponse {
         (last, record)
     }
 
-    /// This is called when the call took longer than its client waits.
+    /// Called when the call took longer than its client waits.
     pub(in crate::session) fn timed_out(self) -> (FinalFrame, RequestRecord) {
         let (failure, cause) = client_timeout();
         self.failed(failure, cause)
@@ -196,7 +196,7 @@ impl RpcResponse {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
-    /// This is called when the client cancelled a call that has not ended (F2).
+    /// Called when the client cancelled a call that has not ended (F2).
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
         note_refusals(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));

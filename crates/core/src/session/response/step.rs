@@ -1,6 +1,6 @@
 //! The steps that a session returns for a request and for its response.
 //!
-//! The enums are closed on purpose: an adapter that does not handle every step must not compile.
+//! The enums are closed on purpose, because an adapter that does not handle every step must not compile.
 
 use std::time::Duration;
 
@@ -55,9 +55,9 @@ pub enum ResponseStep {
 /// The part of a body that follows the bytes that were read.
 #[derive(Debug)]
 pub enum Rest {
-    /// The rest of the body, or the error that came instead.
+    /// The rest of the body follows, or the error that came instead.
     Body,
-    /// Only these trailers, because the body was read to its end.
+    /// Only these trailers follow, because the body was read to its end.
     Trailers(Option<Box<HeaderMap>>),
 }
 

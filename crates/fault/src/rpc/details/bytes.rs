@@ -95,8 +95,8 @@ impl RpcDetails {
         Some(rich)
     }
 
-    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used: a service that passes on
-    /// the error of another service puts its own first.
+    /// Adds a detail by the name of its type, after any prefix. The first `ErrorInfo` is used, because a service that
+    /// passes on the error of another service puts its own `ErrorInfo` first.
     pub fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
             ERROR_INFO if self.reason.is_empty() => {
@@ -212,7 +212,7 @@ fn messages_that_fit<M: Message>(mut messages: Vec<M>, room: &mut usize) -> Vec<
     messages
 }
 
-/// Returns the length that a message has as a field of another one, whose number is below 16.
+/// Returns the length that a message has as a field of another message. The number of the field must be below 16.
 fn field_len(message: &impl Message) -> usize {
     let length = message.encoded_len();
     1 + prost::length_delimiter_len(length) + length

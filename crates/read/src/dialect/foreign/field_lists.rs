@@ -1,6 +1,6 @@
 //! Recognises a map from the fields of a request to lists of their mistakes, by its form alone (R13). Django, Django
-//! REST, the crate validator and Play send such maps. The names in a map may also be those of an error: a form may have
-//! a field `message`.
+//! REST, the crate validator and Play send such maps. The names in a map may also be names of an error's fields,
+//! because a form may have a field `message`.
 
 use crate::dialect::field_names::{Meaning, is_code_name, meaning};
 use crate::dialect::tree::Node;
@@ -8,8 +8,8 @@ use crate::dialect::tree::Node;
 /// The maximum depth of nested maps.
 const DEPTH: usize = 8;
 
-/// Returns true if an object can only be such a map. Each of its fields must have a list of texts, or of objects that
-/// consist of a code, and at most a text and its parameters.
+/// Returns true if an object can only be a map from fields to mistakes. Each of its fields must have a list of texts,
+/// or of objects that consist of a code, and at most a text and its parameters.
 pub(in crate::dialect) fn is_map(object: Node<'_, '_>) -> bool {
     is_map_at(object, 0)
 }

@@ -49,7 +49,8 @@ pub(in crate::dialect) struct Found<'t, 'a> {
 /// The maximum number of objects that may be around the object with the text (R2).
 const MAX_WRAPPERS: usize = 2;
 
-/// An object or a list with more fields or elements is data, so the search for the error ends after this many.
+/// The maximum number of fields or elements of one object or list that are searched for the error. An object or a list
+/// with more of them is data.
 const MOST_BESIDE: usize = 256;
 
 /// Reads an object.

@@ -51,7 +51,8 @@ struct Filter<'t, 'm> {
 /// An object or a list whose end has not come yet.
 struct Container<'t> {
     is_list: bool,
-    /// The name of the field that contains it. An element of a list is treated as having the name of the list.
+    /// The name of the field that contains this object or list. An element of a list is treated as having the name of
+    /// the list.
     name: Cow<'t, str>,
     /// True if the container is inside an error.
     in_error: bool,

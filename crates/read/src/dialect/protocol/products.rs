@@ -21,9 +21,9 @@ pub enum Product {
 /// The signs by which the errors of a product are recognised.
 struct Row {
     product: Product,
-    /// The form of its JSON.
+    /// Returns true if a JSON body has the form of the product's errors.
     json: fn(&Body<'_, '_>, &Head<'_>) -> bool,
-    /// The headers next to its XML, and the possible roots of the XML.
+    /// The headers that come with the product's XML, and the possible root elements of that XML.
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::{Strictness, body, text};
 use super::assert_texts;
 
-/// Texts, and what a client gets of them.
+/// Texts, each with the text that a client gets instead.
 const REPLACED: [(&str, &str); 37] = [
     // aaif-goose/goose#3191, BerriAI/litellm#15799.
     (

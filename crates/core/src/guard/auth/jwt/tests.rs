@@ -124,7 +124,7 @@ fn g2_the_keys_algorithm_binds() {
     }
 }
 
-/// This is a classic attack: the token is signed with the public key as if it were a secret.
+/// Tests a classic attack, in which a token is signed with the public key as if that key were a secret.
 #[test]
 fn g2_a_public_key_is_never_a_secret() {
     let vectors = vectors();
@@ -327,7 +327,8 @@ fn g2_a_set_may_hold_keys_for_others() {
     assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 
-/// A token whose result a newer set could not change does not wait.
+/// Tests which tokens wait for a newer set. If a newer set could not change the result for a token, the token does not
+/// wait.
 #[test]
 fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     use crate::guard::auth::outcome::Checked;

@@ -17,8 +17,8 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
     }
 }
 
-/// Returns the results of a verifier, each further than the one before. The failure is last, because it may hide a good
-/// answer.
+/// Returns the results of a verifier, in the order of how far the check got. The failure is last, because it may hide a
+/// valid credential.
 fn outcomes() -> [(Result<Verified, VerifierFailure>, &'static str); 6] {
     [
         (Ok(Verified::Missing), "auth_missing"),

@@ -59,7 +59,7 @@ impl fmt::Display for Misfit<'_> {
     }
 }
 
-/// The value that a body of the shape has at one of these places.
+/// A condition of a shape: the value at a place of the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub at: Pointer,
@@ -100,9 +100,9 @@ pub enum Expected {
     Issues,
     /// No value: the body has nothing at this place.
     Absent,
-    /// This text.
+    /// A string that equals this text.
     Text(String),
-    /// This number, in any notation.
+    /// A number that equals this one, in any notation.
     Integer(i64),
     /// `true`, or `false`.
     Is(bool),

@@ -13,7 +13,7 @@ pub(crate) type Places = Box<[Pointer]>;
 /// Pairs of a name in the shape and the code that it stands for.
 pub type CodeNames = Box<[(Box<str>, Box<str>)]>;
 
-/// Statuses with the name that only repeats them.
+/// Ranges of statuses, each with the name that only repeats such a status.
 pub type StatusNames = Box<[(RangeInclusive<u16>, Box<str>)]>;
 
 /// The places of the values in a body of the shape.

@@ -118,8 +118,8 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Returns true if an object names a place in the way of an entry. If the object were data of the request, a field of
-/// that name would contain a list or its mistakes.
+/// Returns true if an object names a place as an entry does: by a text under a name for places, or by a `path` that is
+/// a list of steps. In a map from fields to mistakes, a field of such a name would contain a list or further mistakes.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));

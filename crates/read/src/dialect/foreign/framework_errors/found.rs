@@ -16,7 +16,7 @@ use crate::issue_list::{List, MAX_ISSUES};
 pub(super) struct Found<'t, 'a> {
     /// The issues to write.
     issues: Vec<Issue<'t, 'a>>,
-    /// The number of further issues. The next field is the number of these that name a field.
+    /// The number of issues that are only counted. `more_places` is the number of those that name a field.
     more: usize,
     more_places: usize,
     /// True if an issue is about the whole body, under a field name that stands for the whole.

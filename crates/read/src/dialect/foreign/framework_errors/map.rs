@@ -43,7 +43,7 @@ const DEPTH: usize = 24;
 /// Fields of an error object or of data. An object with one of these is not a map from fields to single texts.
 const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
-/// Reads an object as such a map. Returns `false` if one of its fields cannot be read.
+/// Reads an object as a map from fields to mistakes. Returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
     if let Some(fields) = flattened(object) {
         let whole = ["formErrors", "generalErrors", "globalErrors"].into_iter().filter_map(|name| object.field(name));
@@ -79,14 +79,14 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. The errors of the whole are next to
-/// it.
+/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. The errors of the request as a
+/// whole are in a field next to this map.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }
 
-/// Reads a list of such maps. Each map states what is wrong with one element that the client sent, or with one field
-/// (`{"name":"is required"}`).
+/// Reads a list of maps from fields to mistakes. Each map states what is wrong with one element that the client sent,
+/// or with one field (`{"name":"is required"}`).
 pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a>, around: Surroundings) -> bool {
     let mut map = Map { found, around, wraps: false, in_element: false };
     let mut place = Place::default();
