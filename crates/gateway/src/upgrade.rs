@@ -4,12 +4,16 @@
 //! one protocol that is allowed, and the service switches to exactly that protocol. Any other request is forwarded
 //! without the upgrade, because services trim and split the header in more ways than can be listed.
 
+use std::io;
+use std::pin::Pin;
 use std::str::FromStr;
+use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{HeaderName, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
@@ -100,18 +104,16 @@ pub(crate) fn switch(
     let Some(protocol) = only_line(response.headers()).filter(|protocol| requested.is_same(protocol)).cloned() else {
         return broken("the service switched to another protocol than the client requested");
     };
-    let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response));
+    let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response), record.clone());
     let of_connections = permit.clone();
     // A stop drops the task that waits for the end of the connection.
     if let Some(record) = &record {
         record.set_lost(true);
     }
     tokio::spawn(async move {
-        let (received, sent) = joined.await;
+        joined.await;
         if let Some(record) = record {
             record.set_lost(false);
-            record.received(received);
-            record.sent(sent);
         }
         drop(of_connections);
     });
@@ -133,19 +135,55 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Joins the two connections. Returns the numbers of bytes from the client and to it, which are 0 if a connection
-/// failed.
-async fn join(client: OnUpgrade, service: OnUpgrade) -> (u64, u64) {
+/// Joins the two connections. Bytes are noted once they are written, because a connection may fail later.
+async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
         Err(error) => {
             tracing::debug!(target: LOG, %error, "upgrade failed");
-            return (0, 0);
+            return;
         }
     };
-    let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await;
-    copied.unwrap_or_else(|error| {
+    let (sends, receives) = (record.clone(), record);
+    let mut client = Noted {
+        stream: TokioIo::new(client),
+        note: move |bytes| sends.iter().for_each(|record| record.sent(bytes)),
+    };
+    let mut service = Noted {
+        stream: TokioIo::new(service),
+        note: move |bytes| receives.iter().for_each(|record| record.received(bytes)),
+    };
+    if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut service).await {
         tracing::debug!(target: LOG, %error, "upgraded connection failed");
-        (0, 0)
-    })
+    }
+}
+
+/// A connection whose written bytes are noted.
+struct Noted<S, N> {
+    stream: S,
+    note: N,
+}
+
+impl<S: AsyncRead + Unpin, N: Unpin> AsyncRead for Noted<S, N> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin, N: Fn(u64) + Unpin> AsyncWrite for Noted<S, N> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(bytes)) = &written {
+            (self.note)(*bytes as u64);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

@@ -51,9 +51,10 @@ pub(crate) fn observe(record: &ClosedRecord) {
 /// In both cases no part of the service is broken.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
-    // A guard that only observes does not turn a service's own 5xx into a mistake of the client. If a stream ends with
-    // a fault, its head is a success, so the code decides.
-    let status = got.or(record.would_be()).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
+    // A guard that only observes does not turn a service's own 5xx into a mistake of the client, nor a body that broke
+    // off. If a stream ends with a fault, or a body breaks off, the head is a success, so the code decides.
+    let would_be = record.would_be().filter(|_| record.outcome() != Outcome::Broken);
+    let status = got.or(would_be).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
     match status {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
         // If the client left, it saw no error. A panic is an error nevertheless.

@@ -8,10 +8,10 @@ use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::auth::AuthScheme;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::policy::Scope;
+use tower_error_envelope::policy::{Mode, Scope};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, RouteRule};
 
-use super::scripted::{Scene, Script, TEXT};
+use super::scripted::{Scene, Script, Scripted, TEXT};
 use super::{ask, data, get, layer, post, service};
 use crate::cases::logs::captured;
 use crate::kit::{answer, logged, only};
@@ -98,6 +98,21 @@ fn l1_the_grpc_status_that_the_client_got_decides_the_level() {
     });
     let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("grpc_status"))).collect();
     assert_eq!(levels, [("ERROR", Some("2")), ("WARN", Some("14")), ("WARN", Some("14")), ("WARN", Some("14"))]);
+}
+
+#[test]
+fn l1_a_guard_that_only_observes_does_not_lower_the_level_of_a_broken_body() {
+    let route = RouteRule::new("/json").json(true).mode(Mode::Observe);
+    let observing = || ErrorEnvelopeLayer::new().policy(Policy::builder().route(route.clone()).build().unwrap());
+    let broken = || Scripted::new(Script { body_fails: true, ..Script::fine() });
+    let (_, lines) = logged(async {
+        for request in [get(), post("/json", data("{}"))] {
+            let response = observing().layer(broken()).oneshot(request).await.unwrap();
+            let _ = http_body_util::BodyExt::collect(response.into_body()).await;
+        }
+    });
+    let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("would_be_status"))).collect();
+    assert_eq!(levels, [("ERROR", None), ("ERROR", Some("415"))]);
 }
 
 #[test]
