@@ -126,7 +126,7 @@ fn l1_a_code_that_anyhow_hides_is_a_hint_in_the_log_alone() {
     let (answer, lines) = logged(send(app().layer(layer(true)), "GET", "/hidden"));
     answer.expect_envelope(500, "internal_error");
     let cause = lines.iter().find_map(|line| line.field("cause")).unwrap();
-    assert!(cause.starts_with("placing: 4 wanted, 3 left (no code: "), "{cause}");
+    assert!(cause.starts_with("placing: 4 wanted, 3 left (no code is known; "), "{cause}");
     assert!(!String::from_utf8_lossy(&answer.body).contains("no code"));
 }
 

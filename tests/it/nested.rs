@@ -132,7 +132,7 @@ fn g0_the_log_warns_once_where_the_path_before_alone_matches() {
                 runtime.block_on(send(app(policy.clone(), status), path, &[]));
             }
         });
-        log.lines().filter(|line| line.contains("WARN") && line.contains("stripped its prefix")).count()
+        log.lines().filter(|line| line.contains("WARN") && line.contains("stripped a prefix")).count()
     };
     assert_eq!(statuses("[[route]]\nmatch = \"/v1/api/x\"\njson = true"), 1);
     assert_eq!(statuses("[[route]]\nmatch = \"/v1/api/x\"\n[[route]]\nmatch = \"/x\""), 0);

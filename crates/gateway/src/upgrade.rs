@@ -145,10 +145,8 @@ async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord
         }
     };
     let (sends, receives) = (record.clone(), record);
-    let mut client = Noted {
-        stream: TokioIo::new(client),
-        note: move |bytes| sends.iter().for_each(|record| record.sent(bytes)),
-    };
+    let mut client =
+        Noted { stream: TokioIo::new(client), note: move |bytes| sends.iter().for_each(|record| record.sent(bytes)) };
     let mut service = Noted {
         stream: TokioIo::new(service),
         note: move |bytes| receives.iter().for_each(|record| record.received(bytes)),

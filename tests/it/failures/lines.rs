@@ -8,8 +8,8 @@ use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::auth::AuthScheme;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::policy::{Mode, Scope};
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, RequestId, RouteRule};
+use tower_error_envelope::policy::{RequiredHeader, Scope};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, RequestId, RouteRule};
 
 use super::scripted::{Scene, Script, Scripted, TEXT};
 use super::{ask, data, get, layer, post, service};
@@ -102,8 +102,9 @@ fn l1_the_grpc_status_that_the_client_got_decides_the_level() {
 
 #[test]
 fn l1_a_guard_that_only_observes_does_not_lower_the_level_of_a_broken_body() {
-    let route = RouteRule::new("/json").json(true).mode(Mode::Observe);
-    let observing = || ErrorEnvelopeLayer::new().policy(Policy::builder().route(route.clone()).build().unwrap());
+    let route = RouteRule::new("/json").require_headers(["app"]).mode(Mode::Observe);
+    let policy = || Policy::builder().header("app", RequiredHeader::new("x-app-id")).route(route.clone());
+    let observing = || ErrorEnvelopeLayer::new().policy(policy().build().unwrap());
     let broken = || Scripted::new(Script { body_fails: true, ..Script::fine() });
     let (_, lines) = logged(async {
         for request in [get(), post("/json", data("{}"))] {
@@ -112,7 +113,7 @@ fn l1_a_guard_that_only_observes_does_not_lower_the_level_of_a_broken_body() {
         }
     });
     let levels: Vec<_> = lines.iter().map(|line| (&*line.level, line.field("would_be_status"))).collect();
-    assert_eq!(levels, [("ERROR", None), ("ERROR", Some("415"))]);
+    assert_eq!(levels, [("ERROR", None), ("ERROR", Some("400"))]);
 }
 
 #[test]

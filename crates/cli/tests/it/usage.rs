@@ -60,7 +60,7 @@ fn the_help_lists_verbs_in_groups_and_the_gateways_important_flags_first() {
     assert_eq!(titles, ["Run", "Policy", "Operate", "Export", "Options"], "{help}");
     assert_eq!(verbs()[..2], ["gateway", "ext-proc"], "{help}");
     let help = run(&["gateway", "--help"]).out;
-    let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")?.split([' ', '=']).next());
+    let flags = help.lines().filter_map(|line| line.strip_prefix("      --")?.split([' ', '=']).next());
     let flags: Vec<_> = flags.take(4).collect();
     assert_eq!(flags, ["upstream", "listen", "policy", "access-log"], "{help}");
 }

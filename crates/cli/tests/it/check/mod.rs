@@ -47,7 +47,8 @@ examples/policies/voice-gateway.toml:68: route[4].auth: note: the route requires
 68 | auth = []
    |        ^^
    |
-   = help: this is fine for a health check or a login; otherwise remove auth here
+   = help: this is fine for a health check or a login; otherwise remove auth
+           here
 
 "
     ));

@@ -53,7 +53,7 @@ fn m2_a_file_below_sets_no_locked_key_whatever_its_value() {
         ("[defaults]\nmode = \"off\"", "[defaults]\nbody_limit = 5", &[]),
     ] {
         let found = of_three(auth, user, scope);
-        let places: Vec<_> = refused.iter().map(|at| format!("{at}: auth is locked (org.toml:2): ")).collect();
+        let places: Vec<_> = refused.iter().map(|at| format!("{at}: auth is locked (org.toml:2), ")).collect();
         assert!(
             found.len() == places.len() && found.iter().zip(&places).all(|(error, at)| error.starts_with(at)),
             "{user}\n{scope}\n{found:#?}"
