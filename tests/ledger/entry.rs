@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::client::Got;
-use super::plan::{AnswerEnd, Kind};
+use super::plan::{AnswerEnd, Kind, Upload};
 use super::service::Served;
 use super::wire::value;
 
@@ -56,6 +56,16 @@ impl Entry {
 
     pub(crate) fn is_called(&self) -> bool {
         self.served.calls > 0
+    }
+
+    /// Returns true if the gateway cuts the request's body off as soon as it reads it. A race decides whether the head of
+    /// such a request reaches the service before that.
+    pub(crate) fn is_cut_at_once(&self) -> bool {
+        match self.kind.upload {
+            Upload::BadChunk => true,
+            Upload::Chunked(_) => self.got.status == Some(413),
+            _ => false,
+        }
     }
 
     /// Returns the mode that the request met.
