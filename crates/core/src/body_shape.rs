@@ -345,7 +345,7 @@ fn compile_conditions(
     Some(conditions)
 }
 
-/// Compiles the names of statuses. Exact statuses come before classes.
+/// Compiles `by_status`: the name that the shape writes for a status or a class. Exact statuses come before classes.
 fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingError> {
     let compiled = named.into_iter().map(|(status, name)| {
         let wrong = |wrong, right| Err(SettingError::new(format!("by_status.{status}"), wrong, right));

@@ -298,8 +298,7 @@ impl Fault {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// Returns the same fault, with its code as the policy defines it. A status or a text that the fault itself has is
-    /// kept.
+    /// Returns the same fault, with its code as the policy defines it. The fault keeps its status and its own text.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status();
         let inner = self.change();

@@ -13,7 +13,7 @@ use super::place::Place;
 /// the combination with the longest time since its last error is removed.
 pub(crate) const MOST_SERIES: usize = 2048;
 
-/// Failures and refusals per minute.
+/// Counts failures and refusals per minute, for each combination of route, scope and code.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     series: HashMap<Series, Minutes>,

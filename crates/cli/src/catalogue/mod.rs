@@ -184,7 +184,7 @@ fn code(listed: &Listed) -> minijinja::Value {
     }
 }
 
-/// Returns the text of a comment. `*/` in a policy's text would end it.
+/// Makes a text safe inside a comment. `*/` in a policy's text would end it.
 fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
 }

@@ -130,7 +130,7 @@ fn line(act: &DemoCase, got: &DemoResponse) -> Value {
     json!({ "name": act.path, "status": got.status.as_u16(), "headers": headers, "body": body })
 }
 
-/// Returns the error of a row. `ids` are the ids of other rows.
+/// Checks the response to an act. `ids` are the ids of other rows.
 pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;

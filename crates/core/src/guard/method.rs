@@ -104,7 +104,7 @@ fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// Returns all methods that a service may see in a request. `paths` are the readings of its path.
+/// Returns all methods that a service may see in a request. `paths` are all forms in which a service may read its path.
 pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;

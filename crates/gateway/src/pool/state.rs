@@ -59,8 +59,8 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Gives a connection to the first request in line that may have a used one, or keeps it for the next request.
-    /// Connections to close are added to `unfit`. This connection is one of them if all places are taken and the first
+    /// Gives a connection to the first waiting request that accepts a used connection. If there is none, keeps the
+    /// connection. Connections to close are added to `unfit`. This connection is one of them if all places are taken and the first
     /// request in line needs a fresh connection.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.slots >= bound && self.closing == 0;

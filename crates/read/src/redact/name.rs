@@ -22,7 +22,7 @@ pub(super) const PARTS_OF_OTHERS: &str =
 /// Parts that mark a name as that of a credential, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Names that mark a credential only as a whole. They are used in texts as well.
+/// Names that mark a credential only if the whole name matches. They are used in texts as well.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 

@@ -14,7 +14,7 @@ use crate::message::is_unprintable;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// The maximum number of characters of a foreign id that are logged (I2).
+/// At most this many characters are logged of an id that a client or a service sent (I2).
 const MAX_NOTE: usize = 128;
 
 /// The origin of an error.
