@@ -99,16 +99,16 @@ pub mod custom {
         pub const fn misfit(self, _: &[u8]) -> Option<String> {
             match self {}
         }
-        pub(crate) const fn request_id<'a>(
+        pub const fn request_id<'a>(
             self,
             _: &crate::dialect::json::Object<'a>,
         ) -> Option<std::borrow::Cow<'a, str>> {
             match self {}
         }
-        pub(crate) const fn body_schema(self) -> Option<String> {
+        pub const fn body_schema(self) -> Option<String> {
             match self {}
         }
-        pub(crate) const fn names_code(self, _: &crate::code::ErrorCode) -> bool {
+        pub const fn names_code(self, _: &crate::code::ErrorCode) -> bool {
             match self {}
         }
 
