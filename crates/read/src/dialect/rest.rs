@@ -382,7 +382,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
 }
 
 /// Returns true if a field of this name may contain a code.
-pub fn names_code(name: &str) -> bool {
+pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
     is_ranked || name == "error" || ends_like_a_code(name)
