@@ -63,6 +63,14 @@ pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> 
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
 }
 
+/// Returns true if a time limit ended a body: by an I/O error, or by tower-http's `RequestBodyTimeoutLayer`. The latter is
+/// recognised by its text, so that no version of tower-http is required.
+pub fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    const TOWER_HTTP: &str = "data was not received within the designated timeout";
+
+    has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut) || chain(error).any(|it| it.to_string() == TOWER_HTTP)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 use tower_error_envelope::extract::{Json, Path, Query};
 use tower_error_envelope::testing::Envelope;
 use tower_error_envelope::{ErrorEnvelopeLayer, Fault, Policy};
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::kit::{Answer, SECRET, answer, logged};
 
@@ -315,6 +316,18 @@ async fn f1_a_body_that_breaks_off_is_400_and_one_that_is_too_slow_408() {
         let answer = send(app(), json_of("/order", body)).await;
         envelope(&answer, status).assert_code(code);
         assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f1_a_body_over_the_time_limit_of_tower_http_is_408() {
+    let limit = || RequestBodyTimeoutLayer::new(std::time::Duration::from_secs(1));
+    let inside = router().layer(limit()).layer(ErrorEnvelopeLayer::new());
+    let outside = router().layer(ErrorEnvelopeLayer::new()).layer(limit());
+    for app in [inside, outside] {
+        let never = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, io::Error>>());
+        let answer = send(app, json_of("/order", never)).await;
+        envelope(&answer, 408).assert_code("request_timeout");
     }
 }
 

@@ -154,7 +154,7 @@ fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault
         status == StatusCode::PAYLOAD_TOO_LARGE || cause::find::<http_body_util::LengthLimitError>(error).is_some();
     Fault::new(if over {
         ErrorCode::PAYLOAD_TOO_LARGE
-    } else if cause::has_io_kind(error, |kind| kind == ErrorKind::TimedOut) {
+    } else if cause::is_timeout(error) {
         ErrorCode::REQUEST_TIMEOUT
     } else {
         ErrorCode::BAD_REQUEST

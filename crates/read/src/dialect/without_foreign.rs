@@ -99,10 +99,7 @@ pub mod custom {
         pub const fn misfit(self, _: &[u8]) -> Option<String> {
             match self {}
         }
-        pub const fn request_id<'a>(
-            self,
-            _: &crate::dialect::json::Object<'a>,
-        ) -> Option<std::borrow::Cow<'a, str>> {
+        pub const fn request_id<'a>(self, _: &crate::dialect::json::Object<'a>) -> Option<std::borrow::Cow<'a, str>> {
             match self {}
         }
         pub const fn body_schema(self) -> Option<String> {
