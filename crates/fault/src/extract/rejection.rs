@@ -10,7 +10,6 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io::ErrorKind;
 
 #[cfg(feature = "multipart")]
 use axum::extract::multipart::{InvalidBoundary, MultipartError, MultipartRejection};
