@@ -289,11 +289,11 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn label(value: &Value) -> String {
-    match text(value) {
-        text if text == "17" => "other".to_owned(),
-        text => text,
-    }
+/// Returns the label of a metric for a field of the log.
+fn label(stated: &Stated, field: &str) -> String {
+    let value = &stated.line[field];
+    let is_other = field == "grpc_status" && value.as_u64().is_some_and(|number| number > 16);
+    if is_other { "other".to_owned() } else { text(value) }
 }
 
 /// Returns the sums of a metric's series by these labels.
@@ -372,7 +372,7 @@ fn compare(requests: &[Asked], views: &Views) -> Result<(), TestCaseError> {
             stated.method.to_owned(),
             stated.class.clone(),
             stated.outcome.to_owned(),
-            label(&stated.line["grpc_status"]),
+            label(stated, "grpc_status"),
         ]
     };
     let counted =
@@ -380,7 +380,7 @@ fn compare(requests: &[Asked], views: &Views) -> Result<(), TestCaseError> {
     prop_assert_eq!(counted, tally(seen.iter().map(place)));
     let by =
         ["route", "status", "code", "grpc_status", "would_be_status", "would_be_code", "origin", "mode", "dialect"];
-    let kind = |stated: &&Stated| by.iter().map(|field| label(&stated.line[field])).collect();
+    let kind = |stated: &&Stated| by.iter().map(|field| label(stated, field)).collect();
     prop_assert_eq!(sums(metrics, "error_envelope_errors_total", &by), tally(logged.iter().map(kind)));
     let route = |stated: &&&Stated| vec![stated.route.clone()];
     let broken = logged.iter().filter(|stated| stated.is_broken);
