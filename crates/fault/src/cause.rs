@@ -65,6 +65,10 @@ pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> 
 
 /// Returns true if a time limit ended a body: by an I/O error, or by tower-http's `RequestBodyTimeoutLayer`. The latter is
 /// recognised by its text, so that no version of tower-http is required.
+///
+/// # Panics
+///
+/// If the `Display` of an error does: call it only where a panic is caught.
 pub fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     const TOWER_HTTP: &str = "data was not received within the designated timeout";
 

@@ -118,7 +118,7 @@ impl BodyMeter {
         if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
             return;
         }
-        let slow = cause::is_timeout(error);
+        let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
         let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
