@@ -80,7 +80,8 @@ where
         } else if may_repeat {
             pool.take_within(&mut queue_time, record).await?
         } else {
-            pool.take_fresh_within(&mut queue_time, record).await?
+            // The service may have got the first attempt, whatever becomes of this one.
+            pool.take_fresh_within(&mut queue_time).await?
         };
         lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
         let was_used = lease.is_used;
@@ -191,11 +192,7 @@ impl<C: Connection> Pool<C> {
     }
 
     /// Works like [`Pool::take_within`], but takes a connection over which nothing was sent yet.
-    pub(super) async fn take_fresh_within(
-        &self,
-        queue_time: &mut Duration,
-        record: Option<&Exchanged>,
-    ) -> Result<Lease<C>, BoxError> {
+    pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let turn = {
             let mut state = self.state();
             // Closing a shared connection would not free its place while other requests use it. In that case the
@@ -203,7 +200,7 @@ impl<C: Connection> Pool<C> {
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
         };
-        self.wait_in_line(turn, queue_time, record).await
+        self.wait_in_line(turn, queue_time, None).await
     }
 
     async fn wait_in_line(

@@ -128,7 +128,7 @@ impl<C: Connection> Pool<C> {
     }
 
     async fn take_fresh(&self) -> Result<Lease<C>, BoxError> {
-        self.take_fresh_within(&mut self.queue_time(), None).await
+        self.take_fresh_within(&mut self.queue_time()).await
     }
 }
 
