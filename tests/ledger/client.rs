@@ -50,10 +50,9 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
     kind.headers.iter().for_each(|(name, value)| bytes.push_str(&format!("{name}: {value}\r\n")));
     let body = match kind.upload {
         Upload::Nothing => Vec::new(),
-        Upload::Length(length) | Upload::Half(length) => {
+        Upload::Length(length) | Upload::Half(length) | Upload::Unfinished(length) => {
             bytes.push_str(&format!("content-length: {length}\r\n"));
-            let body = kind.body(length);
-            if kind.upload == Upload::Half(length) { body[..length / 2].to_vec() } else { body }
+            kind.body(length)[..kind.upload.part(length)].to_vec()
         }
         Upload::Chunked(length) => {
             bytes.push_str("transfer-encoding: chunked\r\n");
@@ -112,20 +111,20 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
         request = request.header(*name, *value);
     }
     let length = match kind.upload {
-        Upload::Length(length) | Upload::Half(length) | Upload::Chunked(length) => length,
+        Upload::Length(length) | Upload::Half(length) | Upload::Unfinished(length) | Upload::Chunked(length) => length,
         Upload::Nothing | Upload::BadChunk => 0,
     };
-    if matches!(kind.upload, Upload::Length(_) | Upload::Half(_)) {
+    if matches!(kind.upload, Upload::Length(_) | Upload::Half(_) | Upload::Unfinished(_)) {
         request = request.header("content-length", length);
     }
     let request = request.body(()).expect("a request");
     let mut got = Got::default();
     let Ok((answer, mut upload)) = client.send_request(request, length == 0) else { return got };
     if length > 0 {
-        let is_half = matches!(kind.upload, Upload::Half(_));
         let body = kind.body(length);
-        let part = if is_half { length / 2 } else { body.len() };
-        let _ = upload.send_data(Bytes::from(body).slice(..part), !is_half);
+        let part = kind.upload.part(body.len());
+        let is_whole = part == body.len();
+        let _ = upload.send_data(Bytes::from(body).slice(..part), is_whole);
     }
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {

@@ -21,8 +21,17 @@ pub(crate) enum Upload {
     Chunked(usize),
     /// Half of a body of this length. Then the client leaves.
     Half(usize),
+    /// Half of a body of this length. The service answers it, and the client leaves when it has the whole response.
+    Unfinished(usize),
     /// A chunk with a length that is no number.
     BadChunk,
+}
+
+impl Upload {
+    /// Returns how much of a body of this length is sent.
+    pub(crate) fn part(self, length: usize) -> usize {
+        if matches!(self, Self::Half(_) | Self::Unfinished(_)) { length / 2 } else { length }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -241,6 +250,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("uploaded-missing", missing()).sends(Upload::Length(50_000)),
         get("left-uploading", ok()).sends(Upload::Half(50_000)),
         get("left-uploading-2", ok()).sends(Upload::Half(50_000)).http2("left-uploading-2"),
+        get("answered-early", missing()).sends(Upload::Unfinished(50_000)),
+        get("answered-early-2", missing()).sends(Upload::Unfinished(50_000)).http2("answered-early-2"),
+        get("answered-early-ok", ok()).sends(Upload::Unfinished(50_000)),
         get("bad-chunk", ok()).sends(Upload::BadChunk),
         get("let-in", ok()).to("closed", &[KEY]),
         get("let-in-missing", missing()).to("closed", &[KEY]),
@@ -256,6 +268,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("json-text", ok()).to("json", &[TEXT]).sends(Upload::Length(20)),
         get("json-long", ok()).to("json", &[JSON]).sends(Upload::Length(500)),
         get("json-long-chunked", ok()).to("json", &[JSON]).sends(Upload::Chunked(500)),
+        get("json-long-dropped", ok().ends(AnswerEnd::Drops)).to("json", &[JSON]).sends(Upload::Chunked(500)),
         get("json-long-missing", missing()).to("json", &[JSON]).sends(Upload::Length(500)),
         get("events", events()).to("stream", &[]),
         get("events-cut", events().ends(AnswerEnd::Cut)).to("stream", &[]),

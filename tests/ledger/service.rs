@@ -75,6 +75,10 @@ impl Service {
                 served.calls += 1;
                 served.id = head.get("x-request-id").map(str::to_owned);
             });
+            if matches!(kind.upload, Upload::Unfinished(_)) {
+                self.answer(&mut wire, kind, &head).await;
+                return wire.closed().await;
+            }
             let received = wire.body(&head, false, |bytes| {
                 self.note(number, |served| served.received = bytes);
                 true
@@ -139,7 +143,7 @@ impl Service {
         }
         let enough = |served: Served| match kind.upload {
             Upload::Half(length) => served.received >= (length / 2) as u64,
-            Upload::Length(_) | Upload::Chunked(_) | Upload::Nothing | Upload::BadChunk => {
+            Upload::Length(_) | Upload::Unfinished(_) | Upload::Chunked(_) | Upload::Nothing | Upload::BadChunk => {
                 served.calls > 0 && kind.leaves != Leaves::InBody
             }
         };

@@ -84,7 +84,10 @@ struct Progress {
     is_lost: bool,
     /// True if the client read nothing for too long.
     is_stalled: bool,
-    /// True if the client left before the end of its request, so that nothing reads its response (F1a).
+    /// True if the server got the head of the response.
+    is_answered: bool,
+    /// True if the client left before the end of its request, and before its response. Nothing reads that response
+    /// (F1a).
     client_left: bool,
     /// True if the request left the line for a connection to the service before it got a connection.
     left_line: bool,
@@ -174,9 +177,16 @@ impl Exchanged {
         self.lock().request_bytes += bytes;
     }
 
-    /// Records that the client left before it had sent all of its request.
+    /// Records that the server has the head of the response.
+    pub(crate) fn answered(&self) {
+        self.lock().is_answered = true;
+    }
+
+    /// Records that the client left before it had sent all of its request. Many clients end an upload as soon as they
+    /// have an answer, so this states nothing about a response that was there before.
     pub(crate) fn client_left(&self) {
-        self.lock().client_left = true;
+        let mut progress = self.lock();
+        progress.client_left = !progress.is_answered;
     }
 
     /// Adds bytes that the client took of the response, or of the connection that it was upgraded to.

@@ -157,6 +157,7 @@ fn leave<B: Body<Data = Bytes>>(
     if active.connection().last_body.closes_connection(is_unsent) {
         close_after(&mut response);
     }
+    record.answered();
     let progress = active.begin_response(record);
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
 }
