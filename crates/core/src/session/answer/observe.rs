@@ -42,10 +42,11 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestR
     Some(record)
 }
 
-/// Notes the refusal that a request would have got, if its call failed while a guard only observed. In `enforce`, the
-/// refusal would have come first (M1).
+/// Returns the refusal that a request would have got, if its call failed while a guard only observed. In `enforce`, the
+/// refusal would have come first (M1). The record also gets the refusals that the request's body would have caused.
 #[cold]
-pub(in crate::session) fn refusal_before_failure(state: &RequestState) -> Option<SentStatus> {
+pub(in crate::session) fn refusal_before_failure(state: &mut RequestState) -> Option<SentStatus> {
+    note_refusals(state);
     pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
 }
 

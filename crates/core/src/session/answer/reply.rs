@@ -242,7 +242,7 @@ impl RequestState {
         }
         let sent = sent_status(outgoing.sent, outgoing.grpc, code);
         let observes = origin != Origin::Guard && (self.settings.mode == Mode::Observe || self.has_observed_refusal());
-        let would_be = if observes { refusal_before_failure(&self) } else { None };
+        let would_be = if observes { refusal_before_failure(&mut self) } else { None };
         let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
         if would_be.is_some() {
             reply.record.would_be = would_be;
