@@ -145,7 +145,8 @@ fn who_failed(error: &Value) -> Option<String> {
     let answered = inner.as_ref().map(|inner| format!("the service answered {inner}"));
     if error["outcome"] == "client_left" {
         let had = answered.map(|answered| format!("; {answered}")).unwrap_or_default();
-        return Some(format!("no error: the client left before the response ended{had}"));
+        let no_error = if is_inner_error(error) { "" } else { "no error: " };
+        return Some(format!("{no_error}the client left before the response ended{had}"));
     }
     Some(match origin.as_deref() {
         Some("inner") if error["outcome"] == "server_error" => {
@@ -165,6 +166,12 @@ fn who_failed(error: &Value) -> Option<String> {
     })
 }
 
+/// Returns true if the service answered with an error.
+fn is_inner_error(error: &Value) -> bool {
+    let exceeds = |field: &str, most: u64| error[field].as_u64().is_some_and(|status| status > most);
+    exceeds("inner_status", 399) || exceeds("inner_grpc_status", 0)
+}
+
 /// Returns what a stricter mode would have sent. Refusals of guards are left out, because their codes are shown
 /// elsewhere.
 fn would_be(error: &Value) -> Option<String> {
@@ -179,9 +186,34 @@ const OBSERVED: &str = "a guard that only observes would have refused it";
 /// Describes a record that is no longer stored whole.
 fn remembered(known: &Value) -> String {
     let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
+        (Some("client_left"), ..) if is_inner_error(known) => {
+            format!("the service answered {}", answer(known, "inner_").unwrap_or_default())
+        }
         (Some("client_left"), ..) => "no error".to_owned(),
         (_, Some("guard"), Some(_)) => OBSERVED.to_owned(),
         (_, origin, _) => format!("origin {}", origin.unwrap_or("unknown")),
     };
     format!("{}{}, {origin}", heading(known), place(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l5_an_error_of_the_service_stays_one_if_its_client_left() {
+        for (inner, stated, briefly) in [
+            (
+                Some(404),
+                "the client left before the response ended; the service answered 404",
+                "the service answered 404",
+            ),
+            (Some(200), "no error: the client left before the response ended; the service answered 200", "no error"),
+            (None, "no error: the client left before the response ended", "no error"),
+        ] {
+            let error = json!({"outcome": "client_left", "at": "20", "inner_status": inner});
+            assert_eq!(who_failed(&error).as_deref(), Some(stated));
+            assert_eq!(remembered(&error), format!("no response, client left, at 20, no route, {briefly}"));
+        }
+    }
 }
