@@ -25,12 +25,7 @@ pub fn compose(
     let has_code = |details: &str| Object::parse(details).is_some_and(|details| details.has("upstream_code"));
     let upstream_code = upstream_code.filter(|_| !came.as_deref().is_some_and(has_code));
     let issues = issues.filter(|_| !came.as_deref().is_some_and(issues::are_in));
-    let mut details = came.map(Cow::into_owned);
-    for (name, value) in kept {
-        let came = if has_room(details.as_deref()) { details.unwrap_or_default() } else { object_for_issues(details) };
-        let has_it = Object::parse(&came).is_some_and(|came| came.has(name));
-        details = Some(if has_it { came } else { with_member(came, name, value.get()) });
-    }
+    let mut details = with_kept(came.map(Cow::into_owned), kept);
     if let Some(issues) = issues {
         details = Some(with_member(object_for_issues(details), "issues", issues));
     }
@@ -45,6 +40,23 @@ pub fn compose(
         });
     }
     RawValue::from_string(details?).ok()
+}
+
+/// Returns the details with the kept fields at their end. A name that the details already have is left out.
+fn with_kept(came: Option<String>, kept: &[(&str, &RawValue)]) -> Option<String> {
+    if kept.is_empty() {
+        return came;
+    }
+    let came = if has_room(came.as_deref()) { came.unwrap_or_default() } else { object_for_issues(came) };
+    let names = Object::parse(&came);
+    let is_new = |at: usize| {
+        let name = kept[at].0;
+        !names.as_ref().is_some_and(|names| names.has(name)) && kept[..at].iter().all(|(other, _)| *other != name)
+    };
+    let new: Vec<_> = (0..kept.len()).filter(|at| is_new(*at)).map(|at| kept[at]).collect();
+    let mut object = open_object(came);
+    new.iter().for_each(|(name, value)| push_member(&mut object, name, value.get()));
+    Some(closed(object))
 }
 
 /// Returns the details of a foreign error without the stack traces in their texts (R3), or `None` if nothing is left.
@@ -112,10 +124,19 @@ fn object_for_issues(details: Option<String>) -> String {
 
 /// Returns `object` with one more field at its end. An empty text is treated as `{}`.
 fn with_member(object: String, name: &str, json: &str) -> String {
-    let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
-    let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
-    object.truncate(end);
+    let mut object = open_object(object);
     push_member(&mut object, name, json);
+    closed(object)
+}
+
+/// Returns the text of an object without its closing brace. An empty text is treated as `{}`.
+fn open_object(object: String) -> Vec<u8> {
+    let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
+    object.truncate(object.iter().rposition(|byte| *byte == b'}').unwrap_or(0));
+    object
+}
+
+fn closed(mut object: Vec<u8>) -> String {
     object.push(b'}');
     String::from_utf8(object).unwrap_or_default()
 }

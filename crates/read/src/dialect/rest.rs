@@ -123,22 +123,20 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         if self.tried > MAX_TRIED || self.values == MAX_VALUES {
             return None;
         }
-        let is_leaf = !field.is_object() && !field.is_array();
+        if field.is_object() || field.is_array() {
+            return if is_never_kept(name) { None } else { self.value(field, name, names, is_in_issue) };
+        }
         // Most values are neither sentences nor codes. This can be checked faster than the meaning of their names.
-        if is_leaf && !may_be_kept(field, name, names == 1, self.context.status) {
+        let text = field.word_or_digits()?;
+        let kept = kept_text(field, &text, name, names == 1, self.context.status)?;
+        if is_never_kept(name) || self.is_passed_over(field) {
             return None;
         }
-        if is_never_kept(name) {
-            return None;
-        }
-        self.value(field, name, names, is_in_issue)
+        self.leaf(field, &text, &kept)
     }
 
     fn value(&mut self, value: Node<'t, 'a>, name: &str, names: usize, is_in_issue: bool) -> Option<String> {
-        let is_read = |part: &&str| is_within(value.raw(), part);
-        let is_error = self.error.is_some_and(|error| std::ptr::eq(error, value.raw()));
-        self.tried += 1;
-        if self.values == MAX_VALUES || self.tried > MAX_TRIED || is_error || self.context.read.iter().any(is_read) {
+        if self.is_passed_over(value) {
             return None;
         }
         if value.is_array() {
@@ -164,25 +162,36 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             self.object = outer;
             return (!object.is_empty()).then(|| object.into_string());
         }
-        let json = self.leaf(value, name, names == 1)?;
+        let text = value.word_or_digits()?;
+        let kept = kept_text(value, &text, name, names == 1, self.context.status)?;
+        self.leaf(value, &text, &kept)
+    }
+
+    /// Returns true if a value was read, is the error itself, or comes after the last value that is checked.
+    fn is_passed_over(&mut self, value: Node<'t, 'a>) -> bool {
+        let is_read = |part: &&str| is_within(value.raw(), part);
+        let is_error = self.error.is_some_and(|error| std::ptr::eq(error, value.raw()));
+        self.tried += 1;
+        self.values == MAX_VALUES || self.tried > MAX_TRIED || is_error || self.context.read.iter().any(is_read)
+    }
+
+    /// Returns a text or a number as the client gets it, as JSON. `kept` is the part of `text` that may reach the
+    /// client.
+    fn leaf(&mut self, value: Node<'t, 'a>, text: &str, kept: &str) -> Option<String> {
+        if self.context.withheld.contains(&text) || self.is_said(kept) || self.is_sent(text) {
+            return None;
+        }
+        let json = if value.is_text() { self.quoted(kept)? } else { value.raw().to_owned() };
         self.values += 1;
         Some(json)
     }
 
-    fn leaf(&mut self, value: Node<'t, 'a>, name: &str, is_top: bool) -> Option<String> {
-        let text = value.word_or_digits()?;
-        let kept = kept_text(value, &text, name, is_top, self.context.status)?;
-        if self.context.withheld.contains(&&*text) || self.is_said(&kept) || self.is_sent(&text) {
-            return None;
-        }
-        if !value.is_text() {
-            return Some(value.raw().to_owned());
-        }
-        let kept = message_of(self.object, &kept);
+    fn quoted(&self, kept: &str) -> Option<String> {
+        let left = message_of(self.object, kept);
         #[cfg(feature = "redact")]
-        let kept = crate::redact::text(&kept, crate::redact::Strictness::Readable);
-        let json = String::from_utf8(quoted(&kept)).ok();
-        json.filter(|_| !self.is_said(&kept))
+        let left = crate::redact::text(&left, crate::redact::Strictness::Readable);
+        let is_repeated = *left != *kept && self.is_said(&left);
+        if is_repeated { None } else { String::from_utf8(quoted(&left)).ok() }
     }
 
     /// Returns true if the response already contains this text.
@@ -224,11 +233,7 @@ fn is_any(names: &[&str], name: &str) -> bool {
     names.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Returns true if a value is a sentence or a code.
-fn may_be_kept(value: Node<'_, '_>, name: &str, is_top: bool, status: StatusCode) -> bool {
-    value.word_or_digits().is_some_and(|text| kept_text(value, &text, name, is_top, status).is_some())
-}
-
+/// Returns a text or a code as the client gets it, or `None` if a value is neither a sentence nor a code.
 fn kept_text<'a>(
     value: Node<'_, '_>,
     text: &'a str,

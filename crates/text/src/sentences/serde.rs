@@ -60,6 +60,10 @@ pub(super) fn is_form(text: &str) -> bool {
 /// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text is not such a
 /// message.
 pub(super) fn path_length(text: &str) -> Option<usize> {
+    // Each form has one of these. Without this check, each text of an error costs 1,600 instructions more.
+    if !text.contains('`') && !text.contains("invalid ") {
+        return None;
+    }
     let (path, message) = split(without_position(text))?;
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
