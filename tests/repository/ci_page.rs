@@ -11,10 +11,10 @@ const REWRITE: &str = "UPDATE_MANUAL=1 cargo test --test repository ci_page";
 const INTRODUCTION: &str = "\
 # Scripts
 
-`.ci/run` is what a commit must pass, and `.ci/nightly` what a release must pass as well. Most steps of both are scripts of this
-folder, and each of these runs alone. They install what they need with `apt-get` and from package registries, and write only what
-git ignores. [CONTRIBUTING.md](../CONTRIBUTING.md#ci) explains the order of the steps. The comment at the head of a script explains
-its options. `.ci/lines.most` is the number that `.ci/lines` compares with.
+Every commit must pass `.ci/run`. A release must also pass `.ci/nightly`. Most steps of these two scripts are other scripts in this
+folder, which you can also run alone. The scripts install the tools that they need with `apt-get` and from package registries. They
+write only to files that git ignores. [CONTRIBUTING.md](../CONTRIBUTING.md#ci) explains the order of the steps. The comment at the
+head of a script explains its options. The file `.ci/lines.most` contains the limit for `.ci/lines`.
 
 A test writes this list: `UPDATE_MANUAL=1 cargo test --test repository ci_page`.
 
