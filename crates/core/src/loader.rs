@@ -93,7 +93,8 @@ impl PolicyLoader {
         self
     }
 
-    /// Accepts verifiers of any name, and fetches no keys. This is for inspecting policies without their service.
+    /// Accepts verifiers of any name, and fetches no keys. Use this setting to inspect policies
+    /// without their service.
     pub fn any_verifier(mut self) -> Self {
         self.env.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -127,9 +128,9 @@ impl PolicyLoader {
 
     /// Does the same as [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
-    /// A mistake that only follows from another one is not reported. An example is a name whose table has a mistake. If
-    /// a file has lines that are not TOML, the rest of the files is checked as well, except for names. Names are
-    /// checked only once all files are TOML.
+    /// A mistake that only follows from another mistake is not reported. An example is a name whose
+    /// table has a mistake. If a file has lines that are not TOML, all other lines of the files are
+    /// still checked, except for names. Names are checked only if all files are valid TOML.
     ///
     /// # Errors
     ///
@@ -159,15 +160,15 @@ impl PolicyLoader {
         self.check_text(name, text).map_err(first)
     }
 
-    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if it cannot
-    /// be read.
+    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns
+    /// `false` if the file cannot be read.
     pub fn has_scope(&self, path: &Path) -> bool {
         source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
     }
 
-    /// Returns the policies that include this file. They are in the nearest folder that has any: the folder of the
-    /// file, or one above it. The search ends at the root of a Git work tree, or after eight folders. The paths are
-    /// absolute, and sorted by name.
+    /// Returns the policies that include this file. The search begins in the folder of the file,
+    /// and continues in the folders above. It ends at the first folder with such a policy, at the
+    /// root of a Git work tree, or after eight folders. The paths are absolute, and sorted by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -179,8 +180,8 @@ impl PolicyLoader {
         Vec::new()
     }
 
-    /// Returns true if a policy includes this file, even if the policy is not valid. A file with a `[scope]` is not a
-    /// policy itself.
+    /// Returns true if a policy includes this file, even if the policy is not valid. Returns false
+    /// if `policy` has a `[scope]`, because such a file is only a part of a policy.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);

@@ -97,8 +97,8 @@ pub(super) fn admit(
     };
     let stream_limit_per = guarded::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
-    // Most routes only guard the body, and most bodies declare a type. If a body declares no type, its first byte may
-    // decide, and the request takes the longer way.
+    // Most routes only guard the body, and most bodies declare a type. If a body declares no type,
+    // its first byte may have to be awaited, and the request takes the longer path.
     let (response_settings, limit, mut observed) = (settings.clone(), settings.body_limit, ObservedGuards::default());
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
     let checked = alone.then(|| {
@@ -141,7 +141,8 @@ fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&R
     }
 }
 
-/// Returns the state of a request whose head is read, but not guarded. Only the head decides the form of the answer.
+/// Returns the state of a request that no guard checks. Its head only decides the form of the
+/// response.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -153,7 +154,8 @@ pub(super) fn unguarded(
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
-/// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of them is read.
+/// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of the headers
+/// is read.
 #[cold]
 fn refuse_headers(
     config: Arc<SessionConfig>,
@@ -286,12 +288,12 @@ pub(super) fn forward(mut state: RequestState) -> Admitted {
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
 
-/// Answers a request that is not forwarded.
+/// Ends a request that is not forwarded, with this fault as the response.
 pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
     (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
 }
 
-/// Returns the meter of a request's body, if it has one.
+/// Returns the meter of a request's body, or `None` if the request has no body.
 #[inline]
 fn meter(state: &RequestState) -> Option<BodyMeter> {
     state.flags.clone().map(|flags| BodyMeter::new(flags).by_message(state.request.messages()))
@@ -306,7 +308,8 @@ fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, obs
     }
 }
 
-/// Uses the path from before the framework stripped a prefix (G0), and notes this for the log.
+/// Uses the path that the request had before the framework stripped a prefix (G0), and notes this
+/// for the log.
 fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts) {
     if matched.only_original && state.policy().is_first_original() {
         state.notes_mut().only_original_path = true;

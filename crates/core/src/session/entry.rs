@@ -43,12 +43,13 @@ macro_rules! take {
     };
 }
 
-/// The request, until it is forwarded.
+/// Calls about the request, until it is forwarded.
 impl Session {
     /// Creates a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
-    /// It has no route, and no guard has checked it. `head` decides the protocol of the response; use an empty head if
-    /// no head arrived. End it with [`Session::end`] or [`Session::proxy_failed`].
+    /// It has no route, and no guard has checked it. `head` decides the protocol of the response.
+    /// Pass an empty head if no head arrived. End the request with [`Session::end`] or
+    /// [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
         let settings = config.policy().settings_without_host().normal;
@@ -71,7 +72,7 @@ impl Session {
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
-    /// Returns what a request waits for after [`RequestStep::Verify`].
+    /// Returns the verifier, or the keys, for which a request waits after [`RequestStep::Verify`].
     #[must_use]
     pub fn verification(&self) -> Option<&Verification> {
         if let Phase::Verifying(verification) = &self.phase { Some(verification) } else { None }
@@ -119,7 +120,7 @@ impl Session {
 
 /// Facts about a request.
 impl Session {
-    /// Returns true if everything is decided.
+    /// Returns true if everything about the request is decided.
     #[must_use]
     #[inline]
     pub fn has_ended(&self) -> bool {
@@ -192,9 +193,10 @@ impl Verification {
 /// A request without a response from the service. The cases are errors, panics, a service that is not ready, clients
 /// that disconnect (F1–F3), and answers of the proxy itself (V2–V4).
 impl Session {
-    /// Classifies an error of the service (F1), or an error of the request's body while its first byte is awaited. If
-    /// the layer cut the request's body off, that decides. Otherwise the classifier decides, and after it the
-    /// contract's list. Both check the whole chain of causes.
+    /// Classifies an error of the service (F1), or an error of the request's body while its first
+    /// byte is awaited. If the layer cut the request's body off, the failure is that of the cut.
+    /// Otherwise the service's classifier decides, or else the contract's list of errors. The
+    /// classifier and the list check the whole chain of causes.
     ///
     /// # Panics
     ///
@@ -245,7 +247,8 @@ impl Session {
                 return Some(*state.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
-        // If the body was cut off, that is the cause, and the failure only followed from it.
+        // If the layer cut the body off, the cut is the cause, and the failure only followed from
+        // it.
         let (failure, cause) = state.why_body_was_cut().map_or((failure, cause), |cut| (cut, None));
         Some(if forwarded && was_forwarded {
             state.answer(failure, cause)
@@ -261,8 +264,9 @@ impl Session {
     }
 
     /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of that response.
-    /// As after any failure, the response is rewritten in every mode (F1), so this returns [`ResponseStep::Write`]. If
-    /// the layer cut the request's body off, this returns the answer to that (G4) as [`ResponseStep::Send`].
+    /// As after any failure, the response is rewritten in every mode (F1), so this returns
+    /// [`ResponseStep::Write`]. If the layer cut the request's body off, this returns the refusal
+    /// of the body (G4) as [`ResponseStep::Send`].
     ///
     /// The response keeps its status, which also decides the code. `cause` is only for the log. This call may also end
     /// a session while its response is being read (V3).
@@ -320,7 +324,8 @@ impl Session {
         Some(self.state()?.explanation(head, body))
     }
 
-    /// Returns the rule at this index, in the order in which rules are tried, or `None` if the session has ended.
+    /// Returns the `[[map]]` rule at this index, in the order in which rules are tried, or `None`
+    /// if the session has ended.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
         Some(MapRuleId::new(self.state()?.settings.part(), index))

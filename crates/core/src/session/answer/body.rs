@@ -1,5 +1,5 @@
-//! Chooses the form of an error for its client, and writes the body in this form (E1, R11, R12, R16). For RPC
-//! clients, a part of it goes into the head (section P).
+//! Chooses the form of an error for its client, and writes the body in this form (E1, R11, R12,
+//! R16). For RPC clients, a part of the error goes into the head (section P).
 
 use std::time::SystemTime;
 
@@ -176,7 +176,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the dialect of that event.
+    /// Returns the dialect of [`stream_event`](Self::stream_event).
     pub(in crate::session) fn stream_form(&self) -> &'static DialectSpec {
         self.without_preference().dialect().spec()
     }
@@ -241,7 +241,7 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// Returns the HTTP status to send for an error. An error that is kept keeps its status.
+    /// Returns the HTTP status to send for an error. If `kept` is true, the status stays.
     pub(in crate::session) fn http_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),

@@ -38,14 +38,15 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit applies. The number
-/// is 0 if a body of this type passes unless it is empty, because the first byte already shows that it is not empty.
+/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit
+/// applies. The number is 0 if every body of this type passes that is not empty. Its first byte
+/// already shows that it is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Returns true if mode `fill` must look into a body even if it cannot be decoded or is too long. HTML and plain text
-/// are rewritten without that.
+/// Returns true if mode `fill` must look into a body even if it cannot be decoded or is too long.
+/// An error whose type is HTML or plain text is rewritten by its type alone.
 pub(in crate::session) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }

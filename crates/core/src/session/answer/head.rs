@@ -91,8 +91,8 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// Returns the media type of a body that is rewritten in its own format. It is the received type if that names the
-/// format, else `application/json`. The new body is UTF-8.
+/// Returns the media type of a body that is rewritten in its own format. The result is the received
+/// type if that type names the format, or else `application/json`. The new body is UTF-8.
 pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
         return HeaderValue::from_static("application/json");

@@ -21,8 +21,9 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 
-/// Returns the record of the refusal that the request would have got from a guard that only observes. The first call
-/// takes the refusal that the head shows, so a second call does not return it again.
+/// Returns the record of the refusal that the request would have got from a guard that only
+/// observes. The first call takes a refusal that follows from the head out of the state, so a
+/// second call does not return it.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
@@ -49,8 +50,8 @@ pub(in crate::session) fn refusal_before_failure(state: &RequestState) -> Option
     pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
 }
 
-/// Returns the fault with which the request would have been refused. Only the first call returns a fault that the head
-/// shows.
+/// Returns the fault with which the request would have been refused. A fault that follows from the
+/// head is returned only once.
 fn refusal(state: &mut RequestState) -> Option<Fault> {
     let refusal = pending_refusal(state);
     if let Some(cold) = &mut state.cold {
@@ -59,7 +60,7 @@ fn refusal(state: &mut RequestState) -> Option<Fault> {
     refusal
 }
 
-/// Returns the same fault, but leaves it in the state.
+/// Returns the fault of [`refusal`], but leaves it in the state.
 fn pending_refusal(state: &RequestState) -> Option<Fault> {
     let cold = state.cold.as_ref();
     let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));

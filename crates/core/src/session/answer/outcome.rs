@@ -125,7 +125,7 @@ impl Failure {
 }
 
 impl RewrittenBody {
-    /// Returns the whole response with its head, for an adapter that sends it as any other reply.
+    /// Returns the whole response with its head, for an adapter that sends it like any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
         LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
     }

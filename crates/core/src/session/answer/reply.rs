@@ -71,7 +71,7 @@ impl RequestState {
         }
     }
 
-    /// Rewrites an inner error: its head and its body.
+    /// Rewrites the head and the body of an inner error.
     pub(in crate::session) fn replace_with_fault(
         mut self,
         head: &mut response::Parts,
@@ -120,7 +120,7 @@ impl RequestState {
         self.replace(head, rewrite, Origin::Proxy, &[])
     }
 
-    /// Rewrites an error: its head and its body, of which `read` was read.
+    /// Rewrites the head and the body of an error. `read` is the part of the body that was read.
     pub(in crate::session) fn replace(
         mut self,
         head: &mut response::Parts,
@@ -267,8 +267,9 @@ impl RequestState {
     ///
     /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On HTTP/2, the body of
     /// the answer is sent first. A client that stops its upload when it receives a 4xx would otherwise lose that body,
-    /// and no reset of the connection can destroy it there. Nothing is read for a gRPC answer on HTTP/2 that consists
-    /// of a head: the client recognises the status in it by the end of the stream (P1).
+    /// and no reset of the connection can destroy it there. Nothing is read if the answer is only
+    /// the head of a gRPC response on HTTP/2. The client finds the status in this head only if the
+    /// stream ends with it (P1).
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
@@ -295,19 +296,22 @@ pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// Classifies an inner error (F1). If the layer cut the request's body off, that decides. Otherwise the classifier
-/// decides, and after it the contract's list. Both check the whole chain of causes.
+/// Classifies an inner error (F1). If the layer cut the request's body off, the failure is that of
+/// the cut. Otherwise the service's classifier decides, or else the contract's list of errors. The
+/// classifier and the list check the whole chain of causes.
 pub(in crate::session) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     let failure = state
         .why_body_was_cut()
         .or_else(|| by_classifier(state, error))
         .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()));
-    // Only a proxy has limits of its own. Elsewhere the search is skipped, because it calls user code.
+    // Only a proxy can reach its own limits. For other adapters the search is skipped, because it
+    // calls user code.
     let is_uncalled = state.config.forwarding.is_some() && cause::find::<NotCalled>(error).is_some();
     Failure { is_uncalled, ..failure }
 }
 
-/// Classifies an error by the contract's list alone. `broken` is the fault for a failure that the client caused.
+/// Classifies an error only by the contract's list of errors. `broken` is the fault for a failure
+/// that the client caused.
 pub(in crate::session) fn failure_by_kind(
     config: &SessionConfig,
     error: &(dyn Error + 'static),
@@ -330,13 +334,13 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     Failure::new(kind.readiness_fault(), origin)
 }
 
-/// Returns the failure that the service's own classifier makes of an error.
+/// Returns the failure that the service's own classifier returns for an error.
 fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
     Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
 }
 
-/// Returns the failure for a call whose client has stopped waiting. It is the same as for a timeout of the inner
-/// service (F1).
+/// Returns the failure for a call whose client has stopped waiting. The failure is the same as for
+/// a timeout of the inner service (F1).
 pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
     let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
@@ -345,8 +349,8 @@ pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 impl RequestState {
-    /// Marks the head of an answer that the service did not make. `error` is only called if the policy names this
-    /// process.
+    /// Marks the head of an answer that the service did not make. `error` is only called if the
+    /// policy sets `proxy.name`.
     #[inline]
     pub(in crate::session) fn mark_own_answer(
         &self,
@@ -394,8 +398,9 @@ fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyErro
 /// The maximum number of paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
-/// Returns the cause of a fault that has no source: its own text, and the paths of its issues. Returns `None` if it has
-/// neither. The result contains no value from the client, unless the service put one into its text.
+/// Returns the cause of a fault that has no source: its own text, and the paths of its issues.
+/// Returns `None` if the fault has neither a text nor issues. The result contains no value from the
+/// client, unless the service put one into its text.
 ///
 /// ```
 /// use error_envelope_core::session::fault_cause;

@@ -18,7 +18,8 @@ impl RequestState {
         }
     }
 
-    /// Returns the id as the value of the response's header. It is taken out, because the session ends.
+    /// Takes the id out of the state, because the session ends. Returns it as the value of the
+    /// response's header.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))

@@ -41,8 +41,8 @@ impl BodyCapture {
         self.before.as_ref()
     }
 
-    /// Returns the response that the client receives. In mode `observe`, it is the one that the client would receive in
-    /// mode `enforce`.
+    /// Returns the response that the client receives. In mode `observe`, it is the response that
+    /// the client would receive in mode `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()

@@ -33,7 +33,8 @@ impl SessionConfig {
         }
     }
 
-    /// Sets a classifier of errors. It decides before the contract's own list does (F1).
+    /// Sets a classifier of errors. It is called before the contract's own list of errors decides
+    /// (F1).
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
         Self { classifier, ..self }
@@ -58,8 +59,8 @@ impl SessionConfig {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets the function that reads a request's URI from before the framework stripped a prefix. The guards also check
-    /// the path of that URI (G0).
+    /// Sets the function that reads the URI that a request had before the framework stripped a
+    /// prefix. The guards also check the path of that URI (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
@@ -137,7 +138,8 @@ impl SessionConfig {
         self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
-    /// Returns the URI from before a prefix was stripped, if its path differs and the policy distinguishes paths.
+    /// Returns the URI that the request had before a prefix was stripped. Returns `None` if the
+    /// path is the same, or if the policy does not distinguish paths.
     #[inline]
     pub(in crate::session) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;

@@ -1,5 +1,5 @@
-//! The fields of a record in addition to the response that was sent: the origin of the error, the reason why it was not
-//! read completely, and notes on the request.
+//! The fields of a record in addition to the response that was sent: the origin of the error, the
+//! reason why its body was not read completely, and notes on the request.
 
 use std::num::NonZeroU8;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::message::is_unprintable;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
 
-/// At most this many characters are logged of an id that a client or a service sent (I2).
+/// The maximum number of characters that are logged of an id from a client or a service (I2).
 const MAX_NOTE: usize = 128;
 
 /// The origin of an error.
@@ -23,11 +23,11 @@ const MAX_NOTE: usize = 128;
 pub enum Origin {
     /// A guard refused the request.
     Guard,
-    /// A typed [`Fault`](crate::fault::Fault).
+    /// The service returned a typed [`Fault`](crate::fault::Fault).
     Fault,
     /// An error value of the inner service, or of the body of its response.
     Error,
-    /// A panic.
+    /// User code panicked.
     Panic,
     /// A 4xx or 5xx that the inner service sent.
     Inner,
@@ -38,8 +38,8 @@ pub enum Origin {
     Abandoned,
 }
 
-/// The reason why the body of an inner error was not read to its end. In that case only its status decided the code
-/// (R4).
+/// The reason why the body of an inner error was not read to its end. Only the status of such an
+/// error decides its code (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
@@ -179,8 +179,9 @@ impl RecordFields {
         self.removed_headers.as_deref()
     }
 
-    /// Returns true if the routes of the policy match only the path from before a framework stripped a prefix, and not
-    /// the path that the layer receives (G0). It is noted once for each policy.
+    /// Returns true if the routes of the policy match only the path that the request had before a
+    /// framework stripped a prefix, and not the path that the layer receives (G0). Only one record
+    /// of each policy returns true.
     #[must_use]
     #[inline]
     pub fn only_original_path(&self) -> bool {
@@ -228,7 +229,8 @@ impl RecordFields {
     }
 
     /// Returns the status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault)
-    /// has another status. The client gets the fault's status. This is noted once for each code of a policy.
+    /// has another status. The client gets the fault's status. For each code of a policy, only one
+    /// record has this value.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
@@ -272,11 +274,11 @@ impl RecordFields {
 
 /// A method of RFC 9110, or PATCH (RFC 5789). All other methods share one value, `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-// The number begins at 1, so that an `Option` has the size of a byte. This keeps the values small that outlive a
-// session.
+// The number begins at 1, so that an `Option` of this type is one byte. Values that outlive a
+// session thus stay small.
 pub struct KnownMethod(NonZeroU8);
 
-/// The names of the methods. The last one stands for all other methods.
+/// The names of the methods. The last name is used for all other methods.
 const NAMES: [&str; KnownMethod::COUNT] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
 

@@ -32,8 +32,8 @@ pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + S
 /// one of a limited set of patterns, never a path, because it is used as a label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
-/// Reads from the extensions the URI of a request from before the framework around the layer stripped a prefix of its
-/// path (G0).
+/// Reads from the extensions the URI that a request had before the framework around the layer
+/// stripped a prefix of its path (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
@@ -90,7 +90,7 @@ impl RecordLabel {
     pub(in crate::session) const NESTED: u8 = 1;
     /// Set if the service was called.
     pub(in crate::session) const CALLED: u8 = 1 << 1;
-    /// Set if an inner layer of this process writes the views of this error.
+    /// Set if an inner layer of this process writes the log and the metrics of this error.
     pub(in crate::session) const WRITTEN_WITHIN: u8 = 1 << 3;
     /// Set if the inner layer also has an observer.
     pub(in crate::session) const OBSERVED_WITHIN: u8 = 1 << 4;
@@ -252,7 +252,8 @@ impl RequestRecord {
         ClosedRecord { record: self, delivery }
     }
 
-    /// Returns the record of an error that keeps its shape.
+    /// Returns this record for an error that keeps its shape, with the status and the code that
+    /// were sent.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
@@ -311,8 +312,8 @@ impl RequestRecord {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got, even if the protocol does not define it. The value 255 stands for any
-    /// number above it.
+    /// Returns the gRPC status that the client got, even if the protocol does not define it. A
+    /// number above 255 is returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
@@ -330,8 +331,8 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its
-    /// head (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only
+    /// add the error's code to the head (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
@@ -358,7 +359,7 @@ impl RequestRecord {
         has(RecordLabel::WRITTEN_WITHIN).then(|| has(RecordLabel::OBSERVED_WITHIN))
     }
 
-    /// Notes that an inner layer writes the views of this error.
+    /// Notes that an inner layer writes the log and the metrics of this error.
     pub fn note_written_within(&mut self, is_observed: bool) {
         let observed = if is_observed { RecordLabel::OBSERVED_WITHIN } else { 0 };
         self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
@@ -376,8 +377,9 @@ impl RequestRecord {
         self.dialect
     }
 
-    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if it was read, or did not
-    /// need to be. The result may also be `None` with an adapter that reads bodies in its own way.
+    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if the
+    /// body was read, or if it did not need to be read. With an adapter that reads bodies in its
+    /// own way, the result may also be `None`.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -396,8 +398,8 @@ impl RequestRecord {
         }
     }
 
-    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause,
-    /// but a panic replaces its origin.
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own
+    /// origin, code and cause, but a panic replaces the origin.
     pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
         self.label.bits |= RecordLabel::BROKEN;
         if let Some(service) = &mut self.label.service
@@ -460,7 +462,7 @@ impl RequestRecord {
         self.route_ref().map(|route| &**route)
     }
 
-    /// Returns the same text, shared with the policy or the framework.
+    /// Returns the text of [`route`](Self::route), shared with the policy or the framework.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }

@@ -23,11 +23,13 @@ pub(in crate::session) enum AuthDecision {
     Ask(Box<PendingAuth>),
 }
 
-/// The state of authentication for every reading of the request. The request is allowed only if each of them allows it.
+/// The state of authentication for every reading of the request. The request is allowed only if
+/// each reading allows it.
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings. Few requests have any. For all others, nothing is allocated.
+    /// The other readings of the request. Most requests have none, and an empty list allocates
+    /// nothing.
     others: Vec<RouteAuth>,
 }
 
@@ -74,7 +76,8 @@ impl PendingAuth {
         })
     }
 
-    /// Continues with the result of that verifier. If keys were fetched instead, the scheme is checked again.
+    /// Continues with the result of the verifier of [`next`](Self::next). If keys were fetched
+    /// instead, the scheme is checked again.
     pub(in crate::session) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
@@ -98,7 +101,8 @@ impl PendingAuth {
         self.others.iter().chain(&self.normal)
     }
 
-    /// Decides by all readings. If one of them already refuses, the verifiers of the others are not called.
+    /// Decides by all readings. If one reading already refuses the request, the verifiers of the
+    /// other readings are not called.
     fn decide(self, head: &mut Parts) -> AuthDecision {
         let is_refused = self.readings().any(RouteAuth::refuses);
         if !is_refused && self.next().is_some() {

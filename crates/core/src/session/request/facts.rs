@@ -23,8 +23,8 @@ use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::record::notes::{RecordFields, RequestFacts};
 use crate::session::record::request_record::{RecordLabel, SessionConfig};
 
-/// The longest request body, by its declared length in bytes, whose rest may be read and dropped to keep an HTTP/1
-/// connection open (G5).
+/// The maximum declared length, in bytes, of a request body whose rest may be read and dropped to
+/// keep an HTTP/1 connection open (G5).
 const CHEAP_REST: u64 = 64 * 1024;
 
 /// The facts of a request's head that matter later: a few bits, because every request stores them.
@@ -167,7 +167,7 @@ impl RequestFlags {
         }
     }
 
-    /// Returns the same facts, for a client without a preference (R11, R16, R18).
+    /// Returns these facts as for a client without a preference (R11, R16, R18).
     pub(in crate::session) fn without_preference(self) -> Self {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
@@ -241,7 +241,7 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) caller: Option<Identity>,
     /// The path, if the log shows it.
     path: Option<PathAndQuery>,
-    /// The header as received, valid or not.
+    /// The `traceparent` as received, valid or not.
     traceparent: Option<HeaderValue>,
 }
 

@@ -36,8 +36,8 @@ pub(in crate::session) struct GuardOutcome {
     /// (M1).
     pub(in crate::session) observed_unmet: Option<Fault>,
     pub(in crate::session) observed: ObservedGuards,
-    /// The facts of the body. Next to it, `limit` is the smallest limit of all readings (G0), at which the body is cut
-    /// off.
+    /// The facts of the body. The next field, `limit`, is the smallest limit of all readings (G0).
+    /// A longer body is cut off.
     pub(in crate::session) body: BodyFacts,
     pub(in crate::session) limit: Option<u64>,
 }
@@ -93,8 +93,8 @@ impl ObservedGuards {
 }
 
 /// Checks the content type (G3) and the length (G4) that the head declares. `routes` may require a type. `observing`
-/// are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. If a fault is returned in
-/// `Ok`, it refuses the request if the body has a first byte.
+/// are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. A fault
+/// in `Ok` refuses the request only if the body has a first byte.
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,

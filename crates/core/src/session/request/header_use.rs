@@ -108,7 +108,7 @@ impl HeaderUse {
     /// itself.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // This is a separate function because it is rarely called: the length rules out most names.
+        // This is a separate function because it is rarely called. The length rules out most names.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,

@@ -70,8 +70,9 @@ pub(in crate::session) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes headers that a service would take for the layer's own: those of `forward_id`, and those that every policy
-/// [removes](is_removed). The names of the latter are noted.
+/// Removes headers that a service would mistake for the layer's own. They are the headers of
+/// `forward_id`, and the headers that every policy [removes](is_removed). The names of the second
+/// kind are noted for the log.
 #[inline(always)]
 pub(in crate::session) fn remove_spoofed(
     policy: &Policy,

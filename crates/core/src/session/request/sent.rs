@@ -87,7 +87,8 @@ impl HeaderFlags {
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // Next to a `content-type`, it is treated as a second one (G3). Alone, it is ignored.
+                // If the request also has a `content-type`, the look-alike is treated as a second
+                // `content-type` (G3). Otherwise it is ignored.
                 HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
@@ -125,8 +126,8 @@ impl HeaderFlags {
         self.has(Self::COOKIE) && method::is_in_cookie(head)
     }
 
-    /// Returns true if anything outside the body names another method than the request line. The name need not be a
-    /// method.
+    /// Returns true if anything outside the body names another method than the request line. The
+    /// other name need not be a valid method.
     pub(in crate::session) fn names_other_method(&self, head: &Parts) -> bool {
         self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
     }
@@ -172,8 +173,9 @@ fn form_or_json(value: &[u8]) -> u32 {
     }
 }
 
-/// Returns the flags to add for a line of a header whose later lines are ignored. `seen` is the flag for the first
-/// line. `what` is the flag for a first line that fulfils `has_it`.
+/// Returns the flags to add for one line of a header, of which only the first line matters. `has`
+/// are the flags so far. `seen` marks that there was a first line, and `what` is added if this line
+/// fulfils `has_it`.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }

@@ -50,7 +50,7 @@ pub(in crate::session) enum Phase {
 #[derive(Debug)]
 pub(in crate::session) struct Peek {
     pub(in crate::session) state: RequestState,
-    /// The answer if a byte comes.
+    /// The refusal that the client gets if the body has a byte.
     pub(in crate::session) refusal: Fault,
 }
 
@@ -92,7 +92,7 @@ impl Session {
         if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
     }
 
-    /// Takes the state of the request, wherever it is, and ends the session.
+    /// Takes the state of the request in any phase, and ends the session.
     pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
         match std::mem::take(&mut self.phase) {
             Phase::Called(state) => Some(state),
@@ -131,8 +131,8 @@ impl RequestState {
         settings: Arc<RouteSettings>,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes, is_nested } = given;
-        // HPACK's tables are for values that come again, and an id does not. h2 would index each id, and compare it
-        // with some fifty old ids that have displaced useful entries.
+        // HPACK's tables help only with repeated values, and no id is repeated. Otherwise h2 would
+        // index each id, compare it with about fifty old ids, and displace useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         request.note_nested(is_nested);

@@ -89,8 +89,9 @@ impl RequestState {
         record
     }
 
-    /// Returns the record of an error whose body does not change. Its code is the one in the head (E7), or else that of
-    /// the status. In `own` and `fill`, the layer did not write the code in the head.
+    /// Returns the record of an error whose body does not change. Its code is the code in the head
+    /// (E7), or else the default code of the status. In `own` and `fill`, the layer adds no code to
+    /// the head, so the record only predicts what `enforce` would have sent.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
         if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
             return as_unread(self, head.status, &head.headers);

@@ -72,7 +72,7 @@ pub struct Read {
     pub(in crate::session) unread: Option<UnreadReason>,
 }
 
-/// A single chunk as it came, or several chunks joined.
+/// The bytes that were read: a single chunk, unchanged, or several chunks, joined.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Pieces {
     first: Bytes,

@@ -153,8 +153,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Returns true if a service returned a fault that no inner layer wrote. There are then no bytes that a mode could
-    /// preserve (M1).
+    /// Returns true if a service returned a fault that no inner layer wrote. Such a response has no
+    /// bytes that a mode could preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
@@ -238,7 +238,8 @@ impl ResponseHead<'_> {
         ResponseStep::Write(written)
     }
 
-    /// Keeps the service's own code in another header, because a response without a body cannot state it there (E9).
+    /// Copies the service's own code into another header, because a response to HEAD has no body
+    /// that could contain the code (E9).
     fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
         let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
         let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
@@ -324,7 +325,8 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
         reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
-    // In mode `fill`, the type of most bodies shows that they pass, so the bytes after the first one do not matter.
+    // In mode `fill`, the media type of most bodies already shows that they pass. The bytes after
+    // the first one then do not matter.
     let passes_by_type = state.settings.mode == Mode::Fill && fill::more_bytes_to_read(&head.headers).is_some();
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {
@@ -360,7 +362,7 @@ fn decided(
     Err(Box::new(state.preserve_protocol(head, rewrite.code(), text)))
 }
 
-/// Sends what was read, and then the rest.
+/// Sends the bytes that were read, and then the rest of the body.
 fn resume(read: Read, mut record: Box<RequestRecord>, passes_by_type: bool) -> ResponseStep {
     let Read { bytes, trailers, unread } = read;
     record.note_unread(unread.filter(|why| !passes_by_type || *why != UnreadReason::TooLong));

@@ -35,9 +35,10 @@ pub enum RequestStep {
 #[derive(Debug)]
 #[must_use]
 pub enum ResponseStep {
-    /// Send the head and the body. The value follows the body.
+    /// Send the head and the body. Pass the body's frames to the [`Follow`].
     Pass(Follow),
-    /// Send only the head, because this status allows no body (E5). The value notes a panic when the body is dropped.
+    /// Send only the head, because this status allows no body (E5). The [`Follow`] notes a panic
+    /// when the body is dropped.
     Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
@@ -64,7 +65,9 @@ pub enum Rest {
 /// The reason why a request ends without a response of the service.
 #[derive(Debug)]
 pub enum Ending {
-    /// The service failed (F1). [`Session::classify`](crate::session::request::state::Session::classify) makes the failure.
+    /// The service failed (F1).
+    /// [`Session::classify`](crate::session::request::state::Session::classify) returns the
+    /// failure.
     Failed(Failure, BoxError),
     /// User code panicked with this text (F2).
     Panicked(Box<str>),
@@ -75,7 +78,7 @@ pub enum Ending {
     /// The call took longer than its client waits (P1).
     TimedOut,
     /// The meter reported [`MeterAction::Over`](crate::guard::body_limit::MeterAction::Over), and no response has begun
-    /// (G4). This is only for an adapter that need not wait for the service's response.
+    /// (G4). Only an adapter that need not wait for the service's response uses this value.
     Overran,
     /// The head cannot be read. The answer is 400 in any mode, because no guard could run (V4).
     Malformed(BoxError),
