@@ -18,7 +18,7 @@ pub(super) struct Decision<'k> {
     pub(super) is_code_named: bool,
     /// True if the fields other than code and message may reach the client (R3).
     pub(super) passes: bool,
-    /// The number of issues that are missing from the issue list in those fields (R4).
+    /// The number of issues that are missing from the issue list of the error (R4).
     pub(super) more_issues: usize,
 }
 
@@ -111,7 +111,8 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     }
 }
 
-/// Returns a code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
+/// Returns a code that takes precedence over every rule, because an inner layer wrote it, or
+/// because it is canonical.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
@@ -166,7 +167,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
 
 /// Returns the code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
-    // A validator's word for one field says nothing of the whole error, whatever other fields are wrong.
+    // A validator's code for one field does not describe the whole error.
     if parsed.lists_issues && body.code_of == CodeOf::Issue {
         return None;
     }
@@ -175,7 +176,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     {
         return Some(code);
     }
-    // A shape of the policy writes this name for a whole status, although it may also be the name of a code.
+    // A shape of the policy writes this name for every code of a status, so the name is no code
+    // here, even if a code has the same name.
     if body.meaning == DialectCode::ByStatus
         && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
     {
@@ -184,7 +186,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();
-        // If a 5xx is in a shape without codes, the code of a client's error is data, and its text may be a database's.
+        // In a 5xx whose shape has no codes, the name of a client error is only data, and the text
+        // may come from a database.
         let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape.has_codes());
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))

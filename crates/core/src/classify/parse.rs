@@ -47,7 +47,8 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) is_vouched: bool,
     /// True if the body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// True if the body keeps its shape. Those of its parts that may not pass are removed or replaced (R12).
+    /// True if the body keeps its shape. Parts that must not reach the client are removed or
+    /// replaced (R12).
     pub(super) stays: bool,
     /// True if the body has an issue list, and the status allows one (E8).
     pub(super) lists_issues: bool,
@@ -134,11 +135,12 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     !is_servers || has_head_of_layer(inner.headers)
 }
 
-/// Replaces the body of a protocol, or one that could not be read, with the content to use instead.
+/// Replaces the content of a body that is in a protocol's format or could not be read. The new
+/// content is what the other steps use.
 #[inline]
 fn replace<'b>(body: &mut ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> KeptForm {
     let (content, kept) = match *body {
-        // Markdown is also a text.
+        // A Markdown page of an inner layer is parsed as a text.
         ParsedBody::Foreign(ref foreign) if !foreign.is_json() && page_of_layer(inner).is_some() => {
             content_without_body(inner, context)
         }
@@ -199,8 +201,8 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_
     }
 }
 
-/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a canonical code, so the
-/// text of the 5xx must not pass because of it.
+/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a
+/// canonical code, so it must not let the text of the 5xx pass.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
@@ -224,8 +226,8 @@ pub(crate) struct ChangedBody {
 pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'h HeaderMap,
-    /// The whole body. It is `None` if it cannot be read: in a response to HEAD, or if it is too long, too late, cut
-    /// off or encoded.
+    /// The whole body, or `None` if the body cannot be read. This is the case in a response to
+    /// HEAD, and for a body that is too long, too late, cut off or in an unknown coding.
     pub(crate) body: Option<&'b [u8]>,
     /// The text of an error whose body has no text: the [service's own words](super::reason::own_words) in the status
     /// line.
@@ -254,13 +256,13 @@ impl<'h, 'b> Inner<'h, 'b> {
     }
 }
 
-/// What the reading of an error depends on besides the response: the request, and the policy for it.
+/// The facts about the request, and the policy, on which the parsing of an inner error depends.
 pub(crate) struct ReadContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
-    /// The path and the query as sent, if the rest of the body is kept (E9).
+    /// The path and the query as sent. The rest of a body that is kept does not repeat them (E9).
     pub(crate) target: &'a Target,
     pub(crate) body_format: BodyFormat,
     pub(crate) policy: &'a Policy,
@@ -268,8 +270,8 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) protocols: KeptProtocols,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// True if the client chose this dialect with its `accept` (R11). In that case, even a body that is already in the
-    /// dialect is rewritten.
+    /// True if the client chose this dialect with its `accept` (R11). Then even a body that is
+    /// already in this dialect is rewritten.
     pub(crate) negotiated: bool,
     /// The page that the client gets (R16, R18).
     pub(crate) page: Option<PageType>,

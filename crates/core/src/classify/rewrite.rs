@@ -37,7 +37,7 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
-    /// The status that this rule sends instead of the inner one (R1).
+    /// The status that the rule sends instead of the inner status (R1).
     pub(crate) to_status: Option<StatusCode>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
@@ -50,7 +50,7 @@ pub(crate) struct Rewrite<'b> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// Takes the steps after the second one, and joins their results.
+    /// Runs the steps after the second one, and joins their results.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
         let (fault, text, of_issues) = text(Fault::new(decision.code.clone()), parsed, &decision);
@@ -113,7 +113,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// Returns the fault itself, without any change by an inner error.
+    /// Creates the result for a fault that no inner error changes.
     #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
@@ -177,9 +177,10 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// Chooses the text. If it is a text of the catalogue, the returned fault contains it. A text of the service or the
-/// policy is returned separately and cleaned. The last value is true if the text states what the issues state. The text
-/// also states how many issues are missing from the list (R4).
+/// Chooses the text of the error. A text of the catalogue is in the returned fault. A text of the
+/// service or the policy is cleaned and returned separately. The last value is true if the text was
+/// made from the issues. The text also contains the number of issues that are missing from the list
+/// (R4).
 #[inline]
 pub(super) fn text<'b>(
     fault: Fault,
@@ -203,7 +204,8 @@ pub(super) fn text<'b>(
             let text = message::with_more(decision.code.default_message(), more).into_owned();
             (fault.with_stock_message(text), None, false)
         }
-        // If only the name of a code is known, it has no default message, so the message of the status is used.
+        // A code of which only the name is known has no default message, so the message of the
+        // status is used.
         None if decision.code.is_foreign() => {
             (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
@@ -212,8 +214,8 @@ pub(super) fn text<'b>(
     }
 }
 
-/// Returns the fault with the text for an inner error that has no text. It states no more than the status does (R1,
-/// R3).
+/// Returns the fault with the text for an inner error that has no text. The text states no more
+/// than the status does (R1, R3).
 #[inline]
 pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     match status.as_u16() {

@@ -19,8 +19,8 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The error of a token, as RFC 6750 names it. Only the description states that the token has expired, and the reader
-/// of an inner 401 looks for that there (R1).
+/// The error of a token, as RFC 6750 names it. Only the description states that a token has
+/// expired. A layer that gets such a 401 reads the expiry from the description (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,
@@ -110,8 +110,9 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     Some(format!("{scheme} {error}{more}{params}"))
 }
 
-/// The faults of a scheme that is the only one of its route: one for each reason to refuse, with and without a token in
-/// the request. Each fault is created only once, because refusals may come in large numbers.
+/// The faults of a scheme that is the only scheme of its route. There is one fault for each reason
+/// to refuse, with and without a token in the request. Each fault is created only once, because
+/// refusals may come in large numbers.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

@@ -29,7 +29,8 @@ pub(crate) enum SchemesOutcome {
     Open(AwaitingVerifiers),
 }
 
-/// The state in which no scheme without a verifier lets the request in, but a verifier may.
+/// A decision that is still open. No scheme without a verifier lets the request in, but a verifier
+/// may let it in.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,

@@ -145,7 +145,8 @@ fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
     })
 }
 
-/// The values that are compared with patterns: those that may follow `Bearer`, or be in the header of a key.
+/// The characters of values that are compared with patterns. A value is a token after `Bearer`, or
+/// (in [`KEYS`]) a key in another header.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
@@ -160,7 +161,8 @@ pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
 
-/// The longest key or token in bytes, which is enough for a token with many claims. A longer one is not checked.
+/// The maximum length of a key or token, in bytes. It is enough for a token with many claims. A
+/// longer value is refused without a check.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// Returns the token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 /// The schemes that did not let the request in, of one route or of several (rule G0).
 #[derive(Debug)]
 pub(crate) enum AuthRefusal {
-    /// The usual case, which allocates nothing.
+    /// One scheme refused the request. This is the usual case, and it allocates nothing.
     One(Arc<Scheme>, Rejection),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
@@ -46,7 +46,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Returns the caller that the furthest credentials name, if they are genuine.
+    /// Returns the caller that the credentials name, if they are genuine. The scheme whose check
+    /// got furthest decides.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -63,7 +64,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Adds a scheme, unless it is already in the list. For the same request, its result would be the same.
+    /// Adds a scheme, unless it is already in the list. A second result of one scheme for the same
+    /// request would be the same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self {
             Self::One(only, _) => Arc::ptr_eq(only, scheme),
@@ -99,12 +101,12 @@ fn refuse<'a>(
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
-    // `max_by_key` returns the last of equals, so the order is reversed to get the first.
+    // `max_by_key` returns the last of equal elements, so the order is reversed to get the first.
     all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
-/// Returns the challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes,
-/// or else Bearer.
+/// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2).
+/// They are the challenges of the route's schemes, or else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,

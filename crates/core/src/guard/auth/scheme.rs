@@ -48,7 +48,8 @@ pub struct AuthScheme {
 }
 
 tables! {
-    /// The keys of all kinds of schemes. [`SchemeKind::with`] lists those that not every kind has.
+    /// The keys of an `[auth.*]` table, for all kinds of schemes. [`SchemeKind::with`] lists the
+    /// keys that only some kinds have.
     pub(crate) struct SchemeTable {
         scheme: String = required,
         forward_id: String,
@@ -72,8 +73,8 @@ tables! {
     }
 }
 
-/// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
-/// clients wait.
+/// The default time limit for a verifier, or for fetching keys. A healthy lookup takes less time,
+/// and clients wait longer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 type Algorithms = Vec<String>;
@@ -86,7 +87,7 @@ type KeysFile = ();
 #[cfg(not(feature = "policy-file"))]
 type NamedText = ();
 
-/// How callers prove their identity.
+/// The ways in which callers prove their identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SchemeKind {
     Bearer,
@@ -99,7 +100,7 @@ pub(crate) enum SchemeKind {
 impl SchemeKind {
     pub(crate) const ALL: [Self; 5] = [Self::Bearer, Self::Header, Self::Jwt, Self::Certificate, Self::Custom];
 
-    /// The word in the policy file.
+    /// Returns the word in the policy file.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "bearer",
@@ -110,13 +111,14 @@ impl SchemeKind {
         }
     }
 
-    /// The kind of this name. If it is misspelled, the kind that was probably meant is used for the other keys.
+    /// Returns the kind with this name. For a misspelled name, returns the kind that was probably
+    /// meant, so that the other keys can be checked.
     pub(crate) fn near(word: &str) -> Option<Self> {
         let word = closest(word, Self::ALL.into_iter().map(Self::as_str))?;
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The kinds of schemes that have a key.
+    /// Returns the kinds of schemes that have this key.
     pub(crate) fn with(key: &str) -> &'static [Self] {
         match key {
             "header" => &[Self::Header],
@@ -130,7 +132,8 @@ impl SchemeKind {
             | "leeway"
             | "require_verified_email" => &[Self::Jwt],
             "timeout" => &[Self::Jwt, Self::Custom],
-            // With keys it has no effect, as the message for it, until a verifier takes their place.
+            // A scheme with keys accepts this setting, although it has no effect until a verifier
+            // replaces the keys.
             "unavailable_code" => &[Self::Bearer, Self::Header, Self::Jwt, Self::Custom],
             _ => &Self::ALL,
         }
@@ -166,9 +169,10 @@ impl AuthScheme {
 
     /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`). If it has
-    /// an audience, the policy must list that audience. Its subject is the id of the [`Identity`](super::Identity).
-    /// Handlers read its claims with [`Identity::claims`](super::Identity::claims).
+    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry
+    /// (`exp`). If the token has an audience, the policy must list that audience. The token's
+    /// subject is the id of the [`Identity`](super::Identity). Handlers read its claims with
+    /// [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -194,15 +198,18 @@ impl AuthScheme {
         Self { tokens: Some(keys), ..Self::new(SchemeKind::Jwt) }.algorithms([""; 0])
     }
 
-    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
-    /// verified it adds a [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. Its name is
-    /// the id of the identity. A request without a certificate gets `auth_missing`.
+    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme =
+    /// "certificate"`. The server that verified the certificate adds a
+    /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. The name
+    /// of the certificate is the id of the identity. A request without a certificate gets
+    /// `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
     /// Creates a scheme of credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with
-    /// the layer, under the name that the scheme has in the policy. Without it, every request gets 503.
+    /// the layer, under the name that the scheme has in the policy. Without a verifier, every
+    /// request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -245,8 +252,8 @@ macro_rules! scheme_setters {
 }
 
 scheme_setters! {
-    /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
-    /// not hashed.
+    /// Sets a regular expression that the whole key must match. A key that does not match is
+    /// refused with `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pattern: impl Into<String>,
@@ -285,7 +292,8 @@ scheme_setters! {
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     leeway: Duration,
 
-    /// Sets whether the claim `email_verified` must be true: false by default. A token without it is `auth_no_email`.
+    /// Sets whether the claim `email_verified` must be true: false by default. A token without this
+    /// claim is refused with `auth_no_email`.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     require_verified_email: bool,

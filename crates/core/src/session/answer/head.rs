@@ -107,8 +107,8 @@ pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> Header
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Returns true if every header of an inner head is removed, because it describes the old body or the old hop. The
-/// error then gets the same head as any other.
+/// Returns true if every header of an inner head is removed, because it describes the old body or
+/// the old hop. The error then gets the same head as any other error.
 pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }

@@ -61,7 +61,8 @@ impl JwtKeys {
         Self(Material::Remote(keys))
     }
 
-    /// Stands for keys that cannot be read, so that the algorithms are checked as well.
+    /// Returns keys in place of keys that cannot be read, so that the algorithms are checked as
+    /// well.
     fn unknown(algorithms: &[Algorithm]) -> Self {
         match algorithms.first().is_some_and(|it| it.family() == AlgorithmFamily::Hmac) {
             true => Self::secret([0; 64]),
@@ -69,7 +70,7 @@ impl JwtKeys {
         }
     }
 
-    /// Whether the keys are fetched, so that tokens may have to wait for them.
+    /// Returns true if an adapter fetches the keys, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -85,7 +86,7 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// What a token must have.
+/// The requirements that a token must meet.
 pub(super) struct JwtSettings {
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) issuer: Option<String>,
@@ -94,7 +95,7 @@ pub(super) struct JwtSettings {
     pub(super) require_verified_email: bool,
 }
 
-/// How tokens are checked.
+/// The keys and the requirements by which tokens are checked.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -112,7 +113,8 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    /// `keys` is `None` if they cannot be read, which was noted.
+    /// Compiles the check. `keys` is `None` if the keys cannot be read. This mistake is already in
+    /// `refusals`.
     pub(super) fn new(keys: Option<JwtKeys>, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
         if settings.leeway > LONGEST_LEEWAY {
             let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");
@@ -128,7 +130,7 @@ impl Tokens {
         }
         let mut algorithms = known_algorithms(settings.algorithms.as_deref(), refusals);
         let keys = keys.unwrap_or_else(|| JwtKeys::unknown(&algorithms));
-        // Stand for algorithms that are all wrong, so that the keys are checked as well.
+        // If all algorithms are wrong, others replace them, so that the keys are checked as well.
         if algorithms.is_empty() {
             algorithms = match keys.0 {
                 Material::Secret(_) => vec![Algorithm::HS256],

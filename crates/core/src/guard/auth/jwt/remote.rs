@@ -10,8 +10,8 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::table::SettingError;
 
-/// The key set at a URL (`jwks_url`). The schemes that use it share it with the adapter that fetches it. A clone is the
-/// same set.
+/// The key set at a URL (`jwks_url`). The schemes that use it share it with the adapter that
+/// fetches it. A clone refers to the same set.
 ///
 /// Until the first set has been fetched, no token can be checked, so requests get 503 `service_unavailable`.
 #[derive(Clone)]

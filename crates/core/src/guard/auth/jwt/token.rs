@@ -98,8 +98,8 @@ impl Tokens {
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
-    /// Returns true if the token's claims pass. If they do not, no other key could change that, so no keys are fetched
-    /// for the token.
+    /// Returns true if the token's claims pass. If they do not pass, no other key could change the
+    /// result, so no keys are fetched for the token.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
         serde_json::from_str(&token.claims)
             .is_ok_and(|claims: Claims| claims.check_against(&self.settings, now()).is_ok())
