@@ -139,8 +139,8 @@ impl ClientError {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// Returns the page that describes the code. The address in the error itself (rule E10) is preferred to that of the
-    /// reader's code.
+    /// Returns the page that describes the code. The address in the error itself (rule E10) is
+    /// preferred to the address that the caller's own code defines.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())

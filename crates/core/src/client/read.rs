@@ -261,7 +261,8 @@ fn is_message(text: &str) -> bool {
     message::from_json_text(text).is_some()
 }
 
-/// Returns the code in a layer's head, which it sends even if the body's dialect has no place for a code (E4).
+/// Returns the code in the head of a layer's response. A layer sends this code even if the body's
+/// dialect has no field for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
@@ -287,7 +288,7 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     }
 }
 
-/// Returns the name of the code in the body, if it differs from the code.
+/// Returns the name of the code in the body, if it differs from the canonical code.
 fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
     (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
 }
@@ -336,7 +337,8 @@ fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
 }
 
-/// Parses the server's instruction. In gRPC (A6), any value except a number of milliseconds forbids another attempt.
+/// Parses a gRPC server's instruction about another attempt. In gRPC's proposal A6, any value
+/// except a number of milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();

@@ -82,7 +82,7 @@ fn refusal(types: &[String], accept: HeaderValue) -> Fault {
     }
 }
 
-/// The media type that `json = true` stands for.
+/// The media type that `json = true` requires.
 pub const JSON: &str = "application/json";
 
 const KEY: &str = "content_types";
@@ -96,7 +96,8 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// Returns the `type/subtype` of the only content-type header.
+/// Returns the `type/subtype` of the content-type header. Returns `None` if there is not exactly
+/// one such header, or if it is not valid.
 pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
     essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }

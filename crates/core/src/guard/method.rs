@@ -3,7 +3,8 @@
 //! Some services distinguish letter case. Some replace the method with the one in a header, or in the field `_method`.
 //! That field may be in the query, in a path that a rewrite puts into the query, or in a cookie. Services trim,
 //! unquote, split and decode its value in more ways than can be listed. So a value that is not plain is never
-//! interpreted. If a route for this path names a method, such a request is refused. Patterns have methods in capitals.
+//! interpreted. If a route for this path names a method, such a request is refused. Patterns
+//! contain methods in capitals.
 //!
 //! Most services run some handler for a method that they do not know. So for a method that is not [usual](is_usual),
 //! the requirements of all methods of the path's routes apply, unless one of the routes names it.
@@ -21,7 +22,7 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 
 pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 
-/// The name that stands for a method which no route can name.
+/// The name that represents all methods that no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
 /// The fields of a query in which a request may name another method. `__method` and `x-tunneled-method` are those of
@@ -60,7 +61,8 @@ fn override_header(name: &str) -> Option<&'static str> {
     if OVERRIDE_LENGTHS.may_have(name.len()) { OVERRIDES.into_iter().find(is_same) } else { None }
 }
 
-/// Returns true if services know the method. Each of them then runs the handler that its routes name for the method.
+/// Returns true if services know the method. A service then runs the handler that its routes name
+/// for this method.
 #[inline]
 pub(crate) fn is_usual(method: &Method) -> bool {
     is_written_usually(method) || in_capitals(method.as_str().as_bytes()).is_some_and(|it| is_written_usually(&it))
@@ -171,8 +173,8 @@ fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// Returns the fields behind the first `&` or `?` of a path. They become fields of a query if a rewrite puts the path
-/// into one.
+/// Returns the fields behind the first `&` or `?` of a path. They become fields of a query if a
+/// rewrite puts the path into a query.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)
@@ -181,15 +183,15 @@ fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>
 /// Returns the values of the cookies that name a method.
 fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
     let cookies = head.headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    // Most names begin with a letter, so they cannot be this name.
+    // Most names of cookies begin with a letter, so they cannot be `_method`.
     let others =
         cookies.map(<[u8]>::trim_ascii_start).filter(|cookie| !cookie.first().is_some_and(u8::is_ascii_alphanumeric));
     others.filter_map(|cookie| Some(override_in(cookie, &FIELDS[..1])?.1))
 }
 
-/// Returns the name among `names` that a field has, and its value, decoded as a form. In the name of a variable, PHP
-/// replaces each character that is not allowed with `_`. It drops spaces before the name, and ends it at a NUL. A
-/// rewrite may put a second `?` before the name.
+/// Returns the name of a field, if it is one of `names`, and the field's value, decoded as a form.
+/// In the name of a variable, PHP replaces each character that is not allowed with `_`. It drops
+/// spaces before the name, and ends it at a NUL. A rewrite may put a second `?` before the name.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
     if field.len() < FIELDS[0].len() {
         return None;

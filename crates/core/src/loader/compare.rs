@@ -2,10 +2,11 @@
 //!
 //! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only one policy sets a key
 //!    there, it is compared with the next wider table of the other policy. `weaker` in the row of the key decides
-//!    whether the new value requires less. Guards that a mode only observes require nothing, so a mode that begins to
-//!    enforce them closes a door.
-//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope closes a door. Any
-//!    other change there may open a door, which a person must judge. A code or a rule is compared as one line. A
+//!    whether the new value requires less. Guards that a mode only observes require nothing, so a
+//!    mode that begins to enforce them is of the kind `Closes`.
+//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope
+//!    is of the kind `Closes`. Any other change there may let more requests in, which a person must
+//!    judge, so it is of the kind `Opens`. A code or a rule is compared as one line. A
 //!    default that is written out, and an API key that lets nobody in, change nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -27,7 +28,8 @@ use crate::table::{TablePath, line_of};
 /// The effect of a change. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires more than before, so that clients may be refused that were not. Or a setting is newly locked.
+    /// A guard requires more than before, so it may refuse clients that it let in before. Or a
+    /// setting is newly locked.
     Closes,
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
@@ -188,8 +190,8 @@ impl<'a> Tables<'a> {
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
 
-    /// Returns true if such a guard requires something of the requests of the table, or of a table that shares a
-    /// request with it.
+    /// Returns true if a guard that `observe` only observes requires something of the requests of
+    /// the table, or of a table that shares a request with it.
     fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let open = RouteTable {
             body_limit: Some(None),
@@ -262,7 +264,7 @@ const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists in which the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
-/// Lists of which an entry is one line.
+/// Lists in which each entry is compared as one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
 /// Returns the keys that differ, or that only one of the policies has.
@@ -324,7 +326,8 @@ fn key_of_caller(key: &str) -> Option<&str> {
     key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
 }
 
-/// The default of a key, spelled as in a file: the value that is the same as none.
+/// Returns the default of a key, spelled as in a file. Writing this value has the same effect as
+/// leaving the key out.
 fn default_of(key: &str) -> Option<String> {
     let (table, key) = key.rsplit_once('.')?;
     match table.split('.').next()? {

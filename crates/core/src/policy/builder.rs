@@ -76,8 +76,8 @@ process_setters! {
     advise_retry: bool => advice retry,
 
     /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
-    /// in which `{{code}}` stands for the code. By default there is no address. A code may also have its own page
-    /// ([`ErrorCode::with_docs`]).
+    /// in which the code replaces `{{code}}`. By default there is no address. A code may also have
+    /// its own page ([`ErrorCode::with_docs`]).
     ///
     /// ```
     /// use tower_error_envelope::Policy;

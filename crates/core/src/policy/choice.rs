@@ -81,7 +81,7 @@ words! {
 
     /// The treatment of an inner error without a declared length in the external processor (rule R4).
     pub ExtProcBodies {
-        /// The head of the error decides.
+        /// The head of the error decides its code.
         #[default]
         Head = "head",
         /// Envoy buffers the body, within its own limit, and the external processor reads it.

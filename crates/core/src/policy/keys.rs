@@ -71,8 +71,8 @@ macro_rules! keys {
             }
         }
 
-        /// The settings that apply to a request. Each key is set. All requests for which the same tables decide share
-        /// them.
+        /// The settings that apply to a request. Each key is set. All requests for which the same
+        /// tables decide share these settings.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct RouteSettings {
             $(pub(crate) $key: made!($value $(, $made)?),)*
@@ -80,7 +80,7 @@ macro_rules! keys {
             pub(crate) part: u16,
             /// The most specific route that matches.
             pub(crate) route: Option<u32>,
-            /// The mode of the policy, while a kill switch has replaced it by `off`.
+            /// The mode that the policy sets, if a kill switch has replaced it by `off`.
             pub(crate) switched_from: Option<Mode>,
         }
 
@@ -113,7 +113,7 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Returns the settings that these tables have together. For each key, the first table that sets it
+            /// Joins the settings of these tables. For each key, the first table that sets the key
             /// decides.
             pub(super) fn inherited(
                 tables: &mut dyn Iterator<Item = &LinkedTable>,
@@ -219,7 +219,7 @@ impl RouteSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
-    /// The mode of the policy, while a kill switch has replaced it by `off`.
+    /// The mode that the policy sets, if a kill switch has replaced it by `off`.
     pub(crate) switched_from: Option<Mode>,
     pub(super) route: Option<u32>,
     /// The index of the narrowest scope, where 0 is the policy itself.
@@ -284,7 +284,8 @@ macro_rules! for_each_key {
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             #[guard(|own, base| *own && !*base)]
             auth_observe: bool;
-            // Bad credentials are refused all the same: a client that sends some expects to be recognised.
+            // Bad credentials are still refused, because a client that sends credentials expects to
+            // be recognised.
             /// A request without credentials passes, without an identity. Credentials that are sent are still checked
             /// (G2).
             #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
@@ -364,7 +365,8 @@ fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
-/// Compares lists of names of which a request needs only one. An empty list guards nothing.
+/// Returns true if the first list lets in requests that the second list refuses. A request needs
+/// only one name of a list, and an empty list lets all requests in.
 #[cfg(feature = "policy-file")]
 #[allow(clippy::ptr_arg, reason = "the table's type for the key is a Vec")]
 fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {

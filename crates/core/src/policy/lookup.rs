@@ -29,9 +29,11 @@ pub(crate) struct Matched {
     pub(crate) others: Vec<MatchedReading>,
     /// The reason why a route refuses the path (`paths`).
     pub(crate) refused: Option<RefusedPath>,
-    /// True if `normal` belongs to the path from before a framework stripped a prefix.
+    /// True if `normal` belongs to the path that the request had before a framework stripped a
+    /// prefix.
     pub(crate) follows_original: bool,
-    /// True if only the path from before the prefix was stripped matches a route.
+    /// True if only the path that the request had before a framework stripped a prefix matches a
+    /// route.
     pub(crate) only_original: bool,
 }
 
@@ -90,8 +92,9 @@ impl Matched {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
-    /// Joins the settings for a path whose prefix a framework stripped with those for the original path. If only one of
-    /// the two paths matches a route or a scope, only that path is used, because a policy is written for one of them.
+    /// Joins the settings for a path whose prefix a framework stripped with the settings for the
+    /// original path. If only one of the two paths matches a route or a scope, only that path is
+    /// used, because a policy is written for one of them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(|settings| settings.has_place());
@@ -132,8 +135,9 @@ impl Policy {
         self.matched_as(head, None, true)
     }
 
-    /// Returns the settings for a request that may have two paths. `original` is the path from before a framework
-    /// stripped a prefix. `overrides` is true if a header may name another method.
+    /// Returns the settings for a request that may have two paths. `original` is the path that the
+    /// request had before a framework stripped a prefix. `overrides` is true if a header may name
+    /// another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -497,7 +501,7 @@ impl Policy {
         settings(route).zip(settings(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// Adds the settings for most requests of each route.
+    /// Computes the settings for most requests of each route in advance.
     pub(super) fn with_chains(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().iter().map(move |pattern| (at, pattern)));
@@ -521,22 +525,23 @@ impl Policy {
         self
     }
 
-    /// Returns a part, and those around it.
+    /// Returns a part, and the parts around it.
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
         around(&self.parts, part).map(|part| &self.parts[part])
     }
 }
 
-/// Returns a part and those around it, beginning with the narrowest.
+/// Returns a part and the parts around it, beginning with the narrowest.
 pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
     let part = (part < parts.len()).then_some(part);
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
-/// Returns the tables that decide about requests that match these routes, beginning with the most specific. Those of
-/// the narrowest part come first. Within a part, its routes come before its defaults. Each item is a part, and the
-/// index of a route or `None`.
+/// Returns the tables that decide about requests that match these routes, beginning with the most
+/// specific. The tables of the narrowest part come first. Within a part, its routes come before its
+/// defaults. Each item is the index of a part, and the index of a route, or `None` for the part's
+/// defaults.
 pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,

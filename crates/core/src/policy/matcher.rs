@@ -195,8 +195,8 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings for all requests that match exactly these routes, which are those that a sample request of the first
-/// route matches.
+/// The settings for all requests that match exactly the routes in `met`. A sample request of the
+/// first route matches these routes.
 #[derive(Clone, Debug)]
 pub(super) struct FixedChain {
     /// The narrowest part that covers these requests.

@@ -11,7 +11,8 @@
 //! 4. If readings have different guards, the settings of all of them are returned, and the session applies all guards.
 //!    The normalised reading decides everything else.
 //!
-//! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
+//! Finding the settings allocates nothing for a path with one reading. If the policy has no routes,
+//! the settings are only copied.
 
 mod builder;
 pub(crate) mod choice;
@@ -100,7 +101,7 @@ pub struct Policy {
     scopes: Scopes,
     /// The policy itself, then its scopes.
     pub(crate) parts: Box<[CompiledScope]>,
-    /// The shapes of all parts, in the order in which files and builders have them.
+    /// The shapes of all parts, in the order in which files and builders define them.
     shapes: Box<[CustomShape]>,
     /// The schemes of all routes. A scheme that several lists name is repeated.
     schemes: Box<[Arc<Scheme>]>,
@@ -116,9 +117,10 @@ pub struct Policy {
     is_everywhere: bool,
     /// True if any route only applies to certain methods.
     names_methods: bool,
-    /// True if it was already reported that routes only match the path from before a framework stripped a prefix.
+    /// True if it was already reported that routes only match the path that a request had before a
+    /// framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// True if some errors depend on facts of their request: its path, or when it began.
+    /// True if some errors depend on the path or the start time of their request.
     needs_request_facts: bool,
 }
 
@@ -135,7 +137,7 @@ pub(crate) struct CompiledScope {
     /// The part's own rules, then those of the parts around it.
     rules: Box<[Arc<Rule>]>,
     pub(crate) outward: Box<[Arc<Outward>]>,
-    /// The shapes that are tried here, in this order.
+    /// The shapes that are tried for requests of this part, in this order.
     pub(crate) shapes: Box<[CustomShape]>,
     rules_use_path: bool,
     /// The part's own service, or else that of the nearest part around it.
@@ -261,7 +263,8 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// Returns the same policy without required credentials (G2). It is for trials, whose requests have no credentials.
+    /// Returns the same policy without required credentials (G2). Trials use this policy, because
+    /// their requests have no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -309,8 +312,8 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Returns true if it must be reported that routes only match the path from before a prefix was stripped. This is
-    /// true only once.
+    /// Returns true at the first call. The caller then reports that routes only match the path that
+    /// a request had before a framework stripped a prefix.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -334,7 +337,7 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Returns true if a route names a method. Only then do the other methods in a request matter.
+    /// Returns true if a route names a method. Only then is a request searched for other methods.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods

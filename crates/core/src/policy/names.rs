@@ -168,7 +168,8 @@ impl Names {
         share(&mut self.types, types, || refusals.keep(MediaTypes::new(types).map(Arc::new)))
     }
 
-    /// `json` is one of two ways to set [`media_types`](Self::media_types), and has no value of its own.
+    /// Returns the empty value of `json`, which is only another way to set
+    /// [`media_types`](Self::media_types).
     #[allow(clippy::unused_self, reason = "it has the same signature as its sister functions")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())

@@ -36,7 +36,8 @@ tables! {
         timeout: Duration,
     }
 
-    /// The parts of an error that its views show in addition to its status and code (rule L3).
+    /// The facts that the log or an observer gets in addition to an error's status and code (rule
+    /// L3).
     pub(crate) struct ObserveTable {
         bodies: bool = false,
         path: bool = false,
@@ -249,7 +250,7 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     Err(SettingError::new("docs", "this is not an https address", right))
 }
 
-/// The valid origins, compiled.
+/// The settings of `[cors]`, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
     /// The origins, or `None` if any origin is allowed.

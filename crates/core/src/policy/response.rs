@@ -67,8 +67,8 @@ impl Policy {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Returns true if any route refuses requests. No route does if all of them are in mode `off` or `observe`, and
-    /// require no credentials.
+    /// Returns true if any route refuses requests. Returns false if all routes are in mode `off` or
+    /// `observe`, and require no credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
@@ -130,8 +130,9 @@ impl Policy {
         self.part(settings.part).rules_use_path
     }
 
-    /// Returns the index of the form of an error whose whole text can be prepared. Returns `None` if the text depends
-    /// on more than the code: on the path of the request, or on a part of the policy beyond the first few. `negotiated`
+    /// Returns the index of the form in which errors can be prepared as whole texts. Returns `None`
+    /// if the text of an error depends on more than its code, such as on the path of the request.
+    /// Also returns `None` for a part of the policy beyond the first few. `negotiated`
     /// is true if the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
@@ -177,8 +178,8 @@ impl Policy {
         Adopted { fault: fault.with_code(code), other_status }
     }
 
-    /// Returns the guards for a request (G0). If the request can be read in ways that have different guards, returns
-    /// those of the normalised reading.
+    /// Returns the guards for a request (G0). If the request can be read in ways that have
+    /// different guards, returns the guards of the normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;

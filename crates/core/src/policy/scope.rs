@@ -344,7 +344,8 @@ impl Scopes {
     /// Builds the look-up of the parts. `covers` contains the matchers of the parts from 1 on. `depths` contains the
     /// number of parts around each part.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // If two parts have the same prefix for a host, the narrower one comes last. The wider one has more hosts.
+        // If two parts have the same prefix for a host, the narrower one comes last. The wider part
+        // has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         crate::sort_by(&mut parts, &|one, other| depths.get(one.0) > depths.get(other.0));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {

@@ -11,8 +11,8 @@ facts! {
     pub struct PolicySummary<'a> {
         /// The name of the file, `built in Rust`, or `defaults`.
         origin: &'a str,
-        /// The hash of the policy's files, in 16 hexadecimal digits. It is equal for the same texts in any folder. It
-        /// is `None` for a policy that is not from a file.
+        /// The hash of the policy's files, in 16 hexadecimal digits. The same texts have the same
+        /// hash in any folder. The value is `None` for a policy that is not from a file.
         hash: Option<&'a str>,
         /// The number of routes, including those of scopes.
         routes: usize,
@@ -122,8 +122,8 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// Returns the host in lower case, without a port. `*.example.com` stands for subdomains, and `*` for hosts that no
-    /// scope names.
+    /// Returns the host in lower case, without a port. `*.example.com` represents its subdomains,
+    /// and `*` all hosts that no scope names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -172,7 +172,8 @@ impl Policy {
         self.part(settings.part).upstream.as_ref()
     }
 
-    /// Returns how long to wait for that service, if a scope sets it.
+    /// Returns how long a gateway waits for the service of a request, if a scope sets these time
+    /// limits.
     #[inline]
     pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())

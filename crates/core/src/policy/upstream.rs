@@ -13,8 +13,9 @@ use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
 /// The URL of a service. It consists of `http` or `https`, a host, and a port unless it is the default of the scheme.
 ///
-/// The URLs of the same service are equal, even if they are written differently. Cloning one allocates nothing. The
-/// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
+/// The URLs of the same service are equal, even if they are written differently. Cloning a URL
+/// allocates nothing. The [session](crate::session::Session::begin) adds the URL for a request's
+/// scope to the extensions of the request.
 ///
 /// ```
 /// use error_envelope_core::policy::UpstreamUrl;

@@ -409,8 +409,8 @@ impl<'a> From<&'a Parts> for Sent<'a> {
 
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
-    /// Returns true if this is a JWT scheme without an audience. It then accepts only tokens that have no `aud` (RFC
-    /// 7519 §4.1.3).
+    /// Returns true if this is a JWT scheme without an audience. Such a scheme accepts only tokens
+    /// that have no `aud` (RFC 7519 §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
         let is_empty = |OneOrMore(audiences): &OneOrMore| audiences.is_empty();
         self.kind() == Some(SchemeKind::Jwt) && self.table.audience.as_ref().is_none_or(is_empty)
