@@ -21,7 +21,7 @@ pub(crate) use stream::{Attribute, Body, Head, HeaderList, Scheduler, Stream};
 
 use crate::buffer::Buffer;
 
-/// Envoy's levels.
+/// Envoy's log levels.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Level {

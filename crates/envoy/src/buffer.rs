@@ -6,7 +6,7 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
-    /// A pointer to the first byte. It is null if there are none.
+    /// A pointer to the first byte. It is null if there are no bytes.
     pub ptr: *const u8,
     /// The number of bytes.
     pub length: usize,

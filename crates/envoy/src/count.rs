@@ -42,7 +42,7 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// The counters of a configuration.
 pub(crate) struct Counters {
-    /// The ids, in the order of [`COUNTERS`]. A counter that Envoy refused has `None`.
+    /// The ids, in the order of [`COUNTERS`]. The id of a counter that Envoy refused is `None`.
     numbers: [Option<usize>; COUNTERS.len()],
     /// The scheduler. It is `None` once the configuration has ended, because Envoy's main thread may then also have
     /// ended.
@@ -59,8 +59,8 @@ pub(crate) struct Kind {
     count: AtomicU64,
 }
 
-/// The counters of all configurations that still exist. The newest records counts without a stream, such as reloads and the
-/// kill switch.
+/// The counters of all configurations that still exist. The newest configuration records counts
+/// without a stream, such as reloads and the kill switch.
 static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {
@@ -110,7 +110,7 @@ impl Counters {
         }
     }
 
-    /// Ends counting with the configuration. Counts since the last flush to Envoy are lost.
+    /// Stops counting when the configuration ends. Counts since the last flush to Envoy are lost.
     pub(crate) fn end(&self) {
         drop(locked(&self.scheduler).take());
     }

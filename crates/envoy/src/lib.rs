@@ -9,8 +9,8 @@
 //!    and Envoy refuses the configuration (M2, V4).
 //! 3. `filter` handles one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any
 //!    order.
-//! 4. `heads` changes Envoy's heads. `timer` is the one thread that ends waits. `log`, `count` and `recorder` show the
-//!    decisions to operators.
+//! 4. `heads` changes Envoy's heads. `timer` runs the one thread that ends waits. `log`, `count`
+//!    and `recorder` show the decisions to operators.
 //! 5. `on_call` is the admin address, if the configuration has one.
 //!
 //! This crate is tested with Envoy 1.40.0, whose ABI is `v0.2.0`.

@@ -1,8 +1,9 @@
 //! The admin address inside Envoy, with health, the active policy, the kill switch and the errors page.
 //!
 //! Envoy makes a configuration for each listener. At every update it makes a new configuration before it drops the old
-//! one. So the process has one [`Admin`] for each address: its switch and its errors outlive configurations. The
-//! address shows the newest configuration that names it, and is served as long as there is one.
+//! one. So the process has one [`Admin`] for each address, whose switch and errors outlive
+//! configurations. The address shows the newest configuration that names it, and is served as long
+//! as any configuration names it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -25,11 +26,11 @@ use crate::lock::locked;
 /// The text that names the place of the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
-/// The wait between attempts to listen while another process has the address. At a hot restart, the old Envoy has it
-/// for minutes.
+/// The wait between attempts to listen while another process uses the address. During a hot
+/// restart, the old Envoy uses it for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// Registers a configuration with the address that it names, until this is dropped.
+/// Registers a configuration with the address that it names, until this value is dropped.
 pub(crate) struct AdminRegistration {
     address: SocketAddr,
     number: u64,
@@ -40,7 +41,8 @@ struct AdminAddress {
     admin: Admin,
     /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
-    /// True if the address should be served. Its thread waits for this.
+    /// True if the address should be served. The thread of the address waits for changes of this
+    /// value.
     wanted: watch::Sender<bool>,
 }
 
@@ -80,7 +82,8 @@ impl Drop for AdminRegistration {
         let Some(served) = all.get_mut(&self.address) else { return };
         let place = served.named.iter().position(|(number, _)| *number == self.number);
         let gone = place.map(|place| served.named.remove(place));
-        // Envoy may withdraw the newest configuration for its own reason. In that case the one before it stays in use.
+        // Envoy may withdraw the newest configuration for its own reason. The configuration before
+        // it then stays in use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
         // If no configuration is left, the default policy is shown. A policy from a file would keep its file watched.

@@ -18,7 +18,7 @@ pub(crate) struct Timer(Arc<Waits>, Key);
 /// end.
 type Key = (u64, u64);
 
-/// State shared by the waiting threads and the one that ends their waits.
+/// The state that the waiting threads share with the thread that ends their waits.
 struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
@@ -121,8 +121,8 @@ impl Clock {
         let key = (end, state.count);
         state.waits.insert(key, what);
         drop(state);
-        // The timer's thread sets this time before it looks at any thread's waits, and again afterwards. So either it
-        // has seen this wait, or it gets a wake-up.
+        // The timer's thread sets this time before it looks at any thread's waits, and again
+        // afterwards. So either that thread has seen this wait, or this call wakes it.
         if end < self.wakes.load(Ordering::SeqCst) {
             let workers = locked(&self.workers);
             self.earlier.notify_one();

@@ -177,7 +177,7 @@ pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::P
         headers: Some(changes),
         body,
         grpc_status: status.map(|status| GrpcStatus { status }),
-        // Envoy's log shows these details. For other replies it shows Envoy's own.
+        // Envoy's log shows these details. For other replies, the log shows Envoy's own details.
         details: format!("tee_{code}"),
     }))
 }

@@ -2,7 +2,7 @@
 //!
 //! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not in this list.
 //! A body's limit would then not be checked, or an error would pass unchanged. So the generated configuration lists the
-//! modes of [`override_modes`], which are all that this crate can request.
+//! modes of [`override_modes`], which are the only modes that this crate can request.
 
 use crate::proto::ProcessingMode;
 use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
@@ -25,7 +25,7 @@ pub(crate) enum ResponseMode {
     Head,
     /// Envoy holds the head back, and sends the body as a whole.
     Buffered,
-    /// The body passes in pieces, and the trailers.
+    /// The body passes through the processor in pieces, followed by the trailers.
     Streamed,
     /// The body passes without the processor, which gets only the trailers.
     Trailers,

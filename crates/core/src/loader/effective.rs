@@ -34,8 +34,8 @@ pub struct Effective {
     /// The settings for the normalised reading of the path. They decide everything, but the guards of `others` apply as
     /// well.
     pub reading: PathReading,
-    /// The settings for other readings of the path and the method that have different guards. There is one for each
-    /// difference, and its guards apply as well.
+    /// The settings for other readings of the path and the method that have different guards. The
+    /// list has one reading for each difference, and the guards of this reading apply as well.
     pub others: Vec<PathReading>,
     /// The reason why the layer refuses the request with 400, if a route does so because of its `paths`.
     pub refused: Option<&'static str>,
@@ -55,8 +55,8 @@ pub struct PathReading {
     pub path: String,
     /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
     pub routes: Vec<(String, String)>,
-    /// All keys of a route, in the order of the manual, each with its value. `content_types` is listed instead of
-    /// `json` if it was set instead.
+    /// All keys of a route, in the order of the manual, each with its value. If the policy sets
+    /// `content_types` instead of `json`, `content_types` is listed.
     pub settings: Vec<(&'static str, PlacedValue)>,
     scope: Option<String>,
 }

@@ -159,7 +159,8 @@ fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let mut hasher = Sha256::new();
     for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        // Editors may change line ends and byte order marks. A policy with other ones is still the same policy.
+        // Editors may change line ends and byte order marks. A policy in which only these differ is
+        // still the same policy.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         for part in [&name, &text] {
             hasher.update((part.len() as u64).to_be_bytes());

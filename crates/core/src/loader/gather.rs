@@ -64,7 +64,8 @@ impl Gathered {
         let mut at = Reading::new(name, &text, misplaced);
         let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
         let Found { mut mistakes, places, moved, named_files } = at.found;
-        // The keys of another version cannot be judged. A file that a key names has separate mistakes.
+        // The keys of an unknown version cannot be checked. Mistakes in a file that a key names are
+        // reported separately.
         let is_own = |mistake: &PolicyError| mistake.file() == Some(name);
         let is_version = |mistake: &PolicyError| mistake.kind() == Kind::Version.as_str();
         let other_version = mistakes.iter().position(|mistake| is_own(mistake) && is_version(mistake));

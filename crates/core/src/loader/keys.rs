@@ -56,7 +56,7 @@ impl PolicyFile {
         SettingChain { part, tables: tables.collect() }
     }
 
-    /// Returns a part of the policy and those around it, beginning with the narrowest.
+    /// Returns a part of the policy and the parts around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
         lookup::around(&self.policy.parts, part)
     }
@@ -83,7 +83,7 @@ impl PolicyFile {
         None
     }
 
-    /// Returns the span of a key, or of its table if that does not set the key.
+    /// Returns the span of a key, or of its table if the table does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }

@@ -38,7 +38,7 @@ pub(super) struct SourceFile {
     pub(super) is_whole: bool,
 }
 
-/// The file that names another one.
+/// The file that names another file.
 #[derive(Debug)]
 pub(super) struct Parent {
     pub(super) file: usize,
@@ -111,8 +111,8 @@ impl Sources {
         Some(self.files[*file].span(path))
     }
 
-    /// Returns the key, among these, that a table at this place sets. If several files have the table, the one with the
-    /// highest precedence decides.
+    /// Returns the first of these keys that a table at this place sets. If several files have the
+    /// table, the one with the highest precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {
         let mut tables = self.tables.get(place)?.iter();
         tables.find_map(|table| keys.iter().copied().find(|key| self.sets(table, key)))
@@ -172,7 +172,8 @@ impl Sources {
     }
 
     /// Returns true if a mistake that was found after reading follows from one of these mistakes, which were found
-    /// while reading. In that case, either the table has a mistake and lacks the key, or the key itself has a mistake.
+    /// while reading. Then either the table has such a mistake and lacks the key, or the key itself
+    /// has such a mistake.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);

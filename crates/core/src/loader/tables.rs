@@ -106,7 +106,9 @@ impl Leaf for DefinedCode {
         let mut code = CodeTable::read(value, at)?;
         let table = at.table(value)?;
         match code.in_catalogue() {
-            // This replaces details, docs or a retry advice with a mistake, which was noted when it was read.
+            // If `details`, `docs` or `retry` has a mistake, the mistake was noted when it was
+            // read. The code's own advice replaces the wrong value here, so that the table is not
+            // refused as empty.
             Some(known)
                 if matches!((&code.details, &code.docs, &code.retry), (None, None, None))
                     && ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) =>

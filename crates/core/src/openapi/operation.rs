@@ -79,7 +79,7 @@ fn base_path(url: &str) -> String {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
         None => url,
     };
-    // A variable may have any value.
+    // A variable in the URL may have any value, so the path is unknown.
     if path.contains('{') {
         return String::new();
     }

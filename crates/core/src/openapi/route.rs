@@ -20,7 +20,8 @@ use crate::policy::Policy;
 use crate::request_id::RequestId;
 use crate::session::{Session, SessionConfig};
 
-/// The text that replaces a parameter in a path. Patterns match it, unless they have a literal there.
+/// The text that replaces a parameter in a path. A pattern matches this text, unless the pattern
+/// has a literal in its place.
 const STAND_IN: &str = "error-envelope-parameter";
 
 /// The errors that clients may get from one operation, as the layer writes them.

@@ -75,7 +75,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The longest text of which more than the first error is reported. The parser stores each of its errors, which takes
+/// The maximum number of bytes of a text of which all errors are reported. Of a longer text, only
+/// the first error is reported. The parser stores each of its errors, which takes
 /// some 600 bytes for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 

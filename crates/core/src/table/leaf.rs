@@ -170,7 +170,7 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// The name of a code. Only when all files have been read is it known whether a table defines it.
+/// The name of a code. Whether a table defines the code is checked after all files have been read.
 impl Leaf for ErrorCode {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let name = String::read(value, at)?;

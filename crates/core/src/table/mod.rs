@@ -65,7 +65,7 @@ macro_rules! tables {
         impl $name {
             $($crate::table::tables! { @or_default $key $type $(= $need)? })*
 
-            /// The keys that are set, in the order of the manual.
+            /// Returns the keys that are set, in the order of the manual.
             pub(crate) fn set_keys(&self) -> impl Iterator<Item = &'static str> + use<> {
                 let all = [$((self.$key.is_some(), $crate::table::tables!(@name $key $($word)?)),)*];
                 all.into_iter().filter_map(|(is_set, key)| is_set.then_some(key))
@@ -78,7 +78,7 @@ macro_rules! tables {
             /// The keys, in the order of the manual.
             pub(crate) const KEYS: &[&'static str] = &[$($crate::table::tables!(@name $key $($word)?),)*];
 
-            /// Reads the keys, and refuses no others.
+            /// Reads the keys, and ignores all other keys.
             pub(crate) fn read_keys(table: &toml::de::DeTable<'_>, at: &mut $crate::table::Reading<'_>) -> Self {
                 Self {
                     $($key: at.key(
@@ -94,7 +94,7 @@ macro_rules! tables {
                 Self { $($key: self.$key.or(base.$key),)* }
             }
 
-            /// Returns the value of a key, spelled as in a file, or `None` if it is not set.
+            /// Returns the value of a key, spelled as in a file, or `None` if the key is not set.
             pub(crate) fn written(&self, key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return self.$key.as_ref().map($crate::table::Leaf::written);
@@ -102,7 +102,8 @@ macro_rules! tables {
                 None
             }
 
-            /// The default of a key, spelled as in a file; `None` if it has none.
+            /// Returns the default of a key, spelled as in a file, or `None` if the key has no
+            /// default.
             pub(crate) fn default_of(key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return $crate::table::tables!(@default $type $(= $need)?);
@@ -133,7 +134,7 @@ macro_rules! tables {
     (@or_default $key:ident $type:ty) => {};
     (@or_default $key:ident $type:ty = required) => {};
     (@or_default $key:ident $type:ty = $default:tt) => {
-        /// The value that applies, which is the default if the table does not set the key.
+        /// Returns the value that applies, which is the default if the table does not set the key.
         pub(crate) fn $key(&self) -> $type {
             self.$key.clone().unwrap_or($default)
         }

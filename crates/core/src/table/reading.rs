@@ -48,7 +48,8 @@ pub(crate) struct Found {
     pub(crate) mistakes: Vec<PolicyError>,
     /// The range of bytes of each key and element, by its path.
     pub(crate) places: HashMap<String, Range<usize>>,
-    /// The original paths of the elements after a wrong one, by their paths in the list without it.
+    /// The original paths of the elements that come after a wrong element, by their paths in the
+    /// list without the wrong element.
     pub(crate) moved: HashMap<String, String>,
     pub(crate) named_files: Vec<NamedFile>,
 }
@@ -85,7 +86,8 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Refuses the value. If something is missing before it, refuses that, with an empty span.
+    /// Refuses the value. If `is_empty` is true, something is missing before the value, so the span
+    /// is empty.
     pub(crate) fn refuse_empty<T>(
         &mut self,
         is_empty: bool,

@@ -29,8 +29,8 @@ pub(super) fn followed() -> Option<RequestId> {
     FOLLOWED.take()
 }
 
-/// Removes the id from a head that Envoy has sent again, and returns it. A head with another id, or with several, is
-/// from a client (I2).
+/// Removes the id from a head that Envoy has sent again, and returns it. A head with another id, or
+/// with several ids, is from a client (I2).
 pub(super) fn follow(id: Option<RequestId>, headers: &mut HeaderMap) -> Option<RequestId> {
     let id = id?;
     let mut sent = headers.get_all("x-request-id").iter();

@@ -11,7 +11,8 @@ use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
-    /// Called when a head came. It is the service's, or Envoy's own if Envoy has announced a reply.
+    /// Called when the head of a response came. The response is the service's, or Envoy's own if
+    /// Envoy has announced a reply.
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         self.inject(stream, "response_headers");
         let own = self.own.take();
@@ -43,7 +44,8 @@ impl Filter {
     }
 
     /// Called when a response that was held back fails, and Envoy writes to the client itself (V3). The reply is
-    /// written to the metadata for Envoy's `local_reply_config`, which the generated configuration has.
+    /// written to the metadata for Envoy's `local_reply_config`, which the generated configuration
+    /// contains.
     pub(super) fn held_response_failed(&self, stream: &Stream<'_>, own: EnvoyReply) {
         self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;

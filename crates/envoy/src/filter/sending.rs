@@ -14,7 +14,7 @@ impl Filter {
     pub(super) fn answer(&self, stream: &Stream<'_>, LocalReply { reply, drain, record }: LocalReply) {
         self.stop_timers();
         self.keep(stream, Follow::decided(record));
-        // A stream of HTTP/2 ends by itself, and the rest of it is reset.
+        // On HTTP/2, a stream ends without its connection, and its rest is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // This response keeps the connection open. Envoy would close it if the response were sent before the
@@ -54,8 +54,8 @@ impl Filter {
         let (mut head, body) = reply.into_parts();
         match place {
             // After a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC
-            // status is ignored (P1). Sending another head is also cheaper: one call passes all its lines, while
-            // finding the changes that Envoy would need takes longer.
+            // status is ignored (P1). Sending another head is also cheaper, because one call passes
+            // all its lines. Finding the changes that Envoy would need takes longer.
             Place::Response { into: Body::KeptResponse, ended: true } => {
                 self.write_body(stream, head, &body, Body::KeptResponse);
                 self.response_ended.set(true);
@@ -201,7 +201,8 @@ impl Filter {
 /// The place where a reply is written.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// The reply is written in this part of the service's response. If it has `ended`, nothing of the response follows.
+    /// The reply replaces this part of the service's response. If `ended` is true, no other part of
+    /// the response follows.
     Response { into: Body, ended: bool },
     /// Envoy itself wrote the head, and its body follows at once. The module's body replaces it.
     Local,
@@ -215,7 +216,7 @@ impl Place {
         if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
     }
 
-    /// Returns true if nothing of the response follows.
+    /// Returns true if no other part of the response follows.
     pub(super) fn is_end(self) -> bool {
         matches!(self, Self::Response { ended: true, .. })
     }

@@ -8,8 +8,8 @@
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
 //! | `Collecting` | Envoy buffers an error's body (R4) |
-//! | `Passing` | the response's head has been sent, its body passes in pieces |
-//! | `Done` | no message changes anything any more |
+//! | `Passing` | the response's head has been sent, and its body passes in pieces |
+//! | `Done` | everything is decided, and further messages change nothing |
 //!
 //! A message takes the phase and stores another one. Envoy waits for the reply to each message, but accepts an
 //! immediate response at any time. So a time limit ends a wait with an immediate response.

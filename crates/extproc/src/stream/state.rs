@@ -105,7 +105,8 @@ impl ProcessingStream {
         self.id = self.session.id();
     }
 
-    /// Ends the request without a response of the service. Returns `None` if it has ended already.
+    /// Ends the request without a response of the service. Returns `None` if the request has
+    /// already ended.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
         self.session.end(why).map(|reply| self.answer(reply))
     }

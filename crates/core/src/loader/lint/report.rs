@@ -134,7 +134,7 @@ const FRESH: &str = "lint-witness";
 const ANY_METHOD: &[u8] = b"LINT-WITNESS";
 
 impl Witness<'_> {
-    /// Returns the table of the sample, and the wider ones that apply to it.
+    /// Returns the table of the sample, and the wider tables that apply to it.
     pub(super) fn own_and_wider(&self) -> (&TablePath, &RouteTable, &[(TablePath, &RouteTable)]) {
         let at = self.chain.distance(&self.place).unwrap_or_default();
         (&self.place, self.chain.tables[at].1, &self.chain.tables[at + 1..])
@@ -174,8 +174,9 @@ impl PolicyFile {
         patterns.map(|pattern| pattern.segments().len()).max().unwrap_or(0)
     }
 
-    /// Returns the settings of those requests of a part that a pattern matches, one for each table that may apply to
-    /// some of them. Returns `None` if the settings are not clear, because the host of the sample belongs to another
+    /// Returns the possible settings of the requests of a part that a pattern matches. There is one
+    /// item for each table that may apply to some of these requests. Returns `None` if the settings
+    /// are not clear, because the host of the sample belongs to another
     /// part.
     pub(super) fn settings_of_each(&self, part: usize, route: &Pattern) -> Option<Vec<Arc<RouteSettings>>> {
         let more = if route.has_rest() { self.deepest() + 1 } else { 0 };
