@@ -13,10 +13,10 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
 
 /// A shape of error bodies that services send or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
-/// It defines how a body in the shape is recognised ([`when`](Self::when)), and the places of such a body's code,
-/// message, details and issues. [`write`](Self::write) defines how errors are written in it. Places
-/// are JSON pointers (RFC 6901), in which `*` matches each element of a list. If a place is not
-/// set, the layer uses the place of the same value in the template.
+/// A shape defines how its bodies are recognised ([`when`](Self::when)), and where a body contains
+/// its code, message, details and issues. [`write`](Self::write) defines how errors are written in
+/// the shape. Places are JSON pointers (RFC 6901), in which `*` matches each element of a list. If
+/// a place is not set, the layer uses the place of the same value in the template.
 ///
 /// A policy reads its shapes before the built-in ones, in the order in which they were added. If a
 /// shape has a template, a route can use the shape's name as its `dialect`.
@@ -167,7 +167,8 @@ impl BodyShape {
         self
     }
 
-    /// Sets the media type of the bodies that are written. It must be a JSON type. The default is `application/json`.
+    /// Sets the media type of the bodies that are written. The media type must be a JSON type. The
+    /// default is `application/json`.
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.table.media_type = Some(media_type.into());
         self
@@ -179,10 +180,11 @@ impl BodyShape {
         self
     }
 
-    /// Sets the template of bodies. It is JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
-    /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}`
-    /// (seconds) are placeholders for whole values. A placeholder without a value becomes `null`.
-    /// If the placeholder ends with `?`, as in `{{details?}}`, its field is left out instead.
+    /// Sets the template of bodies. A template is JSON in which `{{code}}`, `{{name}}`,
+    /// `{{status}}`, `{{message}}`, `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}`
+    /// and `{{retry_after}}` (seconds) are placeholders for whole values. A placeholder without a
+    /// value becomes `null`. If the placeholder ends with `?`, as in `{{details?}}`, its field is
+    /// left out instead.
     pub fn write(mut self, write: impl Into<String>) -> Self {
         self.table.write = Some(write.into());
         self
@@ -201,9 +203,9 @@ impl BodyShape {
         self
     }
 
-    /// Adds the shape's name for a status, such as `404`. The layer writes it for codes that have
-    /// no name of their own. `"4xx"` or `"5xx"` sets the name for all other statuses of that class.
-    /// In a received body, such a name only repeats the status.
+    /// Adds the shape's name for a status, such as `404`. The layer writes the name for codes of
+    /// this status that have no other name. `"4xx"` or `"5xx"` sets the name for all other statuses
+    /// of that class. In a received body, the name of a status only repeats the status.
     pub fn by_status(mut self, status: impl ToString, name: impl Into<String>) -> Self {
         self.table.by_status.get_or_insert_default().0.push((status.to_string(), name.into()));
         self

@@ -83,9 +83,9 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the operator. Without this
-    /// setting, such a URL is refused. The function is called while a policy is read, even if the policy is then
-    /// refused.
+    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the
+    /// operator. Without this setting, a policy with a `jwks_url` is refused. The function is
+    /// called while a policy is read, even if the policy is then refused.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
@@ -134,15 +134,16 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// Returns all mistakes, sorted by file and line. There is at least one, and at most 200.
+    /// Returns all mistakes, sorted by file and line. The list contains at least one mistake, and
+    /// at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let path = path.as_ref();
         let text = read_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         self.check_text(&path.display().to_string(), &text)
     }
 
-    /// Does the same as [`PolicyLoader::check`], for a text. `name` is its name in errors, and included files are
-    /// relative to it.
+    /// Does the same as [`PolicyLoader::check`], for a text. `name` is the name of the file in
+    /// errors, and the names of included files are relative to `name`.
     ///
     /// # Errors
     ///
@@ -151,7 +152,8 @@ impl PolicyLoader {
         PolicyFile::read(name, text.to_owned(), &self.env).map(PolicyFile::with_places)
     }
 
-    /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
+    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names
+    /// of included files are relative to `name`.
     ///
     /// # Errors
     ///
@@ -167,8 +169,9 @@ impl PolicyLoader {
     }
 
     /// Returns the policies that include this file. The search begins in the folder of the file,
-    /// and continues in the folders above. It ends at the first folder with such a policy, at the
-    /// root of a Git work tree, or after eight folders. The paths are absolute, and sorted by name.
+    /// and continues in the folders above. The search ends at the first folder with such a policy,
+    /// at the root of a Git work tree, or after eight folders. The paths are absolute, and sorted
+    /// by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -198,8 +201,8 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the files of a policy, even if parts of it are wrong. Each is returned with true if it has a `[scope]`.
-/// Returns no files if the first one cannot be read.
+/// Returns the files of a policy, even if parts of the policy are wrong. Each file is returned with
+/// true if it has a `[scope]`. Returns no files if the first one cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);
@@ -233,7 +236,8 @@ impl Policy {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
 
-    /// Reads a policy file from its text. `name` is its name in errors, and included files are relative to it.
+    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names
+    /// of included files are relative to `name`.
     ///
     /// # Errors
     ///

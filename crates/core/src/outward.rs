@@ -6,7 +6,7 @@
 //!    code.
 //! 3. The text is the fault's own text. If the fault has none, the text is the entry's. If the
 //!    entry has none either, and exactly one `[[map]]` rule for the code has a text, this text is
-//!    used. The last choice is the catalogue's text.
+//!    used. Otherwise the catalogue's text is used.
 //!
 //! Each key comes from the first entry that sets it. Entries of narrower scopes come first.
 
@@ -26,8 +26,8 @@ setters! {
     /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
     /// (rule R12).
     ///
-    /// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
-    /// policy is built.
+    /// A rule needs at least one code, and must set at least one of name, message and status. A
+    /// mistake is refused when the policy is built.
     ///
     /// ```
     /// use tower_error_envelope::policy::OutwardRule;

@@ -1,5 +1,5 @@
-//! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to it, and no panic
-//! leaves the hook (V4).
+//! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to
+//! this stream, and no panic leaves the hook (V4).
 #![allow(unsafe_code, reason = "Envoy holds a raw pointer to the filter")]
 
 use std::cell::Cell;

@@ -1,4 +1,5 @@
-//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all of them.
+//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all
+//! these functions.
 #![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::ffi::{c_char, c_void};

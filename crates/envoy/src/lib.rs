@@ -5,8 +5,8 @@
 //!
 //! 1. `hooks` contains the functions that Envoy calls. Each runs for the stream that is `current`, and catches panics
 //!    (V4). `abi` contains Envoy's callbacks. Only `hooks`, `current` and `abi` contain `unsafe` code.
-//! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in it are logged,
-//!    and Envoy refuses the configuration (M2, V4).
+//! 2. `config` reads the filter's configuration: a policy, or the path of a policy file. Errors in
+//!    a configuration are logged, and Envoy then refuses the configuration (M2, V4).
 //! 3. `filter` handles one stream: the hooks that were called, and the decisions. Envoy may call the hooks in any
 //!    order.
 //! 4. `heads` changes Envoy's heads. `timer` runs the one thread that ends waits. `log`, `count`

@@ -46,8 +46,8 @@ struct AdminAddress {
     wanted: watch::Sender<bool>,
 }
 
-/// All addresses that were ever configured. They are kept, so that a switch stays on if a listener is removed and added
-/// again.
+/// All addresses that were ever configured. The addresses stay in this map, so that a switch stays
+/// on if a listener is removed and added again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {

@@ -28,7 +28,8 @@ struct Clock {
     wakes: AtomicU64,
 }
 
-/// The time at which the thread wakes if there is no wait. It is later than the end of every wait.
+/// The time at which the thread wakes if there is no wait. This time is later than the end of every
+/// wait.
 const NEVER: u64 = u64::MAX;
 
 /// The longest wait, some 136 years. Longer waits are shortened to this, since the clock's range is limited.

@@ -77,7 +77,7 @@ impl CodeSource<'_> {
 }
 
 /// Tries the rules on an error, with each name of its code in turn. Calls `note` with the index of each rule that was
-/// tried, and with the key of the first condition that does not hold.
+/// tried, and with the key of the first condition that is not met.
 pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
@@ -117,8 +117,9 @@ fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(E
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// Returns the code of a body in a shape that the policy can also write. It is treated as a canonical code (R15). On a
-/// 5xx, an unknown code or a text is used only if an inner layer wrote it.
+/// Returns the code of a body in a shape that the policy can also write. This code is treated as a
+/// canonical code (R15). On a 5xx, an unknown code or a text is used only if an inner layer wrote
+/// it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.context.codes())?;
@@ -148,7 +149,8 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// Returns the code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
+/// Returns the code of an error that no layer wrote. A rule, the dialect, the issues or the status
+/// decides the code.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
@@ -251,8 +253,9 @@ impl DecidedBy {
     }
 }
 
-/// Returns true if an unknown code may be written to the log (L3). It must look like the name of an error, with several
-/// words or with capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3). The code must look like the name
+/// of an error, with several words or with capitals. A single word in small letters, a number, an
+/// id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -266,7 +269,8 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Returns true if a word contains only letters, with at most four digits at its end. The digits may also stand alone.
+/// Returns true if a word contains only letters, with at most four digits at its end. A word of
+/// only digits is also allowed.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

@@ -12,8 +12,8 @@ use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code in a layer's `x-error-code`. It is read if the body has no code, or if the body is in the client's
-    /// dialect.
+    /// The code in a layer's `x-error-code`. This header is read if the body has no code, or if the
+    /// body is in the client's dialect.
     pub header: Option<String>,
     /// True if the body is in the format of a protocol (R10).
     pub is_protocol: bool,

@@ -1,6 +1,6 @@
 //! Turns the error value of an inner service into a fault (F1).
 //!
-//! It looks for these kinds of errors in this order, each in the whole chain of causes:
+//! The module looks for these kinds of errors in this order, each in the whole chain of causes:
 //!
 //! 1. a typed fault
 //! 2. a fault that the adapter's [`Recogniser`] returns, for example for a tonic status
@@ -104,7 +104,8 @@ pub enum Recognised {
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates. It checks the whole chain of causes (F1).
+/// Recognises errors whose types are from other crates. The function checks the whole chain of
+/// causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

@@ -62,7 +62,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> 
     }
 }
 
-/// Runs all steps, for a body of any kind.
+/// Runs all steps, for an error with any body.
 fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewrite<'b> {
     let body = parse(inner, context);
     match lenient(&body, inner) {
@@ -95,7 +95,7 @@ fn line<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Option<&'b str>
 }
 
 /// Handles a 4xx whose body is one line of text, without the other steps (R3). Many handlers and
-/// routers send such a body. The line has no code, no fields and no form to keep, so only its text
+/// routers send such lines. The line has no code, no fields and no form to keep, so only its text
 /// must be checked.
 #[inline]
 fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'b> {

@@ -1,5 +1,6 @@
-//! Step 4: the fields in addition to code and text that reach the client (R3, E8, E9, R14). Fields of a foreign 4xx
-//! body that no rule reads may be kept by name. The others are dropped, and their names are logged (L3).
+//! Step 4: the fields in addition to code and text that reach the client (R3, E8, E9, R14). If a
+//! policy names a field of a foreign 4xx body that no rule reads, the field is kept. Other unread
+//! fields are dropped, and their names are logged (L3).
 
 use std::borrow::Cow;
 
@@ -211,7 +212,7 @@ const MAX_NAME_CHARS: usize = 64;
 pub(super) struct UnreadFields<'a> {
     /// The kept fields in the order of the body, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
-    /// The names of the fields that are dropped. The log shows the first ones.
+    /// The names of the fields that are dropped. The log shows the first names.
     dropped: Vec<&'a str>,
 }
 

@@ -100,8 +100,8 @@ pub(super) fn of(
     of_problem.into_iter().chain(rest).collect()
 }
 
-/// Returns the unread members of an RFC 9457 problem. They keep their bytes, except that stack
-/// traces are removed. A title is kept if it states more than the message.
+/// Returns the unread members of an RFC 9457 problem. The members keep their bytes, except that
+/// stack traces are removed. A title is kept if it states more than the message.
 fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);

@@ -23,10 +23,11 @@ use crate::page::PageType;
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). The other fields are then
-    /// only for the head and the log.
+    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). Only
+    /// the head and the log then use the other fields.
     pub(crate) passes: bool,
-    /// The cleaned message, as long as it borrows from the body. It replaces the fault's message without another copy.
+    /// The cleaned message, as long as it borrows from the body. This text replaces the fault's
+    /// message without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
@@ -231,8 +232,8 @@ pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     }
 }
 
-/// Returns a text made of the first issue and the number of the other issues. It is used if a 4xx that is neither 400
-/// nor 422 has no text (E8).
+/// Returns a text made of the first issue and the number of the other issues. A 4xx without a text
+/// gets this text, if its status is neither 400 nor 422 (E8).
 fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
     let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
     if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
@@ -290,7 +291,8 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// Returns the text if it can be a message after cleaning. It is copied only if it is not part of the body.
+/// Returns the text if it can be a message after cleaning. The text is copied only if it is not a
+/// part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),

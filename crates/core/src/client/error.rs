@@ -51,7 +51,8 @@ pub(super) enum Pushback {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The names and indices that lead to the value. They are empty for the whole request.
+    /// The names and indices that lead to the value. The list is empty if the issue is about the
+    /// whole request.
     pub path: Vec<Step>,
     /// The text of the issue, for people.
     pub message: String,
@@ -69,8 +70,9 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// Returns the HTTP status of the error, 400–599. For an RPC error, it is the status that the error came with. If
-    /// that was 200, it is the status that `google.rpc.Code` defines for the error.
+    /// Returns the HTTP status of the error, 400–599. For an RPC error, it is the status that the
+    /// error came with. If the error came with 200, it is the status that `google.rpc.Code` defines
+    /// for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -89,8 +91,8 @@ impl ClientError {
         &self.0.code
     }
 
-    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's `model_not_found`. It has 1
-    /// to 64 of the characters `[A-Za-z0-9_.-]`.
+    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's
+    /// `model_not_found`. The code has 1 to 64 of the characters `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
@@ -113,7 +115,7 @@ impl ClientError {
     ///
     /// # Errors
     ///
-    /// Returns an error if the details are not of that type.
+    /// Returns an error if the details cannot be parsed as the type `T`.
     pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
         self.details_json().map(serde_json::from_str).transpose()
     }
@@ -126,7 +128,7 @@ impl ClientError {
         list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
-    /// Returns the id to quote in a support request. It has at most 128 printable characters.
+    /// Returns the id to quote in a support request. The id has at most 128 printable characters.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()

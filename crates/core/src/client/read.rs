@@ -244,7 +244,8 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     }
 }
 
-/// Returns the advice that a layer wrote. It is in the error object, or in the data of JSON-RPC (E10).
+/// Returns the advice that a layer wrote. The advice is in the error object, or in the data of
+/// JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
@@ -328,7 +329,8 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// Returns the id in the body. It is needed if a proxy in front of browsers, or a log, has lost the header.
+/// Returns the id in the body. This id is needed if a proxy in front of browsers, or a log, has
+/// lost the header with the id.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));

@@ -11,7 +11,7 @@ use crate::fields;
 use crate::syntax::media_type;
 use crate::table::SettingError;
 
-/// The media types that a route decodes, in lower case. There is at least one.
+/// The media types that a route decodes, in lower case. The list is never empty.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
@@ -47,8 +47,8 @@ impl MediaTypes {
         }
     }
 
-    /// Returns the answer to a wrong type. It lists the types that the route accepts, in its message and in the header
-    /// that RFC 9110 §15.5.16 defines.
+    /// Returns the fault for a wrong type. The fault lists the types that the route accepts, in its
+    /// message and in the header that RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }

@@ -1,13 +1,15 @@
 //! The methods that a service may see in a request (rule G0).
 //!
-//! Some services distinguish letter case. Some replace the method with the one in a header, or in the field `_method`.
-//! That field may be in the query, in a path that a rewrite puts into the query, or in a cookie. Services trim,
-//! unquote, split and decode its value in more ways than can be listed. So a value that is not plain is never
-//! interpreted. If a route for this path names a method, such a request is refused. Patterns
-//! contain methods in capitals.
+//! Some services distinguish the letter case of methods. Some services replace the method with the
+//! method in a header, or in the field `_method`. The field may be in the query, in a path that a
+//! rewrite puts into the query, or in a cookie. Services trim, unquote, split and decode its value
+//! in more ways than can be listed. So a value that is not plain is never
+//! interpreted. If the value is not plain, and a route for the path names a method, the request is
+//! refused. Patterns contain methods in capitals.
 //!
-//! Most services run some handler for a method that they do not know. So for a method that is not [usual](is_usual),
-//! the requirements of all methods of the path's routes apply, unless one of the routes names it.
+//! Most services run some handler for a method that they do not know. So for a method that is not
+//! [usual](is_usual), the requirements of all methods of the path's routes apply, unless one of the
+//! routes names the method.
 
 use http::Method;
 use http::header::COOKIE;
@@ -101,7 +103,8 @@ pub(crate) fn is_in_cookie(head: &Parts) -> bool {
     overrides_of_cookies(head).next().is_some()
 }
 
-/// Returns true for every query with a spelling of `_method`, but also for some other queries. This is a quick check.
+/// Returns true for every query with a spelling of `_method`, but also for some other queries. The
+/// check is only a quick one, which [`overrides_of`] completes.
 fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
@@ -123,7 +126,8 @@ pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>
 }
 
 impl Methods {
-    /// Adds the methods in a value, which may be a list. A service uses one of them, or joins several lines to a list.
+    /// Adds the methods in a value, which may be a list. A service uses one of the methods, or
+    /// joins several lines to a list.
     fn add(&mut self, source: &'static str, value: &[u8], most: usize) -> Result<(), TooManyMethods> {
         for method in listed(value) {
             match method {
@@ -173,8 +177,8 @@ fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// Returns the fields behind the first `&` or `?` of a path. They become fields of a query if a
-/// rewrite puts the path into a query.
+/// Returns the fields behind the first `&` or `?` of a path. These fields become fields of a query
+/// if a rewrite puts the path into a query.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)
@@ -190,8 +194,9 @@ fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// Returns the name of a field, if it is one of `names`, and the field's value, decoded as a form.
-/// In the name of a variable, PHP replaces each character that is not allowed with `_`. It drops
-/// spaces before the name, and ends it at a NUL. A rewrite may put a second `?` before the name.
+/// In the name of a variable, PHP replaces each character that is not allowed with `_`. PHP also
+/// drops spaces before the name, and ends the name at a NUL. A rewrite may put a second `?` before
+/// the name.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
     if field.len() < FIELDS[0].len() {
         return None;

@@ -1,7 +1,8 @@
 //! The ways in which a service may read a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its parameters. It does so in
-//! some order, and may skip steps. [`readings`] returns every path that these steps can produce in any order. Paths may
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its
+//! parameters. The service may apply these steps in any order, and may skip steps. [`readings`]
+//! returns every path that these steps can produce in any order. Paths may
 //! be decoded twice, and the other steps may follow each time. Letter case is not a step, because patterns are compared
 //! without it.
 //!
@@ -19,7 +20,8 @@
 //!   path into a query (Apache, nginx);
 //! - spaces, control characters and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may
 //!   also be ignored, because it is a space in a query;
-//! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
+//! - letters outside ASCII have another letter case, too, and some of them, such as the Kelvin
+//!   sign, become a letter of ASCII.
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
 
@@ -36,7 +38,8 @@ pub(crate) use self::list::PathList;
 /// The maximum number of readings of one path that the guards check. Paths of honest clients have fewer.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The maximum number of bytes of all readings together. It is eight times the longest path that most servers accept.
+/// The maximum number of bytes of all readings together. The number is eight times the length of
+/// the longest path that most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// The error for a path with more readings, or with more bytes in its readings, than the guards check.
@@ -106,7 +109,8 @@ impl Found {
     }
 }
 
-/// Adds the paths to which one decoding can lead: with all separators decoded, and with some of them still encoded.
+/// Adds the paths to which one decoding can lead. One path has all separators decoded, and other
+/// paths have some separators still encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -254,7 +258,8 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// Replaces each percent code with the byte that `replacement` returns for it. If that is `None`, the code stays.
+/// Replaces each percent code with the byte that `replacement` returns for it. If `replacement`
+/// returns `None`, the code stays.
 fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());

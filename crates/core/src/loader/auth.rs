@@ -1,4 +1,5 @@
-//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text of it (L3).
+//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes
+//! a text of an `[auth.*]` table (L3).
 
 use toml::de::DeValue;
 

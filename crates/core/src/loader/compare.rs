@@ -206,7 +206,8 @@ impl<'a> Tables<'a> {
     }
 
     /// Returns true if a route now decides about some requests of the pattern, and requires less than `earlier` (G0).
-    /// Such a route shares requests with the pattern, but is neither wider nor narrower.
+    /// This route shares requests with the pattern, but is neither wider nor narrower than the
+    /// pattern.
     fn weakens_beside(&self, name: &(String, String), pattern: &Pattern, (earlier, key): (&RouteTable, &str)) -> bool {
         self.by_name.iter().any(|(its, table)| {
             let is_beside = || !table.pattern.covers(pattern) && !pattern.covers(&table.pattern);
@@ -217,8 +218,9 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// Returns the table that decides a key which the table of this name does not set. It is the narrowest route that
-    /// covers its requests and sets the key, or else the defaults around it.
+    /// Returns the table that decides a key which the table of this name does not set. The
+    /// narrowest route that covers this table's requests and sets the key decides, or else the
+    /// defaults around the table.
     fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let sets = |keys: &RouteTable| keys.value_of(key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
@@ -254,15 +256,17 @@ impl PolicyFile {
 
 /// Guards that `off` and `observe` do not enforce (M1).
 const OBSERVED: [&str; 5] = ["body_limit", "body_limit_per", "json", "content_types", "require_headers"];
-/// Keys that are not settings. They describe the files, or are locks, which are compared separately.
+/// Keys that are not settings. These keys describe the files, or are locks, which are compared
+/// separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
-/// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
+/// Tables whose settings are compared separately. With the other tables, only the texts of files
+/// that these tables name are compared.
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
 /// Tables that affect neither which requests are let in nor any answer.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
-/// Lists in which the first entry that matches decides.
+/// Lists whose order matters, because the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
 /// Lists in which each entry is compared as one line.
 const ONE_LINE: [&str; 1] = ["code"];
@@ -435,7 +439,7 @@ impl<'a> Leaves<'a> {
         self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
     }
 
-    /// Adds a value. If two files set the same key, the first one is used.
+    /// Adds a value. If two files set the same key, the value of the first file is used.
     fn insert(&mut self, key: &str, value: String, from: Option<String>) {
         self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
     }

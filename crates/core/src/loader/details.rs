@@ -60,8 +60,8 @@ fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) 
     is_right
 }
 
-/// Refuses the value at the end of a path. If that value does not exist, refuses the last value of
-/// the path that exists.
+/// Refuses the value at the end of a path. If the path does not exist to its end, refuses its last
+/// value that exists.
 fn refuse_at(value: &DeValue<'_>, path: &[String], error: &SchemaError, at: &mut Reading<'_>) {
     let Some((step, rest)) = path.split_first() else {
         at.refuse_empty::<()>(error.lacks, Kind::InvalidValue, &error.wrong, &error.right);
@@ -114,9 +114,9 @@ fn json_of(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Json> {
     })
 }
 
-/// Reads a file. Its mistakes are reported at the line of the policy that names the file, because
-/// tools that repair a policy remove the reported line. The text of a mistake contains the line of
-/// the file.
+/// Reads a file. Mistakes in the file are reported at the line of the policy that names the file,
+/// because tools that repair a policy remove the reported line. The text of a mistake contains the
+/// line of the file.
 fn read_file(name: &str, text: &str, at: &mut Reading<'_>) -> Option<Json> {
     // The byte order mark that an editor may have added is not JSON.
     let schema: Json = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {

@@ -204,7 +204,8 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
     Ok(found)
 }
 
-/// Returns the same pattern with the name of a similar folder that exists, if the folder in the pattern does not exist.
+/// Returns this pattern with the name of a similar folder that exists, if the folder in the pattern
+/// does not exist.
 fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let mut parts: Vec<&str> = written.split('/').collect();
     let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));

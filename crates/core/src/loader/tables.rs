@@ -220,8 +220,8 @@ impl Leaf for ErrorPage {
     }
 }
 
-/// The value that a condition expects: the word for a JSON type, or a value. A text that is such a word is written as
-/// `{ is = "…" }`.
+/// The value that a condition expects: the word for a JSON type, or a value. A text that is the
+/// word for a type is written as `{ is = "…" }`.
 impl Leaf for Expected {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         match value {

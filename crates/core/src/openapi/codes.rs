@@ -27,8 +27,8 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// Creates the list for a policy. It contains the codes of the groups for every service, the
-    /// codes of these groups of products, and the codes that the policy adds or names (E2).
+    /// Creates the list for a policy. The list contains the codes of the groups for every service,
+    /// the codes of these groups of products, and the codes that the policy adds or names (E2).
     pub fn from_policy(policy: Option<&Policy>, groups: &[String]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);

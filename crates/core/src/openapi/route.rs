@@ -1,4 +1,5 @@
-//! The errors that an operation may return. They come from the policy's guards, the extractors, and the service itself.
+//! The errors that an operation may return. These errors come from the policy's guards, the
+//! extractors, and the service itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +64,9 @@ impl RouteErrors {
         Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// Returns the errors that a client may get before the operation's handler runs. They come from the policy's
-    /// guards, and then from the extractors that read the operation's parameters and body.
+    /// Returns the errors that a client may get before the operation's handler runs. These errors
+    /// come from the policy's guards, and then from the extractors that read the operation's
+    /// parameters and body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();

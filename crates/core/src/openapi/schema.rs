@@ -94,8 +94,8 @@ fn is_code(code: &str) -> Json {
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
 }
 
-/// Returns a schema for details that allows them to be absent. It also allows the details of an inner service's
-/// envelope, which pass unchanged (E7).
+/// Returns a schema for details that allows them to be absent. The schema also allows the details
+/// of an inner service's envelope, which pass unchanged (E7).
 fn has_details(at: &str, name: &str) -> Json {
     object([("properties", object([("details", this_or_any(at, name))]))])
 }
@@ -106,14 +106,15 @@ fn this_or_any(at: &str, name: &str) -> Json {
     object([("anyOf", forms)])
 }
 
-/// Returns a schema that requires details with an issue list (E8). It also allows any other details, because those of
-/// an inner service's envelope pass unchanged.
+/// Returns a schema that requires details with an issue list (E8). The schema also allows any other
+/// details, because the details of an inner service's envelope pass unchanged.
 fn has_issues(at: &str) -> Json {
     let details = this_or_any(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
-/// Returns the schema of codes. It is open (E2), because the last branch allows any code of the right form.
+/// Returns the schema of codes. The set of codes is open (E2), because the last branch allows any
+/// code of the right form.
 fn error_code(codes: &Codes) -> Json {
     let listed =
         codes.iter().map(|listed| object([("const", text(listed.name())), ("description", text(listed.summary()))]));

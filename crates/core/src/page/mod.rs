@@ -113,7 +113,7 @@ impl PageType {
     }
 }
 
-/// The `content-security-policy` of the page. It allows inline styles, and nothing else.
+/// The `content-security-policy` of the page, which allows only inline styles.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 

@@ -1,4 +1,5 @@
-//! The builder of a [`Policy`]. It stores settings, and [`PolicyBuilder::build`] refuses mistakes in them.
+//! The builder of a [`Policy`]. The builder stores settings, and [`PolicyBuilder::build`] refuses
+//! mistakes in them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::table::{Size, TablePath};
 
-/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. Settings of routes that are set here apply to all routes
-/// by default.
+/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. If the builder sets a key of routes,
+/// the value is the default for all routes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -45,7 +46,7 @@ macro_rules! process_setters {
 }
 
 process_setters! {
-    /// Sets whether the client's request id is kept (rule I2). By default it is never kept.
+    /// Sets whether the client's request id is kept (rule I2). By default the id is never kept.
     trust: Trust => request_id trust,
 
     /// Sets whether a request without a valid `traceparent` gets one with the request id as its trace id (rule I4).
@@ -56,8 +57,9 @@ process_setters! {
     upstream_request_id: bool => request_id upstream,
 
     /// Sets who defines the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
-    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`,
-    /// because the codes of the catalogue mean the same everywhere.
+    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default the domain
+    /// is `tower-error-envelope`, because the codes of the catalogue have the same meaning
+    /// everywhere.
     ///
     /// The domain has at most 253 letters, digits, dots, hyphens and underscores. Any other text is refused when the
     /// policy is built. RPC clients get the domain only with the feature `protobuf`.
@@ -75,9 +77,9 @@ process_setters! {
     /// E10). By default they do not.
     advise_retry: bool => advice retry,
 
-    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). It is an `https` address,
-    /// in which the code replaces `{{code}}`. By default there is no address. A code may also have
-    /// its own page ([`ErrorCode::with_docs`]).
+    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). The
+    /// address is an `https` URI, in which the code replaces `{{code}}`. By default there is no
+    /// address. A code may also have its own page ([`ErrorCode::with_docs`]).
     ///
     /// ```
     /// use tower_error_envelope::Policy;

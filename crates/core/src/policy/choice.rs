@@ -90,7 +90,8 @@ words! {
 
     /// The treatment of a CORS preflight by the guards (rule G0).
     pub Preflight {
-        /// The guards do not apply to a preflight. It passes, because browsers never send credentials with a preflight.
+        /// The guards do not apply to a preflight. A preflight passes, because browsers never send
+        /// credentials with a preflight.
         #[default]
         Pass = "pass",
         /// The guards apply as to any other request.
@@ -102,12 +103,12 @@ words! {
         /// The guards of every reading apply.
         #[default]
         Guard = "guard",
-        /// If the readings match routes with different guards, the answer is 400 `bad_request`.
+        /// If the readings match routes with different guards, the request gets 400 `bad_request`.
         Refuse = "refuse",
-        /// The answer is 400 `bad_request` unless the path is plain. A plain path contains only letters and digits of
-        /// ASCII, `-`, `.`, `_`, `~` and `/`. It has no empty segment other than the last, and no dot segment. This is
-        /// the advice for services that rewrite paths, because it leaves no way to read the path's characters
-        /// differently.
+        /// The request gets 400 `bad_request` unless the path is plain. A plain path contains only
+        /// letters and digits of ASCII, `-`, `.`, `_`, `~` and `/`. A plain path has no empty
+        /// segment other than the last, and no dot segment. Use this value for services that
+        /// rewrite paths, because all services read a plain path in the same way.
         Plain = "plain",
     }
 

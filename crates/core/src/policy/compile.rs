@@ -41,7 +41,8 @@ impl PolicyBuilder {
         problems.0.into_iter().next().map_or(Ok(policy), Err)
     }
 
-    /// Returns the policy, and adds all mistakes to `problems`. If it adds any, the policy must not be used.
+    /// Returns the policy, and adds all mistakes to `problems`. If it adds a mistake, the policy
+    /// must not be used.
     pub(crate) fn compile_all(&self, problems: &mut Refusals) -> Policy {
         let process = self.process.compile(problems);
         let codes = compile_codes(&self.codes, problems);

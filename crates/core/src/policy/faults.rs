@@ -51,7 +51,7 @@ impl PolicyFaults {
         if fault.is_stock() { self.of_code(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// Returns the answer to a body that is over this limit (G4).
+    /// Returns the fault for a body that is over this limit (G4).
     pub(crate) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),

@@ -12,16 +12,16 @@ use crate::fields;
 /// The hosts that a request names, in lower case, without a port and a final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The host that decides the scope. It is the host in the target, or else the host in the
-    /// `host` line (RFC 9112 §3.2.2). It is empty if the request names no host.
+    /// The host that decides the scope. This is the host in the target, or else the host in the
+    /// `host` line (RFC 9112 §3.2.2). The text is empty if the request names no host.
     pub(crate) first: Cow<'a, str>,
     /// The host in the `host` line, if it differs from the target's. A service may still use it.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
 /// Returns true if the target and the `host` line of a request are clear about its host, or if the request has neither.
-/// If it returns false, RFC 9112 §3.2 requires that the request is refused, because a service may read another host
-/// than the guards.
+/// If the host is not clear, RFC 9112 §3.2 requires that the request is refused, because a service
+/// may read another host than the guards.
 ///
 /// ```
 /// use error_envelope_core::session::has_clear_host;

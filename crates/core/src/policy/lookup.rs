@@ -1,5 +1,5 @@
-//! Finds the settings for a request. For that, it compares the request's host, and every reading of its path and its
-//! method, with the routes and scopes (rule G0).
+//! Finds the settings for a request. The look-up compares the request's host, and every reading of
+//! its path and its method, with the routes and scopes (rule G0).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -118,7 +118,7 @@ impl Matched {
         self.guards().any(|settings| settings.label().has_route())
     }
 
-    /// Leaves out readings that have the same guards as the normalised one.
+    /// Leaves out readings that have the same guards as the normalised reading.
     fn without_repetitions(mut self) -> Self {
         self.others.retain(|other| !other.settings.guards_like(&self.normal));
         self
@@ -178,8 +178,9 @@ impl Policy {
         .without_repetitions())
     }
 
-    /// Returns the settings for every reading of one path, with every method and every host that a service may see. The
-    /// lists contain at least one method and one host. The first ones are the request's own.
+    /// Returns the settings for every reading of one path, with every method and every host that a
+    /// service may see. The lists contain at least one method and one host. The first method and
+    /// the first host are the request's own.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &PathReadings<'_>) -> Result<Matched, Unmatched> {
         let PathReadings { sent, all } = path;
         let normal = if all.len() > 1 { normalise(sent.as_bytes()).into() } else { Cow::Borrowed(sent.as_bytes()) };
@@ -226,8 +227,9 @@ impl Policy {
     }
 
     /// Visits the settings for one reading with one method. Each visit also gets the method to which the settings
-    /// belong. A method that services do not know may run any handler of the path. So if no route of the path names it,
-    /// the settings for each method that these routes name are visited as well, and no content type is required.
+    /// belong. A method that services do not know may run any handler of the path. So if no route
+    /// of the path names the method, the settings for each method that these routes name are
+    /// visited as well. These settings then require no content type.
     fn each_guard(
         &self,
         method: &Method,
@@ -280,7 +282,8 @@ impl Policy {
         paths
     }
 
-    /// Returns the settings for the answer to a request that was refused because of its readings (rule G0).
+    /// Returns the settings for the response to a request that was refused because of its readings
+    /// (rule G0).
     #[cold]
     pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts =
@@ -411,8 +414,8 @@ impl Policy {
     /// only in letter case, a request can match just one of them, so each combination of such patterns is a separate
     /// list.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// The maximum number of combinations. It is enough for six pairs of patterns that differ only in letter case,
-        /// and no sensible policy has more.
+        /// The maximum number of combinations. This number is enough for six pairs of patterns that
+        /// differ only in letter case, and no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
@@ -467,8 +470,8 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// Returns the narrowest part for a path in this letter case, and the routes that match, beginning with the most
-    /// specific one of that part.
+    /// Returns the narrowest part for a path in this letter case, and the routes that match,
+    /// beginning with the most specific route of this part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);

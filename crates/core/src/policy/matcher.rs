@@ -92,8 +92,8 @@ impl Matcher {
         self.root.add_elements(list.folder(), list, paths);
     }
 
-    /// Returns the patterns that match some request that this pattern matches, too. They are sorted indices in this
-    /// part.
+    /// Returns the patterns that match some request that this pattern matches, too. The result
+    /// contains sorted indices in this part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();

@@ -1,5 +1,6 @@
-//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains the faults
-//! that are made once for all requests, and `response` the parts that a response needs.
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults`
+//! contains the faults that are made once for all requests. `response` contains the parts that a
+//! response needs.
 //!
 //! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
@@ -8,8 +9,8 @@
 //!    policy itself.
 //! 3. Within each scope, the most specific matching route that sets a key decides that key. If no route sets it, the
 //!    scope's defaults decide.
-//! 4. If readings have different guards, the settings of all of them are returned, and the session applies all guards.
-//!    The normalised reading decides everything else.
+//! 4. If readings have different guards, the settings of all readings are returned, and the session
+//!    applies all guards. The normalised reading decides everything else.
 //!
 //! Finding the settings allocates nothing for a path with one reading. If the policy has no routes,
 //! the settings are only copied.
@@ -70,10 +71,11 @@ pub use crate::page::ErrorPage;
 use crate::policy::rule::Rule;
 pub use crate::table::PolicyError;
 
-/// The layer's settings for each request. They are built in Rust with [`Policy::builder`], or read from a file.
+/// The layer's settings for each request. A policy is built in Rust with [`Policy::builder`], or
+/// read from a file.
 ///
-/// [`Policy::default`] is the policy of a layer without configuration. It enforces everything, its only guard is the
-/// body limit (1 MiB), and it never keeps a client's request id.
+/// [`Policy::default`] is the policy of a layer without configuration. This policy enforces
+/// everything, its only guard is the body limit (1 MiB), and it never keeps a client's request id.
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};
@@ -164,7 +166,8 @@ pub(crate) struct Origin {
     pub(crate) hash: Option<Box<str>>,
     /// The `FILE:LINE` that sets the mode where no route or scope sets one, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
-    /// The places of the routes, in the order of [`Policy::routes`]. It is empty if the policy is not from files.
+    /// The places of the routes, in the order of [`Policy::routes`]. The list is empty if the
+    /// policy is not from files.
     pub(crate) routes: Vec<RouteOrigin>,
 }
 
@@ -229,7 +232,7 @@ impl Policy {
         Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
-    /// Returns the origins whose scripts may read the answers that the layer itself makes (R6a).
+    /// Returns the origins whose scripts may read the responses that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
         self.process.cors.as_ref()
@@ -263,7 +266,7 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// Returns the same policy without required credentials (G2). Trials use this policy, because
+    /// Returns this policy without required credentials (G2). Trials use this policy, because
     /// their requests have no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
@@ -273,7 +276,7 @@ impl Policy {
         Self { schemes: Box::default(), ..self }
     }
 
-    /// Returns the same policy with this mode on every route, for both guards and responses.
+    /// Returns this policy with `mode` on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.routes.iter_mut().for_each(|route| route.mode = Some(mode));
@@ -281,8 +284,8 @@ impl Policy {
         self
     }
 
-    /// Returns the same policy while a kill switch is on. Every route is then in mode `off`, and keeps its own mode for
-    /// records.
+    /// Returns this policy as it is while a kill switch is on. Every route is in mode `off`, and
+    /// its own mode is kept for records.
     #[must_use]
     pub fn switched_off(mut self) -> Self {
         self.change_settings(|settings| settings.switched_from = Some(settings.mode));

@@ -28,8 +28,8 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another status. It is set only once for each
-    /// code, at the first fault with another status.
+    /// The status that the policy sets for the code, if the fault has another status. The field is
+    /// set only once for each code, at the first fault with another status.
     pub(crate) other_status: Option<StatusCode>,
 }
 
@@ -40,8 +40,8 @@ pub struct Guards {
     pub mode: Mode,
     /// The names of the headers that are required (G1).
     pub required: Vec<HeaderName>,
-    /// The names of the headers that contain credentials. There is one for each scheme (G2), except for certificates. A
-    /// custom verifier may read other headers.
+    /// The names of the headers that contain credentials. Each scheme (G2) has one of these
+    /// headers, except for certificates. A custom verifier may read other headers.
     pub credentials: Vec<HeaderName>,
     /// True if the request must have a certain media type (G3).
     pub decodes: bool,
@@ -60,8 +60,8 @@ impl Policy {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set,
-    /// it is repeated.
+    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several
+    /// schemes need the same set, the set is repeated.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
@@ -197,8 +197,9 @@ impl Policy {
         }
     }
 
-    /// Returns a sample request for each route, which matches as few other routes as possible. It has a method if the
-    /// route names one, and a path with `stand_in` for each parameter.
+    /// Returns a sample request for each route, which matches as few other routes as possible. A
+    /// sample has a method if the route names one, and its path has `stand_in` in place of each
+    /// parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = witness(pattern);

@@ -1,8 +1,8 @@
 //! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule has at least one condition, and matches if all of its conditions match. The inner code is compared exactly,
-//! the message without surrounding white space, the media type in any letter case, and the path in its normalised
-//! spelling.
+//! A rule has at least one condition, and matches if all of its conditions match. The inner code
+//! must be equal. The message is compared without surrounding white space, the media type is
+//! compared in any letter case, and the path is compared in its normalised spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -66,7 +66,7 @@ setters! {
 }
 
 impl MapRule {
-    /// Creates a rule that leads to `code`. It still needs at least one condition.
+    /// Creates a rule that leads to `code`. Add at least one condition to the rule.
     pub fn to(code: ErrorCode) -> Self {
         Self { to: Some(code), ..Self::default() }
     }
@@ -157,8 +157,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and
-/// with the key of the first condition that does not hold.
+/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule
+/// that was tried, and with the key of the first condition that is not met.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -265,7 +265,7 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// Returns the key of the first condition that does not hold. The route is checked last.
+    /// Returns the key of the first condition that is not met. The route is checked last.
     #[inline]
     fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));

@@ -1,5 +1,5 @@
-//! The setters of a route's keys, which the policy and its scopes also have. There is one for each row of
-//! [`keys`](super::keys).
+//! The setters of a route's keys. The builder of a policy, a scope and a route have these setters.
+//! Each row of [`keys`](super::keys) makes one setter.
 
 use super::builder::PolicyBuilder;
 use super::choice::{

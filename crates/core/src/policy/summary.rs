@@ -1,5 +1,5 @@
 //! A summary of a policy: its numbers, its routes, and the services of its scopes. The policy chooses a service by the
-//! same look-up as the guards (rule G0). Only the gateway connects to it.
+//! same look-up as the guards (rule G0). Only the gateway connects to the service.
 
 use super::keys::{LogLabel, RouteSettings};
 use super::upstream::{UpstreamTimeouts, UpstreamUrl};
@@ -24,8 +24,8 @@ facts! {
         own_codes: usize,
         /// The mode of all requests for which no route or scope sets another mode.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode. It is `None` for the default mode, and for a policy that is not from a
-        /// file.
+        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a
+        /// policy that is not from a file.
         mode_from: Option<&'a str>,
         /// The largest request body in bytes where no route or scope sets another limit, or `None` if there is no
         /// limit.
@@ -43,11 +43,11 @@ facts! {
         scope: Option<&'a str>,
         /// The `FILE:LINE` of the pattern, or `None` for a policy that is not from a file.
         from: Option<&'a str>,
-        /// The mode of the requests that the route matches. It is the route's own mode, or else that of a wider route
-        /// that also matches, of its scope, or of the policy.
+        /// The mode of the requests that the route matches. The mode is the route's own, or else
+        /// the mode of a wider route that also matches, of the scope, or of the policy.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode. It is `None` for the default mode, and for a policy that is not from a
-        /// file.
+        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a
+        /// policy that is not from a file.
         mode_from: Option<&'a str>,
     }
 }
@@ -129,8 +129,9 @@ impl HostUpstreams<'_> {
         &self.host
     }
 
-    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The last one is `/`. A
-    /// prefix covers whole segments of the normalised path, in exactly this letter case.
+    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The
+    /// last prefix is `/`. A prefix covers whole segments of the normalised path, in exactly this
+    /// letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }

@@ -11,7 +11,8 @@ use http::uri::{Authority, Scheme, Uri};
 use super::scope::{ScopeTable, is_name};
 use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
-/// The URL of a service. It consists of `http` or `https`, a host, and a port unless it is the default of the scheme.
+/// The URL of a service. The URL consists of `http` or `https`, a host, and a port unless the port
+/// is the default of the scheme.
 ///
 /// The URLs of the same service are equal, even if they are written differently. Cloning a URL
 /// allocates nothing. The [session](crate::session::Session::begin) adds the URL for a request's

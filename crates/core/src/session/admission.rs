@@ -24,7 +24,8 @@ use crate::session::request::state::{Peek, Phase, RequestState, Session, Verific
 use crate::session::request::view::{BodyFacts, MAX_HEADERS, RequestView};
 use crate::session::response::step::RequestStep;
 
-/// Texts of refusals because of the path or the method (G0). They are for developers of the client.
+/// Texts of refusals because of the path or the method (G0). Developers of the client read these
+/// texts.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 const NOT_PLAIN: &str =
@@ -39,9 +40,10 @@ pub(super) type Admitted = (Session, RequestStep);
 impl Session {
     /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id. It is called only if no other id is used (I1). If the request is forwarded, its head
-    /// changes. It gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets them. The
-    /// extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// `id` generates an id. The function is called only if no other id is used (I1). If the
+    /// request is forwarded, its head changes. The head gets `x-request-id`, and `traceparent` and
+    /// the headers of `forward_id` if the policy sets them. The extensions get the [`RequestId`],
+    /// the caller's [`Identity`](crate::guard::auth::Identity), and the
     /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
     #[inline]
     pub fn begin(
@@ -54,8 +56,9 @@ impl Session {
     }
 
     /// Does the same as [`Session::begin`], but works on a copy of the head that contains only the header lines that
-    /// [are read](crate::session::request::header_use::is_read). It is for an adapter whose proxy owns the heads. The
-    /// config must not [read any](SessionConfig::reads_any) other headers.
+    /// [are read](crate::session::request::header_use::is_read). An adapter whose proxy owns the
+    /// heads calls this method. The config must not [read any](SessionConfig::reads_any) other
+    /// headers.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
     /// [`Session::id_header`], which replaces any other value. It changes nothing else.

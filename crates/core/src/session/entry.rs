@@ -47,8 +47,8 @@ macro_rules! take {
 impl Session {
     /// Creates a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
-    /// It has no route, and no guard has checked it. `head` decides the protocol of the response.
-    /// Pass an empty head if no head arrived. End the request with [`Session::end`] or
+    /// The request has no route, and no guard has checked it. `head` decides the protocol of the
+    /// response. Pass an empty head if no head arrived. End the request with [`Session::end`] or
     /// [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
@@ -56,8 +56,8 @@ impl Session {
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
-    /// Creates a request that another gateway handed over after it had failed. That gateway has already run its guards.
-    /// This policy chooses the route.
+    /// Creates a request that another gateway handed over after it had failed. The other gateway
+    /// has already run its guards. The policy of `config` chooses the route.
     ///
     /// `head` is the head of the client's request. The session ends with [`Session::proxy_failed`].
     pub fn handed_over(
@@ -263,10 +263,10 @@ impl Session {
         Some(self.take_state()?.into_body_context().record(None, None, None))
     }
 
-    /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of that response.
-    /// As after any failure, the response is rewritten in every mode (F1), so this returns
-    /// [`ResponseStep::Write`]. If the layer cut the request's body off, this returns the refusal
-    /// of the body (G4) as [`ResponseStep::Send`].
+    /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the
+    /// head of the proxy's response. As after any failure, the response is rewritten in every mode
+    /// (F1), so this returns [`ResponseStep::Write`]. If the layer cut the request's body off, this
+    /// returns the refusal of the body (G4) as [`ResponseStep::Send`].
     ///
     /// The response keeps its status, which also decides the code. `cause` is only for the log. This call may also end
     /// a session while its response is being read (V3).
@@ -284,8 +284,9 @@ impl Session {
     }
 }
 
-/// Methods for programs that inspect policies and recorded exchanges. They show why an inner error is rewritten in a
-/// certain way, and how it would be rewritten in another dialect. No request that is served uses them.
+/// Methods for programs that inspect policies and recorded exchanges. These methods show why an
+/// inner error is rewritten in a certain way, and how the error would be rewritten in another
+/// dialect. No request that is served uses them.
 impl Session {
     /// Decides about a response whose whole body is in memory.
     pub fn respond_whole(&mut self, head: &mut response::Parts, body: &Bytes) -> ResponseStep {

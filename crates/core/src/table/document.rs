@@ -12,7 +12,7 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     /// The tables that could be parsed.
     pub(crate) root: DeTable<'a>,
-    /// The errors of invalid TOML, with their lines. There is at most one error for a line.
+    /// The errors of invalid TOML, with their lines. A line has at most one error.
     syntax: Vec<(usize, Error)>,
 }
 

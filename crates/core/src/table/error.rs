@@ -1,4 +1,4 @@
-//! The reason why a policy was refused. It is for operators, and never for clients.
+//! The reason why a policy was refused. Only operators get this reason, and clients never do.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -63,7 +63,8 @@ impl PolicyError {
         self.0.line
     }
 
-    /// Returns the range of the wrong bytes in the file. It is empty if something is missing there.
+    /// Returns the range of the wrong bytes in the file. The range is empty if something is missing
+    /// at this position.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()

@@ -1,10 +1,11 @@
 //! The tables of a policy. Each is one plain struct, for the file and for Rust, and its keys are defined in one place.
 //!
-//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc comment. It also
-//!    makes the reader of the table. [`setters!`] makes the methods by which Rust sets the same keys.
-//! 2. A value is a [`Leaf`]. It is read from TOML, and printed as it is written in a file.
-//! 3. [`Reading`] is the place in a file. It collects all mistakes, with their keys and bytes. A wrong key is left out,
-//!    and the rest of its table is read.
+//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc
+//!    comment. The macro also makes the reader of the table. [`setters!`] makes the methods by
+//!    which Rust sets the same keys.
+//! 2. A value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in a file.
+//! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and
+//!    bytes. A wrong key is left out, and the rest of its table is read.
 //! 4. The meaning of a table is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
 //!    mistakes, so that one does not hide another.
 

@@ -17,7 +17,7 @@ pub(crate) const MAX_MISTAKES: usize = 200;
 
 /// A type of values that a key can have.
 pub(crate) trait Leaf: Sized {
-    /// Reads the value. If it is wrong, notes the mistake and returns `None`.
+    /// Reads the value. If the value is wrong, notes the mistake and returns `None`.
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self>;
 
     /// Returns the value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
@@ -59,7 +59,8 @@ impl<'a> Reading<'a> {
         Self { file, text, path: String::new(), span: 0..0, is_secret: false, misplaced, found: Found::default() }
     }
 
-    /// Reads a file of keys that a value names. Its mistakes are reported at that file.
+    /// Reads a file of keys that a value names. Mistakes in the file of keys are reported with the
+    /// name of that file.
     pub(crate) fn in_secret_file<T>(&mut self, file: &str, text: &str, read: impl FnOnce(&mut Reading<'_>) -> T) -> T {
         let mut inner = Reading { is_secret: true, ..Reading::new(file, text, self.misplaced) };
         let made = read(&mut inner);

@@ -39,7 +39,8 @@ impl TablePath {
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) place: TablePath,
-    /// The key in its table, or a path that begins in that table. It is empty for the table itself.
+    /// The key in its table, or a path that begins in that table. The text is empty if the table
+    /// itself is refused.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,
@@ -205,7 +206,7 @@ fn advice_among(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// Returns the known word of which this one is probably a misspelling.
+/// Returns the known word of which `word` is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     closest_of(word, &mut { known })
 }

@@ -38,8 +38,8 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// A body of a stream. Its bytes belong to the current hook, or Envoy has kept them after an
-/// earlier hook.
+/// A body of a stream. The bytes of a body belong to the current hook, or Envoy has kept them after
+/// an earlier hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -172,7 +172,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
-    /// Sends a head. It replaces an earlier head that Envoy has not sent yet.
+    /// Sends a head. The head replaces an earlier head that Envoy has not sent yet.
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
@@ -299,7 +299,8 @@ impl Drop for Scheduler {
     }
 }
 
-/// Returns a slice for `count` values. It is a part of `few`, or of `many` if `few` is too small.
+/// Returns a slice for `count` values. The slice is a part of `few`, or of `many` if `few` is too
+/// small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

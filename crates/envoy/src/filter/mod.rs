@@ -1,4 +1,4 @@
-//! Handles one stream. Its session decides, and a phase shows which hook is due.
+//! Handles one stream. The stream's session decides, and a phase shows which hook is due.
 //!
 //! | phase | meaning |
 //! |---|---|

@@ -15,7 +15,8 @@ thread_local! {
     static FOLLOWED: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// Returns true if Envoy has ended the stream to follow a redirect. If so, the next filter on this thread gets the id.
+/// Returns true if Envoy has ended the stream to follow a redirect. If Envoy follows the redirect,
+/// the next filter on this thread gets the id.
 pub(super) fn is_followed(stream: &Stream<'_>, id: Option<RequestId>) -> bool {
     let followed = stream.attribute(Attribute::CodeDetails, |details| details == Some(b"internal_redirect"));
     if followed {

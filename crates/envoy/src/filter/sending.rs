@@ -29,8 +29,8 @@ impl Filter {
         }
     }
 
-    /// Sends the head now, and the body once the rest of the request is dropped. Even if there is no body, Envoy does
-    /// not close the connection before that.
+    /// Sends the head now, and sends the body once the rest of the request is dropped. Even if
+    /// there is no body, Envoy does not close the connection before that.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
@@ -73,7 +73,7 @@ impl Filter {
         }
     }
 
-    /// Passes on a head with its changes. If there is an `id`, it is the only change.
+    /// Passes on a head with its changes. If there is an `id`, the id is the only change.
     pub(super) fn pass_head(
         &self,
         stream: &Stream<'_>,
@@ -169,7 +169,8 @@ impl Filter {
         last
     }
 
-    /// Sets a length of 0 if a response over HTTP/1 has an empty body. Without a length, Envoy would send it in chunks.
+    /// Sets a length of 0 if a response over HTTP/1 has an empty body. Without a length, Envoy
+    /// would send the body in chunks.
     pub(super) fn set_framing(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
@@ -178,8 +179,8 @@ impl Filter {
         }
     }
 
-    /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If it must be reset, Envoy
-    /// gets these `details`.
+    /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If the
+    /// stream must be reset, Envoy gets these `details`.
     pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, details: &str) {
         self.stop_timers();
         self.replace_phase(Phase::Answered);

@@ -114,8 +114,8 @@ pub(super) struct Collecting {
     pub(super) head: response::Parts,
 }
 
-/// A response that waits until the rest of the request is dropped. Its head has been sent, unless its connection stays
-/// open.
+/// A response that waits until the rest of the request is dropped. The head of the response has
+/// been sent, unless its connection stays open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
     pub(super) left: u64,

@@ -1,5 +1,5 @@
-//! Handles one stream, which has the messages of one request. Its session decides, and a phase shows which message is
-//! due.
+//! Handles one stream, which has the messages of one request. The stream's session decides, and a
+//! phase shows which message is due.
 //!
 //! | phase | meaning |
 //! |---|---|
@@ -52,7 +52,7 @@ impl ProcessingStream {
         }
     }
 
-    /// Handles an input. If that panics, the client gets an error for it (F2).
+    /// Handles an input. If the handling panics, the client gets an error (F2).
     fn handle(&mut self, input: Input) -> Reply {
         runtime::catch(|| self.decide(input)).unwrap_or_else(|panic| {
             let answered = runtime::catch(|| self.panicked(panic));

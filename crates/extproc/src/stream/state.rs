@@ -31,7 +31,8 @@ pub(crate) struct ProcessingStream {
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The part of the request's head that could be parsed. The form of a response depends on it.
+    /// The part of the request's head that could be parsed. The form of a response depends on these
+    /// parts of the head.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,

@@ -14,7 +14,8 @@ pub(super) enum Wait {
     Deadline,
 }
 
-/// The times at which the waits end. There is at most one for the current phase, and one for the whole call.
+/// The times at which the waits end. At most one wait is for the current phase, and one is for the
+/// whole call.
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 

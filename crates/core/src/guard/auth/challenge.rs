@@ -20,7 +20,7 @@ pub(super) struct Challenges {
 }
 
 /// The error of a token, as RFC 6750 names it. Only the description states that a token has
-/// expired. A layer that gets such a 401 reads the expiry from the description (R1).
+/// expired. A layer that gets a 401 reads the expiry from the description (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,
@@ -64,7 +64,8 @@ impl Challenges {
     }
 }
 
-/// Schemes that OpenAPI can describe as `http`. These are the schemes in IANA's registry that OpenAPI's tools support.
+/// Schemes that OpenAPI can describe as `http`. The list contains the schemes in IANA's registry
+/// that OpenAPI's tools support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
@@ -72,8 +73,8 @@ const REGISTERED: [&str; 10] =
 #[cfg(feature = "openapi")]
 impl Challenges {
     /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other scheme is described as a
-    /// key in a header. That is the header that the parameter `header` names, as in `ApiKey header="x-api-key"`, or
-    /// else `authorization`.
+    /// key in a header. The header is the one that the parameter `header` names, as in `ApiKey
+    /// header="x-api-key"`, or else `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();

@@ -211,8 +211,8 @@ impl AuthScheme {
         }
     }
 
-    /// Refuses keys that this kind of scheme does not have. They would have no effect, but look as if they guarded
-    /// something.
+    /// Refuses keys that this kind of scheme does not have. Such keys would have no effect, but
+    /// look as if they guarded something.
     fn refuse_foreign_keys(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
         let Some(kind) = kind else { return };
         // A token only waits for keys that are fetched. A policy file that names a secret or a file
@@ -268,8 +268,8 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
     }
 }
 
-/// Returns true if HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it
-/// would mislead.
+/// Returns true if HTTP, this layer or a browser sets the header. Keys in such a header could be
+/// guessed or lost, and an id in such a header would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 33] = [
         "accept",

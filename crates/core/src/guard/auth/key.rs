@@ -69,7 +69,7 @@ impl Key {
         self
     }
 
-    /// Sets when the key expires. From then on it is refused (`auth_expired`).
+    /// Sets when the key expires. From that time on, the key is refused (`auth_expired`).
     pub fn expires(mut self, at: SystemTime) -> Self {
         self.0.expires = Some(at);
         self

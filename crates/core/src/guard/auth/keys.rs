@@ -79,7 +79,8 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Lets in the owner of the key. `name` is the header in which the inner service gets the owner's id.
+    /// Lets in the request of the key's owner. `name` is the header in which the inner service gets
+    /// the owner's id.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }
@@ -145,8 +146,8 @@ fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
     })
 }
 
-/// The characters of values that are compared with patterns. A value is a token after `Bearer`, or
-/// (in [`KEYS`]) a key in another header.
+/// The characters of values that are compared with patterns. These values are tokens after
+/// `Bearer`. [`KEYS`] describes keys in other headers.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
@@ -161,8 +162,8 @@ pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
 
-/// The maximum length of a key or token, in bytes. It is enough for a token with many claims. A
-/// longer value is refused without a check.
+/// The maximum length of a key or token, in bytes. This length is enough for a token with many
+/// claims. A longer value is refused without a check.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// Returns the token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter

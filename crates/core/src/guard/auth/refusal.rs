@@ -15,7 +15,7 @@ use crate::fault::Fault;
 /// The schemes that did not let the request in, of one route or of several (rule G0).
 #[derive(Debug)]
 pub(crate) enum AuthRefusal {
-    /// One scheme refused the request. This is the usual case, and it allocates nothing.
+    /// One scheme refused the request. Most refusals are of this kind, which allocates nothing.
     One(Arc<Scheme>, Rejection),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
@@ -26,14 +26,14 @@ impl AuthRefusal {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
-    /// Adds schemes that did not refuse the request, because they let it in or were not needed. They do not change the
-    /// decision, but a 401 also contains their challenges.
+    /// Adds schemes that did not refuse the request, because they let it in or were not needed. The
+    /// added schemes do not change the decision, but a 401 also contains their challenges.
     pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// Returns the answer, which is the fault of the scheme whose check got furthest. If it is a 401, it contains the
-    /// challenges of all schemes.
+    /// Returns the fault for the client, which is that of the scheme whose check got furthest. A
+    /// 401 contains the challenges of all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
@@ -46,8 +46,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Returns the caller that the credentials name, if they are genuine. The scheme whose check
-    /// got furthest decides.
+    /// Returns the caller that the credentials name, if they are genuine. If there are several
+    /// schemes, the caller is from the scheme whose check got furthest.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -106,7 +106,7 @@ fn furthest<'a>(
 }
 
 /// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2).
-/// They are the challenges of the route's schemes, or else Bearer.
+/// The result contains the challenges of the route's schemes, or else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,

@@ -222,7 +222,7 @@ impl AuthScheme {
         self.table.scheme.as_deref().and_then(SchemeKind::near)
     }
 
-    /// Adds a key. It may be revoked or expired.
+    /// Adds a key, which may already be revoked or expired.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
@@ -264,8 +264,8 @@ scheme_setters! {
     /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
     challenge: impl Into<String>,
 
-    /// Sets the header in which the inner service gets the key's id, or the token's subject. A header of that name that
-    /// the client sends is removed on every route.
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the
+    /// client sends a header of this name, the header is removed on every route.
     forward_id: impl Into<String>,
 
     /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
@@ -417,7 +417,8 @@ impl AuthScheme {
     }
 }
 
-/// Returns the id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
+/// Returns the id as the value of a header. The id must be printable ASCII, so that all services
+/// read it in the same way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }

@@ -1,5 +1,5 @@
-//! Compiles regular expressions, and refuses those that cannot match any value. A guard that refuses every request is
-//! easily mistaken for one that works (M2).
+//! Compiles regular expressions, and refuses those that cannot match any value. Otherwise a guard
+//! that refuses every request could look like a guard that works (M2).
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Patterns that an operator should check. Some cross, differ only in letter case, or have methods that no client
-//! sends. Others look like regular expressions.
+//! Patterns that an operator should check. Such patterns cross, differ only in letter case, have
+//! methods that no client sends, or look like regular expressions.
 
 use std::collections::HashMap;
 

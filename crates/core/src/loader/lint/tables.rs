@@ -1,7 +1,7 @@
 //! Tables that an operator should check. Some have settings that let more requests in, that require
 //! less than a base (`manual/policy.md`), or that never apply because an included file sets the
-//! same keys. Others have no effect: rules (R1) and shapes (R15) that never match, and schemes and
-//! headers that nothing requires.
+//! same keys. Other tables have no effect. These are rules (R1) and shapes (R15) that never match,
+//! and schemes and headers that nothing requires.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -137,8 +137,8 @@ pub(super) fn lint_rules(report: &mut Report<'_>) {
 const NEVER_FITS: &str = "map-never-fits";
 
 /// Reports a rule that never matches. Either an earlier rule of the same list matches all its
-/// errors, or the rule requires a message that cannot occur. Or its errors pass unchanged, because
-/// of the mode of its route (M1).
+/// errors, or the rule requires a message that cannot occur. A third reason is that the rule's
+/// errors pass unchanged, because of the mode of its route (M1).
 fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {

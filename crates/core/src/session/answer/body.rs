@@ -68,7 +68,8 @@ impl OutgoingReply {
 pub(in crate::session) struct RetainedBody<'a> {
     pub(in crate::session) part: Retained,
     pub(in crate::session) body: &'a [u8],
-    /// The status that the service sent. It decides what may pass, even if another status is sent to the client.
+    /// The status that the service sent. This status decides what may pass, even if another status
+    /// is sent to the client.
     pub(in crate::session) status: StatusCode,
 }
 
@@ -89,7 +90,8 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the dialect for this client: the route's, or the one that the client chose (R11).
+    /// Returns the dialect for this client, which is the route's dialect or RFC 9457, if the client
+    /// chose it (R11).
     ///
     /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]
@@ -164,8 +166,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the event that ends a broken event stream (F6). It is always in the route's dialect, because the head
-    /// was sent before (R11). If the earlier events have a type and a number, `number` is the number of this event.
+    /// Returns the event that ends a broken event stream (F6). The event is always in the route's
+    /// dialect, because the head was sent before (R11). If the earlier events have a type and a
+    /// number, `number` is the number of this event.
     pub(in crate::session) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let route_form = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));

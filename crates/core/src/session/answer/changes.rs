@@ -16,7 +16,7 @@ pub struct HeaderMutation<'a> {
 }
 
 impl<'a> HeaderMutation<'a> {
-    /// Returns the lines that replace the old ones. There are no lines if the header was removed.
+    /// Returns the lines that replace the old lines. Returns no lines if the header was removed.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
     }

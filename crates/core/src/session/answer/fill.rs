@@ -1,8 +1,9 @@
 //! Decides which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others
 //! pass.
 //!
-//! The media type decides which kind a body is, with two exceptions. JSON passes even if its type is a type of text
-//! (R2). If a body has no type, or is declared as `application/octet-stream`, its bytes decide.
+//! The media type shows whether a body is HTML, plain text or of another kind, with two exceptions.
+//! JSON passes even if its type is a type of text (R2). If a body has no media type, or its type is
+//! `application/octet-stream`, the bytes of the body decide.
 
 use http::{HeaderMap, response};
 
@@ -39,8 +40,8 @@ pub(in crate::session) fn would_rewrite(
 }
 
 /// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit
-/// applies. The number is 0 if every body of this type passes that is not empty. Its first byte
-/// already shows that it is not empty.
+/// applies. The number is 0 if every body of this type passes that is not empty. The first byte
+/// already shows that a body is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }

@@ -116,8 +116,8 @@ pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode)
 /// The maximum number of lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Returns true if the names of the headers in an inner head suffice to decide which of them an error keeps. Their
-/// values and the status then do not matter.
+/// Returns true if the names of the headers in an inner head suffice to decide which of these
+/// headers an error keeps. The values of the headers and the status do not matter then.
 pub(in crate::session) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
@@ -149,7 +149,7 @@ impl InnerHeadFlags {
     }
 }
 
-/// Adds `accept` to `vary`, because the body depends on it (R11).
+/// Adds `accept` to `vary`, because the body depends on `accept` (R11).
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     if varies {
         vary_by(headers, "accept");
@@ -173,7 +173,7 @@ pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Adds the names of the trailers that may follow to the header `trailer`.
+/// Adds to the header `trailer` the names of the trailers that may follow.
 pub(in crate::session) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
     if fields::has(headers, &TRAILER) {
         add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());

@@ -1,8 +1,8 @@
 //! Mode `observe` logs what mode `enforce` would have done (M1).
 //!
-//! The response passes unchanged except for its id. The log gets the error that `enforce` would have sent. This is the
-//! refusal of a guard, or else the error that would have replaced an inner error. With `auth_observe`, the check of the
-//! credentials only observes, in any mode.
+//! The response passes unchanged except for its id. The log gets the error that `enforce` would
+//! have sent. The error is the refusal of a guard, or else the error that would have replaced an
+//! inner error. With `auth_observe`, the check of the credentials only observes, in any mode.
 
 use std::fmt;
 

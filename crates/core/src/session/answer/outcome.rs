@@ -73,7 +73,8 @@ pub struct Failure {
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
-    /// The whole response. For HEAD its body is empty, but `content-length` is the one for GET (E5).
+    /// The whole response. For HEAD, the body of the response is empty, but `content-length` has
+    /// the value for GET (E5).
     pub reply: Response<Bytes>,
     /// The budget for reading and dropping the rest of the request, before the body of the response or after it (G5).
     pub drain: Option<DrainBudget>,
@@ -85,7 +86,7 @@ pub struct LocalReply {
 #[derive(Debug)]
 #[must_use]
 pub struct RewrittenBody {
-    /// The body. It is empty for HEAD.
+    /// The body, which is empty for HEAD.
     pub body: Bytes,
     /// The record of the request.
     pub record: RequestRecord,
@@ -112,8 +113,9 @@ impl Failure {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 
-    /// Returns the failure of a body that has begun. It only distinguishes failures of the upstream from those of this
-    /// process, because finer distinctions (F1) would not help a client.
+    /// Returns the failure of a body that has begun. The result only distinguishes failures of the
+    /// upstream from failures of this process, because finer distinctions (F1) would not help a
+    /// client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;

@@ -265,18 +265,19 @@ impl RequestState {
 
     /// Returns the budget for dropping the part of the request that the adapter has not read yet (G5).
     ///
-    /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On HTTP/2, the body of
-    /// the answer is sent first. A client that stops its upload when it receives a 4xx would otherwise lose that body,
-    /// and no reset of the connection can destroy it there. Nothing is read if the answer is only
-    /// the head of a gRPC response on HTTP/2. The client finds the status in this head only if the
-    /// stream ends with it (P1).
+    /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On
+    /// HTTP/2, the body of the response is sent first. A client that stops its upload when it
+    /// receives a 4xx would otherwise lose that body, and no reset of the connection can destroy it
+    /// there. Nothing is read if the answer is only the head of a gRPC response on HTTP/2. The
+    /// client finds the status in this head only if the stream ends with it (P1).
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
         (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
     }
 
-    /// Returns true if bytes of the request may still come on an HTTP/1 connection after the answer (G5).
+    /// Returns true if bytes of the request may still come on an HTTP/1 connection after the
+    /// response (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()

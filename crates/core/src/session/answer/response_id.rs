@@ -71,8 +71,9 @@ impl RequestState {
     }
 }
 
-/// Keeps the inner service's id in another header for the client, before the layer's id replaces it (I3). An id that an
-/// inner layer has already kept stays, because the operators of that service can look it up.
+/// Keeps the inner service's id in another header for the client, before the layer's id replaces it
+/// (I3). If an inner layer has already kept an id in this header, that id stays, because the
+/// service's operators can look it up.
 pub(in crate::session) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };

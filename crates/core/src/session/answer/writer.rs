@@ -21,8 +21,8 @@ use crate::session::request::view::MAX_HEADERS;
 const MOST_HEADERS: usize = 8;
 
 impl ErrorForm<'_> {
-    /// Returns the prepared reply for an error with this status, and completes this head for it. If the error has more
-    /// content than its code, only the head of the code's reply is used.
+    /// Returns the prepared reply for an error with this status, and adds its headers to `head`.
+    /// If the error has more content than its code, only the head of the code's reply is used.
     pub(in crate::session) fn prepared_reply(
         &self,
         fault: &Fault,

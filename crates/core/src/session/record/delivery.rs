@@ -7,8 +7,8 @@ use super::notes::UnreadReason;
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
 
-/// The status that a client got, or would have got in another mode. It is one value, so that no view combines the
-/// status of one response with the code of another.
+/// The status that a client got, or would have got in another mode. Status and code are in one
+/// value, so that no view combines the status of one response with the code of another response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentStatus {
     pub(in crate::session) status: StatusCode,
@@ -74,7 +74,8 @@ pub enum Outcome {
     ClientError,
     /// An error that the client did not cause.
     ServerError,
-    /// A body broke off, or the process itself ended the response. The status does not matter.
+    /// A body broke off, or the process itself ended the response. The outcome does not depend on
+    /// the status.
     Broken,
     /// The client left before the end of the response.
     ClientLeft,

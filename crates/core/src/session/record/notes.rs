@@ -38,8 +38,8 @@ pub enum Origin {
     Abandoned,
 }
 
-/// The reason why the body of an inner error was not read to its end. Only the status of such an
-/// error decides its code (R4).
+/// The reason why the body of an inner error was not read to its end. If the body was not read to
+/// its end, only the status decides the code (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
@@ -64,7 +64,8 @@ pub struct RecordFields {
     pub(in crate::session) unknown_code: Option<Box<str>>,
     pub(in crate::session) caller: Option<Identity>,
     pub(in crate::session) shown_path: Option<PathAndQuery>,
-    /// The request's only `traceparent`, whether valid or not. It is parsed only if the request leads to an error.
+    /// The request's only `traceparent`, whether valid or not. The value is parsed only if the
+    /// request leads to an error.
     pub(in crate::session) traceparent: Option<HeaderValue>,
     pub(in crate::session) readings: Vec<MatchedReading>,
     pub(in crate::session) counts_whole: bool,
@@ -205,7 +206,7 @@ impl RecordFields {
     }
 
     /// Returns the id of the caller that the credentials name, even if they were refused, for example because their key
-    /// has expired. It is never the credential itself.
+    /// has expired. The result is never the credential itself.
     #[must_use]
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_ref()?.id()
@@ -249,23 +250,24 @@ impl RecordFields {
         &self.also
     }
 
-    /// Returns the request's path as it was sent, without its query. It is set only if an observer is registered, and
-    /// must not be logged.
+    /// Returns the request's path as it was sent, without its query. The path is set only if an
+    /// observer is registered, and must not be logged.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// Returns the client's address as the nearest hop reports it. That is the last address in `x-forwarded-for`, which
-    /// a gateway sets. A client that reaches a service directly can send any address. The address is set only if an
-    /// observer is registered, and must not be logged.
+    /// Returns the client's address as the nearest hop reports it. The result is the last address
+    /// in `x-forwarded-for`, which a gateway sets. A client that reaches a service directly can
+    /// send any address. The address is set only if an observer is registered, and must not be
+    /// logged.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
         addresses.rsplit(',').next().map(str::trim).filter(|address| !address.is_empty())
     }
 
-    /// Returns when the request arrived. It is set only if an observer is registered.
+    /// Returns when the request arrived. The time is set only if an observer is registered.
     #[must_use]
     pub fn began(&self) -> Option<SystemTime> {
         self.request.as_ref().map(|request| request.began)

@@ -67,8 +67,8 @@ proxy_errors! {
     ProxyInternalError "proxy_internal_error"
 }
 
-/// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`. It checks the whole
-/// chain of causes.
+/// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`.
+/// The function checks the whole chain of causes.
 pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>;
 
 /// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds it to the causes of its

@@ -1,7 +1,7 @@
 //! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! They are in one file because they refer to each other in a circle. A config contains an observer, an observer
-//! receives records, and a record contains its config.
+//! These types are in one file because they refer to each other in a circle. A config contains an
+//! observer, an observer receives records, and a record contains its config.
 
 use std::error::Error;
 use std::ops::Deref;
@@ -25,11 +25,13 @@ use crate::request_id::RequestId;
 /// A boxed error, as tower uses it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Classifies the errors of the service itself. It is called before the contract's own list decides (F1).
+/// Classifies the errors of the service itself. The classifier is called before the contract's own
+/// list of errors decides (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// Reads from the extensions of a request the pattern that the framework around the layer has found (L1). It must be
-/// one of a limited set of patterns, never a path, because it is used as a label.
+/// Reads from the extensions of a request the pattern that the framework around the layer has found
+/// (L1). The pattern must be one of a limited set, never a path, because the metrics use it as a
+/// label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
 /// Reads from the extensions the URI that a request had before the framework around the layer
@@ -39,8 +41,8 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches
-/// the panics of `Display`, which is the user's own code (F2).
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development)
+/// (E11). The function catches the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
 /// The known facts of one request. A session fills the record, and its adapter closes it once (L5).
@@ -54,8 +56,8 @@ pub struct RequestRecord {
     pub(in crate::session) origin: Option<Origin>,
     /// The status that was sent, or `None` if no head was made.
     pub(in crate::session) sent: Option<SentStatus>,
-    /// The answer that the client would have got in mode `enforce`, or without the route's `auth_observe`, if it
-    /// differs.
+    /// The status that the client would have got in mode `enforce`, or without the route's
+    /// `auth_observe`, if that status differs.
     pub(in crate::session) would_be: Option<SentStatus>,
     /// The mildest mode that would rewrite the service's error.
     pub(in crate::session) rewriting: Option<Mode>,
@@ -81,7 +83,7 @@ pub(in crate::session) struct RecordLabel {
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
     pub(in crate::session) bits: u8,
-    /// The answer of the service.
+    /// The response of the service.
     pub(in crate::session) service: Option<ServiceAnswer>,
 }
 
@@ -109,8 +111,9 @@ impl RecordLabel {
 /// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
 /// is `None`.
 ///
-/// It is called on the thread that handles the request, so return quickly, and do slow work on another thread. If it
-/// panics, the panic is caught and logged, and the client gets its response (F2).
+/// The observer is called on the thread that handles the request, so return quickly, and do slow
+/// work on another thread. If the observer panics, the panic is caught and logged, and the client
+/// gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,8 +176,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// The service that a gateway calls for requests whose scope names no service. It is behind a pointer, because most
-    /// adapters have no such service.
+    /// The service that a gateway calls for requests whose scope names no service. The service is
+    /// behind a pointer, because most adapters have no such service.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -213,8 +216,8 @@ impl RequestRecord {
     }
 
     /// Returns the readings of the request that matched other guards than those of its route, each as
-    /// `METHOD PATH meets ROUTE` (G0). There are at most four, each with at most 128 printable characters of the path,
-    /// without the query.
+    /// `METHOD PATH meets ROUTE` (G0). The text lists at most four readings, each with at most 128
+    /// printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
         /// The maximum number of readings that are listed. Further readings would add nothing to the first ones.
@@ -233,8 +236,8 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. It decides what was sent,
-    /// and who ended the request.
+    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. The
+    /// delivery decides what was sent, and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
         // A client that left before it had sent its request reads no answer, even if the server accepted the whole
@@ -281,14 +284,14 @@ impl RequestRecord {
         self.sent.as_ref()
     }
 
-    /// Returns the answer that the client would have got if the mode were `enforce`, or if the route enforced its
-    /// credentials (M1). Returns `None` if the client got that answer anyway.
+    /// Returns the status that the client would have got if the mode were `enforce`, or if the
+    /// route enforced its credentials (M1). Returns `None` if the client got this status.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
     }
 
-    /// Returns the answer of the service, or `None` if it gave no answer.
+    /// Returns the response of the service, or `None` if the service sent no response.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
@@ -345,7 +348,8 @@ impl RequestRecord {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
     }
 
-    /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).
+    /// Returns true if an outer layer of this process handles the request, too. The outer layer
+    /// must not log the error again (L1).
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.label.bits & RecordLabel::NESTED != 0
@@ -455,8 +459,8 @@ impl RequestRecord {
         self.rule
     }
 
-    /// Returns the pattern that the framework found, or else the pattern of the policy's most specific route (L1). It
-    /// is never a path (L2).
+    /// Returns the pattern that the framework found, or else the pattern of the policy's most
+    /// specific route (L1). The result is never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
@@ -471,7 +475,8 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Returns true if the route is from the framework. No rule of the policy can refer to such a route.
+    /// Returns true if the route is from the framework. No rule of the policy can refer to a route
+    /// of the framework.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
@@ -484,8 +489,8 @@ impl RequestRecord {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// Returns the service that a gateway called for the request: the service of its scope, or the one for all other
-    /// requests. Returns `None` if the gateway called no service.
+    /// Returns the service that a gateway called for the request: the service of its scope, or the
+    /// gateway's service for all other requests. Returns `None` if the gateway called no service.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -517,14 +522,15 @@ impl RequestRecord {
         self.label.settings.switched_from.is_some()
     }
 
-    /// Returns the cause of the failure, which is only for the log. Its `Display` may be user code.
+    /// Returns the cause of the failure, which is only for the log. The `Display` of the cause may
+    /// be user code.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Returns the path of the request for the log, without its query. It is set for RPCs, and for all requests if the
-    /// policy has `[observe] path = true` (L3).
+    /// Returns the path of the request for the log, without its query. The path is set for RPCs,
+    /// and for all requests if the policy has `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
         self.notes().shown_path()

@@ -71,8 +71,9 @@ fn qualities<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [
     found
 }
 
-/// Returns true if a line of `accept` may state a preference between JSON and problem. It must contain `json`, and be
-/// more than `application/json` alone. A range with a wildcard fits both types, and few clients name either.
+/// Returns true if a line of `accept` may state a preference between JSON and problem. The line
+/// must contain `json`, and must not be only `application/json`. A range with a wildcard fits both
+/// types, and few clients name either.
 pub(in crate::session) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }

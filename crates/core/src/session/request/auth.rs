@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Identity, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Preflight, RouteSettings};
 
-/// The decision about a request. It may include the fault with which the request would have been refused without
-/// `auth_observe`.
+/// The decision about a request. A decision may include the fault with which the request would have
+/// been refused without `auth_observe`.
 pub(in crate::session) enum AuthDecision {
     /// The request is let in. The first value is the refusal that is not enforced, and the second value is the caller.
     Open(Option<Fault>, Option<Identity>),
@@ -40,8 +40,8 @@ struct RouteAuth {
     settings: Arc<RouteSettings>,
 }
 
-/// Runs all checks that need not wait for a verifier or for keys. For an allowed request, it writes the caller's
-/// identity into the head.
+/// Runs all checks that need not wait for a verifier or for keys. If the request is allowed, the
+/// caller's identity is written into the head.
 pub(in crate::session) fn check_auth(
     matched: &Matched,
     (head, is_preflight): (&mut Parts, bool),

@@ -21,7 +21,8 @@ pub(in crate::session) enum HeaderUse {
     Id,
     /// A header from which services commonly read keys (R1).
     Key,
-    /// A header that names another method, in any spelling that CGI would read as such a header (G0).
+    /// A header that names another method, in any spelling that CGI would read as the same name
+    /// (G0).
     MethodOverride,
     /// A header that is [removed](is_removed).
     Removed,
@@ -121,8 +122,8 @@ impl HeaderUse {
 /// Returns true if every policy removes the request header with this lower-case name. A service that works like CGI
 /// would confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path
 /// itself. For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would
-/// bypass the guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the
-/// whole head.
+/// bypass the guards (G0). If a head has a header for which this function returns true, an adapter
+/// that [copies](is_read) only some lines must copy the whole head.
 ///
 /// ```
 /// use error_envelope_core::session::is_removed;

@@ -25,8 +25,8 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// Returns the id of the request. It is the id of an outer layer (E7), the id of a trusted client (I2), or a new id
-/// (I1).
+/// Returns the id of the request. The result is the id of an outer layer (E7), the id of a trusted
+/// client (I2), or a new id (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,
@@ -70,7 +70,7 @@ pub(in crate::session) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes headers that a service would mistake for the layer's own. They are the headers of
+/// Removes headers that a service would mistake for the layer's own. Such headers are those of
 /// `forward_id`, and the headers that every policy [removes](is_removed). The names of the second
 /// kind are noted for the log.
 #[inline(always)]

@@ -9,7 +9,8 @@ use super::header_use::HeaderUse;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::guard::{body_limit, method};
 
-/// The facts of a request's headers. Noting all of them in one pass is cheaper than looking up each header.
+/// The facts of a request's headers. Noting all facts in one pass is cheaper than looking up each
+/// header.
 #[derive(Default)]
 pub(in crate::session) struct HeaderFlags {
     has: u32,
@@ -43,7 +44,8 @@ impl HeaderFlags {
     const TWO_TYPES: u32 = 1 << 13;
     /// Set if a header names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// Set if a header looks like one that the layer sets, so that a service may confuse the two.
+    /// Set if a header looks like a header of the layer, so that a service may confuse the two
+    /// headers.
     pub(in crate::session) const LOOK_ALIKE: u32 = 1 << 16;
     /// Set if a header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;

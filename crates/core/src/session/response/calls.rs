@@ -1,5 +1,5 @@
-//! Handles responses of the service in the RPC protocol of the call (section P). They pass unchanged, and errors are
-//! logged.
+//! Handles responses of the service in the RPC protocol of the call (section P). These responses
+//! pass unchanged, and errors are logged.
 
 use bytes::Bytes;
 use error_envelope_fault::status_source;
@@ -123,8 +123,8 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// Returns the record of a status in the head. The head does not change, except for the id that an inner layer put
-/// there (E7).
+/// Returns the record of a gRPC status in the head. The head does not change, except for the id
+/// that an inner layer put there (E7).
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     state.note_grpc(grpc::number(&head.headers));

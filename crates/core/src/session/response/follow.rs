@@ -21,7 +21,7 @@ use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel
 use crate::session::request::body_context::BodyContext;
 
 /// Follows a response until it is delivered, and keeps the record of its request until then. The
-/// default value is the same as after the record was closed.
+/// default value has no record, like a value whose record was closed.
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
@@ -130,7 +130,7 @@ impl Follow {
         self.record.map(|record| *record)
     }
 
-    /// Returns the same as [`record`](Self::record), but the caller can change the record.
+    /// Returns the record of [`record`](Self::record), so that the caller can change it.
     #[must_use]
     pub fn record_mut(&mut self) -> Option<&mut RequestRecord> {
         self.record.as_deref_mut()

@@ -58,8 +58,9 @@ impl Session {
         decide_by_body(state, head, read)
     }
 
-    /// Returns true if a response with this status passes without being parsed. It is for adapters whose proxy owns the
-    /// heads. The adapter then only sets the response's `x-request-id` to [`Session::id_header`]. But a response that
+    /// Returns true if a response with this status passes without being parsed. Adapters whose
+    /// proxy owns the heads call this method. If it returns true, an adapter only sets the
+    /// response's `x-request-id` to [`Session::id_header`]. But a response that
     /// has an `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
@@ -87,8 +88,8 @@ enum StatusTreatment {
     Pass,
     /// The head passes without a body (E5).
     Strip,
-    /// The response is rewritten, unless its content prevents that. It is an error, or its status cannot be a final one
-    /// (E6).
+    /// The response is rewritten, unless its content prevents that. Such a response is an error, or
+    /// its status cannot be a final status (E6).
     Rewrite,
     /// The response passes, and the log shows how it would have been rewritten.
     Observe,

@@ -220,7 +220,8 @@ impl RpcResponse {
     }
 
     /// Returns the record of a call in which nothing has failed. A missing gRPC status is not
-    /// recorded as a failure, because every client itself treats such a response as an error.
+    /// recorded as a failure, because every client itself treats a response without a status as an
+    /// error.
     pub(in crate::session) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }

@@ -17,7 +17,7 @@ use crate::session::record::request_record::BoxError;
 #[derive(Debug)]
 #[must_use]
 pub enum RequestStep {
-    /// Forward the request. If there is a meter, it counts the body.
+    /// Forward the request. If there is a meter, pass the chunks of the body to the meter.
     Forward(Option<BodyMeter>),
     /// Run the verifier, or fetch the keys, of [`Session::verification`](crate::session::request::state::Session::verification), but no longer
     /// than this. Then call [`Session::verified`](crate::session::request::state::Session::verified) (G2).
@@ -42,12 +42,13 @@ pub enum ResponseStep {
     Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
-    /// Drop the response, and send this one instead.
+    /// Drop the response, and send this response instead.
     Send(Box<LocalReply>),
     /// Read the body into this value first, then call
     /// [`Session::decide`](crate::session::request::state::Session::decide) (R4).
     Read(Reading),
-    /// Send the head, these bytes, and then the rest, because the error keeps its shape (R10, M1).
+    /// Send the head, these bytes, and then the rest of the body, because the error keeps its shape
+    /// (R10, M1).
     Resume(Bytes, Rest, Follow),
     /// The adapter made a call that the session did not expect. The session has not changed.
     Broken,
@@ -56,7 +57,7 @@ pub enum ResponseStep {
 /// The part of a body that follows the bytes that were read.
 #[derive(Debug)]
 pub enum Rest {
-    /// The rest of the body follows, or the error that came instead.
+    /// The rest of the body follows, or the error with which the body ended.
     Body,
     /// Only these trailers follow, because the body was read to its end.
     Trailers(Option<Box<HeaderMap>>),
@@ -80,7 +81,7 @@ pub enum Ending {
     /// The meter reported [`MeterAction::Over`](crate::guard::body_limit::MeterAction::Over), and no response has begun
     /// (G4). Only an adapter that need not wait for the service's response uses this value.
     Overran,
-    /// The head cannot be read. The answer is 400 in any mode, because no guard could run (V4).
+    /// The head cannot be read. The client gets 400 in any mode, because no guard could run (V4).
     Malformed(BoxError),
 }
 

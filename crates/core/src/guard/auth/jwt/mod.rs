@@ -45,7 +45,8 @@ enum Material {
 }
 
 impl JwtKeys {
-    /// Uses a secret for HS256, HS384 or HS512. It needs at least as many bytes as the hash (32, 48 or 64).
+    /// Uses a secret for HS256, HS384 or HS512. The secret needs at least as many bytes as the hash
+    /// (32, 48 or 64).
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self(Material::Secret(secret.into()))
     }
@@ -113,8 +114,8 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    /// Compiles the check. `keys` is `None` if the keys cannot be read. This mistake is already in
-    /// `refusals`.
+    /// Compiles the check. `keys` is `None` if the keys cannot be read. The mistake is then already
+    /// in `refusals`.
     pub(super) fn new(keys: Option<JwtKeys>, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
         if settings.leeway > LONGEST_LEEWAY {
             let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");

@@ -1,4 +1,5 @@
-//! Public keys that an adapter fetches from a URL. They may be replaced while tokens are being checked.
+//! Public keys that an adapter fetches from a URL. The adapter may replace the keys while tokens
+//! are being checked.
 
 use std::any::Any;
 use std::fmt;
@@ -70,7 +71,8 @@ impl RemoteKeys {
         self.current().is_some()
     }
 
-    /// Replaces the set with the one in this JSON text (RFC 7517). Returns the number of usable keys in it.
+    /// Replaces the set with the JWK set in this JSON text (RFC 7517). Returns the number of usable
+    /// keys in the new set.
     ///
     /// # Errors
     ///
@@ -109,8 +111,8 @@ impl RemoteKeys {
     }
 }
 
-/// Checks a URL. It must be `https`, because anyone who can change the traffic of an `http` URL could choose the keys.
-/// The error does not quote a URL with credentials (L3).
+/// Checks a URL. The URL must be `https`, because anyone who can change the traffic of an `http`
+/// URL could choose the keys. The error does not quote a URL with credentials (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };
