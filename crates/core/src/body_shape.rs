@@ -78,7 +78,8 @@ setters! {
     pub struct ShapeIssues {
         /// The list of issues.
         list: String = required,
-        /// Sets the place of the path of the wrong field in an issue, relative to the issue.
+        /// Sets the place of an issue's path, which names the wrong field. The place is relative to
+        /// the issue.
         path: String,
         /// Sets the place of the text in an issue, relative to the issue. An empty place means the issue itself. If an
         /// issue has no text, its code becomes the text.

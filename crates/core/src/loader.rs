@@ -202,7 +202,7 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the files of a policy, even if parts of the policy are wrong. Each file is returned with
-/// true if it has a `[scope]`. Returns no files if the first one cannot be read.
+/// true if it has a `[scope]`. Returns no files if the first file cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);

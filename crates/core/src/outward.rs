@@ -41,8 +41,8 @@ setters! {
     pub struct OutwardRule {
         /// The codes.
         codes: Codes = required,
-        /// Sets the dialect's name for the code, as one printable line. By default, it is the code of a `[[map]]` rule
-        /// that leads to this code, or else the canonical code.
+        /// Sets the dialect's name for the code, as one printable line. By default, the name is the
+        /// code of a `[[map]]` rule that leads to this code, or else the canonical code.
         name: Message,
         /// Sets the text for errors that have no text. The default comes from the `[[map]]` rules, or else from the
         /// catalogue.

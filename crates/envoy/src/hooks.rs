@@ -152,7 +152,7 @@ hooks! {
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above.
+/// The requirements are the same as for the other hooks of a stream.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -161,7 +161,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *m
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above.
+/// The requirements are the same as for the other hooks of a stream.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -170,7 +170,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_v
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above. The details must be valid for the call.
+/// The requirements are the same as for the other hooks of a stream. The details must be valid for
+/// the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,

@@ -1,9 +1,9 @@
 //! The admin address inside Envoy, with health, the active policy, the kill switch and the errors page.
 //!
-//! Envoy makes a configuration for each listener. At every update it makes a new configuration before it drops the old
-//! one. So the process has one [`Admin`] for each address, whose switch and errors outlive
-//! configurations. The address shows the newest configuration that names it, and is served as long
-//! as any configuration names it.
+//! Envoy makes a configuration for each listener. At every update, Envoy makes a new configuration
+//! before it drops the old configuration. So the process has one [`Admin`] for each address, whose
+//! switch and errors outlive configurations. The address shows the newest configuration that names
+//! it, and is served as long as any configuration names it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -23,11 +23,11 @@ use tokio::sync::watch;
 use crate::abi::{self, Level};
 use crate::lock::locked;
 
-/// The text that names the place of the metrics.
+/// The text that tells operators where to find the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
 /// The wait between attempts to listen while another process uses the address. During a hot
-/// restart, the old Envoy uses it for minutes.
+/// restart, the old Envoy uses the address for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Registers a configuration with the address that it names, until this value is dropped.

@@ -1,6 +1,7 @@
 //! Runs the one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits. Only the worker, and this thread when it wakes, take the lock of these waits.
+//! Each worker keeps its own waits. Only the worker, and the timer's thread when it wakes, take the
+//! lock of a worker's waits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::abi::{Scheduler, Stream};
 use crate::lock::locked;
 
-/// A wait. Dropping it before its end cancels its event.
+/// A wait. Dropping the timer before the end of the wait cancels its event.
 pub(crate) struct Timer(Arc<Waits>, Key);
 
 /// The end of a wait, in nanoseconds since the clock's start, and a number, because several waits may have the same

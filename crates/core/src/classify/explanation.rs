@@ -1,4 +1,5 @@
-//! The findings of each step that chooses the code of an inner error (R1). Programs show them to explain the code.
+//! The findings of each step that chooses the code of an inner error (R1). Programs show these
+//! findings to explain the code.
 
 use super::decide::DecidedBy;
 use super::decide::{self, CodeSource, Decision};

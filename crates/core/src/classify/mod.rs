@@ -72,7 +72,7 @@ fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewri
 }
 
 /// Handles an error that consists only of a status, without the other steps. Most errors of routers
-/// are of this kind, and the other steps would find nothing in them.
+/// are of this kind, and the other steps would find nothing in such an error.
 fn rewrite_status_alone(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'static> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, context);
     let fault = with_issue_list(rewrite::stock(Fault::new(code), inner.status), context.dialect);

@@ -136,8 +136,8 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     !is_servers || has_head_of_layer(inner.headers)
 }
 
-/// Replaces the content of a body that is in a protocol's format or could not be read. The new
-/// content is what the other steps use.
+/// Replaces the content of a body that is in a protocol's format or could not be read. The other
+/// steps use the new content.
 #[inline]
 fn replace<'b>(body: &mut ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> KeptForm {
     let (content, kept) = match *body {
@@ -203,7 +203,7 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_
 }
 
 /// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a
-/// canonical code, so it must not let the text of the 5xx pass.
+/// canonical code, so the name must not let the text of the 5xx pass.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);

@@ -201,8 +201,8 @@ fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> boo
     parsed.context.codes().find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
 
-/// The maximum number of names that are logged for one body. If a body has more unread names, they
-/// are probably data.
+/// The maximum number of names that are logged for one body. If a body has more unread names, the
+/// names are probably data.
 const MAX_NAMES: usize = 16;
 
 /// The maximum number of characters that are logged of one name.

@@ -98,14 +98,15 @@ impl ClientError {
         self.0.raw_code.as_deref()
     }
 
-    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no message, it is the message
-    /// of the catalogue.
+    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no
+    /// message, the line is the message of the catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Returns the details as JSON text. An issue list in them is in the form that rule E8 defines.
+    /// Returns the details as JSON text. If the details contain an issue list, it is in the form
+    /// that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)

@@ -99,7 +99,8 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// Returns the status of an RPC call. The protocol puts it into the head, the trailers, the last frame or a unary body.
+/// Returns the status of an RPC call. The protocol puts the status into the head, the trailers, the
+/// last frame or a unary body.
 fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);

@@ -1,4 +1,5 @@
-//! The content type (rule G3): compares the type that a request declares with those that the route decodes.
+//! The content type (rule G3): compares the type that a request declares with the types that the
+//! route decodes.
 //!
 //! A request with two content types is refused. A content type that cannot be parsed is also refused. Parameters must
 //! be valid, but are not compared.

@@ -27,8 +27,8 @@ pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 /// The name that represents all methods that no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
-/// The fields of a query in which a request may name another method. `__method` and `x-tunneled-method` are those of
-/// Masonite and Plack.
+/// The fields of a query in which a request may name another method. Masonite reads `__method`, and
+/// Plack reads `x-tunneled-method`.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
 /// The maximum number of other methods that a request may name. An honest client names one.

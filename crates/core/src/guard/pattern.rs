@@ -80,7 +80,7 @@ impl Pattern {
 
     /// Returns the sort key that puts the most specific of several matching patterns first. The key
     /// compares the kinds of the patterns' segments. If the kinds are equal, patterns with a method
-    /// come before those without.
+    /// come before patterns without a method.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }

@@ -224,8 +224,8 @@ impl Assembly {
         }
     }
 
-    /// Returns all mistakes, those of locked keys included, by file and line. At each key, only the
-    /// first mistake stays. A mistake that follows from another mistake is left out. An unknown
+    /// Returns all mistakes, including mistakes of locked keys, by file and line. At each key, only
+    /// the first mistake stays. A mistake that follows from another mistake is left out. An unknown
     /// name is also left out if files that could not be read may define it.
     pub(super) fn all_mistakes(&mut self, locked: Vec<PolicyError>) -> Vec<PolicyError> {
         let is_lost = |mistake: &PolicyError| {

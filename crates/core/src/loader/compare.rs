@@ -1,13 +1,15 @@
 //! Compares two policies for [`PolicyFile::changes_to`].
 //!
-//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only one policy sets a key
-//!    there, it is compared with the next wider table of the other policy. `weaker` in the row of the key decides
-//!    whether the new value requires less. Guards that a mode only observes require nothing, so a
-//!    mode that begins to enforce them is of the kind `Closes`.
+//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only
+//!    one policy sets a key in this table, the value is compared with the next wider table of the
+//!    other policy. `weaker` in the row of the key decides whether the new value requires less.
+//!    Guards that a mode only observes require nothing, so a mode that begins to enforce them is of
+//!    the kind `Closes`.
 //! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope
-//!    is of the kind `Closes`. Any other change there may let more requests in, which a person must
-//!    judge, so it is of the kind `Opens`. A code or a rule is compared as one line. A
-//!    default that is written out, and an API key that lets nobody in, change nothing.
+//!    is of the kind `Closes`. Any other change of a scheme, a header or a scope may let more
+//!    requests in. A person must judge this change, so it is of the kind `Opens`. A code or a rule
+//!    is compared as one line. A default that is written out, and an API key that lets nobody in,
+//!    change nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -34,9 +36,9 @@ pub enum ChangeKind {
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
     Opens,
-    /// Clients get other answers.
+    /// Clients get other responses.
     Answers,
-    /// The change affects neither which requests are let in nor any answer.
+    /// The change affects neither which requests are let in nor any response.
     Neither,
 }
 
@@ -264,7 +266,7 @@ const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Tables that affect neither which requests are let in nor any answer.
+/// Tables that affect neither which requests are let in nor any response.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
 /// Lists whose order matters, because the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];

@@ -57,7 +57,7 @@ pub(crate) struct Override {
     pub(crate) base: (String, String),
 }
 
-/// The place of a key in a file. If the key is missing, it is the place of its table.
+/// The place of a key in a file. If the key is missing, the place of its table is used.
 #[derive(Clone, Debug)]
 pub(super) struct SourceSpan<'a> {
     pub(super) file: &'a str,

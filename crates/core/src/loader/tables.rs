@@ -80,7 +80,8 @@ impl Leaf for RouteRule {
     }
 }
 
-/// Returns advice for a key that belongs to another table than the one with these keys.
+/// Returns advice for a key that does not belong to the table with these keys, but to another
+/// table.
 pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     let is_route = known.contains(&"match");
     let right = match name {

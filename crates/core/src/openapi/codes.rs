@@ -99,12 +99,14 @@ impl Listed {
         self.code.retry().as_str()
     }
 
-    /// Returns the schema of the code's details, if it has one. The library has parsed it before.
+    /// Returns the schema of the code's details, if it has one. The library has parsed this schema
+    /// before.
     pub fn details(&self) -> Option<Value> {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
 
-    /// Returns the message as one line. In a policy it may have several lines, which the layer joins as well.
+    /// Returns the message as one line. In a policy the message may have several lines, which the
+    /// layer also joins.
     pub fn message(&self) -> String {
         self.code
             .message()

@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 components to which a service can refer: the envelope, and a response for each status of the catalogue.
 //!
 //! The document is complete and valid. For example, a service refers to the document's
-//! `#/components/responses/Error404`. For its `default` response, it refers to `Error`.
+//! `#/components/responses/Error404`. For its `default` response, a service refers to `Error`.
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ const STAND_IN: &str = "error-envelope-parameter";
 pub struct RouteErrors {
     pub(super) config: Arc<SessionConfig>,
     pub(super) head: Parts,
-    /// The codes of the errors that the operation itself returns, or `None` if they are not listed.
+    /// The codes of the errors that the operation itself returns, or `None` if no list was set.
     pub(super) own_codes: Option<Vec<ErrorCode>>,
 }
 

@@ -62,8 +62,8 @@ fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     .collect()
 }
 
-/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`. If two codes differ
-/// only in underscores, the second one keeps its underscores.
+/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`.
+/// If two codes differ only in underscores, the name for the second code keeps the underscores.
 fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();

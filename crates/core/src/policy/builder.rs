@@ -53,7 +53,7 @@ process_setters! {
     traceparent: bool => request_id traceparent,
 
     /// Sets whether clients get the `x-request-id` that the inner service sent, as `x-upstream-request-id` (rule I3).
-    /// By default they do not.
+    /// By default clients do not get this id.
     upstream_request_id: bool => request_id upstream,
 
     /// Sets who defines the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
@@ -65,16 +65,18 @@ process_setters! {
     /// policy is built. RPC clients get the domain only with the feature `protobuf`.
     rpc_domain: impl Into<Cow<'static, str>> => rpc domain,
 
-    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send, and those that
-    /// clients receive, up to 8 KiB of each. By default it does not, because bodies may contain private data (rule L3).
+    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send
+    /// and that clients receive, up to 8 KiB of each. By default an observer gets no bodies,
+    /// because bodies may contain private data (rule L3).
     observe_bodies: bool => observe bodies,
 
-    /// Sets whether the log line of an error contains the request's path, without its query. By default it does not,
-    /// because paths may contain private data. The method of an RPC is always logged (rule L3).
+    /// Sets whether the log line of an error contains the request's path, without its query. By
+    /// default the line has no path, because paths may contain private data. The method of an RPC
+    /// is always logged (rule L3).
     observe_path: bool => observe path,
 
     /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
-    /// E10). By default they do not.
+    /// E10). By default errors do not have this field.
     advise_retry: bool => advice retry,
 
     /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). The
@@ -89,8 +91,8 @@ process_setters! {
     /// ```
     docs: impl Into<Cow<'static, str>> => advice docs,
 
-    /// Sets whether scripts of these origins may send credentials: `access-control-allow-credentials` (rule R6a). By
-    /// default they may not.
+    /// Sets whether scripts of these origins may send credentials:
+    /// `access-control-allow-credentials` (rule R6a). By default scripts may not send credentials.
     cors_credentials: bool => cors credentials,
 
     /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
@@ -113,8 +115,8 @@ impl PolicyBuilder {
     }
 
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
-    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all. By default no scripts may read
-    /// them. Responses of the service keep their own headers.
+    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all. By default
+    /// no scripts may read these responses. Responses of the service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self

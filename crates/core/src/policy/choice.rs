@@ -3,7 +3,7 @@
 use crate::table::words;
 
 words! {
-    /// The mode of a route: what the layer does on it (rule M1).
+    /// The mode of a route, which decides what the layer does on this route (rule M1).
     #[non_exhaustive]
     pub Mode {
         /// The layer only sets request ids, checks credentials (G2), and responds to failures.
@@ -61,7 +61,7 @@ words! {
     /// P1).
     pub BodyLimitPer {
         /// The limit applies to each message if the request is a POST to `/pkg.Service/Method`, which for gRPC must
-        /// come over HTTP/2. Otherwise it applies to the whole body.
+        /// come over HTTP/2. Otherwise the limit applies to the whole body.
         #[default]
         Auto = "auto",
         /// The limit applies to each message of a POST, on any path.
@@ -118,8 +118,8 @@ words! {
         /// alike.
         #[default]
         Fold = "fold",
-        /// Paths that differ in letter case are different paths. Use this only if every service treats them as
-        /// different.
+        /// Paths that differ in letter case are different paths. Use this value only if every
+        /// service treats such paths as different.
         Exact = "exact",
     }
 }

@@ -59,8 +59,8 @@ impl PolicyFaults {
         }
     }
 
-    /// Returns true at the first call for the code at this index. The caller then reports that a
-    /// service uses another status for the code.
+    /// Returns true only at the first call for the code at this index, so that the caller reports
+    /// only once that a service uses another status for the code.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

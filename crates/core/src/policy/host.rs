@@ -15,7 +15,8 @@ pub(crate) struct Hosts<'a> {
     /// The host that decides the scope. This is the host in the target, or else the host in the
     /// `host` line (RFC 9112 §3.2.2). The text is empty if the request names no host.
     pub(crate) first: Cow<'a, str>,
-    /// The host in the `host` line, if it differs from the target's. A service may still use it.
+    /// The host in the `host` line, if it differs from the target's. A service may still use this
+    /// host.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 

@@ -257,8 +257,8 @@ macro_rules! for_each_key {
             /// the code itself, or the code of its status.
             #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
             unknown_codes: UnknownCodes;
-            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams it limits each message.
-            /// `"none"` removes the limit.
+            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams the
+            /// limit applies to each message. `"none"` removes the limit.
             #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
             #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
@@ -427,8 +427,9 @@ impl RouteTable {
         self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
     }
 
-    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set them. A narrower
-    /// route's value replaces that of a wider route, even if they are set in different ways.
+    /// Returns the media types that the table requires. `json` and `content_types` are two ways to
+    /// set these types. A narrower route's value replaces a wider route's value, even if the two
+    /// routes use different keys.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

@@ -1,9 +1,10 @@
 //! Compares many patterns with a path at once, and finds those that match, beginning with the most specific (rule G0).
 //!
-//! The patterns are a trie of segments. At each node, the literal child is visited before the `{one}` child, and both
-//! before the node's own `{*rest}`. A pattern that ends at a node comes before `{*rest}`, and a pattern with a method
-//! before a pattern without a method. Walking the trie in this order visits the most specific pattern first, so nothing
-//! has to be collected or sorted. Routes that share no segment with the path are never looked at.
+//! The patterns are a trie of segments. At each node, the literal child is visited first, then the
+//! `{one}` child, then the node's own `{*rest}`. A pattern that ends at a node is visited before
+//! `{*rest}`, and a pattern with a method is visited before a pattern without a method. Walking the
+//! trie in this order visits the most specific pattern first, so nothing has to be collected or
+//! sorted. Routes that share no segment with the path are never looked at.
 //!
 //! The settings for the routes that usually match together are made when the policy is built, so that requests need not
 //! inherit settings key by key ([`FixedChain`]).
@@ -184,8 +185,8 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// The maximum number of routes that are stored together. Requests in known policies match fewer. If more match, the
-/// settings are inherited for each request.
+/// The maximum number of routes that are stored together. Requests in known policies match fewer
+/// routes. If a request matches more routes, its settings are inherited when the request arrives.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.

@@ -5,10 +5,10 @@
 //! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
-//! 2. Among the scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the
-//!    policy itself.
-//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no route sets it, the
-//!    scope's defaults decide.
+//! 2. Among the scopes that cover the request, the narrowest scope comes first, then the wider
+//!    scopes, and finally the policy itself.
+//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no
+//!    route sets the key, the scope's defaults decide.
 //! 4. If readings have different guards, the settings of all readings are returned, and the session
 //!    applies all guards. The normalised reading decides everything else.
 //!
@@ -136,13 +136,13 @@ pub(crate) struct CompiledScope {
     /// The settings for requests that match no route.
     defaults: Arc<RouteSettings>,
     pub(crate) own_rules: usize,
-    /// The part's own rules, then those of the parts around it.
+    /// The part's own rules, then the rules of the parts around it.
     rules: Box<[Arc<Rule>]>,
     pub(crate) outward: Box<[Arc<Outward>]>,
     /// The shapes that are tried for requests of this part, in this order.
     pub(crate) shapes: Box<[CustomShape]>,
     rules_use_path: bool,
-    /// The part's own service, or else that of the nearest part around it.
+    /// The part's own service, or else the service of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
     /// The time limits of a gateway for the service of the part.
     timeouts: UpstreamTimeouts,
@@ -162,7 +162,7 @@ impl CompiledScope {
 pub(crate) struct Origin {
     /// The name of the file, `built in Rust`, or `defaults`.
     pub(crate) name: Cow<'static, str>,
-    /// The hash of the files, if it is from files.
+    /// The hash of the files, or `None` if the policy is not from files.
     pub(crate) hash: Option<Box<str>>,
     /// The `FILE:LINE` that sets the mode where no route or scope sets one, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
@@ -315,8 +315,8 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Returns true at the first call. The caller then reports that routes only match the path that
-    /// a request had before a framework stripped a prefix.
+    /// Returns true only at the first call, so that the caller reports only once that routes match
+    /// only the path that a request had before a framework stripped a prefix.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -326,8 +326,8 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// Returns the pattern of the route, spelled as in the policy. The log uses it as a label, because there are only a
-    /// few patterns (rules L1, L2).
+    /// Returns the pattern of the route, spelled as in the policy. The log uses the pattern as a
+    /// label, because a policy has only a few patterns (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }

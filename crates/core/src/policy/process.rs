@@ -143,7 +143,7 @@ impl Budget {
     /// upload this much before it reads the 413. Few clients need more time.
     const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
 
-    /// Returns the values of the table, or else those of this budget.
+    /// Returns this budget with the values that the table sets.
     fn with(self, table: Option<&BudgetTable>) -> Self {
         Self {
             max_bytes: table.and_then(|table| table.max_bytes).map_or(self.max_bytes, |Size(bytes)| bytes),
@@ -172,7 +172,7 @@ pub(crate) struct IdSettings {
     pub(crate) upstream: bool,
 }
 
-/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains it.
+/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains the domain.
 fn compile_domain(domain: Cow<'static, str>) -> Result<Cow<'static, str>, SettingError> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if (1..=253).contains(&domain.len()) && domain.bytes().all(is_name) {

@@ -75,7 +75,8 @@ impl Policy {
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send them.
+    /// Returns the headers in which the inner service gets the ids of callers. Clients must not
+    /// send these headers.
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
@@ -87,7 +88,8 @@ impl Policy {
         &self.key_headers
     }
 
-    /// Returns true if a request may need, or may get, headers with names that the policy defines, or a trace (I4).
+    /// Returns true if a request may need, or may get, headers with names that the policy defines,
+    /// or a `traceparent` (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         let has_names = lists.iter().any(|names| !names.is_empty());
@@ -211,8 +213,8 @@ impl Policy {
 
 #[cfg(feature = "openapi")]
 impl Policy {
-    /// Returns the faults that may answer requests of a route before the service gets them, and those for a service
-    /// that fails.
+    /// Returns the faults that clients may get on a route before the service gets the request, and
+    /// the faults for a service that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();

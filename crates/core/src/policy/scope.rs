@@ -77,12 +77,12 @@ impl RouteRule {
     }
 }
 
-/// A part of a policy that applies only to some hosts, or below some path. In a policy file, it is an included file
-/// with a `[scope]`.
+/// A part of a policy that applies only to some hosts, or below some path. In a policy file, a
+/// scope is an included file with a `[scope]`.
 ///
-/// Inside the scope, its settings, routes and rules take precedence over those of the enclosing policy. Settings that
-/// it omits are inherited. The patterns of its routes are full paths. Headers, credentials and codes are shared by the
-/// whole policy.
+/// Inside the scope, its settings, routes and rules take precedence over those of the enclosing
+/// policy. Settings that the scope omits are inherited. The patterns of its routes are full paths.
+/// Headers, credentials and codes are shared by the whole policy.
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
@@ -328,7 +328,8 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
 /// The part of a policy that applies to each host and path. Part 0 is the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
-    /// For each host that a scope names, all parts that cover it, so that one look-up is enough.
+    /// For each host that a scope names, all parts that cover the host, so that one look-up is
+    /// enough.
     exact: FxHashMap<Box<str>, Prefixes>,
     below: FxHashMap<Box<str>, Prefixes>,
     /// The prefixes for all hosts that no scope names.
@@ -368,8 +369,9 @@ impl Scopes {
         scopes
     }
 
-    /// Returns the narrowest part at each prefix, for each host that a scope names, and finally for all other hosts. A
-    /// longer prefix comes before the prefixes with which it begins, and the whole host comes last.
+    /// Returns the narrowest part at each prefix, for each host that a scope names, and finally for
+    /// all other hosts. A longer prefix comes before a shorter one, and the entry for the whole
+    /// host comes last.
     pub(super) fn by_host(&self) -> Vec<(String, Vec<(String, usize)>)> {
         let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
         let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));

@@ -70,7 +70,7 @@ impl Policy {
         }
     }
 
-    /// Returns all routes: first those of the policy itself, then those of its scopes.
+    /// Returns all routes: first the routes of the policy itself, then the routes of its scopes.
     /// [`RequestRecord::route`](crate::session::RequestRecord::route) returns one of these patterns, unless the
     /// framework found a pattern itself.
     ///
@@ -114,7 +114,8 @@ impl Policy {
     }
 }
 
-/// The services for one host, for routers that need them in advance. [`Policy::upstreams_by_host`] returns them.
+/// The services for one host, for routers that need all services in advance.
+/// [`Policy::upstreams_by_host`] returns them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,
@@ -167,7 +168,8 @@ impl Policy {
             .collect()
     }
 
-    /// Returns the service that the scope of a request names, or else that of the nearest scope around it.
+    /// Returns the service that the scope of a request names, or else the service of the nearest
+    /// scope around it.
     #[inline]
     pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
         self.part(settings.part).upstream.as_ref()

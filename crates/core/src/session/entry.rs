@@ -220,7 +220,8 @@ impl Session {
         Some(reply::unreadiness_of(self.state()?, error))
     }
 
-    /// Ends the request without a response of the service. Returns `None` if it has already ended.
+    /// Ends the request without a response of the service. Returns `None` if the request has
+    /// already ended.
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
         let mut state = self.take_state()?;
@@ -286,7 +287,7 @@ impl Session {
 
 /// Methods for programs that inspect policies and recorded exchanges. These methods show why an
 /// inner error is rewritten in a certain way, and how the error would be rewritten in another
-/// dialect. No request that is served uses them.
+/// dialect. No request that is served uses these methods.
 impl Session {
     /// Decides about a response whose whole body is in memory.
     pub fn respond_whole(&mut self, head: &mut response::Parts, body: &Bytes) -> ResponseStep {

@@ -31,8 +31,9 @@
 //! 1. `admission` admits the request, with the help of the folder `request`.
 //! 2. In `response`, `responding` decides by the head of the response, and by its body if the body
 //!    was read. `calls` decides about responses of RPCs, and `passing` handles responses that pass.
-//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` hands what was read to
-//!    [`classify`](crate::classify), which parses it by the crate `error-envelope-read`, and decides its code.
+//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` passes the
+//!    bytes that were read to [`classify`](crate::classify). With the crate `error-envelope-read`,
+//!    `classify` parses these bytes and decides the code.
 //! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error. `writer`
 //!    takes the head from the fault's prepared reply, whose template `head` makes once, or from
 //!    `head` itself. `body` makes the body.

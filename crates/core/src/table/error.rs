@@ -51,7 +51,8 @@ impl PolicyError {
         self
     }
 
-    /// Returns the name of the file, as it was passed, or `None` for a policy that was built in Rust.
+    /// Returns the name of the file, as the caller passed it, or `None` for a policy that was built
+    /// in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
@@ -88,8 +89,9 @@ impl PolicyError {
         &self.0.right
     }
 
-    /// Returns the key. In a file it is written as `route[0].body_limit`, where tables of an array are numbered from 0.
-    /// In Rust it is written as `route "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
+    /// Returns the key. A key of a file is written as `route[0].body_limit`, where tables of an
+    /// array are numbered from 0. A key of a policy that was built in Rust is written as `route
+    /// "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -180,7 +182,7 @@ words! {
     /// The kind of mistake in a policy.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "most kinds occur only when a file is read"))]
     pub(crate) Kind {
-        /// The value has the right type, but no meaning here.
+        /// The value has the right type, but is not valid for this key.
         #[default]
         InvalidValue = "invalid-value",
         /// A number, a size or a time is too small or too large.
@@ -193,7 +195,7 @@ words! {
         /// No table defines the name.
         UnknownName = "unknown-name",
         DefinedTwice = "defined-twice",
-        /// Two settings exclude each other, or a setting has no effect where it is.
+        /// Two settings exclude each other, or a setting has no effect in its table.
         Conflict = "conflict",
         /// A file below sets a locked key.
         Locked = "locked",

@@ -5,7 +5,7 @@
 //!    which Rust sets the same keys.
 //! 2. A value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in a file.
 //! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and
-//!    bytes. A wrong key is left out, and the rest of its table is read.
+//!    bytes. A wrong key is left out, and the other keys of its table are read.
 //! 4. The meaning of a table is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
 //!    mistakes, so that one does not hide another.
 
@@ -43,7 +43,7 @@ pub use self::{
 };
 
 /// Defines a table. Each field is a key, and its comment is the text of the manual. A key that a table must have is
-/// marked `= required`. In Rust, the constructor sets it.
+/// marked `= required`. In Rust, the constructor sets this key.
 macro_rules! tables {
     ($(
         $(#[doc = $what:literal])*

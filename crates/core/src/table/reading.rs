@@ -241,8 +241,8 @@ pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
-/// Returns true if a name is short and plain, like the policy's own names. Any other text may be a credential in the
-/// wrong place, so it is never quoted (L3).
+/// Returns true if a name is short and plain, like the policy's own names. Any other name may be a
+/// credential in the wrong place, so such a name is never quoted (L3).
 pub(crate) fn is_word(name: &str) -> bool {
     const LONGEST: usize = 16;
     const DIGITS: usize = 3;

@@ -66,7 +66,8 @@ impl Filter {
         }
     }
 
-    /// Runs when the stream has ended, with or without an error. The record of its request is closed (F2, F4, L5).
+    /// Runs when the stream has ended, with or without an error. The record of the stream's request
+    /// is closed (F2, F4, L5).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
         let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());

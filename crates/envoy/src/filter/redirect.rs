@@ -1,8 +1,8 @@
 //! Treats a redirect that Envoy follows itself as one request, with one id (V2).
 //!
-//! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its thread, it begins
-//! another stream with the request's head, which contains the id. So the id is kept in a thread-local for the next
-//! filter.
+//! Envoy ends the stream with the details `internal_redirect`. Then, before anything else on its
+//! thread, Envoy begins another stream with the request's head, which contains the id. So the id is
+//! kept in a thread-local for the next filter.
 
 use std::cell::Cell;
 

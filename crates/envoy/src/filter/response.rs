@@ -195,7 +195,8 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// Passes a part of a body on. If the session follows the response, it may change that part.
+    /// Passes a part of a body on. If the session follows the response, the session may change the
+    /// part.
     fn pass_data(&self, stream: &Stream<'_>, end: bool) {
         if end {
             self.response_ended.set(true);
@@ -232,7 +233,8 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// Passes the trailers on. If the session follows the response, it may change them.
+    /// Passes the trailers on. If the session follows the response, the session may change the
+    /// trailers.
     fn pass_trailers(&self, stream: &Stream<'_>) {
         if self.follow.borrow().needs() == Needs::Nothing {
             return;

@@ -205,7 +205,8 @@ pub(super) enum Place {
     /// The reply replaces this part of the service's response. If `ended` is true, no other part of
     /// the response follows.
     Response { into: Body, ended: bool },
-    /// Envoy itself wrote the head, and its body follows at once. The module's body replaces it.
+    /// Envoy itself wrote the head, and its body follows at once. The module's body replaces
+    /// Envoy's body.
     Local,
     /// The reply is written only to the metadata, since Envoy itself writes to the client.
     Metadata,

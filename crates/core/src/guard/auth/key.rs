@@ -63,7 +63,7 @@ impl Key {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }
 
-    /// Marks the key as revoked. A request that sends it gets `auth_expired`.
+    /// Marks the key as revoked. A request that sends the key gets `auth_expired`.
     pub fn revoked(mut self) -> Self {
         self.0.revoked = Some(true);
         self

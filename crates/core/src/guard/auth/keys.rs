@@ -156,8 +156,8 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
-/// Returns true if a key may contain this character, which is printable ASCII except the comma. A comma joins two lines
-/// into one (RFC 9110 §5.3), so it cannot be a part of a key.
+/// Returns true if a key may contain this character, which is printable ASCII except the comma. A
+/// comma joins two lines into one line (RFC 9110 §5.3), so a comma cannot be a part of a key.
 pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
@@ -197,8 +197,8 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// Returns the only line of a header. An empty line is treated as missing. Several lines are refused, because they may
-/// differ.
+/// Returns the only line of a header. An empty line is treated as missing. Several lines of the
+/// header are refused, because the lines may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
         // A service that works like CGI takes a look-alike for the header. A request with only a look-alike is thus not

@@ -97,7 +97,8 @@ fn refuse<'a>(
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// Returns the scheme whose check got furthest, or the first one among equals.
+/// Returns the scheme whose check got furthest. If several checks got equally far, returns the
+/// first of these schemes.
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {

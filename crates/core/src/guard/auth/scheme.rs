@@ -169,10 +169,10 @@ impl AuthScheme {
 
     /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry
-    /// (`exp`). If the token has an audience, the policy must list that audience. The token's
-    /// subject is the id of the [`Identity`](super::Identity). Handlers read its claims with
-    /// [`Identity::claims`](super::Identity::claims).
+    /// The [algorithms](Self::algorithms) that may sign the tokens are required. A token needs an
+    /// expiry (`exp`). If the token has an audience, the policy must list that audience. The
+    /// token's subject is the id of the [`Identity`](super::Identity). Handlers read its claims
+    /// with [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -347,9 +347,10 @@ words! {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
-    /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC 8037. With a secret,
-    /// these are HS256, HS384 and HS512. With public keys, they are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
-    /// ES384 and EdDSA. At least one is required. `none` is not supported.
+    /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC
+    /// 8037. With a secret, the possible algorithms are HS256, HS384 and HS512. With public keys,
+    /// the possible algorithms are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+    ///       ES384 and EdDSA. At least one algorithm is required. `none` is not supported.
     pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
         self.table.algorithms = Some(algorithms.into_iter().map(Into::into).collect());
         self
@@ -366,8 +367,8 @@ impl AuthScheme {
 /// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
 ///
 /// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
-/// `error-envelope gateway` does this. Your own service must do it in its acceptor. Clients cannot add anything to the
-/// extensions.
+/// `error-envelope gateway` adds this value itself. Your own service must add this value in its
+/// acceptor. Clients cannot add anything to the extensions.
 ///
 /// ```
 /// use http::Request;
@@ -425,8 +426,8 @@ pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
 }
 
 /// Removes the headers of these names that the client has sent, in any spelling. Also removes these names from
-/// `connection`. Otherwise an inner proxy would take them for headers of one hop, and drop the values that the layer
-/// sets (RFC 9110 §7.6.1).
+/// `connection`. If `connection` named such a header, an inner proxy would take it for a header of
+/// one hop, and drop the value that the layer sets (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

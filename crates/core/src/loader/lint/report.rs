@@ -1,9 +1,9 @@
 //! The tools for lints: a report of the findings, and sample requests, one for each table. The table applies to its
 //! sample, together with as few other tables as possible.
 //!
-//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For `{*rest}`, it has
-//! more segments than any pattern. So the same tables apply to the sample and to nearly all other requests of its
-//! table.
+//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For
+//! `{*rest}`, a sample has more segments than any pattern. So the same tables apply to the sample
+//! and to nearly all other requests of its table.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -110,7 +110,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Returns the place of another table, for a reader of the first one: `line 3`, or `shared.toml:3`.
+    /// Returns the place of another table, for a reader of the first table: `line 3`, or
+    /// `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
         match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),

@@ -87,7 +87,8 @@ pub(super) fn lint_overrides(report: &mut Report<'_>, witnesses: &[Witness<'_>])
     }
 }
 
-/// Returns the keys that a route sets although the next wider table sets them as well, and that table is in a base.
+/// Returns the keys that a route sets although the next wider table sets these keys, too, and is in
+/// a base.
 fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
     let (place @ TablePath::Route(..), own, wider) = witness.own_and_wider() else { return Vec::new() };
     let overridden = |key| {

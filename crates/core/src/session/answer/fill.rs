@@ -39,7 +39,7 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// Returns the number of bytes of a body to read after the first one, or `None` if the usual limit
+/// Returns the number of bytes of a body to read after the first byte, or `None` if the usual limit
 /// applies. The number is 0 if every body of this type passes that is not empty. The first byte
 /// already shows that a body is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
@@ -104,8 +104,8 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// Returns the bytes as text, without an incomplete character at their end. Returns an empty text if they are not
-/// UTF-8.
+/// Returns the bytes as text, without an incomplete character at their end. Returns an empty text
+/// if the bytes are not UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,

@@ -18,11 +18,12 @@ pub(in crate::session) const X_ERROR_CODE: HeaderName = HeaderName::from_static(
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// The number of headers that an error gets here. With the id, they fit into a header map's first allocation.
+/// The number of headers that this module adds to an error. With the id, these headers fit into a
+/// header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the id, they need a larger
-/// allocation, which is made at once.
+/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the
+/// id, these headers need a larger allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
 /// The facts from which the head of a written error is made.
@@ -165,7 +166,8 @@ pub(in crate::session) fn vary_by(headers: &mut HeaderMap, header: &str) {
     }
 }
 
-/// Adds these headers to those that scripts of other origins may read, if the response is readable across origins (E4).
+/// Adds these headers to the headers that scripts of other origins may read, if the response is
+/// readable across origins (E4).
 #[inline]
 pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -212,7 +214,8 @@ fn with_name_added(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
 
-/// Removes the headers that describe the old body, and those that were only for the old hop (R6).
+/// Removes the headers that describe the old body, and the headers that applied only to the old hop
+/// (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
     let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();

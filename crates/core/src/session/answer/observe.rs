@@ -144,8 +144,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// Returns the record when the body has ended, or when no more of it is read. The received bytes decide, as they
-    /// would in `enforce`.
+    /// Returns the record when the body has ended, or when no more of it is read. The received
+    /// bytes decide the record, as they would decide the error in `enforce`.
     pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);

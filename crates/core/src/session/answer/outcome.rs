@@ -17,8 +17,8 @@ use crate::session::record::request_record::{BoxError, RequestRecord};
 pub(in crate::session) enum ReadBytes<'a> {
     /// The whole body.
     Whole(&'a [u8]),
-    /// A part of the body, because the rest was too long, came too late, or was cut off. The status then decides the
-    /// code.
+    /// A part of the body, because the rest of the body was too long, came too late, or was cut
+    /// off. The status then decides the code.
     Part(&'a [u8]),
 }
 

@@ -267,9 +267,10 @@ impl RequestState {
     ///
     /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On
     /// HTTP/2, the body of the response is sent first. A client that stops its upload when it
-    /// receives a 4xx would otherwise lose that body, and no reset of the connection can destroy it
-    /// there. Nothing is read if the answer is only the head of a gRPC response on HTTP/2. The
-    /// client finds the status in this head only if the stream ends with it (P1).
+    /// receives a 4xx would otherwise lose the body of the response. On HTTP/2, no reset of the
+    /// connection can destroy this body. Nothing is read if the answer is only the head of a gRPC
+    /// response on HTTP/2. The client finds the status in this head only if the stream ends with it
+    /// (P1).
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);

@@ -18,7 +18,7 @@ impl RequestState {
         }
     }
 
-    /// Takes the id out of the state, because the session ends. Returns it as the value of the
+    /// Takes the id out of the state, because the session ends. Returns the id as the value of the
     /// response's header.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
@@ -51,8 +51,8 @@ impl RequestState {
         self.settings.expose_headers && self.changes_responses()
     }
 
-    /// Keeps the inner service's id next to the layer's for the client, in every mode, if `[request_id] upstream =
-    /// true` (I3).
+    /// Keeps the inner service's id next to the layer's id for the client, in every mode, if
+    /// `[request_id] upstream = true` (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {

@@ -180,7 +180,7 @@ impl ErrorForm<'_> {
     }
 }
 
-/// Adds the headers of a fault, except for those that the response already has.
+/// Adds the headers of a fault, except for headers that the response already has.
 fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
     if headers.len() + of_fault.len() > MAX_HEADERS {
         return;

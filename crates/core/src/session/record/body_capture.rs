@@ -26,7 +26,8 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The maximum number of bytes that are stored of a body. Readers do not need more.
+/// The maximum number of bytes that are stored of a body. Readers of a captured body do not need
+/// more bytes.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {

@@ -94,7 +94,8 @@ pub(in crate::session) struct RequestFacts {
 pub struct MapRuleId {
     /// The index of the rule's scope, where 0 is the policy itself.
     pub(crate) part: u32,
-    /// The index of the rule in a list: the rules of its scope, followed by those of the scopes around it.
+    /// The index of the rule in a list: the rules of its scope, followed by the rules of the scopes
+    /// around it.
     pub(crate) index: u32,
 }
 
@@ -198,8 +199,8 @@ impl RecordFields {
     }
 
     /// Returns the unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
-    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map it. Any other text, such as a
-    /// single word in small letters, may be a secret (L3).
+    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map this code. Any
+    /// other text, such as a single word in small letters, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()

@@ -71,8 +71,8 @@ proxy_errors! {
 /// The function checks the whole chain of causes.
 pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>;
 
-/// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds it to the causes of its
-/// error.
+/// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds this
+/// value to the causes of its error.
 #[derive(Debug)]
 pub struct ProxyFailure {
     kind: ProxyError,

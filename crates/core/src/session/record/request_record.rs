@@ -68,8 +68,8 @@ pub struct RequestRecord {
     pub(in crate::session) notes: Option<Box<RecordFields>>,
 }
 
-/// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
-/// are made only from it.
+/// The record of a request whose response was delivered, or whose client has left. The log, the
+/// metrics and the traces are made only from this record.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
@@ -135,11 +135,11 @@ impl RecordLabel {
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Receives the record of one request.
+    /// Receives the record of one request, when the record is closed.
     fn on_record(&self, record: &ClosedRecord);
 
     /// Receives the new policy at the first request after a reload (M3). Each adapter with this observer calls the
-    /// method. By default it does nothing.
+    /// method. By default the method does nothing.
     fn on_policy(&self, _policy: &Policy) {}
 }
 
@@ -155,7 +155,8 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 
 /// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
-/// An adapter creates it once, and again if the policy changes. Each request keeps the config that it began with (M3).
+/// An adapter creates a config once, and again if the policy changes. Each request keeps the config
+/// that it began with (M3).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -215,12 +216,13 @@ impl RequestRecord {
         self.request_id
     }
 
-    /// Returns the readings of the request that matched other guards than those of its route, each as
-    /// `METHOD PATH meets ROUTE` (G0). The text lists at most four readings, each with at most 128
-    /// printable characters of the path, without the query.
+    /// Returns the readings of the request that matched other guards than the guards of its route,
+    /// each as `METHOD PATH meets ROUTE` (G0). The text lists at most four readings, each with at
+    /// most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// The maximum number of readings that are listed. Further readings would add nothing to the first ones.
+        /// The maximum number of readings that are listed. Further readings would not help an
+        /// operator.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;

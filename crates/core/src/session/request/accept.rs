@@ -2,9 +2,10 @@
 //! it.
 //!
 //! The form with the highest quality is chosen. Between equals, the order is JSON, problem, HTML, Markdown. But
-//! Markdown that the client names is chosen before JSON that only a wildcard includes. If several ranges fit a type,
-//! the most specific one decides, and among equally specific ones the highest quality. A type that no range fits has
-//! quality 0. Elements that cannot be parsed are ignored.
+//! Markdown that the client names is chosen before JSON that only a wildcard includes. If several
+//! ranges fit a type, the most specific range decides. Among equally specific ranges, the highest
+//! quality decides. A type that no range fits has quality 0. Elements that cannot be parsed are
+//! ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 

@@ -13,7 +13,8 @@ use crate::session::record::notes::{RecordFields, printable};
 
 pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The maximum number of names of removed headers that are logged. Further names would add nothing to the first ones.
+/// The maximum number of names of removed headers that are logged. Further names would not help an
+/// operator.
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.
@@ -71,8 +72,8 @@ pub(in crate::session) fn mark(
 }
 
 /// Removes headers that a service would mistake for the layer's own. Such headers are those of
-/// `forward_id`, and the headers that every policy [removes](is_removed). The names of the second
-/// kind are noted for the log.
+/// `forward_id`, and the headers that every policy [removes](is_removed). The names of headers that
+/// every policy removes are noted for the log.
 #[inline(always)]
 pub(in crate::session) fn remove_spoofed(
     policy: &Policy,

@@ -175,7 +175,7 @@ fn form_or_json(value: &[u8]) -> u32 {
     }
 }
 
-/// Returns the flags to add for one line of a header, of which only the first line matters. `has`
+/// Returns the flags to add for one line of a header, whose further lines are ignored. `has`
 /// are the flags so far. `seen` marks that there was a first line, and `what` is added if this line
 /// fulfils `has_it`.
 #[inline]

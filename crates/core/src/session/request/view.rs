@@ -20,7 +20,7 @@ pub struct BodyFacts {
     pub upper: Option<u64>,
 }
 
-/// A request: its head, the facts of its headers, and those of its body.
+/// A request: its head, the facts of its headers, and the facts of its body.
 #[derive(Clone, Copy)]
 pub(in crate::session) struct RequestView<'a> {
     pub(in crate::session) head: &'a Parts,

@@ -138,8 +138,8 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
-/// Returns the cause that the service left in the extensions of its response: its fault, or the error of which it made
-/// a tonic status.
+/// Returns the cause that the service left in the extensions of its response: its fault, or the
+/// error from which the service made a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {
     let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
     fault.or_else(|| status_source(extensions).map(Cause::Error))

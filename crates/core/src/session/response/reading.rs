@@ -17,7 +17,7 @@ pub struct Budget {
     empty_frames: u16,
     time: Duration,
     /// The time at which reading must stop. This time is set at the first wait. Most bodies need no
-    /// wait, so the clock is not read for them.
+    /// wait, so the clock is read for few bodies.
     until: Option<Instant>,
 }
 
@@ -72,7 +72,7 @@ pub struct Read {
     pub(in crate::session) unread: Option<UnreadReason>,
 }
 
-/// The bytes that were read: a single chunk, unchanged, or several chunks, joined.
+/// The bytes that were read, which are a single unchanged chunk, or several joined chunks.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Pieces {
     first: Bytes,
@@ -128,7 +128,7 @@ impl Reading {
         self.budget.waits(now)
     }
 
-    /// The adapter calls this method for the trailers. The body ends with them.
+    /// The adapter calls this method for the trailers. The body ends with its trailers.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }

@@ -34,7 +34,7 @@ use crate::session::request::state::RequestState;
 
 /// A call whose response has begun.
 ///
-/// An adapter passes all data through it.
+/// An adapter passes all data of the response through this value.
 #[derive(Debug)]
 pub(in crate::session) struct RpcResponse {
     pub(in crate::session) state: RequestState,

@@ -135,8 +135,8 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// Returns true if an RSA exponent is allowed. The backend checks it only when it verifies a token, and would then
-/// refuse every token.
+/// Returns true if an RSA exponent is allowed. The backend checks the exponent only when it
+/// verifies a token, and would then refuse every token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));

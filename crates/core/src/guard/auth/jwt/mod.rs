@@ -17,8 +17,8 @@ use crate::table::{Kind, Refusals, SettingError, advice_for_unknown};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
-/// The policy is refused if they are wrong. Examples are a secret that is too short, a set without a usable key, and a
-/// private key.
+/// The policy is refused if the keys are wrong. Examples are a secret that is too short, a set
+/// without a usable key, and a private key.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -177,7 +177,7 @@ impl Keys {
     }
 }
 
-/// The algorithms, without those that are wrong.
+/// Returns the known algorithms among `names`. Refuses all other names.
 fn known_algorithms(names: Option<&[String]>, refusals: &mut Refusals) -> Vec<Algorithm> {
     match names {
         None => refusals.add(SettingError::missing("algorithms")),

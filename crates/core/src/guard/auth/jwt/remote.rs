@@ -11,7 +11,7 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::table::SettingError;
 
-/// The key set at a URL (`jwks_url`). The schemes that use it share it with the adapter that
+/// The key set at a URL (`jwks_url`). The schemes that use the set share it with the adapter that
 /// fetches it. A clone refers to the same set.
 ///
 /// Until the first set has been fetched, no token can be checked, so requests get 503 `service_unavailable`.
@@ -84,18 +84,20 @@ impl RemoteKeys {
         Ok(count)
     }
 
-    /// Stores why the last fetch failed. Pass `None` if it succeeded.
+    /// Stores why the last fetch failed. Pass `None` if the fetch succeeded.
     pub fn note_failure(&self, why: Option<&str>) {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Returns why the last fetch failed. Returns `None` if it succeeded, or if nothing was fetched yet.
+    /// Returns why the last fetch failed. Returns `None` if the last fetch succeeded, or if nothing
+    /// was fetched yet.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Pauses fetches, or resumes them. During a pause no fetch runs or begins, so tokens do not wait for one.
+    /// Pauses fetches, or resumes them. During a pause no fetch runs or begins, so tokens do not
+    /// wait for a fetch.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
