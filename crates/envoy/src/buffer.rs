@@ -13,7 +13,7 @@ pub struct Buffer {
     pub length: usize,
 }
 
-/// A borrowed line of a head. A pair of texts has the same form.
+/// A borrowed line of a head. The ABI also uses this type for pairs of texts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Line {

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::abi::{self, Level};
 use crate::lock::locked;
 
-/// The text that tells operators where to find the metrics.
+/// The text that shows operators where to find the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
 /// The wait between attempts to listen while another process uses the address. During a hot

@@ -10,7 +10,7 @@ use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
 /// The fields of a processing mode in Envoy's configuration, with their values.
 pub type ModeFields = [(&'static str, &'static str); 6];
 
-/// The messages that Envoy sends after the message to which this mode is the reply.
+/// The messages that Envoy sends after it has received this mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
     /// True if the request's body comes in pieces.

@@ -303,17 +303,18 @@ fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> 
 /// The part of a body that passes (R3), if the body is in the client's dialect or keeps its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
-    /// All except a text that clients must not get.
+    /// All of the body stays, except a text that clients must not get.
     Whole,
-    /// All except the fields that the layer adds to each error, because the client chose the dialect (R11).
+    /// All of the body stays, except the fields that the layer adds to each error, because the
+    /// client chose the dialect (R11).
     Negotiated,
-    /// Only the names in its fields, such as a code.
+    /// Only the names in the fields of the body stay, such as a code.
     Names,
-    /// The parts that clients of the protocol may get, in any dialect (R10).
+    /// The parts that clients of the protocol may get stay, in any dialect (R10).
     Protocol(Protocol),
-    /// JSON-RPC that an inner layer wrote, except for the id (E7).
+    /// The JSON-RPC body of an inner layer stays, except for the id (E7).
     LayersJsonRpc,
-    /// A page, except for the id (R16, R18).
+    /// The page of an inner layer stays, except for the id (R16, R18).
     Page(PageType),
 }
 

@@ -246,8 +246,8 @@ impl<'a> Tables<'a> {
 }
 
 impl PolicyFile {
-    /// Returns the hosts and the prefix of a scope, as a changed key names them. Returns an empty text for the policy
-    /// itself.
+    /// Returns the hosts and the prefix of a scope, in the form of [`PolicyChange::key`]. Returns
+    /// an empty text for the policy itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = self.builder.scope_of(part) else { return String::new() };
         let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
@@ -348,7 +348,8 @@ fn default_of(key: &str) -> Option<String> {
 }
 
 impl PolicyFile {
-    /// Returns the API keys that are neither revoked nor expired, as a changed key names them.
+    /// Returns the API keys that are neither revoked nor expired, in the form of
+    /// [`PolicyChange::key`].
     fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
         self.builder
             .schemes
@@ -369,7 +370,8 @@ struct Leaves<'a> {
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
-    /// The scope of the file, as a changed key names it, for keys that every scope may have.
+    /// The scope of the file, in the form of [`PolicyChange::key`], for keys that every scope may
+    /// have.
     scope: String,
 }
 

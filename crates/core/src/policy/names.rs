@@ -74,7 +74,7 @@ const OF_FOREIGN: [&str; 6] = ["success_flag", "anthropic", "google", "error_wit
 /// Values by name. The value is `None` for a name whose table has a mistake.
 pub(super) type Named<T> = Sorted<String, Option<T>>;
 
-/// The value that was made from each different list of words.
+/// The values that were made from lists of words, one for each different list.
 type Made<T> = Sorted<Vec<String>, Shared<T>>;
 
 /// A map whose entries are sorted by key. Policies are built once, and each type of `BTreeMap` costs the compiler

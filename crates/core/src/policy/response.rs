@@ -132,7 +132,7 @@ impl Policy {
         self.part(settings.part).rules_use_path
     }
 
-    /// Returns the index of the form in which errors can be prepared as whole texts. Returns `None`
+    /// Returns the index of the form in which whole error texts can be prepared. Returns `None`
     /// if the text of an error depends on more than its code, such as on the path of the request.
     /// Also returns `None` for a part of the policy beyond the first few. `negotiated`
     /// is true if the client chose RFC 9457 (R11).

@@ -291,7 +291,7 @@ pub(super) fn forward(mut state: RequestState) -> Admitted {
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
 
-/// Ends a request that is not forwarded, with this fault as the response.
+/// Responds with this fault to a request that is not forwarded.
 pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
     (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
 }

@@ -12,8 +12,8 @@
 //! | `Lingering` | our response is sent or ready, and the rest of the request is dropped (G5) |
 //! | `Answered` | our reply was sent, or another filter or Envoy ends the response |
 //!
-//! A hook takes the phase and stores another one before it sends anything, because a sent reply passes through the
-//! hooks again.
+//! A hook takes the phase, and stores the next phase before it sends anything, because a sent reply
+//! passes through the hooks again.
 
 mod redirect;
 mod request;

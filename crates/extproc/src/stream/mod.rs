@@ -11,8 +11,9 @@
 //! | `Passing` | the response's head has been sent, and its body passes in pieces |
 //! | `Done` | everything is decided, and further messages change nothing |
 //!
-//! A message takes the phase and stores another one. Envoy waits for the reply to each message, but accepts an
-//! immediate response at any time. So a time limit ends a wait with an immediate response.
+//! The handling of a message takes the phase, and stores the next phase. Envoy waits for the reply
+//! to each message, but accepts an immediate response at any time. So a time limit ends a wait with
+//! an immediate response.
 
 mod request;
 mod response;

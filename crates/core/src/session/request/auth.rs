@@ -96,7 +96,7 @@ impl PendingAuth {
         Self { normal: self.normal.map(outcome), others }.decide(head)
     }
 
-    /// Returns all readings. The normalised one is last.
+    /// Returns all readings. The normalised reading is the last.
     fn readings(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
