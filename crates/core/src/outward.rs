@@ -1,6 +1,6 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is that of the `[[outward]]` entry. If no entry sets a status, the status stays.
+//! 1. The `[[outward]]` entry sets the status. If no entry sets a status, the status stays.
 //! 2. The code is the entry's name. If no entry sets a name, the code is the inner code that the
 //!    first `[[map]]` rule maps to this code, or else the dialect's own name, or else the canonical
 //!    code.
@@ -55,7 +55,7 @@ setters! {
 type Codes = Vec<ErrorCode>;
 
 impl OutwardRule {
-    /// Creates a rule for these codes. It still needs a name, a message or a status.
+    /// Creates a rule for these codes. Set at least one of the name, the message and the status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }

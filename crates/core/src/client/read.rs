@@ -258,7 +258,8 @@ fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON, cannot.
+/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON,
+/// is not a message.
 fn is_message(text: &str) -> bool {
     message::from_json_text(text).is_some()
 }

@@ -58,8 +58,8 @@ pub(crate) struct Messages {
 pub enum MeterAction {
     /// The adapter passes the chunk on.
     Within,
-    /// The body is over its limit. The adapter passes no more chunks on. It reads and drops the
-    /// rest of the body within this budget, and then fails the body (G5).
+    /// The body is over its limit. The adapter passes no more chunks on. The adapter reads and
+    /// drops the rest of the body within this budget, and then fails the body (G5).
     Over(DrainBudget),
 }
 
@@ -323,12 +323,14 @@ impl BodyFlags {
     }
 }
 
-/// Returns the length that the head declares, in bytes. Returns `None` if it declares no length that can be trusted.
+/// Returns the length that the head declares, in bytes. Returns `None` if the head declares no
+/// length that can be trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     length(fields::single_value(headers, &CONTENT_LENGTH)?)
 }
 
-/// Returns the length in one line. A number that is too large for a u64 is still a length, and is over any limit.
+/// Returns the length that one `content-length` line declares. A number that is too large for a u64
+/// is still a length, and is over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {

@@ -38,8 +38,8 @@ impl MediaTypes {
         }
     }
 
-    /// Compares the content type of a request. `first` is its first value. `second` is true if there is another one,
-    /// which is refused.
+    /// Compares the content type of a request. `first` is the first value of the header. `second`
+    /// is true if there is another value, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,

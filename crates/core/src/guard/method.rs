@@ -31,7 +31,7 @@ pub(crate) const UNKNOWN: &[u8] = b"*";
 /// Plack reads `x-tunneled-method`.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
-/// The maximum number of other methods that a request may name. An honest client names one.
+/// The maximum number of other methods that a request may name. An honest client names one method.
 const MOST: usize = 8;
 
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
@@ -47,7 +47,7 @@ pub(crate) struct TooManyMethods;
 /// All methods that a service may see in a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Methods {
-    /// The methods, of which the request's own comes first.
+    /// The methods, beginning with the request's own method.
     pub(crate) named: Vec<Method>,
     /// The header or the field whose value is not plain.
     pub(crate) unclear: Option<&'static str>,
@@ -109,7 +109,8 @@ fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// Returns all methods that a service may see in a request. `paths` are all forms in which a service may read its path.
+/// Returns all methods that a service may see in a request. `paths` are all forms in which a
+/// service may read the request's path.
 pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;

@@ -123,8 +123,8 @@ impl Pattern {
         }
     }
 
-    /// Returns true if both patterns have a common method, or if neither has a method. Here `GET` does not cover
-    /// `HEAD`, just as in the comparison of specificity.
+    /// Returns true if both patterns have a common method, or if neither has a method. In this
+    /// function, `GET` does not cover `HEAD`, just as in the comparison of specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,

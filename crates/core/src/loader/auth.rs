@@ -31,7 +31,7 @@ type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
 pub(super) enum Verifiers {
     Any,
     These(Vec<String>),
-    /// No verifier is available. The text is advice for operators whose policy needs one.
+    /// No verifier is available. The text is advice for operators whose policy needs a verifier.
     None(String),
 }
 

@@ -60,7 +60,7 @@ pub struct PolicyChange {
 
 impl PolicyFile {
     /// Returns the changes from this policy to another one, by their kinds and then by key. If a mode begins to enforce
-    /// guards, its change comes first among the changes of answers.
+    /// guards, its change comes first among the changes of the kind `Answers`.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};

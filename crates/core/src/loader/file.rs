@@ -1,5 +1,5 @@
-//! The policy file in TOML, which has the same settings as the builders. If anything in it is wrong, the whole file is
-//! refused (rule M2).
+//! The policy file in TOML, which has the same settings as the builders. If anything in the file is
+//! wrong, the whole file is refused (rule M2).
 //!
 //! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each file are
 //!    read into the structs of the builder.
@@ -87,8 +87,9 @@ impl PolicyFile {
 }
 
 impl PolicyFile {
-    /// Reads a file of this name from its text. The files that it names are relative to the name. Errors are sorted by
-    /// file and line. The list of errors has at least one element, and at most 200.
+    /// Reads a file of this name from its text. The names of other files in the text are relative
+    /// to `name`. Errors are sorted by file and line. The list of errors has at least one element,
+    /// and at most 200.
     pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut gathered = Gathered::new(name, text);
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));

@@ -1,5 +1,5 @@
-//! Collects the files of a policy: the first one, its bases, the files that it includes, and their bases and included
-//! files.
+//! Collects the files of a policy: the first file, its bases, the files that it includes, and their
+//! bases and included files.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, Polic
 const MAX_FILES: usize = 4096;
 
 /// The maximum number of folders to watch. Each file may be in a separate folder, which may itself be in a separate
-/// folder. A pattern that needs more, such as `/**/*.toml`, would search the whole machine. Systems also limit how many
-/// folders they watch for one user, to about 8,000.
+/// folder. A pattern that needs more folders, such as `/**/*.toml`, would search the whole machine.
+/// Systems also limit how many folders they watch for one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// All files of a policy with their tables, and the folders in which more files may appear.
@@ -43,8 +43,8 @@ impl Gathered {
         gathered
     }
 
-    /// Returns the files in the order of precedence. Each file comes before its bases, which begin with the last one.
-    /// The files that it includes come after the bases.
+    /// Returns the files in the order of precedence. Each file comes before its bases, of which the
+    /// last base comes first. The files that a file includes come after its bases.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(files: &[SourceFile], file: usize, order: &mut Vec<usize>) {
             order.push(file);

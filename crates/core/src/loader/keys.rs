@@ -13,7 +13,7 @@ use crate::table::TablePath;
 /// The tables that decide about a request, in their [order](lookup::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
-    /// The narrowest scope for the request, where 0 is the policy itself.
+    /// The index of the narrowest scope for the request, where 0 is the policy itself.
     pub(super) part: usize,
     pub(super) tables: Vec<(TablePath, &'a RouteTable)>,
 }

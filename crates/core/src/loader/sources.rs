@@ -172,8 +172,8 @@ impl Sources {
     }
 
     /// Returns true if a mistake that was found after reading follows from one of these mistakes, which were found
-    /// while reading. It follows if the table has one of these mistakes and lacks the key, or if
-    /// the key itself has one of these mistakes.
+    /// while reading. The mistake follows if the table has one of these mistakes and lacks the key,
+    /// or if the key itself has one of these mistakes.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);

@@ -98,7 +98,8 @@ pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     Some(right.to_owned())
 }
 
-/// A code that the policy defines. A code of the catalogue has a status, and any other code needs one.
+/// A code that the policy defines. A code of the catalogue already has a status. For any other
+/// code, the table must set the status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DefinedCode(pub(super) CodeTable);
 
@@ -129,7 +130,7 @@ impl CodeTable {
         ErrorCode::in_catalogue(name).filter(|code| code == name)
     }
 
-    /// Returns the code. If its name or its status is wrong, a valid value replaces it.
+    /// Returns the code. If the name or the status of the code is wrong, a valid value replaces it.
     pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
         const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
         if let Some(code) = self.in_catalogue() {

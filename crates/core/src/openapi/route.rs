@@ -113,7 +113,8 @@ impl RouteErrors {
 }
 
 impl Rendered {
-    /// Adds another origin of the same code, such as a guard. Clients may get the details of either origin.
+    /// Adds the same error from another origin, such as a guard. Clients may get the details of
+    /// either origin.
     fn join(&mut self, other: Self) {
         self.waits |= other.waits;
         self.details = match (self.details.take(), other.details) {

@@ -21,7 +21,8 @@ const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
-/// Returns the schema of the envelope (E1). `at` is the place of its parts, such as `#/$defs/`.
+/// Returns the schema of the envelope (E1). `at` is the place of the schema's parts, such as
+/// `#/$defs/`.
 pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")

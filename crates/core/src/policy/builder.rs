@@ -91,12 +91,13 @@ process_setters! {
     /// ```
     docs: impl Into<Cow<'static, str>> => advice docs,
 
-    /// Sets whether scripts of these origins may send credentials:
+    /// Sets whether scripts of the [allowed origins](Self::cors_origins) may send credentials:
     /// `access-control-allow-credentials` (rule R6a). By default scripts may not send credentials.
     cors_credentials: bool => cors credentials,
 
-    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
-    /// that the service did not make then have that header. By default there is no name, and no header.
+    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII
+    /// characters. Errors that the service did not make then have the header `Proxy-Status`. By
+    /// default there is no name, and no header.
     proxy_name: impl Into<String> => proxy name,
 }
 
@@ -115,8 +116,9 @@ impl PolicyBuilder {
     }
 
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
-    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all. By default
-    /// no scripts may read these responses. Responses of the service keep their own headers.
+    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all origins. By
+    /// default no scripts may read these responses. Responses of the service keep their own
+    /// headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self

@@ -176,8 +176,8 @@ impl PartCompiler<'_> {
     }
 }
 
-/// Lets each part inherit from the parts around it. A part inherits their rules, which come after its own rules, and
-/// the settings that no route sets.
+/// Lets each part inherit from the parts around it. A part inherits the rules of the parts around
+/// it, which come after its own rules. It also inherits the settings that no route sets.
 fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);

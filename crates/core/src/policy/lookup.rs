@@ -340,7 +340,8 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// Returns the settings for a request to which the same tables apply as to most requests of its route.
+    /// Returns the precomputed settings, if the same tables apply to the request as to most
+    /// requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         match met.first() {
@@ -377,8 +378,8 @@ impl Policy {
         found.or(untyped).unwrap_or_default()
     }
 
-    /// Visits the settings for one reading: in its own letter case, and also in any letter case if that makes a
-    /// difference (`case`).
+    /// Visits the settings for one reading in its own letter case. If the key `case` makes a
+    /// difference, also visits the settings for the reading in any letter case.
     fn each_case(
         &self,
         method: &Method,
@@ -458,8 +459,8 @@ impl Policy {
         self.precomputed(narrowest, &met).cloned().unwrap_or_else(inherited)
     }
 
-    /// Returns the routes that match, beginning with the most specific one of the narrowest part. Returns `None` if
-    /// letter case decides which routes match.
+    /// Returns the routes that match, beginning with the most specific route of the narrowest part.
+    /// Returns `None` if letter case decides which routes match.
     #[inline]
     fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
         let (mut met, mut is_same) = (MatchedRoutes::default(), true);

@@ -345,7 +345,8 @@ impl<'l, T> Matching<'l, T> {
         self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
-    /// Returns all values. Each is returned with true if its literal equals the segment in letter case, too.
+    /// Returns all values. Each value is returned with true if its literal equals the segment in
+    /// letter case, too.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
         let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
         std::iter::once((&self.alike.value, self.is_exact)).chain(others)

@@ -122,7 +122,8 @@ pub struct Policy {
     /// True if it was already reported that routes only match the path that a request had before a
     /// framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// True if some errors depend on the path or the start time of their request.
+    /// True if some responses depend on facts of their request, such as its path, its origin or its
+    /// start time.
     needs_request_facts: bool,
 }
 
@@ -267,7 +268,7 @@ impl Policy {
     }
 
     /// Returns this policy without required credentials (G2). Trials use this policy, because
-    /// their requests have no credentials.
+    /// requests of a trial have no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -340,7 +341,8 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Returns true if a route names a method. Only then is a request searched for other methods.
+    /// Returns true if a route names a method. A request is searched for other methods only if a
+    /// route names a method.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods

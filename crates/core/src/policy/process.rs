@@ -216,9 +216,9 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// Returns the advice for an error: the policy's, or else that of an inner layer (E7).
-    /// `redefined` is the error's code of the catalogue, with the parts that the policy adds to
-    /// this code.
+    /// Returns the advice for an error: the policy's advice, or else the advice of an inner layer
+    /// (E7). `redefined` is the error's code of the catalogue, with the parts that the policy adds
+    /// to this code.
     pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());

@@ -1,5 +1,5 @@
-//! The parts of a policy to which the settings of a request lead: what its guards require (G1–G4), and how its errors
-//! are written.
+//! The parts of a policy that belong to the settings of a request: the requirements of its guards
+//! (G1–G4), and the form of its errors.
 
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl Policy {
         self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
-    /// Returns the dialects that a route of this policy may have. These are the built-in dialects, and the shapes of
-    /// the policy that have a template (R15).
+    /// Returns the dialects that a route of this policy may have. The result contains the built-in
+    /// dialects, and the shapes of the policy that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..self.places_of_dialects()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
@@ -134,7 +134,7 @@ impl Policy {
 
     /// Returns the index of the form in which whole error texts can be prepared. Returns `None`
     /// if the text of an error depends on more than its code, such as on the path of the request.
-    /// Also returns `None` for a part of the policy beyond the first few. `negotiated`
+    /// Also returns `None` for a part of the policy beyond the first few parts. `negotiated`
     /// is true if the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {

@@ -172,8 +172,8 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// Returns the message that replaces a fault's message. It is the message of the first rule that
-/// matches the fault and names its code.
+/// Returns the message of the first rule that matches a fault and names its code. This message
+/// replaces the fault's message.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,

@@ -81,8 +81,8 @@ impl RouteRule {
 /// scope is an included file with a `[scope]`.
 ///
 /// Inside the scope, its settings, routes and rules take precedence over those of the enclosing
-/// policy. Settings that the scope omits are inherited. The patterns of its routes are full paths.
-/// Headers, credentials and codes are shared by the whole policy.
+/// policy. Settings that the scope omits are inherited. The patterns of the scope's routes are full
+/// paths. Headers, credentials and codes are shared by the whole policy.
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
@@ -159,8 +159,8 @@ impl Scope {
         self
     }
 
-    /// Sets how long the body of a response may pause in a gateway. After that, the body is cut off (rules F4, F6). By
-    /// default there is no limit.
+    /// Sets how long the body of a response may pause in a gateway. After this time, the body is
+    /// cut off (rules F4, F6). By default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.table.stall_timeout = Some(timeout);
         self

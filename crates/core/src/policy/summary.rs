@@ -182,7 +182,7 @@ impl Policy {
         Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())
     }
 
-    /// Returns the service for a request of which only the label for the log is left.
+    /// Returns the service for a request, by the label that is kept for the log.
     pub(crate) fn upstream_of(&self, label: LogLabel) -> Option<&UpstreamUrl> {
         self.part(label.part).upstream.as_ref()
     }

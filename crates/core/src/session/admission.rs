@@ -40,7 +40,7 @@ pub(super) type Admitted = (Session, RequestStep);
 impl Session {
     /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id. The function is called only if no other id is used (I1). If the
+    /// `id` generates an id. `id` is called only if no other id is used (I1). If the
     /// request is forwarded, its head changes. The head gets `x-request-id`, and `traceparent` and
     /// the headers of `forward_id` if the policy sets them. The extensions get the [`RequestId`],
     /// the caller's [`Identity`](crate::guard::auth::Identity), and the
@@ -137,15 +137,15 @@ pub(super) fn mark(state: &RequestState, head: &mut Parts) {
     identity::mark(state.policy(), &state.settings, head, state.id, state.id_header.clone());
 }
 
-/// Marks the head of a request that may be forwarded.
+/// Calls `mark` on the head of a request that may be forwarded.
 fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&RequestState, &mut Parts)) {
     if let Some(state) = session.state() {
         mark(state, head);
     }
 }
 
-/// Returns the state of a request that no guard checks. Its head only decides the form of the
-/// response.
+/// Returns the state of a request that no guard checks. The head of the request only decides the
+/// form of the response.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),

@@ -148,7 +148,8 @@ impl Session {
     }
 
     /// Returns the scope and the route of the request, as records report them (L1), even if `step` ended the session.
-    /// The scope is its first host and its prefix. The route is the framework's, or else the pattern in the policy.
+    /// A scope is reported as its first host and its prefix. The route is the framework's, or else
+    /// the pattern in the policy.
     #[must_use]
     #[inline]
     pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
@@ -191,11 +192,11 @@ impl Verification {
 }
 
 /// A request without a response from the service. The cases are errors, panics, a service that is not ready, clients
-/// that disconnect (F1–F3), and answers of the proxy itself (V2–V4).
+/// that disconnect (F1–F3), and responses of the proxy itself (V2–V4).
 impl Session {
     /// Classifies an error of the service (F1), or an error of the request's body while its first
-    /// byte is awaited. If the layer cut the request's body off, the failure is that of the cut.
-    /// Otherwise the service's classifier decides, or else the contract's list of errors. The
+    /// byte is awaited. If the layer cut the request's body off, the failure is the reason for the
+    /// cut. Otherwise the service's classifier decides, or else the contract's list of errors. The
     /// classifier and the list check the whole chain of causes.
     ///
     /// # Panics
@@ -266,11 +267,11 @@ impl Session {
 
     /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the
     /// head of the proxy's response. As after any failure, the response is rewritten in every mode
-    /// (F1), so this returns [`ResponseStep::Write`]. If the layer cut the request's body off, this
-    /// returns the refusal of the body (G4) as [`ResponseStep::Send`].
+    /// (F1), so this method returns [`ResponseStep::Write`]. If the layer cut the request's body
+    /// off, this method returns the refusal of the body (G4) as [`ResponseStep::Send`].
     ///
-    /// The response keeps its status, which also decides the code. `cause` is only for the log. This call may also end
-    /// a session while its response is being read (V3).
+    /// The response keeps its status, which also decides the code. Only the log shows `cause`. This
+    /// call may also end a session while its response is being read (V3).
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
         let Some(state) = self.take_state() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
@@ -302,7 +303,7 @@ impl Session {
         }
     }
 
-    /// Continues with this dialect instead of the route's.
+    /// Continues with this dialect instead of the route's dialect.
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
         if let Phase::Called(state) = &mut self.phase {

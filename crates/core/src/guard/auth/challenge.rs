@@ -38,7 +38,7 @@ impl Challenges {
         line.clone()
     }
 
-    /// Parses a challenge, and refuses one that clients cannot parse.
+    /// Parses a challenge, and refuses a challenge that clients cannot parse.
     pub(super) fn parse(challenge: &str) -> Result<Self, SettingError> {
         let has_error = has_own_error(challenge);
         let lines = [
@@ -72,9 +72,9 @@ const REGISTERED: [&str; 10] =
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// Returns the scheme as OpenAPI describes it. A registered scheme has its name. Any other scheme is described as a
-    /// key in a header. The header is the one that the parameter `header` names, as in `ApiKey
-    /// header="x-api-key"`, or else `authorization`.
+    /// Returns the scheme as OpenAPI describes it. A registered scheme is described by its name.
+    /// Any other scheme is described as a key in a header. The header is the one that the parameter
+    /// `header` names, as in `ApiKey header="x-api-key"`, or else `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();

@@ -128,8 +128,8 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// Returns the fault for malformed credentials. The default text of its code mentions `authorization`, which not
-    /// every scheme reads.
+    /// Returns the fault for malformed credentials. The default text of the code mentions
+    /// `authorization`, which not every scheme reads.
     fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {

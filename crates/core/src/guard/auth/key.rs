@@ -1,4 +1,4 @@
-//! Keys of callers. Only their SHA-256 is stored (rule G2).
+//! Keys of callers. Only the SHA-256 of a key is stored (rule G2).
 
 use std::fmt;
 use std::time::SystemTime;

@@ -79,8 +79,8 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Lets in the request of the key's owner. `name` is the header in which the inner service gets
-    /// the owner's id.
+    /// Creates the result that lets in the owner of the key. `name` is the header in which the
+    /// inner service gets the owner's id.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }

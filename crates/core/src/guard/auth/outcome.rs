@@ -41,9 +41,9 @@ pub(crate) struct Rejection {
     pub(super) caller: Option<Box<str>>,
 }
 
-/// The reason why credentials fail. If several schemes fail, the greatest value decides, so the order is that of rule
-/// G2. `Unavailable` is the greatest, because the verifier that failed might have let the request
-/// in. A 401 would make a client discard valid credentials.
+/// The reason why credentials fail. If several schemes fail, the greatest value decides. The values
+/// are in the order of rule G2. `Unavailable` is the greatest, because the verifier that failed
+/// might have let the request in. A 401 would make a client discard valid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuthFailure {
     Missing,

@@ -1,4 +1,4 @@
-//! The answer to a request that no scheme lets in (rule G2).
+//! The refusal of a request that no scheme lets in (rule G2).
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ pub(crate) enum AuthRefusal {
 }
 
 impl AuthRefusal {
-    /// Adds the schemes of another route. Among equals, the schemes of `self` come first.
+    /// Adds the schemes of another route. If two checks got equally far, the schemes of `self` come
+    /// first.
     pub(crate) fn and(self, other: Self) -> Self {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
@@ -32,8 +33,8 @@ impl AuthRefusal {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// Returns the fault for the client, which is that of the scheme whose check got furthest. A
-    /// 401 contains the challenges of all schemes.
+    /// Returns the fault for the client, which is the fault of the scheme whose check got furthest.
+    /// A 401 contains the challenges of all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.

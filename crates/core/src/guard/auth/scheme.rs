@@ -42,7 +42,8 @@ use crate::table::{Message, OneOrMore, closest, tables};
 #[must_use]
 pub struct AuthScheme {
     pub(crate) table: SchemeTable,
-    /// The keys that verify tokens; `None` if the scheme has none, or if those that a file names cannot be read.
+    /// The keys that verify tokens, or `None` if the scheme has no such keys, or if they cannot be
+    /// read from their file.
     #[cfg(feature = "jwt")]
     pub(crate) tokens: Option<JwtKeys>,
 }
@@ -171,8 +172,8 @@ impl AuthScheme {
     ///
     /// The [algorithms](Self::algorithms) that may sign the tokens are required. A token needs an
     /// expiry (`exp`). If the token has an audience, the policy must list that audience. The
-    /// token's subject is the id of the [`Identity`](super::Identity). Handlers read its claims
-    /// with [`Identity::claims`](super::Identity::claims).
+    /// token's subject is the id of the [`Identity`](super::Identity). Handlers read the token's
+    /// claims with [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -279,7 +280,7 @@ scheme_setters! {
     timeout: Duration,
 
     /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2). The default is
-    /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The status is that of the code.
+    /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The response has the status of this code.
     unavailable_code: ErrorCode,
 
     /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
@@ -301,7 +302,7 @@ scheme_setters! {
 
 macro_rules! words {
     ($($(#[$doc:meta])* $word:ident,)*) => {
-        /// Sets messages. Each is one line, and replaces the default message of its code.
+        /// Sets messages. A message is one line, and replaces the default message of its code.
         impl AuthScheme {
             $($(#[$doc])*
             pub fn $word(mut self, message: impl Into<Cow<'static, str>>) -> Self {

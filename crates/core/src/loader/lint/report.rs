@@ -20,7 +20,8 @@ use crate::table::{PolicyError, TablePath};
 
 /// A valid setting in a policy file that an operator should check.
 ///
-/// A warning is probably a mistake. A note concerns a setting that is probably intended, and states the consequences.
+/// A warning reports a probable mistake. A note concerns a setting that is probably intended, and
+/// states the consequences.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;

@@ -1,7 +1,7 @@
-//! Tables that an operator should check. Some have settings that let more requests in, that require
-//! less than a base (`manual/policy.md`), or that never apply because an included file sets the
-//! same keys. Other tables have no effect. These are rules (R1) and shapes (R15) that never match,
-//! and schemes and headers that nothing requires.
+//! Tables that an operator should check. Some tables have settings that let more requests in, that
+//! require less than a base (`manual/policy.md`), or that never apply because an included file sets
+//! the same keys. Other tables have no effect. Tables without an effect are rules (R1) and shapes
+//! (R15) that never match, and schemes and headers that nothing requires.
 
 use std::collections::HashSet;
 use std::sync::Arc;

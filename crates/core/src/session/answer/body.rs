@@ -281,8 +281,9 @@ impl<'e> ErrorForm<'e> {
 }
 
 /// Writes an error for an RPC client. Returns the reply, and the headers to add to its head. In gRPC, these headers
-/// contain the whole error, and the body is empty. `status` is the HTTP status of the error. `is_code_named` is true if
-/// the code does not only follow from that status. `headers` may contain a `retry-after`.
+/// contain the whole error, and the body is empty. `status` is the HTTP status of the error.
+/// `is_code_named` is true if the code does not follow only from the status. `headers` may contain
+/// a `retry-after`.
 pub(in crate::session) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,

@@ -30,7 +30,7 @@ const MORE_HEADERS: usize = 7;
 pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) code: &'a ErrorCode,
     pub(in crate::session) content_type: HeaderValue,
-    /// The length of the body, or `None` if the head is the whole answer (P1).
+    /// The length of the body, or `None` if the head is the whole response (P1).
     pub(in crate::session) length: Option<u64>,
     /// True if the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,

@@ -43,8 +43,8 @@ fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestR
     Some(record)
 }
 
-/// Notes the refusal that a request would have got, if its call failed while a guard only observed. In `enforce`, the
-/// refusal would have come first (M1).
+/// Returns the refusal that a request would have got, if its call failed while a guard only
+/// observed. In `enforce`, the refusal would have come first (M1).
 #[cold]
 pub(in crate::session) fn refusal_before_failure(state: &RequestState) -> Option<SentStatus> {
     pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
@@ -67,8 +67,8 @@ fn pending_refusal(state: &RequestState) -> Option<Fault> {
     cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
 }
 
-/// Notes, for the request's only error event (L1), the refusals that its body would have caused. The refusals that its
-/// head shows are already noted.
+/// Notes, for the request's only error event (L1), the refusals that its body would have caused.
+/// The refusals that follow from the request's head are already noted.
 pub(in crate::session) fn note_refusals(state: &mut RequestState) {
     let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
     let too_large = too_large(state);
@@ -177,8 +177,8 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
-/// Returns the record of an error that keeps its shape in `enforce`, too. In `enforce`, its head contains the code
-/// (E4).
+/// Returns the record of an error that keeps its shape in `enforce`, too. In `enforce`, the head of
+/// this error contains the code (E4).
 fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
     let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
     let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });

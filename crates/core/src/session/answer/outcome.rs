@@ -18,7 +18,7 @@ pub(in crate::session) enum ReadBytes<'a> {
     /// The whole body.
     Whole(&'a [u8]),
     /// A part of the body, because the rest of the body was too long, came too late, or was cut
-    /// off. The status then decides the code.
+    /// off. If only a part was read, the status decides the code.
     Part(&'a [u8]),
 }
 

@@ -39,8 +39,8 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
     }
 
-    /// Returns the failure for which the layer cut the request's body off, or `None` if it did not. Any later failure
-    /// only follows from that cut.
+    /// Returns the failure for which the layer cut the request's body off, or `None` if it did not.
+    /// Any later failure only follows from the cut.
     #[inline]
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
@@ -59,7 +59,8 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// Returns the fault for a failure that the client caused: its body broke off, or came too slowly (F1).
+    /// Returns the fault for a failure that the client caused, because the request's body broke off
+    /// or came too slowly (F1).
     pub(in crate::session) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -108,7 +109,7 @@ impl RequestState {
         self.replace(head, rewrite, Origin::Inner, &[])
     }
 
-    /// Rewrites an answer that the proxy itself made (V2).
+    /// Rewrites a response that the proxy itself made (V2).
     pub(in crate::session) fn replace_proxys(
         self,
         head: &mut response::Parts,
@@ -198,7 +199,7 @@ impl RequestState {
         self.answer_after(drain, failure, cause)
     }
 
-    /// Writes the layer's own answer to a request.
+    /// Writes the layer's own response to a request.
     pub(in crate::session) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.answer_after(None, failure, cause)
     }
@@ -298,9 +299,9 @@ pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// Classifies an inner error (F1). If the layer cut the request's body off, the failure is that of
-/// the cut. Otherwise the service's classifier decides, or else the contract's list of errors. The
-/// classifier and the list check the whole chain of causes.
+/// Classifies an inner error (F1). If the layer cut the request's body off, the failure is the
+/// reason for the cut. Otherwise the service's classifier decides, or else the contract's list of
+/// errors. The classifier and the list check the whole chain of causes.
 pub(in crate::session) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     let failure = state
         .why_body_was_cut()
@@ -351,7 +352,7 @@ pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 impl RequestState {
-    /// Marks the head of an answer that the service did not make. `error` is only called if the
+    /// Marks the head of a response that the service did not make. `error` is only called if the
     /// policy sets `proxy.name`.
     #[inline]
     pub(in crate::session) fn mark_own_answer(

@@ -17,7 +17,7 @@ use crate::session::request::facts::negotiates;
 use crate::session::request::view::MAX_HEADERS;
 
 /// The number of headers of a response that closes its connection. A header map's first allocation
-/// is too small for them.
+/// is too small for so many headers.
 const MOST_HEADERS: usize = 8;
 
 impl ErrorForm<'_> {
@@ -80,7 +80,7 @@ impl ErrorForm<'_> {
 
     /// Returns the prepared reply of a fault that the policy keeps, in the form for this client.
     /// The first error in this form prepares the reply. `status` matters because some bodies
-    /// contain it.
+    /// contain the status.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.request.rpc.is_some() || self.page().is_some() {
             return None;
@@ -98,8 +98,8 @@ impl ErrorForm<'_> {
         prepared.as_deref().filter(|prepared| prepared.prepared_for() == status || self.dialect() == Dialect::Standard)
     }
 
-    /// Writes the layer's own reply to a fault. Adds its headers to `headers`, and returns its
-    /// status and its body.
+    /// Writes the layer's own reply to a fault. Adds the reply's headers to `headers`, and returns
+    /// the reply's status and body.
     pub(in crate::session) fn local_reply(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
         if close {
             headers.reserve(MOST_HEADERS);
@@ -112,7 +112,8 @@ impl ErrorForm<'_> {
         outgoing
     }
 
-    /// Rewrites an error. Changes its headers in `headers`, and returns its status and its body.
+    /// Rewrites an error. Changes the error's headers in `headers`, and returns the error's status
+    /// and body.
     pub(in crate::session) fn rewritten(
         &self,
         headers: &mut HeaderMap,

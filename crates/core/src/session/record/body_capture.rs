@@ -44,7 +44,7 @@ impl BodyCapture {
         self.before.as_ref()
     }
 
-    /// Returns the response that the client receives. In mode `observe`, it is the response that
+    /// Returns the response that the client receives. In mode `observe`, returns the response that
     /// the client would receive in mode `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {

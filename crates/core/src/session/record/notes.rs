@@ -53,7 +53,8 @@ pub enum UnreadReason {
     NotShown,
 }
 
-/// Further log fields of a request: ids that others sent, and the parts of an error that were lost.
+/// Further log fields of a request: ids that clients and services sent, and the parts of an error
+/// that were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFields {
     pub(in crate::session) client_request_id: Option<Box<str>>,
@@ -70,7 +71,8 @@ pub struct RecordFields {
     pub(in crate::session) readings: Vec<MatchedReading>,
     pub(in crate::session) counts_whole: bool,
     pub(in crate::session) policy_status: Option<StatusCode>,
-    /// The code of the service's error, if a guard that only observes would have refused the request before.
+    /// The code of the service's error, if a guard that only observes would have refused the
+    /// request before the service was called.
     pub(in crate::session) service_code: Option<ErrorCode>,
     pub(in crate::session) also: Vec<ErrorCode>,
     /// True if a check of the credentials would have refused the request.
@@ -174,8 +176,8 @@ impl RecordFields {
         self.upstream_request_id.as_deref()
     }
 
-    /// Returns the names of the request headers that were removed, separated by commas. A service that works like CGI
-    /// would confuse these headers with others (G1).
+    /// Returns the names of the request headers that were removed, separated by commas. A service
+    /// that works like CGI would confuse these headers with other headers (G1).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()

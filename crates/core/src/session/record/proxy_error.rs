@@ -107,8 +107,8 @@ impl fmt::Display for ProxyFailure {
 impl Error for ProxyFailure {}
 
 impl ProxyError {
-    /// Returns the type for an answer that the service did not make, or `None` if the service returned the fault
-    /// itself.
+    /// Returns the type for a response that the service did not make, or `None` if the service
+    /// returned the fault itself.
     pub(in crate::session) fn of_answer(
         origin: Origin,
         fault: &Fault,

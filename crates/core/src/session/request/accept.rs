@@ -1,11 +1,11 @@
 //! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines
 //! it.
 //!
-//! The form with the highest quality is chosen. Between equals, the order is JSON, problem, HTML, Markdown. But
-//! Markdown that the client names is chosen before JSON that only a wildcard includes. If several
-//! ranges fit a type, the most specific range decides. Among equally specific ranges, the highest
-//! quality decides. A type that no range fits has quality 0. Elements that cannot be parsed are
-//! ignored.
+//! The form with the highest quality is chosen. Between forms of equal quality, the order is JSON,
+//! problem, HTML, Markdown. But Markdown that the client names is chosen before JSON that only a
+//! wildcard includes. If several ranges fit a type, the most specific range decides. Among equally
+//! specific ranges, the highest quality decides. A type that no range fits has quality 0. Elements
+//! that cannot be parsed are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
