@@ -49,7 +49,8 @@ pub(crate) fn counters() -> Option<Arc<Counters>> {
 ///
 /// # Safety
 ///
-/// `slot` must be null, or from `on_http_filter_new` and not yet destroyed. `raw` must be its stream.
+/// `slot` must be null, or from `on_http_filter_new` and not yet destroyed. `raw` must be the
+/// stream of `slot`.
 pub(crate) unsafe fn in_hook<T>(
     raw: *mut c_void,
     slot: *const Slot,

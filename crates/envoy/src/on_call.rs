@@ -127,7 +127,8 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
     Ok(())
 }
 
-/// Serves whenever a configuration names the address, until no configuration can name it any more.
+/// Serves whenever a configuration names the address, until no configuration can name the address
+/// any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
     let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

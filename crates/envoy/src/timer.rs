@@ -33,7 +33,8 @@ struct Clock {
 /// wait.
 const NEVER: u64 = u64::MAX;
 
-/// The longest wait, some 136 years. Longer waits are shortened to this, since the clock's range is limited.
+/// The longest wait, some 136 years. Longer waits are shortened to this time, since the clock's
+/// range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -152,7 +153,7 @@ impl Clock {
 }
 
 impl Waits {
-    /// Ends the waits that are due, and returns the time of the next one.
+    /// Ends the waits that are due, and returns the end of the next wait.
     fn end_due_waits(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {

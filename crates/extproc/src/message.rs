@@ -80,7 +80,7 @@ pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
     HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
 }
 
-/// Replaces the lines of this name. Without values, the name is removed.
+/// Replaces the lines of this name. Without values, the lines are removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
     let mut values = values.enumerate().peekable();
     if values.peek().is_none() {
@@ -90,8 +90,9 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
 }
 
 /// Returns a header line for Envoy. The line replaces the existing lines of its name, or is added
-/// to them. A line is added with the deprecated `append`. The action APPEND_IF_EXISTS_OR_ADD is the
-/// default value, which is not written on the wire, so Envoy would replace the existing line.
+/// to them. A line is added with the deprecated field `append`. The action APPEND_IF_EXISTS_OR_ADD
+/// is a default value, which is not written on the wire. With this action alone, Envoy would
+/// replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };

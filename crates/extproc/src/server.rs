@@ -36,9 +36,11 @@ pub struct Processor {
 /// The limits of a processor: how much it serves at once, and how long it takes to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessorLimits {
-    /// The number of threads in addition to the caller's. With 0, the caller's thread serves. Default: 0.
+    /// The number of threads in addition to the caller's thread. With 0, the caller's thread
+    /// serves. Default: 0.
     pub workers: usize,
-    /// The number of concurrent requests on a connection. Envoy opens another connection for more. Default: 10,000.
+    /// The number of concurrent requests on a connection. Envoy opens another connection for more
+    /// requests. Default: 10,000.
     pub max_streams: u32,
     /// The time for which new connections are accepted after a stop, while the health service reports that the
     /// processor ends. Default: 0.

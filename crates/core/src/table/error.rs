@@ -153,8 +153,8 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Escapes invisible characters. A name in a policy may contain a line break or a mark of direction, and an error is
-/// one readable line.
+/// Escapes invisible characters. A name in a policy may contain a line break or a mark of
+/// direction, but an error must be one readable line.
 struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
@@ -190,14 +190,14 @@ words! {
         WrongType = "wrong-type",
         UnknownKey = "unknown-key",
         MissingKey = "missing-key",
-        /// The value is not one of a few words.
+        /// The value is not one of the words that the key allows.
         UnknownWord = "unknown-word",
         /// No table defines the name.
         UnknownName = "unknown-name",
         DefinedTwice = "defined-twice",
         /// Two settings exclude each other, or a setting has no effect in its table.
         Conflict = "conflict",
-        /// A file below sets a locked key.
+        /// A file sets a key that a file above it has locked.
         Locked = "locked",
         Syntax = "syntax",
         /// A file is missing, or is not a policy file.

@@ -20,7 +20,7 @@ pub(crate) trait Leaf: Sized {
     /// Reads the value. If the value is wrong, notes the mistake and returns `None`.
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self>;
 
-    /// Returns the value, spelled as in a file. Nothing of `[auth.*]` is ever printed (L3).
+    /// Returns the value, spelled as in a file. No value of `[auth.*]` is ever printed (L3).
     fn written(&self) -> String {
         "…".to_owned()
     }
@@ -236,7 +236,8 @@ pub(crate) fn in_order<'v, 'i>(
     entries.into_iter()
 }
 
-/// Returns the span to show for a wrong value. For a table, this is the name, because the value spans all of its lines.
+/// Returns the span to show for a wrong value. For a table, the span is that of the name, because
+/// the value spans all lines of the table.
 pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }

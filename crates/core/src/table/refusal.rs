@@ -51,7 +51,7 @@ pub(crate) struct SettingError {
 }
 
 impl SettingError {
-    /// Creates an error. [`Refusals::make`] sets its table later.
+    /// Creates an error. [`Refusals::make`] sets the error's table later.
     pub(crate) fn new(key: impl Into<Cow<'static, str>>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let (key, wrong, right) = (key.into(), wrong.into(), right.into());
         Self { place: TablePath::Defaults(0), key, wrong, right, kind: Kind::default(), other: None }
@@ -126,7 +126,7 @@ impl Refusals {
         self.0.push(refused);
     }
 
-    /// Returns the value. If there is a mistake instead, adds it and returns `None`.
+    /// Returns the value. If `made` is a mistake, adds the mistake and returns `None`.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
         match made {
             Ok(made) => Some(made),

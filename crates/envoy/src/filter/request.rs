@@ -133,8 +133,8 @@ impl Filter {
     /// Called when the body exceeded its limit (G4). If no head has been sent, sends the layer's own response.
     /// Otherwise ends the response of the service.
     ///
-    /// Over HTTP/1 the rest is dropped first, so that the connection stays usable. On HTTP/2, a
-    /// stream ends without its connection.
+    /// Over HTTP/1 the rest of the body is dropped first, so that the connection stays usable. On
+    /// HTTP/2, a stream ends without its connection.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_phase(Phase::Answered) {

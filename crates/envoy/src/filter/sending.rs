@@ -30,7 +30,7 @@ impl Filter {
     }
 
     /// Sends the head now, and sends the body once the rest of the request is dropped. Even if
-    /// there is no body, Envoy does not close the connection before that.
+    /// there is no body, Envoy does not close the connection before the rest is dropped.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
@@ -141,7 +141,8 @@ impl Filter {
         }
     }
 
-    /// Replaces a response whose body has ended or never began. Changes its head in place, and sets this body.
+    /// Replaces a response whose body has ended or never began. Changes the head of the response in
+    /// place, and sets `body`.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_phase(Phase::Answered);
         self.is_head_sent.set(true);
@@ -213,7 +214,8 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Returns the place in Envoy's own response, whose body follows unless it has `ended`.
+    /// Returns the place in Envoy's own response, whose body follows unless the response has
+    /// `ended`.
     pub(super) fn local(ended: bool) -> Self {
         if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
     }

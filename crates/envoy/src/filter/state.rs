@@ -64,7 +64,7 @@ pub(crate) struct Filter {
     pub(super) meter: RefCell<Option<BodyMeter>>,
     /// The reply that Envoy has announced.
     pub(super) own: RefCell<Option<EnvoyReply>>,
-    /// The timer of the waiting phase.
+    /// The timer of the current phase, if the phase waits.
     pub(super) timer: RefCell<Option<Timer>>,
     /// The timer of the whole call.
     pub(super) deadline: RefCell<Option<Timer>>,
@@ -115,7 +115,7 @@ pub(super) struct Collecting {
 }
 
 /// A response that waits until the rest of the request is dropped. The head of the response has
-/// been sent, unless its connection stays open.
+/// already been sent, unless the response keeps its connection open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
     pub(super) left: u64,

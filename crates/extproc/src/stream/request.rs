@@ -137,8 +137,8 @@ impl ProcessingStream {
         Err(Status::resource_exhausted(CAUSE))
     }
 
-    /// Called when the body has ended. Of its trailers, only checksums reach the service (R6). If a
-    /// line cannot be parsed, no trailer reaches the service.
+    /// Called when the body has ended. Of the body's trailers, only checksums reach the service
+    /// (R6). If a line cannot be parsed, no trailer reaches the service.
     pub(super) fn request_trailers(&mut self, message: &HttpTrailers) -> Reply {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();

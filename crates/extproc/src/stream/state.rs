@@ -112,7 +112,7 @@ impl ProcessingStream {
         self.session.end(why).map(|reply| self.answer(reply))
     }
 
-    /// Ends the stream with a reply instead of the service's.
+    /// Ends the stream with a reply instead of the service's response.
     pub(super) fn answer(&mut self, LocalReply { reply, record, .. }: LocalReply) -> Reply {
         self.phase = Phase::Done;
         self.timers.clear();

@@ -19,7 +19,7 @@ pub(super) enum Wait {
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 
-/// The longest wait. Longer waits are shortened to this, since the clock's range is limited.
+/// The longest wait. Longer waits are shortened to this time, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Timers {

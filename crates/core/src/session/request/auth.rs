@@ -1,5 +1,5 @@
-//! Authenticates a request by the schemes of its route (G2). If its path can be read in several ways, the credentials
-//! for every reading are required (G0), in any mode (M1).
+//! Authenticates a request by the schemes of its route (G2). If the path of the request can be read
+//! in several ways, the credentials for every reading are required (G0), in any mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -28,8 +28,8 @@ pub(in crate::session) enum AuthDecision {
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings of the request. Most requests have none, and an empty list allocates
-    /// nothing.
+    /// The other readings of the request. Most requests have no other readings, and an empty list
+    /// allocates nothing.
     others: Vec<RouteAuth>,
 }
 

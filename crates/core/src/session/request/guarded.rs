@@ -169,7 +169,7 @@ pub(in crate::session) fn is_preflight(view: &RequestView<'_>) -> bool {
         && !sent.names_other_method(head)
 }
 
-/// The presence of a request body. The guard of the content type depends on it (G3).
+/// The presence of a request body, on which the guard of the content type depends (G3).
 #[derive(Clone, Copy)]
 enum BodyPresence {
     Yes,

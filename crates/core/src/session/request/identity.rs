@@ -50,7 +50,7 @@ pub(in crate::session) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new), is_nested }
 }
 
-/// Adds the id for the inner service (I1, I4), and for a gateway the URL of the service.
+/// Adds the id for the inner service (I1, I4). In a gateway, also adds the URL of the service.
 #[inline(always)]
 pub(in crate::session) fn mark(
     policy: &Policy,
@@ -116,7 +116,8 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// Keeps a valid `traceparent`. Otherwise the request begins a new trace, and its old trace state is removed (I4).
+/// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and
+/// its old trace state is removed (I4).
 #[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

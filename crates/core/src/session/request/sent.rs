@@ -37,7 +37,7 @@ impl HeaderFlags {
     pub(in crate::session) const TRANSFER_CODING: u32 = 1 << 9;
     /// Set if the request has a header that only RPC calls have.
     const CALL: u32 = 1 << 10;
-    /// Set if the content type may be an RPC call's.
+    /// Set if the content type may be that of an RPC call.
     const CALL_TYPE: u32 = 1 << 14;
     pub(in crate::session) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;

@@ -75,7 +75,7 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
 }
 
-/// Decides by the head of a response to an RPC call.
+/// Decides about a response to an RPC call by its head.
 pub(in crate::session) fn call_head(
     state: RequestState,
     rpc: Rpc,

@@ -43,8 +43,8 @@ impl EventStream {
         Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
-    /// Inspects a piece of the body. Returned bytes replace the piece. In these bytes,
-    /// the error event of an inner layer has the id of this request (E7).
+    /// Inspects a piece of the body. Returned bytes replace the piece. In the returned bytes, the
+    /// error event of an inner layer has the id of this request (E7).
     #[must_use]
     pub(in crate::session) fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.with_our_id(data);

@@ -123,8 +123,8 @@ impl Follow {
         self.record.as_deref()
     }
 
-    /// Takes the record as decided so far. Programs that try recorded responses and deliver none
-    /// use this method.
+    /// Takes the record as decided so far. Programs that try recorded responses and deliver no
+    /// responses use this method.
     #[must_use]
     pub fn into_decided(self) -> Option<RequestRecord> {
         self.record.map(|record| *record)
@@ -184,8 +184,8 @@ impl Follow {
         }
     }
 
-    /// The adapter calls this method when the head is sent. The time limit of a body that is copied begins now.
-    /// `length` returns the exact length that the body reports.
+    /// The adapter calls this method when the head is sent. The time limit of a body that is copied
+    /// begins with this call. `length` returns the exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());

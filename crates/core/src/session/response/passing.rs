@@ -57,7 +57,8 @@ impl RequestState {
         ResponseStep::Pass(Follow::decided(record))
     }
 
-    /// Passes an error that keeps its shape. The content of its record depends only on its head (L1).
+    /// Passes an error that keeps its shape. The content of the error's record depends only on the
+    /// error's head (L1).
     pub(in crate::session) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if appends_error(&self, head, || body) {
             let stream = EventStream::boxed(self, head);

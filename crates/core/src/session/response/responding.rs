@@ -33,7 +33,8 @@ use crate::{classify, dialect, fields};
 
 /// The response of the inner service.
 impl Session {
-    /// Decides by the head of the response. `body` is only called if facts about the body matter.
+    /// Decides about the response by its head. `body` is only called if facts about the body
+    /// matter.
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
@@ -51,7 +52,7 @@ impl Session {
         ResponseHead { state, session: self }.decide(head, body)
     }
 
-    /// Decides by the part of an inner error's body that was read.
+    /// Decides about an inner error by the part of its body that was read.
     #[inline]
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
@@ -96,7 +97,8 @@ enum StatusTreatment {
 }
 
 impl ResponseHead<'_> {
-    /// Decides by a head that must be read first. `body` is only called if facts about the body matter.
+    /// Decides about a response whose head must be read first. `body` is only called if facts about
+    /// the body matter.
     #[inline(never)]
     pub(in crate::session) fn decide(
         mut self,
@@ -251,8 +253,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Writes the service's fault. In mode `observe`, a field of its record reports the refusal that the request would
-    /// have got.
+    /// Writes the service's fault. In mode `observe`, a field of the request's record reports the
+    /// refusal that the request would have got.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
@@ -318,7 +320,7 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }
 
-/// Decides by the part of an inner error's body that was read.
+/// Decides about an inner error by the part of its body that was read.
 #[inline]
 pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {

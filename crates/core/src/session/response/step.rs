@@ -19,8 +19,10 @@ use crate::session::record::request_record::BoxError;
 pub enum RequestStep {
     /// Forward the request. If there is a meter, pass the chunks of the body to the meter.
     Forward(Option<BodyMeter>),
-    /// Run the verifier, or fetch the keys, of [`Session::verification`](crate::session::request::state::Session::verification), but no longer
-    /// than this. Then call [`Session::verified`](crate::session::request::state::Session::verified) (G2).
+    /// Run the verifier, or fetch the keys, of
+    /// [`Session::verification`](crate::session::request::state::Session::verification), but no
+    /// longer than this time. Then call
+    /// [`Session::verified`](crate::session::request::state::Session::verified) (G2).
     Verify(Duration),
     /// Wait at most this long for the first byte of the body, then call
     /// [`Session::first_byte`](crate::session::request::state::Session::first_byte) (G3).
