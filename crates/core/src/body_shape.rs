@@ -81,8 +81,8 @@ setters! {
         /// Sets the place of an issue's path, which names the wrong field. The place is relative to
         /// the issue.
         path: String,
-        /// Sets the place of the text in an issue, relative to the issue. An empty place means the issue itself. If an
-        /// issue has no text, its code becomes the text.
+        /// Sets the place of the text in an issue, relative to the issue. If the place is empty,
+        /// the issue itself is its text. If an issue has no text, its code becomes the text.
         message: String,
         /// Sets the place of the code in an issue. The code is one word that names the mistake.
         code: String,
@@ -155,8 +155,8 @@ impl BodyShape {
         self
     }
 
-    /// Adds a place where a body may have its details, which may be any JSON except `null`. The first place with
-    /// details is used.
+    /// Adds a place where a body may have its details, which may be any JSON except `null`. If a
+    /// body has details in several of these places, the place that was added first is used.
     pub fn details(mut self, place: impl Into<String>) -> Self {
         self.table.details.get_or_insert_default().0.push(place.into());
         self

@@ -329,7 +329,7 @@ pub(crate) enum BodyFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptProtocols {
     All,
-    /// Only the protocols that keep their shape even under `protocols = "rewrite"`.
+    /// Errors keep their shape only in the protocols that `protocols = "rewrite"` does not rewrite.
     Some,
     /// No protocol, because the client of an RPC call reads only the call's own protocol.
     Nothing,

@@ -23,8 +23,8 @@ use crate::page::PageType;
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). Only
-    /// the head and the log then use the other fields.
+    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). For
+    /// such a body, only the head and the log use the other fields of this struct.
     pub(crate) passes: bool,
     /// The cleaned message, as long as it borrows from the body. This text replaces the fault's
     /// message without another copy.

@@ -70,9 +70,9 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// Returns the HTTP status of the error, 400–599. For an RPC error, it is the status that the
-    /// error came with. If the error came with 200, it is the status that `google.rpc.Code` defines
-    /// for the error.
+    /// Returns the HTTP status of the error, 400–599. For an RPC error, this is the status of the
+    /// response. If the response has status 200, the method returns the status that
+    /// `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status

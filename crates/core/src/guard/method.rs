@@ -37,7 +37,8 @@ const MOST: usize = 8;
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
 const LONGEST: usize = 32;
 
-/// The length of the shortest query that may name more than [`MOST`] methods. Each method takes at least `_method=A`.
+/// The length of the shortest query that may name more than [`MOST`] methods. A query needs at
+/// least the text `_method=A` for each method.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
 /// The error for a request that names more methods than the guards check.

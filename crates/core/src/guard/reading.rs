@@ -247,7 +247,7 @@ impl Codes {
     }
 }
 
-/// Returns the text after each percent sign, up to the next one.
+/// Returns the text after each percent sign, up to the next percent sign or the end.
 fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }

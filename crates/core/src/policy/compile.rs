@@ -41,8 +41,8 @@ impl PolicyBuilder {
         problems.0.into_iter().next().map_or(Ok(policy), Err)
     }
 
-    /// Returns the policy, and adds all mistakes to `problems`. If it adds a mistake, the policy
-    /// must not be used.
+    /// Returns the policy, and adds all mistakes to `problems`. If this function adds a mistake,
+    /// the returned policy must not be used.
     pub(crate) fn compile_all(&self, problems: &mut Refusals) -> Policy {
         let process = self.process.compile(problems);
         let codes = compile_codes(&self.codes, problems);
@@ -198,8 +198,9 @@ fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// Returns the matchers of the scopes. For each part, also returns its name, its parent and its own service. A scope
-/// with a mistake is treated as covering everything, so that all scopes inside it are still checked.
+/// Returns the matchers of the scopes. For each part, also returns its name, its parent and its own
+/// service. A scope with a mistake is treated as if it covered every request, so that all scopes
+/// inside the scope are still checked.
 fn compile_scopes(scopes: &[Scope], problems: &mut Refusals) -> (Vec<ScopeMatcher>, Vec<CompiledScope>) {
     let (mut covers, mut parts) = (Vec::<ScopeMatcher>::new(), vec![CompiledScope::default()]);
     for (at, scope) in (1..).zip(scopes) {

@@ -61,7 +61,7 @@ impl Policy {
     }
 
     /// Returns the key sets that an adapter must fetch for the schemes of routes. If several
-    /// schemes need the same set, the set is repeated.
+    /// schemes need the same set, this iterator returns the set for each of them.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())

@@ -244,7 +244,8 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// Returns the HTTP status to send for an error. If `kept` is true, the status stays.
+    /// Returns the HTTP status to send for an error. If `kept` is true, the dialect and the outward
+    /// rules do not change `status`.
     pub(in crate::session) fn http_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
