@@ -1,10 +1,12 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
-//! 1. The status is that of the `[[outward]]` entry. Without one, the status stays.
-//! 2. The code is the entry's name. Without one, it is the inner code that the first `[[map]]` rule maps to this code,
-//!    then the dialect's own name, then the canonical code.
-//! 3. The text is the fault's own. Without one, it is the entry's text, then the text that a `[[map]]` rule maps to the
-//!    code if only one rule has a text, then the catalogue's.
+//! 1. The `[[outward]]` entry sets the status. If no entry sets a status, the status stays.
+//! 2. The code is the entry's name. If no entry sets a name, the code is the inner code that the
+//!    first `[[map]]` rule maps to this code, or else the dialect's own name, or else the canonical
+//!    code.
+//! 3. The text is the fault's own text. If the fault has none, the text is the entry's. If the
+//!    entry has none either, and exactly one `[[map]]` rule for the code has a text, this text is
+//!    used. Otherwise the catalogue's text is used.
 //!
 //! Each key comes from the first entry that sets it. Entries of narrower scopes come first.
 
@@ -24,8 +26,8 @@ setters! {
     /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
     /// (rule R12).
     ///
-    /// It needs at least one code, and must set at least one of name, message and status. A mistake is refused when the
-    /// policy is built.
+    /// A rule needs at least one code, and must set at least one of name, message and status. A
+    /// mistake is refused when the policy is built.
     ///
     /// ```
     /// use tower_error_envelope::policy::OutwardRule;
@@ -39,8 +41,8 @@ setters! {
     pub struct OutwardRule {
         /// The codes.
         codes: Codes = required,
-        /// Sets the dialect's name for the code, as one printable line. By default, it is the code of a `[[map]]` rule
-        /// that leads to this code, or else the canonical code.
+        /// Sets the dialect's name for the code, as one printable line. By default, the name is the
+        /// code of a `[[map]]` rule that leads to this code, or else the canonical code.
         name: Message,
         /// Sets the text for errors that have no text. The default comes from the `[[map]]` rules, or else from the
         /// catalogue.
@@ -53,7 +55,7 @@ setters! {
 type Codes = Vec<ErrorCode>;
 
 impl OutwardRule {
-    /// Creates a rule for these codes. It still needs a name, a message or a status.
+    /// Creates a rule for these codes. Set at least one of the name, the message and the status.
     pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: Some(codes.into_iter().collect()), ..Self::default() }
     }
@@ -94,15 +96,16 @@ impl Outward {
     }
 }
 
-/// The parts of a `[[map]]` rule that leads to a code, for use in reverse.
+/// A `[[map]]` rule that is read in reverse, from the canonical code to the rule's inner code and
+/// text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) text: Option<&'a str>,
 }
 
-/// Chooses the parts of an error as they are sent on a route with this dialect. `rules` lead to the fault's code and apply
-/// to this route.
+/// Chooses the status, name and text of an error for a route with this dialect. `rules` are the
+/// rules of this route that lead to the fault's code.
 pub(crate) fn form<'a>(
     fault: &'a Fault,
     status: StatusCode,
@@ -234,7 +237,7 @@ mod tests {
             assert_eq!(leaves(&busy, dialect, &[]).0, name);
             assert_eq!(leaves(&busy, dialect, &[InverseMapRule { name: Some("SLOW"), text: None }]).0, "SLOW");
         }
-        // Its name follows the status that is sent.
+        // Anthropic's name follows the status that is sent.
         assert_eq!(leaves(&Fault::new(ErrorCode::CONFLICT), Dialect::Anthropic, &[]).0, "invalid_request_error");
     }
 }

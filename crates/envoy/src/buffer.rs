@@ -1,4 +1,5 @@
-//! The ABI's types for borrowed memory. They are public for code that replaces Envoy, such as the tests.
+//! The ABI's types for borrowed memory. The types are public for code that replaces Envoy, such as
+//! the tests.
 
 use std::ptr;
 
@@ -6,13 +7,13 @@ use std::ptr;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Buffer {
-    /// A pointer to the first byte. It is null if there are none.
+    /// A pointer to the first byte. The pointer is null if there are no bytes.
     pub ptr: *const u8,
     /// The number of bytes.
     pub length: usize,
 }
 
-/// A borrowed line of a head. A pair of texts has the same form.
+/// A borrowed line of a head. The ABI also uses this type for pairs of texts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Line {

@@ -27,7 +27,7 @@ pub(crate) struct FilterModule {
 }
 
 impl FilterModule {
-    /// Parses the configuration's text. Errors in it are logged.
+    /// Parses the configuration's text. Errors in the text are logged.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
         let given = FilterConfig::parse(text);

@@ -12,7 +12,7 @@ pub(crate) fn apply(stream: &Stream<'_>, target: Head, after: &HeaderMap) {
     put_all(stream, target, &changed);
 }
 
-/// Changes Envoy's response head to this one.
+/// Changes Envoy's response head to the given `head`.
 pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     let target = Head::Response;
     let (status, changed) =

@@ -1,4 +1,5 @@
-//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all of them.
+//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all
+//! these functions.
 #![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::ffi::{c_char, c_void};
@@ -25,7 +26,8 @@ extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
 
 /// # Safety
 ///
-/// Envoy calls this with a configuration that is being created, and with texts that are valid for the call.
+/// Envoy calls this hook with a configuration that is being created, and with texts that are valid
+/// for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     config: *mut c_void,
@@ -45,7 +47,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 
 /// # Safety
 ///
-/// Envoy calls this once, with the pointer that `config_new` returned.
+/// Envoy calls this hook once, with the pointer that `config_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const FilterModule) {
     if !module.is_null() {
@@ -59,8 +61,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 
 /// # Safety
 ///
-/// Envoy calls this with a configuration, and with the pointer that `config_new` returned for it and that is not yet
-/// destroyed.
+/// Envoy calls this hook with a configuration, and with the pointer that `config_new` returned for
+/// it and that is not yet destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     config: *mut c_void,
@@ -87,7 +89,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *c
 
 /// # Safety
 ///
-/// Envoy calls this with the pointer that `config_new` returned and that is not yet destroyed.
+/// Envoy calls this hook with the pointer that `config_new` returned and that is not yet destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     module: *const FilterModule,
@@ -106,7 +108,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
 
 /// # Safety
 ///
-/// Envoy calls this once, on the same thread, with the pointer that `filter_new` returned.
+/// Envoy calls this hook once, on the same thread, with the pointer that `filter_new` returned.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
     if slot.is_null() {
@@ -122,8 +124,8 @@ macro_rules! hooks {
     ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
         /// # Safety
         ///
-        /// Envoy calls this with a stream, and with the pointer that `filter_new` returned for it and that is not yet
-        /// destroyed.
+        /// Envoy calls this hook with a stream, and with the pointer that `filter_new` returned for
+        /// it and that is not yet destroyed.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
             let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
@@ -151,7 +153,7 @@ hooks! {
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above.
+/// The requirements are the same as for the other hooks of a stream.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -160,7 +162,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *m
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above.
+/// The requirements are the same as for the other hooks of a stream.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
     // SAFETY: this hook requires the same as `in_hook`.
@@ -169,7 +171,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_v
 
 /// # Safety
 ///
-/// The requirements are those of the hooks above. The details must be valid for the call.
+/// The requirements are the same as for the other hooks of a stream. The details must be valid for
+/// the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,

@@ -35,7 +35,7 @@ thread_local! {
     static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The most kinds that a thread keeps.
+/// The maximum number of kinds that a thread keeps.
 const MOST_KNOWN: usize = 64;
 
 struct Envoys;

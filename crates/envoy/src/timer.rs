@@ -1,6 +1,7 @@
 //! Runs the one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits. Only the worker, and this thread when it wakes, take the lock of these waits.
+//! Each worker keeps its own waits. Only the worker, and the timer's thread when it wakes, take the
+//! lock of a worker's waits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 use crate::abi::{Scheduler, Stream};
 use crate::lock::locked;
 
-/// A wait. Dropping it before its end cancels its event.
+/// A wait. Dropping the timer before the end of the wait cancels its event.
 pub(crate) struct Timer(Arc<Waits>, Key);
 
 /// The end of a wait, in nanoseconds since the clock's start, and a number, because several waits may have the same
 /// end.
 type Key = (u64, u64);
 
-/// State shared by the waiting threads and the one that ends their waits.
+/// The state that the waiting threads share with the thread that ends their waits.
 struct Clock {
     start: Instant,
     workers: Mutex<Vec<Arc<Waits>>>,
@@ -28,10 +29,12 @@ struct Clock {
     wakes: AtomicU64,
 }
 
-/// The time at which the thread wakes if there is no wait. It is later than the end of every wait.
+/// The time at which the thread wakes if there is no wait. This time is later than the end of every
+/// wait.
 const NEVER: u64 = u64::MAX;
 
-/// The longest wait, some 136 years. Longer waits are shortened to this, since the clock's range is limited.
+/// The longest wait, some 136 years. Longer waits are shortened to this time, since the clock's
+/// range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -121,8 +124,8 @@ impl Clock {
         let key = (end, state.count);
         state.waits.insert(key, what);
         drop(state);
-        // The timer's thread sets this time before it looks at any thread's waits, and again afterwards. So either it
-        // has seen this wait, or it gets a wake-up.
+        // The timer's thread sets this time before it looks at any thread's waits, and again
+        // afterwards. So either that thread has seen this wait, or this call wakes it.
         if end < self.wakes.load(Ordering::SeqCst) {
             let workers = locked(&self.workers);
             self.earlier.notify_one();
@@ -150,7 +153,7 @@ impl Clock {
 }
 
 impl Waits {
-    /// Ends the waits that are due, and returns the time of the next one.
+    /// Ends the waits that are due, and returns the end of the next wait.
     fn end_due_waits(&self, now: u64) -> Option<u64> {
         let mut state = locked(&self.0);
         loop {

@@ -80,7 +80,7 @@ pub(crate) fn only_request_id(id: &[u8]) -> HeaderMutation {
     HeaderMutation { set_headers: vec![line("x-request-id", id, true)], ..HeaderMutation::default() }
 }
 
-/// Replaces the lines of this name. Without values, the name is removed.
+/// Replaces the lines of this name. Without values, the lines are removed.
 fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterator<Item = &'v HeaderValue>) {
     let mut values = values.enumerate().peekable();
     if values.peek().is_none() {
@@ -89,9 +89,10 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// Returns a header line for Envoy. It replaces the existing lines of its name, or is added to them. A line is added
-/// with the deprecated `append`. The action APPEND_IF_EXISTS_OR_ADD is the default value, which is not written on the
-/// wire, so Envoy would replace the existing line.
+/// Returns a header line for Envoy. The line replaces the existing lines of its name, or is added
+/// to them. A line is added with the deprecated field `append`. The action APPEND_IF_EXISTS_OR_ADD
+/// is a default value, which is not written on the wire. With this action alone, Envoy would
+/// replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
@@ -177,7 +178,7 @@ pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::P
         headers: Some(changes),
         body,
         grpc_status: status.map(|status| GrpcStatus { status }),
-        // Envoy's log shows these details. For other replies it shows Envoy's own.
+        // Envoy's log shows these details. For other replies, the log shows Envoy's own details.
         details: format!("tee_{code}"),
     }))
 }
@@ -197,8 +198,8 @@ fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
     percent_encoding::percent_decode(text).collect()
 }
 
-/// Returns true if Envoy treats a request as gRPC. It treats a content type in capitals, with a parameter, or of
-/// gRPC-Web as plain HTTP.
+/// Returns true if Envoy treats a request as gRPC. Envoy treats a content type in capitals, with a
+/// parameter, or of gRPC-Web as plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))

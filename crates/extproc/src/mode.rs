@@ -1,8 +1,9 @@
 //! Chooses the messages that Envoy sends next, with the processing modes that the processor requests.
 //!
 //! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not in this list.
-//! A body's limit would then not be checked, or an error would pass unchanged. So the generated configuration lists the
-//! modes of [`override_modes`], which are all that this crate can request.
+//! If a mode were ignored, a body's limit would not be checked, or an error would pass unchanged.
+//! So the generated configuration lists the modes of [`override_modes`], which are the only modes
+//! that this crate can request.
 
 use crate::proto::ProcessingMode;
 use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
@@ -10,7 +11,7 @@ use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};
 /// The fields of a processing mode in Envoy's configuration, with their values.
 pub type ModeFields = [(&'static str, &'static str); 6];
 
-/// The messages that Envoy sends after the message to which this mode is the reply.
+/// The messages that Envoy sends after it has received this mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
     /// True if the request's body comes in pieces.
@@ -25,7 +26,7 @@ pub(crate) enum ResponseMode {
     Head,
     /// Envoy holds the head back, and sends the body as a whole.
     Buffered,
-    /// The body passes in pieces, and the trailers.
+    /// The body passes through the processor in pieces, followed by the trailers.
     Streamed,
     /// The body passes without the processor, which gets only the trailers.
     Trailers,

@@ -18,7 +18,7 @@ pub(super) struct Decision<'k> {
     pub(super) is_code_named: bool,
     /// True if the fields other than code and message may reach the client (R3).
     pub(super) passes: bool,
-    /// The number of issues that are missing from the issue list in those fields (R4).
+    /// The number of issues that are missing from the issue list of the error (R4).
     pub(super) more_issues: usize,
 }
 
@@ -77,7 +77,7 @@ impl CodeSource<'_> {
 }
 
 /// Tries the rules on an error, with each name of its code in turn. Calls `note` with the index of each rule that was
-/// tried, and with the key of the first condition that does not hold.
+/// tried, and with the key of the first condition that is not met.
 pub(super) fn rule_of<'k>(
     parsed: &Parsed<'k, '_>,
     mut note: impl FnMut(usize, Option<&'static str>),
@@ -111,13 +111,15 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     }
 }
 
-/// Returns a code that takes precedence over every rule: one that an inner layer wrote, or a canonical one.
+/// Returns a code that takes precedence over every rule, because an inner layer wrote it, or
+/// because it is canonical.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// Returns the code of a body in a shape that the policy can also write. It is treated as a canonical code (R15). On a
-/// 5xx, an unknown code or a text is used only if an inner layer wrote it.
+/// Returns the code of a body in a shape that the policy can also write. This code is treated as a
+/// canonical code (R15). On a 5xx, an unknown code or a text is used only if an inner layer wrote
+/// it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.context.codes())?;
@@ -147,7 +149,8 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// Returns the code of an error that no layer wrote: chosen by a rule, the dialect, the issues or the status.
+/// Returns the code of an error that no layer wrote. A rule, the dialect, the issues or the status
+/// decides the code.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
@@ -166,7 +169,7 @@ fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> 
 
 /// Returns the code that the body names, if the policy, the catalogue or its dialect defines it.
 fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCode> {
-    // A validator's word for one field says nothing of the whole error, whatever other fields are wrong.
+    // A validator's code for one field does not describe the whole error.
     if parsed.lists_issues && body.code_of == CodeOf::Issue {
         return None;
     }
@@ -175,7 +178,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     {
         return Some(code);
     }
-    // A shape of the policy writes this name for a whole status, although it may also be the name of a code.
+    // A shape of the policy writes this name for every code of a status, so the name is no code
+    // here, even if a code has the same name.
     if body.meaning == DialectCode::ByStatus
         && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
     {
@@ -184,7 +188,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();
-        // If a 5xx is in a shape without codes, the code of a client's error is data, and its text may be a database's.
+        // In a 5xx whose shape has no codes, the name of a client error is only data, and the text
+        // may come from a database.
         let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape.has_codes());
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
@@ -248,8 +253,9 @@ impl DecidedBy {
     }
 }
 
-/// Returns true if an unknown code may be written to the log (L3). It must look like the name of an error, with several
-/// words or with capitals. A single word in small letters, a number, an id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3). The code must look like the name
+/// of an error, with several words or with capitals. A single word in small letters, a number, an
+/// id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -263,7 +269,8 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Returns true if a word contains only letters, with at most four digits at its end. The digits may also stand alone.
+/// Returns true if a word contains only letters, with at most four digits at its end. A word of
+/// only digits is also allowed.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

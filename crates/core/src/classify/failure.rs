@@ -1,6 +1,6 @@
 //! Turns the error value of an inner service into a fault (F1).
 //!
-//! It looks for these kinds of errors in this order, each in the whole chain of causes:
+//! The module looks for these kinds of errors in this order, each in the whole chain of causes:
 //!
 //! 1. a typed fault
 //! 2. a fault that the adapter's [`Recogniser`] returns, for example for a tonic status
@@ -10,9 +10,9 @@
 //! 6. a closed or failed buffer
 //! 7. a failed connection of an upstream
 //!
-//! Anything else is `internal_error`. The meter's result for the request's body, and the user's own classifier, are
-//! checked before all of these (see `session`). This module recognises errors of the standard library and of body
-//! limits. The recogniser recognises errors of tower, hyper and tonic.
+//! Anything else is `internal_error`. Before this list, `session` checks the meter of the request's
+//! body, and the user's own classifier. This module recognises errors of the standard library and
+//! of body limits. The recogniser recognises errors of tower, hyper and tonic.
 
 use std::error::Error;
 use std::io;
@@ -28,13 +28,14 @@ pub(crate) enum ErrorKind<'e> {
     /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// The connection to an upstream failed, with the code for that. An error of `poll_ready` never has this kind (F3).
+    /// The connection to an upstream failed. The value is the code of this failure. An error of
+    /// `poll_ready` never has this kind (F3).
     Upstream(ErrorCode),
     Nothing,
 }
 
 impl<'e> ErrorKind<'e> {
-    /// Checks each cause once. The most specific kind is returned.
+    /// Checks each cause once, and returns the most specific kind.
     pub(crate) fn new(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
         for cause in chain(error) {
@@ -103,7 +104,8 @@ pub enum Recognised {
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates. It checks the whole chain of causes (F1).
+/// Recognises errors whose types are from other crates. The function checks the whole chain of
+/// causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

@@ -23,10 +23,11 @@ use crate::page::PageType;
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). The other fields are then
-    /// only for the head and the log.
+    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). For
+    /// such a body, only the head and the log use the other fields of this struct.
     pub(crate) passes: bool,
-    /// The cleaned message, as long as it borrows from the body. It replaces the fault's message without another copy.
+    /// The cleaned message, as long as it borrows from the body. This text replaces the fault's
+    /// message without another copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
@@ -37,7 +38,7 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) by: Option<DecidedBy>,
     /// The index of the rule that decided, if one did.
     pub(crate) rule: Option<usize>,
-    /// The status that this rule sends instead of the inner one (R1).
+    /// The status that the rule sends instead of the inner status (R1).
     pub(crate) to_status: Option<StatusCode>,
     /// The names of fields that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
@@ -50,7 +51,7 @@ pub(crate) struct Rewrite<'b> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// Takes the steps after the second one, and joins their results.
+    /// Runs the steps after the second one, and joins their results.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, 'b>, decision: Decision<'_>) -> Self {
         let (fault, text, of_issues) = text(Fault::new(decision.code.clone()), parsed, &decision);
@@ -113,7 +114,7 @@ fn shape_of(parsed: &Parsed<'_, '_>) -> Option<Shape> {
 }
 
 impl<'b> Rewrite<'b> {
-    /// Returns the fault itself, without any change by an inner error.
+    /// Creates the result for a fault that no inner error changes.
     #[inline]
     pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
@@ -177,9 +178,10 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// Chooses the text. If it is a text of the catalogue, the returned fault contains it. A text of the service or the
-/// policy is returned separately and cleaned. The last value is true if the text states what the issues state. The text
-/// also states how many issues are missing from the list (R4).
+/// Chooses the text of the error. A text of the catalogue is in the returned fault. A text of the
+/// service or the policy is cleaned and returned separately. The last value is true if the text was
+/// made from the issues. The text also contains the number of issues that are missing from the list
+/// (R4).
 #[inline]
 pub(super) fn text<'b>(
     fault: Fault,
@@ -203,7 +205,8 @@ pub(super) fn text<'b>(
             let text = message::with_more(decision.code.default_message(), more).into_owned();
             (fault.with_stock_message(text), None, false)
         }
-        // If only the name of a code is known, it has no default message, so the message of the status is used.
+        // A code of which only the name is known has no default message, so the message of the
+        // status is used.
         None if decision.code.is_foreign() => {
             (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
@@ -212,8 +215,8 @@ pub(super) fn text<'b>(
     }
 }
 
-/// Returns the fault with the text for an inner error that has no text. It states no more than the status does (R1,
-/// R3).
+/// Returns the fault with the text for an inner error that has no text. The text states no more
+/// than the status does (R1, R3).
 #[inline]
 pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     match status.as_u16() {
@@ -229,8 +232,8 @@ pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     }
 }
 
-/// Returns a text made of the first issue and the number of the other issues. It is used if a 4xx that is neither 400
-/// nor 422 has no text (E8).
+/// Returns a text made of the first issue and the number of the other issues. A 4xx without a text
+/// gets this text, if its status is neither 400 nor 422 (E8).
 fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
     let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
     if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
@@ -288,7 +291,8 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// Returns the text if it can be a message after cleaning. It is copied only if it is not part of the body.
+/// Returns the text if it can be a message after cleaning. The text is copied only if it is not a
+/// part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),
@@ -299,17 +303,18 @@ fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> 
 /// The part of a body that passes (R3), if the body is in the client's dialect or keeps its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retained {
-    /// All except a text that clients must not get.
+    /// All of the body stays, except a text that clients must not get.
     Whole,
-    /// All except the fields that the layer adds to each error, because the client chose the dialect (R11).
+    /// All of the body stays, except the fields that the layer adds to each error, because the
+    /// client chose the dialect (R11).
     Negotiated,
-    /// Only the names in its fields, such as a code.
+    /// Only the names in the fields of the body stay, such as a code.
     Names,
-    /// The parts that clients of the protocol may get, in any dialect (R10).
+    /// The parts that clients of the protocol may get stay, in any dialect (R10).
     Protocol(Protocol),
-    /// JSON-RPC that an inner layer wrote, except for the id (E7).
+    /// The JSON-RPC body of an inner layer stays, except for the id (E7).
     LayersJsonRpc,
-    /// A page, except for the id (R16, R18).
+    /// The page of an inner layer stays, except for the id (R16, R18).
     Page(PageType),
 }
 

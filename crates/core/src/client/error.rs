@@ -51,7 +51,8 @@ pub(super) enum Pushback {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The names and indices that lead to the value. They are empty for the whole request.
+    /// The names and indices that lead to the value. The list is empty if the issue is about the
+    /// whole request.
     pub path: Vec<Step>,
     /// The text of the issue, for people.
     pub message: String,
@@ -69,8 +70,9 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// Returns the HTTP status of the error, 400–599. For an RPC error, it is the status that the error came with. If
-    /// that was 200, it is the status that `google.rpc.Code` defines for the error.
+    /// Returns the HTTP status of the error, 400–599. For an RPC error, this is the status of the
+    /// response. If the response has status 200, the method returns the status that
+    /// `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -89,21 +91,22 @@ impl ClientError {
         &self.0.code
     }
 
-    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's `model_not_found`. It has 1
-    /// to 64 of the characters `[A-Za-z0-9_.-]`.
+    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's
+    /// `model_not_found`. The code has 1 to 64 of the characters `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no message, it is the message
-    /// of the catalogue.
+    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no
+    /// message, the line is the message of the catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Returns the details as JSON text. An issue list in them is in the form that rule E8 defines.
+    /// Returns the details as JSON text. If the details contain an issue list, it is in the form
+    /// that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
@@ -113,7 +116,7 @@ impl ClientError {
     ///
     /// # Errors
     ///
-    /// Returns an error if the details are not of that type.
+    /// Returns an error if the details cannot be parsed as the type `T`.
     pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
         self.details_json().map(serde_json::from_str).transpose()
     }
@@ -126,7 +129,7 @@ impl ClientError {
         list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
-    /// Returns the id to quote in a support request. It has at most 128 printable characters.
+    /// Returns the id to quote in a support request. The id has at most 128 printable characters.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
@@ -139,8 +142,8 @@ impl ClientError {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// Returns the page that describes the code. The address in the error itself (rule E10) is preferred to that of the
-    /// reader's code.
+    /// Returns the page that describes the code. The address in the error itself (rule E10) is
+    /// preferred to the address that the caller's own code defines.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())

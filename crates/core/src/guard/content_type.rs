@@ -1,4 +1,5 @@
-//! The content type (rule G3): compares the type that a request declares with those that the route decodes.
+//! The content type (rule G3): compares the type that a request declares with the types that the
+//! route decodes.
 //!
 //! A request with two content types is refused. A content type that cannot be parsed is also refused. Parameters must
 //! be valid, but are not compared.
@@ -11,7 +12,7 @@ use crate::fields;
 use crate::syntax::media_type;
 use crate::table::SettingError;
 
-/// The media types that a route decodes, in lower case. There is at least one.
+/// The media types that a route decodes, in lower case. The list is never empty.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
@@ -37,8 +38,8 @@ impl MediaTypes {
         }
     }
 
-    /// Compares the content type of a request. `first` is its first value. `second` is true if there is another one,
-    /// which is refused.
+    /// Compares the content type of a request. `first` is the first value of the header. `second`
+    /// is true if there is another value, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
@@ -47,8 +48,8 @@ impl MediaTypes {
         }
     }
 
-    /// Returns the answer to a wrong type. It lists the types that the route accepts, in its message and in the header
-    /// that RFC 9110 §15.5.16 defines.
+    /// Returns the fault for a wrong type. The fault lists the types that the route accepts, in its
+    /// message and in the header that RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
@@ -82,7 +83,7 @@ fn refusal(types: &[String], accept: HeaderValue) -> Fault {
     }
 }
 
-/// The media type that `json = true` stands for.
+/// The media type that `json = true` requires.
 pub const JSON: &str = "application/json";
 
 const KEY: &str = "content_types";
@@ -96,7 +97,8 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// Returns the `type/subtype` of the only content-type header.
+/// Returns the `type/subtype` of the content-type header. Returns `None` if there is not exactly
+/// one such header, or if it is not valid.
 pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
     essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }

@@ -4,7 +4,7 @@
 //! that is not empty. `{*rest}`, as the last segment, matches zero or more remaining segments.
 //!
 //! Patterns match bytes, because a decoded path need not be UTF-8. A pattern that cannot match any normalised path is
-//! refused, because a guard that never runs is easily mistaken for one that does.
+//! refused, because a guard that never runs could look like a guard that works.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -78,8 +78,9 @@ impl Pattern {
         })
     }
 
-    /// Returns the sort key that puts the most specific of several matching patterns first. It compares the kinds of
-    /// their segments. If these are equal, patterns with a method come before those without.
+    /// Returns the sort key that puts the most specific of several matching patterns first. The key
+    /// compares the kinds of the patterns' segments. If the kinds are equal, patterns with a method
+    /// come before patterns without a method.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
@@ -122,8 +123,8 @@ impl Pattern {
         }
     }
 
-    /// Returns true if both patterns have a common method, or if neither has a method. Here `GET` does not cover
-    /// `HEAD`, just as in the comparison of specificity.
+    /// Returns true if both patterns have a common method, or if neither has a method. In this
+    /// function, `GET` does not cover `HEAD`, just as in the comparison of specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,
@@ -153,7 +154,7 @@ pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
-/// Returns the first segment, and the rest behind the slash.
+/// Returns the first segment of a path, and the rest of the path behind the slash.
 #[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match slash_at(path) {

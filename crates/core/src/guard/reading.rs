@@ -1,13 +1,15 @@
 //! The ways in which a service may read a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its parameters. It does so in
-//! some order, and may skip steps. [`readings`] returns every path that these steps can produce in any order. Paths may
-//! be decoded twice, and the other steps may follow each time. Letter case is not a step, because patterns are compared
-//! without it.
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its
+//! parameters. The service may apply these steps in any order, and may skip steps. [`readings`]
+//! returns every path that these steps can produce in any order. Paths may
+//! be decoded twice, and the other steps may follow each time. Letter case is not a step, because
+//! patterns are compared without regard to letter case.
 //!
-//! Some steps differ from those of the contract, or are additional, because some servers apply them:
+//! Some steps differ from the steps of the contract, or are additional, because some servers apply
+//! such steps:
 //!
-//! - `%2F`, `%5C` and `\` become a slash, each regardless of the others;
+//! - `%2F`, `%5C` and `\` become a slash, each independently of the other two;
 //! - slashes may be merged while a slash at the end stays (Go's `ServeMux`);
 //! - dot segments are resolved as they are written, or as in the WHATWG's URL standard (`%2e` is a dot);
 //! - the text behind two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
@@ -15,11 +17,12 @@
 //! - control characters and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression
 //!   (Starlette, FastRoute), or any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
-//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end it, if a rewrite puts the
-//!   path into a query (Apache, nginx);
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end the path,
+//!   if a rewrite puts the path into a query (Apache, nginx);
 //! - spaces, control characters and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may
 //!   also be ignored, because it is a space in a query;
-//! - letters outside ASCII have another letter case, too, and some of them fold to one of ASCII (the Kelvin sign).
+//! - letters outside ASCII have another letter case, too, and some of them, such as the Kelvin
+//!   sign, become a letter of ASCII.
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
 
@@ -33,10 +36,12 @@ use memchr::memmem;
 pub(crate) use self::first_look::has_readings;
 pub(crate) use self::list::PathList;
 
-/// The maximum number of readings of one path that the guards check. Paths of honest clients have fewer.
+/// The maximum number of readings of one path that the guards check. Paths of honest clients have
+/// fewer readings.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The maximum number of bytes of all readings together. It is eight times the longest path that most servers accept.
+/// The maximum number of bytes of all readings together. The number is eight times the length of
+/// the longest path that most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// The error for a path with more readings, or with more bytes in its readings, than the guards check.
@@ -106,7 +111,8 @@ impl Found {
     }
 }
 
-/// Adds the paths to which one decoding can lead: with all separators decoded, and with some of them still encoded.
+/// Adds the paths to which one decoding can lead. One path has all separators decoded, and other
+/// paths have some separators still encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -241,12 +247,13 @@ impl Codes {
     }
 }
 
-/// Returns the text after each percent sign, up to the next one.
+/// Returns the text after each percent sign, up to the next percent sign or the end.
 fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// Parses the two hexadecimal digits at the beginning of a text. Returns the text after them, and the byte.
+/// Parses the two hexadecimal digits at the beginning of a text. Returns the text after the digits,
+/// and the byte.
 fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
@@ -254,7 +261,8 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// Replaces each percent code with the byte that `replacement` returns for it. If that is `None`, the code stays.
+/// Replaces each percent code with the byte that `replacement` returns for it. If `replacement`
+/// returns `None`, the code stays.
 fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());

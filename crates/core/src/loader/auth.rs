@@ -1,4 +1,5 @@
-//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text of it (L3).
+//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes
+//! a text of an `[auth.*]` table (L3).
 
 use toml::de::DeValue;
 
@@ -30,11 +31,11 @@ type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
 pub(super) enum Verifiers {
     Any,
     These(Vec<String>),
-    /// No verifier is available. The text is advice for operators whose policy needs one.
+    /// No verifier is available. The text is advice for operators whose policy needs a verifier.
     None(String),
 }
 
-/// A scheme: the keys of its kind, and none of the others.
+/// A scheme, in which only the keys of its kind are known.
 impl Leaf for AuthScheme {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let table = at.table(value)?;
@@ -79,7 +80,8 @@ impl Leaf for KeysFile {
             at.found.mistakes.retain(|mistake| !document.explains(mistake));
             read
         });
-        // A list without a key would be refused as well.
+        // If the file has a mistake, an empty list is replaced, because it would be refused as a
+        // second mistake.
         let is_right = at.found.mistakes.len() == before;
         let keys = keys.and_then(|table| table.keys).filter(|keys| is_right || !keys.is_empty());
         Some(Self(keys.unwrap_or_else(|| vec![KeyTable::default()])))
@@ -87,7 +89,8 @@ impl Leaf for KeysFile {
 }
 
 impl AuthScheme {
-    /// The scheme with what its files and variables have, and what the program has for it.
+    /// Returns the scheme with the keys from its files and variables. Refuses a scheme that needs a
+    /// verifier or certificates that the program does not have.
     pub(super) fn resolved(mut self, name: &str, env: &PolicyEnv, refusals: &mut Refusals) -> Self {
         match (self.kind(), &env.verifiers) {
             (Some(SchemeKind::Bearer | SchemeKind::Header), _) => {
@@ -119,7 +122,7 @@ fn no_verifier(name: &str, advice: String) -> SettingError {
 
 #[cfg(feature = "jwt")]
 impl SchemeTable {
-    /// The keys of tokens; `None` if they are wrong.
+    /// Returns the keys of tokens, or `None` if they are wrong.
     fn token_keys(&self, env: &PolicyEnv, refusals: &mut Refusals) -> Option<JwtKeys> {
         let set = self.set_keys().filter(|key| ["secret_env", "jwks_file", "jwks_url"].contains(key));
         let set: Vec<&str> = set.collect();
@@ -143,8 +146,8 @@ impl SchemeTable {
     }
 }
 
-/// Whether the text is the name of a variable, which an error may quote. Any other text may be the secret itself (L3),
-/// such as 32 letters in base 32.
+/// Returns true if the text is the name of an environment variable, which an error may quote. Any
+/// other text may be the secret itself (L3), such as 32 letters in base 32.
 #[must_use]
 pub fn is_variable_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

@@ -1,12 +1,15 @@
 //! Compares two policies for [`PolicyFile::changes_to`].
 //!
-//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only one policy sets a key
-//!    there, it is compared with the next wider table of the other policy. `weaker` in the row of the key decides
-//!    whether the new value requires less. Guards that a mode only observes require nothing, so a mode that begins to
-//!    enforce them closes a door.
-//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope closes a door. Any
-//!    other change there may open a door, which a person must judge. A code or a rule is compared as one line. A
-//!    default that is written out, and an API key that lets nobody in, change nothing.
+//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only
+//!    one policy sets a key in this table, the value is compared with the next wider table of the
+//!    other policy. `weaker` in the row of the key decides whether the new value requires less.
+//!    Guards that a mode only observes require nothing, so a mode that begins to enforce them is of
+//!    the kind `Closes`.
+//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope
+//!    is of the kind `Closes`. Any other change of a scheme, a header or a scope may let more
+//!    requests in. A person must judge this change, so it is of the kind `Opens`. A code or a rule
+//!    is compared as one line. A default that is written out, and an API key that lets nobody in,
+//!    change nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -27,14 +30,15 @@ use crate::table::{TablePath, line_of};
 /// The effect of a change. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires more than before, so that clients may be refused that were not. Or a setting is newly locked.
+    /// A guard requires more than before, so it may refuse clients that it let in before. Or a
+    /// setting is newly locked.
     Closes,
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
     Opens,
-    /// Clients get other answers.
+    /// Clients get other responses.
     Answers,
-    /// The change affects neither which requests are let in nor any answer.
+    /// The change affects neither which requests are let in nor any response.
     Neither,
 }
 
@@ -56,7 +60,7 @@ pub struct PolicyChange {
 
 impl PolicyFile {
     /// Returns the changes from this policy to another one, by their kinds and then by key. If a mode begins to enforce
-    /// guards, its change comes first among the changes of answers.
+    /// guards, its change comes first among the changes of the kind `Answers`.
     ///
     /// ```
     /// use error_envelope_core::loader::{ChangeKind, PolicyLoader};
@@ -188,8 +192,8 @@ impl<'a> Tables<'a> {
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
 
-    /// Returns true if such a guard requires something of the requests of the table, or of a table that shares a
-    /// request with it.
+    /// Returns true if a guard that `observe` only observes requires something of the requests of
+    /// the table, or of a table that shares a request with it.
     fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let open = RouteTable {
             body_limit: Some(None),
@@ -204,7 +208,8 @@ impl<'a> Tables<'a> {
     }
 
     /// Returns true if a route now decides about some requests of the pattern, and requires less than `earlier` (G0).
-    /// Such a route shares requests with the pattern, but is neither wider nor narrower.
+    /// This route shares requests with the pattern, but is neither wider nor narrower than the
+    /// pattern.
     fn weakens_beside(&self, name: &(String, String), pattern: &Pattern, (earlier, key): (&RouteTable, &str)) -> bool {
         self.by_name.iter().any(|(its, table)| {
             let is_beside = || !table.pattern.covers(pattern) && !pattern.covers(&table.pattern);
@@ -215,8 +220,9 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// Returns the table that decides a key which the table of this name does not set. It is the narrowest route that
-    /// covers its requests and sets the key, or else the defaults around it.
+    /// Returns the table that decides a key which the table of this name does not set. The
+    /// narrowest route that covers this table's requests and sets the key decides, or else the
+    /// defaults around the table.
     fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let sets = |keys: &RouteTable| keys.value_of(key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
@@ -240,8 +246,8 @@ impl<'a> Tables<'a> {
 }
 
 impl PolicyFile {
-    /// Returns the hosts and the prefix of a scope, as a changed key names them. Returns an empty text for the policy
-    /// itself.
+    /// Returns the hosts and the prefix of a scope, in the form of [`PolicyChange::key`]. Returns
+    /// an empty text for the policy itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = self.builder.scope_of(part) else { return String::new() };
         let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
@@ -252,17 +258,19 @@ impl PolicyFile {
 
 /// Guards that `off` and `observe` do not enforce (M1).
 const OBSERVED: [&str; 5] = ["body_limit", "body_limit_per", "json", "content_types", "require_headers"];
-/// Keys that are not settings. They describe the files, or are locks, which are compared separately.
+/// Keys that are not settings. These keys describe the files, or are locks, which are compared
+/// separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
-/// Tables whose settings are compared separately. Here, only the texts of files that they name are compared.
+/// Tables whose settings are compared separately. With the other tables, only the texts of files
+/// that these tables name are compared.
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
-/// Tables that affect neither which requests are let in nor any answer.
+/// Tables that affect neither which requests are let in nor any response.
 const NEITHER: [&str; 3] = ["inspect", "drain", "observe"];
-/// Lists in which the first entry that matches decides.
+/// Lists whose order matters, because the first entry that matches decides.
 const RULES: [&str; 2] = ["map", "outward"];
-/// Lists of which an entry is one line.
+/// Lists in which each entry is compared as one line.
 const ONE_LINE: [&str; 1] = ["code"];
 
 /// Returns the keys that differ, or that only one of the policies has.
@@ -324,7 +332,8 @@ fn key_of_caller(key: &str) -> Option<&str> {
     key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
 }
 
-/// The default of a key, spelled as in a file: the value that is the same as none.
+/// Returns the default of a key, spelled as in a file. Writing this value has the same effect as
+/// leaving the key out.
 fn default_of(key: &str) -> Option<String> {
     let (table, key) = key.rsplit_once('.')?;
     match table.split('.').next()? {
@@ -339,7 +348,8 @@ fn default_of(key: &str) -> Option<String> {
 }
 
 impl PolicyFile {
-    /// Returns the API keys that are neither revoked nor expired, as a changed key names them.
+    /// Returns the API keys that are neither revoked nor expired, in the form of
+    /// [`PolicyChange::key`].
     fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
         self.builder
             .schemes
@@ -360,7 +370,8 @@ struct Leaves<'a> {
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
-    /// The scope of the file, as a changed key names it, for keys that every scope may have.
+    /// The scope of the file, in the form of [`PolicyChange::key`], for keys that every scope may
+    /// have.
     scope: String,
 }
 
@@ -432,7 +443,7 @@ impl<'a> Leaves<'a> {
         self.insert(&format!("{key}{of_scope}"), format!("{text}{content}"), Some(source.place(span.start)));
     }
 
-    /// Adds a value. If two files set the same key, the first one is used.
+    /// Adds a value. If two files set the same key, the value of the first file is used.
     fn insert(&mut self, key: &str, value: String, from: Option<String>) {
         self.values.entry(key.to_owned()).or_insert(PlacedValue { value, from });
     }

@@ -16,7 +16,7 @@ use crate::table::TablePath;
 
 /// The settings for one request, key by key, each with the file and line that sets the value (rule G0).
 ///
-/// Its `Display` writes lines of at most 80 columns, unless names are longer.
+/// [`Display`](fmt::Display) writes lines of at most 80 columns, unless names are longer.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -31,13 +31,14 @@ use crate::table::TablePath;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Effective {
-    /// The settings for the normalised reading of the path. They decide everything, but the guards of `others` apply as
-    /// well.
+    /// The settings for the normalised reading of the path. These settings decide everything, but
+    /// the guards of `others` apply as well.
     pub reading: PathReading,
-    /// The settings for other readings of the path and the method that have different guards. There is one for each
-    /// difference, and its guards apply as well.
+    /// The settings for other readings of the path and the method that have different guards. The
+    /// list has one reading for each difference, and the guards of this reading apply as well.
     pub others: Vec<PathReading>,
-    /// The reason why the layer refuses the request with 400, if a route does so because of its `paths`.
+    /// The reason why the layer refuses the request with 400, if a route's `paths` requires the
+    /// refusal.
     pub refused: Option<&'static str>,
     host: String,
     upstream: Option<(String, String)>,
@@ -55,8 +56,8 @@ pub struct PathReading {
     pub path: String,
     /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
     pub routes: Vec<(String, String)>,
-    /// All keys of a route, in the order of the manual, each with its value. `content_types` is listed instead of
-    /// `json` if it was set instead.
+    /// All keys of a route, in the order of the manual, each with its value. If the policy sets
+    /// `content_types` instead of `json`, `content_types` is listed.
     pub settings: Vec<(&'static str, PlacedValue)>,
     scope: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::table::TablePath;
 /// The tables that decide about a request, in their [order](lookup::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
-    /// The narrowest scope for the request, where 0 is the policy itself.
+    /// The index of the narrowest scope for the request, where 0 is the policy itself.
     pub(super) part: usize,
     pub(super) tables: Vec<(TablePath, &'a RouteTable)>,
 }
@@ -39,7 +39,8 @@ pub(super) struct ResolvedSetting {
 }
 
 impl PolicyFile {
-    /// Returns the tables for a request. `host` is in lower case, without a port. `path` is the reading that decides.
+    /// Returns the tables for a request. `host` is in lower case, without a port. `path` is the
+    /// reading of the path that decides the settings.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
         self.deciding_tables(part, &routes)
@@ -56,7 +57,7 @@ impl PolicyFile {
         SettingChain { part, tables: tables.collect() }
     }
 
-    /// Returns a part of the policy and those around it, beginning with the narrowest.
+    /// Returns a part of the policy and the parts around it, beginning with the narrowest.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
         lookup::around(&self.policy.parts, part)
     }
@@ -83,7 +84,7 @@ impl PolicyFile {
         None
     }
 
-    /// Returns the span of a key, or of its table if that does not set the key.
+    /// Returns the span of a key, or of its table if the table does not set the key.
     pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }

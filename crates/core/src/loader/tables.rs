@@ -80,7 +80,8 @@ impl Leaf for RouteRule {
     }
 }
 
-/// Returns advice for a key that belongs to another table than the one with these keys.
+/// Returns advice for a key that does not belong to the table with these keys, but to another
+/// table.
 pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     let is_route = known.contains(&"match");
     let right = match name {
@@ -97,7 +98,8 @@ pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     Some(right.to_owned())
 }
 
-/// A code that the policy defines. A code of the catalogue has a status, and any other code needs one.
+/// A code that the policy defines. A code of the catalogue already has a status. For any other
+/// code, the table must set the status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DefinedCode(pub(super) CodeTable);
 
@@ -106,7 +108,9 @@ impl Leaf for DefinedCode {
         let mut code = CodeTable::read(value, at)?;
         let table = at.table(value)?;
         match code.in_catalogue() {
-            // This replaces details, docs or a retry advice with a mistake, which was noted when it was read.
+            // If `details`, `docs` or `retry` has a mistake, the mistake was noted when it was
+            // read. The code's own advice replaces the wrong value here, so that the table is not
+            // refused as empty.
             Some(known)
                 if matches!((&code.details, &code.docs, &code.retry), (None, None, None))
                     && ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) =>
@@ -126,7 +130,7 @@ impl CodeTable {
         ErrorCode::in_catalogue(name).filter(|code| code == name)
     }
 
-    /// Returns the code. If its name or its status is wrong, a valid value replaces it.
+    /// Returns the code. If the name or the status of the code is wrong, a valid value replaces it.
     pub(super) fn into_code(self, refusals: &mut Refusals) -> ErrorCode {
         const UNKNOWN: ErrorCode = ErrorCode::custom("stands_for_a_code_whose_name_is_wrong", 500);
         if let Some(code) = self.in_catalogue() {
@@ -218,8 +222,8 @@ impl Leaf for ErrorPage {
     }
 }
 
-/// The value that a condition expects: the word for a JSON type, or a value. A text that is such a word is written as
-/// `{ is = "…" }`.
+/// The value that a condition expects: the word for a JSON type, or a value. A text that is the
+/// word for a type is written as `{ is = "…" }`.
 impl Leaf for Expected {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         match value {

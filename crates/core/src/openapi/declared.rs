@@ -61,7 +61,7 @@ impl DeclaredError {
     }
 
     /// Returns the error that a document already declares, as the branch of a schema and as an example. Returns `None`
-    /// if the branch has no code. Fails if no service can have the code.
+    /// if the branch has no code. Returns an error if no service can have the code.
     pub(super) fn parse(
         status: StatusCode,
         branch: &Value,

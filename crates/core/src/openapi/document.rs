@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 components to which a service can refer: the envelope, and a response for each status of the catalogue.
 //!
-//! The document is complete and valid. A service refers to `#/components/responses/Error404` in it, for example. For
-//! its `default` response, it refers to `Error`.
+//! The document is complete and valid. For example, a service refers to the document's
+//! `#/components/responses/Error404`. For its `default` response, a service refers to `Error`.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ impl<'a> Group<'a> {
         Self { status, codes: codes_of }
     }
 
-    /// Returns true if the group is for all statuses that have no separate response.
+    /// Returns true if the group represents all statuses that have no separate response.
     fn is_any(&self) -> bool {
         self.codes.is_empty()
     }

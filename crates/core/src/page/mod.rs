@@ -16,7 +16,8 @@ pub(crate) use self::template::PageTemplate;
 /// The HTML page that browsers get for errors: `html` in the policy file (R16).
 ///
 /// Clients whose `Accept` prefers `text/html` to JSON get the page, with `content-security-policy: default-src 'none';
-/// style-src 'unsafe-inline'`. All others get JSON. RPC clients get the form of their own protocol (section P).
+/// style-src 'unsafe-inline'`. All other clients get JSON. RPC clients get the form of their own
+/// protocol (section P).
 ///
 /// ```
 /// use tower_error_envelope::policy::ErrorPage;
@@ -79,7 +80,7 @@ impl ErrorPage {
     }
 }
 
-/// `true` stands for the built-in page for browsers, and `false` for no page.
+/// `true` selects the built-in page for browsers, and `false` selects no page.
 impl From<bool> for ErrorPage {
     fn from(is_on: bool) -> Self {
         Self(if is_on { PageSource::BuiltIn } else { PageSource::Off })
@@ -112,7 +113,7 @@ impl PageType {
     }
 }
 
-/// The `content-security-policy` of the page. It allows inline styles, and nothing else.
+/// The `content-security-policy` of the page, which allows only inline styles.
 pub(crate) const CONTENT_SECURITY_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
 

@@ -1,11 +1,12 @@
-//! A template of a page, which is HTML with placeholders. Their values are escaped for their place in the HTML.
+//! A template of a page, which is HTML with placeholders. The value of a placeholder is escaped for
+//! its place in the HTML.
 
 use std::borrow::Cow;
 
 use crate::dialect::outgoing::Outgoing;
 use crate::table::SettingError;
 
-/// The largest page. It is limited because every error repeats it.
+/// The largest page. The size is limited because every error repeats the page.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 const KEY: &str = "html";
@@ -95,7 +96,8 @@ impl Placeholder {
     }
 }
 
-/// The kind of place in the HTML at which a text ends. It determines how the value that follows is escaped.
+/// The kind of place in the HTML at which a text ends. The kind determines how the value of the
+/// placeholder after this text is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,

@@ -3,7 +3,7 @@
 use crate::table::words;
 
 words! {
-    /// The mode of a route: what the layer does on it (rule M1).
+    /// The mode of a route, which decides what the layer does on this route (rule M1).
     #[non_exhaustive]
     pub Mode {
         /// The layer only sets request ids, checks credentials (G2), and responds to failures.
@@ -61,7 +61,7 @@ words! {
     /// P1).
     pub BodyLimitPer {
         /// The limit applies to each message if the request is a POST to `/pkg.Service/Method`, which for gRPC must
-        /// come over HTTP/2. Otherwise it applies to the whole body.
+        /// come over HTTP/2. Otherwise the limit applies to the whole body.
         #[default]
         Auto = "auto",
         /// The limit applies to each message of a POST, on any path.
@@ -81,7 +81,7 @@ words! {
 
     /// The treatment of an inner error without a declared length in the external processor (rule R4).
     pub ExtProcBodies {
-        /// The head of the error decides.
+        /// The head of the error decides its code.
         #[default]
         Head = "head",
         /// Envoy buffers the body, within its own limit, and the external processor reads it.
@@ -90,7 +90,8 @@ words! {
 
     /// The treatment of a CORS preflight by the guards (rule G0).
     pub Preflight {
-        /// The guards do not apply to a preflight. It passes, because browsers never send credentials with a preflight.
+        /// The guards do not apply to a preflight. A preflight passes, because browsers never send
+        /// credentials with a preflight.
         #[default]
         Pass = "pass",
         /// The guards apply as to any other request.
@@ -102,12 +103,12 @@ words! {
         /// The guards of every reading apply.
         #[default]
         Guard = "guard",
-        /// If the readings match routes with different guards, the answer is 400 `bad_request`.
+        /// If the readings match routes with different guards, the request gets 400 `bad_request`.
         Refuse = "refuse",
-        /// The answer is 400 `bad_request` unless the path is plain. A plain path contains only letters and digits of
-        /// ASCII, `-`, `.`, `_`, `~` and `/`. It has no empty segment other than the last, and no dot segment. This is
-        /// the advice for services that rewrite paths, because it leaves no way to read the path's characters
-        /// differently.
+        /// The request gets 400 `bad_request` unless the path is plain. A plain path contains only
+        /// letters and digits of ASCII, `-`, `.`, `_`, `~` and `/`. A plain path has no empty
+        /// segment other than the last, and no dot segment. Use this value for services that
+        /// rewrite paths, because all services read a plain path in the same way.
         Plain = "plain",
     }
 
@@ -117,8 +118,8 @@ words! {
         /// alike.
         #[default]
         Fold = "fold",
-        /// Paths that differ in letter case are different paths. Use this only if every service treats them as
-        /// different.
+        /// Paths that differ in letter case are different paths. Use this value only if every
+        /// service treats such paths as different.
         Exact = "exact",
     }
 }

@@ -1,6 +1,7 @@
-//! The faults that consist only of their code, and those of each body limit. Each is created once, when the policy is
-//! built, and keeps its prepared reply. The layer's own answers, and inner errors without fields, copy that
-//! reply. An inner error that has fields copies its head alone.
+//! The faults that consist only of their code, and the faults of each body limit. Each fault is
+//! created once, when the policy is built, and keeps its prepared reply. The layer's own errors,
+//! and inner errors without fields, copy that reply. An inner error that has fields copies only the
+//! head of the reply.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,8 @@ pub(crate) struct PolicyFaults {
     catalogue: Box<[Fault]>,
     /// The faults for bodies that are too large, sorted by limit.
     too_large: Box<[(u64, Fault)]>,
-    /// One flag for each code of the policy. It is true if it was already reported that a service uses another status
-    /// for it.
+    /// One flag for each code of the policy. The flag is true if it was already reported that a
+    /// service uses another status for the code.
     reported: Arc<[AtomicBool]>,
 }
 
@@ -50,7 +51,7 @@ impl PolicyFaults {
         if fault.is_stock() { self.of_code(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// Returns the answer to a body that is over this limit (G4).
+    /// Returns the fault for a body that is over this limit (G4).
     pub(crate) fn too_large(&self, limit: u64) -> Fault {
         match self.too_large.binary_search_by_key(&limit, |(limit, _)| *limit) {
             Ok(at) => self.too_large[at].1.clone(),
@@ -58,8 +59,8 @@ impl PolicyFaults {
         }
     }
 
-    /// Returns true if it must be reported that a service uses another status for the code at this index. This is true
-    /// only once.
+    /// Returns true only at the first call for the code at this index, so that the caller reports
+    /// only once that a service uses another status for the code.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

@@ -1,17 +1,19 @@
-//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains the faults
-//! that are made once for all requests, and `response` the parts that a response needs.
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults`
+//! contains the faults that are made once for all requests. `response` contains the parts that a
+//! response needs.
 //!
 //! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
-//! 2. Among the scopes that cover the request, the narrowest one comes first, then the wider ones, and finally the
-//!    policy itself.
-//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no route sets it, the
-//!    scope's defaults decide.
-//! 4. If readings have different guards, the settings of all of them are returned, and the session applies all guards.
-//!    The normalised reading decides everything else.
+//! 2. Among the scopes that cover the request, the narrowest scope comes first, then the wider
+//!    scopes, and finally the policy itself.
+//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no
+//!    route sets the key, the scope's defaults decide.
+//! 4. If readings have different guards, the settings of all readings are returned, and the session
+//!    applies all guards. The normalised reading decides everything else.
 //!
-//! Finding the settings allocates nothing for a path with one reading. Without routes, it only copies them.
+//! Finding the settings allocates nothing for a path with one reading. If the policy has no routes,
+//! the settings are only copied.
 
 mod builder;
 pub(crate) mod choice;
@@ -69,10 +71,11 @@ pub use crate::page::ErrorPage;
 use crate::policy::rule::Rule;
 pub use crate::table::PolicyError;
 
-/// The layer's settings for each request. They are built in Rust with [`Policy::builder`], or read from a file.
+/// The layer's settings for each request. A policy is built in Rust with [`Policy::builder`], or
+/// read from a file.
 ///
-/// [`Policy::default`] is the policy of a layer without configuration. It enforces everything, its only guard is the
-/// body limit (1 MiB), and it never keeps a client's request id.
+/// [`Policy::default`] is the policy of a layer without configuration. This policy enforces
+/// everything, its only guard is the body limit (1 MiB), and it never keeps a client's request id.
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};
@@ -100,7 +103,7 @@ pub struct Policy {
     scopes: Scopes,
     /// The policy itself, then its scopes.
     pub(crate) parts: Box<[CompiledScope]>,
-    /// The shapes of all parts, in the order in which files and builders have them.
+    /// The shapes of all parts, in the order in which files and builders define them.
     shapes: Box<[CustomShape]>,
     /// The schemes of all routes. A scheme that several lists name is repeated.
     schemes: Box<[Arc<Scheme>]>,
@@ -116,9 +119,11 @@ pub struct Policy {
     is_everywhere: bool,
     /// True if any route only applies to certain methods.
     names_methods: bool,
-    /// True if it was already reported that routes only match the path from before a framework stripped a prefix.
+    /// True if it was already reported that routes only match the path that a request had before a
+    /// framework stripped a prefix.
     original_reported: Arc<AtomicBool>,
-    /// True if some errors depend on facts of their request: its path, or when it began.
+    /// True if some responses depend on facts of their request, such as its path, its origin or its
+    /// start time.
     needs_request_facts: bool,
 }
 
@@ -132,13 +137,13 @@ pub(crate) struct CompiledScope {
     /// The settings for requests that match no route.
     defaults: Arc<RouteSettings>,
     pub(crate) own_rules: usize,
-    /// The part's own rules, then those of the parts around it.
+    /// The part's own rules, then the rules of the parts around it.
     rules: Box<[Arc<Rule>]>,
     pub(crate) outward: Box<[Arc<Outward>]>,
-    /// The shapes that are tried here, in this order.
+    /// The shapes that are tried for requests of this part, in this order.
     pub(crate) shapes: Box<[CustomShape]>,
     rules_use_path: bool,
-    /// The part's own service, or else that of the nearest part around it.
+    /// The part's own service, or else the service of the nearest part around it.
     pub(crate) upstream: Option<UpstreamUrl>,
     /// The time limits of a gateway for the service of the part.
     timeouts: UpstreamTimeouts,
@@ -158,11 +163,12 @@ impl CompiledScope {
 pub(crate) struct Origin {
     /// The name of the file, `built in Rust`, or `defaults`.
     pub(crate) name: Cow<'static, str>,
-    /// The hash of the files, if it is from files.
+    /// The hash of the files, or `None` if the policy is not from files.
     pub(crate) hash: Option<Box<str>>,
     /// The `FILE:LINE` that sets the mode where no route or scope sets one, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
-    /// The places of the routes, in the order of [`Policy::routes`]. It is empty if the policy is not from files.
+    /// The places of the routes, in the order of [`Policy::routes`]. The list is empty if the
+    /// policy is not from files.
     pub(crate) routes: Vec<RouteOrigin>,
 }
 
@@ -227,7 +233,7 @@ impl Policy {
         Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
-    /// Returns the origins whose scripts may read the answers that the layer itself makes (R6a).
+    /// Returns the origins whose scripts may read the responses that the layer itself makes (R6a).
     #[inline]
     pub(crate) fn cors(&self) -> Option<&Cors> {
         self.process.cors.as_ref()
@@ -261,7 +267,8 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// Returns the same policy without required credentials (G2). It is for trials, whose requests have no credentials.
+    /// Returns this policy without required credentials (G2). Trials use this policy, because
+    /// requests of a trial have no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -270,7 +277,7 @@ impl Policy {
         Self { schemes: Box::default(), ..self }
     }
 
-    /// Returns the same policy with this mode on every route, for both guards and responses.
+    /// Returns this policy with `mode` on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.routes.iter_mut().for_each(|route| route.mode = Some(mode));
@@ -278,8 +285,8 @@ impl Policy {
         self
     }
 
-    /// Returns the same policy while a kill switch is on. Every route is then in mode `off`, and keeps its own mode for
-    /// records.
+    /// Returns this policy as it is while a kill switch is on. Every route is in mode `off`, and
+    /// its own mode is kept for records.
     #[must_use]
     pub fn switched_off(mut self) -> Self {
         self.change_settings(|settings| settings.switched_from = Some(settings.mode));
@@ -309,8 +316,8 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Returns true if it must be reported that routes only match the path from before a prefix was stripped. This is
-    /// true only once.
+    /// Returns true only at the first call, so that the caller reports only once that routes match
+    /// only the path that a request had before a framework stripped a prefix.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -320,8 +327,8 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// Returns the pattern of the route, spelled as in the policy. The log uses it as a label, because there are only a
-    /// few patterns (rules L1, L2).
+    /// Returns the pattern of the route, spelled as in the policy. The log uses the pattern as a
+    /// label, because a policy has only a few patterns (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
@@ -334,7 +341,8 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Returns true if a route names a method. Only then do the other methods in a request matter.
+    /// Returns true if a route names a method. A request is searched for other methods only if a
+    /// route names a method.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods

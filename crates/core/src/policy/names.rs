@@ -74,7 +74,7 @@ const OF_FOREIGN: [&str; 6] = ["success_flag", "anthropic", "google", "error_wit
 /// Values by name. The value is `None` for a name whose table has a mistake.
 pub(super) type Named<T> = Sorted<String, Option<T>>;
 
-/// The value that was made from each different list of words.
+/// The values that were made from lists of words, one for each different list.
 type Made<T> = Sorted<Vec<String>, Shared<T>>;
 
 /// A map whose entries are sorted by key. Policies are built once, and each type of `BTreeMap` costs the compiler
@@ -168,7 +168,8 @@ impl Names {
         share(&mut self.types, types, || refusals.keep(MediaTypes::new(types).map(Arc::new)))
     }
 
-    /// `json` is one of two ways to set [`media_types`](Self::media_types), and has no value of its own.
+    /// Returns the empty value of `json`, which is only another way to set
+    /// [`media_types`](Self::media_types).
     #[allow(clippy::unused_self, reason = "it has the same signature as its sister functions")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())
@@ -270,8 +271,8 @@ fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> 
     Some(new)
 }
 
-/// Returns the values to which the names refer, except for those whose own tables have a mistake. `advice` is the
-/// advice on how to define a missing table.
+/// Returns the values to which the names refer, except for values whose own tables have a mistake.
+/// `advice` is the advice on how to define a missing table.
 fn resolve<T: Clone>(
     (key, what): (&'static str, &str),
     names: &[String],

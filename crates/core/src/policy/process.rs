@@ -36,7 +36,8 @@ tables! {
         timeout: Duration,
     }
 
-    /// The parts of an error that its views show in addition to its status and code (rule L3).
+    /// The facts that the log or an observer gets in addition to an error's status and code (rule
+    /// L3).
     pub(crate) struct ObserveTable {
         bodies: bool = false,
         path: bool = false,
@@ -142,7 +143,7 @@ impl Budget {
     /// upload this much before it reads the 413. Few clients need more time.
     const DRAIN: Self = Self { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) };
 
-    /// Returns the values of the table, or else those of this budget.
+    /// Returns this budget with the values that the table sets.
     fn with(self, table: Option<&BudgetTable>) -> Self {
         Self {
             max_bytes: table.and_then(|table| table.max_bytes).map_or(self.max_bytes, |Size(bytes)| bytes),
@@ -171,7 +172,7 @@ pub(crate) struct IdSettings {
     pub(crate) upstream: bool,
 }
 
-/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains it.
+/// Checks a domain. AIP-193 requires a DNS name, and every RPC error contains the domain.
 fn compile_domain(domain: Cow<'static, str>) -> Result<Cow<'static, str>, SettingError> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if (1..=253).contains(&domain.len()) && domain.bytes().all(is_name) {
@@ -215,8 +216,9 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// Returns the advice for an error: the policy's, or else that of an inner layer (E7). `redefined` is the error's
-    /// code of the catalogue with the parts that the policy adds to it.
+    /// Returns the advice for an error: the policy's advice, or else the advice of an inner layer
+    /// (E7). `redefined` is the error's code of the catalogue, with the parts that the policy adds
+    /// to this code.
     pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());
@@ -249,7 +251,7 @@ pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     Err(SettingError::new("docs", "this is not an https address", right))
 }
 
-/// The valid origins, compiled.
+/// The settings of `[cors]`, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
     /// The origins, or `None` if any origin is allowed.

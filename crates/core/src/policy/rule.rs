@@ -1,8 +1,8 @@
 //! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule has at least one condition, and matches if all of its conditions match. The inner code is compared exactly,
-//! the message without surrounding white space, the media type in any letter case, and the path in its normalised
-//! spelling.
+//! A rule has at least one condition, and matches if all of its conditions match. The inner code
+//! must be equal. The message is compared without surrounding white space, the media type is
+//! compared in any letter case, and the path is compared in its normalised spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -41,11 +41,11 @@ setters! {
     pub struct MapRule {
         /// The code.
         to: ErrorCode = required,
-        /// Adds a condition: the inner status is this one (400–599).
+        /// Adds a condition: the inner response has this status (400–599).
         status: u16,
-        /// Adds a condition: the code in the inner body is exactly this one.
+        /// Adds a condition: the code in the inner body is exactly this code.
         code: String,
-        /// Adds a condition: the message in the inner body is exactly this one.
+        /// Adds a condition: the message in the inner body is exactly this message.
         message: String,
         /// Adds a condition: this regular expression is found in the message of the inner body.
         #[cfg(feature = "pattern")]
@@ -55,17 +55,18 @@ setters! {
         /// Adds a condition: this pattern matches the request's path, and its method if the pattern has one, as in
         /// `"/api/v1/{*rest}"`.
         route: String,
-        /// Sets the status that is sent instead of the inner one (400–599). The inner status still decides which parts of
-        /// the body may pass (R1, R3).
+        /// Sets the status that is sent instead of the inner status (400–599). The inner status
+        /// still decides which parts of the body may pass (R1, R3).
         to_status: u16,
-        /// Sets the message that is sent instead of the inner one. A rule whose `code` is the code of a [`Fault`] that
-        /// the service returns replaces its message, too.
+        /// Sets the message that is sent instead of the inner message. If the rule's `code` is the
+        /// code of a [`Fault`] that the service returns, the message also replaces the fault's
+        /// message.
         say: Message,
     }
 }
 
 impl MapRule {
-    /// Creates a rule that leads to `code`. It still needs at least one condition.
+    /// Creates a rule that leads to `code`. Add at least one condition to the rule.
     pub fn to(code: ErrorCode) -> Self {
         Self { to: Some(code), ..Self::default() }
     }
@@ -145,7 +146,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
     /// The code in the body, spelled as in the body.
     pub(crate) code: Option<&'a str>,
-    /// The first text or number under the name of a code, in any form.
+    /// The first text or number in a field that usually contains a code, even if it does not have
+    /// the form of a code.
     pub(crate) raw_code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
@@ -155,8 +157,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and
-/// with the key of the first condition that does not hold.
+/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule
+/// that was tried, and with the key of the first condition that is not met.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -170,8 +172,8 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// Returns the message that replaces a fault's message. It is that of the first rule that matches the fault and names
-/// its code.
+/// Returns the message of the first rule that matches a fault and names its code. This message
+/// replaces the fault's message.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,
@@ -224,12 +226,12 @@ impl Rule {
         self.route.as_ref()
     }
 
-    /// Returns the status to send instead of the inner one.
+    /// Returns the status to send instead of the inner status.
     pub(crate) fn to_status(&self) -> Option<StatusCode> {
         self.to_status
     }
 
-    /// Returns the message to send instead of the inner one.
+    /// Returns the message to send instead of the inner message.
     pub(crate) fn say(&self) -> Option<&str> {
         self.say.as_deref()
     }
@@ -263,7 +265,7 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// Returns the key of the first condition that does not hold. The route is checked last.
+    /// Returns the key of the first condition that is not met. The route is checked last.
     #[inline]
     fn unmet_condition(&self, facts: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !facts.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));

@@ -1,5 +1,5 @@
-//! The setters of a route's keys, which the policy and its scopes also have. There is one for each row of
-//! [`keys`](super::keys).
+//! The setters of a route's keys. The builder of a policy, a scope and a route have these setters.
+//! Each row of [`keys`](super::keys) makes one setter.
 
 use super::builder::PolicyBuilder;
 use super::choice::{
@@ -100,9 +100,9 @@ macro_rules! part_setters {
                 self
             }
 
-            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Those of
-            /// a scope are tried only there, before those of the enclosing policy. The whole policy may use their
-            /// names.
+            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they
+            /// are added. Shapes of a scope are tried only for its requests, before those of the
+            /// enclosing policy. The whole policy may use the names of the shapes.
             #[cfg(feature = "foreign")]
             #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
             pub fn shape(mut self, shape: BodyShape) -> Self {

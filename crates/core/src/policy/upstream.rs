@@ -11,10 +11,12 @@ use http::uri::{Authority, Scheme, Uri};
 use super::scope::{ScopeTable, is_name};
 use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
-/// The URL of a service. It consists of `http` or `https`, a host, and a port unless it is the default of the scheme.
+/// The URL of a service. The URL consists of `http` or `https`, a host, and a port unless the port
+/// is the default of the scheme.
 ///
-/// The URLs of the same service are equal, even if they are written differently. Cloning one allocates nothing. The
-/// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
+/// The URLs of the same service are equal, even if they are written differently. Cloning a URL
+/// allocates nothing. The [session](crate::session::Session::begin) adds the URL for a request's
+/// scope to the extensions of the request.
 ///
 /// ```
 /// use error_envelope_core::policy::UpstreamUrl;
@@ -53,7 +55,7 @@ impl UpstreamUrl {
         self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
     }
 
-    /// Parses a URL. Errors do not quote it, because it may contain a password.
+    /// Parses a URL. Errors do not quote the URL, because it may contain a password.
     pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
@@ -90,7 +92,8 @@ impl UpstreamUrl {
 
 facts! {
     /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
-    /// them. The [session](crate::session::Session::begin) adds them to the extensions of the request.
+    /// them. The [session](crate::session::Session::begin) adds the limits to the extensions of the
+    /// request.
     #[derive(Default)]
     pub struct UpstreamTimeouts {
         /// The time limit for the head of the service's response.

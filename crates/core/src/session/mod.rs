@@ -1,8 +1,8 @@
 //! Follows one request from its head to the last decision about its response, without I/O.
 //!
 //! An adapter owns the heads, the bodies, the timers, and everything in which user code can panic. A [`Session`]
-//! decides, and returns each decision as a step. Three values count what passes. They are separate from the session
-//! because on an HTTP server they live in other tasks:
+//! decides, and returns each decision as a step. Three other values follow the bodies. These values
+//! are separate from the session because an HTTP server handles bodies in other tasks:
 //!
 //! | value | lives with | from | until |
 //! |---|---|---|---|
@@ -23,18 +23,20 @@
 //!
 //! A session that has ended returns `Broken` or `None`. Each request has one [`RequestRecord`] (L5). The record travels
 //! in the step, or in the value that follows the body, until the adapter closes it. If the meter of
-//! [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call about the response
-//! returns the answer to that. `reply` chooses this answer.
+//! [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
+//! about the response returns the refusal of that body. `reply` chooses the refusal.
 //!
 //! A request goes through these files in this order:
 //!
 //! 1. `admission` admits the request, with the help of the folder `request`.
-//! 2. In `response`, `responding` decides by the head of the response, and by its body if that was read. `calls` does
-//!    this for RPCs, and `passing` handles responses that pass.
-//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` hands what was read to
-//!    [`classify`](crate::classify), which parses it by the crate `error-envelope-read`, and decides its code.
-//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error: its head by the fault's prepared
-//!    reply, whose template `head` makes once, or by `head` itself; its body by `body`.
+//! 2. In `response`, `responding` decides by the head of the response, and by its body if the body
+//!    was read. `calls` decides about responses of RPCs, and `passing` handles responses that pass.
+//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` passes the
+//!    bytes that were read to [`classify`](crate::classify). With the crate `error-envelope-read`,
+//!    `classify` parses these bytes and decides the code.
+//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error. `writer`
+//!    takes the head from the fault's prepared reply, whose template `head` makes once, or from
+//!    `head` itself. `body` makes the body.
 //! 5. `record` stores what happened.
 //!
 //! For example, a FastAPI service answers with a 422 and `{"detail":[{"loc":["body","to"],"msg":"Field required"}]}`:
@@ -43,12 +45,12 @@
 //! |---|---|
 //! | `response/responding` | A 422 in mode `enforce` is to be rewritten, so its body is read |
 //! | `response/reading` | The body is complete, and within the budget |
-//! | `response/inner_error`, `classify` | The body is to be read as JSON; neither a status alone nor a line of text |
-//! | the crate `read`: `dialect`, then `dialect/foreign` | It is no envelope and no protocol. Its list of issues has one, `to`: *Field required*. Without the feature `foreign`, the issue has no path |
-//! | the crate `text` | `loc` is a place, whose first part names the body; `msg` is a text |
+//! | `response/inner_error`, `classify` | The body is read as JSON, because it is neither empty nor a line of text |
+//! | the crate `read`: `dialect`, then `dialect/foreign` | The body is neither an envelope nor in the form of a protocol. Its list has one issue, `to`: *Field required*. Without the feature `foreign`, the issue has no path |
+//! | the crate `text` | `loc` is the path of the field, and its first part names the body. `msg` is the text of the issue |
 //! | `classify/decide` | A list of issues on a 422 is `invalid_request` |
-//! | `classify/rewrite`, `classify/reply_details` | The text is the catalogue's; the issues become `details` |
-//! | `answer/reply`, `answer/writer` | The status stays; head and body are written |
+//! | `classify/rewrite`, `classify/reply_details` | The text is the catalogue's. The issues become `details` |
+//! | `answer/reply`, `answer/writer` | The status stays. Head and body are written |
 //!
 //! `entry` contains the calls without a response of the service. All files share the `RequestState` in `request/state`.
 //! The folders are ordered from low to high: `record`, `request`, `answer`, `response`, then `admission` and `entry`.

@@ -12,7 +12,7 @@ pub(crate) struct Document<'a> {
     text: &'a str,
     /// The tables that could be parsed.
     pub(crate) root: DeTable<'a>,
-    /// The errors of invalid TOML, with their lines. There is at most one error for a line.
+    /// The errors of invalid TOML, with their lines. A line has at most one error.
     syntax: Vec<(usize, Error)>,
 }
 
@@ -75,7 +75,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The longest text of which more than the first error is reported. The parser stores each of its errors, which takes
+/// The maximum number of bytes of a text of which all errors are reported. Of a longer text, only
+/// the first error is reported. The parser stores each of its errors, which takes
 /// some 600 bytes for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 

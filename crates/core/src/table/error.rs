@@ -1,4 +1,4 @@
-//! The reason why a policy was refused. It is for operators, and never for clients.
+//! The reason why a policy was refused. Only operators get this reason, and clients never do.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -51,7 +51,8 @@ impl PolicyError {
         self
     }
 
-    /// Returns the name of the file, as it was passed, or `None` for a policy that was built in Rust.
+    /// Returns the name of the file, as the caller passed it, or `None` for a policy that was built
+    /// in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
@@ -63,7 +64,8 @@ impl PolicyError {
         self.0.line
     }
 
-    /// Returns the range of the wrong bytes in the file. It is empty if something is missing there.
+    /// Returns the range of the wrong bytes in the file. The range is empty if something is missing
+    /// at this position.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
@@ -87,8 +89,9 @@ impl PolicyError {
         &self.0.right
     }
 
-    /// Returns the key. In a file it is written as `route[0].body_limit`, where tables of an array are numbered from 0.
-    /// In Rust it is written as `route "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
+    /// Returns the key. A key of a file is written as `route[0].body_limit`, where tables of an
+    /// array are numbered from 0. A key of a policy that was built in Rust is written as `route
+    /// "POST /x": body_limit`. Returns `None` if the file cannot be read or parsed.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -150,8 +153,8 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Escapes invisible characters. A name in a policy may contain a line break or a mark of direction, and an error is
-/// one readable line.
+/// Escapes invisible characters. A name in a policy may contain a line break or a mark of
+/// direction, but an error must be one readable line.
 struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
@@ -179,7 +182,7 @@ words! {
     /// The kind of mistake in a policy.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "most kinds occur only when a file is read"))]
     pub(crate) Kind {
-        /// The value has the right type, but no meaning here.
+        /// The value has the right type, but is not valid for this key.
         #[default]
         InvalidValue = "invalid-value",
         /// A number, a size or a time is too small or too large.
@@ -187,14 +190,14 @@ words! {
         WrongType = "wrong-type",
         UnknownKey = "unknown-key",
         MissingKey = "missing-key",
-        /// The value is not one of a few words.
+        /// The value is not one of the words that the key allows.
         UnknownWord = "unknown-word",
         /// No table defines the name.
         UnknownName = "unknown-name",
         DefinedTwice = "defined-twice",
-        /// Two settings exclude each other, or a setting has no effect where it is.
+        /// Two settings exclude each other, or a setting has no effect in its table.
         Conflict = "conflict",
-        /// A file below sets a locked key.
+        /// A file sets a key that a file above it has locked.
         Locked = "locked",
         Syntax = "syntax",
         /// A file is missing, or is not a policy file.

@@ -43,7 +43,7 @@ impl Leaf for bool {
     }
 }
 
-/// Returns the number in any base, or `None` if it does not fit.
+/// Parses a number in any base. Returns `None` if the number does not fit into its type.
 fn parse_number<N: TryFrom<i128>>(number: &DeInteger<'_>) -> Option<N> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()?.try_into().ok()
 }
@@ -85,7 +85,8 @@ impl<W: KeywordValue> Leaf for W {
     }
 }
 
-/// Only units of 1,024 are accepted. People understand `MB` in both ways, and a limit should not depend on that.
+/// Only units of 1,024 are accepted. People understand `MB` in both ways, and a limit should not
+/// depend on its reader.
 impl Leaf for Size {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         read_size(value, at, "").map(Self)
@@ -170,7 +171,7 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// The name of a code. Only when all files have been read is it known whether a table defines it.
+/// The name of a code. Whether a table defines the code is checked after all files have been read.
 impl Leaf for ErrorCode {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         let name = String::read(value, at)?;

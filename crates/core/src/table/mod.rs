@@ -1,12 +1,16 @@
-//! The tables of a policy. Each is one plain struct, for the file and for Rust, and its keys are defined in one place.
+//! The tables of a policy. Each table is one plain struct, for the file and for Rust, and its keys
+//! are defined in one place.
 //!
-//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc comment. It also
-//!    makes the reader of the table. [`setters!`] makes the methods by which Rust sets the same keys.
-//! 2. A value is a [`Leaf`]. It is read from TOML, and printed as it is written in a file.
-//! 3. [`Reading`] is the place in a file. It collects all mistakes, with their keys and bytes. A wrong key is left out,
-//!    and the rest of its table is read.
-//! 4. The meaning of a table is checked when the policy is built, for files and Rust alike. [`Refusals`] collects these
-//!    mistakes, so that one does not hide another.
+//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc
+//!    comment. The macro also makes the reader of the table. [`setters!`] makes the methods by
+//!    which Rust sets the same keys.
+//! 2. The type of a value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in
+//!    a file.
+//! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and
+//!    bytes. A wrong key is left out, and the other keys of its table are read.
+//! 4. The meaning of a table is checked when the policy is built, for files and Rust alike.
+//!    [`Refusals`] collects the mistakes that this check finds, so that one mistake does not hide
+//!    another.
 
 #[cfg(feature = "policy-file")]
 mod document;
@@ -42,7 +46,7 @@ pub use self::{
 };
 
 /// Defines a table. Each field is a key, and its comment is the text of the manual. A key that a table must have is
-/// marked `= required`. In Rust, the constructor sets it.
+/// marked `= required`. In Rust, the constructor sets this key.
 macro_rules! tables {
     ($(
         $(#[doc = $what:literal])*
@@ -65,7 +69,7 @@ macro_rules! tables {
         impl $name {
             $($crate::table::tables! { @or_default $key $type $(= $need)? })*
 
-            /// The keys that are set, in the order of the manual.
+            /// Returns the keys that are set, in the order of the manual.
             pub(crate) fn set_keys(&self) -> impl Iterator<Item = &'static str> + use<> {
                 let all = [$((self.$key.is_some(), $crate::table::tables!(@name $key $($word)?)),)*];
                 all.into_iter().filter_map(|(is_set, key)| is_set.then_some(key))
@@ -78,7 +82,7 @@ macro_rules! tables {
             /// The keys, in the order of the manual.
             pub(crate) const KEYS: &[&'static str] = &[$($crate::table::tables!(@name $key $($word)?),)*];
 
-            /// Reads the keys, and refuses no others.
+            /// Reads the keys, and ignores all other keys.
             pub(crate) fn read_keys(table: &toml::de::DeTable<'_>, at: &mut $crate::table::Reading<'_>) -> Self {
                 Self {
                     $($key: at.key(
@@ -94,7 +98,7 @@ macro_rules! tables {
                 Self { $($key: self.$key.or(base.$key),)* }
             }
 
-            /// Returns the value of a key, spelled as in a file, or `None` if it is not set.
+            /// Returns the value of a key, spelled as in a file, or `None` if the key is not set.
             pub(crate) fn written(&self, key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return self.$key.as_ref().map($crate::table::Leaf::written);
@@ -102,7 +106,8 @@ macro_rules! tables {
                 None
             }
 
-            /// The default of a key, spelled as in a file; `None` if it has none.
+            /// Returns the default of a key, spelled as in a file, or `None` if the key has no
+            /// default.
             pub(crate) fn default_of(key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return $crate::table::tables!(@default $type $(= $need)?);
@@ -133,7 +138,7 @@ macro_rules! tables {
     (@or_default $key:ident $type:ty) => {};
     (@or_default $key:ident $type:ty = required) => {};
     (@or_default $key:ident $type:ty = $default:tt) => {
-        /// The value that applies, which is the default if the table does not set the key.
+        /// Returns the value that applies, which is the default if the table does not set the key.
         pub(crate) fn $key(&self) -> $type {
             self.$key.clone().unwrap_or($default)
         }

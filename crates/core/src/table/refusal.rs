@@ -8,7 +8,7 @@ use super::error::Kind;
 use crate::code::{CodeSet, ErrorCode};
 use crate::message;
 
-/// A table of a policy. Parts are numbered from 0, which is the policy itself. The scopes follow.
+/// A table of a policy. Part 0 is the policy itself, and the scopes follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TablePath {
     Defaults(usize),
@@ -39,7 +39,8 @@ impl TablePath {
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) place: TablePath,
-    /// The key in its table, or a path that begins in that table. It is empty for the table itself.
+    /// The key in its table, or a path that begins in that table. The text is empty if the table
+    /// itself is refused.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,
@@ -50,7 +51,7 @@ pub(crate) struct SettingError {
 }
 
 impl SettingError {
-    /// Creates an error in a table that is set later, in [`Refusals::make`].
+    /// Creates an error. [`Refusals::make`] sets the error's table later.
     pub(crate) fn new(key: impl Into<Cow<'static, str>>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let (key, wrong, right) = (key.into(), wrong.into(), right.into());
         Self { place: TablePath::Defaults(0), key, wrong, right, kind: Kind::default(), other: None }
@@ -88,7 +89,7 @@ impl SettingError {
         Err(Self::new(key, "the text cannot be sent to clients as it is", right))
     }
 
-    /// Refuses a status that is not an error's.
+    /// Refuses a status that is not an error status.
     pub(crate) fn check_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
         match StatusCode::from_u16(status) {
             Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
@@ -125,7 +126,7 @@ impl Refusals {
         self.0.push(refused);
     }
 
-    /// Returns the value, or `None` if it is wrong.
+    /// Returns the value. If `made` is a mistake, adds the mistake and returns `None`.
     pub(crate) fn keep<T>(&mut self, made: Result<T, SettingError>) -> Option<T> {
         match made {
             Ok(made) => Some(made),
@@ -136,7 +137,8 @@ impl Refusals {
         }
     }
 
-    /// Returns the value of a key that is right or is not set, or `None` if it is wrong.
+    /// Makes the value of a key. Returns `Some(None)` if the key is not set. If the value is wrong,
+    /// adds the mistake and returns `None`.
     pub(crate) fn keep_some<V, T>(
         &mut self,
         value: Option<V>,
@@ -204,7 +206,7 @@ fn advice_among(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// Returns the known word of which this one is probably a misspelling.
+/// Returns the known word of which `word` is probably a misspelling.
 pub(crate) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     closest_of(word, &mut { known })
 }

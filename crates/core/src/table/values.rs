@@ -3,7 +3,7 @@
 #[cfg(feature = "policy-file")]
 use toml::de::DeValue;
 
-/// A setting that can only have the values that are listed here.
+/// A setting that can only have a few values, which `ALL` lists.
 #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only policy files are parsed from words"))]
 pub(crate) trait KeywordValue: Copy + 'static {
     const ALL: &'static [Self];

@@ -1,7 +1,9 @@
-//! Measures the cost of the module inside Envoy, and of the external processor. Each pair of runs compares an Envoy
-//! without them with an Envoy that has a module which does nothing, the module, or the processor. The order alternates,
+//! Measures the cost of the module inside Envoy, and of the external processor. Each pair of runs
+//! compares an Envoy without them with an Envoy that has one addition. The addition is a module
+//! that does nothing, the module, or the processor. The order alternates,
 //! and the origin is a separate process. `run` in this folder builds what it needs. The module `rewrite.c` decides
-//! nothing, and only writes another head and body. It shows what Envoy itself needs for that.
+//! nothing, and only writes another head and body. It shows how long Envoy itself needs for these
+//! changes.
 //!
 //! In addition to the throughput, it reports the CPU time of Envoy and its processor for each request, which a busy
 //! machine disturbs less. `run instructions` counts the instructions of Envoy's worker for a request outside the
@@ -215,7 +217,7 @@ fn ask(address: SocketAddr, path: &str, mut goes_on: impl FnMut() -> bool) {
     }
 }
 
-/// Returns the length of the response, once its head is there.
+/// Returns the length of the response, or `None` until its head is complete.
 fn whole(read: &[u8]) -> Option<usize> {
     let end = read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
@@ -249,7 +251,8 @@ fn setting() -> Setting {
     let mut rows = vec![
         Row { name: "alone".to_owned(), ..Row::default() },
         module("nothing", "nothing", ""),
-        // The cost of Envoy itself for another head and body in place of an error's, for each way that it offers.
+        // These rows show how long Envoy itself needs to replace the head and the body of an error,
+        // in each way that it offers.
         module("send", "rewrite", "send"),
         module("change", "rewrite", "change"),
         module("reply", "rewrite", "reply"),

@@ -45,12 +45,12 @@ impl Defining {
 /// Calls `on_http_filter_config_scheduled` on Envoy's main thread, if the configuration still exists then.
 pub(crate) struct ConfigScheduler(*mut c_void);
 
-// SAFETY: as for a `Scheduler`.
+// SAFETY: any thread may use it, for the reasons that are given at `Scheduler`.
 unsafe impl Send for ConfigScheduler {}
 
 impl ConfigScheduler {
     pub(crate) fn commit(&self) {
-        // SAFETY: the scheduler still exists: only `drop` deletes it.
+        // SAFETY: the scheduler still exists, because only `drop` deletes it.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, 0) };
     }
 }

@@ -28,7 +28,7 @@ impl<'l> HeaderLines<'l> for HeaderList<'l> {
 const FEW_LINES: usize = 32;
 const FEW_CHUNKS: usize = 8;
 
-/// The head's owner and kind.
+/// The lines of a request or of a response: its headers or its trailers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Head {
@@ -38,7 +38,8 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// The owner of a body: the current hook, or a hook after which Envoy has kept the bytes.
+/// A body of a stream. The bytes of a body belong to the current hook, or Envoy has kept them after
+/// an earlier hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -95,7 +96,7 @@ impl<'a> Stream<'a> {
     /// Calls `read` with the chunks of a body that are present.
     pub(crate) fn chunks<T>(&self, body: Body, read: impl FnOnce(&[&[u8]]) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(&[]) };
-        // SAFETY: as in `lines`.
+        // SAFETY: the stream still exists, as in `lines`.
         let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks_size(raw, body as u32) };
         let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
         let chunks = room(&mut few, &mut many, count);
@@ -105,7 +106,7 @@ impl<'a> Stream<'a> {
         let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
         let lent = room(&mut few, &mut many, if is_filled { count } else { 0 });
         for (lent, chunk) in lent.iter_mut().zip(chunks) {
-            // SAFETY: as in `lines`.
+            // SAFETY: the bytes are lent, as in `lines`.
             *lent = unsafe { chunk.bytes() };
         }
         self.lend(|| read(lent))
@@ -125,7 +126,7 @@ impl<'a> Stream<'a> {
         read()
     }
 
-    /// Replaces all lines of a name with one. Without a value, it removes them.
+    /// Replaces all lines of a name with one line. Without a value, removes the lines.
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
@@ -136,7 +137,7 @@ impl<'a> Stream<'a> {
     /// Adds a header line after the existing lines of the same name.
     pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
         let Some(raw) = self.changeable() else { return };
-        // SAFETY: as in `set`.
+        // SAFETY: name and value are valid for the whole call.
         unsafe {
             envoy::envoy_dynamic_module_callback_http_add_header(
                 raw,
@@ -150,14 +151,14 @@ impl<'a> Stream<'a> {
     /// Returns the length of the present part of a body.
     pub(crate) fn length(&self, body: Body) -> usize {
         let Some(raw) = self.changeable() else { return 0 };
-        // SAFETY: as in `lines`.
+        // SAFETY: the stream still exists, as in `lines`.
         unsafe { envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32) }
     }
 
     /// Drops the present part of a body.
     pub(crate) fn drain(&self, body: Body) {
         let Some(raw) = self.changeable() else { return };
-        // SAFETY: as in `lines`.
+        // SAFETY: the stream still exists, as in `lines`.
         unsafe {
             let count = envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32);
             envoy::envoy_dynamic_module_callback_http_drain_body(raw, body as u32, count);
@@ -171,7 +172,7 @@ impl<'a> Stream<'a> {
         unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
-    /// Sends a head. It replaces an earlier head that Envoy has not sent yet.
+    /// Sends a head. The head replaces an earlier head that Envoy has not sent yet.
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
@@ -209,7 +210,7 @@ impl<'a> Stream<'a> {
     /// Continues a response whose head a hook has stopped.
     pub(crate) fn continue_encoding(&self) {
         let Some(raw) = self.changeable() else { return };
-        // SAFETY: as in `lines`.
+        // SAFETY: the stream still exists, as in `lines`.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
     }
 
@@ -221,7 +222,7 @@ impl<'a> Stream<'a> {
         let known = unsafe {
             envoy::envoy_dynamic_module_callback_http_filter_get_attribute_string(raw, attribute as u32, &mut value)
         };
-        // SAFETY: as in `lines`.
+        // SAFETY: the bytes are lent, as in `lines`.
         self.lend(|| read(known.then(|| unsafe { value.bytes() })))
     }
 
@@ -245,7 +246,7 @@ impl<'a> Stream<'a> {
     /// Returns the stream's span, or `None` if the stream is not traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
-        // SAFETY: as in `lines`.
+        // SAFETY: the stream still exists, as in `lines`.
         let span = unsafe { envoy::envoy_dynamic_module_callback_http_get_active_span(raw) };
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
@@ -253,7 +254,8 @@ impl<'a> Stream<'a> {
     /// Returns the handle with which any thread can run a hook on the stream's worker.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
-        // SAFETY: as in `lines`; the module owns the scheduler and deletes it.
+        // SAFETY: the stream still exists, as in `lines`. The module owns the scheduler and deletes
+        // it.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
         (!scheduler.is_null()).then_some(Scheduler(scheduler))
     }
@@ -285,7 +287,7 @@ unsafe impl Send for Scheduler {}
 
 impl Scheduler {
     pub(crate) fn commit(&self, event: u64) {
-        // SAFETY: the scheduler still exists: only `drop` deletes it.
+        // SAFETY: the scheduler still exists, because only `drop` deletes it.
         unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) };
     }
 }
@@ -297,7 +299,8 @@ impl Drop for Scheduler {
     }
 }
 
-/// Returns a slice for `count` values. It is a part of `few`, or of `many` if `few` is too small.
+/// Returns a slice for `count` values. The slice is a part of `few`, or of `many` if `few` is too
+/// small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

@@ -1,19 +1,19 @@
-//! Handles one stream. Its session decides, and a phase shows which hook is due.
+//! Handles one stream. The stream's session decides, and a phase shows which hook is due.
 //!
 //! | phase | meaning |
 //! |---|---|
-//! | `New` | nothing has come; a response head that comes in this phase is Envoy's own (V2) |
+//! | `New` | no head has come yet, so a response head in this phase is Envoy's own (V2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
-//! | `Draining` | the request ran over its limit: the rest of it is dropped before its answer is sent (G5) |
+//! | `Draining` | the request's body is over its limit, and its rest is dropped before the response is sent (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
-//! | `Replacing`, `Dropping` | our body replaces Envoy's own; a body that no client may see is dropped (E5) |
-//! | `Passing` | the response's head has been sent, its body passes |
-//! | `Lingering` | our answer is sent or ready, the rest of the request is dropped (G5) |
-//! | `Answered` | our reply, or one that another filter or Envoy ends |
+//! | `Replacing`, `Dropping` | our body replaces Envoy's own, or a body that no client may see is dropped (E5) |
+//! | `Passing` | the response's head has been sent, and its body passes |
+//! | `Lingering` | our response is sent or ready, and the rest of the request is dropped (G5) |
+//! | `Answered` | our reply was sent, or another filter or Envoy ends the response |
 //!
-//! A hook takes the phase and stores another one before it sends anything, because a sent reply passes through the
-//! hooks again.
+//! A hook takes the phase, and stores the next phase before it sends anything, because a sent reply
+//! passes through the hooks again.
 
 mod redirect;
 mod request;
@@ -30,8 +30,8 @@ use self::state::{Phase, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
-    /// Called when Envoy makes the reply itself. Its head comes to this filter next. If a head is already held back,
-    /// Envoy's head bypasses the filters.
+    /// Called when Envoy itself makes a reply. The head of this reply comes to this filter next. If
+    /// the filter already holds another head back, Envoy's head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
@@ -66,7 +66,8 @@ impl Filter {
         }
     }
 
-    /// Runs when the stream has ended, with or without an error. The record of its request is closed (F2, F4, L5).
+    /// Runs when the stream has ended, with or without an error. The record of the stream's request
+    /// is closed (F2, F4, L5).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
         let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());
@@ -93,7 +94,7 @@ impl Filter {
             return End::ServiceBrokeOff;
         }
         let is_bodiless = self.is_head_sent.get() && self.follow.borrow().is_bodiless();
-        // Either side may end a tunnel.
+        // Either side may end a tunnel, so any end of it is complete.
         if is_bodiless || self.tunnels.get() { End::Complete } else { End::ClientLeft }
     }
 

@@ -64,7 +64,8 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// Ends the request without a response of the service. Returns false if it has ended already.
+    /// Ends the request without a response of the service. Returns false if the request has already
+    /// ended.
     pub(super) fn end(&self, stream: &Stream<'_>, why: Ending) -> bool {
         let reply = self.session.borrow_mut().end(why);
         let is_ended = reply.is_some();
@@ -132,7 +133,8 @@ impl Filter {
     /// Called when the body exceeded its limit (G4). If no head has been sent, sends the layer's own response.
     /// Otherwise ends the response of the service.
     ///
-    /// Over HTTP/1 the rest is dropped first, so that the connection stays usable. A stream of HTTP/2 ends by itself.
+    /// Over HTTP/1 the rest of the body is dropped first, so that the connection stays usable. On
+    /// HTTP/2, a stream ends without its connection.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_phase(Phase::Answered) {
@@ -198,7 +200,7 @@ impl Filter {
     }
 }
 
-/// The details in Envoy of a call that is ended after its head.
+/// The details that Envoy shows for a call that is ended after its head.
 const BROKEN_OFF: &str = "error_envelope_broken_off";
 
 #[inline]

@@ -188,7 +188,7 @@ callbacks! {
 
     fn envoy_dynamic_module_callback_http_get_headers(stream: *mut Stream, head: u32, lines: *mut Line) -> bool {
         for (index, (name, value)) in Stream::at(stream).heads[head as usize].borrow().iter().enumerate() {
-            // SAFETY: the module gives room for as many lines as it was told of.
+            // SAFETY: the module provides room for as many lines as this test has counted.
             unsafe { *lines.add(index) = Line { key: Buffer::new(name), value: Buffer::new(value) } };
         }
         true
@@ -215,7 +215,7 @@ callbacks! {
 
     fn envoy_dynamic_module_callback_http_get_body_chunks(stream: *mut Stream, body: u32, chunks: *mut Buffer) -> bool {
         for (index, chunk) in Stream::at(stream).bodies[body as usize].borrow().iter().enumerate() {
-            // SAFETY: the module gives room for as many chunks as it was told of.
+            // SAFETY: the module provides room for as many chunks as this test has counted.
             unsafe { *chunks.add(index) = Buffer::new(chunk) };
         }
         true

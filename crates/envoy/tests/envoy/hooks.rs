@@ -40,22 +40,24 @@ pub(crate) fn configure(text: &[u8]) -> Option<Config> {
 /// Makes a configuration with this number as Envoy's pointer.
 pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
     let envoys = std::ptr::without_provenance_mut(number);
-    // SAFETY: the text is lent for the call; Envoy's pointer is none to the callbacks here.
+    // SAFETY: the text is lent for the call, and the callbacks of this test never follow Envoy's
+    // pointer.
     let config =
         unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::new(b"name"), Buffer::new(text)) };
-    // The module's panic hook states where it panicked. Without it, the tests' assertions can be read as well.
+    // The module's panic hook only logs the place of a panic. Without the hook, the messages of
+    // failed assertions are printed as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
 }
 
 /// Runs the requested hook, as Envoy's main thread does.
 pub(crate) fn on_main_thread(config: Config) {
-    // SAFETY: it came from `configure`, and was not given back.
+    // SAFETY: the pointer came from `configure`, and was not given back.
     unsafe { envoy_dynamic_module_on_http_filter_config_scheduled(std::ptr::null_mut(), config, 0) };
 }
 
 pub(crate) fn unconfigure(config: Config) {
-    // SAFETY: it came from `configure`, and is given back once by each test.
+    // SAFETY: the pointer came from `configure`, and each test gives it back once.
     unsafe { envoy_dynamic_module_on_http_filter_config_destroy(config) };
 }
 

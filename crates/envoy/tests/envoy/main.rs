@@ -144,8 +144,8 @@ proptest! {
     }
 }
 
-/// With a policy that names a header, the whole head is copied and compared. Otherwise, only the parts that are read
-/// are.
+/// With a policy that names a header, the whole head is copied and compared. With any other policy,
+/// only the lines that the core reads are copied and compared.
 const NAMES_A_HEADER: &str = r#"
 [auth.unused]
 scheme = "header"
@@ -441,7 +441,7 @@ fn r4_waits_of_all_workers_end_in_their_time() {
     };
     let round = || std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(worker))));
     round();
-    // After this one, the timer's thread sleeps for a minute.
+    // After this wait, the timer's thread sleeps for a minute.
     let last = collecting(World::with_file(&policy("500ms")));
     event_of(&last);
     round();

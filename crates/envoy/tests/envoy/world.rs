@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::callbacks::{self, Stream};
 use crate::hooks::{self, Config, Hook};
 
-/// The next act.
+/// An act that happens to the stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     RequestHead { method: &'static str, path: &'static str, lines: Vec<(Vec<u8>, Vec<u8>)>, end: bool },
@@ -24,8 +24,8 @@ pub(crate) enum Act {
 pub(crate) struct World {
     config: Config,
     stream: *mut Stream,
-    /// The guard of a world that is alone, so that leaked values at its end belong to it. `None` for a world with
-    /// others.
+    /// The guard of a world that is alone, so that leaked values at its end belong to it. `None`
+    /// for a world that exists together with others.
     alone: Option<MutexGuard<'static, ()>>,
 }
 
@@ -63,7 +63,7 @@ impl World {
     }
 
     fn stream(&self) -> &Stream {
-        // SAFETY: it is dropped in `end`, which takes the world.
+        // SAFETY: the stream is dropped only in `end`, which consumes the world.
         unsafe { &*self.stream }
     }
 
@@ -186,7 +186,7 @@ impl World {
     pub(crate) fn end(self) {
         self.stream().complete_and_destroy();
         hooks::unconfigure(self.config);
-        // SAFETY: it was made in `new`, and its filter is gone.
+        // SAFETY: the stream was made in `new`, and its filter is gone.
         drop(unsafe { Box::from_raw(self.stream) });
         if self.alone.is_none() {
             return;

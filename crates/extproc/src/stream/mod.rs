@@ -1,5 +1,5 @@
-//! Handles one stream, which has the messages of one request. Its session decides, and a phase shows which message is
-//! due.
+//! Handles one stream, which has the messages of one request. The stream's session decides, and a
+//! phase shows which message is due.
 //!
 //! | phase | meaning |
 //! |---|---|
@@ -8,11 +8,12 @@
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
 //! | `Collecting` | Envoy buffers an error's body (R4) |
-//! | `Passing` | the response's head has been sent, its body passes in pieces |
-//! | `Done` | no message changes anything any more |
+//! | `Passing` | the response's head has been sent, and its body passes in pieces |
+//! | `Done` | everything is decided, and further messages change nothing |
 //!
-//! A message takes the phase and stores another one. Envoy waits for the reply to each message, but accepts an
-//! immediate response at any time. So a time limit ends a wait with an immediate response.
+//! The handling of a message takes the phase, and stores the next phase. Envoy waits for the reply
+//! to each message, but accepts an immediate response at any time. So a time limit ends a wait with
+//! an immediate response.
 
 mod request;
 mod response;
@@ -52,7 +53,7 @@ impl ProcessingStream {
         }
     }
 
-    /// Handles an input. If that panics, the client gets an error for it (F2).
+    /// Handles an input. If the handling panics, the client gets an error (F2).
     fn handle(&mut self, input: Input) -> Reply {
         runtime::catch(|| self.decide(input)).unwrap_or_else(|panic| {
             let answered = runtime::catch(|| self.panicked(panic));

@@ -129,7 +129,7 @@ impl ProcessingStream {
         if self.follow.overran().is_some() {
             return cut_off();
         }
-        // Request and response share one stream here. If one ends, the response also breaks off.
+        // The request and the response share one stream here, so the response breaks off, too.
         if self.follow.record().is_none() {
             let failure = self.follow.classify(&Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
             let _ = self.follow.failed(failure, CAUSE.into(), now);
@@ -137,8 +137,8 @@ impl ProcessingStream {
         Err(Status::resource_exhausted(CAUSE))
     }
 
-    /// Called when the body has ended. Of its trailers, only checksums reach the service (R6). If a line cannot be
-    /// parsed, no trailer does.
+    /// Called when the body has ended. Of the body's trailers, only checksums reach the service
+    /// (R6). If a line cannot be parsed, no trailer reaches the service.
     pub(super) fn request_trailers(&mut self, message: &HttpTrailers) -> Reply {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
@@ -169,13 +169,14 @@ impl ProcessingStream {
     }
 }
 
-/// Ends a call after its head was sent (F4). Envoy resets it, and its client gets no last message.
+/// Ends a call after its head was sent (F4). Envoy resets the call, and its client gets no last
+/// message.
 fn cut_off() -> Reply {
     Err(Status::aborted("a call has failed behind its head"))
 }
 
 /// Returns a future that is ready once the keys for which a request waits are fetched. The processor has no custom
-/// verifiers, so it does not wait for one.
+/// verifiers, so it never waits for a verifier.
 fn keys_fetched(session: &Session) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match session.verification().and_then(|waiting| waiting.keys()) {
         Some(keys) => Box::pin(KeyFetcher::fetched(keys)),

@@ -31,7 +31,8 @@ pub(crate) struct ProcessingStream {
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The part of the request's head that could be parsed. The form of a response depends on it.
+    /// The part of the request's head that could be parsed. The form of a response depends on these
+    /// parts of the head.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
@@ -105,12 +106,13 @@ impl ProcessingStream {
         self.id = self.session.id();
     }
 
-    /// Ends the request without a response of the service. Returns `None` if it has ended already.
+    /// Ends the request without a response of the service. Returns `None` if the request has
+    /// already ended.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
         self.session.end(why).map(|reply| self.answer(reply))
     }
 
-    /// Ends the stream with a reply instead of the service's.
+    /// Ends the stream with a reply instead of the service's response.
     pub(super) fn answer(&mut self, LocalReply { reply, record, .. }: LocalReply) -> Reply {
         self.phase = Phase::Done;
         self.timers.clear();

@@ -14,11 +14,12 @@ pub(super) enum Wait {
     Deadline,
 }
 
-/// The times at which the waits end. There is at most one for the current phase, and one for the whole call.
+/// The times at which the waits end. At most one wait is for the current phase, and one is for the
+/// whole call.
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 
-/// The longest wait. Longer waits are shortened to this, since the clock's range is limited.
+/// The longest wait. Longer waits are shortened to this time, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Timers {

@@ -20,7 +20,7 @@ use crate::fields::is_same_to_cgi;
 use crate::table::OneOrMore;
 use crate::table::{Kind, Refusals, SettingError, TablePath, advice_for_unknown};
 
-/// The longest time limit for a verifier, or for fetching keys: no client waits longer.
+/// The longest time limit for a verifier, or for fetching keys. No client waits longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A valid [`AuthScheme`].
@@ -32,11 +32,13 @@ pub(crate) struct Scheme {
     pub(super) timeout: Duration,
     pub(super) unavailable_code: ErrorCode,
     pub(super) words: AuthMessages,
-    /// The answers to requests that the scheme does not let in, if it is the only scheme of its route.
+    /// The refusals of requests that the scheme does not let in, if it is the only scheme of its
+    /// route.
     pub(super) refusals: PreparedRejections,
 }
 
-/// The headers of a scheme: of its keys if they are not in `authorization`, and of their ids.
+/// The headers of a scheme: the header of its keys, if they are not in `authorization`, and the
+/// headers of their ids.
 struct Headers {
     key: Option<HeaderName>,
     id_header: Option<HeaderName>,
@@ -114,7 +116,7 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    /// `codes` are those that the policy defines.
+    /// Compiles the settings. `codes` are the codes that the policy defines.
     pub(crate) fn compile(mut self, name: &str, codes: &CodeSet, refusals: &mut Refusals) -> Option<Scheme> {
         let kind = self.kind();
         self.refuse_unknown_kind(kind, refusals);
@@ -149,7 +151,7 @@ impl AuthScheme {
     fn headers(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) -> Headers {
         let key = (kind == Some(SchemeKind::Header)).then(|| {
             let name = self.table.header.as_deref().ok_or_else(|| SettingError::missing("header")).and_then(key_header);
-            // Stands for a header that is wrong, so that the pattern of the keys is checked as well.
+            // This name replaces a wrong one, so that the pattern of the keys is checked as well.
             refusals.keep(name).unwrap_or(HeaderName::from_static("x-unknown"))
         });
         let mut id = |name: &'static str, header: &Option<String>, example: &str, other: &str| {
@@ -176,7 +178,7 @@ impl AuthScheme {
                 let headers = (headers.key, headers.id_header);
                 KeyCheck::compile(headers, pattern, keys, name, is_sent, refusals).map(Check::Key)
             }
-            // Neither Rust nor a file makes one.
+            // Without the feature, neither Rust code nor a policy file can create such a scheme.
             #[cfg(not(feature = "auth"))]
             SchemeKind::Bearer | SchemeKind::Header => {
                 let _ = (name, headers.id_header);
@@ -209,11 +211,12 @@ impl AuthScheme {
         }
     }
 
-    /// Refuses keys that this kind of scheme does not have. They would have no effect, but look as if they guarded
-    /// something.
+    /// Refuses keys that this kind of scheme does not have. Such keys would have no effect, but
+    /// look as if they guarded something.
     fn refuse_foreign_keys(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
         let Some(kind) = kind else { return };
-        // A token only waits for keys that are fetched. A file may name others, even if they cannot be read.
+        // A token only waits for keys that are fetched. A policy file that names a secret or a file
+        // of keys fetches none, even if the secret or the file cannot be read.
         let waits = self.table.secret_env.is_none() && self.table.jwks_file.is_none();
         #[cfg(feature = "jwt")]
         let waits = waits && self.tokens.as_ref().is_none_or(JwtKeys::are_remote);
@@ -265,8 +268,8 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
     }
 }
 
-/// Returns true if HTTP, this layer or a browser sets the header. Keys in it could be guessed or lost, and an id in it
-/// would mislead.
+/// Returns true if HTTP, this layer or a browser sets the header. Keys in such a header could be
+/// guessed or lost, and an id in such a header would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 33] = [
         "accept",

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// A digest as four words. Comparing it takes four instructions for any value.
+/// A digest as four words. Comparing two digests takes four instructions for any value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digest([u64; 4]);
 

@@ -1,4 +1,4 @@
-//! Keys of callers. Only their SHA-256 is stored (rule G2).
+//! Keys of callers. Only the SHA-256 of a key is stored (rule G2).
 
 use std::fmt;
 use std::time::SystemTime;
@@ -57,19 +57,19 @@ impl Key {
         Self(KeyTable { id: Some(id.into()), sha256: Some(KeyHash(digest.into())), ..KeyTable::default() })
     }
 
-    /// Creates a key from its secret text, which is hashed at once. This is for tests, and for keys from a secret
-    /// store.
+    /// Creates a key from its secret text, which is hashed at once. Use it in tests, and for keys
+    /// from a secret store.
     pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }
 
-    /// Marks the key as revoked. A request that sends it gets `auth_expired`.
+    /// Marks the key as revoked. A request that sends the key gets `auth_expired`.
     pub fn revoked(mut self) -> Self {
         self.0.revoked = Some(true);
         self
     }
 
-    /// Sets when the key expires. From then on it is refused (`auth_expired`).
+    /// Sets when the key expires. From that time on, the key is refused (`auth_expired`).
     pub fn expires(mut self, at: SystemTime) -> Self {
         self.0.expires = Some(at);
         self

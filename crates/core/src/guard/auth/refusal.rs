@@ -1,4 +1,4 @@
-//! The answer to a request that no scheme lets in (rule G2).
+//! The refusal of a request that no scheme lets in (rule G2).
 
 use std::sync::Arc;
 
@@ -15,25 +15,26 @@ use crate::fault::Fault;
 /// The schemes that did not let the request in, of one route or of several (rule G0).
 #[derive(Debug)]
 pub(crate) enum AuthRefusal {
-    /// The usual case, which allocates nothing.
+    /// One scheme refused the request. Most refusals are of this kind, which allocates nothing.
     One(Arc<Scheme>, Rejection),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
 impl AuthRefusal {
-    /// Adds the schemes of another route. Among equals, the schemes of `self` come first.
+    /// Adds the schemes of another route. If two checks got equally far, the schemes of `self` come
+    /// first.
     pub(crate) fn and(self, other: Self) -> Self {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
-    /// Adds schemes that did not refuse the request, because they let it in or were not needed. They do not change the
-    /// decision, but a 401 also contains their challenges.
+    /// Adds schemes that did not refuse the request, because they let it in or were not needed. The
+    /// added schemes do not change the decision, but a 401 also contains their challenges.
     pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// Returns the answer, which is the fault of the scheme whose check got furthest. If it is a 401, it contains the
-    /// challenges of all schemes.
+    /// Returns the fault for the client, which is the fault of the scheme whose check got furthest.
+    /// A 401 contains the challenges of all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
@@ -46,7 +47,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Returns the caller that the furthest credentials name, if they are genuine.
+    /// Returns the caller that the credentials name, if they are genuine. If there are several
+    /// schemes, the caller is from the scheme whose check got furthest.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -63,7 +65,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Adds a scheme, unless it is already in the list. For the same request, its result would be the same.
+    /// Adds a scheme, unless it is already in the list. A second result of one scheme for the same
+    /// request would be the same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self {
             Self::One(only, _) => Arc::ptr_eq(only, scheme),
@@ -95,16 +98,17 @@ fn refuse<'a>(
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// Returns the scheme whose check got furthest, or the first one among equals.
+/// Returns the scheme whose check got furthest. If several checks got equally far, returns the
+/// first of these schemes.
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
-    // `max_by_key` returns the last of equals, so the order is reversed to get the first.
+    // `max_by_key` returns the last of equal elements, so the order is reversed to get the first.
     all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
-/// Returns the challenges for a 401 that a service made without one (RFC 9110 §15.5.2): those of the route's schemes,
-/// or else Bearer.
+/// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2).
+/// The result contains the challenges of the route's schemes, or else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,

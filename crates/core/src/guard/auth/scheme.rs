@@ -42,13 +42,15 @@ use crate::table::{Message, OneOrMore, closest, tables};
 #[must_use]
 pub struct AuthScheme {
     pub(crate) table: SchemeTable,
-    /// The keys that verify tokens; `None` if the scheme has none, or if those that a file names cannot be read.
+    /// The keys that verify tokens, or `None` if the scheme has no such keys, or if they cannot be
+    /// read from their file.
     #[cfg(feature = "jwt")]
     pub(crate) tokens: Option<JwtKeys>,
 }
 
 tables! {
-    /// The keys of all kinds of schemes. [`SchemeKind::with`] lists those that not every kind has.
+    /// The keys of an `[auth.*]` table, for all kinds of schemes. [`SchemeKind::with`] lists the
+    /// keys that only some kinds have.
     pub(crate) struct SchemeTable {
         scheme: String = required,
         forward_id: String,
@@ -72,8 +74,8 @@ tables! {
     }
 }
 
-/// The default time limit for a verifier, or for fetching keys: longer than a healthy lookup takes, but shorter than
-/// clients wait.
+/// The default time limit for a verifier, or for fetching keys. A healthy lookup takes less time,
+/// and clients wait longer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 type Algorithms = Vec<String>;
@@ -86,7 +88,7 @@ type KeysFile = ();
 #[cfg(not(feature = "policy-file"))]
 type NamedText = ();
 
-/// How callers prove their identity.
+/// The ways in which callers prove their identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SchemeKind {
     Bearer,
@@ -99,7 +101,7 @@ pub(crate) enum SchemeKind {
 impl SchemeKind {
     pub(crate) const ALL: [Self; 5] = [Self::Bearer, Self::Header, Self::Jwt, Self::Certificate, Self::Custom];
 
-    /// The word in the policy file.
+    /// Returns the word in the policy file.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "bearer",
@@ -110,13 +112,14 @@ impl SchemeKind {
         }
     }
 
-    /// The kind of this name. If it is misspelled, the kind that was probably meant is used for the other keys.
+    /// Returns the kind with this name. For a misspelled name, returns the kind that was probably
+    /// meant, so that the other keys can be checked.
     pub(crate) fn near(word: &str) -> Option<Self> {
         let word = closest(word, Self::ALL.into_iter().map(Self::as_str))?;
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The kinds of schemes that have a key.
+    /// Returns the kinds of schemes that have this key.
     pub(crate) fn with(key: &str) -> &'static [Self] {
         match key {
             "header" => &[Self::Header],
@@ -130,7 +133,8 @@ impl SchemeKind {
             | "leeway"
             | "require_verified_email" => &[Self::Jwt],
             "timeout" => &[Self::Jwt, Self::Custom],
-            // With keys it has no effect, as the message for it, until a verifier takes their place.
+            // A scheme with keys accepts this setting, although it has no effect until a verifier
+            // replaces the keys.
             "unavailable_code" => &[Self::Bearer, Self::Header, Self::Jwt, Self::Custom],
             _ => &Self::ALL,
         }
@@ -166,9 +170,10 @@ impl AuthScheme {
 
     /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign them are required. A token needs an expiry (`exp`). If it has
-    /// an audience, the policy must list that audience. Its subject is the id of the [`Identity`](super::Identity).
-    /// Handlers read its claims with [`Identity::claims`](super::Identity::claims).
+    /// The [algorithms](Self::algorithms) that may sign the tokens are required. A token needs an
+    /// expiry (`exp`). If the token has an audience, the policy must list that audience. The
+    /// token's subject is the id of the [`Identity`](super::Identity). Handlers read the token's
+    /// claims with [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -194,15 +199,18 @@ impl AuthScheme {
         Self { tokens: Some(keys), ..Self::new(SchemeKind::Jwt) }.algorithms([""; 0])
     }
 
-    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
-    /// verified it adds a [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. Its name is
-    /// the id of the identity. A request without a certificate gets `auth_missing`.
+    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme =
+    /// "certificate"`. The server that verified the certificate adds a
+    /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. The name
+    /// of the certificate is the id of the identity. A request without a certificate gets
+    /// `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
     /// Creates a scheme of credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with
-    /// the layer, under the name that the scheme has in the policy. Without it, every request gets 503.
+    /// the layer, under the name that the scheme has in the policy. Without a verifier, every
+    /// request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -215,7 +223,7 @@ impl AuthScheme {
         self.table.scheme.as_deref().and_then(SchemeKind::near)
     }
 
-    /// Adds a key. It may be revoked or expired.
+    /// Adds a key, which may already be revoked or expired.
     #[cfg(feature = "auth")]
     #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
@@ -245,8 +253,8 @@ macro_rules! scheme_setters {
 }
 
 scheme_setters! {
-    /// Sets a regular expression that the whole key must match. A key that does not match is `auth_malformed`, and is
-    /// not hashed.
+    /// Sets a regular expression that the whole key must match. A key that does not match is
+    /// refused with `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pattern: impl Into<String>,
@@ -257,8 +265,8 @@ scheme_setters! {
     /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
     challenge: impl Into<String>,
 
-    /// Sets the header in which the inner service gets the key's id, or the token's subject. A header of that name that
-    /// the client sends is removed on every route.
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the
+    /// client sends a header of this name, the header is removed on every route.
     forward_id: impl Into<String>,
 
     /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
@@ -272,7 +280,7 @@ scheme_setters! {
     timeout: Duration,
 
     /// Sets the code for requests whose verifier failed, or whose keys could not be fetched (rule G2). The default is
-    /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The status is that of the code.
+    /// [`ErrorCode::SERVICE_UNAVAILABLE`]. The response has the status of this code.
     unavailable_code: ErrorCode,
 
     /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
@@ -285,7 +293,8 @@ scheme_setters! {
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     leeway: Duration,
 
-    /// Sets whether the claim `email_verified` must be true: false by default. A token without it is `auth_no_email`.
+    /// Sets whether the claim `email_verified` must be true: false by default. A token without this
+    /// claim is refused with `auth_no_email`.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     require_verified_email: bool,
@@ -293,7 +302,7 @@ scheme_setters! {
 
 macro_rules! words {
     ($($(#[$doc:meta])* $word:ident,)*) => {
-        /// Sets messages. Each is one line, and replaces the default message of its code.
+        /// Sets messages. A message is one line, and replaces the default message of its code.
         impl AuthScheme {
             $($(#[$doc])*
             pub fn $word(mut self, message: impl Into<Cow<'static, str>>) -> Self {
@@ -339,9 +348,10 @@ words! {
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
-    /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC 8037. With a secret,
-    /// these are HS256, HS384 and HS512. With public keys, they are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
-    /// ES384 and EdDSA. At least one is required. `none` is not supported.
+    /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC
+    /// 8037. With a secret, the possible algorithms are HS256, HS384 and HS512. With public keys,
+    /// the possible algorithms are RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+    ///       ES384 and EdDSA. At least one algorithm is required. `none` is not supported.
     pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
         self.table.algorithms = Some(algorithms.into_iter().map(Into::into).collect());
         self
@@ -358,8 +368,8 @@ impl AuthScheme {
 /// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
 ///
 /// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
-/// `error-envelope gateway` does this. Your own service must do it in its acceptor. Clients cannot add anything to the
-/// extensions.
+/// `error-envelope gateway` adds this value itself. Your own service must add this value in its
+/// acceptor. Clients cannot add anything to the extensions.
 ///
 /// ```
 /// use http::Request;
@@ -401,23 +411,24 @@ impl<'a> From<&'a Parts> for Sent<'a> {
 
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
-    /// Returns true if this is a JWT scheme without an audience. It then accepts only tokens that have no `aud` (RFC
-    /// 7519 §4.1.3).
+    /// Returns true if this is a JWT scheme without an audience. Such a scheme accepts only tokens
+    /// that have no `aud` (RFC 7519 §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
         let is_empty = |OneOrMore(audiences): &OneOrMore| audiences.is_empty();
         self.kind() == Some(SchemeKind::Jwt) && self.table.audience.as_ref().is_none_or(is_empty)
     }
 }
 
-/// Returns the id as the value of a header. It must be printable ASCII, so that all services read it in the same way.
+/// Returns the id as the value of a header. The id must be printable ASCII, so that all services
+/// read it in the same way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
 }
 
 /// Removes the headers of these names that the client has sent, in any spelling. Also removes these names from
-/// `connection`. Otherwise an inner proxy would take them for headers of one hop, and drop the values that the layer
-/// sets (RFC 9110 §7.6.1).
+/// `connection`. If `connection` named such a header, an inner proxy would take it for a header of
+/// one hop, and drop the value that the layer sets (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

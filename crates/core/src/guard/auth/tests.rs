@@ -210,7 +210,7 @@ fn g2_a_401_says_how_to_get_in_a_line_for_each_scheme() {
     }
 }
 
-/// The part of another layer that parses errors understands this layer's answers (R1).
+/// Another layer reads the expiry of a token from this layer's 401 (R1).
 #[test]
 fn r1_an_expiry_is_read_back_as_one() {
     use crate::code::ErrorCode;

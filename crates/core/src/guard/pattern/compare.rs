@@ -1,4 +1,4 @@
-//! Compares two patterns, for the lints of a policy. No request is matched here.
+//! Compares two patterns, for the lints of a policy. This module matches no requests.
 
 use http::Method;
 
@@ -14,7 +14,8 @@ impl Pattern {
         methods && self.covers_path(other)
     }
 
-    /// Returns true if this pattern's path matches every path that `other`'s matches, regardless of methods.
+    /// Returns true if this pattern's path matches every path that the path of `other` matches,
+    /// regardless of methods.
     pub(crate) fn covers_path(&self, other: &Self) -> bool {
         let longer = other.segments.len() >= self.segments.len();
         let same = other.segments.len() == self.segments.len() && !other.rest;

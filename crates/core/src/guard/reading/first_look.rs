@@ -1,7 +1,8 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Returns true if a path may have other readings than itself, regardless of letter case. Most paths have no others.
-/// One pass over eight bytes at a time can show this without an allocation. For an ASCII path, the result is exact.
+/// Returns true if a path may have other readings than itself, regardless of letter case. Most
+/// paths have no other readings. One pass over the path, with eight bytes at a time, can show this
+/// without an allocation. For an ASCII path, the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
@@ -25,7 +26,7 @@ fn short_has_readings(path: &[u8]) -> bool {
 }
 
 /// Sets the highest bit of each byte that is `%`, `&`, `+`, `,`, `\` or `;`, or a slash or dot after a slash.
-/// `behind_slash` marks the first byte if a slash comes before it. The other bits mean nothing.
+/// `behind_slash` marks the first byte if a slash comes before it. All other bits have no meaning.
 #[inline(always)]
 const fn mark_special_bytes(word: u64, behind_slash: u64) -> u64 {
     let slashes = mark_zero_bytes(word ^ repeat_byte(b'/'));

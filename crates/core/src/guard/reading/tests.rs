@@ -24,7 +24,7 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         ("/public/..%5cadmin/x", &["/public/..\\admin/x", "/admin/x"]),
         ("/x/%2e%2e/files/a%2Fb", &["/files/a%2Fb", "/files/a/b"]),
         ("/health/", &["/health/", "/health"]),
-        // A slash stays encoded next to a backslash that does not, as in the WHATWG's URL.
+        // A slash stays encoded next to a backslash that becomes a slash, as in the WHATWG's URL.
         ("/a%2Fb\\..\\admin", &["/admin"]),
         ("/p/q/%2e%2e/../%2e%2e/b", &["/p/b"]),
         // A host comes after two slashes, and a semicolon ends a path.

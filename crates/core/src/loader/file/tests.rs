@@ -1,4 +1,5 @@
-//! No mistake opens a door. These tests misspell each key of real policies, give it another type, or leave it out.
+//! No mistake in a policy lets more requests in. These tests misspell each key of real policies,
+//! give it another type, or leave it out.
 
 mod locked;
 
@@ -81,7 +82,8 @@ fn m2_no_mistake_opens_a_door() {
         all.retain(|key| !key.path.contains(".details."));
         for Key { path, table, name, value, other_type } in all {
             let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
-            // A misspelled key is unknown, or is another name of a table, which the file then has.
+            // A misspelled key is refused as unknown, or becomes the new name of a table, which the
+            // file then contains.
             let written = format!("{}qq", text[name.clone()].trim_matches('"'));
             let misspelt = dotted(&table, &written);
             match check(&with(&name, &written)) {
@@ -93,7 +95,7 @@ fn m2_no_mistake_opens_a_door() {
             // A value of another type is never accepted.
             let mistakes = check(&with(&value, other_type)).err().unwrap_or_else(|| panic!("{path} = {other_type}"));
             assert!(is_at(&mistakes, &path), "{path} = {other_type}: {mistakes:?}");
-            // A key that is left out is reported as missing, or the file does not have it.
+            // A key that is left out is reported as missing, or the policy is read without it.
             let comma = text[value.end..].trim_start().starts_with(',');
             let end = if comma { value.end + text[value.end..].find(',').unwrap() + 1 } else { value.end };
             let before = text[..name.start].trim_end();

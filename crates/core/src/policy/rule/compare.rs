@@ -1,4 +1,4 @@
-//! Compares two rules, for the lints of a policy. No error is decided here.
+//! Compares two rules, for the lints of a policy. This module decides no errors.
 
 use super::{Rule, Text};
 

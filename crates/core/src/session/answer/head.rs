@@ -18,18 +18,19 @@ pub(in crate::session) const X_ERROR_CODE: HeaderName = HeaderName::from_static(
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// The number of headers that an error gets here. With the id, they fit into a header map's first allocation.
+/// The number of headers that this module adds to an error. With the id, these headers fit into a
+/// header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
-/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the id, they need a larger
-/// allocation, which is made at once.
+/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the
+/// id, these headers need a larger allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
 /// The facts from which the head of a written error is made.
 pub(in crate::session) struct ErrorHead<'a> {
     pub(in crate::session) code: &'a ErrorCode,
     pub(in crate::session) content_type: HeaderValue,
-    /// The length of the body, or `None` if the head is the whole answer (P1).
+    /// The length of the body, or `None` if the head is the whole response (P1).
     pub(in crate::session) length: Option<u64>,
     /// True if the body depends on `accept` (R11, R16).
     pub(in crate::session) negotiates: bool,
@@ -91,8 +92,8 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// Returns the media type of a body that is rewritten in its own format. It is the received type if that names the
-/// format, else `application/json`. The new body is UTF-8.
+/// Returns the media type of a body that is rewritten in its own format. The result is the received
+/// type if that type names the format, or else `application/json`. The new body is UTF-8.
 pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
         return HeaderValue::from_static("application/json");
@@ -107,8 +108,8 @@ pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> Header
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Returns true if every header of an inner head is removed, because it describes the old body or the old hop. The
-/// error then gets the same head as any other.
+/// Returns true if every header of an inner head is removed, because it describes the old body or
+/// the old hop. The error then gets the same head as any other error.
 pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
@@ -116,8 +117,8 @@ pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode)
 /// The maximum number of lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Returns true if the names of the headers in an inner head suffice to decide which of them an error keeps. Their
-/// values and the status then do not matter.
+/// Returns true if the names of the headers in an inner head suffice to decide which of these
+/// headers an error keeps. The values of the headers and the status do not matter then.
 pub(in crate::session) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
@@ -149,7 +150,7 @@ impl InnerHeadFlags {
     }
 }
 
-/// Adds `accept` to `vary`, because the body depends on it (R11).
+/// Adds `accept` to `vary`, because the body depends on `accept` (R11).
 fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     if varies {
         vary_by(headers, "accept");
@@ -165,7 +166,8 @@ pub(in crate::session) fn vary_by(headers: &mut HeaderMap, header: &str) {
     }
 }
 
-/// Adds these headers to those that scripts of other origins may read, if the response is readable across origins (E4).
+/// Adds these headers to the headers that scripts of other origins may read, if the response is
+/// readable across origins (E4).
 #[inline]
 pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -173,7 +175,7 @@ pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Adds the names of the trailers that may follow to the header `trailer`.
+/// Adds to the header `trailer` the names of the trailers that may follow.
 pub(in crate::session) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
     if fields::has(headers, &TRAILER) {
         add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());
@@ -212,7 +214,8 @@ fn with_name_added(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
 
-/// Removes the headers that describe the old body, and those that were only for the old hop (R6).
+/// Removes the headers that describe the old body, and the headers that applied only to the old hop
+/// (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
     let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();

@@ -17,8 +17,8 @@ use crate::session::record::request_record::{BoxError, RequestRecord};
 pub(in crate::session) enum ReadBytes<'a> {
     /// The whole body.
     Whole(&'a [u8]),
-    /// A part of the body, because the rest was too long, came too late, or was cut off. The status then decides the
-    /// code.
+    /// A part of the body, because the rest of the body was too long, came too late, or was cut
+    /// off. If only a part was read, the status decides the code.
     Part(&'a [u8]),
 }
 
@@ -73,7 +73,8 @@ pub struct Failure {
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
-    /// The whole response. For HEAD its body is empty, but `content-length` is the one for GET (E5).
+    /// The whole response. For HEAD, the body of the response is empty, but `content-length` has
+    /// the value for GET (E5).
     pub reply: Response<Bytes>,
     /// The budget for reading and dropping the rest of the request, before the body of the response or after it (G5).
     pub drain: Option<DrainBudget>,
@@ -85,7 +86,7 @@ pub struct LocalReply {
 #[derive(Debug)]
 #[must_use]
 pub struct RewrittenBody {
-    /// The body. It is empty for HEAD.
+    /// The body, which is empty for HEAD.
     pub body: Bytes,
     /// The record of the request.
     pub record: RequestRecord,
@@ -112,8 +113,9 @@ impl Failure {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 
-    /// Returns the failure of a body that has begun. It only distinguishes failures of the upstream from those of this
-    /// process, because finer distinctions (F1) would not help a client.
+    /// Returns the failure of a body that has begun. The result only distinguishes failures of the
+    /// upstream from failures of this process, because finer distinctions (F1) would not help a
+    /// client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;
@@ -125,7 +127,7 @@ impl Failure {
 }
 
 impl RewrittenBody {
-    /// Returns the whole response with its head, for an adapter that sends it as any other reply.
+    /// Returns the whole response with its head, for an adapter that sends it like any other reply.
     pub fn into_reply(self, head: response::Parts) -> LocalReply {
         LocalReply { reply: Response::from_parts(head, self.body), drain: None, record: self.record }
     }

@@ -1,7 +1,7 @@
 //! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! They are in one file because they refer to each other in a circle. A config contains an observer, an observer
-//! receives records, and a record contains its config.
+//! These types are in one file because they refer to each other in a circle. A config contains an
+//! observer, an observer receives records, and a record contains its config.
 
 use std::error::Error;
 use std::ops::Deref;
@@ -25,22 +25,24 @@ use crate::request_id::RequestId;
 /// A boxed error, as tower uses it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Classifies the errors of the service itself. It is called before the contract's own list decides (F1).
+/// Classifies the errors of the service itself. The classifier is called before the contract's own
+/// list of errors decides (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// Reads from the extensions of a request the pattern that the framework around the layer has found (L1). It must be
-/// one of a limited set of patterns, never a path, because it is used as a label.
+/// Reads from the extensions of a request the pattern that the framework around the layer has found
+/// (L1). The pattern must be one of a limited set, never a path, because the metrics use it as a
+/// label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
-/// Reads from the extensions the URI of a request from before the framework around the layer stripped a prefix of its
-/// path (G0).
+/// Reads from the extensions the URI that a request had before the framework around the layer
+/// stripped a prefix of its path (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). It catches
-/// the panics of `Display`, which is the user's own code (F2).
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development)
+/// (E11). The function catches the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
 /// The known facts of one request. A session fills the record, and its adapter closes it once (L5).
@@ -54,8 +56,8 @@ pub struct RequestRecord {
     pub(in crate::session) origin: Option<Origin>,
     /// The status that was sent, or `None` if no head was made.
     pub(in crate::session) sent: Option<SentStatus>,
-    /// The answer that the client would have got in mode `enforce`, or without the route's `auth_observe`, if it
-    /// differs.
+    /// The status that the client would have got in mode `enforce`, or without the route's
+    /// `auth_observe`, if that status differs.
     pub(in crate::session) would_be: Option<SentStatus>,
     /// The mildest mode that would rewrite the service's error.
     pub(in crate::session) rewriting: Option<Mode>,
@@ -66,8 +68,8 @@ pub struct RequestRecord {
     pub(in crate::session) notes: Option<Box<RecordFields>>,
 }
 
-/// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
-/// are made only from it.
+/// The record of a request whose response was delivered, or whose client has left. The log, the
+/// metrics and the traces are made only from this record.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
@@ -81,7 +83,7 @@ pub(in crate::session) struct RecordLabel {
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
     pub(in crate::session) bits: u8,
-    /// The answer of the service.
+    /// The response of the service.
     pub(in crate::session) service: Option<ServiceAnswer>,
 }
 
@@ -90,7 +92,7 @@ impl RecordLabel {
     pub(in crate::session) const NESTED: u8 = 1;
     /// Set if the service was called.
     pub(in crate::session) const CALLED: u8 = 1 << 1;
-    /// Set if an inner layer of this process writes the views of this error.
+    /// Set if an inner layer of this process writes the log and the metrics of this error.
     pub(in crate::session) const WRITTEN_WITHIN: u8 = 1 << 3;
     /// Set if the inner layer also has an observer.
     pub(in crate::session) const OBSERVED_WITHIN: u8 = 1 << 4;
@@ -109,8 +111,9 @@ impl RecordLabel {
 /// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
 /// is `None`.
 ///
-/// It is called on the thread that handles the request, so return quickly, and do slow work on another thread. If it
-/// panics, the panic is caught and logged, and the client gets its response (F2).
+/// The observer is called on the thread that handles the request, so return quickly, and do slow
+/// work on another thread. If the observer panics, the panic is caught and logged, and the client
+/// gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,11 +135,11 @@ impl RecordLabel {
 /// # let _ = layer;
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Receives the record of one request.
+    /// Receives the record of one request, when the record is closed.
     fn on_record(&self, record: &ClosedRecord);
 
     /// Receives the new policy at the first request after a reload (M3). Each adapter with this observer calls the
-    /// method. By default it does nothing.
+    /// method. By default the method does nothing.
     fn on_policy(&self, _policy: &Policy) {}
 }
 
@@ -152,7 +155,8 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 
 /// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
-/// An adapter creates it once, and again if the policy changes. Each request keeps the config that it began with (M3).
+/// An adapter creates a config once, and again if the policy changes. Each request keeps the config
+/// that it began with (M3).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -173,8 +177,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// The service that a gateway calls for requests whose scope names no service. It is behind a pointer, because most
-    /// adapters have no such service.
+    /// The service that a gateway calls for requests whose scope names no service. The service is
+    /// behind a pointer, because most adapters have no such service.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -212,12 +216,13 @@ impl RequestRecord {
         self.request_id
     }
 
-    /// Returns the readings of the request that matched other guards than those of its route, each as
-    /// `METHOD PATH meets ROUTE` (G0). There are at most four, each with at most 128 printable characters of the path,
-    /// without the query.
+    /// Returns the readings of the request that matched other guards than the guards of its route,
+    /// each as `METHOD PATH meets ROUTE` (G0). The text lists at most four readings, each with at
+    /// most 128 printable characters of the path, without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// The maximum number of readings that are listed. Further readings would add nothing to the first ones.
+        /// The maximum number of readings that are listed. Further readings would not help an
+        /// operator.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -233,8 +238,8 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. It decides what was sent,
-    /// and who ended the request.
+    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. The
+    /// delivery decides what was sent, and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
         // A client that left before it had sent its request reads no answer, even if the server accepted the whole
@@ -252,7 +257,8 @@ impl RequestRecord {
         ClosedRecord { record: self, delivery }
     }
 
-    /// Returns the record of an error that keeps its shape.
+    /// Returns this record for an error that keeps its shape, with the status and the code that
+    /// were sent.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
@@ -280,14 +286,14 @@ impl RequestRecord {
         self.sent.as_ref()
     }
 
-    /// Returns the answer that the client would have got if the mode were `enforce`, or if the route enforced its
-    /// credentials (M1). Returns `None` if the client got that answer anyway.
+    /// Returns the status that the client would have got if the mode were `enforce`, or if the
+    /// route enforced its credentials (M1). Returns `None` if the client got this status.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
     }
 
-    /// Returns the answer of the service, or `None` if it gave no answer.
+    /// Returns the response of the service, or `None` if the service sent no response.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
@@ -311,8 +317,8 @@ impl RequestRecord {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got, even if the protocol does not define it. The value 255 stands for any
-    /// number above it.
+    /// Returns the gRPC status that the client got, even if the protocol does not define it. A
+    /// number above 255 is returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
@@ -330,8 +336,8 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add its code to its
-    /// head (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only
+    /// add the error's code to the head (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
@@ -344,7 +350,8 @@ impl RequestRecord {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
     }
 
-    /// Returns true if an outer layer of this process handles the request, too. It must not log the error again (L1).
+    /// Returns true if an outer layer of this process handles the request, too. The outer layer
+    /// must not log the error again (L1).
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.label.bits & RecordLabel::NESTED != 0
@@ -358,7 +365,7 @@ impl RequestRecord {
         has(RecordLabel::WRITTEN_WITHIN).then(|| has(RecordLabel::OBSERVED_WITHIN))
     }
 
-    /// Notes that an inner layer writes the views of this error.
+    /// Notes that an inner layer writes the log and the metrics of this error.
     pub fn note_written_within(&mut self, is_observed: bool) {
         let observed = if is_observed { RecordLabel::OBSERVED_WITHIN } else { 0 };
         self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
@@ -376,8 +383,9 @@ impl RequestRecord {
         self.dialect
     }
 
-    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if it was read, or did not
-    /// need to be. The result may also be `None` with an adapter that reads bodies in its own way.
+    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if the
+    /// body was read, or if it did not need to be read. With an adapter that reads bodies in its
+    /// own way, the result may also be `None`.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -396,8 +404,8 @@ impl RequestRecord {
         }
     }
 
-    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause,
-    /// but a panic replaces its origin.
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own
+    /// origin, code and cause, but a panic replaces the origin.
     pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
         self.label.bits |= RecordLabel::BROKEN;
         if let Some(service) = &mut self.label.service
@@ -453,14 +461,14 @@ impl RequestRecord {
         self.rule
     }
 
-    /// Returns the pattern that the framework found, or else the pattern of the policy's most specific route (L1). It
-    /// is never a path (L2).
+    /// Returns the pattern that the framework found, or else the pattern of the policy's most
+    /// specific route (L1). The result is never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
     }
 
-    /// Returns the same text, shared with the policy or the framework.
+    /// Returns the text of [`route`](Self::route), shared with the policy or the framework.
     pub fn shared_route(&self) -> Option<Arc<str>> {
         self.route_ref().cloned()
     }
@@ -469,7 +477,8 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Returns true if the route is from the framework. No rule of the policy can refer to such a route.
+    /// Returns true if the route is from the framework. No rule of the policy can refer to a route
+    /// of the framework.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
@@ -482,8 +491,8 @@ impl RequestRecord {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// Returns the service that a gateway called for the request: the service of its scope, or the one for all other
-    /// requests. Returns `None` if the gateway called no service.
+    /// Returns the service that a gateway called for the request: the service of its scope, or the
+    /// gateway's service for all other requests. Returns `None` if the gateway called no service.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -515,14 +524,15 @@ impl RequestRecord {
         self.label.settings.switched_from.is_some()
     }
 
-    /// Returns the cause of the failure, which is only for the log. Its `Display` may be user code.
+    /// Returns the cause of the failure, which is only for the log. The `Display` of the cause may
+    /// be user code.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Returns the path of the request for the log, without its query. It is set for RPCs, and for all requests if the
-    /// policy has `[observe] path = true` (L3).
+    /// Returns the path of the request for the log, without its query. The path is set for RPCs,
+    /// and for all requests if the policy has `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
         self.notes().shown_path()

@@ -1,4 +1,4 @@
-//! The request headers that matter, for adapters that copy the heads of their proxy.
+//! The request headers that the layer reads, for adapters that copy the heads of their proxy.
 
 use http::{HeaderMap, HeaderName};
 
@@ -6,7 +6,8 @@ use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// The use of a request header, under any policy. Only the headers that are noted in one pass over the head have a use.
+/// The purpose for which every policy reads a request header. Only headers that are noted in the
+/// one pass over the head have a purpose here.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum HeaderUse {
     Accept,
@@ -21,7 +22,8 @@ pub(in crate::session) enum HeaderUse {
     Id,
     /// A header from which services commonly read keys (R1).
     Key,
-    /// A header that names another method, in any spelling that CGI would read as such a header (G0).
+    /// A header that names another method, in any spelling that CGI would read as the same name
+    /// (G0).
     MethodOverride,
     /// A header that is [removed](is_removed).
     Removed,
@@ -37,8 +39,8 @@ pub(in crate::session) enum HeaderUse {
 macro_rules! headers {
     (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
         impl HeaderUse {
-            /// Returns the use of the header with this name. The length of the name is compared first, because most
-            /// headers have none of these names.
+            /// Returns the purpose of the header with this name. The length of the name is compared
+            /// first, because most headers have none of these names.
             #[inline(always)]
             pub(in crate::session) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
@@ -104,11 +106,11 @@ headers! {
 }
 
 impl HeaderUse {
-    /// Returns the use of a header that a service could confuse with another method, or with a header of the layer
-    /// itself.
+    /// Returns the purpose of a header that a service could confuse with another method, or with a
+    /// header of the layer itself.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
-        // This is a separate function because it is rarely called: the length rules out most names.
+        // This is a separate function because it is rarely called. The length rules out most names.
         match name.as_str() {
             name if is_override(name) => Some(Self::MethodOverride),
             name if !is_removed(name) => None,
@@ -118,11 +120,12 @@ impl HeaderUse {
     }
 }
 
-/// Returns true if every policy removes the request header with this lower-case name. A service that works like CGI
-/// would confuse it with the request's `x-request-id` (E3), its content type or its framing (G1), or with the path
-/// itself. For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which would
-/// bypass the guards (G0). If a head has such a line, an adapter that [copies](is_read) only some lines must copy the
-/// whole head.
+/// Returns true if every policy removes the request header with this lower-case name. A service
+/// that works like CGI would confuse such a header with the request's `x-request-id` (E3), its
+/// content type or its framing (G1), or with the path itself. For example, gunicorn trusts
+/// `script_name` and `path_info` from a proxy on the same machine, which would
+/// bypass the guards (G0). If a head has a header for which this function returns true, an adapter
+/// that [copies](is_read) only some lines must copy the whole head.
 ///
 /// ```
 /// use error_envelope_core::session::is_removed;

@@ -13,7 +13,8 @@ use crate::session::record::notes::{RecordFields, printable};
 
 pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The maximum number of names of removed headers that are logged. Further names would add nothing to the first ones.
+/// The maximum number of names of removed headers that are logged. Further names would not help an
+/// operator.
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.
@@ -25,8 +26,8 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// Returns the id of the request. It is the id of an outer layer (E7), the id of a trusted client (I2), or a new id
-/// (I1).
+/// Returns the id of the request. The result is the id of an outer layer (E7), the id of a trusted
+/// client (I2), or a new id (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,
@@ -49,7 +50,7 @@ pub(in crate::session) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new), is_nested }
 }
 
-/// Adds the id for the inner service (I1, I4), and for a gateway the URL of the service.
+/// Adds the id for the inner service (I1, I4). In a gateway, also adds the URL of the service.
 #[inline(always)]
 pub(in crate::session) fn mark(
     policy: &Policy,
@@ -70,8 +71,9 @@ pub(in crate::session) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes headers that a service would take for the layer's own: those of `forward_id`, and those that every policy
-/// [removes](is_removed). The names of the latter are noted.
+/// Removes headers that a service would mistake for the layer's own. Such headers are those of
+/// `forward_id`, and the headers that every policy [removes](is_removed). The names of headers that
+/// every policy removes are noted for the log.
 #[inline(always)]
 pub(in crate::session) fn remove_spoofed(
     policy: &Policy,
@@ -114,7 +116,8 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// Keeps a valid `traceparent`. Otherwise the request begins a new trace, and its old trace state is removed (I4).
+/// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and
+/// its old trace state is removed (I4).
 #[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

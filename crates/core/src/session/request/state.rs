@@ -25,7 +25,8 @@ use crate::target::Target;
 
 /// Follows one request from its head to the last decision about its response.
 ///
-/// Every future of the layer contains a session. To keep it small, parts that few requests need are boxed.
+/// Every future of the layer contains a session. To keep the session small, parts that few requests
+/// need are boxed.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(in crate::session) phase: Phase,
@@ -50,7 +51,7 @@ pub(in crate::session) enum Phase {
 #[derive(Debug)]
 pub(in crate::session) struct Peek {
     pub(in crate::session) state: RequestState,
-    /// The answer if a byte comes.
+    /// The refusal that the client gets if the body has a byte.
     pub(in crate::session) refusal: Fault,
 }
 
@@ -59,7 +60,7 @@ pub(in crate::session) struct Peek {
 pub struct Verification {
     pub(in crate::session) state: RequestState,
     pub(in crate::session) pending: Box<PendingAuth>,
-    /// The decision of the other guards.
+    /// The decisions of all guards except the check of the credentials.
     pub(in crate::session) guarded: Box<GuardOutcome>,
 }
 
@@ -92,7 +93,7 @@ impl Session {
         if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
     }
 
-    /// Takes the state of the request, wherever it is, and ends the session.
+    /// Takes the state of the request in any phase, and ends the session.
     pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
         match std::mem::take(&mut self.phase) {
             Phase::Called(state) => Some(state),
@@ -114,7 +115,7 @@ pub(in crate::session) struct RequestState {
     pub(in crate::session) request: RequestFlags,
     pub(in crate::session) method: KnownMethod,
     pub(in crate::session) framework_route: Option<Arc<str>>,
-    /// The path and the query. Errors do not repeat their content (E9).
+    /// The path and the query. Errors do not repeat text from the path or the query (E9).
     pub(in crate::session) target: Target,
     pub(in crate::session) flags: Option<BodyFlags>,
     /// The response of the service.
@@ -131,8 +132,8 @@ impl RequestState {
         settings: Arc<RouteSettings>,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes, is_nested } = given;
-        // HPACK's tables are for values that come again, and an id does not. h2 would index each id, and compare it
-        // with some fifty old ids that have displaced useful entries.
+        // HPACK's tables help only with repeated values, and no id is repeated. Otherwise h2 would
+        // index each id, compare it with about fifty old ids, and displace useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         request.note_nested(is_nested);
@@ -204,7 +205,8 @@ impl RequestState {
         self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
     }
 
-    /// Returns true if a guard that only observes would have refused the request, and this is not logged yet.
+    /// Returns true if a guard that only observes would have refused the request, and this refusal
+    /// is not logged yet.
     #[inline]
     pub(in crate::session) fn has_observed_refusal(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())

@@ -5,8 +5,8 @@ use http::request::Parts;
 use super::sent::HeaderFlags;
 use crate::policy::BodyLimitPer;
 
-/// The maximum number of headers of a request. It is half of what fits into a `HeaderMap`, which panics when it is full
-/// (F2). No server accepts that many.
+/// The maximum number of headers of a request. This number is half of what fits into a `HeaderMap`,
+/// which panics when it is full (F2). No server accepts so many headers.
 pub(in crate::session) const MAX_HEADERS: usize = 12 * 1024;
 
 /// The facts of a body that are known before its first byte is read.
@@ -20,7 +20,7 @@ pub struct BodyFacts {
     pub upper: Option<u64>,
 }
 
-/// A request: its head, the facts of its headers, and those of its body.
+/// A request: its head, the facts of its headers, and the facts of its body.
 #[derive(Clone, Copy)]
 pub(in crate::session) struct RequestView<'a> {
     pub(in crate::session) head: &'a Parts,

@@ -102,7 +102,8 @@ impl RequestState {
         read(&inner, &context)
     }
 
-    /// Returns the kind of credentials in the request, because an inner 401 depends on it.
+    /// Returns the kind of credentials in the request, because the code of an inner 401 depends on
+    /// it.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)
@@ -134,7 +135,7 @@ impl RequestState {
         is_logged.then(|| self.rpc_record(reported, status))
     }
 
-    /// Returns the record of such a status in any mode.
+    /// Returns the record of a call with this RPC status and this HTTP status, in any mode.
     pub(in crate::session) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
         let policy = self.policy();
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());

@@ -16,8 +16,8 @@ pub struct Budget {
     /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
-    /// The time at which reading must stop. It is set at the first wait, so the clock is not read for most bodies,
-    /// which need no wait.
+    /// The time at which reading must stop. This time is set at the first wait. Most bodies need no
+    /// wait, so the clock is read for few bodies.
     until: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ pub struct Reading {
     pub keeps: bool,
 }
 
-/// The part of a body that was read, and the reason why the rest was not.
+/// The part of a body that was read, and the reason why the rest of the body was not read.
 #[derive(Debug, Default)]
 pub struct Read {
     pub(in crate::session) bytes: Bytes,
@@ -72,7 +72,7 @@ pub struct Read {
     pub(in crate::session) unread: Option<UnreadReason>,
 }
 
-/// A single chunk as it came, or several chunks joined.
+/// The bytes that were read, which are a single unchanged chunk, or several joined chunks.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Pieces {
     first: Bytes,
@@ -128,7 +128,7 @@ impl Reading {
         self.budget.waits(now)
     }
 
-    /// The adapter calls this method for the trailers. The body ends with them.
+    /// The adapter calls this method for the trailers. The body ends with its trailers.
     pub fn trailers(&mut self, trailers: HeaderMap) {
         self.trailers = Some(Box::new(trailers));
     }

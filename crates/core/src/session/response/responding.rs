@@ -33,7 +33,8 @@ use crate::{classify, dialect, fields};
 
 /// The response of the inner service.
 impl Session {
-    /// Decides by the head of the response. `body` is only called if facts about the body matter.
+    /// Decides about the response by its head. `body` is only called if facts about the body
+    /// matter.
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
@@ -51,15 +52,16 @@ impl Session {
         ResponseHead { state, session: self }.decide(head, body)
     }
 
-    /// Decides by the part of an inner error's body that was read.
+    /// Decides about an inner error by the part of its body that was read.
     #[inline]
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
         decide_by_body(state, head, read)
     }
 
-    /// Returns true if a response with this status passes without being parsed. It is for adapters whose proxy owns the
-    /// heads. The adapter then only sets the response's `x-request-id` to [`Session::id_header`]. But a response that
+    /// Returns true if a response with this status passes without being parsed. Adapters whose
+    /// proxy owns the heads call this method. If it returns true, an adapter only sets the
+    /// response's `x-request-id` to [`Session::id_header`]. But a response that
     /// has an `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
@@ -87,15 +89,16 @@ enum StatusTreatment {
     Pass,
     /// The head passes without a body (E5).
     Strip,
-    /// The response is rewritten, unless its content prevents that. It is an error, or its status cannot be a final one
-    /// (E6).
+    /// The response is rewritten, unless its content prevents that. Such a response is an error, or
+    /// its status cannot be a final status (E6).
     Rewrite,
     /// The response passes, and the log shows how it would have been rewritten.
     Observe,
 }
 
 impl ResponseHead<'_> {
-    /// Decides by a head that must be read first. `body` is only called if facts about the body matter.
+    /// Decides about a response whose head must be read first. `body` is only called if facts about
+    /// the body matter.
     #[inline(never)]
     pub(in crate::session) fn decide(
         mut self,
@@ -153,8 +156,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Returns true if a service returned a fault that no inner layer wrote. There are then no bytes that a mode could
-    /// preserve (M1).
+    /// Returns true if a service returned a fault that no inner layer wrote. Such a response has no
+    /// bytes that a mode could preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
@@ -238,7 +241,8 @@ impl ResponseHead<'_> {
         ResponseStep::Write(written)
     }
 
-    /// Keeps the service's own code in another header, because a response without a body cannot state it there (E9).
+    /// Copies the service's own code into another header, because a response to HEAD has no body
+    /// that could contain the code (E9).
     fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
         let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
         let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
@@ -249,8 +253,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Writes the service's fault. In mode `observe`, a field of its record reports the refusal that the request would
-    /// have got.
+    /// Writes the service's fault. In mode `observe`, a field of the request's record reports the
+    /// refusal that the request would have got.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
@@ -316,7 +320,7 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }
 
-/// Decides by the part of an inner error's body that was read.
+/// Decides about an inner error by the part of its body that was read.
 #[inline]
 pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {
@@ -324,7 +328,8 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
         reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
-    // In mode `fill`, the type of most bodies shows that they pass, so the bytes after the first one do not matter.
+    // In mode `fill`, the media type of most bodies already shows that they pass. The bytes after
+    // the first one then do not matter.
     let passes_by_type = state.settings.mode == Mode::Fill && fill::more_bytes_to_read(&head.headers).is_some();
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {
@@ -360,7 +365,7 @@ fn decided(
     Err(Box::new(state.preserve_protocol(head, rewrite.code(), text)))
 }
 
-/// Sends what was read, and then the rest.
+/// Sends the bytes that were read, and then the rest of the body.
 fn resume(read: Read, mut record: Box<RequestRecord>, passes_by_type: bool) -> ResponseStep {
     let Read { bytes, trailers, unread } = read;
     record.note_unread(unread.filter(|why| !passes_by_type || *why != UnreadReason::TooLong));

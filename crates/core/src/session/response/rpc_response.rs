@@ -34,7 +34,7 @@ use crate::session::request::state::RequestState;
 
 /// A call whose response has begun.
 ///
-/// An adapter passes all data through it.
+/// An adapter passes all data of the response through this value.
 #[derive(Debug)]
 pub(in crate::session) struct RpcResponse {
     pub(in crate::session) state: RequestState,
@@ -44,13 +44,14 @@ pub(in crate::session) struct RpcResponse {
     /// The received part of the message that ends the call, and true if the message is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
-    /// True if one more message may follow, because no length is declared.
+    /// True if the layer may append one more message, because no length is declared.
     may_grow: bool,
-    /// True if the call has ended. What comes after its end is not part of it.
+    /// True if the call has ended. Later bytes do not belong to the call.
     ended: bool,
 }
 
-/// The longest last message, in bytes, that is read for the log: no server accepts a longer head.
+/// The maximum length, in bytes, of a last message that is read for the log. No server accepts a
+/// head that is longer than this.
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
@@ -85,7 +86,7 @@ impl RpcResponse {
             return None;
         }
         let failure = self.cut_failure_for_client().filter(|_| self.may_grow);
-        // Few ends are replaced, so text is decoded only for these.
+        // Few calls get another end, so base64 text is decoded only for those calls.
         if (failure.is_some() || self.state.ids_of_layers().is_some())
             && let Some((chunk, at)) = self.last_frame_in(data)
         {
@@ -107,7 +108,8 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// Inspects the trailers of the body. If the request's body was cut off, the error for that replaces them.
+    /// Inspects the trailers of the body. If the request's body was cut off, the error of this cut
+    /// replaces the trailers.
     pub(in crate::session) fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<RequestRecord> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
@@ -142,7 +144,8 @@ impl RpcResponse {
         self.refusal()
     }
 
-    /// Returns the refusal that a call without an error would have got (M1).
+    /// Returns the record of a refusal that a guard only observed, for a call without an error
+    /// (M1).
     fn refusal(&mut self) -> Option<RequestRecord> {
         let status = self.status();
         observed_refusal(&mut self.state, status)
@@ -190,8 +193,8 @@ impl RpcResponse {
         self.failed(failure, cause)
     }
 
-    /// Ends a call because its meter reported that the request's body was cut off. It is for adapters that need not
-    /// wait for the service's response (G4, P1).
+    /// Ends a call because its meter reported that the request's body was cut off. Adapters that
+    /// need not wait for the service's response call this method (G4, P1).
     pub(in crate::session) fn overran(self) -> (FinalFrame, RequestRecord) {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
@@ -211,12 +214,14 @@ impl RpcResponse {
             Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
-        // If fewer bytes than the declared length were sent, what follows is not a trailer (RFC 9113 §8.1.1).
+        // After a body that is shorter than its declared length, no trailers can follow (RFC 9113
+        // §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns the record of a call in which nothing has failed. Every client treats a gRPC response without a status
-    /// as an error.
+    /// Returns the record of a call in which nothing has failed. A missing gRPC status is not
+    /// recorded as a failure, because every client itself treats a response without a status as an
+    /// error.
     pub(in crate::session) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }
@@ -250,7 +255,8 @@ impl RpcResponse {
     fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, RequestRecord) {
         self.ended = true;
         let frame = match self.rpc {
-            // The head was sent before there was a code.
+            // The head was sent before the error existed, so the last message must contain the
+            // code.
             Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
             _ => grpc::trailer_frame(&self.trailers(fault)),
         };

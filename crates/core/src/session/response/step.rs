@@ -17,10 +17,12 @@ use crate::session::record::request_record::BoxError;
 #[derive(Debug)]
 #[must_use]
 pub enum RequestStep {
-    /// Forward the request. If there is a meter, it counts the body.
+    /// Forward the request. If there is a meter, pass the chunks of the body to the meter.
     Forward(Option<BodyMeter>),
-    /// Run the verifier, or fetch the keys, of [`Session::verification`](crate::session::request::state::Session::verification), but no longer
-    /// than this. Then call [`Session::verified`](crate::session::request::state::Session::verified) (G2).
+    /// Run the verifier, or fetch the keys, of
+    /// [`Session::verification`](crate::session::request::state::Session::verification), but no
+    /// longer than this time. Then call
+    /// [`Session::verified`](crate::session::request::state::Session::verified) (G2).
     Verify(Duration),
     /// Wait at most this long for the first byte of the body, then call
     /// [`Session::first_byte`](crate::session::request::state::Session::first_byte) (G3).
@@ -35,18 +37,20 @@ pub enum RequestStep {
 #[derive(Debug)]
 #[must_use]
 pub enum ResponseStep {
-    /// Send the head and the body. The value follows the body.
+    /// Send the head and the body. Pass the body's frames to the [`Follow`].
     Pass(Follow),
-    /// Send only the head, because this status allows no body (E5). The value notes a panic when the body is dropped.
+    /// Send only the head, because this status allows no body (E5). The [`Follow`] notes a panic
+    /// when the body is dropped.
     Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
-    /// Drop the response, and send this one instead.
+    /// Drop the response, and send this response instead.
     Send(Box<LocalReply>),
     /// Read the body into this value first, then call
     /// [`Session::decide`](crate::session::request::state::Session::decide) (R4).
     Read(Reading),
-    /// Send the head, these bytes, and then the rest, because the error keeps its shape (R10, M1).
+    /// Send the head, these bytes, and then the rest of the body, because the error keeps its shape
+    /// (R10, M1).
     Resume(Bytes, Rest, Follow),
     /// The adapter made a call that the session did not expect. The session has not changed.
     Broken,
@@ -55,7 +59,7 @@ pub enum ResponseStep {
 /// The part of a body that follows the bytes that were read.
 #[derive(Debug)]
 pub enum Rest {
-    /// The rest of the body follows, or the error that came instead.
+    /// The rest of the body follows, or the error with which the body ended.
     Body,
     /// Only these trailers follow, because the body was read to its end.
     Trailers(Option<Box<HeaderMap>>),
@@ -64,7 +68,9 @@ pub enum Rest {
 /// The reason why a request ends without a response of the service.
 #[derive(Debug)]
 pub enum Ending {
-    /// The service failed (F1). [`Session::classify`](crate::session::request::state::Session::classify) makes the failure.
+    /// The service failed (F1).
+    /// [`Session::classify`](crate::session::request::state::Session::classify) returns the
+    /// failure.
     Failed(Failure, BoxError),
     /// User code panicked with this text (F2).
     Panicked(Box<str>),
@@ -75,9 +81,9 @@ pub enum Ending {
     /// The call took longer than its client waits (P1).
     TimedOut,
     /// The meter reported [`MeterAction::Over`](crate::guard::body_limit::MeterAction::Over), and no response has begun
-    /// (G4). This is only for an adapter that need not wait for the service's response.
+    /// (G4). Only an adapter that need not wait for the service's response uses this value.
     Overran,
-    /// The head cannot be read. The answer is 400 in any mode, because no guard could run (V4).
+    /// The head cannot be read. The client gets 400 in any mode, because no guard could run (V4).
     Malformed(BoxError),
 }
 

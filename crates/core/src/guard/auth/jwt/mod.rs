@@ -17,8 +17,8 @@ use crate::table::{Kind, Refusals, SettingError, advice_for_unknown};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
-/// The policy is refused if they are wrong. Examples are a secret that is too short, a set without a usable key, and a
-/// private key.
+/// The policy is refused if the keys are wrong. Examples are a secret that is too short, a set
+/// without a usable key, and a private key.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -45,7 +45,8 @@ enum Material {
 }
 
 impl JwtKeys {
-    /// Uses a secret for HS256, HS384 or HS512. It needs at least as many bytes as the hash (32, 48 or 64).
+    /// Uses a secret for HS256, HS384 or HS512. The secret needs at least as many bytes as the hash
+    /// (32, 48 or 64).
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self(Material::Secret(secret.into()))
     }
@@ -61,7 +62,8 @@ impl JwtKeys {
         Self(Material::Remote(keys))
     }
 
-    /// Stands for keys that cannot be read, so that the algorithms are checked as well.
+    /// Returns keys in place of keys that cannot be read, so that the algorithms are checked as
+    /// well.
     fn unknown(algorithms: &[Algorithm]) -> Self {
         match algorithms.first().is_some_and(|it| it.family() == AlgorithmFamily::Hmac) {
             true => Self::secret([0; 64]),
@@ -69,7 +71,7 @@ impl JwtKeys {
         }
     }
 
-    /// Whether the keys are fetched, so that tokens may have to wait for them.
+    /// Returns true if an adapter fetches the keys, so that tokens may have to wait for them.
     pub(super) fn are_remote(&self) -> bool {
         matches!(self.0, Material::Remote(_))
     }
@@ -85,7 +87,7 @@ impl fmt::Debug for JwtKeys {
     }
 }
 
-/// What a token must have.
+/// The requirements that a token must meet.
 pub(super) struct JwtSettings {
     pub(super) algorithms: Option<Vec<String>>,
     pub(super) issuer: Option<String>,
@@ -94,7 +96,7 @@ pub(super) struct JwtSettings {
     pub(super) require_verified_email: bool,
 }
 
-/// How tokens are checked.
+/// The keys and the requirements by which tokens are checked.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
     keys: Keys,
@@ -112,7 +114,8 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    /// `keys` is `None` if they cannot be read, which was noted.
+    /// Compiles the check. `keys` is `None` if the keys cannot be read. The mistake is then already
+    /// in `refusals`.
     pub(super) fn new(keys: Option<JwtKeys>, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
         if settings.leeway > LONGEST_LEEWAY {
             let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");
@@ -128,7 +131,7 @@ impl Tokens {
         }
         let mut algorithms = known_algorithms(settings.algorithms.as_deref(), refusals);
         let keys = keys.unwrap_or_else(|| JwtKeys::unknown(&algorithms));
-        // Stand for algorithms that are all wrong, so that the keys are checked as well.
+        // If all algorithms are wrong, others replace them, so that the keys are checked as well.
         if algorithms.is_empty() {
             algorithms = match keys.0 {
                 Material::Secret(_) => vec![Algorithm::HS256],
@@ -174,7 +177,7 @@ impl Keys {
     }
 }
 
-/// The algorithms, without those that are wrong.
+/// Returns the known algorithms among `names`. Refuses all other names.
 fn known_algorithms(names: Option<&[String]>, refusals: &mut Refusals) -> Vec<Algorithm> {
     match names {
         None => refusals.add(SettingError::missing("algorithms")),
