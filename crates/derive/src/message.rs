@@ -30,7 +30,7 @@ pub(crate) fn documented(message: &Expr) -> Option<String> {
 }
 
 fn has_placeholders(text: &str) -> bool {
-    // This also finds a single brace, which `format!` reports as an error.
+    // The search also finds a single brace, which `format!` reports as an error.
     let without = text.replace("{{", "").replace("}}", "");
     without.contains(['{', '}'])
 }

@@ -1,6 +1,6 @@
-//! How [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads texts: JSON bodies, messages, the places of
-//! errors, and sentences about them. Its functions take a text, and return what a client may get of it. Error codes and
-//! faults are defined in other crates.
+//! Defines how [`tower-error-envelope`](https://docs.rs/tower-error-envelope) reads JSON bodies,
+//! messages, the places of errors, and sentences about them. Its functions take a text, and return
+//! the part of the text that a client may get. Error codes and faults are defined in other crates.
 //!
 //! 1. [`json`] reads the fields of an object only as far as necessary. [`tree`] parses a body once, as a whole.
 //! 2. [`message`] makes a text one printable line, and recognises texts that are not messages (E2, R3).
