@@ -9,10 +9,11 @@ use crate::code::ErrorCode;
 pub use crate::fault::AsFault;
 /// Maps each variant of an error to a fault. A variant without an attribute becomes `internal_error`.
 ///
-/// `tower-error-envelope` re-exports the same derive for services with the layer; the documentation is there.
+/// `tower-error-envelope` re-exports the same derive for services with the layer, and documents it.
 pub use error_envelope_derive::HandlerAsFault as AsFault;
 
-/// The codes of the faults that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
+/// The codes of the faults that an error can become. `#[derive(AsFault)]` defines them as the
+/// constant `CODES` of the type.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
     #[doc(hidden)]
@@ -24,15 +25,17 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Returns all codes, each once: first those of the variants, then those of transparent errors.
+    /// Returns all codes, each once. The codes of the variants come first, and then the codes of
+    /// transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Returns true if the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
-    /// transparent error whose [`AsFault`](trait@AsFault) is handwritten.
+    /// Returns true if the list is complete. An incomplete list lacks the codes that a function in
+    /// `with = …` returns, or the codes of a transparent error whose [`AsFault`](trait@AsFault) is
+    /// handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -131,7 +134,7 @@ pub mod private {
         pub code: ErrorCode,
         /// The status that `status = …` sets.
         pub status: Option<u16>,
-        /// The text that `message = "…"` sets, in which `{name}` stands for the value of a field.
+        /// The text that `message = "…"` sets. The value of a field replaces `{name}`.
         pub message: Option<&'static str>,
         /// The fields that `details(…)` lists.
         pub details: &'static [Detail],
@@ -288,7 +291,8 @@ pub mod private {
             self
         }
 
-        /// Sets the fields as the details of the fault, if there are any.
+        /// Sets the fields as the details of the fault. If there are no fields, the fault does not
+        /// change.
         pub fn set(self, fault: Fault) -> Fault {
             if self.0.is_empty() { fault } else { fault.with_details(self) }
         }
@@ -305,7 +309,7 @@ pub mod private {
     }
 }
 
-/// With the feature `axum`, the error is a response.
+/// Implements `IntoResponse` for the error, with the feature `axum`.
 #[cfg(feature = "axum")]
 #[doc(hidden)]
 #[macro_export]
@@ -327,7 +331,7 @@ macro_rules! __derived_response {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `tonic`, the error becomes a status.
+/// Converts the error into a `tonic::Status`, with the feature `tonic`.
 #[cfg(feature = "tonic")]
 #[doc(hidden)]
 #[macro_export]
@@ -349,7 +353,8 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, the error implements `IntoResponses`, which lists its responses for an operation.
+/// Implements utoipa's `IntoResponses` for the error, with the feature `utoipa`. The implementation
+/// lists the error's responses for an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]
@@ -374,7 +379,8 @@ macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `aide`, the error implements `OperationOutput`, which lists its responses for an operation.
+/// Implements aide's `OperationOutput` for the error, with the feature `aide`. The implementation
+/// lists the error's responses for an operation.
 #[cfg(feature = "aide")]
 #[doc(hidden)]
 #[macro_export]

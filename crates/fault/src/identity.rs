@@ -40,10 +40,10 @@ struct Inner {
 #[derive(Clone, Copy, Debug)]
 pub struct NoCaller;
 
-/// The data about the caller besides the id, which depends on the scheme.
+/// The data about the caller in addition to the id. The kind of data depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// There is no data, because a key or a certificate only has an id.
+    /// There is no data, because a key or a certificate only identifies its id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.
@@ -80,8 +80,8 @@ impl Identity {
         self.0.id.as_deref()
     }
 
-    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if it attached no value, or
-    /// one of another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if the
+    /// verifier attached no value, or a value of another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;

@@ -1,7 +1,7 @@
 //! The schema of a code's details, in a subset of JSON Schema (2020-12).
 //!
-//! 1. Every export can express each keyword of the subset, as a type and as a check. Any other keyword is refused by
-//!    name, because only some exports could express it.
+//! 1. Every export can express each keyword of the subset, as a type and as a check. A schema
+//!    with any other keyword is refused, because only some exports could express that keyword.
 //! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At run time, the details of
 //!    an error are never compared with it, so that no data of a service is lost because of a schema.
 
@@ -15,7 +15,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
 
-/// A keyword.
+/// A keyword of JSON Schema.
 struct Keyword {
     name: &'static str,
     of: KeywordScope,
@@ -27,7 +27,7 @@ struct Keyword {
 enum KeywordScope {
     /// Any schema, because the keyword does not restrict values.
     Any,
-    /// A schema without any other restriction except `type`.
+    /// A schema that has no other restriction except `type`.
     Alone,
     /// A schema of these types, whose values the keyword restricts.
     Types(&'static [&'static str]),
@@ -72,7 +72,7 @@ const KEYWORDS: [Keyword; 20] = [
 /// An error in a schema: the place, what is wrong there, and what would be right.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to the wrong place. An element of a list is given by its index.
+    /// The keys that lead to the wrong place. The index of an element is its key in a list.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,

@@ -191,8 +191,8 @@ fn bad_request(violations: Vec<FieldViolation>, room: usize) -> Option<PackedDet
     (!field_violations.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, &BadRequest { field_violations }))
 }
 
-/// Returns the issues as violations. The reason is the code in capitals, if that is a valid reason:
-/// `[A-Z][A-Z0-9_]{0,62}`.
+/// Returns the issues as violations. The reason of a violation is the issue's code in capitals, if
+/// that is a valid reason: `[A-Z][A-Z0-9_]{0,62}`.
 fn violations_in(details: &str) -> Vec<FieldViolation> {
     let violation = |issue: written::NamedIssue<'_>| FieldViolation {
         reason: issue.code.and_then(|code| issue_code(&code)).unwrap_or_default().to_ascii_uppercase(),
