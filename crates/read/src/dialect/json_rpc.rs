@@ -1,6 +1,6 @@
-//! JSON-RPC 2.0, for servers of MCP and others (R10).
+//! JSON-RPC 2.0, for MCP servers and other JSON-RPC servers (R10).
 //!
-//! Its body is
+//! An error has this body:
 //! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`.
 //! Several codes may have the same number, so clients decide by the code in `data`.
 
