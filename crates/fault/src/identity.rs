@@ -178,7 +178,7 @@ fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
-        Ok(_) => "the claims are more than one JSON value".to_owned(),
+        Ok(_) => "the claims are not a single JSON value".to_owned(),
     };
     format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
 }

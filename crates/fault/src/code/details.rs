@@ -292,7 +292,7 @@ impl Reader {
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
         if self.path.len() > 1 {
-            return Err(self.wrong("$schema is inside the schema", "write it once, at the top"));
+            return Err(self.wrong("$schema is inside the schema", "write it only once, at the top of the schema"));
         }
         let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
         if dialect == DIALECT {
@@ -326,7 +326,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",
-        "allOf" | "$ref" | "$defs" | "definitions" => "write out what it stands for",
+        "allOf" | "$ref" | "$defs" | "definitions" => "write the schema itself in this place",
         "pattern" | "$comment" | "default" => "put it into the description",
         "exclusiveMinimum" | "exclusiveMaximum" => "write minimum or maximum",
         _ => "leave it out",

@@ -187,12 +187,12 @@ impl<'a> Members<'a> {
         self.body.members().any(is_path)
     }
 
-    /// If the shape reads nothing under `error`, an object under `error` is an ordinary field.
+    /// Visits each field that no rule has read. The fields of the error object come first, because
     /// they contain more.
     pub fn visit_unread<'s>(&'s self, parsed: Option<&ParsedError<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // If the shape reads nothing under `error`, an object there is an ordinary field.
+        // If the shape reads nothing under `error`, an object under `error` is an ordinary field.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
             self.each(error, of_error, parsed, take);
