@@ -12,7 +12,7 @@ use crate::fault::{AsFault, Fault};
 /// A function that finds an error of one type inside an anyhow error, and returns its fault.
 type Finder = fn(&Error) -> Option<Fault>;
 
-/// The types that were passed to [`recognise`]. They apply to the whole process, because `?`
+/// The types that were passed to [`recognise`]. The types apply to the whole process, because `?`
 /// converts an error without access to a layer.
 static RECOGNISED: RwLock<Vec<(TypeId, Finder)>> = RwLock::new(Vec::new());
 

@@ -38,8 +38,8 @@ impl fmt::Debug for Unrecognised {
     }
 }
 
-/// Returns the error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which
-/// `source()` skips (F1).
+/// Returns the error and its causes, beginning with the outermost. The error inside an `io::Error`,
+/// which `source()` skips, is included (F1).
 #[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)

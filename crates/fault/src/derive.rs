@@ -269,8 +269,8 @@ pub mod private {
         }
     }
 
-    /// The details that `details(…)` describes. It is an object with the fields that have a value, in the order of the
-    /// attribute.
+    /// The details that `details(…)` describes. The details are an object with the fields that have
+    /// a value, in the order of the attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 

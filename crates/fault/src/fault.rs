@@ -92,19 +92,20 @@ impl Clone for Inner {
 /// this fault.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
-/// The origin of a fault's message. It decides whether the message is already clean.
+/// The origin of a fault's message. The origin decides whether the message is already clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
     /// The user set the message, and it is unchanged.
     Raw,
-    /// The message may come from any source. It is already one printable line (E2).
+    /// The message may come from any source. The message is already one printable line (E2).
     Clean,
-    /// The message comes from the layer, and is clean. It is treated like a message of the catalogue (R12).
+    /// The message comes from the layer, and is clean. Such a message is treated like a message of
+    /// the catalogue (R12).
     Stock,
 }
 
-/// The message of a 4xx whose status has no code in the catalogue, such as 418. It does not state
-/// that the request is malformed, because the status does not show that (R1).
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does
+/// not state that the request is malformed, because the status does not show this (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
@@ -133,8 +134,8 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (E2). If it is empty, the
-    /// message of the code is used.
+    /// Sets the message, which is for people. The message becomes one line of at most 1,024 bytes
+    /// (E2). If the message is empty, the message of the code is used.
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with_message_from(message.into(), MessageSource::Raw)
     }
@@ -184,7 +185,7 @@ impl Fault {
         self
     }
 
-    /// Sets the cause. It is logged, and never sent to the client.
+    /// Sets the cause. The cause is logged, and never sent to the client.
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.change().source = Some(Arc::from(source.into()));
         self
@@ -197,8 +198,8 @@ impl Fault {
         &self.0.code
     }
 
-    /// Returns the message that the client gets. It is the fault's own message, or otherwise the
-    /// message of its code.
+    /// Returns the message that the client gets. This message is the fault's own message, or
+    /// otherwise the message of its code.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;

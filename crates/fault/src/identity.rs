@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use {crate::code::ErrorCode, crate::fault::Fault, error_envelope_text::sentences::without_values};
 
-/// The caller that the credentials of a request identify (G2). It is in the extensions of each request whose
-/// credentials were accepted.
+/// The caller that the credentials of a request identify (G2). Each request whose credentials were
+/// accepted has this identity in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -43,7 +43,7 @@ pub struct NoCaller;
 /// The data about the caller in addition to the id. The kind of data depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// There is no data, because a key or a certificate only identifies its id.
+    /// No data, because a key or a certificate only has an id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.

@@ -27,7 +27,8 @@ static PAIRS: [[u8; 2]; 1024] = {
     pairs
 };
 
-/// The id of a request. It is the same in the handler, the logs, the headers and the body.
+/// The id of a request. A request has the same id in the handler, the logs, the headers and the
+/// body.
 ///
 /// The layer adds the id to the extensions of the request. The text of an id is `req_` and 26 characters in Crockford's
 /// base32. An id can be parsed from that text, from a ULID without the prefix in any letter case, and from a UUID with

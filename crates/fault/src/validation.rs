@@ -68,7 +68,7 @@ impl Fault {
         }))
     }
 
-    /// Creates an `invalid_request` without issues. Its status is 422, as for a body with values of
+    /// Creates an `invalid_request` without issues. The status is 422, as for a body with values of
     /// the wrong type.
     pub(crate) fn unprocessable() -> Self {
         Self::new(ErrorCode::INVALID_REQUEST).with_status(StatusCode::UNPROCESSABLE_ENTITY)

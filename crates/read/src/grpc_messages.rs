@@ -166,7 +166,7 @@ impl MessageDecoder {
     }
 }
 
-/// Decodes base64 in chunks. It stores the characters of an incomplete group of four.
+/// Decodes base64 in chunks. The decoder stores the characters of an incomplete group of four.
 #[derive(Debug, Default)]
 struct Text {
     quantum: [u8; 4],

@@ -1,5 +1,5 @@
 //! Reads foreign errors for [`tower-error-envelope`](https://docs.rs/tower-error-envelope), and
-//! writes errors in other forms. Its input is the head and the body of a response. Its output is
+//! writes errors in other forms. The input is the head and the body of a response. The output is
 //! the code, the text and the details of the error. Policies, routes and the handling of a request
 //! are in `error-envelope-core`.
 //!

@@ -1,5 +1,5 @@
-//! Reads the text of a framework about bad input (R13). It finds the issues in the text, and the
-//! part of the text that the client gets next to them.
+//! Reads the text of a framework about bad input (R13). The module finds the issues in the text,
+//! and the part of the text that the client gets next to the issues.
 
 use std::borrow::Cow;
 

@@ -15,8 +15,8 @@ use crate::message::{has_byte, has_escape, trimmed};
 /// The fields of a JSON object, in order. If several fields have the same name, the last one is used, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of all names. They make a search for a missing name cheap. The parser of
-    /// each shape searches for such names.
+    /// The [bits](bit_of) of all names. The bits make a search for a missing name cheap. The parser
+    /// of each shape searches for such names.
     names: u32,
     /// The text of the object, as received.
     text: &'a str,
@@ -77,7 +77,7 @@ impl<'a> Object<'a> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// Returns the value of a field as a name. It is the text of a string, or the digits of a
+    /// Returns the value of a field as a name. The name is the text of a string, or the digits of a
     /// number, because some services use numbers as codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {

@@ -186,10 +186,10 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Returns true if [`clean`] removes a character. It removes all [invisible](is_invisible)
-/// characters that no script needs. It keeps the joiners U+200C and U+200D, without which Persian,
-/// Indic scripts and emoji are not readable. It also keeps the fillers that stand in for a letter
-/// without a shape.
+/// Returns true if [`clean`] removes a character. `clean` removes all [invisible](is_invisible)
+/// characters that no script needs. `clean` keeps the joiners U+200C and U+200D, without which
+/// Persian, Indic scripts and emoji are not readable. `clean` also keeps the fillers that stand in
+/// for a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',

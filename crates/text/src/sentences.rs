@@ -116,7 +116,8 @@ fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>)
     pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-/// Reads a text that is a single issue. It matches a row of the table, or is a message of serde.
+/// Reads a text that is a single issue. Such a text matches a row of the table, or is a message of
+/// serde.
 fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))

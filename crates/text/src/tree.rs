@@ -19,7 +19,7 @@ pub struct Tree<'a> {
 }
 
 struct Value<'a> {
-    /// The name of a field. It is empty for an element of an array.
+    /// The name of a field. The name is empty for an element of an array.
     name: Cow<'a, str>,
     raw: &'a str,
     /// The ranks of the name in the lists of names of texts and codes.
@@ -28,8 +28,8 @@ struct Value<'a> {
     next: usize,
     /// The number of strings before this value in the body. Names of fields are not counted.
     texts_before: usize,
-    /// The [bits](bit_of) of the names of an object's fields. They speed up look-ups of names that the object does not
-    /// have, which are most look-ups.
+    /// The [bits](bit_of) of the names of an object's fields. The bits speed up look-ups of names
+    /// that the object does not have, which are most look-ups.
     names: u64,
 }
 

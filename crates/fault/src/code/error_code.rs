@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
 /// An error code is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code
-/// ([`ErrorCode::custom`]). It may also be a code that an inner process sent, and of which only the
-/// name is known. Two codes are equal if their names are equal.
+/// ([`ErrorCode::custom`]). An error code may also be a code that an inner process sent, and of
+/// which only the name is known. Two codes are equal if their names are equal.
 ///
 /// The constants of this type are the codes of the catalogue's groups `auth`, `quota`, `generic`
 /// and `status`, which any service can use. The groups that belong to products are in

@@ -7,9 +7,9 @@ use crate::code::ErrorCode;
 
 /// Defines which error clients get for a service's own error. `?` then converts it into a [`Fault`].
 ///
-/// The error itself becomes the source of the fault. Its text and its causes are logged, but never
-/// sent to clients. By default, clients get `internal_error` with the catalogue's message, so that
-/// an error without a mapping reveals nothing.
+/// The error itself becomes the source of the fault. The text and the causes of the error are
+/// logged, but never sent to clients. By default, clients get `internal_error` with the catalogue's
+/// message, so that an error without a mapping reveals nothing.
 ///
 /// Most errors only need [`AsFault::code`]. If clients are to get more than a code, implement [`AsFault::fault`].
 ///

@@ -1,5 +1,5 @@
-//! The prepared reply to a fault. It has a head and a body, with gaps for the id. An error with
-//! other texts or fields uses the head, with another length and another body.
+//! The prepared reply to a fault. The reply has a head and a body, with gaps for the id. An error
+//! with other texts or fields uses the head, with another length and another body.
 //!
 //! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that
 //! was written for it. The next error with this fault only needs a copy of the reply and an id.
@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The status for which the reply was prepared. It may differ from `status`, which is the
-    /// status to send.
+    /// The status for which the reply was prepared. This status may differ from `status`, which is
+    /// the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,

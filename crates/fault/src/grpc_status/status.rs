@@ -3,7 +3,7 @@
 //!
 //! 1. If the status was made from a `Fault` in this process, it becomes that fault again.
 //! 2. The code is the reason, if the reason is a known code or from the layer's own domain.
-//!    Otherwise it is the code for the status.
+//!    Otherwise the code is the code for the status.
 //! 3. The client gets the text if the code was recognised, or if the status is a client error. A
 //!    text that repeats an error's cause is not sent. The text of another layer passes unchanged
 //!    (E7). Metadata and violations pass under the same conditions, as details.
@@ -35,7 +35,8 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
-/// Returns the fault for a status. It has no source, unless there is a `Fault` among the causes of the status.
+/// Returns the fault for a status. The fault has no source, unless the causes of the status contain
+/// a `Fault`.
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),

@@ -11,7 +11,8 @@ pub const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";
 /// The form of a request id (I1). The first character only has three of a ULID's 128 bits.
 pub const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
-/// The form of a message (E2). It has no control characters, separators of lines, or bidirectional marks and overrides.
+/// The form of a message (E2). A message has no control characters, no separators of lines, and no
+/// bidirectional marks and overrides.
 pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
 
 /// The maximum length of a message (E2). The contract counts bytes of UTF-8, while a schema counts

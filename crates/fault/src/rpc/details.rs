@@ -149,7 +149,7 @@ pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
-/// Returns the text of a value. It is the content of a valid string, or otherwise the JSON as
+/// Returns the text of a value. The text is the content of a valid string, or otherwise the JSON as
 /// received.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
     json::exact(value).unwrap_or(Cow::Borrowed(value.get()))

@@ -3,8 +3,8 @@
 //! 1. A byte order mark decides the charset (needs the feature `charsets`).
 //! 2. Otherwise the media type may name a charset by WHATWG's names (needs the same feature).
 //! 3. Otherwise the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
-//! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. They are read
-//!    as `null`.
+//! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. These numbers
+//!    are read as `null`.
 //!
 //! Most bodies are UTF-8 and strict JSON. For these bodies, steps 1 and 2 only check one byte and
 //! the parameters of the media type. Steps 3 and 4 run only if the body could not be read.
@@ -23,7 +23,8 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// Returns the body unchanged. It is treated as UTF-8, because other charsets need the feature `charsets`.
+/// Returns the body unchanged. The body is treated as UTF-8, because other charsets need the
+/// feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body

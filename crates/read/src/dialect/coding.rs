@@ -1,8 +1,8 @@
 //! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
-//! The codings are gzip, deflate, br and zstd. They are decoded in the reverse of their order in
-//! `content-encoding`. A body is unreadable if it does not match the header, is cut off, or grows
-//! past the budget. The status alone then decides the code.
+//! The codings are gzip, deflate, br and zstd. The codings are decoded in the reverse of their
+//! order in `content-encoding`. A body is unreadable if it does not match the header, is cut off,
+//! or grows past the budget. The status alone then decides the code.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};

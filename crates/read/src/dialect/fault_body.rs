@@ -53,8 +53,8 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
     })
 }
 
-/// Returns the advice that does not depend on a policy. It is only the address of a custom code's
-/// page.
+/// Returns the advice that does not depend on a policy. The only such advice is the address of a
+/// custom code's page.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

@@ -65,13 +65,14 @@ pub struct DialectSpec {
     pub(crate) name: &'static str,
     /// The media type of the dialect's bodies.
     pub media_type: &'static str,
-    /// A second header for the request id, in lower case. It is set in addition to `x-request-id`, for clients that
-    /// read only this header.
+    /// A second header for the request id, in lower case. The header is set in addition to
+    /// `x-request-id`, for clients that read only this second header.
     pub id_header: Option<&'static str>,
     /// True if every `invalid_request` has an issue list, even if the list only repeats the message (E8). Clients of
     /// other dialects do not expect such a list.
     pub always_lists_issues: bool,
-    /// True if bodies can have an issue list. If false, the message states the first issue (E8).
+    /// True if bodies can have an issue list. If bodies cannot have a list, the message states the
+    /// first issue (E8).
     pub(crate) can_list_issues: bool,
     /// True if the error object can have the fields of a service's body that the policy keeps
     /// (R12).
@@ -89,9 +90,9 @@ pub struct DialectSpec {
     pub has_wait: bool,
     /// The name of the event that ends a broken event stream (F6), or `None` if clients expect an event without a name.
     pub error_event: Option<&'static str>,
-    /// Writes the error event for a stream whose events have a type and a number. It is `None` if
-    /// the dialect's clients do not read such streams. The arguments are the error's body and the
-    /// next number.
+    /// Writes the error event for a stream whose events have a type and a number. The function is
+    /// `None` if the dialect's clients do not read such streams. The arguments are the error's body
+    /// and the next number.
     pub typed_event: Option<TypedEvent>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
@@ -101,8 +102,8 @@ pub struct DialectSpec {
     pub(super) meaning: fn(&str) -> DialectCode,
     /// Returns the dialect's name for an error to which the policy gives no name (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
-    /// The description of a shape that a policy describes. It is used instead of these functions
-    /// (R15).
+    /// The description of a shape that a policy describes. If a description is set, it is used
+    /// instead of the functions above (R15).
     pub(super) described: Option<&'static dyn Described>,
 }
 

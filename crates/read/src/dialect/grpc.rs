@@ -22,7 +22,8 @@ pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-st
 /// The bytes that are escaped in `grpc-message`. All other bytes are written unchanged.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The base64 of the protocol. It is written without padding. It is read with or without padding.
+/// The base64 of the protocol. Base64 is written without padding. It is read with or without
+/// padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -11,7 +11,7 @@ const MAX_ID: usize = 256;
 /// The facts about a JSON-RPC call that an error response needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct JsonRpcCall {
-    /// The id of a single call, byte for byte. It is a string or a number.
+    /// The id of a single call, byte for byte. The id is a string or a number.
     pub(crate) id: Option<Box<str>>,
     /// True if the whole body was seen and is not JSON.
     pub(crate) is_malformed: bool,

@@ -1,10 +1,10 @@
 //! The shapes in which services report errors (R2).
 //!
-//! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols
-//! that keep their own shape (R10), then the foreign shapes, then plain text. A shape that can be
-//! written is a [`DialectSpec`], which is a constant in its own file, with a row in `table.rs`.
-//! `foreign` tries the policy's own shapes (R15), then the rows of that table in their order, then
-//! the general rule for a JSON object.
+//! [`read`] parses a body of any shape. The function tries the canonical envelope first, then the
+//! protocols that keep their own shape (R10), then the foreign shapes, then plain text. A shape
+//! that can be written is a [`DialectSpec`], which is a constant in its own file, with a row in
+//! `table.rs`. `foreign` tries the policy's own shapes (R15), then the rows of that table in their
+//! order, then the general rule for a JSON object.
 //!
 //! The result contains no value that the client sent (R13). The module `classify` chooses the code,
 //! and the parts of the body that a client may get. The module `outward` chooses how to write them
@@ -170,8 +170,8 @@ impl TextKind {
     }
 }
 
-/// Returns true if bodies of this type are texts for people. This includes the types of `text/*` except HTML, XML and
-/// event streams, which have their own readers.
+/// Returns true if bodies of this type are texts for people. These types are the types of `text/*`
+/// except HTML, XML and event streams, which have their own readers.
 pub fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
@@ -183,8 +183,8 @@ pub fn has_control_character(body: &[u8]) -> bool {
     body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }
 
-/// Reads a body of plain text after its secrets were replaced. It is a text, even if it now begins
-/// like JSON.
+/// Reads a body of plain text after its secrets were replaced. Such a body is a text, even if it
+/// now begins like JSON.
 #[cfg(feature = "redact")]
 pub fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
     utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))

@@ -73,7 +73,8 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Writes the address as a JSON string. Its parts are not joined in a separate text before.
+    /// Writes the address as a JSON string. The parts of the address are written one after the
+    /// other, and are not joined first.
     pub fn push_to(self, json: &mut Vec<u8>) {
         match self {
             Self::Address(address) => push_string(json, address),
@@ -94,7 +95,8 @@ impl<'a> Docs<'a> {
 /// An inner body that already is in the dialect of the route.
 pub struct PreservedBody<'a> {
     pub body: Object<'a>,
-    /// True if the body's fields may pass. If false, only its names may pass (R3).
+    /// True if the body's fields may pass. If the fields may not pass, only names in the body may
+    /// pass (R3).
     pub whole: bool,
     /// True if the service's status is a 5xx.
     pub failed: bool,

@@ -73,8 +73,8 @@ pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Op
     }
 }
 
-/// Returns the message of a fault in a form that cannot list issues. It is the fault's own message, or else the first
-/// issue (E8), or else the message of its code.
+/// Returns the message of a fault in a form that cannot list issues. The result is the fault's own
+/// message, or else the first issue (E8), or else the message of its code.
 pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
     match (fault.own_message(), first()) {

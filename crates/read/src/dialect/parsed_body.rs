@@ -1,5 +1,5 @@
-//! The parsed content of a body. It is the envelope, a protocol's own error, or a foreign shape
-//! with the fields that were not read.
+//! The parsed content of a body. The content is the envelope, a protocol's own error, or a foreign
+//! shape with the fields that were not read.
 
 use std::borrow::Cow;
 
@@ -132,8 +132,8 @@ impl<'a> Members<'a> {
         self.sources.into_iter().flatten()
     }
 
-    /// Returns the members of a problem that only some problems have (RFC 9457 §3.2). They are its
-    /// extension members, its type and its instance, and a title that is a sentence.
+    /// Returns the members of a problem that only some problems have (RFC 9457 §3.2). Such members
+    /// are its extension members, its type and its instance, and a title that is a sentence.
     pub fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 

@@ -1,5 +1,5 @@
-//! Finds the sentences and codes of a 4xx that no rule has read. They stay in the details, under
-//! their own names and in their own structure (E9).
+//! Finds the sentences and codes of a 4xx that no rule has read. These sentences and codes stay in
+//! the details, under their own names and in their own structure (E9).
 //!
 //! Lists of names choose the message of an error well, but values under other names would be lost.
 //! So the form of a value decides whether it is kept. Names only exclude values: traces, queries,
@@ -79,7 +79,7 @@ pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'
     members
 }
 
-/// Returns the value that has these bytes. It may be `value` itself or any value inside it.
+/// Returns the value that has these bytes. The result may be `value` itself or any value inside it.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);

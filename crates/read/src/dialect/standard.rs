@@ -12,8 +12,8 @@ use crate::code::{self, CodeSet, ErrorCode, Retry};
 use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
-/// The dialect of the canonical envelope. Its `read` function returns nothing, because envelopes
-/// are parsed before any shape is tried.
+/// The dialect of the canonical envelope. The `read` function of this dialect returns nothing,
+/// because envelopes are parsed before any shape is tried.
 pub(super) const FORM: DialectSpec = DialectSpec {
     always_lists_issues: true,
     ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out))
@@ -64,8 +64,8 @@ fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
     write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
-/// Returns the body of an envelope. It is compact, and has its fields in order. The details are
-/// unchanged (E1). `message` must already be clean.
+/// Returns the body of an envelope. The body is compact, and has its fields in order. The details
+/// are unchanged (E1). `message` must already be clean.
 pub fn write(
     code: &str,
     message: &str,

@@ -1,8 +1,8 @@
 //! The table of shapes. A row with a constant defines a shape that can be written. Any other row
 //! defines a shape that is only parsed.
 //!
-//! A row defines the variants of [`Dialect`] and [`Shape`] with their docs. It refers to the
-//! constant in the dialect's file, which contains the description of the dialect.
+//! A row defines the variants of [`Dialect`] and [`Shape`] with their docs. The row of a dialect
+//! refers to the constant in the dialect's file, which contains the description of the dialect.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -16,8 +16,8 @@ macro_rules! shapes {
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
-        /// The shape in which errors are written on a route (R2, R12). It is the value of `dialect`
-        /// in the policy file.
+        /// The shape in which errors are written on a route (R2, R12). The policy file sets the
+        /// shape with the key `dialect`.
         ///
         /// [`Dialect::Standard`], the canonical envelope, is the default.
         ///

@@ -15,7 +15,8 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
-/// Parses an error that `protocols = "rewrite"` rewrites. Its code is in the field `data`.
+/// Parses an error that `protocols = "rewrite"` rewrites. The code of the error is in the field
+/// `data`.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let parse = |error: &Object<'a>| Some((error.object("data")?.words("code"), error.words("message")));
     let (code, message) = inside(body.error.as_ref()?, parse)??;

@@ -1,5 +1,6 @@
-//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. It reads the code, the message
-//! and the details where most services have them: in the body, or in its field `error` (R2).
+//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. This part
+//! reads the code, the message and the details only in the body itself, or in its field `error`
+//! (R2). Most services write them there.
 
 use http::StatusCode;
 use serde_json::value::RawValue;

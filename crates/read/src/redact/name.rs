@@ -15,21 +15,21 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// Parts of a name in other languages and scripts that mark its value as a credential. They contain
-/// letters outside ASCII.
+/// Parts of a name in other languages and scripts that mark its value as a credential. These parts
+/// contain letters outside ASCII.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
 /// Parts of a name that mark its value as a credential, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Names that mark their value as a credential only if the whole name matches. They are also used
-/// in texts.
+/// Names that mark their value as a credential only if the whole name matches. The rules for texts
+/// also search for these names.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Words that mark the value of a name as a credential if they are the last word of the name. They
-/// are also used in texts, as in `smtp_pass`.
+/// Words that mark the value of a name as a credential if they are the last word of the name. The
+/// rules for texts also search for these words, as in `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
 /// Further names that mark their value as a credential only if the whole name matches.
@@ -85,8 +85,8 @@ pub(super) fn is_credential_name(text: &str) -> bool {
 }
 
 /// Returns true if a text that contains the name of a credential was probably chosen by a user,
-/// such as `Password123`. The name of a field has no such signs. It has digits only in a separate
-/// word, as in `sha256_password`.
+/// such as `Password123`. The name of a field has no such signs. The name of a field has digits
+/// only in a separate word, as in `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 

@@ -1,4 +1,4 @@
-//! The rules for credentials in a text. They are applied one after the other.
+//! The rules for credentials in a text. The rules are applied one after the other.
 //!
 //! A search with the crate `regex` takes time in proportion to the length of the text, for any
 //! content. No rule reads far beyond its match. If the end of a value is not found, the whole text

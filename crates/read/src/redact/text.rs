@@ -27,7 +27,8 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients now, which takes some milliseconds. Otherwise the first error compiles them.
+/// Compiles the rules for clients now, which takes some milliseconds. Without this call, the first
+/// error compiles the rules.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
@@ -119,8 +120,8 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
     text
 }
 
-/// Returns true if a text contains the beginning of any rule's match. One search finds all of these
-/// beginnings.
+/// Returns true if a text contains the beginning of any rule's match. One search finds the
+/// beginnings of all rules.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -202,8 +203,8 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Returns true if a word may be the credentials after `Basic`. They are a user and a password in
-/// base64, which may consist only of letters.
+/// Returns true if a word may be the credentials after `Basic`. Such credentials are a user and a
+/// password in base64, which may consist only of letters.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)

@@ -102,8 +102,8 @@ fn percent(text: &str) -> Option<(char, usize)> {
 /// Returns the character that `\u00…` or `\x…` means. A quote is not decoded, because an escaped
 /// quote must not end a value.
 fn backslash(text: &str) -> Option<(char, usize)> {
-    /// The maximum number of backslashes before the `u`. It is enough for four levels of JSON, each
-    /// in a string of the next level.
+    /// The maximum number of backslashes before the `u`. This number is enough for four levels of
+    /// JSON, each in a string of the next level.
     const MOST: usize = 15;
 
     let slashes = text.bytes().take(MOST).take_while(|byte| *byte == b'\\').count();

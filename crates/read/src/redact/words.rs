@@ -101,9 +101,10 @@ pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// Returns the part of a credential's value that may stay. It consists of words about the
+/// Returns the part of a credential's value that may stay. This part consists of words about the
 /// credential, without words that may be a part of the credential. Returns `None` if the value does
-/// not look like words about a credential. If the value is a message, it needs only two words.
+/// not look like words about a credential. A value that is a message looks like words if it has at
+/// least two words.
 pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();

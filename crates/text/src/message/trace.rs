@@ -4,8 +4,8 @@ use memchr::memmem::find;
 
 use super::bytes::{boundary, has_any};
 
-/// The number of bytes of a line that are checked. They suffice to recognise a longer line of a
-/// stack trace.
+/// The number of bytes of a line that are checked. This number of bytes suffices to recognise a
+/// longer line of a stack trace.
 const MOST_SEEN: usize = 1024;
 
 /// Returns the position at which the stack trace in a text begins, which is the first line that a

@@ -39,8 +39,8 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote values. They are parsed only once, because each text of a list is compared with
-/// them.
+/// The rows of the table that quote values. The rows are parsed only once, because each text of a
+/// list is compared with all of them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
@@ -78,10 +78,12 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
 struct Quoting {
     /// True if the sentence must begin with `before`.
     starts: bool,
-    /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
+    /// The text before the value. `before` may contain `{text}`, which is the part of the sentence
+    /// that stays.
     before: &'static str,
     is: Kind,
-    /// The text behind the value. If it is empty, the value extends to the end of the sentence.
+    /// The text behind the value. If `behind` is empty, the value extends to the end of the
+    /// sentence.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
@@ -94,8 +96,8 @@ enum Kind {
     /// A value in quotes or brackets, a number or a literal.
     Quoted,
     Repr,
-    /// The subject of the sentence, without quotes. It is treated as a value, unless it looks like
-    /// the name of a field.
+    /// The subject of the sentence, without quotes. The subject is treated as a value, unless it
+    /// looks like the name of a field.
     Subject,
 }
 

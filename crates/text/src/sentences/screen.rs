@@ -15,8 +15,9 @@ pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs that a text must contain to fit a row. They are the row's six pairs that are rarest in the table,
-/// with the rarest first. A row with fewer than six pairs repeats its rarest one.
+/// The byte pairs that a text must contain to fit a row. These pairs are the row's six pairs that
+/// are rarest in the table, with the rarest first. A row with fewer than six pairs repeats its
+/// rarest one.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 

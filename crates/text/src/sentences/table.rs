@@ -16,7 +16,7 @@ pub(super) struct Sentence {
     #[cfg_attr(not(test), allow(dead_code, reason = "it is for people who read the table"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
-    /// The message for the client. It is empty if the message is the whole sentence.
+    /// The message for the client. The field is empty if the message is the whole sentence.
     pub(super) message: &'static str,
     pub(super) when: When,
     /// The text between two sentences, if a text consists of several sentences of this row.

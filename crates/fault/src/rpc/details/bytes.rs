@@ -218,8 +218,8 @@ fn field_len(message: &impl Message) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// Returns the most bytes that a detail takes in a google.rpc.Status. They include the tags and lengths around the
-/// detail and around its name.
+/// Returns the most bytes that a detail takes in a google.rpc.Status. This number includes the tags
+/// and lengths around the detail and around its name.
 fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 

@@ -184,8 +184,8 @@ impl Described for Description {
         }
     }
 
-    /// Returns the shape's name for a code. It is the first name for the code, or else the name for
-    /// the status, or else the code itself.
+    /// Returns the shape's name for a code. The result is the first name for the code, or else the
+    /// name for the status, or else the code itself.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
         let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
         let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));

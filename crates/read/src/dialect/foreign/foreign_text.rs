@@ -1,11 +1,12 @@
 //! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
-//! 1. It finds the object with the text. This object is the body, or the only object in the body
-//!    that has a text, at most two levels deep. An array of one object is treated as that object.
-//! 2. It finds the text, which is in the first field that has a text. A sentence is preferred to
-//!    a single word.
-//! 3. It finds the code, which is in the first field that has a code. If there is none, a single
-//!    word next to the sentence is the code.
+//! 1. The module finds the object with the text. This object is the body, or the only object in
+//!    the body that has a text, at most two levels deep. An array of one object is treated as that
+//!    object.
+//! 2. The module finds the text, which is in the first field that has a text. A sentence is
+//!    preferred to a single word.
+//! 3. The module finds the code, which is in the first field that has a code. If there is none,
+//!    a single word next to the sentence is the code.
 //!
 //! Other modules decide whether the client gets the text or the code.
 

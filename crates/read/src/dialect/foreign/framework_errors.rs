@@ -1,13 +1,13 @@
 //! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
-//! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read. It
-//! tries the structure of the body first: `search` finds the list or the map, `entry` and `map`
-//! read it, and `found` writes the issues. Then it tries the sentences in the body (`sentences` of
-//! the crate `text`). A body that only looks similar stays unchanged, because a wrong path is worse
-//! than no path.
+//! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read.
+//! The search tries the structure of the body first: `search` finds the list or the map, `entry`
+//! and `map` read it, and `found` writes the issues. Then it tries the sentences in the body
+//! (`sentences` of the crate `text`). A body that only looks similar stays unchanged, because a
+//! wrong path is worse than no path.
 //!
-//! The client gets the path, the text and the code of each issue. It does not get the value that it
-//! sent.
+//! The client gets the path, the text and the code of each issue. The value that the client sent is
+//! not repeated.
 
 mod entry;
 mod found;

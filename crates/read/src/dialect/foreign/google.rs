@@ -40,8 +40,9 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 }
 
 /// Reads a google.rpc.Status that is not inside an `error` field, as grpc-gateway and Envoy's
-/// transcoder write it. Its `code` is the number of a gRPC status. Other APIs use small numbers as
-/// their own codes, so the number is accepted only if it fits the response's status.
+/// transcoder write it. The `code` of such a status is the number of a gRPC status. Other APIs use
+/// small numbers as their own codes, so the number is accepted only if it fits the response's
+/// status.
 pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let digits = body.number("code")?;
@@ -119,8 +120,8 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
     detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
 }
 
-/// Returns the issues as a `BadRequest`. It does not contain the codes of the issues, because many
-/// clients do not know the new field for them.
+/// Returns the issues as a `BadRequest`. The codes of the issues are left out, because many clients
+/// do not know the new field for these codes.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation = |issue: &NamedIssue<'_>| {
@@ -168,7 +169,7 @@ struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
 struct GoogleDetail<'a> {
     raw: &'a RawValue,
-    /// The name of the message's type. It is empty if the detail is not a message.
+    /// The name of the message's type. The name is empty if the detail is not a message.
     name: String,
     object: Option<Object<'a>>,
 }

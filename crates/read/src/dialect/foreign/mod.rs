@@ -1,5 +1,5 @@
-//! The code that the feature `foreign` adds. It reads other frameworks' bodies by their structure
-//! (R2, R13), reads and writes shapes of the policy (R15), and reads and writes the dialects of
+//! The code that the feature `foreign` adds. This code reads other frameworks' bodies by their
+//! structure (R2, R13). It also reads and writes shapes of the policy (R15), and the dialects of
 //! other APIs (R12).
 //!
 //! 1. `custom` tries the shapes of the policy.

@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Returns true if a body contains only its message, as most bodies do. Its other values are only
-/// `true`, `false` and `null`. Messages that may name a field are excluded.
+/// Returns true if a body contains only its message, as most bodies do. The other values of such a
+/// body are only `true`, `false` and `null`. Messages that may name a field are excluded.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');
@@ -210,8 +210,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed
 }
 
-/// Returns the details of a body in no known shape. They are in the field `details`, in JSON-RPC's
-/// `data`, or in a `detail` that is not a text, as FastAPI sends it.
+/// Returns the details of a body in no known shape. The details are in the field `details`, in
+/// JSON-RPC's `data`, or in a `detail` that is not a text, as FastAPI sends it.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));

@@ -67,7 +67,8 @@ pub struct Condition {
     pub is: Expected,
 }
 
-/// The expected value in a body. It is any value of a JSON type, or one certain value.
+/// The expected value in a body. Any value of a JSON type may be expected, or only one certain
+/// value.
 ///
 /// ```
 /// use tower_error_envelope::policy::Expected;

@@ -1,4 +1,4 @@
-//! The template of a shape's bodies. It is JSON with placeholders for whole values (R15).
+//! The template of a shape's bodies. A template is JSON with placeholders for whole values (R15).
 
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};

@@ -119,9 +119,9 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Returns true if an object names a place as an entry does. It has a text under a name for places,
-/// or a `path` that is a list of steps. In a map from fields to mistakes, a field with such a name
-/// would contain a list or further mistakes.
+/// Returns true if an object names a place as an entry does. Such an object has a text under a name
+/// for places, or a `path` that is a list of steps. In a map from fields to mistakes, a field with
+/// such a name would contain a list or further mistakes.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -162,8 +162,8 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// Returns the code of an entry. It is in a field with a known name, or is a single word next to
-/// the sentence (R2).
+/// Returns the code of an entry. The code is in a field with a known name, or is a single word next
+/// to the sentence (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // In express-validator, `type` is the kind of the entry, and not of the mistake.
@@ -210,8 +210,8 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Returns true if the `name` of an object is not a place. It is then a code, the class of an
-/// error, or the name of an object that itself has a list of errors.
+/// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of
+/// an error, or the name of an object that itself has a list of errors.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {

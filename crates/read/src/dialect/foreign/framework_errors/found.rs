@@ -29,7 +29,7 @@ pub(super) struct Issue<'t, 'a> {
     pub(super) place: Place,
     pub(super) text: Cow<'a, str>,
     pub(super) code: Option<Cow<'a, str>>,
-    /// The object that contains the text. It may repeat the value that the client sent.
+    /// The object that contains the text. The object may repeat the value that the client sent.
     pub(super) entry: Option<Node<'t, 'a>>,
 }
 

@@ -13,9 +13,9 @@ use crate::dialect::foreign::foreign_text::is_tree;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Names that end a path without being a step of the path, if their value is a text. They are the
-/// names of texts, and names of rules in Laminas, Sails, express-validator, class-validator and
-/// CakePHP. No request has fields with these names of rules.
+/// Names that end a path without being a step of the path, if their value is a text. The list
+/// contains the names of texts, and names of rules in Laminas, Sails, express-validator,
+/// class-validator and CakePHP. No request has fields with these names of rules.
 const PATH_ENDS: &str = "msg message error required invalid _required _empty _isUnique _existsIn notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
                          isInt isNumber isBoolean isArray isDate isDateString isDefined isEnum isIn isUUID isUrl isUnique \
                          minLength maxLength lengthBetween inList alphaNumeric notInt notDigits notAlnum notFloat notInArray \
@@ -30,8 +30,8 @@ const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch Invalid
                         PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
                         PasswordRequiresLower PasswordRequiresUpper";
 
-/// Returns true if a name ends a path. It is in the list above, or has the form of Laminas's names
-/// of rules (`emailAddressInvalidFormat`).
+/// Returns true if a name ends a path. Such a name is in the list above, or has the form of
+/// Laminas's names of rules (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
     let is_laminas =
         || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));

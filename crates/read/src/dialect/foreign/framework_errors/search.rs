@@ -27,8 +27,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// Returns the issues of a body. Its `wrappers` are never read as maps. The fields that the
-/// policy's own shape has read (`taken`) are not searched.
+/// Returns the issues of a body. The `wrappers` of the body are never read as maps. The fields that
+/// the policy's own shape has read (`taken`) are not searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
