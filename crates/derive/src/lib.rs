@@ -1,5 +1,5 @@
 //! Provides `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature
-//! `derive`. That crate contains the documentation.
+//! `derive`. The documentation is in `tower-error-envelope`.
 //!
 //! The module `attribute` parses an attribute, and `variant` checks it against the fields of its
 //! variant. Then `implementation` writes it as an arm of one `match`. If code depends on features

@@ -66,7 +66,7 @@ impl<'a> Variant<'a> {
         self.fault.with.is_some()
     }
 
-    /// Returns the field of a transparent variant.
+    /// Returns the type of the inner error, if the variant is transparent.
     pub(crate) fn inner(&self) -> Option<&'a Type> {
         let mut fields = self.fields.iter();
         match (self.fault.transparent, fields.next(), fields.next()) {
@@ -156,7 +156,7 @@ impl<'a> Variant<'a> {
 
     /// Returns the match arm that turns the inner error into its fault, with that error's cause.
     ///
-    /// Returns `None` if there is no inner error. The error itself is then the cause.
+    /// Returns `None` if there is no inner error. The error that is converted is then the cause.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
@@ -214,8 +214,8 @@ impl<'a> Variant<'a> {
         Ok(fault)
     }
 
-    /// Returns the fault that the `with` function returns. If the types of the function do not fit,
-    /// the compiler's error points to the function.
+    /// Writes the call of the `with` function, which returns the fault. If the types of the
+    /// function do not fit, the compiler's error points to the function.
     fn with(&self) -> Option<TokenStream> {
         let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))

@@ -58,8 +58,9 @@ impl Codes {
     /// Returns the variants, each with the schema of its details. The flag is true if the variant always has details.
     ///
     /// # Panics
-    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details. A
-    /// client could not find out which of these details it gets.
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and
+    /// different details. With different details for one code, a client could not find out which
+    /// details it gets.
     #[cfg(feature = "openapi")]
     #[doc(hidden)]
     #[must_use]
@@ -227,7 +228,7 @@ pub mod private {
 
     /// A type that the value of `retry_after = …` may have.
     pub trait RetryAfter {
-        /// Sets the time on the fault, if there is one.
+        /// Sets the waiting time on the fault, if this value has a waiting time.
         fn set(self, fault: Fault) -> Fault;
     }
 
@@ -281,7 +282,7 @@ pub mod private {
             Self::default()
         }
 
-        /// Adds a field. A `None` is left out.
+        /// Adds a field. A field with the value `None` is left out.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
             let value = to_raw_value(&value);

@@ -35,8 +35,9 @@ struct Inner {
     proof: Proof,
 }
 
-/// Marks a request that passed a check of credentials without having any (M1). The credentials are optional or only
-/// observed, or the request is a preflight. Without this mark, a missing [`Identity`] is a mistake of the service.
+/// Marks a request that passed a check of credentials without having any (M1). Such a request
+/// passes if the credentials are optional or only observed, or if the request is a preflight.
+/// Without this mark, a missing [`Identity`] is a mistake of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCaller;
 
@@ -224,8 +225,8 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the layer may be its last
-/// owner (F2).
+/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the
+/// layer may be the last owner of the value (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {

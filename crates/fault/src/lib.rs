@@ -2,7 +2,8 @@
 //! service's own errors. The Tower layer that sends these errors to clients is in
 //! [`tower-error-envelope`](https://docs.rs/tower-error-envelope).
 //!
-//! A crate that only has handlers can depend on this crate instead of the layer's, which re-exports the same types.
+//! A crate that only has handlers can depend on this crate instead of `tower-error-envelope`, which
+//! re-exports the same types.
 //!
 //! ```
 //! use error_envelope_fault::{ErrorCode, Fault};

@@ -18,7 +18,8 @@ use crate::details::compose;
 use crate::fault::Fault;
 use error_envelope_text::issues::written::{NamedIssue, list_of_issues};
 
-/// Describes a wrong value of a request, for [`Fault::invalid`]: its place, what is wrong, and a code for programs.
+/// Describes a wrong value of a request, for [`Fault::invalid`]. An issue has the place of the
+/// value, a message about the mistake, and a code for programs.
 ///
 /// ```
 /// use tower_error_envelope::{Fault, Issue};

@@ -53,7 +53,7 @@ pub fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
 }
 
 /// Returns the value of the header with that name, if the header has exactly one line. Returns
-/// `Some(None)` if it has no line, and `None` if it has several lines.
+/// `Some(None)` if the header has no line, and `None` if the header has several lines.
 #[inline]
 pub fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {

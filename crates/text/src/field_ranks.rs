@@ -15,8 +15,8 @@ pub enum CodeName {
     Sure,
     /// `name`, `id`, `num` or `key` after a leading word, as in `errorId`.
     Led,
-    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field then decide whether it
-    /// contains a code.
+    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field
+    /// then decide whether the field contains a code.
     Bare,
 }
 

@@ -46,7 +46,7 @@ pub fn has_trace(text: &str) -> bool {
 }
 
 /// Returns the text of a JSON body, for a client (R3). Inline markup, and a stack trace behind the text, are removed.
-/// Returns `None` if nothing is left, if the text still has a tag, or if it is JSON itself.
+/// Returns `None` if nothing is left, if the text still has a tag, or if the text is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
@@ -92,7 +92,8 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if the text
+/// is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // The checks come after the cleaning, so that invisible characters cannot hide markup or a trace.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
@@ -153,7 +154,7 @@ pub fn is_json(text: &str) -> bool {
 }
 
 /// Returns the text as one line without unprintable characters. The line ends soon after
-/// [`MAX_BYTES`], because callers cut it there.
+/// [`MAX_BYTES`], because callers cut the line there.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -204,8 +205,8 @@ pub fn is_unprintable(character: char) -> bool {
 }
 
 /// Returns true if a character is invisible, breaks a line, or changes the direction of writing. Such characters are
-/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In texts for
-/// operators, their numbers are shown instead.
+/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In
+/// texts for operators, the numbers of such characters are shown instead.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()

@@ -41,7 +41,7 @@ impl Place {
         place
     }
 
-    /// Parses a place in any notation that it recognises.
+    /// Parses a place in any known notation.
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.contains(" -> ") {

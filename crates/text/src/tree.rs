@@ -92,7 +92,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     values: Vec<Value<'a>>,
-    /// The indices of the values that have not ended yet. The innermost is the last.
+    /// The indices of the values that have not ended yet. The innermost value is the last.
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,

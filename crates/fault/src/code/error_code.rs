@@ -1,4 +1,4 @@
-//! The parts of an error code: a row of the table, a custom code, or just a name.
+//! The content of an error code: a row of the table, a custom code, or just a name.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ impl ErrorCode {
     /// # Panics
     ///
     /// Panics if `name` does not have the form `[a-z][a-z0-9_]{0,62}` (E2) or is in the catalogue, or if `status` is
-    /// not 400–599. In a `const`, this is a compile-time error.
+    /// not 400–599. In a `const`, such a mistake is a compile-time error.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
@@ -297,7 +297,8 @@ impl ErrorCode {
         self.row().message
     }
 
-    /// Returns this code. Settings that it lacks are taken from `other`, a code with the same name.
+    /// Returns this code. Settings that this code does not have are taken from `other`, a code with
+    /// the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -410,7 +411,8 @@ impl ErrorCode {
         self
     }
 
-    /// Returns the row of the code in the catalogue. For a custom code, this is the row for its status.
+    /// Returns the row of the code in the catalogue. For a custom code, returns the row for the
+    /// code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,

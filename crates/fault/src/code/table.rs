@@ -71,7 +71,7 @@ macro_rules! table {
                 }
             } })*
 
-            /// The groups, each with a short description.
+            /// The groups that belong to products, each with a short description.
             pub const GROUPS: &[(&str, &str)] = &[$($((stringify!($group), $about),)?)*];
         }
 

@@ -39,8 +39,8 @@ impl Codes {
     ///
     /// A code gets a message only if all variants with the code have the same `message = "…"`,
     /// without fields. Details need the feature `utoipa` or `aide`, which know the types of the
-    /// fields. The codes of the catalogue are not listed. Every export has them, and errors with
-    /// these codes may also have other details.
+    /// fields. The codes of the catalogue are not listed. Every export already has the codes of the
+    /// catalogue, and errors with these codes may also have other details.
     ///
     /// A test that compares the file with this text keeps the file up to date.
     ///

@@ -1,12 +1,13 @@
 //! Converts axum's own errors into faults, for `?`.
 //!
-//! 1. If a body could not be read, the error of the body decides the code (F1). If a [`Fault`] is among its causes,
-//!    that fault is used. The code is `payload_too_large` if the body is over a limit, `request_timeout` if it came too
-//!    slowly, and otherwise `bad_request`. The client does not get the text of the error.
+//! 1. If a body could not be read, the error of the body decides the code (F1). If a [`Fault`]
+//!    is among the causes of that error, the fault is used. The code is `payload_too_large` if the
+//!    body is over a limit, `request_timeout` if it came too slowly, and otherwise `bad_request`.
+//!    The client does not get the text of the error.
 //! 2. Any other rejection gets the status and the code that the layer would choose for it as a response (R13).
 //!
-//! If the client caused the rejection, its text may quote data of the client, so it does not become a cause for the log
-//! (L3).
+//! If the client caused the rejection, the text of the rejection may quote data of the client. So
+//! the rejection does not become a cause for the log (L3).
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -1,5 +1,6 @@
 //! The prepared reply to a fault. The reply has a head and a body, with gaps for the id. An error
-//! with other texts or fields uses the head, with another length and another body.
+//! with other texts or fields uses only the head of the reply, with another length and another
+//! body.
 //!
 //! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that
 //! was written for it. The next error with this fault only needs a copy of the reply and an id.
@@ -63,8 +64,8 @@ pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Prepares a reply from two replies that are written with ids that no request has. Returns `None` if they differ
-    /// in more than the id.
+    /// Prepares a reply from two replies that are written with ids that no request has. Returns
+    /// `None` if the two replies differ in more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -195,7 +196,7 @@ impl HeadTemplate {
 }
 
 /// Returns a number of bytes as a header value. Most bodies are short, so the values for short bodies are stored.
-/// Cloning such a value counts no references.
+/// Cloning a stored value does not change a reference count.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
     static VALUES: LazyLock<Vec<HeaderValue>> =

@@ -45,7 +45,7 @@ fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Opt
 }
 
 /// Returns the schema of details with these fields. The flag is true if the details are always
-/// present. A field that may be `null` is not required, because errors leave it out then. Details
+/// present. A field that may be `null` is not required, because errors leave a `null` out. Details
 /// without any field are left out as well.
 pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
     let (mut properties, mut required) = (Map::new(), Vec::new());

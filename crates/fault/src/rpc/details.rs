@@ -9,7 +9,7 @@
 //! not fit are left out.
 //!
 //! Without the feature `protobuf`, no details are written as bytes. Of the bytes of other services,
-//! only the id is read (E7). A dialect writes the same messages as JSON (R2), which needs no
+//! only the id is read (E7). Google's dialect writes the same messages as JSON (R2), which needs no
 //! feature.
 
 #[cfg(not(feature = "protobuf"))]
@@ -34,7 +34,7 @@ pub const BAD_REQUEST: &str = "google.rpc.BadRequest";
 /// The prefix that the name of a message has in an `Any`.
 pub const TYPE_URL: &str = "type.googleapis.com/";
 
-/// The domain of reasons. The policy can set another one.
+/// The domain of reasons. The policy can set another domain.
 pub const DOMAIN: &str = "tower-error-envelope";
 
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.

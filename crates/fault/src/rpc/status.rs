@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(Status::CANCELLED.connect_http().as_u16(), 499);
     }
 
-    /// Prints what to put between the markers if the catalogue differs.
+    /// Prints the table to put between the manual's markers if the catalogue differs.
     #[test]
     fn p1_p3_the_manual_lists_the_statuses_of_the_catalogue() {
         let page = include_str!("../../../../manual/rpc.md");

@@ -22,7 +22,7 @@ pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-st
 /// The bytes that are escaped in `grpc-message`. All other bytes are written unchanged.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The base64 of the protocol. Base64 is written without padding. It is read with or without
+/// The base64 of the protocol. Base64 is written without padding, and is read with or without
 /// padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -96,7 +96,7 @@ pub fn number(headers: &HeaderMap) -> Option<u8> {
     Some(digits.parse().unwrap_or(u8::MAX))
 }
 
-/// Returns the status in a head or in trailers. Returns `None` if they do not have exactly one
+/// Returns the status in a head or in trailers. Returns `None` if there is not exactly one
 /// well-formed `grpc-status`. If the first `grpc-status` is a success, further ones are not
 /// checked.
 pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {

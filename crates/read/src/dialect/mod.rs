@@ -7,8 +7,8 @@
 //! order, then the general rule for a JSON object.
 //!
 //! The result contains no value that the client sent (R13). The module `classify` chooses the code,
-//! and the parts of the body that a client may get. The module `outward` chooses how to write them
-//! on a route.
+//! and the parts of the body that a client may get. The module `outward` chooses how a route writes
+//! the code and these parts.
 
 pub mod charset;
 pub mod codes;
@@ -122,7 +122,8 @@ enum TextKind {
     /// `text/plain`, another type of text, or an empty type. The body is a text, but an object or an array is read as
     /// JSON.
     Plain,
-    /// `text/html`, or no type. Frameworks send both plain texts and JSON with it.
+    /// `text/html`, or no type. Frameworks send both plain texts and JSON under this type, or
+    /// without a type.
     Unclear,
     /// `application/octet-stream`. The body is a text only if line feeds are its only control characters.
     Bytes,

@@ -29,7 +29,7 @@ pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 pub struct ParsedError<'a> {
     pub code: Option<Cow<'a, str>>,
     /// The first text or number under a name of a code, whatever its form. Rules of the policy
-    /// compare it (R1).
+    /// compare this text or number (R1).
     pub raw_code: Option<Cow<'a, str>>,
     /// The owner of the code.
     pub code_of: CodeOf,

@@ -1,8 +1,8 @@
 //! Reason phrases of statuses. A text or a code that is such a phrase states no more than the
 //! status (R2, R3, E9).
 
-/// The present and former phrases of error statuses. A search for them in the crate `http` would
-/// take thirty times as long.
+/// The present and former phrases of error statuses. A search for a phrase in the crate `http`
+/// would take thirty times as long.
 const PHRASES: [&str; 45] = [
     "Bad Request",
     "Unauthorized",

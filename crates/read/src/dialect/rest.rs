@@ -53,7 +53,7 @@ pub struct RestContext<'c> {
     pub withheld: Vec<&'c str>,
     /// The part of the body whose issues the response contains (R13).
     pub issues: Option<&'c str>,
-    /// The texts of these issues, in small letters.
+    /// The texts of the issues that the response contains, in small letters.
     pub issue_texts: Vec<String>,
     /// Returns true for names that are left out at the top of the details, because the details
     /// already have them.
@@ -354,7 +354,7 @@ fn is_word(part: &str) -> bool {
     !part.is_empty() && part.chars().all(|it| it.is_alphabetic() || is_mark(it))
 }
 
-/// Returns true if a letter is of Han, kana, Thai, Lao, Khmer or Burmese.
+/// Returns true if a letter belongs to Han, kana, Thai, Lao, Khmer or Burmese.
 fn is_of_script_without_spaces(letter: char) -> bool {
     letter.is_alphabetic()
         && matches!(letter,

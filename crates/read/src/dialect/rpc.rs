@@ -174,7 +174,7 @@ impl Rpc {
 
     /// Returns the form of a response, if its media type belongs to the protocol of the request.
     /// The encoding of the messages may differ. A request of gRPC-Web in base64 may get a binary
-    /// response, because its `accept` may have requested that.
+    /// response, because its `accept` may have requested a binary response.
     pub fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {

@@ -11,8 +11,8 @@ use crate::dialect::tree::Node;
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// The text that replaces a value while the sentence around it is parsed. Without it, the value
-/// might look like a part of the sentence.
+/// The text that replaces a value while the sentence around it is parsed. Without such a mask, the
+/// value might look like a part of the sentence.
 const MASK: &str = "\u{fffd}";
 
 /// Returns the part of a text that may reach the client. If the text quotes a value that is next to
@@ -43,8 +43,8 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
     left
 }
 
-/// Returns the values in an entry that repeat what the client sent. Each is returned as a text and
-/// as its JSON.
+/// Returns the values in an entry that repeat what the client sent. Each value is returned as a
+/// text and as its JSON.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let mut values = Vec::new();
     let mut add = |value: Node<'_, 'a>| {

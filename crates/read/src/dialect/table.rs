@@ -80,7 +80,8 @@ macro_rules! shapes {
                 }
             }
 
-            /// Returns the dialect's spec, or `None` for a shape that is only parsed and never written.
+            /// Returns the dialect's description, or `None` for a shape that is only parsed and
+            /// never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
@@ -139,7 +140,7 @@ shapes! {
     PlainText: "plain_text",
     /// A gRPC status, also over gRPC-Web.
     Grpc: "grpc",
-    /// Connect's `{"code","message","details"}`, or its end of a stream.
+    /// Connect's `{"code","message","details"}`, or the end of a Connect stream.
     Connect: "connect",
 }
 

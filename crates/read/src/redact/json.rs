@@ -10,8 +10,8 @@ use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
-/// Fields that contain a name, and have the value of this name next to them. Fields for places have
-/// the same effect.
+/// Fields that contain a name, and have the value of this name next to them. Fields for places are
+/// treated in the same way.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.

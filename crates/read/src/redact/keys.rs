@@ -1,4 +1,4 @@
-//! The forms of secrets that have a fixed form: keys of services, and hashes of passwords.
+//! Patterns for secrets that have a fixed form: keys of services, and hashes of passwords.
 
 /// The keys of well-known services. A row contains the prefix that the service uses, the pattern of
 /// the characters after it, an example of a key, and a text that is not a key.

@@ -7,7 +7,7 @@
 //!    hashes of passwords, passwords in URLs and command lines, and numbers of cards. The module
 //!    also removes e-mail addresses.
 //! 3. The module reads a text as a person does. So percent-encoding, escapes, no-break spaces
-//!    and full-width letters do not hide a secret. The text that it leaves keeps its spelling.
+//!    and full-width letters do not hide a secret. The text that remains keeps its spelling.
 //!
 //! The same rules apply to all texts. [`Strictness`] decides uncertain cases.
 

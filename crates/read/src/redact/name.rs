@@ -85,8 +85,8 @@ pub(super) fn is_credential_name(text: &str) -> bool {
 }
 
 /// Returns true if a text that contains the name of a credential was probably chosen by a user,
-/// such as `Password123`. The name of a field has no such signs. The name of a field has digits
-/// only in a separate word, as in `sha256_password`.
+/// such as `Password123`. The name of a field has no signs such as `@`, and has digits only in a
+/// separate word, as in `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 

@@ -23,7 +23,7 @@ pub(super) enum With {
     /// Keep the first group, which precedes the secret. Also keep the second group after the
     /// secret, if it exists.
     Between,
-    /// Remove the scheme and its credentials, unless they are words about credentials.
+    /// Remove the scheme and its credentials, unless a word about credentials follows the scheme.
     Scheme,
     /// Keep the first group. Also keep the rest if it is a word about credentials. If there is no
     /// first group, change nothing.

@@ -231,8 +231,8 @@ fn is_kind(name: &str, value: &str) -> bool {
 }
 
 /// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly
-/// after the name of a credential, it must be a word about credentials. After `in`, it may consist
-/// of several words, as in `column 'token' in 'field list'`.
+/// after the name of a credential, the quoted text must be a word about credentials. After `in`,
+/// the quoted text may consist of several words, as in `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);

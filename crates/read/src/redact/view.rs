@@ -1,8 +1,8 @@
 //! A view of a text as its reader understands it. A secret may be written with escapes, no-break
 //! spaces or full-width letters.
 //!
-//! The rules search this view. The parts that they keep are returned in the original spelling, so
-//! that XML stays XML, and a line stays a line.
+//! The rules search this view. The parts that the rules keep are returned in the original spelling,
+//! so that XML stays XML, and a line stays a line.
 
 use super::rules::TAKEN;
 use super::words;

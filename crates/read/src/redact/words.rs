@@ -59,7 +59,7 @@ fn trimmed(word: &str) -> &str {
 }
 
 /// Returns true if a text contains digits or signs among its letters. Ordinary words hardly ever
-/// do. A password that consists only of letters cannot be recognised.
+/// contain digits or signs. A password that consists only of letters cannot be recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";

@@ -28,8 +28,8 @@ pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
 /// A function that returns the character which replaces a tag or an entity, and the text behind it.
 type Replace = fn(&str) -> Option<(Option<char>, &str)>;
 
-/// Returns the text with its inline tags or entities replaced. `mark` is the character with which
-/// they begin.
+/// Returns the text with its inline tags or entities replaced. `mark` is the character with which a
+/// tag or an entity begins.
 fn replaced(text: &str, mark: char, read: Replace) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;

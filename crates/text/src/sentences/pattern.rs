@@ -4,22 +4,22 @@
 //! | Placeholder | Fits | Passes on |
 //! |---|---|---|
 //! | `{path}` | a place of names, dots and brackets | as it is |
-//! | `{field}` | the same, of a program's field: no capital, no pronoun, no part of the request | as it is |
-//! | `{deep}` | the same, of several steps | as it is |
+//! | `{field}` | a `{path}` that may be a program's field: no capital, no pronoun, no part of the request | as it is |
+//! | `{deep}` | a `{path}` of several steps | as it is |
 //! | `{owned}` | a place behind the name of a program's type | never |
 //! | `{part}` | a place that begins with a part of the request | never |
 //! | `{name}` | a name that ends the place | as it is |
 //! | `{index}`, `{word}` | digits; letters and digits | as they are |
 //! | `{kind}` | anything | its first word |
-//! | `{type}` | anything | the type, if the language has it |
+//! | `{type}` | anything | the type, unless it is a program's own type |
 //! | `{text}` | anything | as it is |
-//! | `{bean}` | a text of Bean Validation's | as it is |
+//! | `{bean}` | a text of a constraint of Bean Validation | as it is |
 //! | `{argument}` | a place behind the name of a method's parameter | never |
 //! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
 //! | `{value}` | anything, up to the last occurrence of the text behind it | never |
-//! | `{subject}` | a word that is not the name of a field; in sentences that only quote a value | never |
-//! | `{repr}` | the same, as Python prints values | never |
-//! | `{serde}` | a text of serde's | without the value |
+//! | `{subject}` | a word that is not the name of a field (only in rows that only quote a value) | never |
+//! | `{repr}` | a `{value}` as Python prints it | never |
+//! | `{serde}` | a message of serde | without the value |
 
 use std::borrow::Cow;
 
@@ -49,7 +49,7 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
 }
 
 /// Returns the position at which the text of a placeholder ends. `next` is the literal text that
-/// follows it in the pattern.
+/// follows the placeholder in the pattern.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -184,7 +184,7 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// Returns the place that the captures contain, including a captured name that ends it.
+/// Returns the place that the captures contain. A captured name is added at the end of the place.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {

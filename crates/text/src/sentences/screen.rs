@@ -17,7 +17,7 @@ const PLACES: usize = 1024;
 
 /// The byte pairs that a text must contain to fit a row. These pairs are the row's six pairs that
 /// are rarest in the table, with the rarest first. A row with fewer than six pairs repeats its
-/// rarest one.
+/// rarest pair.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 

@@ -1,5 +1,6 @@
-//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). The path of serde_path_to_error 0.1.20 may come before
-//! them: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
+//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). A path of serde_path_to_error
+//! 0.1.20 may precede such a message: `b[0].c: invalid type: string "three", expected u32 at line 1
+//! column 23`.
 //!
 //! The messages have the forms that the constructors of `serde::de::Error` write. A text in any
 //! other form was written by the program itself.

@@ -86,8 +86,8 @@ struct FieldViolation {
 }
 
 impl RpcDetails {
-    /// Parses the bytes. Returns `None` if they are not a google.rpc.Status. Details that are unknown or cannot be read
-    /// are skipped.
+    /// Parses the bytes. Returns `None` if the bytes are not a google.rpc.Status. Details that are
+    /// unknown or cannot be read are skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Status { code, message, details } = Status::decode(bytes).ok().filter(|_| !bytes.is_empty())?;
         let mut rich = Self::new(u8::try_from(code).map_or(status::Status::UNKNOWN, status::Status::new), message);
@@ -133,8 +133,8 @@ impl RpcError<'_> {
     /// Returns the google.rpc.Status, in at most `max` bytes. The result is empty if even the details without metadata
     /// and violations do not fit.
     ///
-    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never cut. Python's
-    /// grpc_status raises an error if they differ.
+    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never
+    /// cut. Python's grpc_status raises an error if the values differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = self.status.number().into();
         let mut status = Status { code, message: self.message.to_owned(), details: Vec::new() };

@@ -5,8 +5,8 @@
 //!    object.
 //! 2. The module finds the text, which is in the first field that has a text. A sentence is
 //!    preferred to a single word.
-//! 3. The module finds the code, which is in the first field that has a code. If there is none,
-//!    a single word next to the sentence is the code.
+//! 3. The module finds the code, which is in the first field that has a code. If no field has a
+//!    code, a single word next to the sentence is the code.
 //!
 //! Other modules decide whether the client gets the text or the code.
 
@@ -31,7 +31,7 @@ pub(in crate::dialect) struct ForeignText<'t, 'a> {
     pub(in crate::dialect) wrappers: Vec<Node<'t, 'a>>,
     pub(in crate::dialect) text: Option<Found<'t, 'a>>,
     pub(in crate::dialect) code: Option<Found<'t, 'a>>,
-    /// The first text or number under a certain name of a code, whatever its form (R1).
+    /// The first text or number under an unambiguous name of a code, in any form (R1).
     pub(in crate::dialect) raw_code: Option<Cow<'a, str>>,
 }
 

@@ -2,9 +2,9 @@
 //!
 //! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read.
 //! The search tries the structure of the body first: `search` finds the list or the map, `entry`
-//! and `map` read it, and `found` writes the issues. Then it tries the sentences in the body
-//! (`sentences` of the crate `text`). A body that only looks similar stays unchanged, because a
-//! wrong path is worse than no path.
+//! and `map` read it, and `found` writes the issues. Then the search tries the sentences in the
+//! body (`sentences` of the crate `text`). A body that only looks similar stays unchanged, because
+//! a wrong path is worse than no path.
 //!
 //! The client gets the path, the text and the code of each issue. The value that the client sent is
 //! not repeated.
@@ -183,7 +183,7 @@ fn place_of(object: Node<'_, '_>) -> Option<Place> {
     named.or_else(listed).filter(Place::has_name)
 }
 
-/// Returns true if a text names the place of a field. A sentence or an address does not.
+/// Returns true if a text names the place of a field. A sentence or an address names no place.
 fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
@@ -229,7 +229,7 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// Returns the text of an element. The element itself is the text, or one of its fields. If
+/// Returns the text of an element. The text is the element itself, or a field of the element. If
 /// `in_error` is true, this field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {

@@ -195,7 +195,8 @@ impl<'a> GoogleDetails<'a> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Returns true if a layer wrote the details. Then no part of the details is unread.
+    /// Returns true if a layer wrote the details. A layer writes only details that this module
+    /// reads completely.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())

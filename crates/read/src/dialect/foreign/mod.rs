@@ -1,6 +1,6 @@
 //! The code that the feature `foreign` adds. This code reads other frameworks' bodies by their
-//! structure (R2, R13). It also reads and writes shapes of the policy (R15), and the dialects of
-//! other APIs (R12).
+//! structure (R2, R13). The code also reads and writes shapes of the policy (R15), and the dialects
+//! of other APIs (R12).
 //!
 //! 1. `custom` tries the shapes of the policy.
 //! 2. `shapes` tries the built-in shapes. Each shape is a file of this folder or of the folder

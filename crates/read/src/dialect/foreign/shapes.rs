@@ -1,5 +1,5 @@
 //! Reads a JSON body in a foreign shape. The first shape of the [table](crate::dialect::table) that
-//! fits reads the body. If no shape fits, the general rule for any object does (R2).
+//! fits reads the body. If no shape fits, the general rule for any object reads the body (R2).
 
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 //! No XML is parsed. A scanner skips the text that may precede the root element, and only reads the
 //! tags of that element. A document type is not allowed (SOAP 1.1 §3, 1.2 §5).
 
-/// The version of an envelope. The envelope's namespace decides it.
+/// The version of an envelope. The envelope's namespace decides the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoapVersion {
     V11,

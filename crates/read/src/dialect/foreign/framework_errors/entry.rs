@@ -138,8 +138,8 @@ fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
-/// Returns the text of an entry, and the name of its field. If the entry has no text, but a certain
-/// place, its code is the text.
+/// Returns the text of an entry, and the name of its field. If the entry has no text, but has an
+/// unambiguous place, its code is the text.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
     let mut texts = object.ranked(&Ranks::text).chain(others());
