@@ -26,7 +26,7 @@ pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     }
 }
 
-const HINT: &str = "no code is known; if one of your error types has a code, pass the type to ErrorEnvelopeLayer::recognise";
+const HINT: &str = "no code is known; if one of your error types has a code, pass it to ErrorEnvelopeLayer::recognise";
 
 /// Converts an `anyhow::Error` into a fault. The error itself, with all contexts, becomes the cause
 /// for the log. The first entry of this list that applies decides the fault:
