@@ -11,7 +11,8 @@ use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Resul
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
                      `message = …`, `details(…)`, `header(…)`, `retry_after = …` or `status = …`";
 
-/// The statuses whose names in HTTP are not the names of codes: their codes have other names, or there is none.
+/// The HTTP names of statuses that are not names of codes. Such a status has a code with another
+/// name, or no code.
 const STATUSES: [(&str, u16); 17] = [
     ("UNAUTHORIZED", 401),
     ("PROXY_AUTHENTICATION_REQUIRED", 407),
@@ -37,11 +38,11 @@ const STATUSES: [(&str, u16); 17] = [
 pub(crate) struct FaultAttribute {
     pub(crate) code: Option<Code>,
     pub(crate) transparent: Option<Span>,
-    /// A function of the wrapped error.
+    /// A function that maps the wrapped error to a value which converts into a fault.
     pub(crate) with: Option<Expr>,
     pub(crate) message: Option<Expr>,
     pub(crate) details: Option<Vec<Detail>>,
-    /// Names and values of headers.
+    /// The names and values of the headers that the fault adds to the response.
     pub(crate) headers: Vec<(LitStr, Expr)>,
     pub(crate) retry_after: Option<Expr>,
     pub(crate) status: Option<LitInt>,
@@ -50,14 +51,17 @@ pub(crate) struct FaultAttribute {
 pub(crate) enum Code {
     /// The name of a code in the catalogue, or the path of a constant.
     Path(ExprPath),
-    /// A custom code: its name and its status. The compiler checks their form when it evaluates the constant.
+    /// The name and the status of a custom code. The compiler checks both when it evaluates the
+    /// constant.
     Custom(LitStr, LitInt),
-    /// A status by its name in HTTP, which is no code: the compiler's error names the code. A constant of that name, of
-    /// the service, is written as a path.
+    /// The HTTP name of a status, which is not the name of a code. The compiler's error states the
+    /// right code. If the service has a constant with this name, the attribute must state it as a
+    /// path.
     OfHttp(u16, Span),
 }
 
-/// A field, under its own name or under another name: `left`, `0 = "seat"`, `left = "remaining"`.
+/// A field of the details, under its own name or under another name: `left`, `0 = "seat"`,
+/// `left = "remaining"`.
 pub(crate) struct Detail {
     pub(crate) field: Member,
     pub(crate) name: Option<LitStr>,
@@ -79,7 +83,8 @@ impl FaultAttribute {
             (_, Some(with)) if all.code.is_some() => {
                 Err(Error::new(with.span(), "`with` and a code are mutually exclusive: keep one of them"))
             }
-            // If only a status is set, the compiler's error names the code that it probably needs.
+            // If only a status is set, the compiler's error names the code that the variant
+            // probably needs.
             (None, None) if all.code.is_none() && all.status.is_none() && all.has_more() => Err(Error::new_spanned(
                 last,
                 "the code is missing: add one, such as `CONFLICT`, or `INTERNAL_ERROR` if the client is not to blame",
@@ -178,8 +183,8 @@ fn in_capitals(name: &str) -> String {
     capitals
 }
 
-/// Parses the status of an error. `Fault::with_status` would ignore any other status only at run time, too late to
-/// report it.
+/// Parses a status, and refuses any number outside 400–599. `Fault::with_status` would ignore such
+/// a number at run time, without an error.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {

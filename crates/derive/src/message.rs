@@ -20,8 +20,8 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
-/// Returns the text that a document shows, which is a format string with the names of its fields. Returns `None` for
-/// any other expression.
+/// Returns the text that an OpenAPI document shows for a message, which is a format string with the
+/// names of fields. Returns `None` if the message is any other expression.
 pub(crate) fn documented(message: &Expr) -> Option<String> {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),
@@ -30,7 +30,7 @@ pub(crate) fn documented(message: &Expr) -> Option<String> {
 }
 
 fn has_placeholders(text: &str) -> bool {
-    // This also finds a single brace, which `format!` reports as an error.
+    // The search also finds a single brace, which `format!` reports as an error.
     let without = text.replace("{{", "").replace("}}", "");
     without.contains(['{', '}'])
 }

@@ -48,8 +48,8 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// Returns the binding of the field that the `with` function gets. It is the only field, or else the field that
-    /// thiserror uses as the error's source.
+    /// Returns the binding of the field that the `with` function gets. The variant has only this
+    /// field, or thiserror uses this field as the error's source.
     fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
@@ -66,7 +66,7 @@ impl<'a> Variant<'a> {
         self.fault.with.is_some()
     }
 
-    /// Returns the field of a transparent variant.
+    /// Returns the type of the inner error, if the variant is transparent.
     pub(crate) fn inner(&self) -> Option<&'a Type> {
         let mut fields = self.fields.iter();
         match (self.fault.transparent, fields.next(), fields.next()) {
@@ -75,7 +75,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// Returns the code as a constant expression, or `None` if it comes from the inner error.
+    /// Returns the code as a constant expression, or `None` if the code comes from the inner error.
     pub(crate) fn code(&self) -> Option<TokenStream> {
         if self.fault.transparent.is_some() || self.has_unknown_code() {
             return None;
@@ -156,13 +156,14 @@ impl<'a> Variant<'a> {
 
     /// Returns the match arm that turns the inner error into its fault, with that error's cause.
     ///
-    /// Returns `None` if there is no inner error. The error itself is then the cause.
+    /// Returns `None` if there is no inner error. The error that is converted is then the cause.
     pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
 
     fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
-        // If the inner error lacks a trait, the compiler reports it at the attribute.
+        // If the inner error does not implement a trait, the compiler's error points to the
+        // attribute.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
         let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
@@ -213,8 +214,8 @@ impl<'a> Variant<'a> {
         Ok(fault)
     }
 
-    /// Returns the fault that the `with` function returns. If its types do not fit, the compiler reports it at the
-    /// function.
+    /// Writes the call of the `with` function, which returns the fault. If the types of the
+    /// function do not fit, the compiler's error points to the function.
     fn with(&self) -> Option<TokenStream> {
         let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
@@ -243,13 +244,14 @@ fn is_anyhow(field: &Type) -> bool {
     names.take(2).eq(["Error", "anyhow"])
 }
 
-/// Returns the name of a detail. It is that of its field, unless the attribute sets another.
+/// Returns the name of a detail, which is the name of its field, unless the attribute sets another
+/// name.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
 
-/// Returns the type behind references and `Cow`, which is serialized in the same way. utoipa has no schema for most of
-/// these.
+/// Returns the type behind references and `Cow`, which is serialized in the same way. utoipa has no
+/// schema for most references and `Cow` types.
 fn serialized(field: &Type) -> &Type {
     let inner = match field {
         Type::Reference(reference) => Some(&*reference.elem),

@@ -9,14 +9,15 @@ use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Finds an error of one type, and returns its fault.
+/// A function that finds an error of one type inside an anyhow error, and returns its fault.
 type Finder = fn(&Error) -> Option<Fault>;
 
-/// The types of [`recognise`]. They apply to the whole process, because `?` converts an error where no layer is known.
+/// The types that were passed to [`recognise`]. The types apply to the whole process, because `?`
+/// converts an error without access to a layer.
 static RECOGNISED: RwLock<Vec<(TypeId, Finder)>> = RwLock::new(Vec::new());
 
-/// Lets errors of this type keep their code inside an `anyhow::Error`. The type may be that of a context, of the error
-/// itself, or of one of its causes.
+/// Lets errors of this type keep their code inside an `anyhow::Error`. The type may be the type of
+/// a context, of the error itself, or of one of its causes.
 pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     let finder: Finder = |error| Some(error.downcast_ref::<E>().or_else(|| cause::find(error.as_ref()))?.fault());
     let mut known = RECOGNISED.write().unwrap_or_else(PoisonError::into_inner);
@@ -25,18 +26,20 @@ pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     }
 }
 
-const HINT: &str = "no code is known; if the error has one, call ErrorEnvelopeLayer::recognise with its type";
+const HINT: &str = "no code is known; if one of your error types has a code, pass it to ErrorEnvelopeLayer::recognise";
 
-/// The fault for an `anyhow::Error`. The error itself, with all contexts, becomes the cause for the log. The first of
-/// these decides:
+/// Converts an `anyhow::Error` into a fault. The error itself, with all contexts, becomes the cause
+/// for the log. The first entry of this list that applies decides the fault:
 ///
-/// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which
-///    the error was made. If there are several, the outermost one is used.
+/// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context
+///    (`.context(ErrorCode::GONE)`) or from which the error was made. If there are several of them,
+///    the outermost is used.
 /// 2. An error of a crate whose feature is enabled (`diesel`, `reqwest`, `sqlx`, `garde`, `validator`), in any context.
 /// 3. A [`Fault`] among the causes of the error.
 /// 4. An error of your own in any context or among the causes, if its type was passed to
 ///    `ErrorEnvelopeLayer::recognise`.
-/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log states what to do about that.
+/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log states
+///    how to give the error a code.
 ///
 /// ```
 /// use anyhow::Context;
@@ -74,14 +77,16 @@ impl From<Error> for Fault {
     }
 }
 
-/// The fault without a cause, for `#[fault(with = Fault::from)]` on a variant that contains the error.
+/// Converts the error into a fault without a cause, for `#[fault(with = Fault::from)]` on a variant
+/// that contains the error.
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
         decided(error).unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
     }
 }
 
-/// Returns the fault to which a part of the error leads, or `None` if no part leads to a fault.
+/// Returns the fault that a part of the error decides, by the list above. Returns `None` if no part
+/// of the error has a code.
 fn decided(error: &Error) -> Option<Fault> {
     let own = error.downcast_ref::<Fault>().cloned();
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);

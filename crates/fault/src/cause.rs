@@ -7,8 +7,8 @@ use std::io;
 /// The most causes that are visited. A longer chain is a cycle or a mistake.
 const MAX_CAUSES: usize = 64;
 
-/// An error whose type is not an `Error` itself, and in which nothing has a code. The hint advises what to do about
-/// that.
+/// An error whose type does not implement `Error`, and in which no part has a code. The hint is
+/// logged, and advises how to give the error a code.
 pub struct Unrecognised {
     error: Box<dyn AsRef<dyn Error + Send + Sync> + Send + Sync>,
     pub hint: &'static str,
@@ -38,8 +38,8 @@ impl fmt::Debug for Unrecognised {
     }
 }
 
-/// Returns the error and its causes, beginning with the outermost. This includes the error in an `io::Error`, which
-/// `source()` skips (F1).
+/// Returns the error and its causes, beginning with the outermost. The error inside an `io::Error`,
+/// which `source()` skips, is included (F1).
 #[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
@@ -63,12 +63,13 @@ pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> 
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
 }
 
-/// Returns true if a time limit ended a body: by an I/O error, or by tower-http's `RequestBodyTimeoutLayer`. The latter is
-/// recognised by its text, so that no version of tower-http is required.
+/// Returns true if a time limit ended a body. Such an error is an I/O error, or comes from
+/// tower-http's `RequestBodyTimeoutLayer`. The latter is recognised by its text, so that no version
+/// of tower-http is required.
 ///
 /// # Panics
 ///
-/// If the `Display` of an error does: call it only where a panic is caught.
+/// Panics if the `Display` of an error panics. Call the function only where a panic is caught.
 pub fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     const TOWER_HTTP: &str = "data was not received within the designated timeout";
 

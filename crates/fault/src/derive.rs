@@ -9,10 +9,11 @@ use crate::code::ErrorCode;
 pub use crate::fault::AsFault;
 /// Maps each variant of an error to a fault. A variant without an attribute becomes `internal_error`.
 ///
-/// `tower-error-envelope` re-exports the same derive for services with the layer; the documentation is there.
+/// `tower-error-envelope` re-exports the same derive for services with the layer, and documents it.
 pub use error_envelope_derive::HandlerAsFault as AsFault;
 
-/// The codes of the faults that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
+/// The codes of the faults that an error can become. `#[derive(AsFault)]` defines them as the
+/// constant `CODES` of the type.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
     #[doc(hidden)]
@@ -24,15 +25,17 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Returns all codes, each once: first those of the variants, then those of transparent errors.
+    /// Returns all codes, each once. The codes of the variants come first, and then the codes of
+    /// transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Returns true if the list is complete. It lacks the codes that a function in `with = …` returns, and those of a
-    /// transparent error whose [`AsFault`](trait@AsFault) is handwritten.
+    /// Returns true if the list is complete. An incomplete list lacks the codes that a function in
+    /// `with = …` returns, or the codes of a transparent error whose [`AsFault`](trait@AsFault) is
+    /// handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -55,8 +58,9 @@ impl Codes {
     /// Returns the variants, each with the schema of its details. The flag is true if the variant always has details.
     ///
     /// # Panics
-    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details. A
-    /// client could not find out which of these details it gets.
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and
+    /// different details. With different details for one code, a client could not find out which
+    /// details it gets.
     #[cfg(feature = "openapi")]
     #[doc(hidden)]
     #[must_use]
@@ -131,7 +135,7 @@ pub mod private {
         pub code: ErrorCode,
         /// The status that `status = …` sets.
         pub status: Option<u16>,
-        /// The text that `message = "…"` sets, in which `{name}` stands for the value of a field.
+        /// The text that `message = "…"` sets. The value of a field replaces `{name}`.
         pub message: Option<&'static str>,
         /// The fields that `details(…)` lists.
         pub details: &'static [Detail],
@@ -224,7 +228,7 @@ pub mod private {
 
     /// A type that the value of `retry_after = …` may have.
     pub trait RetryAfter {
-        /// Sets the time on the fault, if there is one.
+        /// Sets the waiting time on the fault, if this value has a waiting time.
         fn set(self, fault: Fault) -> Fault;
     }
 
@@ -266,8 +270,8 @@ pub mod private {
         }
     }
 
-    /// The details that `details(…)` describes. It is an object with the fields that have a value, in the order of the
-    /// attribute.
+    /// The details that `details(…)` describes. The details are an object with the fields that have
+    /// a value, in the order of the attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
@@ -278,7 +282,7 @@ pub mod private {
             Self::default()
         }
 
-        /// Adds a field. A `None` is left out.
+        /// Adds a field. A field with the value `None` is left out.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
             let value = to_raw_value(&value);
@@ -288,7 +292,8 @@ pub mod private {
             self
         }
 
-        /// Sets the fields as the details of the fault, if there are any.
+        /// Sets the fields as the details of the fault. If there are no fields, the fault does not
+        /// change.
         pub fn set(self, fault: Fault) -> Fault {
             if self.0.is_empty() { fault } else { fault.with_details(self) }
         }
@@ -305,7 +310,7 @@ pub mod private {
     }
 }
 
-/// With the feature `axum`, the error is a response.
+/// Implements `IntoResponse` for the error, with the feature `axum`.
 #[cfg(feature = "axum")]
 #[doc(hidden)]
 #[macro_export]
@@ -327,7 +332,7 @@ macro_rules! __derived_response {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `tonic`, the error becomes a status.
+/// Converts the error into a `tonic::Status`, with the feature `tonic`.
 #[cfg(feature = "tonic")]
 #[doc(hidden)]
 #[macro_export]
@@ -349,7 +354,8 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `utoipa`, the error implements `IntoResponses`, which lists its responses for an operation.
+/// Implements utoipa's `IntoResponses` for the error, with the feature `utoipa`. The implementation
+/// lists the error's responses for an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]
@@ -374,7 +380,8 @@ macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }
 
-/// With the feature `aide`, the error implements `OperationOutput`, which lists its responses for an operation.
+/// Implements aide's `OperationOutput` for the error, with the feature `aide`. The implementation
+/// lists the error's responses for an operation.
 #[cfg(feature = "aide")]
 #[doc(hidden)]
 #[macro_export]

@@ -25,12 +25,12 @@ use error_envelope_text::message;
 
 /// An error with a code, and with the data that the client may get.
 ///
-/// Return it as the error of a service, or put it into the extensions of a response. The layer writes it as an
-/// envelope, with its message and details. Its status is that of its code, unless you set another. Its source is only
-/// for the log.
+/// Return a fault as the error of a service, or put it into the extensions of a response. The layer
+/// writes it as an envelope, with its message and details. The status is the status of its code,
+/// unless you set another status. The source is only for the log.
 ///
-/// It is one word wide, so that a `Result` with it stays small. A fault that only has a code of the catalogue allocates
-/// nothing.
+/// A fault is one word wide, so that a `Result` with it stays small. A fault that only has a code
+/// of the catalogue allocates nothing.
 ///
 /// ```
 /// use serde_json::json;
@@ -69,7 +69,8 @@ pub struct Advice {
     pub docs: Option<Box<str>>,
 }
 
-/// An `Inner` is cloned only when a fault is changed, so the prepared replies are left out.
+/// An `Inner` is cloned only to change a fault. The prepared replies would not fit the changed
+/// fault, so the clone has none.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -87,26 +88,29 @@ impl Clone for Inner {
     }
 }
 
-/// The faults that only have a code of the catalogue, in its order. Most faults are like that.
+/// One fault for each code of the catalogue, in its order. Most errors have only a code, and share
+/// this fault.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
-/// The origin of a fault's message, which decides whether the message is clean.
+/// The origin of a fault's message. The origin decides whether the message is already clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
     /// The user set the message, and it is unchanged.
     Raw,
-    /// The message may come from any source. It is already one printable line (E2).
+    /// The message may come from any source. The message is already one printable line (E2).
     Clean,
-    /// The message comes from the layer, and is clean. It is treated like a message of the catalogue (R12).
+    /// The message comes from the layer, and is clean. Such a message is treated like a message of
+    /// the catalogue (R12).
     Stock,
 }
 
-/// The message of a 4xx whose status has no code in the catalogue, such as 418. It does not state that the request is
-/// malformed, because nothing shows that (R1).
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does
+/// not state that the request is malformed, because the status does not show this (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
-    /// Creates a fault with the message and the status of its code, without details and other headers.
+    /// Creates a fault with the message and the status of its code, without details and without
+    /// further headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.stock_place() {
@@ -130,8 +134,8 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, which is for people. It becomes one line of at most 1,024 bytes (E2). If it is empty, the
-    /// message of the code is used.
+    /// Sets the message, which is for people. The message becomes one line of at most 1,024 bytes
+    /// (E2). If the message is empty, the message of the code is used.
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with_message_from(message.into(), MessageSource::Raw)
     }
@@ -148,8 +152,8 @@ impl Fault {
         self
     }
 
-    /// Sets another status than that of the code. A status outside 400–599 is ignored, because it does not mean an
-    /// error.
+    /// Sets a status other than the status of the code. A status outside 400–599 is ignored,
+    /// because it does not mean an error.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status() != status {
             self.change().status = Some(status);
@@ -159,8 +163,8 @@ impl Fault {
 
     /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
     ///
-    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If it is not set, the
-    /// response has no `retry-after` (R8).
+    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If no
+    /// time is set, the response has no `retry-after` (R8).
     ///
     /// ```
     /// use std::time::Duration;
@@ -181,20 +185,21 @@ impl Fault {
         self
     }
 
-    /// Sets the cause. It is logged, and never sent to the client.
+    /// Sets the cause. The cause is logged, and never sent to the client.
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.change().source = Some(Arc::from(source.into()));
         self
     }
 
-    /// Returns the code.
+    /// Returns the error code.
     #[must_use]
     #[inline]
     pub fn code(&self) -> &ErrorCode {
         &self.0.code
     }
 
-    /// Returns the message that the client gets: the fault's own, or otherwise that of its code.
+    /// Returns the message that the client gets. This message is the fault's own message, or
+    /// otherwise the message of its code.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -212,7 +217,7 @@ impl Fault {
         self.0.details.as_deref().map(RawValue::get)
     }
 
-    /// Returns the status: the one that was set, or otherwise the code's.
+    /// Returns the status that was set, or otherwise the status of the code.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
@@ -228,7 +233,7 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
-    /// Returns the fields for a change. The prepared replies are dropped.
+    /// Returns the fields of the fault for a change, and drops the prepared replies.
     fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.memo = None;
@@ -253,8 +258,8 @@ impl Fault {
 /// Methods for the crates that write faults.
 #[doc(hidden)]
 impl Fault {
-    /// Returns the fault that a service left in the extensions of its response (R1), alone or as the cause of a tonic
-    /// status.
+    /// Returns the fault that a service left in the extensions of its response (R1). The extensions
+    /// contain the fault itself, or a tonic status whose cause is the fault.
     #[must_use]
     #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
@@ -272,8 +277,8 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the place for the fault's prepared reply in this form. `forms` returns the number of forms. Returns
-    /// `None` if no policy stores the fault.
+    /// Returns the slot for the fault's prepared reply in this form. `forms` returns the number of
+    /// forms. Returns `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
@@ -291,14 +296,15 @@ impl Fault {
         self.0.headers.is_some()
     }
 
-    /// Returns the text that was set for this fault, if there is one. The text of a code or of the layer never replaces
-    /// it (R12).
+    /// Returns the text that was set for this fault, if there is one. No text of a code or of the
+    /// layer replaces such a text (R12).
     #[inline]
     pub fn own_message(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// Returns the same fault, with its code as the policy defines it. The fault keeps its status and its own text.
+    /// Returns the same fault, with its code as the policy defines it. The fault keeps its own
+    /// status and its own text.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status();
         let inner = self.change();

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use {crate::code::ErrorCode, crate::fault::Fault, error_envelope_text::sentences::without_values};
 
-/// The caller that the credentials of a request identify (G2). It is in the extensions of each request whose
-/// credentials were accepted.
+/// The caller that the credentials of a request identify (G2). Each request whose credentials were
+/// accepted has this identity in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -35,15 +35,16 @@ struct Inner {
     proof: Proof,
 }
 
-/// Marks a request that passed a check of credentials without having any (M1). The credentials are optional or only
-/// observed, or the request is a preflight. Without this mark, a missing [`Identity`] is a mistake of the service.
+/// Marks a request that passed a check of credentials without having any (M1). Such a request
+/// passes if the credentials are optional or only observed, or if the request is a preflight.
+/// Without this mark, a missing [`Identity`] is a mistake of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCaller;
 
-/// The data about the caller besides the id, which depends on the scheme.
+/// The data about the caller in addition to the id. The kind of data depends on the scheme.
 #[derive(Clone, Default)]
 pub enum Proof {
-    /// There is no data, because a key or a certificate only has an id.
+    /// No data, because a key or a certificate only has an id.
     #[default]
     IdAlone,
     /// The claims of a token, as a JSON object.
@@ -80,8 +81,8 @@ impl Identity {
         self.0.id.as_deref()
     }
 
-    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if it attached no value, or
-    /// one of another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if the
+    /// verifier attached no value, or a value of another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -178,7 +179,7 @@ fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
         Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
-        Ok(_) => "the claims are more than one JSON value".to_owned(),
+        Ok(_) => "the claims are not a single JSON value".to_owned(),
     };
     format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
 }
@@ -224,8 +225,8 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the layer may be its last
-/// owner (F2).
+/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the
+/// layer may be the last owner of the value (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {

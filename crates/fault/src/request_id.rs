@@ -1,7 +1,7 @@
 //! The request id: `req_` and a ULID (I1, I2, I4).
 //!
-//! It has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG. The same 128 bits are a
-//! valid W3C trace id, so one id finds both logs and traces.
+//! An id has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG.
+//! The same 128 bits are a valid W3C trace id, so one id finds both logs and traces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,8 @@ static PAIRS: [[u8; 2]; 1024] = {
     pairs
 };
 
-/// The id of a request. It is the same in the handler, the logs, the headers and the body.
+/// The id of a request. A request has the same id in the handler, the logs, the headers and the
+/// body.
 ///
 /// The layer adds the id to the extensions of the request. The text of an id is `req_` and 26 characters in Crockford's
 /// base32. An id can be parsed from that text, from a ULID without the prefix in any letter case, and from a UUID with
@@ -85,14 +86,14 @@ impl RequestId {
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Returns the text as the value of a header. Clones of it share one allocation.
+    /// Returns the id's text as the value of a header. Clones of the value share one allocation.
     #[inline]
     pub fn header_value(self) -> HeaderValue {
         let shared = Bytes::from_owner(self.text());
         HeaderValue::from_maybe_shared(shared).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Returns the text, without an allocation.
+    /// Returns the id's text, without an allocation.
     #[inline]
     #[must_use]
     pub fn text(self) -> [u8; TEXT_LEN] {
@@ -169,8 +170,8 @@ impl FromStr for RequestId {
 }
 
 fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
-    // 26 characters have 130 bits. The crate would drop the upper two, so that two different texts would become the
-    // same id.
+    // 26 characters have 130 bits. The crate `ulid` would drop the upper two bits, so that two
+    // different texts would become the same id.
     if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
         return Err(ParseRequestIdError(()));
     }

@@ -6,14 +6,15 @@ use sqlx::error::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// The fault for an error of a database. The error itself is the cause for the log, and clients get none of its text.
+/// Converts an error of sqlx into a fault. The error itself is the cause for the log, and clients
+/// get none of its text.
 ///
 /// | the error | the fault |
 /// |---|---|
 /// | `RowNotFound` | 404 `not_found` |
 /// | a violated unique or foreign key constraint | 409 `conflict` |
 /// | a violated check constraint | 422 `invalid_request` |
-/// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`: that would be invented |
+/// | `PoolTimedOut`, `PoolClosed`, `Io`, `Tls` | 503 `service_unavailable`, without `retry-after`, because the waiting time is unknown |
 /// | any other, such as a missing value (`NOT NULL`) | 500 `internal_error` |
 ///
 /// If an error means something else in your program, map it where it occurs. For example, a missing row of a
@@ -62,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a database with this kind.
+    /// An error of a database that has this kind.
     #[derive(Debug)]
     struct Refused(fn() -> ErrorKind);
 

@@ -20,7 +20,8 @@ pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + 
     None
 }
 
-/// Stands for the source of a status, which can only be borrowed from the status.
+/// An error that prints the source of a status. The source itself can only be borrowed from the
+/// status.
 #[cfg(feature = "tonic")]
 #[derive(Debug)]
 struct StatusSource(tonic::Status);

@@ -1,4 +1,5 @@
-//! Tests the document's details of each code: the schemas of the variant's fields.
+//! Tests that the OpenAPI document describes the details of each code, by the schemas of the
+//! variant's fields.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,7 @@
-//! Finds messages in a stream of bytes, in chunks of any size (section P). Before each message are one byte of flags
-//! and four bytes of its length, big-endian. In gRPC-Web's text form, all of this is in base64, and each chunk may have
-//! separate padding.
+//! Finds messages in a stream of bytes, in chunks of any size (section P). Each message has a
+//! prefix of five bytes: one byte of flags, and four bytes of the message's length, big-endian.
+//! gRPC-Web's text form encodes prefixes and messages in base64, and each chunk may have separate
+//! padding.
 
 use std::ops::ControlFlow;
 
@@ -32,8 +33,8 @@ pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
-/// Returns the position of the last message, in bytes that end with it. The first `begun` bytes belong to an earlier
-/// message.
+/// Returns the position of the last message in `data`. The data must end with this message. The
+/// first `begun` bytes belong to an earlier message.
 pub fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     let mut at = begun;
     loop {
@@ -46,7 +47,7 @@ pub fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     }
 }
 
-/// Returns the decoded text, or `None` if it is not base64.
+/// Returns the decoded bytes of a base64 text, or `None` if the text is not base64.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut reader = Text::default();
@@ -65,8 +66,8 @@ pub struct MessagePrefix {
 }
 
 impl MessagePrefix {
-    /// Returns true if a message of some protocol may have these flags: compressed, Connect's end, or gRPC-Web's
-    /// trailers.
+    /// Returns true if a message of a known protocol may have these flags. The flags mean a
+    /// compressed message, Connect's end of a stream, or gRPC-Web's trailers.
     pub const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
     }
@@ -75,13 +76,13 @@ impl MessagePrefix {
 /// The flag of a compressed message.
 pub const COMPRESSED: u8 = 0x01;
 
-/// The flag of Connect's last message.
+/// The flag of the last message of a Connect stream.
 pub const END_STREAM: u8 = 0x02;
 
-/// The flag of gRPC-Web's trailers.
+/// The flag of the message with gRPC-Web's trailers.
 pub const TRAILERS: u8 = 0x80;
 
-/// The error for a stream that is not base64, which its text form requires.
+/// The error for a stream in text form that is not base64.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidBase64;
 
@@ -90,12 +91,13 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Returns true if these bytes are one whole message, like most chunks. In that case nothing needs to be stored.
+    /// Returns true if these bytes are one whole message, as most chunks are. The decoder then
+    /// stores nothing.
     pub fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
 
-    /// Reads the next bytes, until `visit` stops it.
+    /// Reads the next bytes of the stream, until `visit` stops the decoder.
     pub fn read(
         &mut self,
         data: &[u8],
@@ -107,19 +109,19 @@ impl MessageDecoder {
         read
     }
 
-    /// Returns true if the stream is between two messages, so that another message may follow.
+    /// Returns true if the stream is between two messages.
     pub fn is_between_messages(&self) -> bool {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
     }
 
-    /// Returns the number of missing bytes of the message that has begun, after decoding. Returns `None` in the middle
-    /// of a prefix, or of a group of four characters.
+    /// Returns how many decoded bytes of the current message are missing. Returns `None` inside a
+    /// prefix, and inside a group of four base64 characters.
     pub fn payload_left(&self) -> Option<usize> {
         let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
         if is_aligned { usize::try_from(self.left).ok() } else { None }
     }
 
-    /// Returns the number of bytes of the stream that are missing until the end of the message that has begun.
+    /// Returns how many bytes of the stream are missing until the end of the current message.
     pub fn left(&self) -> u64 {
         let left = u64::from(self.left);
         if self.text.is_some() { left.div_ceil(3) * 4 } else { left }
@@ -164,7 +166,7 @@ impl MessageDecoder {
     }
 }
 
-/// Decodes base64 in chunks. It stores the characters of an incomplete group of four.
+/// Decodes base64 in chunks. The decoder stores the characters of an incomplete group of four.
 #[derive(Debug, Default)]
 struct Text {
     quantum: [u8; 4],
@@ -203,7 +205,8 @@ mod tests {
 
     type Message = (u8, Vec<u8>);
 
-    /// Returns the messages of a stream that comes in these chunks, and true if it ends between two messages.
+    /// Returns the messages of a stream that arrives in these chunks. The flag is true if the
+    /// stream ends between two messages.
     fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), InvalidBase64> {
         let mut frames = MessageDecoder::new(is_text);
         let mut messages: Vec<Message> = Vec::new();

@@ -1,6 +1,7 @@
 //! Finds the fields that have the text and the code of an error, by their names in any spelling (R2).
 
-/// The place of a name in the list of names for texts, and in that for codes. A lower place is better.
+/// The positions of a name in the list of names of texts, and in the list of names of codes. A
+/// lower position is better.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
     text: u8,
@@ -14,17 +15,17 @@ pub enum CodeName {
     Sure,
     /// `name`, `id`, `num` or `key` after a leading word, as in `errorId`.
     Led,
-    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field then decide whether it
-    /// contains a code.
+    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field
+    /// then decide whether the field contains a code.
     Bare,
 }
 
-/// The maximum number of bytes of a name that are compared. All known names are shorter.
+/// The maximum length of a name that is compared, in bytes. All known names are shorter.
 pub(crate) const LONGEST: usize = 64;
 
 const NONE: u8 = u8::MAX;
 
-/// Names of fields that have the text of an error, in the order of preference.
+/// Names of fields that contain the text of an error, in the order of preference.
 const TEXTS: [&[u8]; 14] = [
     b"longmessage",
     b"message",
@@ -42,17 +43,17 @@ const TEXTS: [&[u8]; 14] = [
     b"usermessage",
 ];
 
-/// Names of fields that have the code of an error, in the order of preference.
+/// Names of fields that contain the code of an error, in the order of preference.
 const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
 
-/// The lowest rank of the names that are only probably names of codes.
+/// The lowest rank of a name that only sometimes means a code.
 const UNSURE: u8 = 6;
 
 impl Ranks {
     pub const NONE: Self = Self { text: NONE, code: NONE };
 
     pub fn new(name: &str) -> Self {
-        // The length of the longest name, with a leading word and some underscores.
+        // The length of the longest known name, with a leading word and some underscores.
         const MOST: usize = 32;
 
         let mut buffer = [0; LONGEST];
@@ -62,7 +63,7 @@ impl Ranks {
         }
         let name = normalized(bare, &mut buffer);
         let (name, is_led) = without_leading_word(name);
-        // A name without a leading word comes first.
+        // A name without a leading word has a better rank than the same name with a leading word.
         let rank = |at: usize| u8::try_from(2 * at + usize::from(is_led)).unwrap_or(NONE);
         let place = |names: &[&[u8]]| names.iter().position(|it| *it == name).map_or(NONE, rank);
         Self { text: place(&TEXTS), code: place(&CODES) }
@@ -72,7 +73,8 @@ impl Ranks {
         (self.text != NONE).then_some(self.text)
     }
 
-    /// Returns the rank among the names of codes, if the name has this reliability.
+    /// Returns the rank in the list of names of codes, or `None` if the name does not have this
+    /// reliability.
     pub fn code(self, worth: CodeName) -> Option<u8> {
         let own = match self.code {
             NONE => return None,

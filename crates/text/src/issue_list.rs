@@ -5,21 +5,22 @@ use std::borrow::Cow;
 use crate::json::push_string;
 use crate::message;
 
-/// The most bytes of issues in a list. Names and texts are written again for each issue, so even a short body could
-/// need thousands of times its length. With the message and the envelope, the result stays within the 64 KiB that an
-/// outer layer reads by default (R4, E7).
+/// The maximum length of the issues in a list, in bytes. Names and texts are repeated for each
+/// issue, so even a short body could otherwise become thousands of times longer. With the message
+/// and the envelope, the result stays within the 64 KiB that an outer layer reads by default (R4,
+/// E7).
 pub const MAX_BYTES: usize = 56 * 1024;
 
 /// The most issues of a foreign body that are written (R4).
 pub const MAX_ISSUES: usize = 100;
 
-/// The most steps of a path that are written. No known form has more.
+/// The most steps of a path that are written. No known path has more steps.
 pub const MAX_STEPS: usize = 32;
 
-/// The most digits of a number that clients in every language represent exactly.
+/// The maximum number of digits with which clients in every language represent a number exactly.
 const MAX_DIGITS: usize = 15;
 
-/// A list, as a JSON array.
+/// A list of issues, as a JSON array.
 pub struct IssueList {
     pub json: String,
     /// The number of issues that are not in the list (R4).
@@ -68,7 +69,7 @@ impl List {
         self.more += issues;
     }
 
-    /// Returns true if the list is full: further issues are only counted.
+    /// Returns true if the list is full. Further issues are then only counted.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0
@@ -113,7 +114,7 @@ impl Path {
         push_string(&mut self.0, name);
     }
 
-    /// Adds a number, spelled as it is.
+    /// Adds a number in its original spelling.
     #[inline]
     pub fn raw(&mut self, number: &str) {
         self.comma();

@@ -1,7 +1,7 @@
 //! Reads JSON only as far as necessary, and keeps the values of an object's fields as raw text.
 //!
-//! Because values stay raw text, details keep their bytes (E1), and numbers keep their digits. A body that is nested a
-//! thousand levels deep needs neither stack nor a tree.
+//! Because values stay raw text, the bytes of details (E1) and the digits of numbers do not change.
+//! A body that is nested a thousand levels deep needs neither stack nor a tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::message::{has_byte, has_escape, trimmed};
 /// The fields of a JSON object, in order. If several fields have the same name, the last one is used, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of all names. They make it cheap to look for a name that the object does not have, as the
-    /// parser of each shape does.
+    /// The [bits](bit_of) of all names. The bits make a search for a missing name cheap. The parser
+    /// of each shape searches for such names.
     names: u32,
     /// The text of the object, as received.
     text: &'a str,
@@ -32,8 +32,8 @@ const fn bit_of(name: &str) -> u32 {
 impl<'a> Object<'a> {
     #[inline]
     pub fn parse(text: &'a str) -> Option<Self> {
-        // Creating a parser error costs more than parsing a short text, so texts that are not objects are refused
-        // first.
+        // Creating a parser error costs more than parsing a short text, so other texts than objects
+        // are refused before the parser runs.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
@@ -77,8 +77,8 @@ impl<'a> Object<'a> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// Returns the value of a field as a name: its text, or the digits of a number, because some services number their
-    /// codes.
+    /// Returns the value of a field as a name. The name is the text of a string, or the digits of a
+    /// number, because some services use numbers as codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
@@ -118,14 +118,14 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Returns the text of a body, without white space and other characters that may be around JSON.
+/// Returns the body as text, without white space and other characters that may surround JSON.
 #[inline]
 pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
-/// Returns the position behind the quoted string with which a JSON text or a header's value begins. Returns `None` if
-/// the string is not closed.
+/// Returns the position behind the quoted string at the beginning of a JSON text or of a header's
+/// value. Returns `None` if the string is not closed.
 #[inline]
 pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut at = 1;
@@ -138,8 +138,9 @@ pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the position behind the JSON value with which a text begins. Returns `None` if the value may continue behind
-/// the text: a bracket or a quote is still open, or nothing follows a number or a word.
+/// Returns the position behind the JSON value at the beginning of a text. Returns `None` if the
+/// value may continue behind the text, because a bracket or a quote is still open, or because
+/// nothing follows a number or a word.
 pub fn end_of_value(text: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let (mut at, mut depth) = (0, 0_usize);
@@ -163,7 +164,7 @@ pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
 }
 
-/// Returns the text of a JSON document that is one string.
+/// Returns the text of a JSON document that consists of one string.
 pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
     string(serde_json::from_str(text).ok()?)
 }
@@ -180,7 +181,7 @@ pub fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     text(raw.get())
 }
 
-/// Returns the text of a JSON string. The parser must have accepted the JSON before.
+/// Returns the text of a JSON string. A parser must have accepted the JSON before.
 #[inline]
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     exact_text(json).or_else(|| with_lone_surrogates(json).map(Cow::Owned))
@@ -195,14 +196,15 @@ pub fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
 fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     if !has_byte(inside.as_bytes(), b'\\') {
-        // The parser that accepted the JSON has checked everything except escapes.
+        // The parser that accepted the JSON has already checked everything except escapes.
         return Some(Cow::Borrowed(inside));
     }
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// Returns the text of a JSON string that a language with UTF-16 strings has cut in the middle of a character, and
-/// escaped as `JSON.stringify` does. A replacement character takes the place of the half that is left.
+/// Returns the text of a JSON string that contains half a character as an escape, as
+/// `JSON.stringify` writes it. Languages with UTF-16 strings can cut a text in the middle of a
+/// character. The result has a replacement character instead of the half.
 fn with_lone_surrogates(json: &str) -> Option<String> {
     if !json.starts_with('"') {
         return None;
@@ -211,7 +213,8 @@ fn with_lone_surrogates(json: &str) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Half a character is three bytes, each of which is a separate chunk. The first one stands for all three.
+        // Half a character is three bytes, each of which is a separate chunk. Only the first chunk
+        // is replaced.
         if chunk.invalid().first() == Some(&0xed) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
@@ -261,7 +264,7 @@ pub fn push_string(json: &mut Vec<u8>, text: &str) {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// Creates a writer with room for this many bytes.
+    /// Creates a writer that can write this many bytes without growing.
     pub fn new(capacity: usize) -> Self {
         let mut json = Vec::with_capacity(capacity);
         json.push(b'{');
@@ -312,13 +315,14 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// Returns `object` with the fields of `set`. Each of these replaces the field of its name, or comes at the end. Of the
-/// other fields, those for which `keep` returns true stay unchanged, and the rest are left out.
+/// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same
+/// name, or is added at the end. Other fields of the object stay unchanged if `keep` returns true
+/// for them, and are left out if not.
 pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     set_fields(object, set, &keep)
 }
 
-/// Does the work of [`with_fields`], and is compiled once for all callers.
+/// Does the work of [`with_fields`], but is compiled only once for all callers.
 fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];

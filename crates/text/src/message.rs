@@ -1,5 +1,5 @@
-//! Prepares texts for clients. Each text becomes one printable line (E2), and a text that is not a message is
-//! recognised (R3).
+//! Prepares texts for clients. Each text becomes one printable line (E2). A text that is not
+//! suitable as a message is recognised (R3).
 
 mod bytes;
 mod markup;
@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 1024;
 /// not change when it is cleaned again, so that a second layer keeps it (E7).
 pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    // The text behind this boundary is left out.
+    // The text behind this position is left out.
     let read = &trimmed[..boundary(trimmed, MAX_BYTES)];
     let line = if is_plain(read.as_bytes()) || !read.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
@@ -46,12 +46,13 @@ pub fn has_trace(text: &str) -> bool {
 }
 
 /// Returns the text of a JSON body, for a client (R3). Inline markup, and a stack trace behind the text, are removed.
-/// Returns `None` if nothing is left, if the text still has a tag, or if it is JSON itself.
+/// Returns `None` if nothing is left, if the text still has a tag, or if the text is JSON itself.
 pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
     }
-    // The text behind this boundary is never sent, and tags that never end would take long.
+    // The text behind this position is never sent. Without the limit, a text with many unclosed
+    // tags would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
@@ -65,13 +66,13 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     (!is_json(&line)).then_some(line)
 }
 
-/// Returns true if a text surely passes unchanged, because it has no character with which another check begins. This
-/// check is quick, and true for most texts.
+/// Returns true if a text certainly passes unchanged, because it has none of the characters that
+/// other checks search for. The check is quick, and most texts pass it.
 #[inline]
 fn is_ordinary(text: &str) -> bool {
     let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
     let begins_like_others = text.starts_with('{') || text.starts_with("at ");
-    // Perl ends a trace with the number of a line.
+    // A stack trace of Perl ends with the number of a line.
     let ends_like_a_trace = matches!(text.as_bytes(), [.., b'0'..=b'9', b'.']);
     let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b'T', b':', b'[', b'#']);
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
@@ -86,18 +87,20 @@ pub fn has_few_lines(text: &str) -> bool {
         || text.lines().flat_map(|line| line.split(trace::is_break)).take(MOST + 1).count() <= MOST
 }
 
-/// Returns the text, followed by the number of issues that are missing from the list (R4).
+/// Returns the text, followed by the number of issues that were left out of the list (R4).
 pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if it is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if the text
+/// is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // The checks come after the cleaning, so that invisible characters cannot hide markup or a trace.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
-/// Returns the text without white space around it. Most texts are ASCII, and have no white space there.
+/// Returns the text without the white space around it. Most texts are ASCII and have no such white
+/// space.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -107,7 +110,7 @@ pub fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Returns true if a text contains a piece of a page anywhere.
+/// Returns true if a text contains a piece of an HTML page anywhere.
 fn has_markup(text: &str) -> bool {
     if !has_byte(text.as_bytes(), b'<') {
         return false;
@@ -116,8 +119,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Returns true if a text that is not declared as `text/plain` may be a page (R3), because it contains markup, an
-/// entity or a control character.
+/// Returns true if a text that is not declared as `text/plain` may be an HTML page (R3), because it
+/// contains markup, an entity or a control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
@@ -137,8 +140,8 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is not valid JSON, but it is not a message either. The same applies to an object as
-        // Python prints it.
+        // JSON that was cut off is invalid, but it is not a message either. An object that Python
+        // printed is not a message either.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         _ => false,
@@ -150,8 +153,8 @@ pub fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// Returns the text as one line without unprintable characters. It ends soon after [`MAX_BYTES`], because the rest is
-/// cut off.
+/// Returns the text as one line without unprintable characters. The line ends soon after
+/// [`MAX_BYTES`], because callers cut the line there.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;
@@ -184,9 +187,10 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Returns true if [`clean`] removes a character. It removes all [invisible](is_invisible) characters that no script
-/// needs. It keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not readable. It
-/// also keeps the fillers that take the place of a letter without a shape.
+/// Returns true if [`clean`] removes a character. `clean` removes all [invisible](is_invisible)
+/// characters that no script needs. `clean` keeps the joiners U+200C and U+200D, without which
+/// Persian, Indic scripts and emoji are not readable. `clean` also keeps the fillers that stand in
+/// for a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -201,8 +205,8 @@ pub fn is_unprintable(character: char) -> bool {
 }
 
 /// Returns true if a character is invisible, breaks a line, or changes the direction of writing. Such characters are
-/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In texts for
-/// operators, their numbers are shown instead.
+/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In
+/// texts for operators, the numbers of such characters are shown instead.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()

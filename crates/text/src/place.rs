@@ -5,7 +5,7 @@
 use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
 use crate::issue_list::{MAX_STEPS, Path, is_index};
 
-/// The most characters of a name. No real field has a longer one.
+/// The most characters of a name. No real field has a longer name.
 const MAX_NAME_CHARS: usize = 128;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,11 +41,11 @@ impl Place {
         place
     }
 
-    /// Parses a place in any notation that it recognises.
+    /// Parses a place in any known notation.
     pub fn parse(text: &str) -> Self {
         let mut place = Self::default();
         if text.contains(" -> ") {
-            // This is pydantic's place, as handlers of FastAPI join it.
+            // FastAPI handlers join the steps of pydantic's place in this way.
             text.split(" -> ").filter(|step| !step.is_empty()).for_each(|step| place.step(step));
         } else if text.starts_with(['/', '#']) || text.contains('/') && !text.contains(['.', '[', ' ']) {
             place.begins = Beginning::Pointer;
@@ -73,8 +73,8 @@ impl Place {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
-            // A parameter of a type (`tags[0].<list element>`) and a part without a name (`a.?`) are not steps. The
-            // names that validators use for the whole value are not steps either.
+            // A type parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are not
+            // steps. The names that validators use for the whole value are not steps either.
             let is_type = step.starts_with('<') && step.ends_with('>');
             if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
@@ -83,8 +83,8 @@ impl Place {
         }
     }
 
-    /// Adds a name from a map. It is split at dots, and a part of the request at its beginning is removed (R13). A name
-    /// with very many steps is treated as one step (E8).
+    /// Adds a name from a map. The name is split at dots, and a part of the request at its
+    /// beginning is removed (R13). A name with very many dots becomes one step (E8).
     #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
@@ -94,7 +94,8 @@ impl Place {
         self.dotted(in_part.map_or(name, |(_, inside)| inside));
     }
 
-    /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same notation.
+    /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same
+    /// notation.
     #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
@@ -111,7 +112,7 @@ impl Place {
     }
 
     pub fn name(&mut self, name: &str) {
-        // This is Pydantic's name for a model as a whole.
+        // Pydantic uses this name for a model as a whole.
         if name == "__root__" {
             return;
         }
@@ -150,7 +151,7 @@ impl Place {
         self.steps.is_empty()
     }
 
-    /// Returns true if the place names a field. A place with only numbers does not name one.
+    /// Returns true if the place names a field. A place that consists of numbers names no field.
     #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
@@ -163,8 +164,8 @@ impl Place {
         self
     }
 
-    /// Returns true if the place begins with a part of the request. With `surely`, it must not be a possible name of a
-    /// field.
+    /// Returns true if the place begins with a part of the request. If `surely` is true, the first
+    /// step must not also be a possible name of a field.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {

@@ -1,7 +1,7 @@
 //! Reads sentences that name the wrong field, or that quote data of the client (R13).
 //!
-//! There is one table (`table.rs`). Each row has a pattern, the message that a client may get instead of the sentence,
-//! and the framework in which the sentence was seen.
+//! The file `table.rs` contains a table of sentences. Each row has a pattern, the message that a
+//! client may get instead of the sentence, and the framework in which the sentence was seen.
 
 mod jackson;
 mod jsonschema;
@@ -33,20 +33,21 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// Returns true if the body is NestJS's own, with a list of class-validator's sentences.
+    /// Returns true if the body has NestJS's own form, with a list of class-validator's sentences.
     fn is_of_nest(&self) -> bool {
         self.body.is_some_and(|body| body.has("statusCode") && body.field("message").is_some_and(Node::is_array))
     }
 }
 
-/// Returns true if a text may name a field, or quote a value. This check is quick, because it only searches for a
-/// quote, or for a text behind a colon.
+/// Returns true if a text may name a field, or quote a value. The check is quick, because it only
+/// searches for a quote, or for a text behind a colon.
 #[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// Returns the sentences in a text, each with the field that it names, or `None` if one of them names no field.
+/// Returns the sentences in a text, each with the field that it names. Returns `None` if a sentence
+/// names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -69,7 +70,8 @@ fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// Returns the name of a missing field that a sentence adds to a place which is already known.
+/// Returns the name of the missing field that a sentence names. The place of the object around the
+/// field is already known.
 pub fn missing_name(text: &str) -> Option<String> {
     let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
@@ -78,7 +80,8 @@ pub fn missing_name(text: &str) -> Option<String> {
     of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
 }
 
-/// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include those of its parts.
+/// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include
+/// the pairs of each sentence.
 fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
@@ -90,7 +93,7 @@ fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<V
     })
 }
 
-/// Returns the parts of a text. Each part is a sentence, and `joined` is between them.
+/// Splits a text into sentences that are separated by `joined`.
 fn split_into_sentences<'t>(text: &'t str, joined: &str, pairs: &BytePairs, context: Context<'_>) -> Vec<&'t str> {
     const MOST: usize = 64;
 
@@ -113,14 +116,15 @@ fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>)
     pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-/// Reads a text that is a single issue: by a row of the table, or as a message of serde.
+/// Reads a text that is a single issue. Such a text matches a row of the table, or is a message of
+/// serde.
 fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Returns true if a text is exactly a message of serde, as poem reports it for a query. If such a text is in quotes,
-/// the client sent it, and the result is false.
+/// Returns true if a text consists only of a message of serde, as poem reports it for a query. If
+/// the text is in quotes, the client sent it, and the result is false.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
@@ -150,7 +154,7 @@ impl Sentence {
     }
 }
 
-/// Returns the error in a text that salvo 1.1.0 writes for a cause in debug builds:
+/// Returns the text of the error that salvo 1.1.0 prints as a cause in debug builds:
 /// `SerdeJson(Error("missing field `sku`", line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;

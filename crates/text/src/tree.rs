@@ -1,4 +1,5 @@
-//! A JSON body that is parsed once. Every value has its name and its bytes as received.
+//! A JSON body that is parsed once. The tree stores the name of every value, and its bytes as
+//! received.
 //!
 //! The text is already known to be valid JSON, so no error can occur. Values that are nested more deeply than in any
 //! real error are not parsed, so they need no stack.
@@ -18,17 +19,17 @@ pub struct Tree<'a> {
 }
 
 struct Value<'a> {
-    /// The name of a field. It is empty for an element of an array.
+    /// The name of a field. The name is empty for an element of an array.
     name: Cow<'a, str>,
     raw: &'a str,
-    /// The ranks of the name among the names of texts and codes.
+    /// The ranks of the name in the lists of names of texts and codes.
     ranks: Ranks,
     /// The index of the next value that is not inside this one.
     next: usize,
     /// The number of strings before this value in the body. Names of fields are not counted.
     texts_before: usize,
-    /// The [bits](bit_of) of the names of an object's fields. They speed up look-ups of names that the object does not
-    /// have, which are most look-ups.
+    /// The [bits](bit_of) of the names of an object's fields. The bits speed up look-ups of names
+    /// that the object does not have, which are most look-ups.
     names: u64,
 }
 
@@ -66,7 +67,7 @@ const fn bit_of(name: &str) -> u64 {
 }
 
 impl<'a> Tree<'a> {
-    /// Parses a text that must be valid JSON.
+    /// Parses a text, which must be valid JSON.
     pub fn parse(text: &'a str) -> Self {
         let mut parser = Parser {
             text,
@@ -91,7 +92,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     values: Vec<Value<'a>>,
-    /// The indices of the values that have not ended yet. The innermost is the last.
+    /// The indices of the values that have not ended yet. The innermost value is the last.
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,
@@ -219,7 +220,7 @@ impl<'t, 'a> Node<'t, 'a> {
         self.is_array().then(|| self.children())
     }
 
-    /// Returns the only element of an array.
+    /// Returns the only element of an array, or `None` if the array has another length.
     #[inline]
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
@@ -305,8 +306,8 @@ impl<'t, 'a> Node<'t, 'a> {
         is_number.then(|| self.raw())
     }
 
-    /// Returns the text of a JSON string that is not blank, or the digits of a number, because some services number
-    /// their codes.
+    /// Returns the text of a JSON string that is not blank, or the digits of a number, because some
+    /// services use numbers as codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))

@@ -1,4 +1,4 @@
-//! `anyhow::Error`, which is no `std::error::Error`, and so never `AsFault`.
+//! Uses `anyhow::Error`, which implements neither `std::error::Error` nor `AsFault`.
 mod anyhow {
     #[derive(Debug, thiserror::Error)]
     #[error("any")]

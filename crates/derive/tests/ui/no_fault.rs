@@ -1,4 +1,4 @@
-//! An error without a fault, by `?`.
+//! Converts an error without a fault with `?`.
 use tower_error_envelope::Fault;
 
 fn read() -> Result<String, Fault> {

@@ -1,4 +1,4 @@
-//! A mistake is one error, wherever the type is used.
+//! A mistake causes one compile error, wherever the type is used.
 
 use tower_error_envelope::AsFault;
 

@@ -1,9 +1,10 @@
 //! The schema of a code's details, in a subset of JSON Schema (2020-12).
 //!
-//! 1. Every export can express each keyword of the subset, as a type and as a check. Any other keyword is refused by
-//!    name, because only some exports could express it.
-//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At run time, the details of
-//!    an error are never compared with it, so that no data of a service is lost because of a schema.
+//! 1. Every export can express each keyword of the subset, as a type and as a check. A schema
+//!    with any other keyword is refused, because only some exports could express that keyword.
+//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At
+//!    run time, the details of an error are never compared with their schema, so that no data of a
+//!    service is lost.
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
 
-/// A keyword.
+/// A keyword of JSON Schema.
 struct Keyword {
     name: &'static str,
     of: KeywordScope,
@@ -27,7 +28,7 @@ struct Keyword {
 enum KeywordScope {
     /// Any schema, because the keyword does not restrict values.
     Any,
-    /// A schema without any other restriction except `type`.
+    /// A schema that has no other restriction except `type`.
     Alone,
     /// A schema of these types, whose values the keyword restricts.
     Types(&'static [&'static str]),
@@ -72,7 +73,7 @@ const KEYWORDS: [Keyword; 20] = [
 /// An error in a schema: the place, what is wrong there, and what would be right.
 #[derive(Debug, PartialEq)]
 pub struct SchemaError {
-    /// The keys that lead to the wrong place. An element of a list is given by its index.
+    /// The keys that lead to the wrong place. The index of an element is its key in a list.
     pub path: Vec<String>,
     pub wrong: String,
     pub right: String,
@@ -292,7 +293,7 @@ impl Reader {
 
     fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
         if self.path.len() > 1 {
-            return Err(self.wrong("$schema is inside the schema", "write it once, at the top"));
+            return Err(self.wrong("$schema is inside the schema", "write it only once, at the top of the schema"));
         }
         let dialect = value.as_str().unwrap_or_default().trim_end_matches('#');
         if dialect == DIALECT {
@@ -326,7 +327,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
 fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",
-        "allOf" | "$ref" | "$defs" | "definitions" => "write out what it stands for",
+        "allOf" | "$ref" | "$defs" | "definitions" => "write the schema itself in this place",
         "pattern" | "$comment" | "default" => "put it into the description",
         "exclusiveMinimum" | "exclusiveMaximum" => "write minimum or maximum",
         _ => "leave it out",

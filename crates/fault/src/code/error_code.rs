@@ -1,17 +1,19 @@
-//! The parts of an error code: a row of the table, a custom code, or just a name.
+//! The content of an error code: a row of the table, a custom code, or just a name.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
-/// It is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code ([`ErrorCode::custom`]). It may
-/// also be a code that an inner process sent, and of which only the name is known. Two codes are equal if their names
-/// are.
+/// An error code is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code
+/// ([`ErrorCode::custom`]). An error code may also be a code that an inner process sent, and of
+/// which only the name is known. Two codes are equal if their names are equal.
 ///
-/// Its constants are the catalogue's groups `auth`, `quota`, `generic` and `status`, which any service can use. The
-/// groups that belong to products are in [`codes`](crate::codes). Some have another name than HTTP has for their status:
-/// a search for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` finds them.
+/// The constants of this type are the codes of the catalogue's groups `auth`, `quota`, `generic`
+/// and `status`, which any service can use. The groups that belong to products are in
+/// [`codes`](crate::codes). Some constants have another name than HTTP has for their status. A
+/// search of the documentation for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` also finds
+/// these constants.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};
@@ -26,7 +28,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct ErrorCode(pub(super) Repr);
 
-/// The content of a code. It is only three words long, because every error has a code.
+/// The content of a code. The type is only three words long, because every error has a code.
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
@@ -46,7 +48,7 @@ pub(super) struct DescribedRow {
     pub(super) row: &'static Row,
     pub(super) retry: Option<Retry>,
     pub(super) docs: Option<Text>,
-    /// A JSON Schema.
+    /// The JSON Schema for the details of errors with the code.
     pub(super) details: Option<Text>,
 }
 
@@ -60,7 +62,7 @@ pub(super) struct CustomCode {
     pub(super) message: Option<Text>,
     /// The address of the page about the code.
     pub(super) docs: Option<Text>,
-    /// A JSON Schema.
+    /// The JSON Schema for the details of errors with the code.
     pub(super) details: Option<Text>,
 }
 
@@ -121,11 +123,11 @@ pub(super) struct Row {
     pub(super) retry: Retry,
     pub(super) message: &'static str,
     pub(super) group: &'static str,
-    /// True if the row is for the status itself, which has no other code.
+    /// True if the row is in the group `status`, whose codes only restate their status.
     pub(super) of_status: bool,
     /// The row's index in the table.
     pub(super) place: usize,
-    /// A JSON Schema.
+    /// The JSON Schema for the details of errors with the code.
     pub(super) details: Option<&'static str>,
 }
 

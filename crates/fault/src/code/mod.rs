@@ -3,8 +3,8 @@
 //! A row of the table defines a code's constant, name, default status, gRPC status, retry advice and default message.
 //! Nothing else in the crate lists codes.
 //!
-//! The set is open (E2). An organisation can add codes, and a code that only an inner process defines passes by
-//! its name.
+//! The set of codes is open (E2). An organisation can add codes. A code that only an inner process
+//! defines passes by its name.
 
 mod code_set;
 pub mod details;
@@ -26,7 +26,8 @@ pub use table::codes;
 pub use table::{code_missing, code_of_http, names};
 
 impl ErrorCode {
-    /// Creates a custom code. The layer uses this status for it, unless something else sets another one.
+    /// Creates a custom code. The layer sends errors with the code under this status, unless the
+    /// fault or the policy sets another status.
     ///
     /// By default, the code has the gRPC status, the retry advice and the message of the generic code for its status. A
     /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these values for every
@@ -35,7 +36,7 @@ impl ErrorCode {
     /// # Panics
     ///
     /// Panics if `name` does not have the form `[a-z][a-z0-9_]{0,62}` (E2) or is in the catalogue, or if `status` is
-    /// not 400–599. In a `const`, this is a compile-time error.
+    /// not 400–599. In a `const`, such a mistake is a compile-time error.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
@@ -44,35 +45,36 @@ impl ErrorCode {
         Self(Repr::Plain { name, status })
     }
 
-    /// Sets the gRPC status (1–16) of a custom code.
+    /// Sets the gRPC status of a custom code, from 1 to 16.
     ///
     /// # Panics
     ///
-    /// Panics if it is not a custom code, because the codes of the catalogue are the same everywhere.
+    /// Panics if the code is not a custom code, because the codes of the catalogue are the same
+    /// everywhere.
     #[must_use]
     #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
         self.with(|own| own.grpc = Some(grpc))
     }
 
-    /// Sets the number of a custom code in JSON-RPC (R10).
+    /// Sets the number with which JSON-RPC errors report a custom code (R10).
     ///
     /// # Panics
     ///
-    /// Like [`ErrorCode::with_grpc`].
+    /// Panics if the code is not a custom code, like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_jsonrpc(self, number: i32) -> Self {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the address of the page about a code, which must be `https` (E10). The code may be a custom code, or one of
-    /// the catalogue. Pass a code of the catalogue to the policy (`PolicyBuilder::code`), so that every error with the
-    /// code has the page.
+    /// Sets the address of the page about a code, which must be `https` (E10). The code may be a
+    /// custom code, or a code of the catalogue. Pass a code of the catalogue to the policy
+    /// (`PolicyBuilder::code`), so that every error with the code links to the page.
     ///
     /// # Panics
     ///
-    /// If only the name of the code is known.
+    /// Panics if only the name of the code is known.
     #[must_use]
     #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
@@ -83,11 +85,12 @@ impl ErrorCode {
         }
     }
 
-    /// Sets the retry advice of a custom code, or of one of the catalogue, like [`ErrorCode::with_docs`].
+    /// Sets the retry advice of a custom code, or of a code of the catalogue, like
+    /// [`ErrorCode::with_docs`].
     ///
     /// # Panics
     ///
-    /// If only the name of the code is known.
+    /// Panics if only the name of the code is known.
     #[must_use]
     #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
@@ -101,22 +104,26 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// Like [`ErrorCode::with_grpc`].
+    /// Panics if the code is not a custom code, like [`ErrorCode::with_grpc`].
     #[must_use]
     #[track_caller]
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). It may be a custom code, or
-    /// one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
+    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). The code
+    /// may be a custom code, or a code of the catalogue.
+    /// [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
-    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect, and the details
-    /// of a service are sent unchanged. The schema may only have keywords that every export can express: `type` (one or
-    /// a list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`,
-    /// `maxLength`, `minimum`, `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`,
-    /// `description`, `deprecated`, `examples`. If it has any other keyword, the policy is refused when it is built.
+    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no
+    /// effect, and the details of a service are sent unchanged.
+    ///
+    /// The schema may only have keywords that every export can express: `type` (one type or a list
+    /// of types), `properties`, `required`, `additionalProperties`, `items`, `minItems`,
+    /// `maxItems`, `minLength`, `maxLength`, `minimum`, `maximum`, `format` (which is never
+    /// checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`, `examples`. If the
+    /// schema has any other keyword, the policy is refused when it is built.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Policy};
@@ -150,9 +157,9 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the generic code for an error status (R1). The code for 422 is `invalid_request`, for 502 and 520–527
-    /// `other`, and for 529 `worker_at_capacity`. A 4xx for which the catalogue has no code gets `bad_request`, and any
-    /// other status gets `internal_error`.
+    /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422,
+    /// `other` for 502 and 520–527, and `worker_at_capacity` for 529. A 4xx for which the catalogue
+    /// has no code gets `bad_request`, and any other status gets `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
@@ -177,8 +184,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the HTTP status that the layer uses if nothing else sets one. If only the name of a code is known, it is
-    /// 500.
+    /// Returns the HTTP status that the layer uses if nothing else sets a status. If only the name
+    /// of a code is known, the status is 500.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
@@ -192,7 +199,7 @@ impl ErrorCode {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Returns the status for gRPC clients.
+    /// Returns the number of the status that gRPC clients get for the code.
     #[must_use]
     pub fn grpc(&self) -> u8 {
         match &self.0 {
@@ -201,8 +208,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the number in JSON-RPC errors (R10). The default is `-32603` for a status of 5xx, and `-32600` for any
-    /// other.
+    /// Returns the number with which JSON-RPC errors report the code (R10). The default is `-32603`
+    /// for a 5xx, and `-32600` for any other status.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -228,8 +235,9 @@ impl ErrorCode {
         docs.as_ref().map(Text::as_str)
     }
 
-    /// Returns the advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and 5xx,
-    /// and otherwise [`Retry::No`] (E10). A code of which only the name is known is treated as transient.
+    /// Returns the retry advice for clients. A custom code without advice has [`Retry::Backoff`] on
+    /// 408, 425, 429 and 5xx, and otherwise [`Retry::No`] (E10). If only the name of the code is
+    /// known, the error is treated as transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -241,7 +249,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the message for errors that set no other message. It is for people, and may change at any time.
+    /// Returns the message for errors that set no other message. The message is for people, and may
+    /// change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -282,12 +291,14 @@ impl ErrorCode {
         matches!(self.0, Repr::Foreign(_))
     }
 
-    /// Returns the message in the catalogue: that of the code, or otherwise that of its status.
+    /// Returns the catalogue's message for the code. If the catalogue does not have the code,
+    /// returns its message for the code's status.
     pub fn default_message(&self) -> &'static str {
         self.row().message
     }
 
-    /// Returns this code. Settings that it lacks are taken from `other`, a code with the same name.
+    /// Returns this code. Settings that this code does not have are taken from `other`, a code with
+    /// the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -300,7 +311,8 @@ impl ErrorCode {
         })
     }
 
-    /// Returns the catalogue's row with what was added to it. Returns the code itself if it is not in the catalogue.
+    /// Returns the catalogue's row together with everything that was added to it. Returns the code
+    /// itself if the code is not in the catalogue.
     fn described(self) -> Result<DescribedRow, Self> {
         match &self.0 {
             Repr::Row(row) => Ok(DescribedRow { row, retry: None, docs: None, details: None }),
@@ -344,8 +356,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the index of the fault that all errors with this code share. If advice was added to the code, its faults
-    /// are not shared.
+    /// Returns the index of the fault that all errors with this code share, or `None` if the code
+    /// has no such fault. If advice was added to a code, its errors do not share a fault.
     #[inline]
     pub(crate) fn stock_place(&self) -> Option<usize> {
         match &self.0 {
@@ -399,7 +411,8 @@ impl ErrorCode {
         self
     }
 
-    /// Returns the row of the code in the catalogue. For a custom code, this is the row for its status.
+    /// Returns the row of the code in the catalogue. For a custom code, returns the row for the
+    /// code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,

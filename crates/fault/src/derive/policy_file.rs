@@ -1,4 +1,4 @@
-//! A policy file with the codes of derived errors, for the exports.
+//! Writes a policy file with the codes of derived errors, from which the command makes exports.
 
 use serde_json::Value;
 
@@ -29,16 +29,20 @@ impl Codes {
         Self { own: &[], nested: errors, is_complete: true }
     }
 
-    /// Returns the text of a policy file that defines the custom codes in a `[[code]]` table each: name, status, message,
-    /// and the part of the details' schema that every export can express. The exports of the command read it, as in
-    /// `error-envelope catalogue --policy errors.toml --format typescript`. The service's own policy gets the codes by
-    /// `base = ["errors.toml"]`.
+    /// Returns the text of a policy file with a `[[code]]` table for each custom code. The table
+    /// has the name, the status and the message of the code, and the part of its details' schema
+    /// that every export can express.
     ///
-    /// The message is that of `message = "…"`, if it has no fields and is the same for the whole code. Details need the
-    /// feature `utoipa` or `aide`, which know the types of the fields. The codes of the catalogue are not listed: every
-    /// export has them, and errors without these details may have them, too.
+    /// The command exports the codes of such a file, as in `error-envelope catalogue --policy
+    /// errors.toml --format typescript`. The service's own policy gets the codes with `base =
+    /// ["errors.toml"]`.
     ///
-    /// Keep the file up to date by a test that compares it with this text.
+    /// A code gets a message only if all variants with the code have the same `message = "…"`,
+    /// without fields. Details need the feature `utoipa` or `aide`, which know the types of the
+    /// fields. The codes of the catalogue are not listed. Every export already has the codes of the
+    /// catalogue, and errors with these codes may also have other details.
+    ///
+    /// A test that compares the file with this text keeps the file up to date.
     ///
     /// ```
     /// use tower_error_envelope::{AsFault, Policy};
@@ -97,8 +101,8 @@ impl Codes {
     }
 }
 
-/// The schema without keywords that no export expresses, such as the `format` of a number; `None` if something else is
-/// wrong with it.
+/// Returns the schema without keywords that no export expresses, such as the `format` of a number.
+/// Returns `None` if the schema has another error.
 fn expressible(mut schema: Value) -> Option<Value> {
     while let Err(error) = details::check(&schema) {
         let (keyword, above) = error.path.split_last()?;
@@ -111,7 +115,8 @@ fn expressible(mut schema: Value) -> Option<Value> {
     Some(schema)
 }
 
-/// Writes a value in TOML, on one line; `None` if it contains a null. A text of JSON is one of TOML.
+/// Returns a value as TOML, on one line, or `None` if the value contains a null. A JSON string is
+/// also a TOML string.
 fn toml(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,

@@ -1,8 +1,9 @@
-//! The prepared reply to a fault. It has a head and a body, with gaps for the id. Errors that differ in their texts or
-//! fields use its head, with a length and a body of their own.
+//! The prepared reply to a fault. The reply has a head and a body, with gaps for the id. An error
+//! with other texts or fields uses only the head of the reply, with another length and another
+//! body.
 //!
-//! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that was written for it,
-//! so that the next such error only needs a copy and an id.
+//! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that
+//! was written for it. The next error with this fault only needs a copy of the reply and an id.
 
 use std::fmt;
 use std::mem;
@@ -14,12 +15,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The status for which the reply was prepared. The field `status` is the status to send.
+    /// The status for which the reply was prepared. This status may differ from `status`, which is
+    /// the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// More heads, for responses that keep some headers of the inner head. Each head belongs to one set of names of
-    /// such headers, and only the first few sets get one.
+    /// More heads, for responses that keep some headers of the inner head. Each head belongs to one
+    /// set of names of such headers. Only the first few sets get a head.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
@@ -55,14 +57,15 @@ pub struct WrittenReply {
     pub body: Bytes,
 }
 
-/// The prepared replies of a fault, one for each form. It is empty until there is an error in that form.
+/// The prepared replies of a fault, with one slot for each form. A slot is filled by the first
+/// error in its form.
 pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Prepares a reply from two replies that are written with ids that no request has. Returns `None` if they differ
-    /// in more than the id.
+    /// Prepares a reply from two replies that are written with ids that no request has. Returns
+    /// `None` if the two replies differ in more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
@@ -112,7 +115,7 @@ impl PreparedReply {
                 self.variants.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
             }
         };
-        // Meanwhile another thread may have used the free place.
+        // Another thread may have used the free slot in the meantime.
         variant.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&variant.names))
     }
 
@@ -193,7 +196,7 @@ impl HeadTemplate {
 }
 
 /// Returns a number of bytes as a header value. Most bodies are short, so the values for short bodies are stored.
-/// Cloning such a value counts no references.
+/// Cloning a stored value does not change a reference count.
 pub fn length_value(length: usize) -> HeaderValue {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
     static VALUES: LazyLock<Vec<HeaderValue>> =
@@ -207,7 +210,7 @@ impl ReplyCache {
         Self(OnceLock::new())
     }
 
-    /// Returns the place for this form. `forms` returns the number of forms.
+    /// Returns the slot for a reply in this form. `forms` returns the number of forms.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.get_or_init(|| (0..forms()).map(|_| Slot::new()).collect()).get(form)
@@ -220,6 +223,6 @@ impl fmt::Debug for PreparedReply {
     }
 }
 
-/// A text in the form of an id that no request gets.
+/// A text that has the form of an id. No request gets this id.
 const HOLE: &str = "req_00000000000000000000000000";
 const OTHER: &str = "req_7ZZZZZZZZZZZZZZZZZZZZZZZZZ";

@@ -14,7 +14,7 @@ pub struct ErrorResponse {
     pub status: Option<u16>,
     /// True if the response may state how long a client should wait.
     pub waits: bool,
-    /// The codes that the error may have. If the list is empty, it may have any code.
+    /// The codes that the error may have. If the list is empty, the error may have any code.
     pub codes: Vec<String>,
     /// The schemas, by media type.
     pub content: Json,

@@ -15,7 +15,8 @@ pub fn embedded(schema: &Value) -> Map<String, Value> {
     members
 }
 
-/// Returns the complete schema of an envelope that has one of these errors. Each error was made by [`of_error`].
+/// Returns the complete schema of an envelope that has one of these errors. [`of_error`] returns
+/// the schema of each error.
 pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     let error = object([("oneOf", list(errors))]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
@@ -26,7 +27,7 @@ pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
 pub fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
     let is_required = details.is_some_and(|(_, is_required)| *is_required);
     let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
-    // Generators for Python narrow by a `const`, and not by an `enum` of one value.
+    // Generators for Python distinguish errors by a `const`, but not by an `enum` of one value.
     let name = object([("type", text("string")), ("const", text(code))]);
     let members = error_fields(name, details);
     let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
@@ -40,8 +41,8 @@ pub fn of_any_error() -> Json {
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// Returns the fields of an error, including those of rule E10. A service may send these even if the policy does not
-/// add them.
+/// Returns the fields of an error, including the fields of rule E10. A service may send these
+/// fields even if the policy does not add them.
 pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
     [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]
 }

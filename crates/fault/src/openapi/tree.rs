@@ -96,7 +96,7 @@ impl From<String> for Json {
     }
 }
 
-/// Returns a JSON text. It saves callers an `.into()`.
+/// Returns a text as JSON, so that callers need no `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

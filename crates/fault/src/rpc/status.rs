@@ -1,8 +1,8 @@
-//! The statuses of gRPC, in one table. The protocol does not allow others.
+//! The statuses of gRPC, in one table. The protocol does not allow other statuses.
 //!
-//! A row makes the constant, its number, its names in gRPC and Connect, and its HTTP status. Connect uses that status
-//! for its responses. google.rpc.Code defines the same status, so the row also classifies the status of an inner
-//! service.
+//! A row defines the constant of a status, its number, its names in gRPC and Connect, and its HTTP
+//! status. Connect uses the HTTP status for its responses. google.rpc.Code defines the same HTTP
+//! status, so the row also classifies the status of an inner service.
 
 use std::fmt;
 
@@ -75,13 +75,13 @@ impl Status {
         }
     }
 
-    /// Returns the status for an error that is sent with this HTTP status. If only the name of its code is known, the
-    /// HTTP status decides.
+    /// Returns the gRPC status for an error that is sent with this HTTP status. If only the name of
+    /// its code is known, the HTTP status decides.
     pub fn of_error(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
-    /// Returns the status for an HTTP status, by gRPC's own table (P1).
+    /// Returns the gRPC status for an HTTP status, by gRPC's own table (P1).
     pub fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::INTERNAL,
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(Status::CANCELLED.connect_http().as_u16(), 499);
     }
 
-    /// Prints what to put between the markers if the catalogue differs.
+    /// Prints the table to put between the manual's markers if the catalogue differs.
     #[test]
     fn p1_p3_the_manual_lists_the_statuses_of_the_catalogue() {
         let page = include_str!("../../../../manual/rpc.md");

@@ -1,7 +1,8 @@
 //! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
-//! The codings are gzip, deflate, br and zstd. They are undone in the reverse of their order in `content-encoding`. A
-//! body is unreadable if it does not match the header, is cut off, or grows past the budget. Its status then decides.
+//! The codings are gzip, deflate, br and zstd. The codings are decoded in the reverse of their
+//! order in `content-encoding`. A body is unreadable if it does not match the header, is cut off,
+//! or grows past the budget. The status alone then decides the code.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
@@ -9,8 +10,8 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// Returns the codings of a body, the outermost last, or `None` if one of them is unknown here. The name of a charset
-/// is not treated as a coding.
+/// Returns the codings of a body, with the outermost last. Returns `None` if a coding is not
+/// supported. The name of a charset is not treated as a coding.
 #[inline]
 pub fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
@@ -28,19 +29,19 @@ fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
             }
         }
     }
-    // Each coding can expand a few bytes enormously, and no honest body has more codings.
+    // Each coding can expand a few bytes enormously. Real bodies have at most this many codings.
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// Returns the coding of a call's compressed messages, as this header names it. Returns `None` if it names no known
-/// coding.
+/// Returns the coding of a call's compressed messages, which this header names. Returns `None` if
+/// the header names no supported coding.
 pub fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
 
 const MAX_CODINGS: usize = 3;
 
-/// A content coding that can be undone.
+/// A content coding that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     Gzip,
@@ -50,7 +51,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Returns the coding with this name. Without the feature `decompress`, no coding is known.
+    /// Returns the coding with this name. Without the feature `decompress`, no coding is supported.
     fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),
@@ -85,7 +86,7 @@ mod undo {
 
     /// The largest zstd window that RFC 9659 allows over HTTP.
     const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-    /// The number of bytes that brotli reads at once.
+    /// The number of bytes that the decoder of brotli reads at once.
     const BUFFER: usize = 4096;
 
     /// Returns the decoded body, or `None` if it does not match its codings, or grows past `max` bytes while it is
@@ -99,7 +100,8 @@ mod undo {
     fn undo(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
-            // The standard means the format of zlib. Some servers send deflate without it, which browsers accept.
+            // HTTP's deflate means the format of zlib. Some servers send deflate without that
+            // format, which browsers accept.
             Coding::Deflate => read(ZlibDecoder::new(body), max).or_else(|| read(DeflateDecoder::new(body), max)),
             Coding::Brotli => read(Decompressor::new(body, BUFFER), max),
             Coding::Zstd => {

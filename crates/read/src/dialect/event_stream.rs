@@ -1,5 +1,5 @@
-//! Event streams ("Server-sent events" in the HTML standard). This module determines whether a stream is between two
-//! events, and writes the event that ends a stream (F6).
+//! Event streams ("Server-sent events" in the HTML standard). This module finds out whether a
+//! stream is between two events, and writes the event that ends a stream (F6).
 
 mod typed;
 
@@ -8,7 +8,7 @@ pub use typed::TypedEventScanner;
 /// The media type of event streams.
 pub const EVENT_STREAM: &str = "text/event-stream";
 
-/// The beginnings of an error event that [`event`] writes, with a name and without one.
+/// The beginning of an error event with a name, as [`event`] writes it.
 const NAMED_ERROR: &[u8] = b"event: error\ndata: {";
 const ERROR: &[u8] = b"data: {\"error\":{";
 
@@ -16,26 +16,29 @@ const ERROR: &[u8] = b"data: {\"error\":{";
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 const MARK_PASSED: u8 = 3;
 
-/// Reads an event stream as it passes, in pieces of any size. It stores only its position.
+/// Reads an event stream as it passes, in pieces of any size. The scanner stores only its position
+/// in the stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventScanner {
     line: Line,
-    /// True if a line of an event has ended, but the empty line that ends the event has not come yet.
+    /// True if a line of an event has ended, but the empty line that ends the event has not arrived
+    /// yet.
     in_event: bool,
-    /// True if the last line ended in CR. An LF right after it belongs to the same line end.
+    /// True if the last line ended in CR. An LF right after the CR belongs to the same line end.
     after_cr: bool,
-    /// The number of bytes of the [`BYTE_ORDER_MARK`] with which the stream has begun. It is [`MARK_PASSED`] once
-    /// anything else has come.
+    /// The number of bytes of the [`BYTE_ORDER_MARK`] with which the stream has begun. The number
+    /// is [`MARK_PASSED`] once any other byte has arrived.
     mark: u8,
 }
 
-/// The kind of a line, as its first character shows.
+/// The kind of a line, which its first character shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Line {
-    /// No character of the line has come yet.
+    /// No character of the line has arrived yet.
     #[default]
     Empty,
-    /// A comment. Clients ignore it, so a part of it does not change the event behind it.
+    /// A comment. Clients ignore comments, so an incomplete comment does not change the event
+    /// behind it.
     Comment,
     /// A field of an event.
     Field,
@@ -46,13 +49,13 @@ impl EventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Returns true if a client would read the next bytes as a separate event.
+    /// Returns true if a client would treat the next bytes as the beginning of a new event.
     pub fn is_between_events(&self) -> bool {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// Returns the position of the error event with which these bytes end. Returns `None` if they do not end with an
-    /// event as [`event`] writes it.
+    /// Returns the position of the error event at the end of these bytes. Returns `None` if the
+    /// bytes do not end with an event as [`event`] writes it.
     pub fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -88,7 +91,7 @@ impl EventScanner {
             self.mark += 1;
             return;
         }
-        // An incomplete mark is the beginning of a field's name instead.
+        // An incomplete byte order mark is the beginning of a field's name instead.
         if self.mark > 0 {
             self.line = Line::Field;
         }
@@ -104,8 +107,8 @@ pub(super) fn begins_with_field(text: &str) -> bool {
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// Returns an event with this JSON as its data, and with this name if there is one. The line breaks in JSON are always
-/// between tokens.
+/// Returns an event with this JSON as its data. If `name` is set, the event has this name. Line
+/// breaks in JSON are always between tokens.
 pub fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {
@@ -146,7 +149,7 @@ mod tests {
             (b"\n", true),
             (b"data: 1\n\ndata: 2", false),
             (b"data: 1\n\n\r\n\n", true),
-            // A comment is not part of an event, whether it is complete or not.
+            // A comment is not part of an event, even if it is incomplete.
             (b": ping\n", true),
             (b": ping\n\n", true),
             (b": ping", false),
@@ -164,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Returns true if a client reads an event that follows the stream as a separate event.
+    /// Returns true if a client would treat an event that follows the stream as a new event.
     fn model(stream: &[u8]) -> bool {
         let read = |stream: &[u8]| {
             let stream = stream.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(stream);

@@ -1,4 +1,5 @@
-//! The status of gRPC in headers and trailers, and that of gRPC-Web in a frame of the body (P1, P2).
+//! The status of gRPC in headers and trailers, and the status of gRPC-Web in a frame of the body
+//! (P1, P2).
 
 use std::borrow::Cow;
 
@@ -18,10 +19,11 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The bytes that are escaped in `grpc-message`. All others are written as they are.
+/// The bytes that are escaped in `grpc-message`. All other bytes are written unchanged.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The base64 of the protocol. It is written without padding, and read with or without padding.
+/// The base64 of the protocol. Base64 is written without padding, and is read with or without
+/// padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -43,14 +45,15 @@ pub fn write(error: &RpcError<'_>, into: &mut HeaderMap) {
     }
 }
 
-/// Sets a header. Its value is always printable ASCII.
+/// Sets a header to a value, which is always printable ASCII.
 fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         into.insert(name, value);
     }
 }
 
-/// Returns the frame with these trailers. Their names are in lower case in a `HeaderMap`, which the protocol requires.
+/// Returns the frame with these trailers. A `HeaderMap` has names in lower case, which the protocol
+/// requires.
 pub fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
@@ -72,7 +75,7 @@ pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderV
     HeaderValue::try_from(BASE64.encode(details)).ok()
 }
 
-/// Returns a gRPC-Web frame of trailers with another id. The length of the frame stays the same.
+/// Returns a gRPC-Web frame of trailers with another id. The length of the frame does not change.
 pub fn frame_with_other_id(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
     let readdressed = with_other_id(details, theirs, ours)?;
@@ -84,7 +87,7 @@ pub fn is_success(headers: &HeaderMap) -> bool {
     fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
 }
 
-/// Returns the number of the only status in a head or in trailers, where 255 stands for any number above it.
+/// Returns the number of the only status in a head or in trailers. Numbers above 255 become 255.
 pub fn number(headers: &HeaderMap) -> Option<u8> {
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -93,8 +96,9 @@ pub fn number(headers: &HeaderMap) -> Option<u8> {
     Some(digits.parse().unwrap_or(u8::MAX))
 }
 
-/// Returns the status in a head or in trailers. Returns `None` if they do not have exactly one well-formed
-/// `grpc-status`. If the first one is a success, the others are not checked.
+/// Returns the status in a head or in trailers. Returns `None` if there is not exactly one
+/// well-formed `grpc-status`. If the first `grpc-status` is a success, further ones are not
+/// checked.
 pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
@@ -104,8 +108,8 @@ pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// Returns the status in the payload of a frame of trailers, by the same rules. Names may be in any letter case, and
-/// lines may end in LF alone, because some servers write them in this way.
+/// Returns the status in the payload of a frame of trailers, by the rules of [`read`]. Names may be
+/// in any letter case, and lines may end in LF alone, because some servers write them in this way.
 pub fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -120,7 +124,7 @@ fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Parses a status. Most calls succeed, and for a success only the status itself is read.
+/// Parses a status. Most calls succeed. For a success, only the status itself is read.
 fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
     let status = Status::parse(status.trim_ascii())?;
     if status == Status::OK {
@@ -131,7 +135,8 @@ fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]
     Some(ReportedStatus { status, message, rich })
 }
 
-/// Parses the details. A proxy may have joined repeated values into one, of which the first is read.
+/// Parses the details. A proxy may have joined repeated values into one value, of which the first
+/// part is read.
 fn details_of(value: &[u8]) -> Option<RpcDetails> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
     RpcDetails::from_bytes(&BASE64.decode(first).ok()?)

@@ -1,6 +1,6 @@
-//! JSON-RPC 2.0, for servers of MCP and others (R10).
+//! JSON-RPC 2.0, for MCP servers and other JSON-RPC servers (R10).
 //!
-//! Its body is
+//! An error has this body:
 //! `{"jsonrpc":"2.0","id":…,"error":{"code":-32053,"message","data":{"code","request_id","details","retry","docs"}}}`.
 //! Several codes may have the same number, so clients decide by the code in `data`.
 
@@ -70,7 +70,8 @@ fn number(out: &Outgoing<'_>) -> i32 {
     }
 }
 
-/// Rewrites a received error. It keeps its number, its id and its data, but on a 5xx only the number and the id.
+/// Rewrites a received error. The error keeps its number, its id and its data. On a 5xx, it keeps
+/// only its number and its id.
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let id_of_call = || out.call.and_then(|call| call.id.as_deref());

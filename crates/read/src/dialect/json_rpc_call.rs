@@ -5,13 +5,13 @@ use serde::de::IgnoredAny;
 use super::charset;
 use crate::json::end_of_value;
 
-/// The longest id, in bytes, that an error repeats. Real clients have shorter ids.
+/// The maximum length of an id that an error repeats, in bytes. Real clients have shorter ids.
 const MAX_ID: usize = 256;
 
 /// The facts about a JSON-RPC call that an error response needs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct JsonRpcCall {
-    /// The id of a single call, byte for byte: a string or a number.
+    /// The id of a single call, byte for byte. The id is a string or a number.
     pub(crate) id: Option<Box<str>>,
     /// True if the whole body was seen and is not JSON.
     pub(crate) is_malformed: bool,
@@ -43,7 +43,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Returns the value of the field `id`, if there is exactly one.
+    /// Returns the value of the field `id`, if there is exactly one such field.
     fn only_id(mut self) -> Option<Box<str>> {
         self.take(b'{')?;
         let mut id = None;
@@ -57,7 +57,8 @@ impl<'a> Fields<'a> {
         is_id.then(|| id.into())
     }
 
-    /// Returns the next field, or `None` at the end of the object, or where the text is cut off.
+    /// Returns the next field. Returns `None` at the end of the object, and where the text is cut
+    /// off.
     fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let name = self.value()?;
         self.take(b':')?;
@@ -74,7 +75,7 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// Returns the next value, or `None` if it may continue after the text.
+    /// Returns the next value, or `None` if the value may continue after the text.
     fn value(&mut self) -> Option<&'a [u8]> {
         let text = trimmed(self.rest);
         let (value, rest) = text.split_at(end_of_value(text)?);
@@ -83,13 +84,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the text without the white space of JSON before it. A form feed is white space in ASCII, but not in JSON.
+/// Returns the text without the white space before it, as JSON defines white space. A form feed is
+/// white space in ASCII, but not in JSON.
 fn trimmed(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     &text[text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len())..]
 }
 
-/// Returns true if a name is `id`. A name that no parser can decode is another name.
+/// Returns true if a name is `id`. A name that no parser can decode is not `id`.
 fn is_id(name: &[u8]) -> bool {
     name == b"\"id\"" || name.contains(&b'\\') && serde_json::from_slice::<String>(name).is_ok_and(|name| name == "id")
 }
@@ -193,7 +195,7 @@ mod tests {
             let expected = if let [id] = *ids { Some(id).filter(|id| matches!(*id, "7" | "-1.5") || id.starts_with('"')) } else { None };
             let found = id(&body);
             prop_assert_eq!(found.as_deref(), expected, "{}", body);
-            // A cut body has that id or no id.
+            // The part of a cut body has the same id or no id.
             let part = JsonRpcCall::parse(&body.as_bytes()[..cut.min(body.len())], false);
             prop_assert!(part.id.is_none() || ids.len() > 1 || part.id.map(String::from) == found, "{}", body);
         }

@@ -1,12 +1,14 @@
 //! The shapes in which services report errors (R2).
 //!
-//! [`read`] parses a body of any shape. It tries the canonical envelope first, then the protocols that keep their own
-//! shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`]: a constant
-//! in its own file, with a row in `table.rs`. `foreign` tries the policy's own shapes (R15), then those
-//! rows in their order, then the general rule for a JSON object.
+//! [`read`] parses a body of any shape. The function tries the canonical envelope first, then the
+//! protocols that keep their own shape (R10), then the foreign shapes, then plain text. A shape
+//! that can be written is a [`DialectSpec`], which is a constant in its own file, with a row in
+//! `table.rs`. `foreign` tries the policy's own shapes (R15), then the rows of that table in their
+//! order, then the general rule for a JSON object.
 //!
-//! The result contains no value that the client sent (R13). `classify` chooses the code, and the parts of the body that
-//! a client may get. `outward` chooses how to write them on a route.
+//! The result contains no value that the client sent (R13). The module `classify` chooses the code,
+//! and the parts of the body that a client may get. The module `outward` chooses how a route writes
+//! the code and these parts.
 
 pub mod charset;
 pub mod codes;
@@ -72,7 +74,8 @@ pub fn read<'a>(
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
     let named = media_type.and_then(ProtocolType::new);
-    // A body that is not in its media type's protocol is read as if no type were declared (R10).
+    // If the media type belongs to a protocol, but the body does not have its form, the body is
+    // read as if no type were declared (R10).
     let media_type = media_type.filter(|_| named.is_none());
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
@@ -84,7 +87,8 @@ pub fn read<'a>(
         first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
-            // A body that begins like JSON but is not JSON was cut off, or is the script of a page.
+            // A body that begins like JSON but is not JSON was cut off, or is a script of an HTML
+            // page.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
             _ if kind.is_text(text, body) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
@@ -94,8 +98,8 @@ pub fn read<'a>(
     }
 }
 
-/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. [`read`] finds nothing else
-/// in such a body.
+/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. For such
+/// a body, [`read`] finds nothing except this text.
 #[inline]
 pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
@@ -104,21 +108,22 @@ pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     text.filter(|text| begins_as_text(text.as_bytes()))
 }
 
-/// Returns the text in a body that consists of one JSON string.
+/// Returns the text of a body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
 }
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
 
-/// The way to read a body that follows from its media type (R2, R3).
+/// The way in which a body of a media type is read (R2, R3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     Json,
     /// `text/plain`, another type of text, or an empty type. The body is a text, but an object or an array is read as
     /// JSON.
     Plain,
-    /// `text/html`, or no type. Frameworks send both lines of text and JSON with it.
+    /// `text/html`, or no type. Frameworks send both plain texts and JSON under this type, or
+    /// without a type.
     Unclear,
     /// `application/octet-stream`. The body is a text only if line feeds are its only control characters.
     Bytes,
@@ -138,7 +143,7 @@ impl TextKind {
         } else if is(b"text/html")
             || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
         {
-            // tonic-web sets a gRPC-Web type on every response that it passes on.
+            // tonic-web sets a gRPC-Web type on every response that it passes through.
             Self::Unclear
         } else if is(b"application/octet-stream") {
             Self::Bytes
@@ -155,7 +160,7 @@ impl TextKind {
         matches!(self, Self::Json | Self::Unclear | Self::Bytes)
     }
 
-    /// Returns true if a text of this type is a line for people.
+    /// Returns true if a body of this type is a text for people.
     fn is_text(self, text: &str, body: &[u8]) -> bool {
         match self {
             Self::Plain | Self::Json => true,
@@ -166,8 +171,8 @@ impl TextKind {
     }
 }
 
-/// Returns true if bodies of this type are texts for people. This includes the types of `text/*` except HTML, XML and
-/// event streams, which have their own readers.
+/// Returns true if bodies of this type are texts for people. These types are the types of `text/*`
+/// except HTML, XML and event streams, which have their own readers.
 pub fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
@@ -179,7 +184,8 @@ pub fn has_control_character(body: &[u8]) -> bool {
     body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }
 
-/// Reads a line as a text, even if it begins like JSON.
+/// Reads a body of plain text after its secrets were replaced. Such a body is a text, even if it
+/// now begins like JSON.
 #[cfg(feature = "redact")]
 pub fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
     utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))
@@ -193,8 +199,8 @@ fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> Parse
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
-/// Reads an array. An array of one object is read as that object. But if the object names a place, the array is a list
-/// of one issue (R2).
+/// Reads an array. An array of one object is read as that object. If the object names a place, the
+/// array is read as a list of one issue instead (R2).
 fn read_array<'a>(
     media_type: Option<&[u8]>,
     text: &'a str,
@@ -239,13 +245,15 @@ fn read_object<'a>(
     }
 }
 
-/// Returns the protocol of a body. Returns `None` also for a JSON-RPC error on a route whose dialect is JSON-RPC, where
-/// it is an ordinary error.
+/// Returns the protocol of a body. Returns `None` if the body has no protocol. Also returns `None`
+/// for a JSON-RPC error on a route whose dialect is JSON-RPC, because it is an ordinary error
+/// there.
 fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
-    // A response with neither a result nor a valid error is treated as an error as well, because the client needs one.
+    // A response without a result and without a valid error is treated as an error as well, because
+    // the client needs an error.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
-    // The policy describes the form of a product itself (R15).
+    // A shape of the policy can describe the form of a product (R15).
     let is_described = |protocol| {
         matches!(protocol, Protocol::Product { .. }) && readable.shapes.iter().any(|it| it.spec().read(body).is_some())
     };
@@ -253,16 +261,16 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
 }
 
-/// Reads a body that is in this dialect. It does not search the body for other values, which only a service would have
-/// written.
+/// Reads a body that is in this dialect. A layer wrote such a body, so it is not searched for other
+/// values.
 pub fn read_own(body: &[u8], dialect: Dialect) -> Option<ParsedError<'_>> {
     (dialect.spec().read)(&Body::new(None, Object::of_body(body)?))
 }
 
-/// Parses the body of a protocol like any other error, because of `protocols = "rewrite"` (R10).
+/// Parses the body of a protocol like any other error, as `protocols = "rewrite"` requires (R10).
 pub fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: StatusCode) -> Option<Foreign<'a>> {
     let text = utf8_text(body)?;
-    // A tRPC batch is represented by its first error.
+    // The first error of a tRPC batch is read for the whole batch.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
     match foreign::read(Body::new(None, Object::parse(first.unwrap_or(text))?), readable, status) {
         ParsedBody::Foreign(foreign) => Some(foreign),
@@ -270,7 +278,8 @@ pub fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: Statu
     }
 }
 
-/// Returns the type and subtype of a body. Returns `None` if no type is declared, and `*` if several are.
+/// Returns the type and subtype of a body. Returns `None` if no type is declared, and `*` if
+/// several types are declared.
 pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -278,12 +287,13 @@ pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// Returns the type and subtype of a body, without parameters, or `None` if none or several are declared.
+/// Returns the type and subtype of a body, without parameters. Returns `None` if no type or several
+/// types are declared.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }
 
-/// Returns the type and subtype as bytes, which need not be valid text.
+/// Returns the type and subtype as bytes, which may be invalid as text.
 pub fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     fields::single_value(headers, &CONTENT_TYPE).map(without_parameters)
 }

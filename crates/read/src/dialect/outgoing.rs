@@ -11,7 +11,7 @@ use super::json_rpc_call::JsonRpcCall;
 use crate::code::ErrorCode;
 pub use crate::code::is_identifier;
 
-/// Everything that a dialect may write about an error.
+/// The values that a dialect may write about an error.
 pub struct Outgoing<'a> {
     pub status: StatusCode,
     pub canonical: &'a ErrorCode,
@@ -21,14 +21,14 @@ pub struct Outgoing<'a> {
     pub message: &'a str,
     /// The details as JSON text.
     pub details: Option<&'a str>,
-    /// A JSON object with the fields that the policy keeps of a body in another shape (R12).
+    /// A JSON object with the fields of a body in another shape that the policy keeps (R12).
     pub kept: Option<&'a str>,
     pub request_id: &'a str,
     /// The time when the request began.
     pub now: SystemTime,
     /// The domain that the policy sets for the reasons of Google's errors.
     pub domain: &'a str,
-    /// The time that the client should wait, which the head also states.
+    /// The time that the client should wait, which is also in the head.
     pub retry_after: Option<Duration>,
     pub advice: &'a WrittenAdvice<'a>,
     /// The JSON-RPC call in the request's body (R10).
@@ -62,7 +62,8 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Returns the length of the address as a JSON string without quotes. Nothing in it needs escaping.
+    /// Returns the length of the address as a JSON string without quotes. The address has no
+    /// character that JSON escapes.
     pub fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -72,7 +73,8 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Writes the address as a JSON string, without joining its parts first.
+    /// Writes the address as a JSON string. The parts of the address are written one after the
+    /// other, and are not joined first.
     pub fn push_to(self, json: &mut Vec<u8>) {
         match self {
             Self::Address(address) => push_string(json, address),
@@ -93,9 +95,10 @@ impl<'a> Docs<'a> {
 /// An inner body that already is in the dialect of the route.
 pub struct PreservedBody<'a> {
     pub body: Object<'a>,
-    /// True if the body's fields may pass. Its names may pass in any case (R3).
+    /// True if the body's fields may pass. If the fields may not pass, only names in the body may
+    /// pass (R3).
     pub whole: bool,
-    /// True if the service sent a 5xx.
+    /// True if the service's status is a 5xx.
     pub failed: bool,
     /// True if the client chose the dialect, so that the layer sets code, details and id (R11).
     pub negotiated: bool,
@@ -126,22 +129,22 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Returns true if an error object in the body keeps its code (R12). The code must be a name, and not a sentence or
-    /// an object.
+    /// Returns true if an error object in the body keeps its own code (R12). The code must be a
+    /// name, and not a sentence or an object.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Returns true if a value is a name, which may pass even if texts may not. A name has the form of a code (E9), or is a
-/// number.
+/// Returns true if a value is a name, which may pass even if texts may not. A name is a number, or
+/// has the form of a code (E9).
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// Returns true if a service's code has the form in which clients may get it next to the canonical code (E9):
-/// `[A-Za-z0-9_.:/-]{1,64}`.
+/// Returns true if a service's code has a form in which clients may get it next to the canonical
+/// code (E9): `[A-Za-z0-9_.:/-]{1,64}`.
 pub fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
@@ -160,8 +163,8 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 does not have, is written as the end of that
-/// year. A time before the epoch is written as the epoch.
+/// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 cannot express, is
+/// written as the end of that year. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);

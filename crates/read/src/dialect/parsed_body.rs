@@ -1,5 +1,5 @@
-//! The parsed content of a body: the envelope, a protocol's own error, or a foreign shape with the fields that were not
-//! read.
+//! The parsed content of a body. The content is the envelope, a protocol's own error, or a foreign
+//! shape with the fields that were not read.
 
 use std::borrow::Cow;
 
@@ -17,13 +17,13 @@ use super::{problem, rest, trpc};
 use crate::code::CodeSet;
 use crate::target::Target;
 
-/// The codes and shapes of the policy that matter for reading a body.
+/// The parts of the policy, the request and the response that are needed to read a body.
 #[derive(Clone, Copy)]
 pub struct Readable<'k> {
     pub codes: &'k CodeSet,
     /// The policy's own shapes, in the order in which they are tried (R15).
     pub shapes: &'k [CustomShape],
-    /// The client's dialect.
+    /// The dialect that the client gets.
     pub dialect: Dialect,
     /// The target of the request.
     pub target: &'k Target,
@@ -37,11 +37,11 @@ impl<'k> Readable<'k> {
     }
 }
 
-/// The contents and the shape of a body that is not in a protocol.
+/// The values and the shape of a body that is not in a protocol.
 pub struct Foreign<'a> {
     pub shape: Shape,
     pub parsed: ParsedError<'a>,
-    /// The fields of the body, or `None` if it is not an object.
+    /// The fields of the body, or `None` if the body is not an object.
     pub members: Option<Members<'a>>,
 }
 
@@ -58,7 +58,7 @@ pub enum ParsedBody<'a> {
 }
 
 impl<'a> Foreign<'a> {
-    /// Creates a plain text that is not searched for the sentences of frameworks.
+    /// Creates a plain-text body. The text is not searched for the sentences of frameworks.
     pub fn plain_text(text: &'a str) -> Self {
         let parsed = ParsedError::new(None, Some(Cow::Borrowed(text)));
         Self { shape: Shape::PlainText, parsed, members: None }
@@ -69,15 +69,16 @@ impl<'a> Foreign<'a> {
         self.shape != Shape::PlainText
     }
 
-    /// Returns true if the shape itself defines this name. Clients do not get such a name, because the code means the
-    /// same (E9).
+    /// Returns true if the shape itself defines this name. Clients do not get such a name as
+    /// `upstream_code`, because the canonical code means the same (E9).
     pub fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }
 }
 
-/// Parsers for protocols that no dialect describes, and whose errors are rewritten only under `protocols = "rewrite"`.
-/// They get a body that was already recognised as one of the protocol (R10).
+/// Parsers for protocols that no dialect describes. The errors of these protocols are rewritten
+/// only under `protocols = "rewrite"`. A parser gets only bodies that were already recognised as
+/// bodies of its protocol (R10).
 pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (
         Shape::ErrorObject,
@@ -87,15 +88,15 @@ pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
 ];
 
-/// Fields that repeat what the head states.
+/// Fields that only repeat data of the head.
 const STATUS_FIELDS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
 
-/// The fields of a body, and the names of those that its shape reads.
+/// The fields of a body, and the names of the fields that its shape reads.
 pub struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
     reads: &'static KnownFields,
-    /// The parts of the body that were read by the general rule for bodies without a known shape (R2).
+    /// The parts of the body that the general rule for bodies without a known shape has read (R2).
     sources: [Option<&'a str>; 3],
 }
 
@@ -104,7 +105,8 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// Creates the fields of a body in no known shape. Its error may be another object inside it.
+    /// Creates the fields of a body in no known shape. The error may be another object inside the
+    /// body.
     pub(super) fn of_unknown_shape(
         body: Body<'a, '_>,
         error: Option<&'a str>,
@@ -119,18 +121,19 @@ impl<'a> Members<'a> {
         self.body.text()
     }
 
-    /// Returns the object with the error, if that is inside the body.
+    /// Returns the object with the error, or `None` if the body itself is that object.
     pub fn error(&self) -> Option<&'a str> {
         self.error.as_ref().map(Object::text)
     }
 
-    /// Returns the parts that were read by the general rule for bodies without a known shape (R2).
+    /// Returns the parts of the body that the general rule for bodies without a known shape has
+    /// read (R2).
     pub fn sources(&self) -> impl Iterator<Item = &'a str> {
         self.sources.into_iter().flatten()
     }
 
-    /// Returns the members of a problem that not every problem has: its extension members, its type and its instance
-    /// (RFC 9457 §3.2).
+    /// Returns the members of a problem that only some problems have (RFC 9457 §3.2). Such members
+    /// are its extension members, its type and its instance, and a title that is a sentence.
     pub fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 
@@ -150,7 +153,7 @@ impl<'a> Members<'a> {
         self.reads.of_body.is_none_or(|of_body| of_body.contains(&name)) || self.reads.of_error.contains(&name)
     }
 
-    /// Returns true if the body has a field that was not read. Most errors have no such field.
+    /// Returns true if the body has a field that no rule has read. Most errors have no such field.
     pub fn has_unread(&self, parsed: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.visit_unread(parsed, &mut |_, _| left = true);
@@ -163,7 +166,7 @@ impl<'a> Members<'a> {
         let is_error = |value: &str| self.error().is_some_and(|error| std::ptr::eq(error, value));
         let may_be_kept = |name: &str, value: &str| match value.as_bytes() {
             [b'"' | b'{' | b'[', ..] => value.len() > 2,
-            // A number of three digits is usually the status.
+            // A number of three digits in such a field is usually the status.
             [b'-' | b'0'..=b'9', ..] => (value.len() != 3 || !STATUS_FIELDS.contains(&name)) && rest::names_code(name),
             _ => false,
         };
@@ -177,17 +180,19 @@ impl<'a> Members<'a> {
             || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
-    /// Returns true if the name of the field with these bytes is a path.
+    /// Returns true if the field with this value has a path as its name. `source` is the value's
+    /// JSON text in the body.
     pub fn names_place(&self, source: &str) -> bool {
         let is_path = |(name, value): (&str, &RawValue)| name.contains(['.', '[']) && std::ptr::eq(value.get(), source);
         self.body.members().any(is_path)
     }
 
-    /// Visits each field that was not read. The fields of the error come first, because they contain more.
+    /// Visits each field that no rule has read. The fields of the error object come first, because
+    /// they contain more.
     pub fn visit_unread<'s>(&'s self, parsed: Option<&ParsedError<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
-        // If the shape reads nothing under `error`, an object there is an ordinary field.
+        // If the shape reads nothing under `error`, an object under `error` is an ordinary field.
         let is_undescribed = self.sources.iter().any(Option::is_some);
         if let Some(error) = self.error.as_ref().filter(|_| is_undescribed || !of_error.is_empty()) {
             self.each(error, of_error, parsed, take);

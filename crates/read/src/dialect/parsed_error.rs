@@ -11,7 +11,7 @@ pub use crate::framework_text::ClientMessage;
 pub(crate) struct Body<'a, 'm> {
     pub(crate) media_type: Option<&'m [u8]>,
     pub(crate) object: Object<'a>,
-    /// The field `error`, if it is an object. Half of the shapes have this field.
+    /// The content of the field `error`, if it is an object. Half of the shapes have such a field.
     pub(crate) error: Option<Object<'a>>,
 }
 
@@ -25,27 +25,29 @@ impl<'a, 'm> Body<'a, 'm> {
 /// Reads a body of one shape, or returns `None` if the body has another shape.
 pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
-/// The values that were read from the body.
+/// The values that were read from an error body.
 pub struct ParsedError<'a> {
     pub code: Option<Cow<'a, str>>,
-    /// The first text or number under a name of a code, in any form, because rules compare it, too (R1).
+    /// The first text or number under a name of a code, whatever its form. Rules of the policy
+    /// compare this text or number (R1).
     pub raw_code: Option<Cow<'a, str>>,
     /// The owner of the code.
     pub code_of: CodeOf,
-    /// A more general name for the error, in case the code is unknown.
+    /// A more general name for the error, which is used if the code is unknown.
     pub wider: Option<Cow<'a, str>>,
     pub message: Option<Cow<'a, str>>,
-    /// JSON text, byte for byte as received.
+    /// The details as JSON text, byte for byte as received.
     pub details: Option<Cow<'a, str>>,
-    /// The issues of a validation error as a JSON array (E8), if the details do not contain them already.
+    /// The issues of a validation error as a JSON array (E8), unless the details already contain
+    /// them.
     pub issues: Option<Cow<'a, str>>,
-    /// The number of issues that are missing from the array (R4).
+    /// The number of issues that were left out of the array (R4).
     pub more_issues: usize,
     /// The meaning of the code in the body's dialect.
     pub meaning: DialectCode,
     /// The part of the message that a client may get (R13).
     pub client_message: ClientMessage,
-    /// The parts of the body from which the message and the issues were read.
+    /// The part of the body from which the message was read.
     pub message_source: Option<&'a str>,
     pub issues_source: Option<&'a str>,
 }
@@ -54,10 +56,10 @@ pub struct ParsedError<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeOf {
     Error,
-    /// An issue of the body. The code stays in that issue.
+    /// An issue of the body owns the code. The code stays in that issue.
     Issue,
-    /// The first of several errors without places. The code stays in its issue, and is also used for all errors
-    /// together (E8).
+    /// The first of several errors without places owns the code. The code stays in its issue, and
+    /// is also used as the code of all errors together (E8).
     FirstError,
 }
 
@@ -67,11 +69,11 @@ pub enum DialectCode {
     /// The dialect does not define the name.
     Unknown,
     Code(ErrorCode),
-    /// The name stands for the code with this name, because a shape of the policy defines that (R15).
+    /// The name means the code with this name, because a shape of the policy defines it so (R15).
     Named(Box<str>),
-    /// The name is a canonical code, because layers also write this shape (R15).
+    /// The name is itself a canonical code, because layers also write this shape (R15).
     Canonical,
-    /// The name only repeats the status, so the status decides.
+    /// The name only repeats the status, so the status decides the code.
     ByStatus,
 }
 
@@ -98,12 +100,12 @@ impl<'a> ParsedError<'a> {
         self.more_issues = list.more;
     }
 
-    /// Returns true if the error has only a message: no code, no details and no issues.
+    /// Returns true if the error has only a message, without code, details and issues.
     pub fn is_text_alone(&self) -> bool {
         self.code.is_none() && self.details.is_none() && self.issues.is_none()
     }
 
-    /// Returns the names of the error's code, the most specific first.
+    /// Returns the names of the error's code. The most specific name comes first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.code.iter().chain(&self.wider).map(|name| &**name)
     }

@@ -1,7 +1,8 @@
-//! Reason phrases of statuses. As a text or as a code, such a phrase adds nothing to the status (R2, R3, E9).
+//! Reason phrases of statuses. A text or a code that is such a phrase states no more than the
+//! status (R2, R3, E9).
 
-/// The phrases of error statuses, present and former. A search in the crate `http` for them would take thirty times as
-/// long.
+/// The present and former phrases of error statuses. A search for a phrase in the crate `http`
+/// would take thirty times as long.
 const PHRASES: [&str; 45] = [
     "Bad Request",
     "Unauthorized",
@@ -55,8 +56,8 @@ pub(super) fn is_phrase(text: &str) -> bool {
     phrase_of(text).is_some()
 }
 
-/// Returns true if the text in a field for codes is such a phrase. A single word whose letter case differs from the
-/// phrase's is a code.
+/// Returns true if the text in a field for codes is a phrase of a status. A single word is a code
+/// if its letter case differs from the letter case of the phrase.
 pub fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }

@@ -1,9 +1,9 @@
-//! The sentences and codes of a 4xx that no rule has read. They stay, under their own names and in their own structure
-//! (E9).
+//! Finds the sentences and codes of a 4xx that no rule has read. These sentences and codes stay in
+//! the details, under their own names and in their own structure (E9).
 //!
-//! Lists of names choose the message of an error well, but lose everything that is not listed. So the form of a value
-//! decides whether it is kept. Names only decide what is never kept: traces, queries, credentials, and values that the
-//! client sent.
+//! Lists of names choose the message of an error well, but values under other names would be lost.
+//! So the form of a value decides whether it is kept. Names only exclude values: traces, queries,
+//! credentials, and values that the client sent.
 
 use std::borrow::Cow;
 
@@ -24,41 +24,44 @@ use crate::message;
 /// The maximum number of values that are kept.
 const MAX_VALUES: usize = 8;
 
-/// The maximum number of values that are checked. Values after these are data.
+/// The maximum number of values that are checked. Any further values are treated as data.
 const MAX_TRIED: usize = 256;
 
-/// The shortest text of an issue, in bytes, that can show that a longer text contains this issue.
+/// The minimum length of an issue's text, in bytes, for a search of this text in longer texts.
 const MIN_ISSUE: usize = 4;
 
-/// The maximum number of names around a value, including its own name. Positions in lists are not counted.
+/// The maximum number of names that lead to a value, including its own name. Positions in lists are
+/// not counted.
 const MAX_NAMES: usize = 4;
 
-/// The name for the rest of a body that is a list.
+/// The name in the details for the rest of a body that is a list.
 const LIST: &str = "errors";
 
 /// The facts that decide whether a value may be kept, in addition to its name and its form.
 pub struct RestContext<'c> {
     pub status: StatusCode,
-    /// The target of the request. The client sent everything in it.
+    /// The target of the request. The client sent all of its parts.
     pub target: Option<&'c str>,
-    /// The texts that the answer already contains, in small letters.
+    /// The texts that the response already contains, in small letters.
     pub said: Vec<String>,
-    /// The parts of the body that were read as a whole.
+    /// The parts of the body that rules have read as a whole.
     pub read: Vec<&'c str>,
-    /// The part with the message, unless an issue has its place. If its name is a path, that name states what the
-    /// message is about.
+    /// The part of the body that contains the message, unless an issue has the place of this part.
+    /// If the name of the part is a path, the name states which field the message is about.
     pub message: Option<&'c str>,
-    /// The texts that were read, but not sent unchanged.
+    /// The texts that were read, but are not sent unchanged.
     pub withheld: Vec<&'c str>,
-    /// The part of the body whose issues the answer contains (R13).
+    /// The part of the body whose issues the response contains (R13).
     pub issues: Option<&'c str>,
-    /// The texts of these issues, in small letters.
+    /// The texts of the issues that the response contains, in small letters.
     pub issue_texts: Vec<String>,
-    /// Returns true for the names that are left out at the top, because the answer already has them.
+    /// Returns true for names that are left out at the top of the details, because the details
+    /// already have them.
     pub taken: &'c dyn Fn(&str) -> bool,
 }
 
-/// Returns the rest of a body. The members of `error`, the object with the error, come first.
+/// Returns the rest of a body, which is the part that no rule has read. The members of the object
+/// with the error (`error`) come first.
 pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, Box<RawValue>)> {
     let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, tried: 0 };
     let mut members = Vec::new();
@@ -76,7 +79,7 @@ pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'
     members
 }
 
-/// Returns the value inside `value` that has these bytes, or `value` itself if it has them.
+/// Returns the value that has these bytes. The result may be `value` itself or any value inside it.
 fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     if std::ptr::eq(value.raw(), raw) {
         return Some(value);
@@ -86,9 +89,9 @@ fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
 
 struct Pruner<'c, 'r, 't, 'a> {
     context: &'c RestContext<'c>,
-    /// The object around the value, which may repeat what the client sent.
+    /// The object around the value, which may repeat a value that the client sent.
     object: Option<Node<'t, 'a>>,
-    /// The object with the error, whose members already are at the top.
+    /// The object with the error, whose members have already been added at the top.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
     decoded: Option<String>,
@@ -115,8 +118,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
     }
 
-    /// Returns the rest of a field, as JSON. `is_in_issue` is true if an issue around the field was read, but not this
-    /// field.
+    /// Returns the rest of a field, as JSON. `is_in_issue` is true if the field is inside an issue
+    /// that was read, in a part that was not read.
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
@@ -126,7 +129,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         if field.is_object() || field.is_array() {
             return if is_never_kept(name) { None } else { self.value(field, name, names, is_in_issue) };
         }
-        // Most values are neither sentences nor codes. This can be checked faster than the meaning of their names.
+        // Most values are neither sentences nor codes. The check of the form is faster than the check of the name.
         let text = field.word_or_digits()?;
         let kept = kept_text(field, &text, name, names == 1, self.context.status)?;
         if is_never_kept(name) || self.is_passed_over(field) {
@@ -140,7 +143,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             return None;
         }
         if value.is_array() {
-            // The texts in a list of issues, or in a map from fields to texts, are those of the issues.
+            // The texts in a list of issues, or in a map from fields to texts, are the texts of the
+            // issues.
             let is_of_issues = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_unread = |element: &Node<'_, '_>| !is_of_issues || is_in_issue || !element.is_text();
             let elements =
@@ -215,11 +219,12 @@ fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Returns true if a field of an issue was not read with the issue: it is neither the place nor a value that was sent.
-/// The text and the code of the issue are in the answer already. A map from fields to texts has no such field.
+/// Returns true if a field of an issue was not read with the issue. The place and values that the
+/// client sent are read. The text and the code of an issue are already in the response. A map from
+/// fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
-    // For express-validator, this value is the kind of the entry.
+    // In express-validator, this value is the kind of the entry.
     let is_kind = || name == "type" && field.raw() == "\"field\"";
     let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
     field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
@@ -245,14 +250,16 @@ fn kept_text<'a>(
     sentence.or_else(|| code(name, text, is_top, status))
 }
 
-/// Returns the target of a request with its percent-encoding decoded, and with spaces for plus signs.
+/// Returns the target of a request with its percent-encoding decoded, and with a space for each
+/// plus sign.
 fn decoded(target: &str) -> String {
     let plain = target.replace('+', " ");
     percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
 }
 
-/// Chooses another message if no field has the name of a message, or if the text states no more than the status or a
-/// single word. A sentence states more, wherever it is (R2). A word under `message` stays.
+/// Chooses another message if no field has the name of a message, or if the text states no more
+/// than the status or a single word. The new message is a sentence from any place of the body (R2).
+/// A single word under `message` stays.
 pub(super) fn prefer_sentence<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -263,7 +270,7 @@ pub(super) fn prefer_sentence<'a>(
         return;
     }
     if parsed.issues.is_some() {
-        // The first issue states more, if there is no list next to the message.
+        // If the response has no list, the first issue states more than this text.
         let first = || written::first_message(parsed.issues.as_deref()?);
         if !tells_of_input(status) && first().is_some_and(|text| sentence(&text).is_some()) {
             parsed.message = None;
@@ -280,7 +287,8 @@ pub(super) fn prefer_sentence<'a>(
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
 }
 
-/// Returns the first text of a text that is itself a JSON list of texts, and the number of the other texts (R3).
+/// Returns the first text of a JSON list of texts that is itself a text, and the number of the
+/// other texts (R3).
 pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     let list = array(text.trim())?;
     let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
@@ -288,14 +296,16 @@ pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     Some((first.clone().into_owned(), others.len()))
 }
 
-/// Returns true if the text under this name states no more than the status or a single word.
+/// Returns true if there is no text, or if the text under this name states no more than the status
+/// or a single word.
 pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
 }
 
-/// Returns the first sentence of a body: by its depth, then inside an error, then by its position. It is the message if
-/// no field has the name of a message (R2).
+/// Returns the first sentence of a body, which is the message if no field has the name of a message
+/// (R2). The least deep sentence comes first, then a sentence inside an error, then the order of
+/// the body.
 pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
     let decoded = target.map(decoded);
     let is_sent = |text: &str| {
@@ -332,8 +342,8 @@ fn collect<'t, 'a>(
     }
 }
 
-/// Returns the text as the client gets it, if it is a sentence. R3 must let the text pass, and it must have two words,
-/// or four letters of a script that is written without spaces.
+/// Returns the text in the form that a client gets, if it is a sentence. R3 must let the text pass.
+/// The text must have two words, or four letters of a script that is written without spaces.
 pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     let text = message::from_json_text(text)?;
     let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
@@ -341,14 +351,14 @@ pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     (is_sentence && !is_phrase(text.trim()) && !has_credentials(&text)).then_some(text)
 }
 
-/// Returns true if a part of a text contains only letters, apart from the punctuation at its ends.
+/// Returns true if a part of a text contains only letters, except for punctuation at its ends.
 fn is_word(part: &str) -> bool {
     let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
     let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
     !part.is_empty() && part.chars().all(|it| it.is_alphabetic() || is_mark(it))
 }
 
-/// Returns true if a letter is of Han, kana, Thai, Lao, Khmer or Burmese.
+/// Returns true if a letter belongs to Han, kana, Thai, Lao, Khmer or Burmese.
 fn is_of_script_without_spaces(letter: char) -> bool {
     letter.is_alphabetic()
         && matches!(letter,
@@ -357,8 +367,9 @@ fn is_of_script_without_spaces(letter: char) -> bool {
             | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Returns true if a text is the name of an authentication scheme followed by credentials. A small word after the name
-/// begins a sentence instead: `Bearer tokens are required.`
+/// Returns true if a text is the name of an authentication scheme, followed by credentials. If a
+/// word in small letters follows the name, the text is a sentence instead:
+/// `Bearer tokens are required.`
 fn has_credentials(text: &str) -> bool {
     let mut parts = text.split_whitespace();
     let is_scheme =
@@ -367,8 +378,9 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// Returns the code as the client gets it. The field's name must be a name of codes (R2), and the value must state more
-/// than the status. A value that does not have the form of a code is a text.
+/// Returns the code in the form that a client gets. The field's name must be a name of codes (R2),
+/// and the value must state more than the status. A value that does not have the form of a code is
+/// returned as a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
@@ -399,7 +411,7 @@ fn ends_like_a_code(name: &str) -> bool {
     words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
 }
 
-/// Returns true if nothing under this name is kept, at any depth (E9).
+/// Returns true if no value under this name is kept, at any depth (E9).
 fn is_never_kept(name: &str) -> bool {
     const WORDS: [&str; 25] = [
         "stack",
@@ -439,9 +451,9 @@ fn is_never_kept(name: &str) -> bool {
     };
     match &words[..] {
         [] => true,
-        // This name contains the error of a request (Infobip).
+        // Infobip uses such a name for the error of a request.
         [first, .., last] if matches!(&**last, "error" | "exception") && first == "request" => false,
-        // Clients take this name for the list of issues (E8).
+        // Clients would treat a field with this name as the list of issues (E8).
         [only] if only == "issues" => true,
         [only] => {
             is_named(only)
@@ -453,7 +465,8 @@ fn is_never_kept(name: &str) -> bool {
     }
 }
 
-/// Returns the words of a name such as `requestHeaders`, `set-cookie` or `HTTPStatus`, in small letters.
+/// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus`
+/// are examples of names.
 fn words(name: &str) -> Vec<Cow<'_, str>> {
     let parts = name.split(|it: char| !it.is_alphanumeric()).filter(|part| !part.is_empty());
     let mut words = Vec::new();
@@ -467,7 +480,7 @@ fn words(name: &str) -> Vec<Cow<'_, str>> {
     words
 }
 
-/// Adds the words of a part that has other letters than small ones of ASCII, or digits.
+/// Adds the words of a part that does not consist only of digits and small letters of ASCII.
 fn words_of_part(part: &str, words: &mut Vec<Cow<'_, str>>) {
     let letters: Vec<char> = part.chars().collect();
     let begins = |at: usize| {

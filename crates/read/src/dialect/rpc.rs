@@ -1,8 +1,8 @@
 //! The RPC protocol of a request (section P), and the facts about the call in the request's head.
 //!
-//! gRPC and gRPC-Web are recognised by their media types. Connect is recognised by its media type or by
-//! `connect-protocol-version: 1`. A GET of Connect may lack that header, and is then recognised by `connect=v1` in the
-//! query.
+//! gRPC and gRPC-Web are recognised by their media types. Connect is recognised by its media type
+//! or by `connect-protocol-version: 1`. A GET of Connect need not have that header, and is then
+//! recognised by `connect=v1` in the query.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum Rpc {
     Web(Codec),
     /// gRPC-Web with base64 bodies (P2).
     WebText(Codec),
-    /// Connect with one message each way (P3). Each message is a whole body.
+    /// Connect with one message in each direction (P3). Each message is a whole body.
     ConnectUnary,
     /// Connect with streams of messages, each of which has a prefix (P3).
     ConnectStream(Codec),
@@ -42,7 +42,8 @@ pub enum Codec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub rpc: Rpc,
-    /// The time that the client waits for the whole call. A malformed timeout is ignored.
+    /// The time that the client waits for the whole call, or `None` if the client sent no
+    /// well-formed timeout.
     pub timeout: Option<Duration>,
 }
 
@@ -63,7 +64,7 @@ impl<'h> CallHeaders<'h> {
         call
     }
 
-    /// Collects the headers of a request whose only such header is this content type.
+    /// Collects the headers of a request whose only header of a call is this content type.
     #[inline]
     pub fn of_type(value: &HeaderValue) -> Self {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
@@ -125,8 +126,8 @@ impl Rpc {
         }
     }
 
-    /// Returns true if this media type may be that of a call. It checks only the byte after the slash. White space may
-    /// come before the type.
+    /// Returns true if this media type may be a type of a call. The check only looks at the byte
+    /// after the slash. White space may precede the type.
     #[inline]
     pub fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
@@ -166,13 +167,14 @@ impl Rpc {
         if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
     }
 
-    /// Returns true if an error is reported by `grpc-status`, under HTTP 200.
+    /// Returns true if errors are reported by `grpc-status`, with the HTTP status 200.
     pub const fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// Returns the form of a response, if its media type belongs to this protocol. The encoding of its messages may
-    /// differ. gRPC-Web in base64 may be answered in binary, because `accept` may have requested that.
+    /// Returns the form of a response, if its media type belongs to the protocol of the request.
+    /// The encoding of the messages may differ. A request of gRPC-Web in base64 may get a binary
+    /// response, because its `accept` may have requested a binary response.
     pub fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -197,7 +199,8 @@ impl Codec {
     }
 }
 
-/// Returns true if a GET is a call of Connect: its message is in the query, and no header names the protocol.
+/// Returns true if a GET is a call of Connect. The message of such a call is in the query, and no
+/// header names the protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)
@@ -212,7 +215,8 @@ fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// Parses a timeout: at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
+/// Parses a timeout, which is at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC
+/// over HTTP/2).
 fn parse_grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;

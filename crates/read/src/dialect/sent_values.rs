@@ -1,4 +1,5 @@
-//! Removes the value that the client sent from a text (R13, E9). Often the same value is next to the text.
+//! Removes from a text the value that the client sent (R13, E9). Many errors repeat this value in a
+//! field next to the text.
 
 use std::borrow::Cow;
 
@@ -10,12 +11,13 @@ use crate::dialect::tree::Node;
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// The text that replaces a value while the sentence around it is parsed. The value might look like a part of the
-/// sentence.
+/// The text that replaces a value while the sentence around it is parsed. Without such a mask, the
+/// value might look like a part of the sentence.
 const MASK: &str = "\u{fffd}";
 
-/// Returns the part of a text that may reach the client. It lacks the value next to the text, if the text quotes that
-/// value or begins with it. It also lacks values that are only in the sentence, in quotes.
+/// Returns the part of a text that may reach the client. If the text quotes a value that is next to
+/// it, or begins with that value, the value is removed. Values in quotes that only the sentence
+/// contains are removed, too.
 pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
@@ -41,7 +43,8 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
     left
 }
 
-/// Returns the values that an entry repeats, both as texts and as JSON spells them.
+/// Returns the values in an entry that repeat what the client sent. Each value is returned as a
+/// text and as its JSON.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let mut values = Vec::new();
     let mut add = |value: Node<'_, 'a>| {

@@ -1,5 +1,6 @@
-//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. It reads the code, the message
-//! and the details where most services have them: in the body, or in its field `error` (R2).
+//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. This part
+//! reads the code, the message and the details only in the body itself, or in its field `error`
+//! (R2). Most services write them there.
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -15,7 +16,7 @@ use crate::dialect::{Dialect, rest};
 use crate::framework_text::{self, FrameworkText};
 use crate::target::Target;
 
-/// Names of fields with a text, the most specific first.
+/// Names of fields with a text. The most specific name comes first.
 const TEXTS: [&str; 6] = ["message", "detail", "description", "msg", "error", "title"];
 
 pub(super) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
@@ -58,7 +59,8 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
     (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
 }
 
-/// Reads the issues that the message states, and removes the values that the client sent from it (R13).
+/// Reads the issues that the message states, and removes from the message the values that the
+/// client sent (R13).
 fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
     if let Some((text, more)) = parsed.message.as_deref().and_then(rest::text_of_list) {
         (parsed.message, parsed.more_issues) = (Some(text.into()), more);

@@ -1,12 +1,13 @@
-//! Recognises numbers of payment cards. They have 13 to 19 digits, the beginning and the length that an issuer uses,
-//! and the right check digit (ISO/IEC 7812). Four groups of four digits are always recognised as a card. Of the other
-//! numbers in errors, such as times and ids, one in ten has the right check digit by chance.
+//! Recognises numbers of payment cards. Such a number has 13 to 19 digits, a prefix and a length
+//! that an issuer uses, and the right check digit (ISO/IEC 7812). A number in four groups of four
+//! digits is always treated as the number of a card. Of other numbers in errors, such as times and
+//! ids, one in ten has the right check digit by chance.
 
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Returns true if any number in a run of digits may be that of a card. Single spaces or dashes may separate the
-/// digits.
+/// Returns true if any number in a run of digits may be the number of a card. Single spaces or
+/// dashes may separate the digits.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
     run.has_fours() || run.numbers().any(is_card_number)
@@ -14,7 +15,7 @@ pub(super) fn is_in(run: &str) -> bool {
 
 struct Run {
     digits: Vec<u8>,
-    /// The position in `digits` at which each group begins, and the end of the last one.
+    /// The position in `digits` at which each group begins, and the end of the last group.
     bounds: Vec<usize>,
 }
 
@@ -32,8 +33,9 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// Returns the numbers that consist of whole groups, and are not longer than the number of a card. At most
-    /// [`LONGEST`] of them begin with the same group, so the time grows in proportion to the number of digits.
+    /// Returns the numbers that consist of whole groups, and are not longer than the number of a
+    /// card. At most [`LONGEST`] of these numbers begin with the same group, so the time grows in
+    /// proportion to the number of digits.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {
             let numbers = self.bounds[at + 1..].iter().map(move |to| &self.digits[*from..*to]);
@@ -58,11 +60,11 @@ fn has_issuer_prefix(digits: &[u8]) -> bool {
     }
     let first = digits[..4].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     match first {
-        // These are Visa, American Express and Diners Club.
+        // Visa, American Express and Diners Club use these prefixes.
         4000..=4999 => matches!(digits.len(), 13 | 16 | 19),
         3400..=3499 | 3700..=3799 => digits.len() == 15,
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => digits.len() == 14,
-        // These are Mastercard, JCB, UnionPay, Discover and Maestro.
+        // Mastercard, JCB, UnionPay, Discover and Maestro use these prefixes.
         5100..=5599 | 2221..=2720 => digits.len() == 16,
         3528..=3589 | 6200..=6299 | 6011 | 6440..=6599 => digits.len() >= 16,
         5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => true,

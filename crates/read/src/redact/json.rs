@@ -10,7 +10,8 @@ use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
-/// Fields that contain the name of another value, which is next to the field. Fields for places have the same effect.
+/// Fields that contain a name, and have the value of this name next to them. Fields for places are
+/// treated in the same way.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -26,8 +27,9 @@ pub struct RedactedJson {
     pub is_cut: bool,
 }
 
-/// Removes credentials from an object or an array. Returns `None` if the text is neither, or becomes invalid before its
-/// end. If `whole` is false, the text may be incomplete.
+/// Removes credentials from an object or an array. Returns `None` if the text is neither an object
+/// nor an array, or becomes invalid before its end. If `whole` is false, the text may be
+/// incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};
@@ -89,22 +91,22 @@ struct Reader<'a> {
     strictness: Strictness,
     is_rpc: bool,
     levels: Vec<Level<'a>>,
-    /// Texts of issues whose place has not come yet.
+    /// Texts of issues whose place has not been read yet.
     texts: Vec<(Range<usize>, Cow<'a, str>)>,
     edits: Vec<Edit>,
     taken: Vec<String>,
 }
 
 enum Step {
-    /// A value comes next.
+    /// A value follows.
     Value,
-    /// A value has ended.
+    /// The value has ended.
     Up,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a value and everything in it. It does not recurse, because the sender of the text controls how deeply
-    /// values are nested.
+    /// Reads a value and everything in it. The function does not recurse, because the sender of the
+    /// text controls how deeply values are nested.
     fn read(&mut self) -> Result<(), Stop> {
         loop {
             let mut step = self.one_value()?;
@@ -162,7 +164,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns true if the next value is the `id` of a JSON-RPC response, which the caller needs to find its request.
+    /// Returns true if the next value is the `id` of a JSON-RPC response. The client needs this id
+    /// to find its request.
     fn is_call_id(&self) -> bool {
         let is_outermost = match &*self.levels {
             [response] => response.is_object,
@@ -217,8 +220,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Returns true if a number may be that of a card. In a text for a client it stays, because a time or an id may
-    /// look like a card.
+    /// Returns true if a number may be the number of a card. In a text for a client, the number
+    /// stays, because a time or an id may look like the number of a card.
     fn is_card(&self, number: &str) -> bool {
         let is_strict = self.strictness == Strictness::Strict;
         is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
@@ -295,7 +298,8 @@ impl<'a> Reader<'a> {
         } else if level.has_place {
             self.texts.truncate(level.first_text);
         }
-        // An example is `{"loc": ["body", "password"], "input": …}`.
+        // An array that is the path of an issue may end with the name of a credential:
+        // `{"loc": ["body", "password"], "input": …}`.
         let ends_with_name = if level.is_object {
             level.names_credential
         } else {
@@ -313,12 +317,13 @@ impl<'a> Reader<'a> {
         Ok(self.after_value(level.start))
     }
 
-    /// Returns true if the next text belongs to an issue, whose place may be that of a credential.
+    /// Returns true if the next text belongs to an issue, whose path may name a credential.
     fn is_of_issue(&self) -> bool {
         self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
 
-    /// Redacts the texts of an issue about a credential, because they are messages about it.
+    /// Redacts the texts of an issue whose place is a credential. The texts are messages about this
+    /// credential.
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
             let about = words::words_about_in_message(&text);
@@ -329,7 +334,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Redacts the texts of issues that are incomplete because the text breaks off.
+    /// Redacts the texts of issues that are incomplete because the JSON text breaks off.
     fn redact_open_issues(&mut self) {
         while let Some(level) = self.levels.pop() {
             if level.has_credential_place {
@@ -338,7 +343,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes a text that names a credential, because the value may follow it or be next to it.
+    /// Records a text that names a credential, because the value of the credential may follow the
+    /// text or be next to it.
     fn note_credential_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_credential_name(&text);
@@ -371,7 +377,7 @@ impl<'a> Reader<'a> {
         self.edits.push((start..self.tokens.at(), quoted(TAKEN)));
     }
 
-    /// Notes the texts in a value that is removed as a whole.
+    /// Records the texts in a value that is removed as a whole.
     fn note_texts(&mut self, value: &str) {
         let mut tokens = Tokens::new(value);
         while let Ok(first) = tokens.next() {
@@ -389,8 +395,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Returns true if a text is the value of the credential that the text before it in a list names. In a list of names,
-/// the text is a word instead.
+/// Returns true if a text in a list is the value of the credential that the previous text names. In
+/// a list of names, the text is another name instead.
 fn is_value_of(name: &str, text: &str) -> bool {
     if name::is_flag(name) {
         return text.contains(':');

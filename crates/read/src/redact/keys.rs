@@ -1,7 +1,7 @@
-//! Secrets that can be recognised by their form: keys of services, and hashes of passwords.
+//! Patterns for secrets that have a fixed form: keys of services, and hashes of passwords.
 
-/// The keys of well-known services. A row contains the prefix that the service uses, the characters after it, a key,
-/// and a text that is not a key.
+/// The keys of well-known services. A row contains the prefix that the service uses, the pattern of
+/// the characters after it, an example of a key, and a text that is not a key.
 const KEYS: [(&str, &str, &str, &str); 42] = [
     ("sk-", r"[A-Za-z0-9_\-]{6,}", "sk-proj-s3cret", "sk-learn"),
     ("[spr]k_(?:live|test)_", "[A-Za-z0-9_]{8,}", "rk_live_s3cret12", "pk_test_id"),
@@ -41,20 +41,20 @@ const KEYS: [(&str, &str, &str, &str); 42] = [
     ("AGE-SECRET-KEY-", "[A-Z0-9]{16,}", "AGE-SECRET-KEY-1S3CRETS3CRETS3CRET", "AGE-SECRET-KEY-1"),
     ("key-", "[a-f0-9]{32}", "key-0123456789abcdef0123456789abcdef", "key-value"),
     ("pul-", "[a-f0-9]{16,}", "pul-0123456789abcdef", "pul-stack"),
-    // These are the keys of Telegram, which come after `bot` in URLs.
+    // Keys of Telegram come after `bot` in URLs.
     ("(?:bot)?[0-9]{8,10}:", r"[A-Za-z0-9_\-]{30,}", "bot12345678:s3cretS3cretS3cretS3cretS3cret", "12345678:90"),
-    // These are hashes of passwords by bcrypt, crypt, argon2 and PBKDF2.
+    // bcrypt, crypt, argon2 and PBKDF2 write hashes of passwords in this form.
     (r"\$(?:2[abxy]?|[1567]|g?y)\$", "[./A-Za-z0-9=,$]{16,}", "$2y$10$s3cretE8rsLXPEhSjV", "$1$2"),
     (r"\$(?:argon2|scrypt)", r"[^\s\x22'<>]{16,}", "$argon2id$v=19$m=65536,t=3", "$argon2id"),
     (r"\$?pbkdf2[_:\-]", r"[a-z0-9_:\-]+\$[^\s\x22'<>]{16,}", "pbkdf2_sha256$260000$s3cretS3cret", "pbkdf2-sha256"),
 ];
 
-/// Returns the prefixes for a quick check.
+/// Returns the prefixes of all keys, as a pattern for a quick check.
 pub(super) fn beginnings() -> String {
     KEYS.map(|(beginning, ..)| beginning).join("|")
 }
 
-/// Returns the pattern for all keys. A prefix that begins with a sign may come directly after a letter.
+/// Returns the pattern for all keys. A prefix that begins with a sign may directly follow a letter.
 pub(super) fn pattern() -> String {
     let of = |has_sign: bool| {
         let keys = KEYS.iter().filter(|(beginning, ..)| beginning.starts_with('\\') == has_sign);

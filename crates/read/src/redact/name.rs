@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Parts that mark a name as that of a credential. A `-` stands for a word separator, or for nothing. The rules for
-/// texts search for the same parts.
+/// Parts of a name that mark its value as a credential. A `-` matches a word separator, or nothing.
+/// The rules for texts search for the same parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
@@ -15,44 +15,48 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// Parts that mark a name as that of a credential in other languages and scripts. They contain letters outside ASCII.
+/// Parts of a name in other languages and scripts that mark its value as a credential. These parts
+/// contain letters outside ASCII.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
-/// Parts that mark a name as that of a credential, but are ordinary words in texts.
+/// Parts of a name that mark its value as a credential, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Names that mark a credential only if the whole name matches. They are used in texts as well.
+/// Names that mark their value as a credential only if the whole name matches. The rules for texts
+/// also search for these names.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Words that mark a name as that of a credential if they are its last word. They are used in texts as well, as in
-/// `smtp_pass`.
+/// Words that mark the value of a name as a credential if they are the last word of the name. The
+/// rules for texts also search for these words, as in `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
-/// Further names that mark a credential only as a whole.
+/// Further names that mark their value as a credential only if the whole name matches.
 const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
-/// Headers with credentials. In a list, the text after such a name is always its value.
+/// Headers whose values are credentials. In a list, the text after the name of such a header is
+/// always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
     privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
 
-/// Parameters of a URL or a form whose values are always removed. Elsewhere, `code`, `key` and `state` are ordinary
-/// names.
+/// Parameters of a URL or a form whose values are always removed. In other places, `code`, `key`
+/// and `state` are ordinary names.
 pub(super) const PARAMETERS: &str = "code key token state session sig signature";
 
-/// Names of fields in which an error repeats what a client sent.
+/// Names of fields in which an error repeats a value that the client sent.
 const SENT: &str = "input value val headervalue given received actual got provided supplied submitted rejectedvalue \
     invalidvalue receivedvalue attemptedvalue actualvalue inputvalue submittedvalue";
 
-/// Words that mark the numbers under a name as amounts if they are the last word of the name.
+/// If one of these words is the last word of a name, numbers under the name are amounts.
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
-/// Words that mark the values under a name as kinds of credentials if they are the last word of the name.
+/// If one of these words is the last word of a name, values under the name are kinds of
+/// credentials.
 const KINDS: &str = "type kind";
 
-/// The longest name. A longer text is not a name.
+/// The maximum length of a name. A longer text is not a name.
 const LONGEST: usize = 64;
 
 /// Returns true if the value of a field or header with this name is a credential.
@@ -74,13 +78,15 @@ pub(super) fn is_sent(name: &str) -> bool {
     has_word(SENT, &plain(name))
 }
 
-/// Returns true if a text is exactly the name of a credential, so that the next text in a list may be its value.
+/// Returns true if a text is exactly the name of a credential. In a list, the next text may then be
+/// its value.
 pub(super) fn is_credential_name(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
-/// Returns true if a user chose a text that contains the name of a credential, such as `Password123`. Such a text is
-/// not a name. A name has no such signs, and has digits only in a separate word, as in `sha256_password`.
+/// Returns true if a text that contains the name of a credential was probably chosen by a user,
+/// such as `Password123`. The name of a field has no signs such as `@`, and has digits only in a
+/// separate word, as in `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 
@@ -94,7 +100,7 @@ fn is_user_chosen(text: &str) -> bool {
     is_numbered || has_number && !is_joined || step.contains(SIGNS)
 }
 
-/// Returns true if a text is the name of a header that has a credential.
+/// Returns true if a text is the name of a header whose value is a credential.
 pub(super) fn is_header(text: &str) -> bool {
     text.len() <= LONGEST && has_word(HEADERS, &plain(text))
 }
@@ -127,7 +133,7 @@ fn last_word(name: &str) -> &str {
     if big == 0 { &name[small..] } else { &name[name.len() - big..] }
 }
 
-/// Returns true if a list contains this word, in any letter case.
+/// Returns true if a list of words contains this word, in any letter case.
 pub(super) fn has_word(list: &str, word: &str) -> bool {
     list.split_ascii_whitespace().any(|listed| listed.eq_ignore_ascii_case(word))
 }

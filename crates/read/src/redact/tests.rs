@@ -1,5 +1,5 @@
-//! Texts of errors that people reported in public, with other secrets. No secret may be left, and ordinary words must
-//! stay.
+//! Texts of errors that people reported in public, with other secrets. Redaction must remove each
+//! secret, and keep ordinary words.
 
 mod exact;
 mod parameters;
@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use super::text::tests::unfiltered;
 use super::{Strictness, body, text};
 
-/// Asserts that each text is replaced by the one next to it. That text and ordinary texts must then stay unchanged.
+/// Asserts that each text is replaced by the text next to it. The replaced texts and ordinary texts
+/// must then stay unchanged.
 fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     let stay = replaced.iter().map(|(_, left)| left).chain(ordinary).map(|stays| (*stays, *stays));
     let wrong = replaced.iter().copied().chain(stay).filter_map(|(sent, expected)| {
@@ -93,7 +94,8 @@ const SECRETS: [(&str, &str); 47] = [
     ("cannot open jdbc:oracle:thin:scott/s3cret@db.example:1521:x", "jdbc:oracle:thin:[redacted]@db.example"),
     ("GET /proxy?to=https%3A%2F%2Fada%3As3cret%40host.example%2Fa failed", "%40host.example%2Fa failed"),
     ("to=https%253A%252F%252Fada%253As3cret%2540host", "%2540host"),
-    // These texts contain characters without a width, or characters of a direction.
+    // These texts contain characters without a width, or characters that change the direction of
+    // the text.
     ("login failed, pass\u{200b}word=s3cret", "login failed"),
     ("login failed, \u{202e}to\u{2060}ken\u{202c}: s3cret-4711", "login failed"),
     // These are events whose data has several lines.
@@ -319,7 +321,7 @@ const UNITS: [&str; 94] = [
     "code=a&b=",
 ];
 
-/// Texts that begin with something long, and continue with something else.
+/// Texts with a long beginning, and with another continuation.
 const BEGINNINGS: [(&str, &str, &str); 8] = [
     ("{\"password", "a", "\":[1,1]}"),
     ("{\"\\u0061", "a", "\":[[{},[]]]}"),
@@ -361,7 +363,7 @@ fn r17_time_grows_with_the_body() {
     assert_eq!(slow.join("\n"), "");
 }
 
-/// Returns the times if one is more than three times that of half the body.
+/// Returns the times if a time is more than three times the time for half of the body.
 #[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn steep(name: &str, of_size: &dyn Fn(usize) -> String) -> Option<String> {
     const FLOOR: u128 = 50;

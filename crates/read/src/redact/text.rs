@@ -11,11 +11,12 @@ use super::rules::{self, TAKEN, With, rules};
 use super::view::{View, is_hidden};
 use super::{Strictness, card, keys, name, words};
 
-/// The fewest digits of a card number.
+/// The minimum number of digits of a card number.
 const FEWEST_DIGITS: usize = 13;
 
-/// Returns true if a text may contain a match. This is a quick check, because an error must not cost much. A text that
-/// is just a name hardly ever contains a match, so only many digits and the beginnings of keys are searched for in it.
+/// Returns true if a text may contain a match of a rule. The check is quick, because an error must
+/// not cost much. A text that is just a name hardly ever contains a match. So the check only
+/// searches such a text for many digits and for the beginnings of keys.
 fn is_suspect(text: &str) -> bool {
     static BEGINNINGS: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
@@ -26,19 +27,21 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients now, which takes some milliseconds. Otherwise the first error compiles them.
+/// Compiles the rules for clients now, which takes some milliseconds. Without this call, the first
+/// error compiles the rules.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
 }
 
-/// Returns a text without anything that looks like a credential. It is borrowed if nothing was removed.
+/// Returns a text in which everything that looks like a credential is replaced. The text is
+/// borrowed if nothing was replaced.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
 }
 
-/// Does the same as [`text`], but calls `note` with each part that is removed.
+/// Returns the same text as [`text`], and calls `note` with each part that is removed.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, text_noting};
@@ -76,8 +79,9 @@ pub fn is_telling_parameter(name: &str) -> bool {
     name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
-/// Applies the rules to a text as its reader reads it. Then applies them to each percent-encoded word as a separate
-/// text. A separator outside of an encoding thus does not end a value inside of it, and the other way round.
+/// Applies the rules to a text as its reader understands it. Then applies them to each
+/// percent-encoded word as a separate text. So a separator outside of an encoding does not end a
+/// value inside of it, and a separator inside does not end a value outside.
 fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str) -> Cow<'r, str>) -> Cow<'t, str> {
     /// The number of nested percent-encodings that are decoded. Three are enough for a URL in a URL that is itself in a
     /// URL.
@@ -116,7 +120,8 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
     text
 }
 
-/// Returns true if a text contains the beginning of any rule's match. All beginnings are searched for at once.
+/// Returns true if a text contains the beginning of any rule's match. One search finds the
+/// beginnings of all rules.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -160,7 +165,7 @@ impl With {
             }
             Self::Scheme if is_no_credential(group(1), group(3), strictness) => whole.to_owned(),
             Self::Scheme => taken(&format!("{}{}", group(1), group(2)), group(3), ""),
-            // This is the message of a parser.
+            // Without the first group, the match is the message of a parser.
             Self::Word | Self::MadeUp | Self::Line | Self::Quoted | Self::Listed if found.get(1).is_none() => {
                 whole.to_owned()
             }
@@ -198,8 +203,8 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Returns true if a word may come after `Basic`. It is a user and a password in base64, which may consist of letters
-/// only.
+/// Returns true if a word may be the credentials after `Basic`. Such credentials are a user and a
+/// password in base64, which may consist only of letters.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
@@ -225,9 +230,9 @@ fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly after the name of a
-/// credential, it must be a word about credentials. After `in`, it may be several words, as in `column 'token' in
-/// 'field list'`.
+/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly
+/// after the name of a credential, the quoted text must be a word about credentials. After `in`,
+/// the quoted text may consist of several words, as in `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
@@ -237,8 +242,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Returns true if a text in a list stays. The value of a header comes after the header's name. Any other name may be
-/// followed by another name.
+/// Returns true if a text in a list stays. `name` is the previous text. After the name of a header,
+/// the text is the header's value. After any other name, the text may be another name.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

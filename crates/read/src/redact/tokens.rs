@@ -1,10 +1,11 @@
-//! Takes the tokens off a JSON text, one after the other. An incomplete token may be half of a credential.
+//! Splits a JSON text into tokens, one after the other. An incomplete token may be half of a
+//! credential.
 
 use std::borrow::Cow;
 
 use crate::json::{end_of_quoted, end_of_value};
 
-/// The reason why there is no token to take off.
+/// The reason why no token can be read.
 pub(super) enum Stop {
     /// The text is not JSON.
     Malformed,
@@ -12,7 +13,7 @@ pub(super) enum Stop {
     BrokeOff,
 }
 
-/// A JSON text of which the tokens before a position have been taken off.
+/// A JSON text and the position of its next token.
 pub(super) struct Tokens<'a> {
     text: &'a str,
     rest: &'a str,
@@ -44,13 +45,13 @@ impl<'a> Tokens<'a> {
         self.rest.chars().next().ok_or(Stop::BrokeOff)
     }
 
-    /// Takes off this character, if it comes next.
+    /// Skips this character, if it is the next token.
     pub(super) fn push(&mut self, character: char) -> Result<(), Stop> {
         self.rest = self.rest.strip_prefix(character).ok_or(Stop::Malformed)?;
         Ok(())
     }
 
-    /// Takes off a string.
+    /// Reads a string.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
         if !self.rest.starts_with('"') {
             return Err(Stop::Malformed);
@@ -77,7 +78,7 @@ impl<'a> Tokens<'a> {
         Ok(Literal { text, is_number })
     }
 
-    /// Takes off an object or an array.
+    /// Reads an object or an array as a whole.
     pub(super) fn brackets(&mut self) -> Result<&'a str, Stop> {
         let end = end_of_value(self.rest.as_bytes()).ok_or(Stop::BrokeOff)?;
         let (value, rest) = self.rest.split_at(end);
@@ -86,8 +87,8 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Returns the length of the JSON string with which the text begins, with its quotes. A string that breaks off is the
-/// whole text.
+/// Returns the length of the JSON string at the beginning of a text, with its quotes. If the string
+/// breaks off, returns the length of the whole text.
 #[must_use]
 pub fn end_of_string(text: &str) -> usize {
     end_of_quoted(text.as_bytes()).unwrap_or(text.len())

@@ -1,4 +1,4 @@
-//! Converts issue lists from and to the forms of dialects that have no such list (R2, E8).
+//! Converts issue lists from and to the forms of dialects that do not have such lists (R2, E8).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::sentences::without_values;
 /// Returns an issue list with one issue, for the wrong parameter at `place`.
 pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
-    // A text that is not fit for a message is not fit for an issue either (R3).
+    // A text that is not allowed as a message is not allowed as the text of an issue either (R3).
     let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
     list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
     list.close()
@@ -31,7 +31,7 @@ pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> O
 }
 
 fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
-    // A text that is not fit for a message is not fit for an issue either (R3).
+    // A text that is not allowed as a message is not allowed as the text of an issue either (R3).
     let message = message::of_recognised_text(message);
     list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
 }
@@ -47,7 +47,8 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// Returns the path of the first issue as a parameter's name, or `None` if the path is empty.
+/// Returns the path of the first issue, written as the name of a parameter. Returns `None` if the
+/// path is empty.
 pub fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
@@ -69,8 +70,8 @@ pub fn first_message(list: &str) -> Option<String> {
     Some(Object::parse(first.get())?.string("message")?.into_owned())
 }
 
-/// Returns the first issue of a list as `path: text`, and the number of the others. If the text already begins with the
-/// path, the path is not repeated.
+/// Returns the first issue of a list as `path: text`, and the number of the other issues. If the
+/// text already begins with the path, the path is not repeated.
 pub fn first_issue(list: &str) -> Option<(String, usize)> {
     let issues = json::array(list).filter(|_| are_zod(list))?;
     let first = issues.first()?;
@@ -87,7 +88,8 @@ pub fn first_issue(list: &str) -> Option<(String, usize)> {
     Some((message::clean(&line)?.into_owned(), issues.len() - 1))
 }
 
-/// Returns true if an issue has this code, in a list or in details with a list.
+/// Returns true if an issue has this code. `issues` is a list of issues, or details that contain
+/// such a list.
 pub fn have_code(issues: &str, code: &str) -> bool {
     let list = if issues.starts_with('[') { json::array(issues) } else { list_in(issues) };
     list.unwrap_or_default()
@@ -108,12 +110,13 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// Returns the issues with their parameters. The result is empty if the details have no list.
+/// Returns the issues with their paths as names of parameters. The result is empty if the details
+/// have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
-/// Returns the paths of the issues, without duplicates and without the messages.
+/// Returns the paths of the issues, without their messages. Each path occurs once.
 pub fn paths(details: &str) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for path in list_in(details).unwrap_or_default().into_iter().filter_map(path_of) {
@@ -146,8 +149,8 @@ fn parameter_of(path: &[&RawValue]) -> String {
     name
 }
 
-/// Returns the issues as a JSON object `{"field":["text", …]}`, with the fields in the order of their first issue.
-/// Returns `None` if no issue has a field.
+/// Returns the issues as a JSON object `{"field":["text", …]}`, in which the fields have the order
+/// of their first issues. Returns `None` if no issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -173,7 +176,7 @@ pub fn by_field(details: &str) -> Option<Vec<u8>> {
     Some(json.close())
 }
 
-/// Returns the details without their issue list, or `None` if nothing else is in them.
+/// Returns the details without their issue list, or `None` if they contain nothing else.
 pub fn details_without_issues(details: &str) -> Option<String> {
     let mut others = Writer::new(details.len());
     for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
@@ -190,8 +193,8 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && issue_message().is_some_and(|parsed| parsed == message)
 }
 
-/// Returns the details with the new message in their issue list, if that list only repeats the old message (E8).
-/// Returns `None` if the list contains more.
+/// Returns the details with the new message in their issue list, if that list only repeats the old
+/// message (E8). Returns `None` if the list contains more than that message.
 pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

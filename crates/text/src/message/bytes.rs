@@ -1,7 +1,7 @@
-//! Finds out whether a text has certain bytes. The text of each error is checked several times, and most texts are
-//! short. Eight bytes are checked at once, without branching for each.
+//! Checks texts for certain bytes. The text of each error is checked several times, and most texts
+//! are short. Eight bytes are checked at once, without branching for each.
 
-/// The lowest and the highest bit of each of eight bytes.
+/// The lowest bit (`LOW`) and the highest bit (`HIGH`) of each of eight bytes.
 const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
@@ -38,7 +38,7 @@ pub fn has_escape(text: &[u8]) -> bool {
     any_word(text, |eight| controls(eight) | equal(eight, b'"') | equal(eight, b'\\'))
 }
 
-/// Returns true if `found` sets the highest bit of any byte, for any eight bytes of the text.
+/// Returns true if `found` marks a byte anywhere in the text, by setting the byte's highest bit.
 #[inline(always)]
 fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     let Some(first) = text.first() else { return false };
@@ -55,21 +55,22 @@ fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     all.fold(0, |any, eight| any | found(u64::from_ne_bytes(*eight))) & HIGH != 0
 }
 
-/// Sets the highest bit of each byte that equals `byte`. It may also set that of the next byte, if that only differs in
-/// its lowest bit. So the result shows exactly whether any byte matches, but not how many do.
+/// Sets the highest bit of each byte that equals `byte`. The function may also set the highest bit
+/// of the next byte, if the two bytes differ only in their lowest bit. So the result shows exactly
+/// whether any byte matches, but not how many match.
 #[inline(always)]
 fn equal(eight: u64, byte: u8) -> u64 {
     let others = eight ^ (LOW * u64::from(byte));
     others.wrapping_sub(LOW) & !others
 }
 
-/// Sets the highest bit of each byte below a space.
+/// Sets the highest bit of each byte that is below a space, and so is a control character.
 #[inline(always)]
 fn controls(eight: u64) -> u64 {
     !((eight | HIGH) - (LOW * 0x20)) & !eight
 }
 
-/// Returns the position at which to cut a text, so that at most this many bytes are left.
+/// Returns the position at which a text must be cut, so that at most this many bytes are left.
 pub(super) fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
@@ -91,7 +92,7 @@ mod tests {
         }
     }
 
-    /// Generates bytes, with those at the bounds more often than others.
+    /// Generates bytes, and prefers those at the limits of the checks.
     fn prop_byte() -> impl proptest::strategy::Strategy<Value = u8> {
         use proptest::prelude::*;
         prop_oneof![

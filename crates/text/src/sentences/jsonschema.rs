@@ -16,12 +16,12 @@ use crate::place::Place;
 /// The text behind the sentence. A line break in a value is written as `\n`, so no value contains this text.
 const BEHIND: &str = "\n\nFailed validating ";
 
-/// Returns the first line of a text of jsonschema, or `None` if it is another text.
+/// Returns the first line of a text that jsonschema wrote, or `None` for any other text.
 pub(super) fn first_line(text: &str) -> Option<&str> {
     text.split_once(BEHIND).map(|(first, _)| first)
 }
 
-/// Returns the place of the wrong value, which the text states.
+/// Returns the place of the wrong value, as the text states it.
 pub(super) fn place(text: &str) -> Option<Place> {
     let (_, behind) = text.split_once(BEHIND)?;
     behind.lines().find_map(|line| line.strip_prefix("On instance")?.strip_suffix(':')).map(Place::of_dotted)

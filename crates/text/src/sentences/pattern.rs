@@ -4,22 +4,22 @@
 //! | Placeholder | Fits | Passes on |
 //! |---|---|---|
 //! | `{path}` | a place of names, dots and brackets | as it is |
-//! | `{field}` | the same, of a program's field: no capital, no pronoun, no part of the request | as it is |
-//! | `{deep}` | the same, of several steps | as it is |
+//! | `{field}` | a `{path}` that may be a program's field: no capital, no pronoun, no part of the request | as it is |
+//! | `{deep}` | a `{path}` of several steps | as it is |
 //! | `{owned}` | a place behind the name of a program's type | never |
 //! | `{part}` | a place that begins with a part of the request | never |
 //! | `{name}` | a name that ends the place | as it is |
 //! | `{index}`, `{word}` | digits; letters and digits | as they are |
 //! | `{kind}` | anything | its first word |
-//! | `{type}` | anything | the type, if the language has it |
+//! | `{type}` | anything | the type, unless it is a program's own type |
 //! | `{text}` | anything | as it is |
-//! | `{bean}` | a text of Bean Validation's | as it is |
+//! | `{bean}` | a text of a constraint of Bean Validation | as it is |
 //! | `{argument}` | a place behind the name of a method's parameter | never |
 //! | `{quoted}` | a value in quotes or brackets, a number or a literal | never |
 //! | `{value}` | anything, up to the last occurrence of the text behind it | never |
-//! | `{subject}` | a word that is not the name of a field; in sentences that only quote a value | never |
-//! | `{repr}` | the same, as Python prints values | never |
-//! | `{serde}` | a text of serde's | without the value |
+//! | `{subject}` | a word that is not the name of a field (only in rows that only quote a value) | never |
+//! | `{repr}` | a `{value}` as Python prints it | never |
+//! | `{serde}` | a message of serde | without the value |
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ use memchr::memmem;
 use crate::field_names::is_part;
 use crate::place::{Place, is_dotted};
 
-/// The texts that the placeholders of a pattern match, in their order.
+/// The names of a pattern's placeholders and the texts that they match, in their order.
 pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
 
 /// Words that no program uses as the name of a field.
@@ -48,7 +48,8 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
     (text == pattern).then_some(captures)
 }
 
-/// Returns the position at which the text of a placeholder ends, before the literal text that follows.
+/// Returns the position at which the text of a placeholder ends. `next` is the literal text that
+/// follows the placeholder in the pattern.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -112,8 +113,9 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Returns true if a sentence of a list is about a field, and is not just an English sentence. Either a colon follows
-/// the first word, or the first word is in the notation of a field and the rest has the words of a validator.
+/// Returns true if a sentence of a list is about a field, and is not just an English sentence.
+/// Either a colon follows the first word, or the first word has the notation of a field and the
+/// rest has the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // These are the words after `must` and `should` in class-validator's own messages.
     const CONSTRAINTS: [&str; 32] = [
@@ -161,8 +163,9 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Returns true if a word can only be the name or place of a field. It then has an index, an underscore, or a capital
-/// behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
+/// Returns true if a word can only be the name or place of a field. Such a word has an index, an
+/// underscore, or a capital behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`,
+/// `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {
@@ -181,7 +184,7 @@ fn is_field(text: &str) -> bool {
     is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
-/// Returns the place in the captures, with the name that they add to its end.
+/// Returns the place that the captures contain. A captured name is added at the end of the place.
 pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     let mut place = Place::default();
     for (kind, text) in captures {
@@ -203,7 +206,8 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// Returns a place behind a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input `data`.
+/// Returns a place that follows a part of the request: `body/items/0`, `body.items[0]`. ajv calls
+/// its whole input `data`.
 fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -215,7 +219,8 @@ fn place_in_part(text: &str) -> Place {
     place
 }
 
-/// Returns the message of a row for a text that it matches: the words of the message, with the captures that it uses.
+/// Returns the message of a row for a text that matches the row. The captures fill the placeholders
+/// of the message.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();

@@ -1,8 +1,8 @@
 //! Removes from sentences the values that they quote (R13).
 //!
-//! A row of the table that names no field matches a sentence by the text before and behind the value. In these texts,
-//! `…` stands for any text. A value may contain anything, even the text behind it. So the value ends before the last
-//! occurrence of that text.
+//! Many rows of the table name no field. Such a row matches a sentence by the text before and
+//! behind the value. In these texts, `…` matches any text. A value may contain anything, even the
+//! text that follows it. So the value ends before the last occurrence of that text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -39,8 +39,8 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote values. They are parsed only once, because each text of a list is compared with
-/// them.
+/// The rows of the table that quote values. The rows are parsed only once, because each text of a
+/// list is compared with all of them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
@@ -48,7 +48,7 @@ fn rows_that_may_quote(pairs: &BytePairs) -> impl Iterator<Item = &'static Quoti
     QUOTING.iter().filter(|row| row.needs.is_none_or(|needed| pairs.contain_all(needed)))
 }
 
-/// Returns true if a sentence that quotes a value begins before this byte.
+/// Returns true if a sentence that quotes a value begins before the byte at this position.
 pub(super) fn quotes_before(text: &str, at: usize) -> bool {
     rows_that_may_quote(&BytePairs::of(text)).any(|row| row.find(text).is_some_and(|(from, _)| from < at))
 }
@@ -59,8 +59,8 @@ static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// Returns the text without the values that serde quotes, in a message of serde alone or behind the words of a
-/// framework.
+/// Returns the text without the values that serde quotes. The text is a message of serde, with or
+/// without the words of a framework around it.
 fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
@@ -74,14 +74,16 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
 
-/// A row, as the text around its value.
+/// A row of the table, split into the texts around its value.
 struct Quoting {
     /// True if the sentence must begin with `before`.
     starts: bool,
-    /// The text before the value. It may contain `{text}`, which is the part of the sentence that stays.
+    /// The text before the value. `before` may contain `{text}`, which is the part of the sentence
+    /// that stays.
     before: &'static str,
     is: Kind,
-    /// The text behind the value. If it is empty, the value reaches to the end.
+    /// The text behind the value. If `behind` is empty, the value extends to the end of the
+    /// sentence.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
@@ -94,7 +96,8 @@ enum Kind {
     /// A value in quotes or brackets, a number or a literal.
     Quoted,
     Repr,
-    /// The subject of the sentence, without quotes. It is a value, unless it looks like the name of a field.
+    /// The subject of the sentence, without quotes. The subject is treated as a value, unless it
+    /// looks like the name of a field.
     Subject,
 }
 
@@ -118,7 +121,7 @@ fn may_be_field_name(word: &str) -> bool {
             && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
     };
     let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
-    // A name in quotes is one that other rows read.
+    // Other rows read names in quotes.
     let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
     let first = steps.by_ref().find(|step| !step.is_empty());
     first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
@@ -162,7 +165,7 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    /// Returns the rest of the sentence, without its value.
+    /// Returns the sentence with its value removed.
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));

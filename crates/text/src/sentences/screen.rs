@@ -9,14 +9,15 @@ use std::sync::LazyLock;
 
 use super::table::{SENTENCES, Sentence};
 
-/// The pairs of adjacent bytes in a text. Two pairs may share a place in this set, so it may contain a pair that the
-/// text lacks.
+/// The pairs of adjacent bytes in a text. Two pairs may share one position in this set, so the set
+/// may contain a pair that the text does not have.
 pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs that a text must contain to fit a row. They are the row's six pairs that are rarest in the table,
-/// with the rarest first. A row with fewer than six pairs repeats its rarest one.
+/// The byte pairs that a text must contain to fit a row. These pairs are the row's six pairs that
+/// are rarest in the table, with the rarest first. A row with fewer than six pairs repeats its
+/// rarest pair.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
@@ -32,7 +33,8 @@ impl BytePairs {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// Returns the rows that the text may fit, because it has all the pairs that they need.
+    /// Returns the rows that may fit the text, because the text has all the pairs that these rows
+    /// need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
         ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }
@@ -63,7 +65,7 @@ fn rarest_pairs(pattern: &str, times: &HashMap<usize, usize>) -> Option<NeededPa
     Some(NeededPairs(array::from_fn(|at| pairs.get(at).copied().unwrap_or(first))))
 }
 
-/// Returns the pairs in the words of a pattern, without its placeholders.
+/// Returns the pairs in the words of a pattern. Placeholders are ignored.
 fn pairs(pattern: &str) -> impl Iterator<Item = usize> {
     let words = pattern.split(['{', '…']).map(|part| part.split_once('}').map_or(part, |(_, words)| words));
     words.flat_map(|words| words.as_bytes().windows(2).map(index_of_pair))

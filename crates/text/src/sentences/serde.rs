@@ -1,8 +1,9 @@
-//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). The path of serde_path_to_error 0.1.20 may come before
-//! them: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
+//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). A path of serde_path_to_error
+//! 0.1.20 may precede such a message: `b[0].c: invalid type: string "three", expected u32 at line 1
+//! column 23`.
 //!
-//! The forms of the messages are those of the constructors of `serde::de::Error`. A text in any other form is the
-//! program's own.
+//! The messages have the forms that the constructors of `serde::de::Error` write. A text in any
+//! other form was written by the program itself.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,8 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const EXPECTED: &str = ", expected ";
 
-/// The forms that describe what the client sent, followed by `expected`.
+/// The beginnings of messages that describe the value which the client sent. `expected` follows the
+/// value.
 const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 
 const FORMS: [&str; 7] =
@@ -25,12 +27,12 @@ const FORMS: [&str; 7] =
 /// The content of serde's message about one field.
 pub(super) struct SerdeError<'a> {
     pub(super) place: Place,
-    /// The name in the message.
+    /// The name of the field in the message.
     pub(super) name: Option<String>,
     pub(super) text: Cow<'a, str>,
 }
 
-/// Parses a text. Returns `None` if the text names no field.
+/// Parses a message of serde. Returns `None` if the text names no field.
 pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, message) = split(text)?;
@@ -39,11 +41,12 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
         return None;
     }
     let mut place = Place::default();
-    // serde_path_to_error writes `?` if it cannot follow a step, so the path ends before it.
+    // serde_path_to_error writes `?` for a step that it cannot follow, so the path ends before the
+    // `?`.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
-    // If a field is missing, the path ends at the object around it. If a field is unknown, the path includes it, unless
-    // serde had to read ahead.
+    // If a field is missing, the path ends at the object around the field. If a field is unknown,
+    // the path includes it, unless serde had to read ahead.
     let has_it =
         |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
@@ -52,13 +55,13 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
 }
 
-/// Returns true if a text is exactly one of the forms.
+/// Returns true if a text is a message of serde, with or without a path before it.
 pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text is not such a
-/// message.
+/// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text
+/// is not a message of serde.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     // Each form has one of these. Without this check, each text of an error costs 1,600 instructions more.
     if !text.contains('`') && !text.contains("invalid ") {
@@ -68,7 +71,8 @@ pub(super) fn path_length(text: &str) -> Option<usize> {
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
 
-/// Returns the text without the values of the request that it quotes, and without the names of types in the program.
+/// Returns the text without the values that it quotes from the request, and without the names of
+/// types in the program.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     match without_quoted(text) {
         Cow::Borrowed(text) => without_types(text).map_or(Cow::Borrowed(text), Cow::Owned),
@@ -92,12 +96,12 @@ fn without_quoted(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     loop {
         let form = [UNEXPECTED[0], UNEXPECTED[1], UNKNOWN_VARIANT].iter().filter_map(|form| rest.find(form)).min();
-        // A value may look like a message. A quote that begins before a form is a value.
+        // A value may look like a message. Text in quotes that begins before a form is a value.
         let quote = rest.find('"').filter(|at| form.is_none_or(|form| *at < form));
         match (quote, form) {
             (Some(at), _) => {
                 left.push_str(rest[..at].trim_end());
-                // If a quote is not closed, everything up to the end is the client's.
+                // If a quote is not closed, everything up to the end belongs to the client's value.
                 rest = closing_quote(&rest[at + 1..]).map_or("", |end| &rest[at + end + 2..]);
             }
             (None, Some(at)) => return [&*left, &rest[..at], &*form_without_value(&rest[at..])].concat().into(),
@@ -123,7 +127,8 @@ fn form_without_value(text: &str) -> String {
     [form, kind.trim_end(), behind].concat()
 }
 
-/// The longest position: ` at line ` and ` column ` with two numbers of 20 digits.
+/// The maximum length of a position, which is ` at line ` and ` column ` with two numbers of 20
+/// digits.
 const MOST_OF_POSITION: usize = 57;
 
 /// Returns the text without the ` at line 1 column 14` of serde_json.
@@ -139,14 +144,15 @@ pub(super) fn without_position(text: &str) -> &str {
     at.and_then(position).map_or(text, |at| &text[..at])
 }
 
-/// Returns the path, and the message behind it. A path has names that the client chose, which may be any text. The
-/// first occurrence of one of serde's forms is used, because a value that looks like one comes later.
+/// Splits a text into the path and the message behind it. The names in a path may be any text,
+/// because the client may choose them. The first occurrence of one of serde's forms is used,
+/// because a value that looks like a form comes later.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {
         return Some(("", text));
     }
-    // A form in quotes would be a value in a text of the program.
+    // If one of serde's forms is in quotes, it is a value in a text of the program.
     let unquoted = &text[..text.find('"').unwrap_or(text.len())];
     let before_form = memmem::find_iter(unquoted.as_bytes(), ": ").find(|at| is_form(&text[at + 2..]));
     if let Some(at) = before_form {
@@ -165,7 +171,7 @@ fn name_in(message: &str) -> Option<&str> {
     Some(&name[..end])
 }
 
-/// Returns the text behind a value in quotes, which is written like `{:?}`, or in back quotes.
+/// Returns the text behind a quoted value. The value is written as by `{:?}`, or is in back quotes.
 fn behind_quoted(value: &str) -> Option<&str> {
     let at = value.find(['"', '`'])?;
     if value.as_bytes()[at] == b'`' {
@@ -177,7 +183,7 @@ fn behind_quoted(value: &str) -> Option<&str> {
     Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
 }
 
-/// Returns the position at which a text that is written like `{:?}` ends.
+/// Returns the position at which a text ends that is written as by `{:?}`.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {

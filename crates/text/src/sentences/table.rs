@@ -1,13 +1,13 @@
-//! The table of sentences (R13).
+//! The table of sentences that the layer reads (R13).
 
 /// The texts to which a row applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// A list of texts, either in NestJS's own body, or if the notation of the place and the words behind it show that
-    /// the sentence is class-validator's.
+    /// The text is in a list, and the sentence is one of class-validator. Either the body has
+    /// NestJS's own form, or the notation of the place and the words behind it show this.
     InList,
-    /// A body that also has this field.
+    /// The body that contains the text also has this field.
     Beside(&'static str),
 }
 
@@ -16,7 +16,7 @@ pub(super) struct Sentence {
     #[cfg_attr(not(test), allow(dead_code, reason = "it is for people who read the table"))]
     pub(super) seen: &'static str,
     pub(super) pattern: &'static str,
-    /// The message for the client. It is empty if the message is the whole sentence.
+    /// The message for the client. The field is empty if the message is the whole sentence.
     pub(super) message: &'static str,
     pub(super) when: When,
     /// The text between two sentences, if a text consists of several sentences of this row.

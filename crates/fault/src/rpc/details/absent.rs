@@ -1,4 +1,5 @@
-//! Replaces the details in a build without the feature `protobuf`. Nothing is written, and nothing is read.
+//! Replaces the details in a build without the feature `protobuf`. No details are written, and none
+//! are read.
 
 use super::{PackedDetail, RpcDetails, RpcError};
 

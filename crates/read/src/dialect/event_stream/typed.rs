@@ -1,6 +1,7 @@
 //! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (F6).
 //!
-//! An event may be many megabytes long, so only its number, and the position in its object, are stored.
+//! An event may be many megabytes long, so the scanner stores only its number, and the position in
+//! its object.
 
 /// Reads the events of a stream as they pass, in pieces of any size.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,7 +10,7 @@ pub struct TypedEventScanner {
     field: usize,
     /// True if the line is not empty.
     in_line: bool,
-    /// True if the last line ended in CR. An LF right after it belongs to the same line end.
+    /// True if the last line ended in CR. An LF right after the CR belongs to the same line end.
     after_cr: bool,
     object: ObjectScanner,
     /// True if an earlier event had a type.
@@ -24,7 +25,7 @@ impl TypedEventScanner {
         data.iter().for_each(|byte| self.step(*byte));
     }
 
-    /// Returns the number that the next event must have, if the earlier events have a type.
+    /// Returns the number that the next event must have, or `None` if no earlier event has a type.
     pub fn next_number(&self) -> Option<u64> {
         self.is_typed.then(|| self.last.map_or(0, |last| last.saturating_add(1)))
     }
@@ -45,7 +46,7 @@ impl TypedEventScanner {
         self.in_line = true;
     }
 
-    /// Ends the line. An empty line ends the event.
+    /// Ends the current line. If the line is empty, the event ends, too.
     fn end_line(&mut self) {
         if !self.in_line {
             let object = std::mem::take(&mut self.object);
@@ -65,14 +66,14 @@ struct ObjectScanner {
     quoted: bool,
     escaped: bool,
     is_object: bool,
-    /// True if the name of a field of the outermost object comes next, or is being read.
+    /// True if the name of a field of the outermost object is next, or is being read.
     in_name: bool,
     name: Name,
     is_typed: bool,
     number: Option<u64>,
 }
 
-/// The part of a field's name that was read.
+/// The part of a field's name that was read so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Name {
     bytes: [u8; 16],

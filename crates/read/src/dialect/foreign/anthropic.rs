@@ -1,6 +1,7 @@
 //! Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
 //!
-//! Its clients decide by `error.type` and the status. It has no place for details.
+//! Clients of this dialect decide by `error.type` and the status. The dialect has no place for
+//! details.
 
 use std::borrow::Cow;
 
@@ -31,7 +32,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const API: &str = "api_error";
 
-/// The dialect's names that stand for exactly one code each.
+/// The names of the dialect that each mean exactly one code.
 static NAMES: [(&str, ErrorCode); 7] = [
     ("billing_error", ErrorCode::PAYMENT_REQUIRED),
     ("permission_error", ErrorCode::FORBIDDEN),
@@ -42,7 +43,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
     ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
 ];
 
-/// Returns what a name of the dialect means: one code, or only the status.
+/// Returns the meaning of one of the dialect's names. A name means one code, or only the status.
 fn meaning(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => DialectCode::Code(code.clone()),
@@ -51,8 +52,8 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// Returns the dialect's name for an error: the name of its code, else that of its status. The dialect has no other
-/// names.
+/// Returns the dialect's name for an error. This name is the name of the error's code, or else the
+/// name of its status. The dialect has no other names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {

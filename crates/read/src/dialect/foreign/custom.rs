@@ -1,4 +1,5 @@
-//! Shapes that a policy describes. Their bodies are read and written by JSON pointers instead of code (R15).
+//! Shapes that a policy describes. JSON pointers of the policy, instead of code, define how their
+//! bodies are read and written (R15).
 
 mod condition;
 mod description;
@@ -32,7 +33,7 @@ use crate::dialect::json::{self, Object, push_string, quoted, with_fields};
 use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 
-/// A policy's own shape, by its name.
+/// A shape that a policy describes under a name.
 ///
 /// Two values are equal if their descriptions are equal. A description lives as long as the process, and a reloaded
 /// policy reuses it.
@@ -63,7 +64,8 @@ impl CustomShape {
         self.form.name
     }
 
-    /// Returns why a body is not in the shape. Returns `None` if it is in the shape, or is not a JSON object.
+    /// Returns the reason why a body is not in the shape. Returns `None` if the body is in the
+    /// shape, or is not a JSON object.
     pub fn misfit(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         self.description.conditions.misfit(&BodyValues::new(&body)).map(|misfit| misfit.to_string())
@@ -83,7 +85,7 @@ impl CustomShape {
         self.description.schema()
     }
 
-    /// Returns true if a code of the shape stands for this code.
+    /// Returns true if one of the shape's names means this code.
     pub fn names_code(self, code: &crate::code::ErrorCode) -> bool {
         self.description.codes.iter().any(|(_, known)| **known == *code.as_str())
     }
@@ -182,8 +184,8 @@ impl Described for Description {
         }
     }
 
-    /// Returns the shape's name for a code: its first name for the code, else its name for the status, else the code
-    /// itself.
+    /// Returns the shape's name for a code. The result is the first name for the code, or else the
+    /// name for the status, or else the code itself.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
         let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
         let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));
@@ -195,8 +197,8 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape. If its texts must not pass, it keeps only its code, and the names,
-    /// numbers and booleans at the places that the policy lists.
+    /// Rewrites a body that already is in the shape. If its texts must not pass, the body keeps
+    /// only its code, and the names, numbers and booleans at the places that the policy lists.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
@@ -221,7 +223,7 @@ fn with_values<'p>(body: Vec<u8>, values: impl Iterator<Item = (&'p Pointer, Vec
     values.fold(body, set).into_bytes()
 }
 
-/// Returns the first of the values at these places that `read` accepts.
+/// Returns the first value at these places that `read` accepts.
 fn first_value<'a, T>(
     places: &[Pointer],
     body: &BodyValues<'_, 'a>,
@@ -242,7 +244,8 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// Returns the details. They do not contain the issues if the template has another place for the issues.
+    /// Returns the details. If the template has a separate place for the issues, the details do not
+    /// contain the issues.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));

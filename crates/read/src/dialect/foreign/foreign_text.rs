@@ -1,9 +1,12 @@
 //! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
-//! 1. It finds the object with the text. This is the body, or the only object in it that has a text, at most two levels
-//!    deep. An array of one object is treated as that object.
-//! 2. It finds the text: the first field that has a text. A sentence is preferred to a single word.
-//! 3. It finds the code: the first field that has a code, or else a single word next to the sentence.
+//! 1. The module finds the object with the text. This object is the body, or the only object in
+//!    the body that has a text, at most two levels deep. An array of one object is treated as that
+//!    object.
+//! 2. The module finds the text, which is in the first field that has a text. A sentence is
+//!    preferred to a single word.
+//! 3. The module finds the code, which is in the first field that has a code. If no field has a
+//!    code, a single word next to the sentence is the code.
 //!
 //! Other modules decide whether the client gets the text or the code.
 
@@ -20,7 +23,7 @@ use crate::dialect::field_names::{
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::tree::Node;
 
-/// The text and the code, with the places where they were found.
+/// The text and the code of a body, with the places at which they were found.
 pub(in crate::dialect) struct ForeignText<'t, 'a> {
     /// The object with the text, or the body if no object has a text.
     pub(in crate::dialect) holder: Node<'t, 'a>,
@@ -28,12 +31,12 @@ pub(in crate::dialect) struct ForeignText<'t, 'a> {
     pub(in crate::dialect) wrappers: Vec<Node<'t, 'a>>,
     pub(in crate::dialect) text: Option<Found<'t, 'a>>,
     pub(in crate::dialect) code: Option<Found<'t, 'a>>,
-    /// The first text or number under a sure name of a code, in any form (R1).
+    /// The first text or number under an unambiguous name of a code, in any form (R1).
     pub(in crate::dialect) raw_code: Option<Cow<'a, str>>,
 }
 
 impl<'t, 'a> ForeignText<'t, 'a> {
-    /// Returns the body, and the object with the text if that is another object.
+    /// Returns the body, and also the object with the text, if this is another object.
     pub(in crate::dialect) fn objects(&self, body: Node<'t, 'a>) -> impl Iterator<Item = Node<'t, 'a>> + Clone {
         [body].into_iter().chain(Some(self.holder).filter(|holder| !std::ptr::eq(holder.raw(), body.raw())))
     }
@@ -46,7 +49,7 @@ pub(in crate::dialect) struct Found<'t, 'a> {
     pub(in crate::dialect) field: Node<'t, 'a>,
 }
 
-/// The maximum number of objects that may be around the object with the text (R2).
+/// The maximum number of objects around the object with the text (R2).
 const MAX_WRAPPERS: usize = 2;
 
 /// The maximum number of fields or elements of one object or list that are searched for the error. An object or a list
@@ -55,13 +58,14 @@ const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    // The status's phrase states less than an error next to it (Heat).
+    // The status's phrase states less than an object under `error` next to it (Heat).
     let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()));
     let in_error = body.field("error").filter(|error| error.is_object() && has_text(*error) && says_nothing());
     let in_object = || [has_text, has_list].into_iter().find_map(|is_error| holder(body, 0, is_error));
     let without_text = || ["error", "errors"].iter().find_map(|name| object_in(body.field(name)?));
     let (holder, wrappers, is_issue) = match in_error.map(|error| (error, vec![body])).or_else(in_object) {
-        // An object that names a place, inside a map, is an issue. The objects around it are then not wrappers.
+        // An object in a map is an issue if it names a place. The objects around it are then not
+        // wrappers.
         Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new(), true),
         Some((holder, wrappers)) => (holder, wrappers, false),
         None => (without_text().unwrap_or(body), Vec::new(), false),
@@ -69,7 +73,7 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     let sentence = texts(holder).find(|text| !is_word(&text.value, status));
     let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
     let extensions = holder.field("extensions").filter(|it| it.is_object());
-    // The code of an issue is not the code of the body.
+    // The code of an issue is not the code of the body, so the body's own code is searched first.
     let outer = Some(body).filter(|_| is_issue);
     let inner = outer.into_iter().chain([holder]).chain(extensions);
     let is_top = std::ptr::eq(holder.raw(), body.raw());
@@ -91,7 +95,7 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         raw_code.get_or_insert_with(|| found.value.clone());
         of_form(found)
     });
-    // This is the form of Google's older APIs.
+    // Google's older APIs send this form.
     let listed = || {
         let reason = holder.field("errors")?.elements()?.next().filter(|it| it.has("domain"))?.field("reason")?;
         Some(Found { value: reason.text()?, field: reason }).filter(of_form)
@@ -100,8 +104,8 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
-/// Returns true if an inner object is an issue about one field, because it names a place, or is in a map under the name
-/// of a field.
+/// Returns true if an inner object is an issue about one field. Such an object names a place, or is
+/// in a map under the name of a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
@@ -124,8 +128,8 @@ pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
-/// Returns the only sentence under names that begin with a word for errors. A word under a better name is then the
-/// code.
+/// Returns the only sentence under a name that begins with a word for errors. A word under a better
+/// name is then the code.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
@@ -134,9 +138,10 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     sentences.next().filter(|_| sentences.next().is_none())
 }
 
-/// Returns the only text with a space, if no other field of its object has one (R2).
+/// Returns the only text with a space, if no other field of its object has such a text (R2).
 ///
-/// It is also searched for under fields that mean errors, at most as deep as a text that has a known name.
+/// The text is also searched for in objects under fields that mean errors, at most as deep as a
+/// text with a known name.
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
@@ -155,8 +160,9 @@ pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Fo
     None
 }
 
-/// Returns the object with the text, and the objects around it. Returns `None` if no object or several objects have a
-/// text. Of several objects, the one under a field that means errors is used.
+/// Returns the object with the text, and the objects around it. Returns `None` if no object or
+/// several objects have a text. If one of several objects is under a field that means errors, this
+/// object is returned.
 fn holder<'t, 'a>(
     object: Node<'t, 'a>,
     depth: usize,
@@ -190,16 +196,17 @@ pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
     texts(object).next().is_some()
 }
 
-/// Returns true if an object has several errors under a name that usually belongs to a text.
+/// Returns true if an object has a list of errors under a name that usually belongs to a text.
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
     object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
         && !field_lists::is_map(object)
 }
 
-/// Returns the texts of an object, in the order in which they are preferred.
+/// Returns the texts of an object. The preferred texts come first.
 fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
-    // The only text in the only list is used if the list means errors, whatever the name of the text is.
+    // If the object has only one list, the list means errors and has only one text, that text is
+    // used whatever its name is.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
     let only =
         move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
@@ -211,7 +218,7 @@ fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 
     Box::new(texts_of(object, None).chain(others))
 }
 
-/// Returns the texts of those fields for which `is_wanted` returns true.
+/// Returns the texts of an object, without the text of the field `except`.
 pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     object: Node<'t, 'a>,
     except: Option<&'a str>,
@@ -227,7 +234,7 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
         let field = object.field("message").filter(|it| it.is_object()).filter(is_wanted)?;
         Some(Found { value: field.field("value")?.words()?, field })
     };
-    // A form of a request may have a field with such a name.
+    // If the object is a map of the request's fields, a list under such a name is not a text.
     let is_text = move |field: &Node<'t, 'a>| !(field.is_array() && field_lists::is_map(object));
     let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
         let field = Some(field).filter(is_wanted).filter(is_text)?;
@@ -236,7 +243,7 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))
 }
 
-/// Returns true if a text states no more than a single word or the status does.
+/// Returns true if a text is a single word, or states no more than the status.
 fn is_word(text: &str, status: StatusCode) -> bool {
     let text = text.trim();
     let repeats = || {
@@ -246,11 +253,12 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// Returns the texts and numbers under names of codes that have this rank.
+/// Returns the texts and numbers in the fields whose names are names of codes with this
+/// reliability.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;
-        // AWS puts a namespace in front of the name.
+        // AWS writes a namespace before the name.
         let value = match value {
             Cow::Borrowed(value) if field.name() == "__type" => {
                 Cow::Borrowed(value.rsplit('#').next().unwrap_or(value))

@@ -1,11 +1,13 @@
 //! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
-//! It runs only on a 4xx, after the body's shape or the general rule (R2) has been read. It tries the structure of the
-//! body first: `search` finds the list or the map, `entry` and `map` read it, and `found` writes the issues. Then it
-//! tries the sentences in the body (`sentences` of the crate `text`). A body that only looks similar stays unchanged,
-//! because a wrong path is worse than no path.
+//! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read.
+//! The search tries the structure of the body first: `search` finds the list or the map, `entry`
+//! and `map` read it, and `found` writes the issues. Then the search tries the sentences in the
+//! body (`sentences` of the crate `text`). A body that only looks similar stays unchanged, because
+//! a wrong path is worse than no path.
 //!
-//! The client gets the path, the text and the code of each issue, but not the value that it sent.
+//! The client gets the path, the text and the code of each issue. The value that the client sent is
+//! not repeated.
 
 mod entry;
 mod found;
@@ -42,12 +44,13 @@ pub(in crate::dialect) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     Some(parsed)
 }
 
-/// Returns true if a JSON text is a list of issues, or a map of them.
+/// Returns true if a JSON text is a list of issues, or a map of issues.
 pub(in crate::dialect) fn has_issues(text: &str) -> bool {
     Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
 }
 
-/// Adds the issues in the body of a policy's shape. The fields that the shape itself reads (`taken`) are not searched.
+/// Adds the issues in a body whose shape a policy describes. The fields that the shape itself reads
+/// (`taken`) are not searched.
 pub(in crate::dialect) fn add_rest<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -62,7 +65,8 @@ pub(in crate::dialect) fn add_rest<'a>(
     clean_message(parsed, status);
 }
 
-/// Adds the issues of a JSON object to the parts that its shape, or the general rule (R2), has read.
+/// Adds the issues of a JSON object to the parts that the body's shape, or the general rule (R2),
+/// has read.
 pub(in crate::dialect) fn add_to<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -82,7 +86,7 @@ pub(in crate::dialect) fn add_to<'a>(
         return clean_message(parsed, status);
     }
     let context = Context { in_list: false, body: Some(body) };
-    // If the input was not wrong, most texts are about something else.
+    // If the status does not mean wrong input, most texts are not about a field.
     let is_read = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
@@ -118,9 +122,9 @@ pub(in crate::dialect) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Returns true if the entries only repeat the request, so that they are not issues. There are two such cases. The
-/// place of an entry is the request's own path (express-openapi-validator), or the text of an entry is a value that the
-/// client sent, because the body's own text quotes it (Kong).
+/// Returns true if the entries only repeat parts of the request, and so are not issues. In
+/// express-openapi-validator, the place of an entry may be the request's own path. In Kong, the
+/// text of an entry may be a value that the client sent, which the body's own text quotes.
 fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
     let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
@@ -131,7 +135,7 @@ fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
 
 fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>) {
     parsed.details = parsed.details.take().and_then(|details| details_without(details, found.source));
-    // The text of a single error is the same as that of its issue.
+    // If the text of the body is inside the list, it is the text of a single issue.
     if parsed.message_source.is_none_or(|source| is_within(source, found.source)) {
         parsed.client_message = ClientMessage::Nothing;
     }
@@ -139,8 +143,8 @@ fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>)
     parsed.issues_source = Some(found.source);
 }
 
-/// Returns the issues of a body with one text. Either the object names one place, or `params` or `fields` lists several
-/// places (WordPress, Ash).
+/// Returns the issues of a body with one text. The object names one place, or `params` or `fields`
+/// lists several places (WordPress, Ash).
 fn issues_at_top_places<'t, 'a>(
     parsed: &ParsedError<'a>,
     body: Node<'t, 'a>,
@@ -179,12 +183,13 @@ fn place_of(object: Node<'_, '_>) -> Option<Place> {
     named.or_else(listed).filter(Place::has_name)
 }
 
-/// Returns true if a text is the place of a field, rather than a sentence or an address.
+/// Returns true if a text names the place of a field. A sentence or an address names no place.
 fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// Returns the issues in a list of sentences, or in a list of entries that name their places only in their sentences.
+/// Returns the issues in a list of sentences, or in a list of entries whose places are only in
+/// their sentences.
 fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
@@ -203,7 +208,7 @@ fn issues_of_text_lists<'t, 'a>(
         let lists = object.children().filter(|field| field.is_array());
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
-    // An entry after a list that contains the body's own text is not an error (Cloudflare).
+    // If a list contains the body's own text, entries in later lists are not errors (Cloudflare).
     let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
     let mut is_behind = false;
     let is_error = |list: &Node<'_, '_>| !std::mem::replace(&mut is_behind, list.only().is_some() && is_read(*list));
@@ -215,8 +220,8 @@ fn issues_of_text_lists<'t, 'a>(
     })
 }
 
-/// Returns true if a list with one text states something that the body's own text does not. Returns false if the
-/// entry's path cannot be read.
+/// Returns true if a list has only one text, and the body's own text does not contain it. Returns
+/// false if the entry's path cannot be read.
 fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
@@ -224,8 +229,8 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// Returns the text of an element: the element itself, or a field of it. If `in_error` is true, the field may have any
-/// name (R2).
+/// Returns the text of an element. The text is the element itself, or a field of the element. If
+/// `in_error` is true, this field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -245,7 +250,8 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             continue;
         }
         let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
-        // If an element has no text, its code becomes the message. An element with neither is left out.
+        // If an element has no text, its code becomes the message. An element without text and code
+        // is left out.
         let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "").filter(is_word))
         else {
             continue;
@@ -262,13 +268,13 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
     (names_field || is_list && list.len() > 0).then_some(list)
 }
 
-/// Returns the texts of the body, and of the object with the text.
+/// Returns the texts of the body, and the texts of the object in which the message was found.
 fn texts<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> impl Iterator<Item = Cow<'a, str>> {
-    // The first text is already known, and parsing it again from JSON would take long.
+    // The first text is already known, and decoding it again would take long.
     let first = read.text.as_ref().map(|text| text.field.raw());
     let others = read.objects(body).flat_map(move |object| foreign_text::texts_of(object, first));
     let of_objects = read.text.clone().into_iter().chain(others).map(|text| text.value);
-    // These are the cause that rouille sends, and the one that salvo sends in debug builds.
+    // rouille sends the first of these causes. salvo sends the second in debug builds.
     let cause = body.field("cause").and_then(|cause| cause.string("description"));
     let in_debug = move || Some(Cow::Owned(sentences::in_debug(&body.field("error")?.string("cause")?)?));
     of_objects.chain(cause).chain(std::iter::once_with(in_debug).flatten())
@@ -278,7 +284,7 @@ fn set_list(parsed: &mut ParsedError<'_>, list: List) {
     list.into_list().into_iter().for_each(|list| parsed.set_issues(list));
 }
 
-/// Removes the values that the client sent, from the message and from details that are a text.
+/// Removes the values that the client sent from the message, and from details that are a text.
 pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: StatusCode) {
     let may_quote = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if parsed.client_message == ClientMessage::All
@@ -295,8 +301,8 @@ pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: St
     }
 }
 
-/// Removes the field `issues` from the details if no issue was read from it, because it may repeat what the client
-/// sent.
+/// Removes the field `issues` from the details if no issue was read from it, because the field may
+/// repeat data that the client sent.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
@@ -305,8 +311,8 @@ fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// Returns the details without the field that the issues were read from, because that field repeats what the client
-/// sent.
+/// Returns the details without the field from which the issues were read, because that field
+/// repeats data that the client sent.
 fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;

@@ -1,6 +1,6 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! Its `type` states little more than the status. Its `code` names what happened, and its `param` names the wrong
+//! `type` states little more than the status. `code` names the error, and `param` names the wrong
 //! parameter. Clients decide by `code` and `type`.
 
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
 
-/// Returns the last event of a stream of OpenAI's Responses.
+/// Returns the event that ends a stream of OpenAI's Responses with an error.
 fn typed_event(body: &[u8], number: u64) -> Option<Vec<u8>> {
     let error = Object::of_body(body)?.object("error")?;
     let json = |name| error.raw(name).map_or("null", |raw| raw.get());
@@ -42,7 +42,7 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
-/// Returns what a name of the dialect means: one code, or only the status.
+/// Returns the meaning of one of the dialect's names. A name means one code, or only the status.
 fn meaning(name: &str) -> DialectCode {
     match name {
         "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
@@ -74,7 +74,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         DialectCode::Unknown => kind.as_deref().map_or(DialectCode::Unknown, meaning),
         known => known,
     };
-    // Some servers put the status into the code.
+    // Some servers write the status as the code.
     let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
     parsed.code = parsed.code.filter(|code| !is_status(code)).or(kind);
     if let Some(place) = error.words("param").and_then(|param| Place::of_parameter(&param)) {
@@ -91,7 +91,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
-    // Without a type, the body may be in another dialect, in which a code is not a name for clients.
+    // A body without a type may be in another dialect, in which a code is not a name for clients.
     let has_type = error.words("type").is_some();
     let stays = |name: &str, value: &_| kept.whole || has_type && matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];

@@ -1,5 +1,5 @@
-//! Reads a JSON body in a foreign shape: by the first shape of the [table](crate::dialect::table) that fits it, or else
-//! by the general rule for any object (R2).
+//! Reads a JSON body in a foreign shape. The first shape of the [table](crate::dialect::table) that
+//! fits reads the body. If no shape fits, the general rule for any object reads the body (R2).
 
 use std::borrow::Cow;
 
@@ -20,14 +20,14 @@ use crate::dialect::{codes, issues, json, rest, sentences};
 use crate::message;
 use crate::target::Target;
 
-/// The fields of a Spring body that repeat what the head states.
+/// The fields of a Spring body that only repeat data of the head.
 static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 
 /// The fields of a google.rpc.Status.
 static RPC_STATUS: KnownFields = KnownFields::body(&["code", "message", "details"]);
 
-/// Reads the body by the first shape that fits, beginning with those of the policy. If no shape fits, the general rule
-/// is used (R2).
+/// Reads the body by the first shape that fits, beginning with the shapes of the policy. If no
+/// shape fits, the general rule is used (R2).
 pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
     for shape in readable.shapes {
         if let Some(parsed) = shape.spec().read(&body) {
@@ -67,7 +67,7 @@ pub(in crate::dialect) fn read_list(text: &str, has_one: bool, status: StatusCod
     Some(Foreign { shape: Shape::Issues, parsed, members: None })
 }
 
-/// Completes a body that was parsed in a known shape, with the issues next to it and its other fields.
+/// Adds the issues and the other fields to a body that was parsed in a known shape.
 fn foreign<'a>(
     shape: Shape,
     mut parsed: ParsedError<'a>,
@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Returns true if a body states no more than its message, as most bodies do. Its other values are only `true`, `false`
-/// and `null`, and the message is not searched for fields.
+/// Returns true if a body contains only its message, as most bodies do. The other values of such a
+/// body are only `true`, `false` and `null`. Messages that may name a field are excluded.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');
@@ -105,7 +105,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_
     let Some(root) = tree.root() else { return };
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    // The status's phrase states less than an error next to it.
+    // The status's phrase states less than another text next to it.
     if let Some(text) = &read.text
         && parsed.message.as_deref().is_some_and(|message| is_phrase(message.trim()))
     {
@@ -114,7 +114,7 @@ fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_
     add_all(parsed, Some(shape), root, &read, status);
 }
 
-/// Adds the parts that any 4xx may have: issues, further texts, and the code as it was sent.
+/// Adds the parts that any 4xx may have: issues, further texts, and the code in its original form.
 fn add_all<'a>(
     parsed: &mut ParsedError<'a>,
     shape: Option<Shape>,
@@ -146,12 +146,12 @@ fn add_all<'a>(
         parsed.code = Some(code.value.clone());
     }
     let is_code = parsed.code.as_deref() == Some(&*code.value);
-    // For express-validator, `type` is the kind of the entry.
+    // In express-validator, `type` is the kind of the entry.
     let is_kind = || parsed.issues_source.is_some_and(|source| is_within(code.field.raw(), source));
     if is_code && code.field.name() == "type" && is_kind() {
         parsed.code_of = CodeOf::Issue;
     }
-    // A name that is the place of an issue is not a code.
+    // A name that is also the place of an issue is not a code.
     let is_place = || parsed.issues.as_deref().is_some_and(|issues| issues.contains(&format!("[\"{}\"]", code.value)));
     if is_code && code.field.name() == "name" && is_kind() && is_place() {
         parsed.code = None;
@@ -163,7 +163,8 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
-    // On a 5xx, only a field named `code` surely contains the name of an error. Other fields may contain anything.
+    // On a 5xx, only a field named `code` certainly contains the name of an error. Other fields may
+    // contain anything.
     let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
     let value = |found: &Found<'_, 'a>| found.value.clone();
     let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
@@ -187,7 +188,8 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     }
 }
 
-/// Reads a text that contains JSON like a body (R3). If that JSON contains JSON in a text, the inner text is not read.
+/// Reads a text that contains JSON as if it were a body (R3). If this inner JSON again contains
+/// JSON in a text, that text is not read.
 fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     let object = json::array(text).and_then(|list| Some(list.first()?.get())).unwrap_or(text);
     let tree = Tree::parse(object);
@@ -208,8 +210,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed
 }
 
-/// Returns the details of a body in no known shape: the field `details`, the data of JSON-RPC, or a `detail` that is
-/// not a text, as FastAPI sends it.
+/// Returns the details of a body in no known shape. The details are in the field `details`, in
+/// JSON-RPC's `data`, or in a `detail` that is not a text, as FastAPI sends it.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));
@@ -217,7 +219,7 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
     named.or_else(detail).filter(|details| !details.is_null() && details.raw() != "\"\"")
 }
 
-/// Returns the shape for the log, or `None` if the body does not describe an error.
+/// Returns the name of the shape for the log, or `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
     if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
         return parsed.issues.is_some().then_some(Shape::Issues);
@@ -240,7 +242,7 @@ mod tests {
 
     use crate::code::CodeSet;
 
-    /// Returns everything that [`add_all`] may set.
+    /// Returns all values that [`add_all`] may set.
     fn facts(parsed: &ParsedError<'_>) -> String {
         let ParsedError { code, raw_code, code_of, message, details, issues, .. } = parsed;
         let all = matches!(parsed.client_message, crate::dialect::parsed_error::ClientMessage::All);

@@ -20,7 +20,8 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.number("status")?;
-    // OpenAI's own servers send no status there, but other servers that use OpenAI's shape do.
+    // OpenAI's own servers send no status in the body, but other servers that use OpenAI's shape
+    // send one.
     let openai = error.has("type") && error.has("param");
     (!openai).then(|| error_object::parse(error))
 }
@@ -43,7 +44,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
-        // The second form cannot be written without its list of issues.
+        // The second form cannot be written without a list of issues.
         let list = || with_fields(&kept.body, &[("message", quoted(out.message))], |_, _| true);
         return if kept.whole { list() } else { write(out) };
     };

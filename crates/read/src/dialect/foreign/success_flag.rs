@@ -14,7 +14,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
 };
 
-/// Names that fields of the details cannot have, because the body would then be in another shape.
+/// Names that the fields of details cannot have, because the body would then be in another shape.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {

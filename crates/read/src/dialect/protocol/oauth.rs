@@ -1,11 +1,12 @@
-//! OAuth 2's errors (RFC 6749 §5.2, §8.2): a registered `error`, and the fields allowed next to it.
+//! Recognises and reads OAuth 2's errors (RFC 6749 §5.2, §8.2), which have a registered `error`,
+//! and only certain fields next to it.
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
-/// The registered errors of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, of OpenID
-/// Connect and its CIBA, of UMA, and of OpenID4VCI. They are sorted for a binary search, because most bodies have
-/// another `error`.
+/// The registered errors of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449
+/// and 9470, of OpenID Connect and its CIBA, of UMA, and of OpenID4VCI. The list is sorted for a
+/// binary search, because the `error` of most bodies is not in it.
 const ERRORS: [&str; 49] = [
     "access_denied",
     "account_selection_required",
@@ -65,14 +66,16 @@ pub(super) fn is_registered(error: &str) -> bool {
 
 /// The facts about a body in the form of an OAuth error.
 pub(super) struct Detected {
-    /// True if a description, or a nonce for a proof, stands next to the error.
+    /// True if a description, or a nonce for a proof, is next to the error.
     pub(super) is_described: bool,
     pub(super) is_of_resource: bool,
 }
 
-/// Returns the error if the body has the form of an OAuth error.
+/// Returns the facts about a body that has the form of an OAuth error, or `None` for any other
+/// body.
 pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
-    // This is a quick check: each code begins with a small letter, and most texts do not.
+    // The check is quick, because each registered error begins with a small letter, and most texts
+    // do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
@@ -83,7 +86,8 @@ pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
     })
 }
 
-/// Reads a body that must be rewritten. Its `error` is the code, and its description is the message.
+/// Reads a body that must be rewritten. The `error` of the body is the code, and its description is
+/// the message.
 pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;

@@ -1,5 +1,5 @@
-//! Products whose clients understand only their own form (R10). A header identifies a product only if the body has the
-//! form of that product's row.
+//! Products whose clients understand only the form of the product (R10). A header identifies a
+//! product only if the body has the form of that product's row.
 
 use http::HeaderMap;
 
@@ -18,12 +18,12 @@ pub enum Product {
     Oci,
 }
 
-/// The signs by which the errors of a product are recognised.
+/// The properties by which the errors of a product are recognised.
 struct Row {
     product: Product,
     /// Returns true if a JSON body has the form of the product's errors.
     json: fn(&Body<'_, '_>, &Head<'_>) -> bool,
-    /// The headers that come with the product's XML, and the possible root elements of that XML.
+    /// The headers that a product sends with its XML, and the possible root elements of that XML.
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 
@@ -82,7 +82,7 @@ const ROWS: [Row; 6] = [
     },
 ];
 
-/// The codes of the OCI distribution specification, and two of registries.
+/// The codes of the OCI distribution specification, and two codes that registries use.
 const OCI_CODES: [&str; 16] = [
     "BLOB_UNKNOWN",
     "BLOB_UPLOAD_INVALID",
@@ -114,8 +114,8 @@ impl Head<'_> {
         self.headers.keys().any(|name| names.contains(&name.as_str()))
     }
 
-    /// Returns true if a product may have sent one of these headers. This is a quick check, because most heads have
-    /// none of them.
+    /// Returns true if a product may have sent one of these headers. The check is quick, because
+    /// most heads have none of them.
     fn names_product(&self) -> bool {
         self.headers.keys().any(|name| {
             let name = name.as_str();
@@ -130,7 +130,7 @@ impl Head<'_> {
 
 /// Returns the product of a JSON object.
 pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
-    // The forms of the other products begin with these members.
+    // The bodies of products without such a header have one of these members.
     let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
     if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
 }

@@ -2,7 +2,7 @@ use http::HeaderMap;
 
 use super::*;
 
-/// A head without headers, of a request without a path.
+/// The head of a response without headers, to a request without a path.
 static NO_HEAD: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
 
 fn head() -> Head<'static> {
@@ -109,7 +109,7 @@ fn r10_the_structure_of_a_5xx_passes() {
         (r#"{"error":"server_error","error_uri":"https://s3"}"#, Some(r#"{"error":"server_error"}"#)),
         (r#"{"error":"pq: s3","code":"a b"}"#, Some(r#"{"error":"No."}"#)),
         (r#"{"error":["s3",1]}"#, Some(r#"{"error":["No.",1]}"#)),
-        // Nothing shows that the request failed.
+        // This body does not show that the request failed.
         (r#"{"errors":[]}"#, None),
         (r#"{"errors":["s3"]}"#, None),
         (r#"{"of":{"a b":{"message":"s3"}},"path":["x",{"message":"s3"}]}"#, None),

@@ -1,4 +1,4 @@
-//! The exact text that a client gets.
+//! Tests the exact text that a client gets.
 
 use super::assert_texts;
 
@@ -30,7 +30,7 @@ const REPLACED: [(&str, &str); 76] = [
     ("user%5Bpassword%5D=x", "user%5Bpassword%5D=[redacted]"),
     ("pw=hunter", "pw=[redacted]"),
     ("GET /o?temp_url_sig=da39a3ee", "GET /o?temp_url_sig=[redacted]"),
-    // A name, what is wrong, a colon.
+    // A name, a statement about its value, and a colon.
     ("API key not found: 3f9a8c7d6e", "API key not found: [redacted]"),
     ("Authorization header is invalid: 3f9a8c7d6e", "Authorization header is invalid: [redacted]"),
     ("Your verification code is: 471147", "Your verification code is: [redacted]"),
@@ -39,7 +39,7 @@ const REPLACED: [(&str, &str); 76] = [
     ("HMAC does not match: d748a1b2", "HMAC does not match: [redacted]"),
     ("Signature mismatch: expected d748a1, got e859b2", "Signature mismatch: expected [redacted] got [redacted]"),
     ("Expected signature d748a1b2, got e859b2c3", "Expected signature [redacted] got [redacted]"),
-    // These are too long and mixed for a parser's token.
+    // These tokens are too long and too mixed for a token that a parser reports.
     ("Unknown token d748a1b2c3d4", "Unknown token [redacted]"),
     ("unknown token: d748a1b2c3d4", "unknown token: [redacted]"),
     ("Illegal token 'd748a1b2c3d4'", "Illegal token '[redacted]'"),

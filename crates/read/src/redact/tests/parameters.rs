@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::{Strictness, body, text};
 use super::assert_texts;
 
-/// Texts, each with the text that a client gets instead.
+/// Texts, each with the text that a client gets in its place.
 const REPLACED: [(&str, &str); 37] = [
     // aaif-goose/goose#3191, BerriAI/litellm#15799.
     (
@@ -68,7 +68,8 @@ const REPLACED: [(&str, &str); 37] = [
         "http:/myhost/authorized?code=xyz&state=s1=s2&s2 =?",
         "http:/myhost/authorized?code=[redacted]&state=[redacted] =?",
     ),
-    // jdigger/git-process#57, chaoss/grimoirelab#242: nobody can distinguish such a state from that of a sign-in.
+    // jdigger/git-process#57, chaoss/grimoirelab#242. Such a state cannot be distinguished from the
+    // state of a sign-in.
     (
         "GET http://g.example/api/v3/pulls?state=open&access_token=8ae10ff5b857 failed: 404",
         "GET http://g.example/api/v3/pulls?state=[redacted]&access_token=[redacted] failed: 404",
@@ -83,8 +84,8 @@ const REPLACED: [(&str, &str); 37] = [
         "wss://h.example/connect?connectionToken=[redacted]&connectionData=%5B%7B%22name%22%3A%22streaming%22%7D%5D&tid=7",
     ),
     ("http://localhost:3001/v2?token=[YOUR_TOKEN]", "http://localhost:3001/v2?token=[redacted]"),
-    // A service may do this with the request that it got: forms, URLs in URLs (once and twice), Go's and Gson's
-    // escapes.
+    // A service may repeat its request in these forms: forms, URLs in URLs (once and twice), and
+    // the escapes of Go and Gson.
     (
         "cannot read the form code=abc&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",
         "cannot read the form code=[redacted]&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",
@@ -113,7 +114,7 @@ const REPLACED: [(&str, &str); 37] = [
         "/err?m=login%20with%20password%20[redacted]%20failed&n=1",
     ),
     ("/pay?card=4111%201111%201111%201111&n=1", "/pay?card=[redacted]&n=1"),
-    // No-break spaces: keycloak/keycloak#45778; Python's `repr` escapes them.
+    // No-break spaces (keycloak/keycloak#45778). Python's `repr` escapes them.
     ("Authorization:\u{a0}Bearer\u{a0}abc.def", "Authorization:\u{a0}[redacted]"),
     ("got Bearer\u{202f}abc.def, sorry", "got Bearer\u{202f}[redacted], sorry"),
     ("login failed, password\u{a0}hunter2x9", "login failed, password\u{a0}[redacted]"),
@@ -173,7 +174,7 @@ fn r17_what_is_left_keeps_its_spelling() {
     }
 }
 
-/// Returns the text with some of its letters as a percent-encoding or in full width.
+/// Returns the text with some of its letters percent-encoded or in full width.
 fn respelled(text: &str, how: &[u8]) -> String {
     let letters = text.chars().zip(how.iter().cycle());
     letters

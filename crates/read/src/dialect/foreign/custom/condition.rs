@@ -1,4 +1,4 @@
-//! The conditions that distinguish a shape from others (R15).
+//! The conditions by which a shape is distinguished from other shapes (R15).
 
 use std::{fmt, slice};
 
@@ -10,8 +10,8 @@ use super::values::BodyValues;
 use crate::dialect::foreign::framework_errors;
 use crate::dialect::json;
 
-/// The conditions of a shape. Its bodies fulfil all of `when`, at least one of `any` unless that is empty, and none of
-/// `not`.
+/// The conditions of a shape. A body of the shape fulfils all of `when` and none of `not`. If `any`
+/// is not empty, the body also fulfils at least one condition of `any`.
 #[derive(Debug, PartialEq)]
 pub struct Conditions {
     pub when: Box<[Condition]>,
@@ -19,14 +19,15 @@ pub struct Conditions {
     pub not: Box<[Condition]>,
 }
 
-/// The reason why a body is not in the shape: it fulfils none of these conditions, or fulfils an excluded condition.
+/// The reason why a body is not in the shape. The body fulfils none of these conditions, or fulfils
+/// an excluded condition.
 pub struct Misfit<'c> {
     conditions: &'c [Condition],
     is_excluded: bool,
 }
 
 impl Conditions {
-    /// Returns why the body is not in the shape, or `None` if it is.
+    /// Returns the reason why the body is not in the shape, or `None` if it is.
     pub fn misfit(&self, body: &BodyValues<'_, '_>) -> Option<Misfit<'_>> {
         let is_one_of = |conditions: &[Condition]| conditions.iter().any(|it| it.holds(body));
         let excluded = || self.not.iter().find(|it| it.holds(body)).map(|it| (slice::from_ref(it), true));
@@ -38,7 +39,7 @@ impl Conditions {
         Some(Misfit { conditions, is_excluded })
     }
 
-    /// Returns true if every body that fulfils the other conditions also fulfils these.
+    /// Returns true if every body that fulfils `other` also fulfils these conditions.
     pub fn cover(&self, other: &Self) -> bool {
         let is_one_of_any = |it: &Condition| self.any.iter().any(|sign| it.implies(sign));
         let each_of_any = |implies: &dyn Fn(&Condition) -> bool| !other.any.is_empty() && other.any.iter().all(implies);
@@ -59,14 +60,15 @@ impl fmt::Display for Misfit<'_> {
     }
 }
 
-/// A condition of a shape: the value at a place of the body.
+/// A condition of a shape, which requires a value at a place of the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub at: Pointer,
     pub is: Expected,
 }
 
-/// The expected value in a body: a JSON type, or one value.
+/// The expected value in a body. Any value of a JSON type may be expected, or only one certain
+/// value.
 ///
 /// ```
 /// use tower_error_envelope::policy::Expected;
@@ -95,10 +97,10 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
-    /// A list of field errors in a form that needs no description (E8): Zod's issues, FastAPI's errors, or texts by
-    /// field.
+    /// A list of field errors in a form that a policy need not describe (E8): Zod's issues,
+    /// FastAPI's errors, or texts by field.
     Issues,
-    /// No value: the body has nothing at this place.
+    /// No value, because the body has nothing at this place.
     Absent,
     /// A string that equals this text.
     Text(String),
@@ -109,7 +111,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// The JSON types, by the words of the policy file.
+    /// The JSON types, with their words in the policy file.
     pub const TYPES: [(&'static str, Self); 11] = [
         ("string", Self::String),
         ("nonblank", Self::NonBlank),
@@ -197,7 +199,8 @@ impl From<bool> for Expected {
     }
 }
 
-/// Returns true if a text can be the name of an error. It must be one word that is not the phrase of a status.
+/// Returns true if a text can be the name of an error, because it is one word and not the phrase of
+/// a status.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -206,8 +209,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
-    /// Returns true if one of the values at the places is the expected one. For `Expected::Absent`, returns true if
-    /// there is no value.
+    /// Returns true if one of the values at the places is the expected value. For
+    /// `Expected::Absent`, returns true if there is no value.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;
@@ -218,7 +221,7 @@ impl Condition {
         holds
     }
 
-    /// Returns true if every body that fulfils this condition also fulfils the other one.
+    /// Returns true if every body that fulfils this condition also fulfils `other`.
     pub fn implies(&self, other: &Self) -> bool {
         self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))
     }

@@ -9,7 +9,7 @@ use crate::dialect::outgoing::{is_identifier, list};
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 
-/// The places of the issues in a body, and of the parts in each issue.
+/// The place of the list of issues in a body, and the places of the parts of each issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuePlaces {
     pub list: Pointer,
@@ -38,7 +38,7 @@ impl PathNotation {
     /// All notations.
     pub const ALL: &'static [Self] = &[Self::Dotted, Self::Brackets, Self::Pointer, Self::List];
 
-    /// Returns the word of the policy file.
+    /// Returns the notation's word in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl PathNotation {
 }
 
 impl IssuePlaces {
-    /// Returns the issues of a body as a JSON array, or `None` if it has none.
+    /// Returns the issues of a body as a JSON array, or `None` if the body has no issues.
     pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
@@ -134,8 +134,8 @@ impl IssuePlaces {
     }
 }
 
-/// Returns an object with each value at its place. `wrap` makes the text of each object in between from its fields. A
-/// value whose place is empty is returned unchanged.
+/// Returns an object with each value at its place. `wrap` makes the text of each inner object from
+/// the text of its fields. A value whose place is empty is returned unchanged.
 pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();

@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901), with `*` for each element of a list (R15).
+//! JSON pointers (RFC 6901), in which `*` means each element of a list (R15).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,8 +20,8 @@ pub(super) enum Step {
 }
 
 impl Pointer {
-    /// Parses a pointer, or returns `None` if it is invalid. A pointer begins with `/`. In it, a `~` is written as
-    /// `~0`, and a `/` as `~1`.
+    /// Parses a pointer, or returns `None` if it is invalid. A pointer begins with `/`. `~0` in it
+    /// means `~`, and `~1` means `/`.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Box::default()));
@@ -37,23 +37,24 @@ impl Pointer {
         &self.0
     }
 
-    /// Returns the field of the body that the pointer leads into.
+    /// Returns the name of the body's field with which the pointer begins.
     pub(super) fn field(&self) -> Option<&str> {
         self.0.first().and_then(Step::name)
     }
 
-    /// Returns true if the pointer leads to a field of the body or of its `error`, and not into such a field.
+    /// Returns true if the pointer leads to a field of the body or of its `error`, but not into
+    /// such a field.
     pub fn is_field(&self) -> bool {
         matches!(&*self.0, [Step::Name(_)])
             || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")
     }
 
-    /// Returns the value at this place in the body, or the first one if there are several.
+    /// Returns the value at this place in the body. If there are several values, returns the first.
     pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         first(|visit| self.each(body, visit))
     }
 
-    /// Returns the value at this place in `value`, or the first one if there are several.
+    /// Returns the value at this place in `value`. If there are several values, returns the first.
     pub(super) fn first_value_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
         first(|visit| {
             visit_at(value, &self.0, visit);
@@ -64,7 +65,7 @@ impl Pointer {
     pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
         let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
         let (value, rest) = match rest {
-            // A number may also be the index in a list.
+            // A step that is a number may also be the index in a list.
             [Step::Name(name), rest @ ..] if !name.starts_with(|first: char| first.is_ascii_digit()) => {
                 (body.raw_in(field, name), rest)
             }
@@ -115,7 +116,8 @@ fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Op
     found
 }
 
-/// Visits the values at the end of these steps. Stops, and returns `false`, once `visit` returns `false`.
+/// Visits the values to which these steps lead. Stops, and returns `false`, once `visit` returns
+/// `false`.
 fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return visit(value) };
     match (json::array(value.get()), step) {
@@ -133,8 +135,8 @@ fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a R
     }
 }
 
-/// Returns the body with this value at the place of the pointer. If there is no value yet, it is added if `adds` is
-/// `true`.
+/// Returns the body with this value at the place of the pointer. If the place has no value yet, the
+/// value is added only if `adds` is true.
 pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: bool) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {

@@ -1,13 +1,14 @@
-//! The template of a shape's bodies: JSON with placeholders for whole values (R15).
+//! The template of a shape's bodies. A template is JSON with placeholders for whole values (R15).
 
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::json::end_of_quoted;
 
-/// The maximum depth of nested values. It is deeper than in any real body, but not too deep for the stack.
+/// The maximum depth of nested values. No real body is so deep, and the stack suffices for this
+/// depth.
 const MAX_DEPTH: usize = 32;
 
-/// The values of an error that a placeholder can stand for.
+/// A placeholder of a template, which a value of the error replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placeholder {
     Code,
@@ -39,11 +40,11 @@ impl Placeholder {
     ];
 }
 
-/// A valid template. It makes valid JSON from any values.
+/// A valid template, which makes valid JSON from any values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(pub(super) Node);
 
-/// The fault of a template, and how to correct it.
+/// A mistake in a template, and how to correct the mistake.
 pub(crate) type TemplateError = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(super) enum Node {
     Array(Box<[Node]>),
 }
 
-/// The values of one error, as JSON. A value may be missing.
+/// The values of one error, as JSON. Any of them may be missing.
 pub(super) trait Values {
     fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
 }
@@ -70,7 +71,7 @@ impl Template {
         }
     }
 
-    /// Returns the first place of a placeholder.
+    /// Returns the first place at which the template has this placeholder.
     pub fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
         let mut steps = Vec::new();
         self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))

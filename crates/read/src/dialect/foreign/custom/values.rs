@@ -1,4 +1,4 @@
-//! The values of one body, for look-ups of several places.
+//! The values of one body, for a search at several places.
 
 use std::cell::OnceCell;
 
@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_error::Body;
 
-/// A body in which places are looked up. Most places of a shape are in the same inner object, so that object is parsed
-/// only once.
+/// A body that is searched at several places. Most places of a shape are in the same inner object,
+/// so that object is parsed only once.
 pub struct BodyValues<'b, 'a> {
     body: &'b Object<'a>,
     error: Option<&'b Object<'a>>,
-    /// The first inner object that was looked into, with its text.
+    /// The first inner object that was searched, with its text.
     inside: OnceCell<(&'a RawValue, Option<Object<'a>>)>,
 }
 
@@ -29,8 +29,8 @@ impl<'b, 'a> BodyValues<'b, 'a> {
         self.body.raw(name)
     }
 
-    /// Returns the value under `name` in the object under `field`. Returns `None` if that is not an object, or has no
-    /// such value.
+    /// Returns the value under `name` in the object under `field`. Returns `None` if the field is
+    /// not an object, or has no such value.
     pub(super) fn raw_in(&self, field: &str, name: &str) -> Option<&'a RawValue> {
         if let Some(error) = self.error.filter(|_| field == "error") {
             return error.raw(name);

@@ -1,5 +1,5 @@
-//! Reads an entry: an object that states what is wrong with one field (R13). This module finds the place and the text
-//! among the fields of the entry.
+//! Reads an entry, which is an object that states what is wrong with one field (R13). This module
+//! finds the place and the text among the fields of the entry.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::dialect::tree::Node;
 /// Fields of an entry that contain a list of further entries, in express-validator and yup.
 const INNER_LISTS: [&str; 2] = ["nestedErrors", "fields"];
 
-/// Reads an element of a list. Returns `false` if it is not an entry.
+/// Reads an element of a list. Returns `false` if the element is not an entry.
 pub(super) fn read<'t, 'a>(
     found: &mut Found<'t, 'a>,
     object: Node<'t, 'a>,
@@ -78,7 +78,7 @@ fn push_all<'t, 'a>(found: &mut Found<'t, 'a>, places: &[Place], texts: &[(Node<
 fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let is_list = |field: &Node<'_, '_>| field.is_array() && field_names::meaning(*field, entry) == Meaning::Errors;
     let Some(errors) = entry.children().find(is_list) else { return false };
-    // An error that names its own place is an entry.
+    // An error that names a place is itself an entry.
     if errors.children().any(states_place) {
         return false;
     }
@@ -88,7 +88,7 @@ fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, aro
         && push_all(found, &places, &errors.children().filter_map(text).collect::<Vec<_>>())
 }
 
-/// Returns the list of texts in an entry, with the name of its field.
+/// Returns the list of texts in an entry, with the name of the field that contains the list.
 pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Node<'t, 'a>)> {
     let may_be = |list: Node<'_, '_>| list.elements().is_some_and(|mut it| it.next().is_some_and(Node::is_text));
     // Most entries have no such list, and looking up names is slow.
@@ -100,13 +100,14 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
-/// Returns the number of issues in a part of a body that is not read further. Texts and entries are counted.
+/// Returns the number of issues in a part of a body that is only counted. Texts and entries are
+/// counted.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
     }
     if let Some(constraints) = part.field("constraints") {
-        // This is an entry of class-validator.
+        // Only class-validator writes such an entry.
         return [Some(constraints), part.field("children")].into_iter().flatten().map(|it| count(it, around)).sum();
     }
     if part.children().any(Node::is_text) && text(part, around.means_errors).is_some() {
@@ -118,8 +119,9 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Returns true if an object names a place as an entry does: by a text under a name for places, or by a `path` that is
-/// a list of steps. In a map from fields to mistakes, a field of such a name would contain a list or further mistakes.
+/// Returns true if an object names a place as an entry does. Such an object has a text under a name
+/// for places, or a `path` that is a list of steps. In a map from fields to mistakes, a field with
+/// such a name would contain a list or further mistakes.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -127,17 +129,17 @@ pub(super) fn states_place(object: Node<'_, '_>) -> bool {
         let is_one = |it: &&str| it.eq_ignore_ascii_case(name);
         PLACES.iter().any(is_one) && !PLACES_OF_DATA.iter().any(is_one)
     };
-    // This is one pass, since it runs for each element of a list.
+    // One pass over the fields suffices. The check runs for each element of a list.
     object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
-/// Returns true if an object names a place under a name that data does not use.
+/// Returns true if an object names a place under a name that is not used for data.
 fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
-/// Returns the text of an entry, and the name of its field. If there is no text, a code next to a sure place is used
-/// instead.
+/// Returns the text of an entry, and the name of its field. If the entry has no text, but has an
+/// unambiguous place, its code is the text.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
     let mut texts = object.ranked(&Ranks::text).chain(others());
@@ -154,17 +156,17 @@ pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(
     Some(("", code.filter(|code| is_placed && is_identifier(code))?))
 }
 
-/// Adds an issue with this text, and with the code next to it.
+/// Adds an issue with this text. The code of the entry becomes the code of the issue.
 pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<'t, 'a>, text: Cow<'a, str>) {
     let code = code(entry, &text);
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// Returns the code next to the text of an entry. It is a field with a known name, or else a single word next to the
-/// sentence (R2).
+/// Returns the code of an entry. The code is in a field with a known name, or is a single word next
+/// to the sentence (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
-        // For express-validator, `type` is the kind of the entry, not of the mistake.
+        // In express-validator, `type` is the kind of the entry, and not of the mistake.
         let code = entry.field_in_any_case(name).and_then(Node::word_or_digits);
         let is_status = |code: &str| code.len() == 3 && code.parse().is_ok_and(|code: u16| (400..600).contains(&code));
         code.filter(|code| {
@@ -176,8 +178,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
     named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 
-/// Returns the places of an entry, usually one. An entry without a place has one empty place. An invalid place is an
-/// error, because the object is then not an entry.
+/// Returns the places of an entry, which are usually only one. An entry without a place has one
+/// empty place. An invalid place is an error, because the object is then not an entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
@@ -208,8 +210,8 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Returns true if a `name` is a code, the class of an error, or the name of an object that itself has a list of
-/// errors.
+/// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of
+/// an error, or the name of an object that itself has a list of errors.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {
@@ -232,7 +234,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return Some(vec![place_of_steps(value, name == "loc")?]);
     }
     let text = value.text()?;
-    // This is a word for a part of the request, or Litestar's name for the whole body.
+    // The text may be a word for a part of the request, or Litestar's name for the whole body.
     let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
     if name == "location" && is_part(&text.to_ascii_lowercase()) {
         return None;
@@ -241,14 +243,14 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
 }
 
-/// Returns the place in a list of steps, such as `["items",0]`. `located` is true if the first step is a part of the
-/// request.
+/// Returns the place in a list of steps, such as `["items",0]`. If `located` is true, the first
+/// step is a part of the request.
 fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
         match step.text() {
             Some(name) => place.step(&name),
-            // Standard Schema and Valibot write a step as an object.
+            // Standard Schema and Valibot can write a step as an object.
             None if step.is_object() => place.step(&step.field("key")?.word_or_digits()?),
             None => place.step(step.digits().filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()))?),
         }
@@ -260,15 +262,16 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     Some(place)
 }
 
-/// Returns the place in a `source` of JSON:API, for bodies without the media type of JSON:API (Rails 8.0 with
-/// jsonapi-serializer).
+/// Returns the place in a `source` of JSON:API. The body does not have JSON:API's media type, as in
+/// Rails 8.0 with jsonapi-serializer.
 fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
     let inside = ["/data/attributes", "/data/relationships", "/data"];
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
 }
 
-/// Returns the name of a missing field, which ajv states in the same way in every language.
+/// Returns the name of a missing field. ajv states this name in a parameter, which does not depend
+/// on the language of the text.
 fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
 }

@@ -1,4 +1,4 @@
-//! The issues in one part of a body (a candidate), and the facts about the position of that part (R13).
+//! The issues in one part of a body (a candidate), and the position of that part in the body (R13).
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -11,15 +11,17 @@ use crate::dialect::sentences;
 use crate::dialect::tree::Node;
 use crate::issue_list::{List, MAX_ISSUES};
 
-/// The issues in a candidate.
+/// The issues that were found in a candidate.
 #[derive(Default)]
 pub(super) struct Found<'t, 'a> {
-    /// The issues to write.
+    /// The issues that will be written.
     issues: Vec<Issue<'t, 'a>>,
-    /// The number of issues that are only counted. `more_places` is the number of those that name a field.
+    /// The number of issues that are only counted. `more_places` is the number of these issues that
+    /// name a field.
     more: usize,
     more_places: usize,
-    /// True if an issue is about the whole body, under a field name that stands for the whole.
+    /// True if an issue is about the whole body, because its field has a name that means the whole
+    /// body.
     pub(super) of_whole: bool,
 }
 
@@ -27,24 +29,24 @@ pub(super) struct Issue<'t, 'a> {
     pub(super) place: Place,
     pub(super) text: Cow<'a, str>,
     pub(super) code: Option<Cow<'a, str>>,
-    /// The object with the text. It may repeat the value that the client sent.
+    /// The object that contains the text. The object may repeat the value that the client sent.
     pub(super) entry: Option<Node<'t, 'a>>,
 }
 
-/// The facts about the position of a candidate.
+/// The position of a candidate in the body.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Surroundings {
     /// True if a field above the candidate means errors.
     pub(super) means_errors: bool,
-    /// True if the nearest such field may also mean data, as `details` and `data` do.
+    /// True if the nearest field that means errors may also mean data, as `details` and `data` do.
     pub(super) is_vague: bool,
-    /// True if the body is GraphQL's, in which a `path` is a place in the response's data.
+    /// True if the body is a GraphQL response, in which a `path` is a place in the response's data.
     pub(super) is_graphql: bool,
     pub(super) depth: usize,
 }
 
 impl Surroundings {
-    /// The maximum number of fields that may be above a candidate.
+    /// The maximum number of fields above a candidate.
     pub(super) const DEEPEST: usize = 3;
 
     pub(super) fn one_level_down(self) -> Self {
@@ -73,7 +75,7 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
-    /// Removes what `read` has added if `read` returns false.
+    /// Runs `read`, and removes the issues that it added if it returns false.
     pub(super) fn keep_if(&mut self, read: impl FnOnce(&mut Self) -> bool) {
         let (len, more, more_places) = (self.issues.len(), self.more, self.more_places);
         if !read(self) {
@@ -82,12 +84,13 @@ impl<'t, 'a> Found<'t, 'a> {
         }
     }
 
-    /// Returns true if further issues are only counted, not written.
+    /// Returns true if further issues are only counted, and not written.
     pub(super) fn is_full(&self) -> bool {
         self.issues.len() == MAX_ISSUES
     }
 
-    /// Counts further issues without reading them. They are counted as naming a field if the last issue names one.
+    /// Counts further issues without reading them. If the last issue names a field, the further
+    /// issues are also counted as naming a field.
     pub(super) fn count(&mut self, issues: usize) {
         self.more += issues;
         if self.issues.last().is_some_and(|issue| issue.place.has_name()) {
@@ -104,8 +107,8 @@ impl<'t, 'a> Found<'t, 'a> {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 
-    /// Completes the places once all issues are known. Only then is it known whether all places begin with a part of
-    /// the request, or with a field that has the same name.
+    /// Completes the places once all issues are found. Only then is it clear whether the first
+    /// steps are parts of the request, or fields with the same names.
     pub(super) fn finish(&mut self) {
         let placed = || self.issues.iter().map(|issue| &issue.place).filter(|place| !place.is_empty());
         let begin = placed().all(|place| place.begins_with_part(false)) && placed().any(|it| it.begins_with_part(true));
@@ -119,7 +122,7 @@ impl<'t, 'a> Found<'t, 'a> {
             {
                 issue.place.end_with(&name);
             }
-            // A path of only numbers does not name a field.
+            // A path that has only numbers does not name a field.
             if !issue.place.has_name() {
                 issue.place = Place::default();
             }

@@ -1,8 +1,9 @@
 //! Finds the issues in a JSON body by its structure (R13).
 //!
-//! Each list and each object of the body, at most three fields deep, is a candidate. A candidate is a list of entries,
-//! or a map from names to mistakes. The candidate that names the most places is chosen. Among equals, a candidate below
-//! a field that means errors is preferred, and then the outermost one. A wrapper around the error (R2) is never a map.
+//! Each list and each object of the body, at most three fields deep, is a candidate. A candidate is
+//! read as a list of entries, or as a map from names to mistakes. The candidate that names the most
+//! places is chosen. If several name equally many places, a candidate below a field that means
+//! errors is preferred, and then the outermost. A wrapper around the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
 use super::{entry, map};
@@ -12,7 +13,7 @@ use crate::dialect::issues::IssueList;
 use crate::dialect::json;
 use crate::dialect::tree::{Node, Tree};
 
-/// The issues that were found in a body, and their source.
+/// The issues that were found in a body, and the JSON text that contains them.
 pub(super) struct Issues<'a> {
     pub(super) list: IssueList,
     /// The JSON text from which the issues were read.
@@ -26,8 +27,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// Returns the issues of a body. Its `wrappers` are never maps. The fields that the policy's own shape has `taken` are
-/// not searched.
+/// Returns the issues of a body. The `wrappers` of the body are never read as maps. The fields that
+/// the policy's own shape has read (`taken`) are not searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
@@ -49,8 +50,8 @@ pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &
     Some(Issues { list: found.into_list()?, source })
 }
 
-/// Returns true if a text is itself a JSON list. The message of a ZodError is its list of issues, and some services
-/// send that message unchanged (Zod 4.6 in Hono 4.13 and tRPC 11).
+/// Returns true if a text is itself a JSON list. Some services send the message of a ZodError
+/// unchanged, which is its list of issues (Zod 4.6 in Hono 4.13 and tRPC 11).
 fn is_list_in_text(value: Node<'_, '_>) -> bool {
     value.raw().starts_with("\"[")
 }
@@ -68,7 +69,8 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
     fields.filter_map(list).take(MOST).collect()
 }
 
-/// The maximum number of objects and lists that are tried. The errors of all known services have fewer.
+/// The maximum number of objects and lists that are tried. The errors of all known services have
+/// fewer objects and lists.
 const MOST_CANDIDATES: usize = 128;
 
 struct Search<'x, 's> {
@@ -88,14 +90,16 @@ impl<'x> Search<'x, '_> {
         }
     }
 
-    /// Returns true if a value may name at least as many places as the best candidate. It needs a text for each place.
+    /// Returns true if a value may name at least as many places as the best candidate. The value
+    /// must have a text for each place.
     fn may_be_best(&self, value: Node<'x, 'x>) -> bool {
         (value.is_object() || value.is_array())
             && self.candidates < MOST_CANDIDATES
             && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
     }
 
-    /// Returns true if a value can at most equal the best candidate in places, and would not be preferred to it.
+    /// Returns true if a value can at most name as many places as the best candidate, and would not
+    /// be preferred to it.
     fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
         self.best.as_ref().is_some_and(|best| {
             value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
@@ -110,7 +114,7 @@ impl<'x> Search<'x, '_> {
         if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
             let fields = map::flattened(object);
             let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
-            // A text next to the fields is that of the body, and not that of an issue.
+            // A text next to the fields is the text of the body, and not of an issue.
             let fields = fields.filter(|_| foreign_text::has_text(object));
             self.keep_if_best(found, fields.unwrap_or(source), around);
         }
@@ -121,7 +125,7 @@ impl<'x> Search<'x, '_> {
         if around.depth == Surroundings::DEEPEST {
             return;
         }
-        // Next to the text of an error, a field with another name is data.
+        // If an object has the text of an error, its fields with other names are data.
         let around = if around.is_vague && foreign_text::has_text(object) {
             Surroundings { means_errors: false, is_vague: false, ..around }
         } else {
@@ -144,7 +148,7 @@ impl<'x> Search<'x, '_> {
             found = Found::default();
             read = map::read_elements(&mut found, list, around);
             if !read {
-                // Only the elements that cannot be read are left out.
+                // Only the elements that cannot be read as entries are left out.
                 found = Found::default();
                 list.children().for_each(|element| found.keep_if(|found| entry::read(found, element, around, None)));
                 read = found.places() > 0;
@@ -153,7 +157,7 @@ impl<'x> Search<'x, '_> {
         if read {
             self.keep_if_best(found, source, around);
         }
-        // A single error may keep the mistakes of its fields in a list of its own (Payload).
+        // A single error may contain a list of the mistakes of its fields (Payload).
         list.only().into_iter().for_each(|only| self.inside(only, Surroundings { means_errors: false, ..around }));
     }
 
