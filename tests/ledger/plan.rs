@@ -39,7 +39,8 @@ pub(crate) enum Leaves {
     Never,
     /// The client leaves when the service has the request, and has not responded.
     BeforeHead,
-    /// The client leaves when the test lets its kind leave ([`Service::let_leave`](super::service::Service::let_leave)).
+    /// The client leaves when the test lets its kind leave
+    /// ([`Service::let_leave`](super::service::Service::let_leave)).
     WhenLet,
     /// The client leaves when the first bytes of the body have arrived.
     InBody,

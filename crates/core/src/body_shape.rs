@@ -13,13 +13,13 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
 
 /// A shape of error bodies that services send or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
-/// A shape defines how its bodies are recognised ([`when`](Self::when)), and where a body contains
-/// its code, message, details and issues. [`write`](Self::write) defines how errors are written in
-/// the shape. Places are JSON pointers (RFC 6901), in which `*` matches each element of a list. If
-/// a place is not set, the layer uses the place of the same value in the template.
+/// A shape defines how its bodies are recognised ([`when`](Self::when)), and where a body contains its code, message,
+/// details and issues. [`write`](Self::write) defines how errors are written in the shape. Places are JSON pointers
+/// (RFC 6901), in which `*` matches each element of a list. If a place is not set, the layer uses the place of the same
+/// value in the template.
 ///
-/// A policy reads its shapes before the built-in ones, in the order in which they were added. If a
-/// shape has a template, a route can use the shape's name as its `dialect`.
+/// A policy reads its shapes before the built-in ones, in the order in which they were added. If a shape has a
+/// template, a route can use the shape's name as its `dialect`.
 ///
 /// ```
 /// use tower_error_envelope::policy::{BodyShape, Expected, ShapeIssues};
@@ -78,11 +78,10 @@ setters! {
     pub struct ShapeIssues {
         /// The list of issues.
         list: String = required,
-        /// Sets the place of an issue's path, which names the wrong field. The place is relative to
-        /// the issue.
+        /// Sets the place of an issue's path, which names the wrong field. The place is relative to the issue.
         path: String,
-        /// Sets the place of the text in an issue, relative to the issue. If the place is empty,
-        /// the issue itself is its text. If an issue has no text, its code becomes the text.
+        /// Sets the place of the text in an issue, relative to the issue. If the place is empty, the issue itself is
+        /// its text. If an issue has no text, its code becomes the text.
         message: String,
         /// Sets the place of the code in an issue. The code is one word that names the mistake.
         code: String,
@@ -92,8 +91,7 @@ setters! {
 }
 
 impl ShapeIssues {
-    /// Creates the places for issues in a list. `list` is the place of the elements of the list. It
-    /// ends in `/*`.
+    /// Creates the places for issues in a list. `list` is the place of the elements of the list. It ends in `/*`.
     pub fn new(list: impl Into<String>) -> Self {
         Self { list: Some(list.into()), ..Self::default() }
     }
@@ -155,8 +153,8 @@ impl BodyShape {
         self
     }
 
-    /// Adds a place where a body may have its details, which may be any JSON except `null`. If a
-    /// body has details in several of these places, the place that was added first is used.
+    /// Adds a place where a body may have its details, which may be any JSON except `null`. If a body has details in
+    /// several of these places, the place that was added first is used.
     pub fn details(mut self, place: impl Into<String>) -> Self {
         self.table.details.get_or_insert_default().0.push(place.into());
         self
@@ -168,8 +166,8 @@ impl BodyShape {
         self
     }
 
-    /// Sets the media type of the bodies that are written. The media type must be a JSON type. The
-    /// default is `application/json`.
+    /// Sets the media type of the bodies that are written. The media type must be a JSON type. The default is
+    /// `application/json`.
     pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
         self.table.media_type = Some(media_type.into());
         self
@@ -181,11 +179,10 @@ impl BodyShape {
         self
     }
 
-    /// Sets the template of bodies. A template is JSON in which `{{code}}`, `{{name}}`,
-    /// `{{status}}`, `{{message}}`, `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}`
-    /// and `{{retry_after}}` (seconds) are placeholders for whole values. A placeholder without a
-    /// value becomes `null`. If the placeholder ends with `?`, as in `{{details?}}`, its field is
-    /// left out instead.
+    /// Sets the template of bodies. A template is JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
+    /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) are placeholders
+    /// for whole values. A placeholder without a value becomes `null`. If the placeholder ends with `?`, as in
+    /// `{{details?}}`, its field is left out instead.
     pub fn write(mut self, write: impl Into<String>) -> Self {
         self.table.write = Some(write.into());
         self
@@ -197,31 +194,30 @@ impl BodyShape {
         self
     }
 
-    /// Adds the shape's own name for a code. The layer reads this name as the code, and writes it
-    /// as `{{name}}`. If a code has two names, the layer writes the first name.
+    /// Adds the shape's own name for a code. The layer reads this name as the code, and writes it as `{{name}}`. If a
+    /// code has two names, the layer writes the first name.
     pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
         self.table.codes.get_or_insert_default().0.push((name.into(), code));
         self
     }
 
-    /// Adds the shape's name for a status, such as `404`. The layer writes the name for codes of
-    /// this status that have no other name. `"4xx"` or `"5xx"` sets the name for all other statuses
-    /// of that class. In a received body, the name of a status only repeats the status.
+    /// Adds the shape's name for a status, such as `404`. The layer writes the name for codes of this status that have
+    /// no other name. `"4xx"` or `"5xx"` sets the name for all other statuses of that class. In a received body, the
+    /// name of a status only repeats the status.
     pub fn by_status(mut self, status: impl ToString, name: impl Into<String>) -> Self {
         self.table.by_status.get_or_insert_default().0.push((status.to_string(), name.into()));
         self
     }
 
-    /// Adds a place whose value stays in a received body in this shape, even if rule R3 removes the
-    /// body's texts. The value must be a name, a number or a boolean. If R3 keeps the texts, all
-    /// fields stay.
+    /// Adds a place whose value stays in a received body in this shape, even if rule R3 removes the body's texts. The
+    /// value must be a name, a number or a boolean. If R3 keeps the texts, all fields stay.
     pub fn stays(mut self, place: impl Into<String>) -> Self {
         self.table.stays.get_or_insert_default().0.push(place.into());
         self
     }
 
-    /// Adds a field of the body, or of its `error`, that the layer ignores. The layer neither
-    /// searches the field for field errors (rule R13) nor logs it as dropped (R14).
+    /// Adds a field of the body, or of its `error`, that the layer ignores. The layer neither searches the field for
+    /// field errors (rule R13) nor logs it as dropped (R14).
     pub fn ignores(mut self, place: impl Into<String>) -> Self {
         self.table.ignores.get_or_insert_default().0.push(place.into());
         self
@@ -303,8 +299,8 @@ fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     })
 }
 
-/// Returns the place of a field of the body. Refuses the whole body and an element of a list,
-/// because the body is an object.
+/// Returns the place of a field of the body. Refuses the whole body and an element of a list, because the body is an
+/// object.
 fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     let inside = pointer(key, place)?;
     if place.is_empty() || place.starts_with("/*") {

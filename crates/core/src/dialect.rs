@@ -1,5 +1,4 @@
-//! The shapes in which services report errors (R2, R12). `error-envelope-read` reads and writes
-//! these shapes.
+//! The shapes in which services report errors (R2, R12). `error-envelope-read` reads and writes these shapes.
 
 #[doc(inline)]
 pub use error_envelope_read::dialect::{CustomShape, Dialect, DialectName, Shape};

@@ -11,9 +11,8 @@
 //! 4. The [`policy::Policy`] contains the settings of each route.
 //! 5. One [`session::Session`] follows one request through all of these steps.
 //!
-//! This crate contains no bodies, futures, clocks, random sources or logs. Inputs are arguments,
-//! and decisions are values. Only one module reads files, and only if it is enabled: `loader`
-//! (feature `policy-file`).
+//! This crate contains no bodies, futures, clocks, random sources or logs. Inputs are arguments, and decisions are
+//! values. Only one module reads files, and only if it is enabled: `loader` (feature `policy-file`).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -54,8 +53,8 @@ use error_envelope_read::{fields, syntax, target};
 pub use error_envelope_text::message;
 use error_envelope_text::{issues, json};
 
-/// Sorts a list, and keeps the order of equal elements. All types share one compiled sort, because
-/// the standard sort costs the compiler 2,500 lines for each further type.
+/// Sorts a list, and keeps the order of equal elements. All types share one compiled sort, because the standard sort
+/// costs the compiler 2,500 lines for each further type.
 pub(crate) fn sort_by<T>(list: &mut Vec<T>, is_behind: &dyn Fn(&T, &T) -> bool) {
     let order = order_of(list.len(), &|one, other| is_behind(&list[one], &list[other]));
     let mut values: Vec<Option<T>> = list.drain(..).map(Some).collect();

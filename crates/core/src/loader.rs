@@ -83,9 +83,9 @@ impl PolicyLoader {
         self
     }
 
-    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the
-    /// operator. Without this setting, a policy with a `jwks_url` is refused. The function is
-    /// called while a policy is read, even if the policy is then refused.
+    /// Sets the source of the keys of a `jwks_url`. An error of the function is advice for the operator. Without this
+    /// setting, a policy with a `jwks_url` is refused. The function is called while a policy is read, even if the
+    /// policy is then refused.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
@@ -93,8 +93,7 @@ impl PolicyLoader {
         self
     }
 
-    /// Accepts verifiers of any name, and fetches no keys. Use this setting to inspect policies
-    /// without their service.
+    /// Accepts verifiers of any name, and fetches no keys. Use this setting to inspect policies without their service.
     pub fn any_verifier(mut self) -> Self {
         self.env.verifiers = Verifiers::Any;
         #[cfg(feature = "jwt")]
@@ -128,22 +127,21 @@ impl PolicyLoader {
 
     /// Does the same as [`PolicyLoader::load`], but reports all mistakes at once, for operators who correct a file.
     ///
-    /// A mistake that only follows from another mistake is not reported. An example is a name whose
-    /// table has a mistake. If a file has lines that are not TOML, all other lines of the files are
-    /// still checked, except for names. Names are checked only if all files are valid TOML.
+    /// A mistake that only follows from another mistake is not reported. An example is a name whose table has a
+    /// mistake. If a file has lines that are not TOML, all other lines of the files are still checked, except for
+    /// names. Names are checked only if all files are valid TOML.
     ///
     /// # Errors
     ///
-    /// Returns all mistakes, sorted by file and line. The list contains at least one mistake, and
-    /// at most 200.
+    /// Returns all mistakes, sorted by file and line. The list contains at least one mistake, and at most 200.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         let path = path.as_ref();
         let text = read_text(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         self.check_text(&path.display().to_string(), &text)
     }
 
-    /// Does the same as [`PolicyLoader::check`], for a text. `name` is the name of the file in
-    /// errors, and the names of included files are relative to `name`.
+    /// Does the same as [`PolicyLoader::check`], for a text. `name` is the name of the file in errors, and the names of
+    /// included files are relative to `name`.
     ///
     /// # Errors
     ///
@@ -152,8 +150,8 @@ impl PolicyLoader {
         PolicyFile::read(name, text.to_owned(), &self.env).map(PolicyFile::with_places)
     }
 
-    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names
-    /// of included files are relative to `name`.
+    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names of included files are
+    /// relative to `name`.
     ///
     /// # Errors
     ///
@@ -162,16 +160,15 @@ impl PolicyLoader {
         self.check_text(name, text).map_err(first)
     }
 
-    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns
-    /// `false` if the file cannot be read.
+    /// Returns true if a file has a `[scope]`, and therefore is a part of another policy. Returns `false` if the file
+    /// cannot be read.
     pub fn has_scope(&self, path: &Path) -> bool {
         source_files(path).first().is_some_and(|(_, has_scope)| *has_scope)
     }
 
-    /// Returns the policies that include this file. The search begins in the folder of the file,
-    /// and continues in the folders above. The search ends at the first folder with such a policy,
-    /// at the root of a Git work tree, or after eight folders. The paths are absolute, and sorted
-    /// by name.
+    /// Returns the policies that include this file. The search begins in the folder of the file, and continues in the
+    /// folders above. The search ends at the first folder with such a policy, at the root of a Git work tree, or after
+    /// eight folders. The paths are absolute, and sorted by name.
     pub fn policies_including(&self, path: &Path) -> Vec<PathBuf> {
         let Ok(file) = path.canonicalize() else { return Vec::new() };
         for folder in file.ancestors().skip(1).take(MAX_FOLDERS) {
@@ -183,8 +180,8 @@ impl PolicyLoader {
         Vec::new()
     }
 
-    /// Returns true if a policy includes this file, even if the policy is not valid. Returns false
-    /// if `policy` has a `[scope]`, because such a file is only a part of a policy.
+    /// Returns true if a policy includes this file, even if the policy is not valid. Returns false if `policy` has a
+    /// `[scope]`, because such a file is only a part of a policy.
     pub fn includes(&self, policy: &Path, file: &Path) -> bool {
         let Ok(file) = file.canonicalize() else { return false };
         let is_file = |(part, _): &(PathBuf, bool)| part.canonicalize().is_ok_and(|part| part == file);
@@ -201,8 +198,8 @@ fn policies_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the files of a policy, even if parts of the policy are wrong. Each file is returned with
-/// true if it has a `[scope]`. Returns no files if the first file cannot be read.
+/// Returns the files of a policy, even if parts of the policy are wrong. Each file is returned with true if it has a
+/// `[scope]`. Returns no files if the first file cannot be read.
 fn source_files(path: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(text) = read_text(path, MAX_FILE_BYTES) else { return Vec::new() };
     let gathered = Gathered::new(&path.display().to_string(), text);
@@ -236,8 +233,8 @@ impl Policy {
         PolicyLoader::new().load(path).map(PolicyFile::into_policy)
     }
 
-    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names
-    /// of included files are relative to `name`.
+    /// Reads a policy file from its text. `name` is the name of the file in errors, and the names of included files are
+    /// relative to `name`.
     ///
     /// # Errors
     ///

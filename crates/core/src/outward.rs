@@ -1,12 +1,11 @@
 //! Writes a canonical code in another dialect (rule R12).
 //!
 //! 1. The `[[outward]]` entry sets the status. If no entry sets a status, the status stays.
-//! 2. The code is the entry's name. If no entry sets a name, the code is the inner code that the
-//!    first `[[map]]` rule maps to this code, or else the dialect's own name, or else the canonical
-//!    code.
-//! 3. The text is the fault's own text. If the fault has none, the text is the entry's. If the
-//!    entry has none either, and exactly one `[[map]]` rule for the code has a text, this text is
-//!    used. Otherwise the catalogue's text is used.
+//! 2. The code is the entry's name. If no entry sets a name, the code is the inner code that the first `[[map]]` rule
+//!    maps to this code, or else the dialect's own name, or else the canonical code.
+//! 3. The text is the fault's own text. If the fault has none, the text is the entry's. If the entry has none either,
+//!    and exactly one `[[map]]` rule for the code has a text, this text is used. Otherwise the catalogue's text is
+//!    used.
 //!
 //! Each key comes from the first entry that sets it. Entries of narrower scopes come first.
 
@@ -23,11 +22,11 @@ use crate::message;
 use crate::table::{Message, Refusals, SettingError, setters};
 
 setters! {
-    /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy file
-    /// (rule R12).
+    /// Sets how codes are written on routes with a dialect other than the standard one: `[[outward]]` in the policy
+    /// file (rule R12).
     ///
-    /// A rule needs at least one code, and must set at least one of name, message and status. A
-    /// mistake is refused when the policy is built.
+    /// A rule needs at least one code, and must set at least one of name, message and status. A mistake is refused when
+    /// the policy is built.
     ///
     /// ```
     /// use tower_error_envelope::policy::OutwardRule;
@@ -41,8 +40,8 @@ setters! {
     pub struct OutwardRule {
         /// The codes.
         codes: Codes = required,
-        /// Sets the dialect's name for the code, as one printable line. By default, the name is the
-        /// code of a `[[map]]` rule that leads to this code, or else the canonical code.
+        /// Sets the dialect's name for the code, as one printable line. By default, the name is the code of a `[[map]]`
+        /// rule that leads to this code, or else the canonical code.
         name: Message,
         /// Sets the text for errors that have no text. The default comes from the `[[map]]` rules, or else from the
         /// catalogue.
@@ -96,16 +95,15 @@ impl Outward {
     }
 }
 
-/// A `[[map]]` rule that is read in reverse, from the canonical code to the rule's inner code and
-/// text.
+/// A `[[map]]` rule that is read in reverse, from the canonical code to the rule's inner code and text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) text: Option<&'a str>,
 }
 
-/// Chooses the status, name and text of an error for a route with this dialect. `rules` are the
-/// rules of this route that lead to the fault's code.
+/// Chooses the status, name and text of an error for a route with this dialect. `rules` are the rules of this route
+/// that lead to the fault's code.
 pub(crate) fn form<'a>(
     fault: &'a Fault,
     status: StatusCode,

@@ -11,8 +11,7 @@ use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Resul
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
                      `message = …`, `details(…)`, `header(…)`, `retry_after = …` or `status = …`";
 
-/// The HTTP names of statuses that are not names of codes. Such a status has a code with another
-/// name, or no code.
+/// The HTTP names of statuses that are not names of codes. Such a status has a code with another name, or no code.
 const STATUSES: [(&str, u16); 17] = [
     ("UNAUTHORIZED", 401),
     ("PROXY_AUTHENTICATION_REQUIRED", 407),
@@ -51,17 +50,14 @@ pub(crate) struct FaultAttribute {
 pub(crate) enum Code {
     /// The name of a code in the catalogue, or the path of a constant.
     Path(ExprPath),
-    /// The name and the status of a custom code. The compiler checks both when it evaluates the
-    /// constant.
+    /// The name and the status of a custom code. The compiler checks both when it evaluates the constant.
     Custom(LitStr, LitInt),
-    /// The HTTP name of a status, which is not the name of a code. The compiler's error states the
-    /// right code. If the service has a constant with this name, the attribute must state it as a
-    /// path.
+    /// The HTTP name of a status, which is not the name of a code. The compiler's error states the right code. If the
+    /// service has a constant with this name, the attribute must state it as a path.
     OfHttp(u16, Span),
 }
 
-/// A field of the details, under its own name or under another name: `left`, `0 = "seat"`,
-/// `left = "remaining"`.
+/// A field of the details, under its own name or under another name: `left`, `0 = "seat"`, `left = "remaining"`.
 pub(crate) struct Detail {
     pub(crate) field: Member,
     pub(crate) name: Option<LitStr>,
@@ -83,8 +79,7 @@ impl FaultAttribute {
             (_, Some(with)) if all.code.is_some() => {
                 Err(Error::new(with.span(), "`with` and a code are mutually exclusive: keep one of them"))
             }
-            // If only a status is set, the compiler's error names the code that the variant
-            // probably needs.
+            // If only a status is set, the compiler's error names the code that the variant probably needs.
             (None, None) if all.code.is_none() && all.status.is_none() && all.has_more() => Err(Error::new_spanned(
                 last,
                 "the code is missing: add one, such as `CONFLICT`, or `INTERNAL_ERROR` if the client is not to blame",
@@ -183,8 +178,8 @@ fn in_capitals(name: &str) -> String {
     capitals
 }
 
-/// Parses a status, and refuses any number outside 400–599. `Fault::with_status` would ignore such
-/// a number at run time, without an error.
+/// Parses a status, and refuses any number outside 400–599. `Fault::with_status` would ignore such a number at run
+/// time, without an error.
 fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
     let status: LitInt = input.parse()?;
     match status.base10_parse::<u16>() {

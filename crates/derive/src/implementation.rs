@@ -6,8 +6,8 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Result, 
 
 use crate::variant::Variant;
 
-/// Writes the implementations for a type. A mistake in an attribute causes only one compile error,
-/// because other code that uses the type still finds its implementations.
+/// Writes the implementations for a type. A mistake in an attribute causes only one compile error, because other code
+/// that uses the type still finds its implementations.
 pub(crate) fn write(input: &DeriveInput, library: &Ident) -> TokenStream {
     let (Parts { as_fault, codes, checks }, mistake) = match Parts::of(input) {
         Ok(parts) => (parts, None),
@@ -58,8 +58,8 @@ impl Parts {
         Ok(Self { checks: quote!(#(#checks)*), codes: codes(&variants), as_fault: as_fault(&variants)? })
     }
 
-    /// Returns the parts for a derive that has a mistake. The compiler reports the mistake, and
-    /// also compiles these parts, but they never run.
+    /// Returns the parts for a derive that has a mistake. The compiler reports the mistake, and also compiles these
+    /// parts, but they never run.
     fn of_mistake() -> Self {
         let as_fault = quote! {
             fn code(&self) -> __error_envelope::ErrorCode { ::std::unreachable!() }
@@ -101,8 +101,8 @@ fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// Adds the bound that the type is an error. A generic type may be an error only for some of its
-/// parameters. For a type without parameters, the compiler itself reports a missing trait.
+/// Adds the bound that the type is an error. A generic type may be an error only for some of its parameters. For a type
+/// without parameters, the compiler itself reports a missing trait.
 fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
     let mut bounded = generics.clone();
     if generics.type_params().next().is_some() {
@@ -119,9 +119,9 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
     let into_fault = into_fault(variants);
-    // An enum without variants has no value to match, but the compiler requires that the reference
-    // to the enum is dereferenced. A `with` may be a closure, which is called in place. It may also
-    // return a fault, which is converted to itself.
+    // An enum without variants has no value to match, but the compiler requires that the reference to the enum is
+    // dereferenced. A `with` may be a closure, which is called in place. It may also return a fault, which is converted
+    // to itself.
     let allowed = quote!(#[allow(unused_variables, clippy::redundant_closure_call, clippy::useless_conversion)]);
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     Ok(quote! {

@@ -1,9 +1,9 @@
-//! Provides `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature
-//! `derive`. The documentation is in `tower-error-envelope`.
+//! Provides `#[derive(AsFault)]`, which `tower-error-envelope` re-exports with its feature `derive`. The documentation
+//! is in `tower-error-envelope`.
 //!
-//! The module `attribute` parses an attribute, and `variant` checks it against the fields of its
-//! variant. Then `implementation` writes it as an arm of one `match`. If code depends on features
-//! of `tower-error-envelope`, macros of that crate write the code.
+//! The module `attribute` parses an attribute, and `variant` checks it against the fields of its variant. Then
+//! `implementation` writes it as an arm of one `match`. If code depends on features of `tower-error-envelope`, macros
+//! of that crate write the code.
 
 mod attribute;
 mod implementation;

@@ -20,8 +20,8 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
     }
 }
 
-/// Returns the text that an OpenAPI document shows for a message, which is a format string with the
-/// names of fields. Returns `None` if the message is any other expression.
+/// Returns the text that an OpenAPI document shows for a message, which is a format string with the names of fields.
+/// Returns `None` if the message is any other expression.
 pub(crate) fn documented(message: &Expr) -> Option<String> {
     match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().replace("{{", "{").replace("}}", "}")),

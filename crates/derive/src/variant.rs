@@ -48,8 +48,8 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// Returns the binding of the field that the `with` function gets. The variant has only this
-    /// field, or thiserror uses this field as the error's source.
+    /// Returns the binding of the field that the `with` function gets. The variant has only this field, or thiserror
+    /// uses this field as the error's source.
     fn wrapped_binding(&self) -> Option<Ident> {
         let is_source = |field: &Field| {
             field.ident.as_ref().is_some_and(|name| name == "source")
@@ -162,8 +162,7 @@ impl<'a> Variant<'a> {
     }
 
     fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
-        // If the inner error does not implement a trait, the compiler's error points to the
-        // attribute.
+        // If the inner error does not implement a trait, the compiler's error points to the attribute.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
         let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
@@ -214,8 +213,8 @@ impl<'a> Variant<'a> {
         Ok(fault)
     }
 
-    /// Writes the call of the `with` function, which returns the fault. If the types of the
-    /// function do not fit, the compiler's error points to the function.
+    /// Writes the call of the `with` function, which returns the fault. If the types of the function do not fit, the
+    /// compiler's error points to the function.
     fn with(&self) -> Option<TokenStream> {
         let (with, field) = (self.fault.with.as_ref()?, self.wrapped_binding()?);
         Some(quote_spanned!(with.span()=> <__error_envelope::Fault as ::core::convert::From<_>>::from((#with)(#field))))
@@ -244,14 +243,13 @@ fn is_anyhow(field: &Type) -> bool {
     names.take(2).eq(["Error", "anyhow"])
 }
 
-/// Returns the name of a detail, which is the name of its field, unless the attribute sets another
-/// name.
+/// Returns the name of a detail, which is the name of its field, unless the attribute sets another name.
 fn detail_name(detail: &Detail) -> LitStr {
     detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
 
-/// Returns the type behind references and `Cow`, which is serialized in the same way. utoipa has no
-/// schema for most references and `Cow` types.
+/// Returns the type behind references and `Cow`, which is serialized in the same way. utoipa has no schema for most
+/// references and `Cow` types.
 fn serialized(field: &Type) -> &Type {
     let inner = match field {
         Type::Reference(reference) => Some(&*reference.elem),

@@ -5,10 +5,9 @@
 //! - All hooks of a stream, and the callbacks that they call, run on one thread, which is the worker of the stream. A
 //!   hook may run within a callback. For example, sending a reply may run hooks of the same stream, even the hook that
 //!   destroys the stream.
-//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`. A [`Stream`] checks this
-//!   at each call.
-//! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is
-//!   changed. So a [`Stream`] refuses changes while any of this memory is lent.
+//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`. A [`Stream`] checks this at each call.
+//! - Memory that Envoy lends (lines, chunks) is valid until the hook returns or the stream is changed. So a [`Stream`]
+//!   refuses changes while any of this memory is lent.
 //! - Envoy reads memory that the module lends before the callback returns.
 #![allow(unsafe_code, reason = "the ABI is a C interface")]
 

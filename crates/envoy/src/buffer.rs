@@ -1,5 +1,4 @@
-//! The ABI's types for borrowed memory. The types are public for code that replaces Envoy, such as
-//! the tests.
+//! The ABI's types for borrowed memory. The types are public for code that replaces Envoy, such as the tests.
 
 use std::ptr;
 

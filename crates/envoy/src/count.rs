@@ -1,9 +1,8 @@
-//! Adds the library's counters to Envoy's (L2). The library counts errors, unread errors, broken
-//! bodies, reloads, and changes of the kill switch.
+//! Adds the library's counters to Envoy's (L2). The library counts errors, unread errors, broken bodies, reloads, and
+//! changes of the kill switch.
 //!
-//! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So each
-//! worker counts in this module instead. If there are new counts, Envoy's main thread adds them to
-//! Envoy's counters four times a second.
+//! Envoy finds a counter by the texts of its labels, under a lock that all workers share. So each worker counts in this
+//! module instead. If there are new counts, Envoy's main thread adds them to Envoy's counters four times a second.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -45,8 +44,8 @@ const WAIT: Duration = Duration::from_millis(250);
 pub(crate) struct Counters {
     /// The ids, in the order of [`COUNTERS`]. The id of a counter that Envoy refused is `None`.
     numbers: [Option<usize>; COUNTERS.len()],
-    /// The scheduler. The value is `None` once the configuration has ended, because Envoy's main
-    /// thread may then also have ended.
+    /// The scheduler. The value is `None` once the configuration has ended, because Envoy's main thread may then also
+    /// have ended.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
     /// True if Envoy's main thread is already scheduled to record the counts.
@@ -60,8 +59,8 @@ pub(crate) struct Kind {
     count: AtomicU64,
 }
 
-/// The counters of all configurations that still exist. The newest configuration records counts
-/// without a stream, such as reloads and the kill switch.
+/// The counters of all configurations that still exist. The newest configuration records counts without a stream, such
+/// as reloads and the kill switch.
 static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {

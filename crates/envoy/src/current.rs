@@ -1,5 +1,5 @@
-//! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to
-//! this stream, and no panic leaves the hook (V4).
+//! Tracks the stream whose hook runs on this thread. Counts and log lines of this thread belong to this stream, and no
+//! panic leaves the hook (V4).
 #![allow(unsafe_code, reason = "Envoy holds a raw pointer to the filter")]
 
 use std::cell::Cell;
@@ -49,8 +49,7 @@ pub(crate) fn counters() -> Option<Arc<Counters>> {
 ///
 /// # Safety
 ///
-/// `slot` must be null, or from `on_http_filter_new` and not yet destroyed. `raw` must be the
-/// stream of `slot`.
+/// `slot` must be null, or from `on_http_filter_new` and not yet destroyed. `raw` must be the stream of `slot`.
 pub(crate) unsafe fn in_hook<T>(
     raw: *mut c_void,
     slot: *const Slot,

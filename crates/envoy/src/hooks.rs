@@ -1,5 +1,4 @@
-//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all
-//! these functions.
+//! The functions that Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] states the rules for all these functions.
 #![allow(unsafe_code, reason = "the ABI is a C interface")]
 
 use std::ffi::{c_char, c_void};
@@ -26,8 +25,7 @@ extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
 
 /// # Safety
 ///
-/// Envoy calls this hook with a configuration that is being created, and with texts that are valid
-/// for the call.
+/// Envoy calls this hook with a configuration that is being created, and with texts that are valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     config: *mut c_void,
@@ -61,8 +59,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 
 /// # Safety
 ///
-/// Envoy calls this hook with a configuration, and with the pointer that `config_new` returned for
-/// it and that is not yet destroyed.
+/// Envoy calls this hook with a configuration, and with the pointer that `config_new` returned for it and that is not
+/// yet destroyed.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     config: *mut c_void,
@@ -124,8 +122,8 @@ macro_rules! hooks {
     ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
         /// # Safety
         ///
-        /// Envoy calls this hook with a stream, and with the pointer that `filter_new` returned for
-        /// it and that is not yet destroyed.
+        /// Envoy calls this hook with a stream, and with the pointer that `filter_new` returned for it and that is not
+        /// yet destroyed.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
             let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
@@ -171,8 +169,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_v
 
 /// # Safety
 ///
-/// The requirements are the same as for the other hooks of a stream. The details must be valid for
-/// the call.
+/// The requirements are the same as for the other hooks of a stream. The details must be valid for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     raw: *mut c_void,

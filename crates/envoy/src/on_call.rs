@@ -1,9 +1,9 @@
 //! The admin address inside Envoy, with health, the active policy, the kill switch and the errors page.
 //!
-//! Envoy makes a configuration for each listener. At every update, Envoy makes a new configuration
-//! before it drops the old configuration. So the process has one [`Admin`] for each address, whose
-//! switch and errors outlive configurations. The address shows the newest configuration that names
-//! it, and is served as long as any configuration names it.
+//! Envoy makes a configuration for each listener. At every update, Envoy makes a new configuration before it drops the
+//! old configuration. So the process has one [`Admin`] for each address, whose switch and errors outlive
+//! configurations. The address shows the newest configuration that names it, and is served as long as any configuration
+//! names it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,8 +26,8 @@ use crate::lock::locked;
 /// The text that shows operators where to find the metrics.
 const METRICS: &str =
     "Envoy counts the metrics; see /stats?format=prometheus&filter=error_envelope on Envoy's own admin address";
-/// The wait between attempts to listen while another process uses the address. During a hot
-/// restart, the old Envoy uses the address for minutes.
+/// The wait between attempts to listen while another process uses the address. During a hot restart, the old Envoy uses
+/// the address for minutes.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Registers a configuration with the address that it names, until this value is dropped.
@@ -41,13 +41,12 @@ struct AdminAddress {
     admin: Admin,
     /// The policies of the configurations that name this address, the newest last.
     named: Vec<(u64, PolicyHandle)>,
-    /// True if the address should be served. The thread of the address waits for changes of this
-    /// value.
+    /// True if the address should be served. The thread of the address waits for changes of this value.
     wanted: watch::Sender<bool>,
 }
 
-/// All addresses that were ever configured. The addresses stay in this map, so that a switch stays
-/// on if a listener is removed and added again.
+/// All addresses that were ever configured. The addresses stay in this map, so that a switch stays on if a listener is
+/// removed and added again.
 static ALL: Mutex<BTreeMap<SocketAddr, AdminAddress>> = Mutex::new(BTreeMap::new());
 
 impl AdminRegistration {
@@ -82,8 +81,8 @@ impl Drop for AdminRegistration {
         let Some(served) = all.get_mut(&self.address) else { return };
         let place = served.named.iter().position(|(number, _)| *number == self.number);
         let gone = place.map(|place| served.named.remove(place));
-        // Envoy may withdraw the newest configuration for its own reason. The configuration before
-        // it then stays in use.
+        // Envoy may withdraw the newest configuration for its own reason. The configuration before it then stays in
+        // use.
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
         // If no configuration is left, the default policy is shown. A policy from a file would keep its file watched.
@@ -127,8 +126,7 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
     Ok(())
 }
 
-/// Serves whenever a configuration names the address, until no configuration can name the address
-/// any more.
+/// Serves whenever a configuration names the address, until no configuration can name the address any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
     let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {

@@ -1,7 +1,7 @@
 //! Runs the one thread that ends waits, for all streams (R4, G3, G5, P1) and for counts (L2).
 //!
-//! Each worker keeps its own waits. Only the worker, and the timer's thread when it wakes, take the
-//! lock of a worker's waits.
+//! Each worker keeps its own waits. Only the worker, and the timer's thread when it wakes, take the lock of a worker's
+//! waits.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,12 +29,10 @@ struct Clock {
     wakes: AtomicU64,
 }
 
-/// The time at which the thread wakes if there is no wait. This time is later than the end of every
-/// wait.
+/// The time at which the thread wakes if there is no wait. This time is later than the end of every wait.
 const NEVER: u64 = u64::MAX;
 
-/// The longest wait, some 136 years. Longer waits are shortened to this time, since the clock's
-/// range is limited.
+/// The longest wait, some 136 years. Longer waits are shortened to this time, since the clock's range is limited.
 const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The waits of one thread.
@@ -124,8 +122,8 @@ impl Clock {
         let key = (end, state.count);
         state.waits.insert(key, what);
         drop(state);
-        // The timer's thread sets this time before it looks at any thread's waits, and again
-        // afterwards. So either that thread has seen this wait, or this call wakes it.
+        // The timer's thread sets this time before it looks at any thread's waits, and again afterwards. So either that
+        // thread has seen this wait, or this call wakes it.
         if end < self.wakes.load(Ordering::SeqCst) {
             let workers = locked(&self.workers);
             self.earlier.notify_one();

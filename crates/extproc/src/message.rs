@@ -89,10 +89,9 @@ fn set<'v>(mutation: &mut HeaderMutation, name: &HeaderName, values: impl Iterat
     mutation.set_headers.extend(values.map(|(index, value)| line(name.as_str(), value.as_bytes(), index == 0)));
 }
 
-/// Returns a header line for Envoy. The line replaces the existing lines of its name, or is added
-/// to them. A line is added with the deprecated field `append`. The action APPEND_IF_EXISTS_OR_ADD
-/// is a default value, which is not written on the wire. With this action alone, Envoy would
-/// replace the existing line.
+/// Returns a header line for Envoy. The line replaces the existing lines of its name, or is added to them. A line is
+/// added with the deprecated field `append`. The action APPEND_IF_EXISTS_OR_ADD is a default value, which is not
+/// written on the wire. With this action alone, Envoy would replace the existing line.
 fn line(name: &str, value: &[u8], replaces: bool) -> HeaderValueOption {
     // Envoy ignores `value` if `raw_value` is set, and sends an empty line if only `value` is set.
     let header = EnvoyLine { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
@@ -198,8 +197,8 @@ fn grpc_message(headers: &HeaderMap) -> Vec<u8> {
     percent_encoding::percent_decode(text).collect()
 }
 
-/// Returns true if Envoy treats a request as gRPC. Envoy treats a content type in capitals, with a
-/// parameter, or of gRPC-Web as plain HTTP.
+/// Returns true if Envoy treats a request as gRPC. Envoy treats a content type in capitals, with a parameter, or of
+/// gRPC-Web as plain HTTP.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest, [] | [b'+', ..]))

@@ -1,9 +1,8 @@
 //! Chooses the messages that Envoy sends next, with the processing modes that the processor requests.
 //!
 //! Envoy compares every field of a mode with its `allowed_override_modes`, and ignores a mode that is not in this list.
-//! If a mode were ignored, a body's limit would not be checked, or an error would pass unchanged.
-//! So the generated configuration lists the modes of [`override_modes`], which are the only modes
-//! that this crate can request.
+//! If a mode were ignored, a body's limit would not be checked, or an error would pass unchanged. So the generated
+//! configuration lists the modes of [`override_modes`], which are the only modes that this crate can request.
 
 use crate::proto::ProcessingMode;
 use crate::proto::processing_mode::{BodySendMode, HeaderSendMode};

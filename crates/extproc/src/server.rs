@@ -36,11 +36,10 @@ pub struct Processor {
 /// The limits of a processor: how much it serves at once, and how long it takes to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessorLimits {
-    /// The number of threads in addition to the caller's thread. With 0, the caller's thread
-    /// serves. Default: 0.
+    /// The number of threads in addition to the caller's thread. With 0, the caller's thread serves. Default: 0.
     pub workers: usize,
-    /// The number of concurrent requests on a connection. Envoy opens another connection for more
-    /// requests. Default: 10,000.
+    /// The number of concurrent requests on a connection. Envoy opens another connection for more requests. Default:
+    /// 10,000.
     pub max_streams: u32,
     /// The time for which new connections are accepted after a stop, while the health service reports that the
     /// processor ends. Default: 0.
@@ -89,9 +88,8 @@ impl Processor {
         self.address
     }
 
-    /// Serves until `stop` is ready, then for the drain delay, and then until the requests in
-    /// flight have ended. When `at_once` is ready, requests in flight end at once, and the output
-    /// of `at_once` is returned.
+    /// Serves until `stop` is ready, then for the drain delay, and then until the requests in flight have ended. When
+    /// `at_once` is ready, requests in flight end at once, and the output of `at_once` is returned.
     ///
     /// # Errors
     ///

@@ -11,8 +11,7 @@ use crate::proto::external_processor_server::ExternalProcessor;
 use crate::proto::{ProcessingRequest, ProcessingResponse};
 use crate::stream::ProcessingStream;
 
-/// Returns a loader for the policies of a processor. The loader has no verifier in Rust, and
-/// fetches key sets.
+/// Returns a loader for the policies of a processor. The loader has no verifier in Rust, and fetches key sets.
 pub fn policy_loader() -> PolicyLoader {
     FilterPolicy::loader().key_sets(|url| Ok(KeyFetcher::shared().keys(url)))
 }

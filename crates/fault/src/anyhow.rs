@@ -12,12 +12,12 @@ use crate::fault::{AsFault, Fault};
 /// A function that finds an error of one type inside an anyhow error, and returns its fault.
 type Finder = fn(&Error) -> Option<Fault>;
 
-/// The types that were passed to [`recognise`]. The types apply to the whole process, because `?`
-/// converts an error without access to a layer.
+/// The types that were passed to [`recognise`]. The types apply to the whole process, because `?` converts an error
+/// without access to a layer.
 static RECOGNISED: RwLock<Vec<(TypeId, Finder)>> = RwLock::new(Vec::new());
 
-/// Lets errors of this type keep their code inside an `anyhow::Error`. The type may be the type of
-/// a context, of the error itself, or of one of its causes.
+/// Lets errors of this type keep their code inside an `anyhow::Error`. The type may be the type of a context, of the
+/// error itself, or of one of its causes.
 pub fn recognise<E: AsFault + Send + Sync + 'static>() {
     let finder: Finder = |error| Some(error.downcast_ref::<E>().or_else(|| cause::find(error.as_ref()))?.fault());
     let mut known = RECOGNISED.write().unwrap_or_else(PoisonError::into_inner);
@@ -28,18 +28,17 @@ pub fn recognise<E: AsFault + Send + Sync + 'static>() {
 
 const HINT: &str = "no code is known; if one of your error types has a code, pass it to ErrorEnvelopeLayer::recognise";
 
-/// Converts an `anyhow::Error` into a fault. The error itself, with all contexts, becomes the cause
-/// for the log. The first entry of this list that applies decides the fault:
+/// Converts an `anyhow::Error` into a fault. The error itself, with all contexts, becomes the cause for the log. The
+/// first entry of this list that applies decides the fault:
 ///
-/// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context
-///    (`.context(ErrorCode::GONE)`) or from which the error was made. If there are several of them,
-///    the outermost is used.
+/// 1. A [`Fault`], or otherwise an [`ErrorCode`], that was added as context (`.context(ErrorCode::GONE)`) or from which
+///    the error was made. If there are several of them, the outermost is used.
 /// 2. An error of a crate whose feature is enabled (`diesel`, `reqwest`, `sqlx`, `garde`, `validator`), in any context.
 /// 3. A [`Fault`] among the causes of the error.
 /// 4. An error of your own in any context or among the causes, if its type was passed to
 ///    `ErrorEnvelopeLayer::recognise`.
-/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log states
-///    how to give the error a code.
+/// 5. Otherwise the code is `internal_error`, as for any error without a mapping. The log states how to give the error
+///    a code.
 ///
 /// ```
 /// use anyhow::Context;
@@ -77,16 +76,16 @@ impl From<Error> for Fault {
     }
 }
 
-/// Converts the error into a fault without a cause, for `#[fault(with = Fault::from)]` on a variant
-/// that contains the error.
+/// Converts the error into a fault without a cause, for `#[fault(with = Fault::from)]` on a variant that contains the
+/// error.
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Self {
         decided(error).unwrap_or_else(|| Self::new(ErrorCode::INTERNAL_ERROR))
     }
 }
 
-/// Returns the fault that a part of the error decides, by the list above. Returns `None` if no part
-/// of the error has a code.
+/// Returns the fault that a part of the error decides, by the list above. Returns `None` if no part of the error has a
+/// code.
 fn decided(error: &Error) -> Option<Fault> {
     let own = error.downcast_ref::<Fault>().cloned();
     let code = || error.downcast_ref::<ErrorCode>().cloned().map(Fault::new);

@@ -7,8 +7,8 @@ use std::io;
 /// The most causes that are visited. A longer chain is a cycle or a mistake.
 const MAX_CAUSES: usize = 64;
 
-/// An error whose type does not implement `Error`, and in which no part has a code. The hint is
-/// logged, and advises how to give the error a code.
+/// An error whose type does not implement `Error`, and in which no part has a code. The hint is logged, and advises how
+/// to give the error a code.
 pub struct Unrecognised {
     error: Box<dyn AsRef<dyn Error + Send + Sync> + Send + Sync>,
     pub hint: &'static str,
@@ -38,8 +38,8 @@ impl fmt::Debug for Unrecognised {
     }
 }
 
-/// Returns the error and its causes, beginning with the outermost. The error inside an `io::Error`,
-/// which `source()` skips, is included (F1).
+/// Returns the error and its causes, beginning with the outermost. The error inside an `io::Error`, which `source()`
+/// skips, is included (F1).
 #[inline]
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
@@ -63,9 +63,8 @@ pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> 
     chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
 }
 
-/// Returns true if a time limit ended a body. Such an error is an I/O error, or comes from
-/// tower-http's `RequestBodyTimeoutLayer`. The latter is recognised by its text, so that no version
-/// of tower-http is required.
+/// Returns true if a time limit ended a body. Such an error is an I/O error, or comes from tower-http's
+/// `RequestBodyTimeoutLayer`. The latter is recognised by its text, so that no version of tower-http is required.
 ///
 /// # Panics
 ///

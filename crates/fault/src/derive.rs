@@ -12,8 +12,8 @@ pub use crate::fault::AsFault;
 /// `tower-error-envelope` re-exports the same derive for services with the layer, and documents it.
 pub use error_envelope_derive::HandlerAsFault as AsFault;
 
-/// The codes of the faults that an error can become. `#[derive(AsFault)]` defines them as the
-/// constant `CODES` of the type.
+/// The codes of the faults that an error can become. `#[derive(AsFault)]` defines them as the constant `CODES` of the
+/// type.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
     #[doc(hidden)]
@@ -25,17 +25,15 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Returns all codes, each once. The codes of the variants come first, and then the codes of
-    /// transparent errors.
+    /// Returns all codes, each once. The codes of the variants come first, and then the codes of transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
         let mut codes = Vec::new();
         self.collect(&mut codes);
         codes.into_iter()
     }
 
-    /// Returns true if the list is complete. An incomplete list lacks the codes that a function in
-    /// `with = …` returns, or the codes of a transparent error whose [`AsFault`](trait@AsFault) is
-    /// handwritten.
+    /// Returns true if the list is complete. An incomplete list lacks the codes that a function in `with = …` returns,
+    /// or the codes of a transparent error whose [`AsFault`](trait@AsFault) is handwritten.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)
@@ -58,9 +56,8 @@ impl Codes {
     /// Returns the variants, each with the schema of its details. The flag is true if the variant always has details.
     ///
     /// # Panics
-    /// Panics if the type of a detail has no schema, or if two variants have the same code and
-    /// different details. With different details for one code, a client could not find out which
-    /// details it gets.
+    /// Panics if the type of a detail has no schema, or if two variants have the same code and different details. With
+    /// different details for one code, a client could not find out which details it gets.
     #[cfg(feature = "openapi")]
     #[doc(hidden)]
     #[must_use]
@@ -270,8 +267,8 @@ pub mod private {
         }
     }
 
-    /// The details that `details(…)` describes. The details are an object with the fields that have
-    /// a value, in the order of the attribute.
+    /// The details that `details(…)` describes. The details are an object with the fields that have a value, in the
+    /// order of the attribute.
     #[derive(Default)]
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
@@ -292,8 +289,7 @@ pub mod private {
             self
         }
 
-        /// Sets the fields as the details of the fault. If there are no fields, the fault does not
-        /// change.
+        /// Sets the fields as the details of the fault. If there are no fields, the fault does not change.
         pub fn set(self, fault: Fault) -> Fault {
             if self.0.is_empty() { fault } else { fault.with_details(self) }
         }
@@ -354,8 +350,8 @@ macro_rules! __derived_status {
     ($($all:tt)*) => {};
 }
 
-/// Implements utoipa's `IntoResponses` for the error, with the feature `utoipa`. The implementation
-/// lists the error's responses for an operation.
+/// Implements utoipa's `IntoResponses` for the error, with the feature `utoipa`. The implementation lists the error's
+/// responses for an operation.
 #[cfg(feature = "utoipa")]
 #[doc(hidden)]
 #[macro_export]
@@ -380,8 +376,8 @@ macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }
 
-/// Implements aide's `OperationOutput` for the error, with the feature `aide`. The implementation
-/// lists the error's responses for an operation.
+/// Implements aide's `OperationOutput` for the error, with the feature `aide`. The implementation lists the error's
+/// responses for an operation.
 #[cfg(feature = "aide")]
 #[doc(hidden)]
 #[macro_export]

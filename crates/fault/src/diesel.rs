@@ -5,8 +5,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Converts an error of diesel into a fault. The error itself is the cause for the log, and clients
-/// get none of its text.
+/// Converts an error of diesel into a fault. The error itself is the cause for the log, and clients get none of its
+/// text.
 ///
 /// | the error | the fault |
 /// |---|---|
@@ -16,8 +16,8 @@ use crate::fault::{AsFault, Fault};
 /// | a closed connection | 503 `service_unavailable`, without `retry-after`, because the waiting time is unknown |
 /// | any other, such as a missing value (`NOT NULL`) | 500 `internal_error` |
 ///
-/// If an error means something else in your program, map it where it occurs. For example, a missing
-/// row of a configuration is not a 404.
+/// If an error means something else in your program, map it where it occurs. For example, a missing row of a
+/// configuration is not a 404.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};

@@ -18,8 +18,8 @@ use crate::identity::{Identity, NoCaller};
 use crate::request_id::RequestId;
 
 impl IntoResponse for Fault {
-    /// Returns a response with the fault's status and headers, and an empty body. The layer finds
-    /// the fault in the response's extensions.
+    /// Returns a response with the fault's status and headers, and an empty body. The layer finds the fault in the
+    /// response's extensions.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.headers_mut().extend(self.headers().clone());

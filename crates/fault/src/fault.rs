@@ -25,12 +25,12 @@ use error_envelope_text::message;
 
 /// An error with a code, and with the data that the client may get.
 ///
-/// Return a fault as the error of a service, or put it into the extensions of a response. The layer
-/// writes it as an envelope, with its message and details. The status is the status of its code,
-/// unless you set another status. The source is only for the log.
+/// Return a fault as the error of a service, or put it into the extensions of a response. The layer writes it as an
+/// envelope, with its message and details. The status is the status of its code, unless you set another status. The
+/// source is only for the log.
 ///
-/// A fault is one word wide, so that a `Result` with it stays small. A fault that only has a code
-/// of the catalogue allocates nothing.
+/// A fault is one word wide, so that a `Result` with it stays small. A fault that only has a code of the catalogue
+/// allocates nothing.
 ///
 /// ```
 /// use serde_json::json;
@@ -69,8 +69,8 @@ pub struct Advice {
     pub docs: Option<Box<str>>,
 }
 
-/// An `Inner` is cloned only to change a fault. The prepared replies would not fit the changed
-/// fault, so the clone has none.
+/// An `Inner` is cloned only to change a fault. The prepared replies would not fit the changed fault, so the clone has
+/// none.
 impl Clone for Inner {
     fn clone(&self) -> Self {
         Self {
@@ -88,8 +88,7 @@ impl Clone for Inner {
     }
 }
 
-/// One fault for each code of the catalogue, in its order. Most errors have only a code, and share
-/// this fault.
+/// One fault for each code of the catalogue, in its order. Most errors have only a code, and share this fault.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
 /// The origin of a fault's message. The origin decides whether the message is already clean.
@@ -99,18 +98,16 @@ enum MessageSource {
     Raw,
     /// The message may come from any source. The message is already one printable line (E2).
     Clean,
-    /// The message comes from the layer, and is clean. Such a message is treated like a message of
-    /// the catalogue (R12).
+    /// The message comes from the layer, and is clean. Such a message is treated like a message of the catalogue (R12).
     Stock,
 }
 
-/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does
-/// not state that the request is malformed, because the status does not show this (R1).
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does not state that the
+/// request is malformed, because the status does not show this (R1).
 const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
-    /// Creates a fault with the message and the status of its code, without details and without
-    /// further headers.
+    /// Creates a fault with the message and the status of its code, without details and without further headers.
     #[inline]
     pub fn new(code: ErrorCode) -> Self {
         match code.stock_place() {
@@ -134,8 +131,8 @@ impl Fault {
         }))
     }
 
-    /// Sets the message, which is for people. The message becomes one line of at most 1,024 bytes
-    /// (E2). If the message is empty, the message of the code is used.
+    /// Sets the message, which is for people. The message becomes one line of at most 1,024 bytes (E2). If the message
+    /// is empty, the message of the code is used.
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with_message_from(message.into(), MessageSource::Raw)
     }
@@ -152,8 +149,8 @@ impl Fault {
         self
     }
 
-    /// Sets a status other than the status of the code. A status outside 400–599 is ignored,
-    /// because it does not mean an error.
+    /// Sets a status other than the status of the code. A status outside 400–599 is ignored, because it does not mean
+    /// an error.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status() != status {
             self.change().status = Some(status);
@@ -163,8 +160,8 @@ impl Fault {
 
     /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
     ///
-    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If no
-    /// time is set, the response has no `retry-after` (R8).
+    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If no time is set, the
+    /// response has no `retry-after` (R8).
     ///
     /// ```
     /// use std::time::Duration;
@@ -198,8 +195,8 @@ impl Fault {
         &self.0.code
     }
 
-    /// Returns the message that the client gets. This message is the fault's own message, or
-    /// otherwise the message of its code.
+    /// Returns the message that the client gets. This message is the fault's own message, or otherwise the message of
+    /// its code.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;
@@ -258,8 +255,8 @@ impl Fault {
 /// Methods for the crates that write faults.
 #[doc(hidden)]
 impl Fault {
-    /// Returns the fault that a service left in the extensions of its response (R1). The extensions
-    /// contain the fault itself, or a tonic status whose cause is the fault.
+    /// Returns the fault that a service left in the extensions of its response (R1). The extensions contain the fault
+    /// itself, or a tonic status whose cause is the fault.
     #[must_use]
     #[inline]
     pub fn in_extensions(extensions: &Extensions) -> Option<&Self> {
@@ -277,8 +274,8 @@ impl Fault {
         Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
-    /// Returns the slot for the fault's prepared reply in this form. `forms` returns the number of
-    /// forms. Returns `None` if no policy stores the fault.
+    /// Returns the slot for the fault's prepared reply in this form. `forms` returns the number of forms. Returns
+    /// `None` if no policy stores the fault.
     #[inline]
     pub fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {
         self.0.memo.as_ref()?.slot(form, forms)
@@ -296,15 +293,14 @@ impl Fault {
         self.0.headers.is_some()
     }
 
-    /// Returns the text that was set for this fault, if there is one. No text of a code or of the
-    /// layer replaces such a text (R12).
+    /// Returns the text that was set for this fault, if there is one. No text of a code or of the layer replaces such a
+    /// text (R12).
     #[inline]
     pub fn own_message(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
-    /// Returns the same fault, with its code as the policy defines it. The fault keeps its own
-    /// status and its own text.
+    /// Returns the same fault, with its code as the policy defines it. The fault keeps its own status and its own text.
     pub fn with_code(mut self, code: ErrorCode) -> Self {
         let status = self.status();
         let inner = self.change();

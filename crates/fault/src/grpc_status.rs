@@ -1,16 +1,14 @@
 //! Conversions for handlers of tonic (feature `tonic`): from a [`Fault`] to a [`tonic::Status`], and back.
 //!
-//! 1. A method of a service may fail with a [`Fault`], which `?` converts into a status. The
-//!    code of the fault decides the gRPC status, and the text of the fault is the message. The
-//!    code, the details and the issues become `google.rpc.ErrorInfo` and `BadRequest` in the
-//!    details of the status, and the headers of the fault become metadata. The metadata
-//!    `x-error-code` passes the code to the layer, which adds the request id.
-//! 2. If a handler calls another service, `?` converts the received status into a fault. The
-//!    code is the reason in the `ErrorInfo`, if the reason is in the catalogue or from a service
-//!    with the layer. Otherwise the status decides the code. Violations become an issue list,
-//!    metadata become details, and `RetryInfo` becomes `retry-after`. If the reason does not decide
-//!    the code, the client gets the text only if the status is a client error. The status itself is
-//!    always logged.
+//! 1. A method of a service may fail with a [`Fault`], which `?` converts into a status. The code of the fault decides
+//!    the gRPC status, and the text of the fault is the message. The code, the details and the issues become
+//!    `google.rpc.ErrorInfo` and `BadRequest` in the details of the status, and the headers of the fault become
+//!    metadata. The metadata `x-error-code` passes the code to the layer, which adds the request id.
+//! 2. If a handler calls another service, `?` converts the received status into a fault. The code is the reason in the
+//!    `ErrorInfo`, if the reason is in the catalogue or from a service with the layer. Otherwise the status decides the
+//!    code. Violations become an issue list, metadata become details, and `RetryInfo` becomes `retry-after`. If the
+//!    reason does not decide the code, the client gets the text only if the status is a client error. The status itself
+//!    is always logged.
 //! 3. If the `Error` of a service has a [`tonic::Status`] among its causes, the layer responds in the same way.
 //!
 //! ```

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "jwt")]
 use {crate::code::ErrorCode, crate::fault::Fault, error_envelope_text::sentences::without_values};
 
-/// The caller that the credentials of a request identify (G2). Each request whose credentials were
-/// accepted has this identity in its extensions.
+/// The caller that the credentials of a request identify (G2). Each request whose credentials were accepted has this
+/// identity in its extensions.
 ///
 /// Two identities are equal if they have the same scheme and the same id.
 ///
@@ -35,9 +35,9 @@ struct Inner {
     proof: Proof,
 }
 
-/// Marks a request that passed a check of credentials without having any (M1). Such a request
-/// passes if the credentials are optional or only observed, or if the request is a preflight.
-/// Without this mark, a missing [`Identity`] is a mistake of the service.
+/// Marks a request that passed a check of credentials without having any (M1). Such a request passes if the credentials
+/// are optional or only observed, or if the request is a preflight. Without this mark, a missing [`Identity`] is a
+/// mistake of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCaller;
 
@@ -81,8 +81,8 @@ impl Identity {
         self.0.id.as_deref()
     }
 
-    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if the
-    /// verifier attached no value, or a value of another type.
+    /// Returns the value that the verifier attached with [`Verified::with`]. Returns `None` if the verifier attached no
+    /// value, or a value of another type.
     ///
     /// ```
     /// use tower_error_envelope::Fault;
@@ -225,8 +225,8 @@ impl fmt::Debug for VerifierData {
     }
 }
 
-/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the
-/// layer may be the last owner of the value (F2).
+/// Contains a verifier's value, and catches a panic when the value is dropped. Any part of the layer may be the last
+/// owner of the value (F2).
 struct DropCaught<T>(Option<T>);
 
 impl<T> Drop for DropCaught<T> {

@@ -2,8 +2,8 @@
 //! service's own errors. The Tower layer that sends these errors to clients is in
 //! [`tower-error-envelope`](https://docs.rs/tower-error-envelope).
 //!
-//! A crate that only has handlers can depend on this crate instead of `tower-error-envelope`, which
-//! re-exports the same types.
+//! A crate that only has handlers can depend on this crate instead of `tower-error-envelope`, which re-exports the same
+//! types.
 //!
 //! ```
 //! use error_envelope_fault::{ErrorCode, Fault};
@@ -16,9 +16,9 @@
 //! assert_eq!((fault.status().as_u16(), fault.details()), (409, Some(r#"{"seat":7}"#)));
 //! ```
 //!
-//! Integrations with other crates are also here, because the orphan rule requires it. Each
-//! integration has a feature: `axum` (a fault is a response, and axum's own errors become faults),
-//! `ws`, `tonic`, `aide`, `utoipa`, `garde`, `validator`, `anyhow`, `diesel`, `reqwest` and `sqlx`.
+//! Integrations with other crates are also here, because the orphan rule requires it. Each integration has a feature:
+//! `axum` (a fault is a response, and axum's own errors become faults), `ws`, `tonic`, `aide`, `utoipa`, `garde`,
+//! `validator`, `anyhow`, `diesel`, `reqwest` and `sqlx`.
 //!
 //! Hidden modules are only for the other crates of the workspace, and may change in any version.
 

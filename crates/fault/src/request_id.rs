@@ -1,7 +1,7 @@
 //! The request id: `req_` and a ULID (I1, I2, I4).
 //!
-//! An id has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG.
-//! The same 128 bits are a valid W3C trace id, so one id finds both logs and traces.
+//! An id has 16 bytes: 48 bits of milliseconds, and 80 bits that the adapter takes from a CSPRNG. The same 128 bits are
+//! a valid W3C trace id, so one id finds both logs and traces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,8 +27,7 @@ static PAIRS: [[u8; 2]; 1024] = {
     pairs
 };
 
-/// The id of a request. A request has the same id in the handler, the logs, the headers and the
-/// body.
+/// The id of a request. A request has the same id in the handler, the logs, the headers and the body.
 ///
 /// The layer adds the id to the extensions of the request. The text of an id is `req_` and 26 characters in Crockford's
 /// base32. An id can be parsed from that text, from a ULID without the prefix in any letter case, and from a UUID with
@@ -170,8 +169,8 @@ impl FromStr for RequestId {
 }
 
 fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
-    // 26 characters have 130 bits. The crate `ulid` would drop the upper two bits, so that two
-    // different texts would become the same id.
+    // 26 characters have 130 bits. The crate `ulid` would drop the upper two bits, so that two different texts would
+    // become the same id.
     if !matches!(text.as_bytes().first(), Some(b'0'..=b'7')) {
         return Err(ParseRequestIdError(()));
     }

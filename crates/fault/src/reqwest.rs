@@ -5,9 +5,8 @@ use reqwest::Error;
 use crate::code::ErrorCode;
 use crate::fault::AsFault;
 
-/// Converts the error of a call to another service into a fault. The error itself, which contains
-/// the address, is the cause for the log, and clients get none of its text. If the address is a
-/// secret, call `without_url` first.
+/// Converts the error of a call to another service into a fault. The error itself, which contains the address, is the
+/// cause for the log, and clients get none of its text. If the address is a secret, call `without_url` first.
 ///
 /// | the error | the fault |
 /// |---|---|
@@ -15,8 +14,8 @@ use crate::fault::AsFault;
 /// | `is_builder`: the request was never sent | 500 `internal_error` |
 /// | any other, such as a refused connection, an error status (`error_for_status`) or a body that does not parse | 502 `other` |
 ///
-/// If a status of the other service means something to your own clients, map it where it occurs.
-/// For example, a 404 of that service is usually not a 404 of your service.
+/// If a status of the other service means something to your own clients, map it where it occurs. For example, a 404 of
+/// that service is usually not a 404 of your service.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
@@ -54,8 +53,7 @@ mod tests {
     #[tokio::test]
     async fn f1_each_failure_of_a_call_has_its_code_and_none_the_address() {
         let client = Client::builder().no_proxy().timeout(Duration::from_millis(50)).build().unwrap();
-        // The first listener accepts connections and never responds. The second listener is closed
-        // again.
+        // The first listener accepts connections and never responds. The second listener is closed again.
         let (silent, closed) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let url = |listener: &TcpListener| format!("http://{}/s3cr3t", listener.local_addr().unwrap());
         let (silent_url, closed_url) = (url(&silent), url(&closed));

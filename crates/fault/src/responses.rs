@@ -16,8 +16,8 @@ impl IntoResponses for Fault {
     }
 }
 
-/// Converts a response for utoipa. The schemas of utoipa cannot express a value of any type, and
-/// its headers cannot express `required`. So schemas and headers stay raw JSON.
+/// Converts a response for utoipa. The schemas of utoipa cannot express a value of any type, and its headers cannot
+/// express `required`. So schemas and headers stay raw JSON.
 #[doc(hidden)]
 #[must_use]
 pub fn typed(response: Value) -> RefOr<Response> {

@@ -6,8 +6,7 @@ use sqlx::error::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Converts an error of sqlx into a fault. The error itself is the cause for the log, and clients
-/// get none of its text.
+/// Converts an error of sqlx into a fault. The error itself is the cause for the log, and clients get none of its text.
 ///
 /// | the error | the fault |
 /// |---|---|

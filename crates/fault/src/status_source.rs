@@ -20,8 +20,7 @@ pub fn status_source(_extensions: &Extensions) -> Option<Box<dyn Error + Send + 
     None
 }
 
-/// An error that prints the source of a status. The source itself can only be borrowed from the
-/// status.
+/// An error that prints the source of a status. The source itself can only be borrowed from the status.
 #[cfg(feature = "tonic")]
 #[derive(Debug)]
 struct StatusSource(tonic::Status);

@@ -18,8 +18,8 @@ use crate::details::compose;
 use crate::fault::Fault;
 use error_envelope_text::issues::written::{NamedIssue, list_of_issues};
 
-/// Describes a wrong value of a request, for [`Fault::invalid`]. An issue has the place of the
-/// value, a message about the mistake, and a code for programs.
+/// Describes a wrong value of a request, for [`Fault::invalid`]. An issue has the place of the value, a message about
+/// the mistake, and a code for programs.
 ///
 /// ```
 /// use tower_error_envelope::{Fault, Issue};
@@ -69,8 +69,7 @@ impl Fault {
         }))
     }
 
-    /// Creates an `invalid_request` without issues. The status is 422, as for a body with values of
-    /// the wrong type.
+    /// Creates an `invalid_request` without issues. The status is 422, as for a body with values of the wrong type.
     pub(crate) fn unprocessable() -> Self {
         Self::new(ErrorCode::INVALID_REQUEST).with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }

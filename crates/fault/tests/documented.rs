@@ -1,5 +1,4 @@
-//! Tests that the OpenAPI document describes the details of each code, by the schemas of the
-//! variant's fields.
+//! Tests that the OpenAPI document describes the details of each code, by the schemas of the variant's fields.
 
 use std::borrow::Cow;
 

@@ -8,15 +8,15 @@ pub const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstrea
 /// The number of headers up to which comparing all names is faster than hashing one name to look it up.
 const FEW: usize = 8;
 
-/// Returns the values of the header with that name. Most heads are short, and a search in a short
-/// head costs less than hashing the name.
+/// Returns the values of the header with that name. Most heads are short, and a search in a short head costs less than
+/// hashing the name.
 #[inline]
 pub fn lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h HeaderValue> {
     headers.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
 }
 
-/// Returns true if a header contains a checksum of the body. Such headers are defined by RFC 9530,
-/// by its predecessors, and by object stores (R6).
+/// Returns true if a header contains a checksum of the body. Such headers are defined by RFC 9530, by its predecessors,
+/// and by object stores (R6).
 pub fn is_checksum(name: &str) -> bool {
     matches!(
         name,
@@ -45,15 +45,14 @@ pub fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h Header
     lines(headers, name).next()
 }
 
-/// Returns the value of the header with that name. Returns `None` if the header has no line, or
-/// more than one.
+/// Returns the value of the header with that name. Returns `None` if the header has no line, or more than one.
 #[inline]
 pub fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     at_most_one(headers, name).flatten()
 }
 
-/// Returns the value of the header with that name, if the header has exactly one line. Returns
-/// `Some(None)` if the header has no line, and `None` if the header has several lines.
+/// Returns the value of the header with that name, if the header has exactly one line. Returns `Some(None)` if the
+/// header has no line, and `None` if the header has several lines.
 #[inline]
 pub fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
     let (first, second) = if headers.len() > FEW {
@@ -66,8 +65,8 @@ pub fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Opti
     if second.is_some() { None } else { Some(first) }
 }
 
-/// Returns true if a CGI-like service confuses two names of headers (RFC 3875 §4.1.18). CGI ignores
-/// letter case, and reads every character except letters and digits as `_`.
+/// Returns true if a CGI-like service confuses two names of headers (RFC 3875 §4.1.18). CGI ignores letter case, and
+/// reads every character except letters and digits as `_`.
 ///
 /// ```
 /// use error_envelope_core::session::is_same_to_cgi;
@@ -81,9 +80,8 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
-/// Returns the value of the header with that name. The flag is true if a service may confuse
-/// another line with this header. Such a line has the same name, or a name that is [the same to
-/// CGI](is_same_to_cgi).
+/// Returns the value of the header with that name. The flag is true if a service may confuse another line with this
+/// header. Such a line has the same name, or a name that is [the same to CGI](is_same_to_cgi).
 pub fn with_rivals<'h>(headers: &'h HeaderMap, name: &HeaderName) -> (Option<&'h HeaderValue>, bool) {
     let (name, mut value, mut has_rival) = (name.as_str(), None, false);
     // Comparing lengths first is cheaper than hashing the name.
@@ -123,8 +121,7 @@ impl Lengths {
         Self(self.0 | other.0)
     }
 
-    /// Returns false if no name of the set has this length. The check is quick, because lengths are
-    /// compared modulo 32.
+    /// Returns false if no name of the set has this length. The check is quick, because lengths are compared modulo 32.
     #[inline]
     pub const fn may_have(self, length: usize) -> bool {
         self.0 >> (length % 32) & 1 == 1

@@ -1,7 +1,6 @@
-//! Finds messages in a stream of bytes, in chunks of any size (section P). Each message has a
-//! prefix of five bytes: one byte of flags, and four bytes of the message's length, big-endian.
-//! gRPC-Web's text form encodes prefixes and messages in base64, and each chunk may have separate
-//! padding.
+//! Finds messages in a stream of bytes, in chunks of any size (section P). Each message has a prefix of five bytes: one
+//! byte of flags, and four bytes of the message's length, big-endian. gRPC-Web's text form encodes prefixes and
+//! messages in base64, and each chunk may have separate padding.
 
 use std::ops::ControlFlow;
 
@@ -33,8 +32,8 @@ pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
-/// Returns the position of the last message in `data`. The data must end with this message. The
-/// first `begun` bytes belong to an earlier message.
+/// Returns the position of the last message in `data`. The data must end with this message. The first `begun` bytes
+/// belong to an earlier message.
 pub fn last_message(data: &[u8], begun: usize) -> Option<usize> {
     let mut at = begun;
     loop {
@@ -66,8 +65,8 @@ pub struct MessagePrefix {
 }
 
 impl MessagePrefix {
-    /// Returns true if a message of a known protocol may have these flags. The flags mean a
-    /// compressed message, Connect's end of a stream, or gRPC-Web's trailers.
+    /// Returns true if a message of a known protocol may have these flags. The flags mean a compressed message,
+    /// Connect's end of a stream, or gRPC-Web's trailers.
     pub const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
     }
@@ -91,8 +90,7 @@ impl MessageDecoder {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
 
-    /// Returns true if these bytes are one whole message, as most chunks are. The decoder then
-    /// stores nothing.
+    /// Returns true if these bytes are one whole message, as most chunks are. The decoder then stores nothing.
     pub fn is_one_message(&self, data: &[u8]) -> bool {
         self.text.is_none() && self.is_between_messages() && is_one_message(data)
     }
@@ -114,8 +112,8 @@ impl MessageDecoder {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
     }
 
-    /// Returns how many decoded bytes of the current message are missing. Returns `None` inside a
-    /// prefix, and inside a group of four base64 characters.
+    /// Returns how many decoded bytes of the current message are missing. Returns `None` inside a prefix, and inside a
+    /// group of four base64 characters.
     pub fn payload_left(&self) -> Option<usize> {
         let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
         if is_aligned { usize::try_from(self.left).ok() } else { None }
@@ -205,8 +203,8 @@ mod tests {
 
     type Message = (u8, Vec<u8>);
 
-    /// Returns the messages of a stream that arrives in these chunks. The flag is true if the
-    /// stream ends between two messages.
+    /// Returns the messages of a stream that arrives in these chunks. The flag is true if the stream ends between two
+    /// messages.
     fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), InvalidBase64> {
         let mut frames = MessageDecoder::new(is_text);
         let mut messages: Vec<Message> = Vec::new();

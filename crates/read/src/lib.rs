@@ -1,14 +1,12 @@
-//! Reads foreign errors for [`tower-error-envelope`](https://docs.rs/tower-error-envelope), and
-//! writes errors in other forms. The input is the head and the body of a response. The output is
-//! the code, the text and the details of the error. Policies, routes and the handling of a request
-//! are in `error-envelope-core`.
+//! Reads foreign errors for [`tower-error-envelope`](https://docs.rs/tower-error-envelope), and writes errors in other
+//! forms. The input is the head and the body of a response. The output is the code, the text and the details of the
+//! error. Policies, routes and the handling of a request are in `error-envelope-core`.
 //!
-//! 1. [`dialect`] reads a body in any shape, and writes a body in the shape that a client
-//!    expects (R2, R12, R13, R15).
+//! 1. [`dialect`] reads a body in any shape, and writes a body in the shape that a client expects (R2, R12, R13, R15).
 //! 2. [`redact`] replaces secrets in texts (R17).
-//! 3. [`fields`] and [`syntax`] read header fields as RFC 9110 defines them. [`grpc_messages`]
-//!    finds the messages in a body of gRPC. [`target`] stores the path and the query that a client
-//!    sent, because errors must not repeat values from them (E9).
+//! 3. [`fields`] and [`syntax`] read header fields as RFC 9110 defines them. [`grpc_messages`] finds the messages in a
+//!    body of gRPC. [`target`] stores the path and the query that a client sent, because errors must not repeat values
+//!    from them (E9).
 //!
 //! The parsers for the errors of other frameworks need the feature `foreign`. Hidden modules are only for the other
 //! crates of the workspace, and may change in any version.

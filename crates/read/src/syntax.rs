@@ -8,8 +8,8 @@ pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Returns true if a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes. The URI
-/// must have a host and no credentials.
+/// Returns true if a text is an absolute `https` URI (RFC 3986) of at most 1,024 bytes. The URI must have a host and no
+/// credentials.
 pub fn is_https_uri(text: &str) -> bool {
     let is_uri_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]!$&'()*+,;=%".contains(&byte);
     let Some(rest) = text.strip_prefix("https://").filter(|rest| rest.bytes().all(is_uri_byte)) else { return false };
@@ -34,16 +34,16 @@ pub fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     parts.map(<[u8]>::trim_ascii)
 }
 
-/// Returns true if a media type has neither parameters nor white space, and so need not be parsed.
-/// Most media types have neither.
+/// Returns true if a media type has neither parameters nor white space, and so need not be parsed. Most media types
+/// have neither.
 #[inline]
 pub(crate) fn is_bare_type(value: &[u8]) -> bool {
     value == b"application/json" || !has_any(value, [b';', b' ', b'\t'])
 }
 
-/// Returns the type and the subtype in a media type or range (§8.3.1), without white space around
-/// them. The function calls `parameter` with the name and the value of each parameter. The value
-/// still has its quotes. `parameter` must return true if the parameter is allowed.
+/// Returns the type and the subtype in a media type or range (§8.3.1), without white space around them. The function
+/// calls `parameter` with the name and the value of each parameter. The value still has its quotes. `parameter` must
+/// return true if the parameter is allowed.
 ///
 /// Returns `None` if the value is malformed, or if a parameter is not allowed.
 pub fn media_type<'a>(
@@ -68,8 +68,8 @@ pub fn media_type<'a>(
     (!kind.is_empty() && !subtype.is_empty()).then_some((kind, subtype))
 }
 
-/// Returns the token or the quoted string at the beginning of a text, and the text after it. If the
-/// text begins with neither, the returned token is empty.
+/// Returns the token or the quoted string at the beginning of a text, and the text after it. If the text begins with
+/// neither, the returned token is empty.
 fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     if !text.starts_with(b"\"") {
         return split_token(text);

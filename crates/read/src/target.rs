@@ -1,14 +1,14 @@
-//! The path and the query of a request, until its response is known. Errors do not repeat values
-//! that the client sent in them (E9).
+//! The path and the query of a request, until its response is known. Errors do not repeat values that the client sent
+//! in them (E9).
 
 use http::uri::PathAndQuery;
 
-/// The maximum length of a short target, in bytes. Together with its length, a short target takes
-/// as much memory as a [`PathAndQuery`].
+/// The maximum length of a short target, in bytes. Together with its length, a short target takes as much memory as a
+/// [`PathAndQuery`].
 const INLINE: usize = 38;
 
-/// The target of a request. A short target is copied. Cloning a `PathAndQuery` instead would cost
-/// more, because it counts the owners of the text.
+/// The target of a request. A short target is copied. Cloning a `PathAndQuery` instead would cost more, because it
+/// counts the owners of the text.
 #[derive(Debug)]
 pub enum Target {
     Unknown,

@@ -1,16 +1,15 @@
-//! The names of fields in services' errors (R2, R13). The lists contain names of texts, codes,
-//! places and errors, and also names that do not mean a field of the request. The module
-//! `field_ranks` lists the names of texts and codes in their order of preference.
+//! The names of fields in services' errors (R2, R13). The lists contain names of texts, codes, places and errors, and
+//! also names that do not mean a field of the request. The module `field_ranks` lists the names of texts and codes in
+//! their order of preference.
 //!
-//! Names of texts and codes match in any spelling, and names in [`TEXT_LISTS`] match in any letter
-//! case.
+//! Names of texts and codes match in any spelling, and names in [`TEXT_LISTS`] match in any letter case.
 
 pub use crate::field_ranks::{CodeName, Ranks, is_of_error};
 use crate::field_ranks::{LONGEST, normalized};
 use crate::tree::{Names, Node};
 
-/// Returns true if fields with this name contain data for programs or for debugging. The text in
-/// such a field is never a message (R2).
+/// Returns true if fields with this name contain data for programs or for debugging. The text in such a field is never
+/// a message (R2).
 pub fn is_for_debugging(name: &str) -> bool {
     const PARTS: &str = "stack trace debug exception cause sql query file path input value url link href doc help";
 
@@ -25,8 +24,8 @@ pub static TEXT_LISTS: Names<7> =
 /// Other fields that contain the text of an issue, in errors of Spring, Mongoose and PayPal.
 pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage", "issue"];
 
-/// Fields with texts that also occur in ordinary data. If an object has only such a text and a
-/// name, it is not an issue.
+/// Fields with texts that also occur in ordinary data. If an object has only such a text and a name, it is not an
+/// issue.
 const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "context", "text"];
 
 /// Values of a code's field that only mean that there is an error, or that there is no error (R2).
@@ -63,20 +62,20 @@ pub const PLACES: [&str; 24] = [
     "name",
 ];
 
-/// Fields that contain a place in errors, and other values in data. Such fields are read as places
-/// only under a field for errors, or next to a part of the request (R13).
+/// Fields that contain a place in errors, and other values in data. Such fields are read as places only under a field
+/// for errors, or next to a part of the request (R13).
 pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
 
-/// Returns true if the elements of a list are certainly places. The elements are places in a `path`
-/// that is a list, and in the `fields` of an error with a code.
+/// Returns true if the elements of a list are certainly places. The elements are places in a `path` that is a list, and
+/// in the `fields` of an error with a code.
 pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
     let has_code = || ISSUE_CODES.iter().any(|name| object.string(name).is_some());
     let are_names = || list.children().next().is_some_and(Node::is_text);
     list.is_array() && (list.name() == "path" || list.name() == "fields" && are_names() && has_code())
 }
 
-/// Fields that contain the place in a body that is a single issue (R13). A `path` that is a list of
-/// names is also read as a place.
+/// Fields that contain the place in a body that is a single issue (R13). A `path` that is a list of names is also read
+/// as a place.
 pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
 
 /// Texts that name no place, although they are in a field for places.
@@ -160,21 +159,21 @@ pub fn is_text_name(name: &str) -> bool {
     Ranks::new(name).text().is_some()
 }
 
-/// Returns true if a name is the name of an error's own code rather than of data: `code`,
-/// `errorCode`, `type`, `status`, `key`.
+/// Returns true if a name is the name of an error's own code rather than of data: `code`, `errorCode`, `type`,
+/// `status`, `key`.
 pub fn is_code_name(name: &str) -> bool {
     name == "key" || Ranks::new(name).code(CodeName::Sure).is_some()
 }
 
-/// Returns true if a field with this name contains a text or a code (R2). An object with such a
-/// field is not a map from fields to texts.
+/// Returns true if a field with this name contains a text or a code (R2). An object with such a field is not a map from
+/// fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
     let is_text = || is_text_name(name) || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
     !is_name_of_data(name) && (is_text() || is_code_name(name))
 }
 
-/// Returns true if a name is used both for texts of errors and for data. A single word in such a
-/// field is not a text: `{"context":"query.week"}` (R2).
+/// Returns true if a name is used both for texts of errors and for data. A single word in such a field is not a text:
+/// `{"context":"query.week"}` (R2).
 pub fn is_name_of_data(name: &str) -> bool {
     name.eq_ignore_ascii_case("summary") || name.eq_ignore_ascii_case("context")
 }
@@ -188,8 +187,8 @@ pub fn is_like_text(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Returns true if an object under this name is itself an error, rather than a list of the errors
-/// of fields: `applicationError`, `ErrorDetail`.
+/// Returns true if an object under this name is itself an error, rather than a list of the errors of fields:
+/// `applicationError`, `ErrorDetail`.
 pub fn is_like_error(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     let name = if name.len() <= LONGEST { normalized(name, &mut buffer) } else { &[] };
@@ -205,8 +204,8 @@ pub fn is_part(name: &str) -> bool {
     PARTS.contains(&name)
 }
 
-/// Returns true if a dotted name in a map may begin with this part of the request. Parts that are
-/// also common names of fields are excluded, such as `data` in `data.name`.
+/// Returns true if a dotted name in a map may begin with this part of the request. Parts that are also common names of
+/// fields are excluded, such as `data` in `data.name`.
 pub fn is_leading_part(name: &str) -> bool {
     matches!(
         name,
@@ -221,8 +220,7 @@ pub fn is_no_place(text: &str) -> bool {
     text.is_empty() || NO_PLACES.contains(&text)
 }
 
-/// Returns true if the name of a field in a map is not a step in the paths of the issues below the
-/// field (R13).
+/// Returns true if the name of a field in a map is not a step in the paths of the issues below the field (R13).
 pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     let name = field.name();
     if name.len() > LONGEST {
@@ -240,14 +238,13 @@ pub fn is_whole_name(text: &str) -> bool {
     WHOLE.contains(&text)
 }
 
-/// Returns true if the field is Valibot's `nested`, without other fields than the texts about the
-/// whole value.
+/// Returns true if the field is Valibot's `nested`, without other fields than the texts about the whole value.
 fn is_flattened(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     field.name() == "nested" && parent.children().all(|it| matches!(it.name(), "nested" | "root" | "other"))
 }
 
-/// Returns the meaning of a field's name for the values in the field. The name may be spelled with
-/// capitals, underscores and hyphens.
+/// Returns the meaning of a field's name for the values in the field. The name may be spelled with capitals,
+/// underscores and hyphens.
 pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     if field.name().len() > LONGEST || !may_mean_errors(field.name().as_bytes()) {
         return Meaning::Nothing;
@@ -268,8 +265,8 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
     }
 }
 
-/// Returns true if a field's name shows that the names inside the field are names of the request's
-/// fields: `fieldErrors`, in any spelling.
+/// Returns true if a field's name shows that the names inside the field are names of the request's fields:
+/// `fieldErrors`, in any spelling.
 pub fn names_fields(name: &str) -> bool {
     let mut buffer = [0; LONGEST];
     name.len() <= LONGEST
@@ -279,8 +276,8 @@ pub fn names_fields(name: &str) -> bool {
         )
 }
 
-/// Returns true if a name may mean errors. The check is quick, because all such names end in one of
-/// a few letters, or begin with `v`.
+/// Returns true if a name may mean errors. The check is quick, because all such names end in one of a few letters, or
+/// begin with `v`.
 fn may_mean_errors(name: &[u8]) -> bool {
     let last = name.iter().rev().find(|letter| !matches!(letter, b'_' | b'-'));
     let first = name.iter().find(|letter| !matches!(letter, b'_' | b'-'));

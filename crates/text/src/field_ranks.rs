@@ -1,7 +1,7 @@
 //! Finds the fields that have the text and the code of an error, by their names in any spelling (R2).
 
-/// The positions of a name in the list of names of texts, and in the list of names of codes. A
-/// lower position is better.
+/// The positions of a name in the list of names of texts, and in the list of names of codes. A lower position is
+/// better.
 #[derive(Clone, Copy, Debug)]
 pub struct Ranks {
     text: u8,
@@ -15,8 +15,8 @@ pub enum CodeName {
     Sure,
     /// `name`, `id`, `num` or `key` after a leading word, as in `errorId`.
     Led,
-    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field
-    /// then decide whether the field contains a code.
+    /// `name`, `id`, `num` or `key` without a leading word. The place and the value of the field then decide whether
+    /// the field contains a code.
     Bare,
 }
 
@@ -73,8 +73,7 @@ impl Ranks {
         (self.text != NONE).then_some(self.text)
     }
 
-    /// Returns the rank in the list of names of codes, or `None` if the name does not have this
-    /// reliability.
+    /// Returns the rank in the list of names of codes, or `None` if the name does not have this reliability.
     pub fn code(self, worth: CodeName) -> Option<u8> {
         let own = match self.code {
             NONE => return None,

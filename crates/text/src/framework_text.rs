@@ -1,5 +1,5 @@
-//! Reads the text of a framework about bad input (R13). The module finds the issues in the text,
-//! and the part of the text that the client gets next to the issues.
+//! Reads the text of a framework about bad input (R13). The module finds the issues in the text, and the part of the
+//! text that the client gets next to the issues.
 
 use std::borrow::Cow;
 
@@ -39,9 +39,8 @@ impl ClientMessage {
     }
 }
 
-/// Searches a text for issues. If the text is a string of a JSON body (`is_json`), it is searched
-/// on every 4xx. Any other text is searched only on a 400 or 422, and is sent to clients only if it
-/// has few lines (R3).
+/// Searches a text for issues. If the text is a string of a JSON body (`is_json`), it is searched on every 4xx. Any
+/// other text is searched only on a 400 or 422, and is sent to clients only if it has few lines (R3).
 pub fn read(text: &str, status: StatusCode, is_json: bool) -> FrameworkText {
     let of_input = tells_of_input(status);
     let is_read = of_input || is_json && status.is_client_error() && sentences::may_name_field(text);
@@ -67,8 +66,7 @@ pub fn without_sent_values(text: &str) -> ClientMessage {
     }
 }
 
-/// Returns a list with one issue for each sentence. The issue's path is the field that the sentence
-/// names.
+/// Returns a list with one issue for each sentence. The issue's path is the field that the sentence names.
 pub fn list_of(readings: &[Reading]) -> List {
     let mut list = List::new();
     readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, None));

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use crate::json::push_string;
 use crate::message;
 
-/// The maximum length of the issues in a list, in bytes. Names and texts are repeated for each
-/// issue, so even a short body could otherwise become thousands of times longer. With the message
-/// and the envelope, the result stays within the 64 KiB that an outer layer reads by default (R4,
-/// E7).
+/// The maximum length of the issues in a list, in bytes. Names and texts are repeated for each issue, so even a short
+/// body could otherwise become thousands of times longer. With the message and the envelope, the result stays within
+/// the 64 KiB that an outer layer reads by default (R4, E7).
 pub const MAX_BYTES: usize = 56 * 1024;
 
 /// The most issues of a foreign body that are written (R4).

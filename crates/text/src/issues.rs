@@ -11,8 +11,8 @@ pub use crate::issue_list::IssueList;
 use crate::issue_list::List;
 use crate::json::{self, Object};
 
-/// Returns true if a status means that the input of the request was wrong. An error with such a
-/// status may have an issue list (E8, R13).
+/// Returns true if a status means that the input of the request was wrong. An error with such a status may have an
+/// issue list (E8, R13).
 pub fn tells_of_input(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 422)
 }
@@ -29,8 +29,7 @@ pub fn of_message(message: &str) -> String {
     list.close()
 }
 
-/// Returns true if `details` has a well-formed issue list, and each issue has only the fields of
-/// the canonical form.
+/// Returns true if `details` has a well-formed issue list, and each issue has only the fields of the canonical form.
 pub fn are_canonical_in(details: &str) -> bool {
     let is_own = |(name, _): (&str, &RawValue)| matches!(name, "path" | "message" | "code");
     let is_canonical = |issue: &&RawValue| Object::parse(issue.get()).is_some_and(|it| it.members().all(is_own));
@@ -39,8 +38,7 @@ pub fn are_canonical_in(details: &str) -> bool {
 }
 
 fn are_zod(text: &str) -> bool {
-    // A list that passes unchanged must not contain half a character, because some parsers refuse
-    // it.
+    // A list that passes unchanged must not contain half a character, because some parsers refuse it.
     let is_text = |it: &RawValue| json::exact(it).is_some();
     let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {

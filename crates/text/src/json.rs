@@ -1,7 +1,7 @@
 //! Reads JSON only as far as necessary, and keeps the values of an object's fields as raw text.
 //!
-//! Because values stay raw text, the bytes of details (E1) and the digits of numbers do not change.
-//! A body that is nested a thousand levels deep needs neither stack nor a tree.
+//! Because values stay raw text, the bytes of details (E1) and the digits of numbers do not change. A body that is
+//! nested a thousand levels deep needs neither stack nor a tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::message::{has_byte, has_escape, trimmed};
 /// The fields of a JSON object, in order. If several fields have the same name, the last one is used, as in ECMAScript.
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The [bits](bit_of) of all names. The bits make a search for a missing name cheap. The parser
-    /// of each shape searches for such names.
+    /// The [bits](bit_of) of all names. The bits make a search for a missing name cheap. The parser of each shape
+    /// searches for such names.
     names: u32,
     /// The text of the object, as received.
     text: &'a str,
@@ -32,8 +32,8 @@ const fn bit_of(name: &str) -> u32 {
 impl<'a> Object<'a> {
     #[inline]
     pub fn parse(text: &'a str) -> Option<Self> {
-        // Creating a parser error costs more than parsing a short text, so other texts than objects
-        // are refused before the parser runs.
+        // Creating a parser error costs more than parsing a short text, so other texts than objects are refused before
+        // the parser runs.
         let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
         if begins { serde_json::from_str(text).ok().map(|object| Self { text, ..object }) } else { None }
     }
@@ -77,8 +77,8 @@ impl<'a> Object<'a> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
-    /// Returns the value of a field as a name. The name is the text of a string, or the digits of a
-    /// number, because some services use numbers as codes.
+    /// Returns the value of a field as a name. The name is the text of a string, or the digits of a number, because
+    /// some services use numbers as codes.
     #[inline]
     pub fn name(&self, name: &str) -> Option<Cow<'a, str>> {
         self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
@@ -124,8 +124,8 @@ pub fn utf8_text(body: &[u8]) -> Option<&str> {
     Some(trimmed(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}')))
 }
 
-/// Returns the position behind the quoted string at the beginning of a JSON text or of a header's
-/// value. Returns `None` if the string is not closed.
+/// Returns the position behind the quoted string at the beginning of a JSON text or of a header's value. Returns `None`
+/// if the string is not closed.
 #[inline]
 pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     let mut at = 1;
@@ -138,9 +138,8 @@ pub fn end_of_quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the position behind the JSON value at the beginning of a text. Returns `None` if the
-/// value may continue behind the text, because a bracket or a quote is still open, or because
-/// nothing follows a number or a word.
+/// Returns the position behind the JSON value at the beginning of a text. Returns `None` if the value may continue
+/// behind the text, because a bracket or a quote is still open, or because nothing follows a number or a word.
 pub fn end_of_value(text: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let (mut at, mut depth) = (0, 0_usize);
@@ -202,9 +201,9 @@ fn exact_text(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
-/// Returns the text of a JSON string that contains half a character as an escape, as
-/// `JSON.stringify` writes it. Languages with UTF-16 strings can cut a text in the middle of a
-/// character. The result has a replacement character instead of the half.
+/// Returns the text of a JSON string that contains half a character as an escape, as `JSON.stringify` writes it.
+/// Languages with UTF-16 strings can cut a text in the middle of a character. The result has a replacement character
+/// instead of the half.
 fn with_lone_surrogates(json: &str) -> Option<String> {
     if !json.starts_with('"') {
         return None;
@@ -213,8 +212,7 @@ fn with_lone_surrogates(json: &str) -> Option<String> {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        // Half a character is three bytes, each of which is a separate chunk. Only the first chunk
-        // is replaced.
+        // Half a character is three bytes, each of which is a separate chunk. Only the first chunk is replaced.
         if chunk.invalid().first() == Some(&0xed) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
@@ -315,9 +313,8 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same
-/// name, or is added at the end. Other fields of the object stay unchanged if `keep` returns true
-/// for them, and are left out if not.
+/// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same name, or is added at
+/// the end. Other fields of the object stay unchanged if `keep` returns true for them, and are left out if not.
 pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     set_fields(object, set, &keep)
 }

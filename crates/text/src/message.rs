@@ -1,5 +1,5 @@
-//! Prepares texts for clients. Each text becomes one printable line (E2). A text that is not
-//! suitable as a message is recognised (R3).
+//! Prepares texts for clients. Each text becomes one printable line (E2). A text that is not suitable as a message is
+//! recognised (R3).
 
 mod bytes;
 mod markup;
@@ -51,8 +51,7 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     if is_ordinary(text) {
         return Some(Cow::Borrowed(text));
     }
-    // The text behind this position is never sent. Without the limit, a text with many unclosed
-    // tags would take long.
+    // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
@@ -66,8 +65,8 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     (!is_json(&line)).then_some(line)
 }
 
-/// Returns true if a text certainly passes unchanged, because it has none of the characters that
-/// other checks search for. The check is quick, and most texts pass it.
+/// Returns true if a text certainly passes unchanged, because it has none of the characters that other checks search
+/// for. The check is quick, and most texts pass it.
 #[inline]
 fn is_ordinary(text: &str) -> bool {
     let ends_in_words = matches!(text.as_bytes(), [b'!'..=b'~', .., b'!'..=b'~']);
@@ -92,15 +91,13 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
     truncated(Cow::Owned(format!("{text} (and {more} more)")))
 }
 
-/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if the text
-/// is markup or JSON.
+/// Returns the text of a body whose code or message was recognised (R3). Returns `None` if the text is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // The checks come after the cleaning, so that invisible characters cannot hide markup or a trace.
     clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
-/// Returns the text without the white space around it. Most texts are ASCII and have no such white
-/// space.
+/// Returns the text without the white space around it. Most texts are ASCII and have no such white space.
 #[inline]
 pub fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -119,8 +116,8 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
-/// Returns true if a text that is not declared as `text/plain` may be an HTML page (R3), because it
-/// contains markup, an entity or a control character.
+/// Returns true if a text that is not declared as `text/plain` may be an HTML page (R3), because it contains markup, an
+/// entity or a control character.
 #[inline]
 pub fn is_page(text: &str) -> bool {
     let is_other = |it: char| it == '<' || it.is_control() && !matches!(it, '\n' | '\r');
@@ -140,8 +137,8 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is invalid, but it is not a message either. An object that Python
-        // printed is not a message either.
+        // JSON that was cut off is invalid, but it is not a message either. An object that Python printed is not a
+        // message either.
         Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         _ => false,
@@ -187,10 +184,9 @@ fn is_break(character: char) -> bool {
     character == '\t' || trace::is_break(character)
 }
 
-/// Returns true if [`clean`] removes a character. `clean` removes all [invisible](is_invisible)
-/// characters that no script needs. `clean` keeps the joiners U+200C and U+200D, without which
-/// Persian, Indic scripts and emoji are not readable. `clean` also keeps the fillers that stand in
-/// for a letter without a shape.
+/// Returns true if [`clean`] removes a character. `clean` removes all [invisible](is_invisible) characters that no
+/// script needs. `clean` keeps the joiners U+200C and U+200D, without which Persian, Indic scripts and emoji are not
+/// readable. `clean` also keeps the fillers that stand in for a letter without a shape.
 pub fn is_unprintable(character: char) -> bool {
     const KEPT: [std::ops::RangeInclusive<char>; 7] = [
         '\u{115f}'..='\u{1160}',
@@ -205,8 +201,8 @@ pub fn is_unprintable(character: char) -> bool {
 }
 
 /// Returns true if a character is invisible, breaks a line, or changes the direction of writing. Such characters are
-/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In
-/// texts for operators, the numbers of such characters are shown instead.
+/// control characters, separators, marks of direction, joiners, fillers and variation selectors. In texts for
+/// operators, the numbers of such characters are shown instead.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()

@@ -73,8 +73,8 @@ impl Place {
         let mut rest = text;
         while !rest.is_empty() && self.steps.len() < MAX_STEPS {
             let (step, others) = dotted_step(rest);
-            // A type parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are not
-            // steps. The names that validators use for the whole value are not steps either.
+            // A type parameter (`tags[0].<list element>`) and a part without a name (`a.?`) are not steps. The names
+            // that validators use for the whole value are not steps either.
             let is_type = step.starts_with('<') && step.ends_with('>');
             if !matches!(step, "" | "$" | "$input") && !is_type {
                 self.step(step);
@@ -83,8 +83,8 @@ impl Place {
         }
     }
 
-    /// Adds a name from a map. The name is split at dots, and a part of the request at its
-    /// beginning is removed (R13). A name with very many dots becomes one step (E8).
+    /// Adds a name from a map. The name is split at dots, and a part of the request at its beginning is removed (R13).
+    /// A name with very many dots becomes one step (E8).
     #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
@@ -94,8 +94,7 @@ impl Place {
         self.dotted(in_part.map_or(name, |(_, inside)| inside));
     }
 
-    /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same
-    /// notation.
+    /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same notation.
     #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
@@ -164,8 +163,8 @@ impl Place {
         self
     }
 
-    /// Returns true if the place begins with a part of the request. If `surely` is true, the first
-    /// step must not also be a possible name of a field.
+    /// Returns true if the place begins with a part of the request. If `surely` is true, the first step must not also
+    /// be a possible name of a field.
     pub fn begins_with_part(&self, surely: bool) -> bool {
         let is_part = matches!(self.steps.first(), Some(Step::Name(first)) if is_part(first));
         match self.begins {

@@ -1,7 +1,7 @@
 //! Reads sentences that name the wrong field, or that quote data of the client (R13).
 //!
-//! The file `table.rs` contains a table of sentences. Each row has a pattern, the message that a
-//! client may get instead of the sentence, and the framework in which the sentence was seen.
+//! The file `table.rs` contains a table of sentences. Each row has a pattern, the message that a client may get instead
+//! of the sentence, and the framework in which the sentence was seen.
 
 mod jackson;
 mod jsonschema;
@@ -39,15 +39,14 @@ impl Context<'_> {
     }
 }
 
-/// Returns true if a text may name a field, or quote a value. The check is quick, because it only
-/// searches for a quote, or for a text behind a colon.
+/// Returns true if a text may name a field, or quote a value. The check is quick, because it only searches for a quote,
+/// or for a text behind a colon.
 #[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
 
-/// Returns the sentences in a text, each with the field that it names. Returns `None` if a sentence
-/// names no field.
+/// Returns the sentences in a text, each with the field that it names. Returns `None` if a sentence names no field.
 pub fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
@@ -70,8 +69,8 @@ fn read_jsonschema(text: &str) -> Option<Vec<Reading>> {
     Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
-/// Returns the name of the missing field that a sentence names. The place of the object around the
-/// field is already known.
+/// Returns the name of the missing field that a sentence names. The place of the object around the field is already
+/// known.
 pub fn missing_name(text: &str) -> Option<String> {
     let of_row = BytePairs::of(text).rows().find_map(|row| match &pattern::match_pattern(row.pattern, text)?[..] {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
@@ -80,8 +79,8 @@ pub fn missing_name(text: &str) -> Option<String> {
     of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
 }
 
-/// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include
-/// the pairs of each sentence.
+/// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include the pairs of each
+/// sentence.
 fn read_several(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Vec<Reading>> {
     if text.len() > MAX_JOINED_BYTES {
         return None;
@@ -116,15 +115,14 @@ fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>)
     pairs.rows().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
 }
 
-/// Reads a text that is a single issue. Such a text matches a row of the table, or is a message of
-/// serde.
+/// Reads a text that is a single issue. Such a text matches a row of the table, or is a message of serde.
 fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
     of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
 }
 
-/// Returns true if a text consists only of a message of serde, as poem reports it for a query. If
-/// the text is in quotes, the client sent it, and the result is false.
+/// Returns true if a text consists only of a message of serde, as poem reports it for a query. If the text is in
+/// quotes, the client sent it, and the result is false.
 fn is_bare(text: &str) -> bool {
     let within = |path: usize| quoted::quotes_before(text, path);
     quoted::behind_a_framework(text).is_none() && serde::path_length(text).is_some_and(|path| !within(path))
@@ -154,8 +152,8 @@ impl Sentence {
     }
 }
 
-/// Returns the text of the error that salvo 1.1.0 prints as a cause in debug builds:
-/// `SerdeJson(Error("missing field `sku`", line: 1, column: 2))`.
+/// Returns the text of the error that salvo 1.1.0 prints as a cause in debug builds: `SerdeJson(Error("missing field
+/// `sku`", line: 1, column: 2))`.
 pub fn in_debug(cause: &str) -> Option<String> {
     let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
     serde_json::from_str(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()

@@ -1,5 +1,4 @@
-//! A JSON body that is parsed once. The tree stores the name of every value, and its bytes as
-//! received.
+//! A JSON body that is parsed once. The tree stores the name of every value, and its bytes as received.
 //!
 //! The text is already known to be valid JSON, so no error can occur. Values that are nested more deeply than in any
 //! real error are not parsed, so they need no stack.
@@ -28,8 +27,8 @@ struct Value<'a> {
     next: usize,
     /// The number of strings before this value in the body. Names of fields are not counted.
     texts_before: usize,
-    /// The [bits](bit_of) of the names of an object's fields. The bits speed up look-ups of names
-    /// that the object does not have, which are most look-ups.
+    /// The [bits](bit_of) of the names of an object's fields. The bits speed up look-ups of names that the object does
+    /// not have, which are most look-ups.
     names: u64,
 }
 
@@ -306,8 +305,8 @@ impl<'t, 'a> Node<'t, 'a> {
         is_number.then(|| self.raw())
     }
 
-    /// Returns the text of a JSON string that is not blank, or the digits of a number, because some
-    /// services use numbers as codes.
+    /// Returns the text of a JSON string that is not blank, or the digits of a number, because some services use
+    /// numbers as codes.
     #[inline]
     pub fn word_or_digits(self) -> Option<Cow<'a, str>> {
         self.words().or_else(|| self.digits().map(Cow::Borrowed))

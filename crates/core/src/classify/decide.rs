@@ -111,15 +111,13 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     }
 }
 
-/// Returns a code that takes precedence over every rule, because an inner layer wrote it, or
-/// because it is canonical.
+/// Returns a code that takes precedence over every rule, because an inner layer wrote it, or because it is canonical.
 fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
-/// Returns the code of a body in a shape that the policy can also write. This code is treated as a
-/// canonical code (R15). On a 5xx, an unknown code or a text is used only if an inner layer wrote
-/// it.
+/// Returns the code of a body in a shape that the policy can also write. This code is treated as a canonical code
+/// (R15). On a 5xx, an unknown code or a text is used only if an inner layer wrote it.
 fn canonical_code<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
     let name = body.code.as_deref().filter(|_| body.meaning == DialectCode::Canonical)?;
     let (code, is_known) = standard::parse_code(name, parsed.context.codes())?;
@@ -149,8 +147,7 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
     Some((head.code.clone(), source?))
 }
 
-/// Returns the code of an error that no layer wrote. A rule, the dialect, the issues or the status
-/// decides the code.
+/// Returns the code of an error that no layer wrote. A rule, the dialect, the issues or the status decides the code.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
@@ -178,8 +175,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     {
         return Some(code);
     }
-    // A shape of the policy writes this name for every code of a status, so the name is no code
-    // here, even if a code has the same name.
+    // A shape of the policy writes this name for every code of a status, so the name is no code here, even if a code
+    // has the same name.
     if body.meaning == DialectCode::ByStatus
         && matches!(parsed.content, ParsedBody::Foreign(Foreign { shape: Shape::Custom(_), .. }))
     {
@@ -188,8 +185,8 @@ fn known_code(body: &ParsedError<'_>, parsed: &Parsed<'_, '_>) -> Option<ErrorCo
     // An issue list states more than a code that follows from the status anyway.
     let adds = |code: &ErrorCode| {
         let is_clients = code.status().is_client_error();
-        // In a 5xx whose shape has no codes, the name of a client error is only data, and the text
-        // may come from a database.
+        // In a 5xx whose shape has no codes, the name of a client error is only data, and the text may come from a
+        // database.
         let has_codes = matches!(parsed.content, ParsedBody::Foreign(it) if it.shape.has_codes());
         let is_odd = parsed.status.is_server_error() && is_clients && !has_codes;
         !is_odd && (!parsed.lists_issues || *code != ErrorCode::of_status(parsed.status))
@@ -253,9 +250,8 @@ impl DecidedBy {
     }
 }
 
-/// Returns true if an unknown code may be written to the log (L3). The code must look like the name
-/// of an error, with several words or with capitals. A single word in small letters, a number, an
-/// id or a token may be a secret.
+/// Returns true if an unknown code may be written to the log (L3). The code must look like the name of an error, with
+/// several words or with capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
     const LONGEST: usize = 64;
 
@@ -269,8 +265,8 @@ pub(crate) fn is_name(code: &str) -> bool {
     is_fit && (in_capitals || in_humps || words().count() > 1)
 }
 
-/// Returns true if a word contains only letters, with at most four digits at its end. A word of
-/// only digits is also allowed.
+/// Returns true if a word contains only letters, with at most four digits at its end. A word of only digits is also
+/// allowed.
 fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 

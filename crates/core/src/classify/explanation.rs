@@ -1,5 +1,5 @@
-//! The findings of each step that chooses the code of an inner error (R1). Programs show these
-//! findings to explain the code.
+//! The findings of each step that chooses the code of an inner error (R1). Programs show these findings to explain the
+//! code.
 
 use super::decide::DecidedBy;
 use super::decide::{self, CodeSource, Decision};
@@ -13,8 +13,8 @@ use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
 pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code in a layer's `x-error-code`. This header is read if the body has no code, or if the
-    /// body is in the client's dialect.
+    /// The code in a layer's `x-error-code`. This header is read if the body has no code, or if the body is in the
+    /// client's dialect.
     pub header: Option<String>,
     /// True if the body is in the format of a protocol (R10).
     pub is_protocol: bool,

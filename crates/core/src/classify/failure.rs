@@ -10,9 +10,9 @@
 //! 6. a closed or failed buffer
 //! 7. a failed connection of an upstream
 //!
-//! Anything else is `internal_error`. Before this list, `session` checks the meter of the request's
-//! body, and the user's own classifier. This module recognises errors of the standard library and
-//! of body limits. The recogniser recognises errors of tower, hyper and tonic.
+//! Anything else is `internal_error`. Before this list, `session` checks the meter of the request's body, and the
+//! user's own classifier. This module recognises errors of the standard library and of body limits. The recogniser
+//! recognises errors of tower, hyper and tonic.
 
 use std::error::Error;
 use std::io;
@@ -28,8 +28,8 @@ pub(crate) enum ErrorKind<'e> {
     /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// The connection to an upstream failed. The value is the code of this failure. An error of
-    /// `poll_ready` never has this kind (F3).
+    /// The connection to an upstream failed. The value is the code of this failure. An error of `poll_ready` never has
+    /// this kind (F3).
     Upstream(ErrorCode),
     Nothing,
 }
@@ -104,8 +104,7 @@ pub enum Recognised {
     Kind(CauseKind),
 }
 
-/// Recognises errors whose types are from other crates. The function checks the whole chain of
-/// causes (F1).
+/// Recognises errors whose types are from other crates. The function checks the whole chain of causes (F1).
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {

@@ -12,16 +12,15 @@
 //! The first match in this list decides the code (R1). But if the response has a `Fault` in its extensions,
 //! `session::response` uses that fault instead.
 //!
-//! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own
-//!    dialect, which may have no field for a code (E7)
+//! 1. a canonical envelope, or a well-formed `x-error-code` if the body has no code or is in the route's own dialect,
+//!    which may have no field for a code (E7)
 //! 2. a policy's `[[map]]` rule
 //! 3. the dialect's own code, if it is known
 //! 4. on a 401, the request's credentials and the challenge
 //! 5. a list of issues on a 400 or 422
 //! 6. the status
 //!
-//! The text and the details depend on the match (R3, E8, E9). [`failure`] turns error values into
-//! faults (F1).
+//! The text and the details depend on the match (R3, E8, E9). [`failure`] turns error values into faults (F1).
 
 pub(crate) mod credentials;
 pub(crate) mod decide;
@@ -71,8 +70,8 @@ fn rewrite_parsed<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Rewri
     }
 }
 
-/// Handles an error that consists only of a status, without the other steps. Most errors of routers
-/// are of this kind, and the other steps would find nothing in such an error.
+/// Handles an error that consists only of a status, without the other steps. Most errors of routers are of this kind,
+/// and the other steps would find nothing in such an error.
 fn rewrite_status_alone(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'static> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, context);
     let fault = with_issue_list(rewrite::stock(Fault::new(code), inner.status), context.dialect);
@@ -94,9 +93,8 @@ fn line<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Option<&'b str>
     if is_read { dialect::plain_text(inner.headers, inner.bytes()) } else { None }
 }
 
-/// Handles a 4xx whose body is one line of text, without the other steps (R3). Many handlers and
-/// routers send such lines. The line has no code, no fields and no form to keep, so only its text
-/// must be checked.
+/// Handles a 4xx whose body is one line of text, without the other steps (R3). Many handlers and routers send such
+/// lines. The line has no code, no fields and no form to keep, so only its text must be checked.
 #[inline]
 fn rewrite_line<'b>(line: &'b str, inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Rewrite<'b> {
     let (code, by) = decide::code_of_status(inner.status, inner.headers, context);

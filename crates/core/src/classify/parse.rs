@@ -42,13 +42,12 @@ pub(super) struct Parsed<'c, 'b> {
     pub(super) media_type: Option<&'c str>,
     /// The code in the head, if an inner layer may have written the body (E7).
     pub(super) head: Option<Envelope<'static>>,
-    /// True if it is certain that a layer wrote the code in the head, so that the text of a 5xx may
-    /// pass. Services may also send an `x-error-code`.
+    /// True if it is certain that a layer wrote the code in the head, so that the text of a 5xx may pass. Services may
+    /// also send an `x-error-code`.
     pub(super) is_vouched: bool,
     /// True if the body is in the client's own dialect.
     pub(super) is_own: bool,
-    /// True if the body keeps its shape. Parts that must not reach the client are removed or
-    /// replaced (R12).
+    /// True if the body keeps its shape. Parts that must not reach the client are removed or replaced (R12).
     pub(super) stays: bool,
     /// True if the body has an issue list, and the status allows one (E8).
     pub(super) lists_issues: bool,
@@ -80,8 +79,8 @@ pub(super) fn parse<'b>(inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> Par
     }
 }
 
-/// Returns the error with the body as a more lenient parser reads it (R3), if the strict parser
-/// read nothing. The lenient parser changes a text to UTF-8, and repairs JSON.
+/// Returns the error with the body as a more lenient parser reads it (R3), if the strict parser read nothing. The
+/// lenient parser changes a text to UTF-8, and repairs JSON.
 #[inline]
 pub(super) fn lenient<'h, 'b>(body: &ParsedBody<'_>, inner: &Inner<'h, 'b>) -> Option<Inner<'h, 'b>> {
     let is_unread = matches!(body, ParsedBody::Nothing) && !inner.bytes().is_empty();
@@ -123,9 +122,9 @@ impl<'c, 'b> Parsed<'c, 'b> {
     }
 }
 
-/// Returns true if another layer may have written this body. A layer may have written the body if
-/// the body is in the client's dialect and this dialect is not `standard`. A layer may also have
-/// written the body of a 5xx whose parsed code is canonical (R15).
+/// Returns true if another layer may have written this body. A layer may have written the body if the body is in the
+/// client's dialect and this dialect is not `standard`. A layer may also have written the body of a 5xx whose parsed
+/// code is canonical (R15).
 fn may_be_layers(foreign: &Foreign<'_>, is_own: bool, status: StatusCode, context: &ReadContext<'_>) -> bool {
     is_own && context.dialect != Dialect::Standard
         || status.is_server_error() && foreign.parsed.meaning == DialectCode::Canonical
@@ -136,8 +135,8 @@ fn is_vouched(code: &ErrorCode, inner: &Inner<'_, '_>) -> bool {
     !is_servers || has_head_of_layer(inner.headers)
 }
 
-/// Replaces the content of a body that is in a protocol's format or could not be read. The other
-/// steps use the new content.
+/// Replaces the content of a body that is in a protocol's format or could not be read. The other steps use the new
+/// content.
 #[inline]
 fn replace<'b>(body: &mut ParsedBody<'b>, inner: &Inner<'_, 'b>, context: &ReadContext<'_>) -> KeptForm {
     let (content, kept) = match *body {
@@ -202,8 +201,8 @@ fn kept_form(protocol: Protocol, inner: &Inner<'_, '_>, context: &ReadContext<'_
     }
 }
 
-/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a
-/// canonical code, so the name must not let the text of the 5xx pass.
+/// Removes the code from a protocol's body on a 5xx. A protocol's name for an error is not a canonical code, so the
+/// name must not let the text of the 5xx pass.
 fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
     if status.is_server_error() {
         (foreign.parsed.code, foreign.parsed.wider) = (None, None);
@@ -211,8 +210,8 @@ fn without_code_on_5xx(mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<
     foreign
 }
 
-/// The bytes that replace the received body while an error is read. This value stores the bytes,
-/// because results borrow from them.
+/// The bytes that replace the received body while an error is read. This value stores the bytes, because results borrow
+/// from them.
 #[derive(Default)]
 pub(crate) struct ChangedBody {
     /// The body after it was repaired for the parser (R3).
@@ -227,8 +226,8 @@ pub(crate) struct ChangedBody {
 pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'h HeaderMap,
-    /// The whole body, or `None` if the body cannot be read. A body cannot be read in a response to
-    /// HEAD, or if the body is too long, too late, cut off or in an unknown coding.
+    /// The whole body, or `None` if the body cannot be read. A body cannot be read in a response to HEAD, or if the
+    /// body is too long, too late, cut off or in an unknown coding.
     pub(crate) body: Option<&'b [u8]>,
     /// The text of an error whose body has no text: the [service's own words](super::reason::own_words) in the status
     /// line.
@@ -242,8 +241,8 @@ impl<'h, 'b> Inner<'h, 'b> {
         self.body.unwrap_or_default()
     }
 
-    /// Returns true if the response consists only of its status, without headers, a body or special
-    /// words in the status line.
+    /// Returns true if the response consists only of its status, without headers, a body or special words in the status
+    /// line.
     pub(super) fn is_status_alone(&self) -> bool {
         self.bytes().is_empty() && self.reason.is_none() && self.headers.is_empty()
     }
@@ -263,8 +262,7 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) method: &'a Method,
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
-    /// The path and the query as sent. A part of a body that repeats the path or the query is not
-    /// kept (E9).
+    /// The path and the query as sent. A part of a body that repeats the path or the query is not kept (E9).
     pub(crate) target: &'a Target,
     pub(crate) body_format: BodyFormat,
     pub(crate) policy: &'a Policy,
@@ -272,8 +270,8 @@ pub(crate) struct ReadContext<'a> {
     pub(crate) protocols: KeptProtocols,
     /// The client's dialect.
     pub(crate) dialect: Dialect,
-    /// True if the client chose this dialect with its `accept` (R11). If the client chose the
-    /// dialect, even a body that is already in the dialect is rewritten.
+    /// True if the client chose this dialect with its `accept` (R11). If the client chose the dialect, even a body that
+    /// is already in the dialect is rewritten.
     pub(crate) negotiated: bool,
     /// The page that the client gets (R16, R18).
     pub(crate) page: Option<PageType>,

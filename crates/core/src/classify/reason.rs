@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-/// Returns the phrase if the service chose its words. Returns `None` for a standard phrase of a
-/// status, from a current or a former RFC.
+/// Returns the phrase if the service chose its words. Returns `None` for a standard phrase of a status, from a current
+/// or a former RFC.
 pub(crate) fn own_words(status: StatusCode, phrase: &[u8]) -> Option<&str> {
     let phrase = str::from_utf8(phrase).ok()?.trim();
     let former = FORMER.iter().filter(|(code, _)| *code == status.as_u16()).map(|(_, name)| *name);

@@ -1,7 +1,7 @@
 //! The steps for routes that remove secrets from the errors of services (R17).
 //!
-//! Rules compare the body, so the received body decides the code. The text, the fields and the
-//! retained parts come from the body without its secrets.
+//! Rules compare the body, so the received body decides the code. The text, the fields and the retained parts come from
+//! the body without its secrets.
 
 use std::borrow::Cow;
 

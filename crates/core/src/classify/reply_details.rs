@@ -1,6 +1,6 @@
-//! Step 4: the fields in addition to code and text that reach the client (R3, E8, E9, R14). If a
-//! policy names a field of a foreign 4xx body that no rule reads, the field is kept. Other unread
-//! fields are dropped, and their names are logged (L3).
+//! Step 4: the fields in addition to code and text that reach the client (R3, E8, E9, R14). If a policy names a field
+//! of a foreign 4xx body that no rule reads, the field is kept. Other unread fields are dropped, and their names are
+//! logged (L3).
 
 use std::borrow::Cow;
 
@@ -32,8 +32,7 @@ pub(super) struct ReplyDetails {
 }
 
 impl ReplyDetails {
-    /// Collects the details of an error. `of_issues` is true if the message was made from the
-    /// issues.
+    /// Collects the details of an error. `of_issues` is true if the message was made from the issues.
     #[inline]
     pub(super) fn new(parsed: &Parsed<'_, '_>, decision: &Decision<'_>, (message, of_issues): (&str, bool)) -> Self {
         let needs_list =
@@ -76,8 +75,8 @@ impl ReplyDetails {
         }
     }
 
-    /// Returns the details that an inner layer wrote, byte for byte (E7). If the policy does not
-    /// know the code, the code is added to the details (E9).
+    /// Returns the details that an inner layer wrote, byte for byte (E7). If the policy does not know the code, the
+    /// code is added to the details (E9).
     fn of_layer(envelope: &Envelope<'_>, parsed: &Parsed<'_, '_>, decision: &Decision<'_>, needs_list: bool) -> Self {
         let adds_code = matches!(decision.source, CodeSource::UnknownLayer) && parsed.status.is_client_error();
         let json = if adds_code {
@@ -91,8 +90,8 @@ impl ReplyDetails {
     }
 }
 
-/// Returns the fields of a 4xx that no rule reads, sorted into kept and dropped fields. A body that
-/// stays unchanged keeps these fields anyway.
+/// Returns the fields of a 4xx that no rule reads, sorted into kept and dropped fields. A body that stays unchanged
+/// keeps these fields anyway.
 fn unread_fields<'p>(
     foreign: Option<&Foreign<'_>>,
     members: Option<&'p Members<'_>>,
@@ -106,16 +105,16 @@ fn unread_fields<'p>(
     members.map(|members| sort(members, body, kept)).unwrap_or_default()
 }
 
-/// Returns the issues that the client gets. Returns `None` if the message was made from the issues,
-/// the issues name no fields, and the status does not report wrong input (R2).
+/// Returns the issues that the client gets. Returns `None` if the message was made from the issues, the issues name no
+/// fields, and the status does not report wrong input (R2).
 fn issues_to_send<'p>(body: &'p ParsedError<'_>, parsed: &Parsed<'_, '_>, of_issues: bool) -> Option<&'p str> {
     let is_repeated =
         |issues: &&str| of_issues && !dialect::tells_of_input(parsed.status) && !written::name_place(issues);
     body.issues.as_deref().filter(|issues| !is_repeated(issues))
 }
 
-/// Returns the details that reach the client, with the issue list (E8), an unknown code, and the
-/// unread parts that are kept (E9).
+/// Returns the details that reach the client, with the issue list (E8), an unknown code, and the unread parts that are
+/// kept (E9).
 fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
@@ -138,8 +137,8 @@ fn details_of(
     details::compose(came, kept, issues, code)
 }
 
-/// Returns the code in the body, if the client is to get it in addition to the canonical code (E9).
-/// In a body in the client's own dialect, the code stays in its field anyway.
+/// Returns the code in the body, if the client is to get it in addition to the canonical code (E9). In a body in the
+/// client's own dialect, the code stays in its field anyway.
 fn upstream_code<'p>(
     foreign: &'p Foreign<'_>,
     issues: Option<&str>,
@@ -201,8 +200,8 @@ fn is_unknown(code: &str, foreign: &Foreign<'_>, parsed: &Parsed<'_, '_>) -> boo
     parsed.context.codes().find(code).is_none() && *code != *parsed.status.as_str() && !foreign.defines(code)
 }
 
-/// The maximum number of names that are logged for one body. If a body has more unread names, the
-/// names are probably data.
+/// The maximum number of names that are logged for one body. If a body has more unread names, the names are probably
+/// data.
 const MAX_NAMES: usize = 16;
 
 /// The maximum number of characters that are logged of one name.
@@ -217,8 +216,7 @@ pub(super) struct UnreadFields<'a> {
 }
 
 impl<'a> UnreadFields<'a> {
-    /// Adds the unread parts of the body that are kept (E9). A field is not dropped if a part of it
-    /// is kept.
+    /// Adds the unread parts of the body that are kept (E9). A field is not dropped if a part of it is kept.
     fn add(&mut self, rest: &'a [(Box<str>, Box<RawValue>)]) {
         self.dropped.retain(|name| rest.iter().all(|(kept, _)| **kept != **name));
         self.kept.extend(rest.iter().map(|(name, value)| (&**name, &**value)));

@@ -14,9 +14,8 @@ use crate::dialect::{Members, ParsedBody, ParsedError, Shape};
 use crate::json::{array, string};
 use error_envelope_text::tree::{Node, Tree};
 
-/// Returns the members that are kept, with their names. `said` are the texts that the client
-/// already gets: the message, the code and the issues. A list of issues has no members, and is kept
-/// under `errors`.
+/// Returns the members that are kept, with their names. `said` are the texts that the client already gets: the message,
+/// the code and the issues. A list of issues has no members, and is kept under `errors`.
 pub(super) fn of(
     members: Option<&Members<'_>>,
     body: Option<&ParsedError<'_>>,
@@ -100,8 +99,8 @@ pub(super) fn of(
     of_problem.into_iter().chain(rest).collect()
 }
 
-/// Returns the unread members of an RFC 9457 problem. The members keep their bytes, except that
-/// stack traces are removed. A title is kept if it states more than the message.
+/// Returns the unread members of an RFC 9457 problem. The members keep their bytes, except that stack traces are
+/// removed. A title is kept if it states more than the message.
 fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);

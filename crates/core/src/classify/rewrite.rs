@@ -23,11 +23,11 @@ use crate::page::PageType;
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
     fault: Fault,
-    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). For
-    /// such a body, only the head and the log use the other fields of this struct.
+    /// True if the body is sent unchanged, because it is in the shape of its protocol (R10). For such a body, only the
+    /// head and the log use the other fields of this struct.
     pub(crate) passes: bool,
-    /// The cleaned message, as long as it borrows from the body. This text replaces the fault's
-    /// message without another copy.
+    /// The cleaned message, as long as it borrows from the body. This text replaces the fault's message without another
+    /// copy.
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The part of the body that stays, if the body already is in the client's dialect (R12) or keeps its form (R10).
@@ -178,10 +178,9 @@ pub(crate) fn with_issue_list(fault: Fault, dialect: Dialect) -> Fault {
     if needs_list { with_issues(fault) } else { fault }
 }
 
-/// Chooses the text of the error. A text of the catalogue is in the returned fault. A text of the
-/// service or the policy is cleaned and returned separately. The last value is true if the text was
-/// made from the issues. The text also contains the number of issues that are missing from the list
-/// (R4).
+/// Chooses the text of the error. A text of the catalogue is in the returned fault. A text of the service or the policy
+/// is cleaned and returned separately. The last value is true if the text was made from the issues. The text also
+/// contains the number of issues that are missing from the list (R4).
 #[inline]
 pub(super) fn text<'b>(
     fault: Fault,
@@ -205,8 +204,7 @@ pub(super) fn text<'b>(
             let text = message::with_more(decision.code.default_message(), more).into_owned();
             (fault.with_stock_message(text), None, false)
         }
-        // A code of which only the name is known has no default message, so the message of the
-        // status is used.
+        // A code of which only the name is known has no default message, so the message of the status is used.
         None if decision.code.is_foreign() => {
             (fault.with_stock_message(ErrorCode::of_status(parsed.status).default_message()), None, false)
         }
@@ -215,8 +213,8 @@ pub(super) fn text<'b>(
     }
 }
 
-/// Returns the fault with the text for an inner error that has no text. The text states no more
-/// than the status does (R1, R3).
+/// Returns the fault with the text for an inner error that has no text. The text states no more than the status does
+/// (R1, R3).
 #[inline]
 pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     match status.as_u16() {
@@ -232,8 +230,8 @@ pub(super) fn stock(fault: Fault, status: StatusCode) -> Fault {
     }
 }
 
-/// Returns a text made of the first issue and the number of the other issues. A 4xx without a text
-/// gets this text, if its status is neither 400 nor 422 (E8).
+/// Returns a text made of the first issue and the number of the other issues. A 4xx without a text gets this text, if
+/// its status is neither 400 nor 422 (E8).
 fn text_of_issue(parsed: &Parsed<'_, '_>, decision: &Decision<'_>) -> Option<(String, usize)> {
     let ParsedBody::Foreign(Foreign { parsed: body, .. }) = parsed.content else { return None };
     if !parsed.status.is_client_error() || dialect::tells_of_input(parsed.status) || !decision.passes {
@@ -291,8 +289,7 @@ fn text_of_body<'b>(body: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, st
     cleaned(body.message.as_ref()?, clean)
 }
 
-/// Returns the text if it can be a message after cleaning. The text is copied only if it is not a
-/// part of the body.
+/// Returns the text if it can be a message after cleaning. The text is copied only if it is not a part of the body.
 fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match text {
         Cow::Borrowed(text) => clean(text),
@@ -305,8 +302,8 @@ fn cleaned<'b>(text: &Cow<'b, str>, clean: fn(&str) -> Option<Cow<'_, str>>) -> 
 pub(crate) enum Retained {
     /// All of the body stays, except a text that clients must not get.
     Whole,
-    /// All of the body stays, except the fields that the layer adds to each error, because the
-    /// client chose the dialect (R11).
+    /// All of the body stays, except the fields that the layer adds to each error, because the client chose the dialect
+    /// (R11).
     Negotiated,
     /// Only the names in the fields of the body stay, such as a code.
     Names,

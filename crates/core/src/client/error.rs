@@ -51,8 +51,7 @@ pub(super) enum Pushback {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Issue {
-    /// The names and indices that lead to the value. The list is empty if the issue is about the
-    /// whole request.
+    /// The names and indices that lead to the value. The list is empty if the issue is about the whole request.
     pub path: Vec<Step>,
     /// The text of the issue, for people.
     pub message: String,
@@ -70,9 +69,8 @@ pub enum Step {
 }
 
 impl ClientError {
-    /// Returns the HTTP status of the error, 400–599. For an RPC error, this is the status of the
-    /// response. If the response has status 200, the method returns the status that
-    /// `google.rpc.Code` defines for the error.
+    /// Returns the HTTP status of the error, 400–599. For an RPC error, this is the status of the response. If the
+    /// response has status 200, the method returns the status that `google.rpc.Code` defines for the error.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -91,22 +89,21 @@ impl ClientError {
         &self.0.code
     }
 
-    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's
-    /// `model_not_found`. The code has 1 to 64 of the characters `[A-Za-z0-9_.-]`.
+    /// Returns the code in the body if it differs from the canonical code, such as OpenAI's `model_not_found`. The code
+    /// has 1 to 64 of the characters `[A-Za-z0-9_.-]`.
     #[must_use]
     pub fn raw_code(&self) -> Option<&str> {
         self.0.raw_code.as_deref()
     }
 
-    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no
-    /// message, the line is the message of the catalogue.
+    /// Returns one printable line for people, of at most 1,024 bytes. If the response has no message, the line is the
+    /// message of the catalogue.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Returns the details as JSON text. If the details contain an issue list, it is in the form
-    /// that rule E8 defines.
+    /// Returns the details as JSON text. If the details contain an issue list, it is in the form that rule E8 defines.
     #[must_use]
     pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
@@ -142,8 +139,8 @@ impl ClientError {
         self.0.advice.retry.unwrap_or_else(|| self.0.code.retry())
     }
 
-    /// Returns the page that describes the code. The address in the error itself (rule E10) is
-    /// preferred to the address that the caller's own code defines.
+    /// Returns the page that describes the code. The address in the error itself (rule E10) is preferred to the address
+    /// that the caller's own code defines.
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
         self.0.advice.docs.as_deref().or_else(|| self.0.code.docs())

@@ -99,8 +99,8 @@ fn decoded_body<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
     coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
 }
 
-/// Returns the status of an RPC call. The protocol puts the status into the head, the trailers, the
-/// last frame or a unary body.
+/// Returns the status of an RPC call. The protocol puts the status into the head, the trailers, the last frame or a
+/// unary body.
 fn status_of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(reported) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(reported);
@@ -245,8 +245,7 @@ fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: f
     }
 }
 
-/// Returns the advice that a layer wrote. The advice is in the error object, or in the data of
-/// JSON-RPC (E10).
+/// Returns the advice that a layer wrote. The advice is in the error object, or in the data of JSON-RPC (E10).
 fn advice_in(body: &[u8]) -> Advice {
     let error = Object::of_body(body).and_then(|body| body.object("error"));
     layers_data(body).or(error).map(|error| standard::read_advice(&error)).unwrap_or_default()
@@ -258,14 +257,13 @@ fn layers_data(body: &[u8]) -> Option<Object<'_>> {
     body.object("error")?.object("data").filter(|data| data.has("request_id") && data.string("code").is_some())
 }
 
-/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON,
-/// is not a message.
+/// Returns true if a text can be a message (R3). A text that contains a whole error, such as JSON, is not a message.
 fn is_message(text: &str) -> bool {
     message::from_json_text(text).is_some()
 }
 
-/// Returns the code in the head of a layer's response. A layer sends this code even if the body's
-/// dialect has no field for a code (E4).
+/// Returns the code in the head of a layer's response. A layer sends this code even if the body's dialect has no field
+/// for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
     let named = |headers: &HeaderMap| {
         standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
@@ -331,8 +329,8 @@ fn request_id_from<'a>(
     in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
 }
 
-/// Returns the id in the body. This id is needed if a proxy in front of browsers, or a log, has
-/// lost the header with the id.
+/// Returns the id in the body. This id is needed if a proxy in front of browsers, or a log, has lost the header with
+/// the id.
 fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(text)?;
     let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
@@ -341,8 +339,8 @@ fn id_in(text: &[u8], shapes: &[CustomShape]) -> Option<String> {
     id.or_else(|| layers_data(text)?.string("request_id").map(Cow::into_owned))
 }
 
-/// Parses a gRPC server's instruction about another attempt. In gRPC's proposal A6, any value
-/// except a number of milliseconds forbids another attempt.
+/// Parses a gRPC server's instruction about another attempt. In gRPC's proposal A6, any value except a number of
+/// milliseconds forbids another attempt.
 fn parse_pushback(answer: &ResponseView<'_>) -> Pushback {
     let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
     let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();

@@ -1,9 +1,8 @@
 //! Limits the size of a request's body, whether it is declared or counted (rule G4).
 //!
 //! If the declared length is over the limit, the head is enough to refuse the request. The [`BodyMeter`] counts the
-//! bytes of any other body. The meter stays with the body in the task that reads the body, and
-//! reports to the session how the body ended. In an RPC stream, each message is measured separately
-//! by the length before it (rules P1–P3).
+//! bytes of any other body. The meter stays with the body in the task that reads the body, and reports to the session
+//! how the body ended. In an RPC stream, each message is measured separately by the length before it (rules P1–P3).
 
 use std::error::Error;
 use std::io;
@@ -25,10 +24,10 @@ use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePr
 
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///
-/// The meter gets every chunk before the inner service does, and shares its result with the
-/// session. If the body is over the limit, the session answers 413 until the head of the service's
-/// response has left, even if the service returns another response (G4). If the client's body is
-/// broken or slow, the session does not treat that as a failure of the server (F1).
+/// The meter gets every chunk before the inner service does, and shares its result with the session. If the body is
+/// over the limit, the session answers 413 until the head of the service's response has left, even if the service
+/// returns another response (G4). If the client's body is broken or slow, the session does not treat that as a failure
+/// of the server (F1).
 #[derive(Debug)]
 pub struct BodyMeter {
     measured: Measured,
@@ -46,9 +45,9 @@ enum Measured {
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// True if the client can read its answer even if the bytes after an overlong message are not
-    /// read. On HTTP/2 this is true, because each stream ends separately. A stream of messages may
-    /// also wait for the response before it ends.
+    /// True if the client can read its answer even if the bytes after an overlong message are not read. On HTTP/2 this
+    /// is true, because each stream ends separately. A stream of messages may also wait for the response before it
+    /// ends.
     pub(crate) rest_is_free: bool,
 }
 
@@ -58,8 +57,8 @@ pub(crate) struct Messages {
 pub enum MeterAction {
     /// The adapter passes the chunk on.
     Within,
-    /// The body is over its limit. The adapter passes no more chunks on. The adapter reads and
-    /// drops the rest of the body within this budget, and then fails the body (G5).
+    /// The body is over its limit. The adapter passes no more chunks on. The adapter reads and drops the rest of the
+    /// body within this budget, and then fails the body (G5).
     Over(DrainBudget),
 }
 
@@ -70,8 +69,8 @@ pub struct DrainBudget {
     pub max_bytes: u64,
     /// The time limit.
     pub timeout: Duration,
-    /// True if the body of the response is sent first. The rest of the request is read after that
-    /// body, and then the response ends.
+    /// True if the body of the response is sent first. The rest of the request is read after that body, and then the
+    /// response ends.
     pub body_first: bool,
 }
 
@@ -125,9 +124,9 @@ impl BodyMeter {
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
-    /// Returns true if a decision depends on the data of the body. If so, an adapter that does not
-    /// already get all data must request the data. `declared` is true if the head contains the
-    /// length of the body, so that the guards have checked it.
+    /// Returns true if a decision depends on the data of the body. If so, an adapter that does not already get all data
+    /// must request the data. `declared` is true if the head contains the length of the body, so that the guards have
+    /// checked it.
     #[must_use]
     pub fn needs_data(&self, declared: bool) -> bool {
         let shared = &self.flags.0;
@@ -136,8 +135,7 @@ impl BodyMeter {
         shared.seen.is_some() || counts && !by_head
     }
 
-    /// Returns true if the body is a stream of messages over HTTP/2. The rest of a stream over
-    /// HTTP/2 need not be read.
+    /// Returns true if the body is a stream of messages over HTTP/2. The rest of a stream over HTTP/2 need not be read.
     pub fn rest_is_free(&self) -> bool {
         matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
@@ -233,9 +231,9 @@ pub fn client_left(error: &(dyn Error + 'static)) -> bool {
         || cause::chain(error).skip(1).any(was_ended_by_peer)
 }
 
-/// Returns true if this is h2's error for a stream or a connection that its peer has ended. The
-/// error is recognised by its text. This crate does not need h2 for anything else, and h2 does not
-/// show the error of the connection as a source.
+/// Returns true if this is h2's error for a stream or a connection that its peer has ended. The error is recognised by
+/// its text. This crate does not need h2 for anything else, and h2 does not show the error of the connection as a
+/// source.
 fn was_ended_by_peer(error: &(dyn Error + 'static)) -> bool {
     const BY_PEER: [&str; 4] = [
         "stream error received: ",
@@ -273,8 +271,8 @@ impl BodyFlags {
         self.0.limit
     }
 
-    /// Calls `read` with the stored part of the body. The second argument of `read` is true if the
-    /// stored part is the whole body.
+    /// Calls `read` with the stored part of the body. The second argument of `read` is true if the stored part is the
+    /// whole body.
     pub(crate) fn read_seen<T>(&self, read: impl FnOnce(&[u8], bool) -> T) -> Option<T> {
         let seen = self.0.seen.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(read(&seen.bytes, self.has(Self::ENDED) && !seen.is_cut))
@@ -323,14 +321,14 @@ impl BodyFlags {
     }
 }
 
-/// Returns the length that the head declares, in bytes. Returns `None` if the head declares no
-/// length that can be trusted.
+/// Returns the length that the head declares, in bytes. Returns `None` if the head declares no length that can be
+/// trusted.
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     length(fields::single_value(headers, &CONTENT_LENGTH)?)
 }
 
-/// Returns the length that one `content-length` line declares. A number that is too large for a u64
-/// is still a length, and is over any limit.
+/// Returns the length that one `content-length` line declares. A number that is too large for a u64 is still a length,
+/// and is over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
     let mut length = None;
     for byte in value.as_bytes() {

@@ -2,8 +2,8 @@
 
 use super::reading::{has_readings, readings};
 
-/// Returns true if a path ends with `/pkg.Service/Method` in every way in which it can be read
-/// (rule G0). Such a path names a method of a service in a package.
+/// Returns true if a path ends with `/pkg.Service/Method` in every way in which it can be read (rule G0). Such a path
+/// names a method of a service in a package.
 pub(crate) fn names_method(path: &str) -> bool {
     ends_with_method(path.as_bytes())
         && (!has_readings(path.as_bytes())
@@ -19,8 +19,8 @@ fn ends_with_method(path: &[u8]) -> bool {
     is_identifier(method) && is_in_package
 }
 
-/// Returns true if a text is an identifier of protobuf. An identifier contains letters, digits and
-/// underscores, and does not begin with a digit.
+/// Returns true if a text is an identifier of protobuf. An identifier contains letters, digits and underscores, and
+/// does not begin with a digit.
 fn is_identifier(text: &[u8]) -> bool {
     let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     text.iter().all(is_inside) && text.first().is_some_and(|first| !first.is_ascii_digit())

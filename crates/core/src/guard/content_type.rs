@@ -1,5 +1,4 @@
-//! The content type (rule G3): compares the type that a request declares with the types that the
-//! route decodes.
+//! The content type (rule G3): compares the type that a request declares with the types that the route decodes.
 //!
 //! A request with two content types is refused. A content type that cannot be parsed is also refused. Parameters must
 //! be valid, but are not compared.
@@ -38,8 +37,8 @@ impl MediaTypes {
         }
     }
 
-    /// Compares the content type of a request. `first` is the first value of the header. `second`
-    /// is true if there is another value, which is refused.
+    /// Compares the content type of a request. `first` is the first value of the header. `second` is true if there is
+    /// another value, which is refused.
     pub(crate) fn declared(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
@@ -48,8 +47,8 @@ impl MediaTypes {
         }
     }
 
-    /// Returns the fault for a wrong type. The fault lists the types that the route accepts, in its
-    /// message and in the header that RFC 9110 §15.5.16 defines.
+    /// Returns the fault for a wrong type. The fault lists the types that the route accepts, in its message and in the
+    /// header that RFC 9110 §15.5.16 defines.
     pub(crate) fn refusal(&self) -> Fault {
         self.refusal.clone()
     }
@@ -97,8 +96,8 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     }
 }
 
-/// Returns the `type/subtype` of the content-type header. Returns `None` if there is not exactly
-/// one such header, or if it is not valid.
+/// Returns the `type/subtype` of the content-type header. Returns `None` if there is not exactly one such header, or if
+/// it is not valid.
 pub fn declared_essence(headers: &HeaderMap) -> Option<&str> {
     essence(fields::single_value(headers, &CONTENT_TYPE)?.as_bytes())
 }

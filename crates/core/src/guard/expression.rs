@@ -1,9 +1,8 @@
-//! The regular expressions of a policy. A [`WholeValue`] must match a whole header value (rules G1,
-//! G2). An [`InText`] is searched for in a message (R1).
+//! The regular expressions of a policy. A [`WholeValue`] must match a whole header value (rules G1, G2). An [`InText`]
+//! is searched for in a message (R1).
 //!
-//! Without the feature `pattern`, no setter creates an expression, and a setting that needs one is
-//! refused. If a setting that needs an expression were ignored instead, its guard would let every
-//! request in.
+//! Without the feature `pattern`, no setter creates an expression, and a setting that needs one is refused. If a
+//! setting that needs an expression were ignored instead, its guard would let every request in.
 
 #[cfg(not(feature = "pattern"))]
 mod absent;

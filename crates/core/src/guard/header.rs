@@ -1,10 +1,8 @@
-//! Required headers (rule G1). Each required header must be present exactly once, and be
-//! well-formed. A header whose name is the same to a service that works like CGI is treated as a
-//! repetition.
+//! Required headers (rule G1). Each required header must be present exactly once, and be well-formed. A header whose
+//! name is the same to a service that works like CGI is treated as a repetition.
 //!
-//! A missing header has one message, and a malformed or repeated header has another message. The
-//! pattern must match the whole value. Without a pattern, every value except an empty one is
-//! accepted.
+//! A missing header has one message, and a malformed or repeated header has another message. The pattern must match the
+//! whole value. Without a pattern, every value except an empty one is accepted.
 
 use std::borrow::Cow;
 
@@ -90,9 +88,8 @@ pub(crate) struct HeaderGuard {
     invalid: Fault,
 }
 
-/// A message for the client. `is_stock` is true if the policy does not set the message. In a
-/// dialect for old clients, the dialect's own text replaces only such a default message of the
-/// layer (R12).
+/// A message for the client. `is_stock` is true if the policy does not set the message. In a dialect for old clients,
+/// the dialect's own text replaces only such a default message of the layer (R12).
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,

@@ -1,10 +1,9 @@
 //! The methods that a service may see in a request (rule G0).
 //!
-//! Some services distinguish the letter case of methods. Some services replace the method with the
-//! method in a header, or in the field `_method`. The field may be in the query, in a path that a
-//! rewrite puts into the query, or in a cookie. Services trim, unquote, split and decode its value
-//! in more ways than can be listed. So a value that is not plain is never
-//! interpreted. If the value is not plain, and a route for the path names a method, the request is
+//! Some services distinguish the letter case of methods. Some services replace the method with the method in a header,
+//! or in the field `_method`. The field may be in the query, in a path that a rewrite puts into the query, or in a
+//! cookie. Services trim, unquote, split and decode its value in more ways than can be listed. So a value that is not
+//! plain is never interpreted. If the value is not plain, and a route for the path names a method, the request is
 //! refused. Patterns contain methods in capitals.
 //!
 //! Most services run some handler for a method that they do not know. So for a method that is not
@@ -27,8 +26,8 @@ pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 /// The name that represents all methods that no route can name.
 pub(crate) const UNKNOWN: &[u8] = b"*";
 
-/// The fields of a query in which a request may name another method. Masonite reads `__method`, and
-/// Plack reads `x-tunneled-method`.
+/// The fields of a query in which a request may name another method. Masonite reads `__method`, and Plack reads
+/// `x-tunneled-method`.
 const FIELDS: [&str; 6] = ["_method", "__method", "x-tunneled-method", OVERRIDES[0], OVERRIDES[1], OVERRIDES[2]];
 
 /// The maximum number of other methods that a request may name. An honest client names one method.
@@ -37,8 +36,8 @@ const MOST: usize = 8;
 /// The longest plain name of a method. The longest registered name, `UPDATEREDIRECTREF`, has 17 bytes.
 const LONGEST: usize = 32;
 
-/// The length of the shortest query that may name more than [`MOST`] methods. A query needs at
-/// least the text `_method=A` for each method.
+/// The length of the shortest query that may name more than [`MOST`] methods. A query needs at least the text
+/// `_method=A` for each method.
 const CROWDED_QUERY: usize = (MOST + 1) * "_method=A&".len() - 1;
 
 /// The error for a request that names more methods than the guards check.
@@ -64,8 +63,7 @@ fn override_header(name: &str) -> Option<&'static str> {
     if OVERRIDE_LENGTHS.may_have(name.len()) { OVERRIDES.into_iter().find(is_same) } else { None }
 }
 
-/// Returns true if services know the method. A service then runs the handler that its routes name
-/// for this method.
+/// Returns true if services know the method. A service then runs the handler that its routes name for this method.
 #[inline]
 pub(crate) fn is_usual(method: &Method) -> bool {
     is_written_usually(method) || in_capitals(method.as_str().as_bytes()).is_some_and(|it| is_written_usually(&it))
@@ -104,14 +102,14 @@ pub(crate) fn is_in_cookie(head: &Parts) -> bool {
     overrides_of_cookies(head).next().is_some()
 }
 
-/// Returns true for every query with a spelling of `_method`, but also for some other queries. The
-/// check is only a quick one, which [`overrides_of`] completes.
+/// Returns true for every query with a spelling of `_method`, but also for some other queries. The check is only a
+/// quick one, which [`overrides_of`] completes.
 fn may_override(query: &str) -> bool {
     query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
 }
 
-/// Returns all methods that a service may see in a request. `paths` are all forms in which a
-/// service may read the request's path.
+/// Returns all methods that a service may see in a request. `paths` are all forms in which a service may read the
+/// request's path.
 pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>) -> Result<Methods, TooManyMethods> {
     let mut methods = Methods { named: own_spellings(&head.method).collect(), unclear: None };
     let most = methods.named.len() + MOST;
@@ -128,8 +126,8 @@ pub(crate) fn methods<'p>(head: &Parts, paths: impl Iterator<Item = &'p Vec<u8>>
 }
 
 impl Methods {
-    /// Adds the methods in a value, which may be a list. A service uses one of the methods, or
-    /// joins several lines to a list.
+    /// Adds the methods in a value, which may be a list. A service uses one of the methods, or joins several lines to a
+    /// list.
     fn add(&mut self, source: &'static str, value: &[u8], most: usize) -> Result<(), TooManyMethods> {
         for method in listed(value) {
             match method {
@@ -179,8 +177,8 @@ fn overrides_of(query: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     query.split(|byte| matches!(byte, b'&' | b';')).filter_map(|field| override_in(field, &FIELDS))
 }
 
-/// Returns the fields behind the first `&` or `?` of a path. These fields become fields of a query
-/// if a rewrite puts the path into a query.
+/// Returns the fields behind the first `&` or `?` of a path. These fields become fields of a query if a rewrite puts
+/// the path into a query.
 fn overrides_of_path(path: &[u8]) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let fields = path.iter().position(|byte| matches!(byte, b'&' | b'?')).map_or(&b""[..], |end| &path[end + 1..]);
     overrides_of(fields)
@@ -195,10 +193,9 @@ fn overrides_of_cookies(head: &Parts) -> impl Iterator<Item = Vec<u8>> {
     others.filter_map(|cookie| Some(override_in(cookie, &FIELDS[..1])?.1))
 }
 
-/// Returns the name of a field, if it is one of `names`, and the field's value, decoded as a form.
-/// In the name of a variable, PHP replaces each character that is not allowed with `_`. PHP also
-/// drops spaces before the name, and ends the name at a NUL. A rewrite may put a second `?` before
-/// the name.
+/// Returns the name of a field, if it is one of `names`, and the field's value, decoded as a form. In the name of a
+/// variable, PHP replaces each character that is not allowed with `_`. PHP also drops spaces before the name, and ends
+/// the name at a NUL. A rewrite may put a second `?` before the name.
 fn override_in(field: &[u8], names: &[&'static str]) -> Option<(&'static str, Vec<u8>)> {
     if field.len() < FIELDS[0].len() {
         return None;

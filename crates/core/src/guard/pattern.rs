@@ -78,9 +78,8 @@ impl Pattern {
         })
     }
 
-    /// Returns the sort key that puts the most specific of several matching patterns first. The key
-    /// compares the kinds of the patterns' segments. If the kinds are equal, patterns with a method
-    /// come before patterns without a method.
+    /// Returns the sort key that puts the most specific of several matching patterns first. The key compares the kinds
+    /// of the patterns' segments. If the kinds are equal, patterns with a method come before patterns without a method.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
         (self.kinds(), self.method_rank())
     }
@@ -123,8 +122,8 @@ impl Pattern {
         }
     }
 
-    /// Returns true if both patterns have a common method, or if neither has a method. In this
-    /// function, `GET` does not cover `HEAD`, just as in the comparison of specificity.
+    /// Returns true if both patterns have a common method, or if neither has a method. In this function, `GET` does not
+    /// cover `HEAD`, just as in the comparison of specificity.
     pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
         match (&self.methods[..], &other.methods[..]) {
             ([], []) => true,

@@ -1,13 +1,11 @@
 //! The ways in which a service may read a path (rule G0).
 //!
-//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its
-//! parameters. The service may apply these steps in any order, and may skip steps. [`readings`]
-//! returns every path that these steps can produce in any order. Paths may
-//! be decoded twice, and the other steps may follow each time. Letter case is not a step, because
+//! A service decodes a path, resolves its dot segments, merges its slashes and cuts off its parameters. The service may
+//! apply these steps in any order, and may skip steps. [`readings`] returns every path that these steps can produce in
+//! any order. Paths may be decoded twice, and the other steps may follow each time. Letter case is not a step, because
 //! patterns are compared without regard to letter case.
 //!
-//! Some steps differ from the steps of the contract, or are additional, because some servers apply
-//! such steps:
+//! Some steps differ from the steps of the contract, or are additional, because some servers apply such steps:
 //!
 //! - `%2F`, `%5C` and `\` become a slash, each independently of the other two;
 //! - slashes may be merged while a slash at the end stays (Go's `ServeMux`);
@@ -17,12 +15,12 @@
 //! - control characters and bytes that are not UTF-8 may be ignored: a line feed before the end of a regular expression
 //!   (Starlette, FastRoute), or any such byte (Bottle);
 //! - `%u0061` may be a letter (Jetty 9, IIS);
-//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end the path,
-//!   if a rewrite puts the path into a query (Apache, nginx);
+//! - a decoded `?`, `#` or NUL may end the path (bramus/router, PHP). An `&` may also end the path, if a rewrite puts
+//!   the path into a query (Apache, nginx);
 //! - spaces, control characters and everything outside ASCII may be ignored (PHP's `FILTER_SANITIZE_URL`). A `+` may
 //!   also be ignored, because it is a space in a query;
-//! - letters outside ASCII have another letter case, too, and some of them, such as the Kelvin
-//!   sign, become a letter of ASCII.
+//! - letters outside ASCII have another letter case, too, and some of them, such as the Kelvin sign, become a letter of
+//!   ASCII.
 //!
 //! A list with commas in the last segment ([`PathList`]) leads to each of its elements.
 
@@ -36,12 +34,11 @@ use memchr::memmem;
 pub(crate) use self::first_look::has_readings;
 pub(crate) use self::list::PathList;
 
-/// The maximum number of readings of one path that the guards check. Paths of honest clients have
-/// fewer readings.
+/// The maximum number of readings of one path that the guards check. Paths of honest clients have fewer readings.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// The maximum number of bytes of all readings together. The number is eight times the length of
-/// the longest path that most servers accept.
+/// The maximum number of bytes of all readings together. The number is eight times the length of the longest path that
+/// most servers accept.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// The error for a path with more readings, or with more bytes in its readings, than the guards check.
@@ -111,8 +108,8 @@ impl Found {
     }
 }
 
-/// Adds the paths to which one decoding can lead. One path has all separators decoded, and other
-/// paths have some separators still encoded.
+/// Adds the paths to which one decoding can lead. One path has all separators decoded, and other paths have some
+/// separators still encoded.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
         let codes = Codes::from_path(path);
@@ -252,8 +249,7 @@ fn texts_after_percent(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'%').skip(1)
 }
 
-/// Parses the two hexadecimal digits at the beginning of a text. Returns the text after the digits,
-/// and the byte.
+/// Parses the two hexadecimal digits at the beginning of a text. Returns the text after the digits, and the byte.
 fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let ([tens, ones], rest) = text.split_first_chunk::<2>()?;
@@ -261,8 +257,8 @@ fn parse_percent_code(text: &[u8]) -> Option<(&[u8], u8)> {
     Some((rest, u8::try_from(byte).ok()?))
 }
 
-/// Replaces each percent code with the byte that `replacement` returns for it. If `replacement`
-/// returns `None`, the code stays.
+/// Replaces each percent code with the byte that `replacement` returns for it. If `replacement` returns `None`, the
+/// code stays.
 fn replace_percent_codes(path: &[u8], replacement: &dyn Fn(u8) -> Option<u8>) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(path.len());
     let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());

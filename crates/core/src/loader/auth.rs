@@ -1,5 +1,5 @@
-//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes
-//! a text of an `[auth.*]` table (L3).
+//! Reads `[auth.*]`: a scheme, its keys, and the files and variables that it names. No error quotes a text of an
+//! `[auth.*]` table (L3).
 
 use toml::de::DeValue;
 
@@ -80,8 +80,7 @@ impl Leaf for KeysFile {
             at.found.mistakes.retain(|mistake| !document.explains(mistake));
             read
         });
-        // If the file has a mistake, an empty list is replaced, because it would be refused as a
-        // second mistake.
+        // If the file has a mistake, an empty list is replaced, because it would be refused as a second mistake.
         let is_right = at.found.mistakes.len() == before;
         let keys = keys.and_then(|table| table.keys).filter(|keys| is_right || !keys.is_empty());
         Some(Self(keys.unwrap_or_else(|| vec![KeyTable::default()])))
@@ -89,8 +88,8 @@ impl Leaf for KeysFile {
 }
 
 impl AuthScheme {
-    /// Returns the scheme with the keys from its files and variables. Refuses a scheme that needs a
-    /// verifier or certificates that the program does not have.
+    /// Returns the scheme with the keys from its files and variables. Refuses a scheme that needs a verifier or
+    /// certificates that the program does not have.
     pub(super) fn resolved(mut self, name: &str, env: &PolicyEnv, refusals: &mut Refusals) -> Self {
         match (self.kind(), &env.verifiers) {
             (Some(SchemeKind::Bearer | SchemeKind::Header), _) => {
@@ -146,8 +145,8 @@ impl SchemeTable {
     }
 }
 
-/// Returns true if the text is the name of an environment variable, which an error may quote. Any
-/// other text may be the secret itself (L3), such as 32 letters in base 32.
+/// Returns true if the text is the name of an environment variable, which an error may quote. Any other text may be the
+/// secret itself (L3), such as 32 letters in base 32.
 #[must_use]
 pub fn is_variable_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

@@ -200,8 +200,8 @@ impl Assembly {
         false
     }
 
-    /// Adds defaults. Several files of a part may have defaults. For each key, the value of a file
-    /// takes precedence over the values of its bases.
+    /// Adds defaults. Several files of a part may have defaults. For each key, the value of a file takes precedence
+    /// over the values of its bases.
     fn put_defaults(&mut self, file: usize, part: usize, keys: RouteTable) {
         let (place, known) = (TablePath::Defaults(part), self.part(part).keys.clone());
         for key in RouteTable::settings() {
@@ -224,9 +224,9 @@ impl Assembly {
         }
     }
 
-    /// Returns all mistakes, including mistakes of locked keys, by file and line. At each key, only
-    /// the first mistake stays. A mistake that follows from another mistake is left out. An unknown
-    /// name is also left out if files that could not be read may define it.
+    /// Returns all mistakes, including mistakes of locked keys, by file and line. At each key, only the first mistake
+    /// stays. A mistake that follows from another mistake is left out. An unknown name is also left out if files that
+    /// could not be read may define it.
     pub(super) fn all_mistakes(&mut self, locked: Vec<PolicyError>) -> Vec<PolicyError> {
         let is_lost = |mistake: &PolicyError| {
             let names_file = mistake.key().is_none_or(|key| key.starts_with("include") || key.starts_with("base"));
@@ -267,8 +267,8 @@ impl Assembly {
     }
 }
 
-/// Returns true if a mistake follows from another mistake. A mistake follows if it is in a line
-/// that is not TOML, or if its key is only missing because the key's name is misspelled.
+/// Returns true if a mistake follows from another mistake. A mistake follows if it is in a line that is not TOML, or if
+/// its key is only missing because the key's name is misspelled.
 fn follows_from(mistake: &PolicyError, other: &PolicyError) -> bool {
     let is = |error: &PolicyError, kind: Kind| error.kind() == kind.as_str();
     let table_and_name = |error: &PolicyError| {

@@ -1,15 +1,13 @@
 //! Compares two policies for [`PolicyFile::changes_to`].
 //!
-//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only
-//!    one policy sets a key in this table, the value is compared with the next wider table of the
-//!    other policy. `weaker` in the row of the key decides whether the new value requires less.
-//!    Guards that a mode only observes require nothing, so a mode that begins to enforce them is of
-//!    the kind `Closes`.
-//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope
-//!    is of the kind `Closes`. Any other change of a scheme, a header or a scope may let more
-//!    requests in. A person must judge this change, so it is of the kind `Opens`. A code or a rule
-//!    is compared as one line. A default that is written out, and an API key that lets nobody in,
-//!    change nothing.
+//! 1. The settings of `[defaults]` and routes are compared key by key at the same table. If only one policy sets a key
+//!    in this table, the value is compared with the next wider table of the other policy. `weaker` in the row of the
+//!    key decides whether the new value requires less. Guards that a mode only observes require nothing, so a mode that
+//!    begins to enforce them is of the kind `Closes`.
+//! 2. Everything else is compared as text, key by key. An addition to a scheme, a header or a scope is of the kind
+//!    `Closes`. Any other change of a scheme, a header or a scope may let more requests in. A person must judge this
+//!    change, so it is of the kind `Opens`. A code or a rule is compared as one line. A default that is written out,
+//!    and an API key that lets nobody in, change nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -30,8 +28,7 @@ use crate::table::{TablePath, line_of};
 /// The effect of a change. A list of changes is in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeKind {
-    /// A guard requires more than before, so it may refuse clients that it let in before. Or a
-    /// setting is newly locked.
+    /// A guard requires more than before, so it may refuse clients that it let in before. Or a setting is newly locked.
     Closes,
     /// A guard requires less than before, or a setting is no longer locked. Or the definition of a scheme, a header or
     /// a scope differs in a way that a person must judge.
@@ -192,8 +189,8 @@ impl<'a> Tables<'a> {
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
 
-    /// Returns true if a guard that `observe` only observes requires something of the requests of
-    /// the table, or of a table that shares a request with it.
+    /// Returns true if a guard that `observe` only observes requires something of the requests of the table, or of a
+    /// table that shares a request with it.
     fn guards(&self, name: &(String, String), pattern: &Pattern) -> bool {
         let open = RouteTable {
             body_limit: Some(None),
@@ -208,8 +205,7 @@ impl<'a> Tables<'a> {
     }
 
     /// Returns true if a route now decides about some requests of the pattern, and requires less than `earlier` (G0).
-    /// This route shares requests with the pattern, but is neither wider nor narrower than the
-    /// pattern.
+    /// This route shares requests with the pattern, but is neither wider nor narrower than the pattern.
     fn weakens_beside(&self, name: &(String, String), pattern: &Pattern, (earlier, key): (&RouteTable, &str)) -> bool {
         self.by_name.iter().any(|(its, table)| {
             let is_beside = || !table.pattern.covers(pattern) && !pattern.covers(&table.pattern);
@@ -220,9 +216,8 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// Returns the table that decides a key which the table of this name does not set. The
-    /// narrowest route that covers this table's requests and sets the key decides, or else the
-    /// defaults around the table.
+    /// Returns the table that decides a key which the table of this name does not set. The narrowest route that covers
+    /// this table's requests and sets the key decides, or else the defaults around the table.
     fn inherited(&self, (scope, name): &(String, String), pattern: &Pattern, key: &'static str) -> &RouteTable {
         let sets = |keys: &RouteTable| keys.value_of(key).is_some();
         for part in self.policy.around(self.parts.get(scope).copied().unwrap_or_default()) {
@@ -246,8 +241,8 @@ impl<'a> Tables<'a> {
 }
 
 impl PolicyFile {
-    /// Returns the hosts and the prefix of a scope, in the form of [`PolicyChange::key`]. Returns
-    /// an empty text for the policy itself.
+    /// Returns the hosts and the prefix of a scope, in the form of [`PolicyChange::key`]. Returns an empty text for the
+    /// policy itself.
     fn scope_suffix(&self, part: usize) -> String {
         let Some(scope) = self.builder.scope_of(part) else { return String::new() };
         let hosts = Some(format!("{:?}", scope.hosts())).filter(|_| !scope.hosts().is_empty());
@@ -258,11 +253,10 @@ impl PolicyFile {
 
 /// Guards that `off` and `observe` do not enforce (M1).
 const OBSERVED: [&str; 5] = ["body_limit", "body_limit_per", "json", "content_types", "require_headers"];
-/// Keys that are not settings. These keys describe the files, or are locks, which are compared
-/// separately.
+/// Keys that are not settings. These keys describe the files, or are locks, which are compared separately.
 const NO_SETTINGS: [&str; 4] = ["version", "include", "base", "locked"];
-/// Tables whose settings are compared separately. With the other tables, only the texts of files
-/// that these tables name are compared.
+/// Tables whose settings are compared separately. With the other tables, only the texts of files that these tables name
+/// are compared.
 const SETTINGS: [&str; 2] = ["defaults", "route"];
 /// Tables with definitions of guards.
 const GUARDS: [&str; 3] = ["auth", "header", "scope"];
@@ -332,8 +326,7 @@ fn key_of_caller(key: &str) -> Option<&str> {
     key.rfind(']').filter(|_| is_key).map(|end| &key[..=end])
 }
 
-/// Returns the default of a key, spelled as in a file. Writing this value has the same effect as
-/// leaving the key out.
+/// Returns the default of a key, spelled as in a file. Writing this value has the same effect as leaving the key out.
 fn default_of(key: &str) -> Option<String> {
     let (table, key) = key.rsplit_once('.')?;
     match table.split('.').next()? {
@@ -370,8 +363,7 @@ struct Leaves<'a> {
 struct Source<'a> {
     file: &'a str,
     text: &'a str,
-    /// The scope of the file, in the form of [`PolicyChange::key`], for keys that every scope may
-    /// have.
+    /// The scope of the file, in the form of [`PolicyChange::key`], for keys that every scope may have.
     scope: String,
 }
 

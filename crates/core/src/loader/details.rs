@@ -30,9 +30,8 @@ impl Leaf for Details {
     }
 }
 
-/// Refuses each mistake of the schema. Returns true if there is no mistake. After a mistake, the
-/// rest of the schema is checked without the wrong part. A wrong type is treated as an object,
-/// which may have most other keywords.
+/// Refuses each mistake of the schema. Returns true if there is no mistake. After a mistake, the rest of the schema is
+/// checked without the wrong part. A wrong type is treated as an object, which may have most other keywords.
 fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) -> bool {
     let mut is_right = true;
     while let Err(error) = details::check(&schema) {
@@ -60,8 +59,7 @@ fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) 
     is_right
 }
 
-/// Refuses the value at the end of a path. If the path does not exist to its end, refuses its last
-/// value that exists.
+/// Refuses the value at the end of a path. If the path does not exist to its end, refuses its last value that exists.
 fn refuse_at(value: &DeValue<'_>, path: &[String], error: &SchemaError, at: &mut Reading<'_>) {
     let Some((step, rest)) = path.split_first() else {
         at.refuse_empty::<()>(error.lacks, Kind::InvalidValue, &error.wrong, &error.right);
@@ -114,9 +112,8 @@ fn json_of(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Json> {
     })
 }
 
-/// Reads a file. Mistakes in the file are reported at the line of the policy that names the file,
-/// because tools that repair a policy remove the reported line. The text of a mistake contains the
-/// line of the file.
+/// Reads a file. Mistakes in the file are reported at the line of the policy that names the file, because tools that
+/// repair a policy remove the reported line. The text of a mistake contains the line of the file.
 fn read_file(name: &str, text: &str, at: &mut Reading<'_>) -> Option<Json> {
     // The byte order mark that an editor may have added is not JSON.
     let schema: Json = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {

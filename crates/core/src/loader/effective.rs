@@ -31,14 +31,13 @@ use crate::table::TablePath;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Effective {
-    /// The settings for the normalised reading of the path. These settings decide everything, but
-    /// the guards of `others` apply as well.
+    /// The settings for the normalised reading of the path. These settings decide everything, but the guards of
+    /// `others` apply as well.
     pub reading: PathReading,
-    /// The settings for other readings of the path and the method that have different guards. The
-    /// list has one reading for each difference, and the guards of this reading apply as well.
+    /// The settings for other readings of the path and the method that have different guards. The list has one reading
+    /// for each difference, and the guards of this reading apply as well.
     pub others: Vec<PathReading>,
-    /// The reason why the layer refuses the request with 400, if a route's `paths` requires the
-    /// refusal.
+    /// The reason why the layer refuses the request with 400, if a route's `paths` requires the refusal.
     pub refused: Option<&'static str>,
     host: String,
     upstream: Option<(String, String)>,
@@ -56,8 +55,8 @@ pub struct PathReading {
     pub path: String,
     /// The patterns of the routes that match, beginning with the most specific, each with its `FILE:LINE`.
     pub routes: Vec<(String, String)>,
-    /// All keys of a route, in the order of the manual, each with its value. If the policy sets
-    /// `content_types` instead of `json`, `content_types` is listed.
+    /// All keys of a route, in the order of the manual, each with its value. If the policy sets `content_types` instead
+    /// of `json`, `content_types` is listed.
     pub settings: Vec<(&'static str, PlacedValue)>,
     scope: Option<String>,
 }

@@ -1,15 +1,15 @@
-//! The policy file in TOML, which has the same settings as the builders. If anything in the file is
-//! wrong, the whole file is refused (rule M2).
+//! The policy file in TOML, which has the same settings as the builders. If anything in the file is wrong, the whole
+//! file is refused (rule M2).
 //!
 //! 1. The file, its bases and its included files are collected ([`gather`](super::gather)). The tables of each file are
 //!    read into the structs of the builder.
 //! 2. The tables are put together ([`build`](super::build)). An included file, which has a `[scope]`, becomes a
-//!    separate part. A base joins the part of the file that uses the base. The keys and rules of
-//!    this file take precedence over the keys and rules of the base.
+//!    separate part. A base joins the part of the file that uses the base. The keys and rules of this file take
+//!    precedence over the keys and rules of the base.
 //! 3. The builder refuses mistakes, and each mistake is traced back to a file and a line.
 //!
-//! Reading checks only types and words. The builder checks everything else. The adapter supplies
-//! the environment, which [`PolicyEnv`] describes.
+//! Reading checks only types and words. The builder checks everything else. The adapter supplies the environment, which
+//! [`PolicyEnv`] describes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -87,9 +87,8 @@ impl PolicyFile {
 }
 
 impl PolicyFile {
-    /// Reads a file of this name from its text. The names of other files in the text are relative
-    /// to `name`. Errors are sorted by file and line. The list of errors has at least one element,
-    /// and at most 200.
+    /// Reads a file of this name from its text. The names of other files in the text are relative to `name`. Errors are
+    /// sorted by file and line. The list of errors has at least one element, and at most 200.
     pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut gathered = Gathered::new(name, text);
         let (more_files, folders) = (std::mem::take(&mut gathered.named_files), std::mem::take(&mut gathered.folders));
@@ -112,9 +111,9 @@ impl PolicyFile {
 }
 
 impl Assembly {
-    /// Returns the errors for keys that are locked for their file, by file and line. If a file
-    /// locks a key, no file below it may set the key (`manual/policy.md`). An included file is
-    /// below every file that locks keys. A file is below its bases.
+    /// Returns the errors for keys that are locked for their file, by file and line. If a file locks a key, no file
+    /// below it may set the key (`manual/policy.md`). An included file is below every file that locks keys. A file is
+    /// below its bases.
     fn set_although_locked(&self) -> Vec<PolicyError> {
         let refused = self.sources.route_keys().filter_map(|(part, file, name, span)| {
             let is_below = |lock: &&Lock| {
@@ -142,8 +141,8 @@ fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
     hasher.finish()
 }
 
-/// The number of digits of a hash. With so many digits, no two policies of one organisation have
-/// the same hash, and people can still compare two hashes.
+/// The number of digits of a hash. With so many digits, no two policies of one organisation have the same hash, and
+/// people can still compare two hashes.
 const DIGITS: usize = 16;
 
 /// Returns the hash of a text, in hexadecimal digits.
@@ -151,8 +150,8 @@ fn digest(text: &str) -> String {
     shortened(Sha256::digest(text))
 }
 
-/// Returns the hash of all files of a policy. The hash ignores the folder and the file name of the
-/// policy itself, because gateways may store the policy in different places.
+/// Returns the hash of all files of a policy. The hash ignores the folder and the file name of the policy itself,
+/// because gateways may store the policy in different places.
 fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let folder = texts.first().and_then(|first| Path::new(&first.name).parent()).unwrap_or(Path::new(""));
     let included = texts.iter().skip(1).map(|it| (Path::new(&it.name), &it.text));
@@ -160,8 +159,8 @@ fn digest_of_files(texts: &[SourceFile], more: &[NamedFile]) -> String {
     let mut hasher = Sha256::new();
     for (path, text) in texts.iter().take(1).map(|it| (Path::new(""), &it.text)).chain(included).chain(named) {
         let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-        // Editors may change line ends and byte order marks. A policy in which only these differ is
-        // still the same policy.
+        // Editors may change line ends and byte order marks. A policy in which only these differ is still the same
+        // policy.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         for part in [&name, &text] {
             hasher.update((part.len() as u64).to_be_bytes());

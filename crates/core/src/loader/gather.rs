@@ -1,5 +1,5 @@
-//! Collects the files of a policy: the first file, its bases, the files that it includes, and their
-//! bases and included files.
+//! Collects the files of a policy: the first file, its bases, the files that it includes, and their bases and included
+//! files.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, Polic
 const MAX_FILES: usize = 4096;
 
 /// The maximum number of folders to watch. Each file may be in a separate folder, which may itself be in a separate
-/// folder. A pattern that needs more folders, such as `/**/*.toml`, would search the whole machine.
-/// Systems also limit how many folders they watch for one user, to about 8,000.
+/// folder. A pattern that needs more folders, such as `/**/*.toml`, would search the whole machine. Systems also limit
+/// how many folders they watch for one user, to about 8,000.
 const MAX_FOLDERS: usize = 2 * MAX_FILES;
 
 /// All files of a policy with their tables, and the folders in which more files may appear.
@@ -43,8 +43,8 @@ impl Gathered {
         gathered
     }
 
-    /// Returns the files in the order of precedence. Each file comes before its bases, of which the
-    /// last base comes first. The files that a file includes come after its bases.
+    /// Returns the files in the order of precedence. Each file comes before its bases, of which the last base comes
+    /// first. The files that a file includes come after its bases.
     pub(super) fn in_order(&self) -> Vec<usize> {
         fn visit(files: &[SourceFile], file: usize, order: &mut Vec<usize>) {
             order.push(file);
@@ -64,8 +64,8 @@ impl Gathered {
         let mut at = Reading::new(name, &text, misplaced);
         let table = FileTable::read(&DeValue::Table(document.root.clone()), &mut at).unwrap_or_default();
         let Found { mut mistakes, places, moved, named_files } = at.found;
-        // The keys of an unknown version cannot be checked. Mistakes in a file that a key names are
-        // reported separately.
+        // The keys of an unknown version cannot be checked. Mistakes in a file that a key names are reported
+        // separately.
         let is_own = |mistake: &PolicyError| mistake.file() == Some(name);
         let is_version = |mistake: &PolicyError| mistake.kind() == Kind::Version.as_str();
         let other_version = mistakes.iter().position(|mistake| is_own(mistake) && is_version(mistake));
@@ -204,8 +204,7 @@ fn matching_files(folder: &Path, written: &str, refuse: Refuse<'_>) -> Result<Ve
     Ok(found)
 }
 
-/// Returns this pattern with the name of a similar folder that exists, if the folder in the pattern
-/// does not exist.
+/// Returns this pattern with the name of a similar folder that exists, if the folder in the pattern does not exist.
 fn with_near_folder(folder: &Path, written: &str) -> Option<String> {
     let mut parts: Vec<&str> = written.split('/').collect();
     let above = |at: usize| Path::new(".").join(folder).join(parts[..at].join("/"));

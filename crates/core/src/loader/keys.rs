@@ -39,8 +39,8 @@ pub(super) struct ResolvedSetting {
 }
 
 impl PolicyFile {
-    /// Returns the tables for a request. `host` is in lower case, without a port. `path` is the
-    /// reading of the path that decides the settings.
+    /// Returns the tables for a request. `host` is in lower case, without a port. `path` is the reading of the path
+    /// that decides the settings.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         let (part, routes) = self.policy.routes_of(method, host, path);
         self.deciding_tables(part, &routes)

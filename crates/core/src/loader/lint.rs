@@ -2,9 +2,8 @@
 //! [`PolicyFile::lints`](crate::loader::PolicyFile::lints) returns.
 //!
 //! A lint only reports facts that are certain. A lint about routes tries a request for each route
-//! ([`Witness`](report::Witness)), and lets the policy decide about it. A lint about rules is true
-//! for every error. [`patterns`] reads the patterns of routes, and [`tables`] reads everything
-//! else.
+//! ([`Witness`](report::Witness)), and lets the policy decide about it. A lint about rules is true for every error.
+//! [`patterns`] reads the patterns of routes, and [`tables`] reads everything else.
 
 mod patterns;
 mod report;

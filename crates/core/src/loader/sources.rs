@@ -111,8 +111,8 @@ impl Sources {
         Some(self.files[*file].span(path))
     }
 
-    /// Returns the first of these keys that a table at this place sets. If several files have the
-    /// table, the file with the highest precedence decides.
+    /// Returns the first of these keys that a table at this place sets. If several files have the table, the file with
+    /// the highest precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {
         let mut tables = self.tables.get(place)?.iter();
         tables.find_map(|table| keys.iter().copied().find(|key| self.sets(table, key)))
@@ -172,8 +172,8 @@ impl Sources {
     }
 
     /// Returns true if a mistake that was found after reading follows from one of these mistakes, which were found
-    /// while reading. The mistake follows if the table has one of these mistakes and lacks the key,
-    /// or if the key itself has one of these mistakes.
+    /// while reading. The mistake follows if the table has one of these mistakes and lacks the key, or if the key
+    /// itself has one of these mistakes.
     pub(super) fn explain(&self, mistakes: &[PolicyError], SettingError { place, key, .. }: &SettingError) -> bool {
         let Some(table @ (file, path)) = self.table_of(place, key) else { return false };
         let key = self.path_of(table, key);
@@ -188,8 +188,8 @@ impl Sources {
 
     /// Returns the error for a mistake that the builder refused, with the file's line and key.
     ///
-    /// If two tables contradict each other, the error is at the table of the file that uses a base.
-    /// The author of a file that uses a base cannot change the base.
+    /// If two tables contradict each other, the error is at the table of the file that uses a base. The author of a
+    /// file that uses a base cannot change the base.
     pub(super) fn located_in_file(&self, refused: SettingError) -> PolicyError {
         let SettingError { mut place, key, wrong, right, kind, other } = refused;
         let mut other = other.map(|other| *other);

@@ -80,8 +80,7 @@ impl Leaf for RouteRule {
     }
 }
 
-/// Returns advice for a key that does not belong to the table with these keys, but to another
-/// table.
+/// Returns advice for a key that does not belong to the table with these keys, but to another table.
 pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     let is_route = known.contains(&"match");
     let right = match name {
@@ -98,8 +97,8 @@ pub(super) fn misplaced(name: &str, known: &[&str]) -> Option<String> {
     Some(right.to_owned())
 }
 
-/// A code that the policy defines. A code of the catalogue already has a status. For any other
-/// code, the table must set the status.
+/// A code that the policy defines. A code of the catalogue already has a status. For any other code, the table must set
+/// the status.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DefinedCode(pub(super) CodeTable);
 
@@ -108,9 +107,8 @@ impl Leaf for DefinedCode {
         let mut code = CodeTable::read(value, at)?;
         let table = at.table(value)?;
         match code.in_catalogue() {
-            // If `details`, `docs` or `retry` has a mistake, the mistake was noted when it was
-            // read. The code's own advice replaces the wrong value here, so that the table is not
-            // refused as empty.
+            // If `details`, `docs` or `retry` has a mistake, the mistake was noted when it was read. The code's own
+            // advice replaces the wrong value here, so that the table is not refused as empty.
             Some(known)
                 if matches!((&code.details, &code.docs, &code.retry), (None, None, None))
                     && ["details", "docs", "retry"].iter().any(|key| table.contains_key(*key)) =>
@@ -222,8 +220,8 @@ impl Leaf for ErrorPage {
     }
 }
 
-/// The value that a condition expects: the word for a JSON type, or a value. A text that is the
-/// word for a type is written as `{ is = "…" }`.
+/// The value that a condition expects: the word for a JSON type, or a value. A text that is the word for a type is
+/// written as `{ is = "…" }`.
 impl Leaf for Expected {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         match value {

@@ -27,8 +27,8 @@ pub struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    /// Creates the list for a policy. The list contains the codes of the groups for every service,
-    /// the codes of these groups of products, and the codes that the policy adds or names (E2).
+    /// Creates the list for a policy. The list contains the codes of the groups for every service, the codes of these
+    /// groups of products, and the codes that the policy adds or names (E2).
     pub fn from_policy(policy: Option<&Policy>, groups: &[String]) -> Self {
         let catalogue = CodeSet::default();
         let codes = policy.map_or(&catalogue, Policy::codes);
@@ -99,14 +99,12 @@ impl Listed {
         self.code.retry().as_str()
     }
 
-    /// Returns the schema of the code's details, if it has one. The library has parsed this schema
-    /// before.
+    /// Returns the schema of the code's details, if it has one. The library has parsed this schema before.
     pub fn details(&self) -> Option<Value> {
         serde_json::from_str(self.code.details_schema()?).ok()
     }
 
-    /// Returns the message as one line. In a policy the message may have several lines, which the
-    /// layer also joins.
+    /// Returns the message as one line. In a policy the message may have several lines, which the layer also joins.
     pub fn message(&self) -> String {
         self.code
             .message()

@@ -15,13 +15,12 @@ const ERRORS: &str = "/schema/properties/error/oneOf";
 const JSON: &str = "application/json";
 
 impl RouteErrors {
-    /// Completes the responses of an operation in the form of this route. The responses get the
-    /// errors that the operation declares, and `more` errors.
+    /// Completes the responses of an operation in the form of this route. The responses get the errors that the
+    /// operation declares, and `more` errors.
     ///
-    /// A handwritten response keeps its description. If a handwritten response has no body, it gets
-    /// the envelope with the code of its status. A body in another shape stays next to the
-    /// envelope. If the operation's [own codes](Self::own_codes) are set, other codes of its error
-    /// types are left out.
+    /// A handwritten response keeps its description. If a handwritten response has no body, it gets the envelope with
+    /// the code of its status. A body in another shape stays next to the envelope. If the operation's [own
+    /// codes](Self::own_codes) are set, other codes of its error types are left out.
     ///
     /// # Errors
     ///

@@ -3,9 +3,8 @@
 //! 1. [`codes`] lists the codes, and [`schema`] defines the envelope. The schema uses only
 //!    [`form`]s that all validators read alike.
 //! 2. [`document`] writes a separate document with the envelope, and with a response for each status.
-//! 3. [`RouteErrors`] completes an existing document. `RouteErrors` lists the errors that the layer
-//!    itself may return for an operation because of the policy's guards. It adds these errors to
-//!    the declared errors.
+//! 3. [`RouteErrors`] completes an existing document. `RouteErrors` lists the errors that the layer itself may return
+//!    for an operation because of the policy's guards. It adds these errors to the declared errors.
 //!
 //! A [`Session`](crate::session::Session) decides the status, the name, the shape and the dialect of an error, so
 //! that the document shows what clients really get.

@@ -1,7 +1,7 @@
 //! The operations in an existing document of OpenAPI 3.0 or 3.1.
 //!
-//! References within the document are followed, and all other references are ignored. References
-//! may form a circle without harm.
+//! References within the document are followed, and all other references are ignored. References may form a circle
+//! without harm.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +74,8 @@ impl<'d> Document<'d> {
     }
 }
 
-/// Returns the path in the URL of a server, without its final slash. The path of a server comes
-/// before each path of the document.
+/// Returns the path in the URL of a server, without its final slash. The path of a server comes before each path of the
+/// document.
 fn base_path(url: &str) -> String {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
@@ -128,8 +128,8 @@ impl<'d> Operation<'d> {
         each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
     }
 
-    /// Returns the operation's parameters: first the parameters of the path, then its own. If two
-    /// parameters have the same name and place, only the operation's own parameter is returned.
+    /// Returns the operation's parameters: first the parameters of the path, then its own. If two parameters have the
+    /// same name and place, only the operation's own parameter is returned.
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());

@@ -1,5 +1,5 @@
-//! The errors that an operation may return. These errors come from the policy's guards, the
-//! extractors, and the service itself.
+//! The errors that an operation may return. These errors come from the policy's guards, the extractors, and the service
+//! itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::policy::Policy;
 use crate::request_id::RequestId;
 use crate::session::{Session, SessionConfig};
 
-/// The text that replaces a parameter in a path. A pattern matches this text, unless the pattern
-/// has a literal in its place.
+/// The text that replaces a parameter in a path. A pattern matches this text, unless the pattern has a literal in its
+/// place.
 const STAND_IN: &str = "error-envelope-parameter";
 
 /// The errors that clients may get from one operation, as the layer writes them.
@@ -64,9 +64,8 @@ impl RouteErrors {
         Self { own_codes: Some(codes.into_iter().collect()), ..self }
     }
 
-    /// Returns the errors that a client may get before the operation's handler runs. These errors
-    /// come from the policy's guards, and then from the extractors that read the operation's
-    /// parameters and body.
+    /// Returns the errors that a client may get before the operation's handler runs. These errors come from the
+    /// policy's guards, and then from the extractors that read the operation's parameters and body.
     #[must_use]
     pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
         let policy = self.config.policy();
@@ -113,8 +112,7 @@ impl RouteErrors {
 }
 
 impl Rendered {
-    /// Adds the same error from another origin, such as a guard. Clients may get the details of
-    /// either origin.
+    /// Adds the same error from another origin, such as a guard. Clients may get the details of either origin.
     fn join(&mut self, other: Self) {
         self.waits |= other.waits;
         self.details = match (self.details.take(), other.details) {

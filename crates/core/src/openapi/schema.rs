@@ -21,8 +21,7 @@ const ISSUE: &str = "Issue";
 const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
-/// Returns the schema of the envelope (E1). `at` is the place of the schema's parts, such as
-/// `#/$defs/`.
+/// Returns the schema of the envelope (E1). `at` is the place of the schema's parts, such as `#/$defs/`.
 pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")
@@ -63,8 +62,8 @@ fn codes_with_details(codes: &Codes) -> Vec<Typed> {
     .collect()
 }
 
-/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`.
-/// If two codes differ only in underscores, the name for the second code keeps the underscores.
+/// Returns the name of the schema for a code's details, such as SeatTakenDetails for `seat_taken`. If two codes differ
+/// only in underscores, the name for the second code keeps the underscores.
 fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();
@@ -95,8 +94,8 @@ fn is_code(code: &str) -> Json {
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
 }
 
-/// Returns a schema for details that allows them to be absent. The schema also allows the details
-/// of an inner service's envelope, which pass unchanged (E7).
+/// Returns a schema for details that allows them to be absent. The schema also allows the details of an inner service's
+/// envelope, which pass unchanged (E7).
 fn has_details(at: &str, name: &str) -> Json {
     object([("properties", object([("details", this_or_any(at, name))]))])
 }
@@ -107,15 +106,15 @@ fn this_or_any(at: &str, name: &str) -> Json {
     object([("anyOf", forms)])
 }
 
-/// Returns a schema that requires details with an issue list (E8). The schema also allows any other
-/// details, because the details of an inner service's envelope pass unchanged.
+/// Returns a schema that requires details with an issue list (E8). The schema also allows any other details, because
+/// the details of an inner service's envelope pass unchanged.
 fn has_issues(at: &str) -> Json {
     let details = this_or_any(at, VALIDATION_DETAILS);
     object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
-/// Returns the schema of codes. The set of codes is open (E2), because the last branch allows any
-/// code of the right form.
+/// Returns the schema of codes. The set of codes is open (E2), because the last branch allows any code of the right
+/// form.
 fn error_code(codes: &Codes) -> Json {
     let listed =
         codes.iter().map(|listed| object([("const", text(listed.name())), ("description", text(listed.summary()))]));

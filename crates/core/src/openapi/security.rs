@@ -36,8 +36,8 @@ impl RouteErrors {
         Some(Security { requirements: requirements.into(), schemes: described.collect() })
     }
 
-    /// Returns the parameters for the headers that the policy requires, except headers that the
-    /// operation declares itself.
+    /// Returns the parameters for the headers that the policy requires, except headers that the operation declares
+    /// itself.
     #[must_use]
     pub fn header_parameters(&self, operation: &Operation<'_>) -> Vec<Value> {
         let guards = self.config.policy().guards_of(&self.head);

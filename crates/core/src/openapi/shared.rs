@@ -23,8 +23,8 @@ pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<Strin
     components
 }
 
-/// Adds a response to the components, unless they contain an equal response. Returns the response's
-/// name, such as `Error413`. If another response already has this name, the name is `Error413_2`.
+/// Adds a response to the components, unless they contain an equal response. Returns the response's name, such as
+/// `Error413`. If another response already has this name, the name is `Error413_2`.
 fn add_component(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
     let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
     let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);

@@ -9,8 +9,7 @@ use crate::message::is_invisible;
 
 const REQUEST_ID: &str = "Request id";
 
-/// Returns the error as a heading with its message, and a list of its other parts. Texts of the
-/// service have no markup.
+/// Returns the error as a heading with its message, and a list of its other parts. Texts of the service have no markup.
 pub(crate) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let mut page = String::with_capacity(192 + out.message.len() + out.details.map_or(0, str::len));
     page.push_str("# ");
@@ -96,8 +95,8 @@ fn push_text(page: &mut String, text: &str) {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '^' => page.extend(['\\', char]),
             // Otherwise the brackets before it would become a link.
             '(' if before.ends_with(']') => page.push_str("\\("),
-            // GitHub's Markdown turns addresses into links. No escape prevents this for an e-mail
-            // address, but code markup does.
+            // GitHub's Markdown turns addresses into links. No escape prevents this for an e-mail address, but code
+            // markup does.
             ':' if rest.starts_with("://") => page.push_str("\\:"),
             '.' if ends_in_www(before) => page.push_str("\\."),
             '@' if rest[1..].starts_with(|next: char| !next.is_whitespace() && next != '@') => page.push_str("`@`"),

@@ -16,8 +16,7 @@ pub(crate) use self::template::PageTemplate;
 /// The HTML page that browsers get for errors: `html` in the policy file (R16).
 ///
 /// Clients whose `Accept` prefers `text/html` to JSON get the page, with `content-security-policy: default-src 'none';
-/// style-src 'unsafe-inline'`. All other clients get JSON. RPC clients get the form of their own
-/// protocol (section P).
+/// style-src 'unsafe-inline'`. All other clients get JSON. RPC clients get the form of their own protocol (section P).
 ///
 /// ```
 /// use tower_error_envelope::policy::ErrorPage;

@@ -1,5 +1,5 @@
-//! A template of a page, which is HTML with placeholders. The value of a placeholder is escaped for
-//! its place in the HTML.
+//! A template of a page, which is HTML with placeholders. The value of a placeholder is escaped for its place in the
+//! HTML.
 
 use std::borrow::Cow;
 
@@ -96,8 +96,8 @@ impl Placeholder {
     }
 }
 
-/// The kind of place in the HTML at which a text ends. The kind determines how the value of the
-/// placeholder after this text is escaped.
+/// The kind of place in the HTML at which a text ends. The kind determines how the value of the placeholder after this
+/// text is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Text,

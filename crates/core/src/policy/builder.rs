@@ -1,5 +1,4 @@
-//! The builder of a [`Policy`]. The builder stores settings, and [`PolicyBuilder::build`] refuses
-//! mistakes in them.
+//! The builder of a [`Policy`]. The builder stores settings, and [`PolicyBuilder::build`] refuses mistakes in them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,8 +12,8 @@ use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::table::{Size, TablePath};
 
-/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. If the builder sets a key of routes,
-/// the value is the default for all routes.
+/// Builds a [`Policy`]. [`Policy::builder`] creates a builder. If the builder sets a key of routes, the value is the
+/// default for all routes.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -57,31 +56,29 @@ process_setters! {
     upstream_request_id: bool => request_id upstream,
 
     /// Sets who defines the codes, for RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
-    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default the domain
-    /// is `tower-error-envelope`, because the codes of the catalogue have the same meaning
-    /// everywhere.
+    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default the domain is
+    /// `tower-error-envelope`, because the codes of the catalogue have the same meaning everywhere.
     ///
     /// The domain has at most 253 letters, digits, dots, hyphens and underscores. Any other text is refused when the
     /// policy is built. RPC clients get the domain only with the feature `protobuf`.
     rpc_domain: impl Into<Cow<'static, str>> => rpc domain,
 
-    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send
-    /// and that clients receive, up to 8 KiB of each. By default an observer gets no bodies,
-    /// because bodies may contain private data (rule L3).
+    /// Sets whether an [`Observer`](crate::session::Observer) gets the bodies that services send and that clients
+    /// receive, up to 8 KiB of each. By default an observer gets no bodies, because bodies may contain private data
+    /// (rule L3).
     observe_bodies: bool => observe bodies,
 
-    /// Sets whether the log line of an error contains the request's path, without its query. By
-    /// default the line has no path, because paths may contain private data. The method of an RPC
-    /// is always logged (rule L3).
+    /// Sets whether the log line of an error contains the request's path, without its query. By default the line has no
+    /// path, because paths may contain private data. The method of an RPC is always logged (rule L3).
     observe_path: bool => observe path,
 
     /// Sets whether errors have the field `retry` with the advice of their code: `no`, `backoff` or `refresh` (rule
     /// E10). By default errors do not have this field.
     advise_retry: bool => advice retry,
 
-    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). The
-    /// address is an `https` URI, in which the code replaces `{{code}}`. By default there is no
-    /// address. A code may also have its own page ([`ErrorCode::with_docs`]).
+    /// Sets the address of the pages about codes, for the field `docs` of errors (rule E10). The address is an `https`
+    /// URI, in which the code replaces `{{code}}`. By default there is no address. A code may also have its own page
+    /// ([`ErrorCode::with_docs`]).
     ///
     /// ```
     /// use tower_error_envelope::Policy;
@@ -95,9 +92,8 @@ process_setters! {
     /// `access-control-allow-credentials` (rule R6a). By default scripts may not send credentials.
     cors_credentials: bool => cors credentials,
 
-    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII
-    /// characters. Errors that the service did not make then have the header `Proxy-Status`. By
-    /// default there is no name, and no header.
+    /// Sets the name of this process in `Proxy-Status` (RFC 9209, rule L4): 1 to 64 printable ASCII characters. Errors
+    /// that the service did not make then have the header `Proxy-Status`. By default there is no name, and no header.
     proxy_name: impl Into<String> => proxy name,
 }
 
@@ -116,9 +112,8 @@ impl PolicyBuilder {
     }
 
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
-    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all origins. By
-    /// default no scripts may read these responses. Responses of the service keep their own
-    /// headers.
+    /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all origins. By default no scripts
+    /// may read these responses. Responses of the service keep their own headers.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self

@@ -90,8 +90,8 @@ words! {
 
     /// The treatment of a CORS preflight by the guards (rule G0).
     pub Preflight {
-        /// The guards do not apply to a preflight. A preflight passes, because browsers never send
-        /// credentials with a preflight.
+        /// The guards do not apply to a preflight. A preflight passes, because browsers never send credentials with a
+        /// preflight.
         #[default]
         Pass = "pass",
         /// The guards apply as to any other request.
@@ -105,10 +105,10 @@ words! {
         Guard = "guard",
         /// If the readings match routes with different guards, the request gets 400 `bad_request`.
         Refuse = "refuse",
-        /// The request gets 400 `bad_request` unless the path is plain. A plain path contains only
-        /// letters and digits of ASCII, `-`, `.`, `_`, `~` and `/`. A plain path has no empty
-        /// segment other than the last, and no dot segment. Use this value for services that
-        /// rewrite paths, because all services read a plain path in the same way.
+        /// The request gets 400 `bad_request` unless the path is plain. A plain path contains only letters and digits
+        /// of ASCII, `-`, `.`, `_`, `~` and `/`. A plain path has no empty segment other than the last, and no dot
+        /// segment. Use this value for services that rewrite paths, because all services read a plain path in the same
+        /// way.
         Plain = "plain",
     }
 
@@ -118,8 +118,8 @@ words! {
         /// alike.
         #[default]
         Fold = "fold",
-        /// Paths that differ in letter case are different paths. Use this value only if every
-        /// service treats such paths as different.
+        /// Paths that differ in letter case are different paths. Use this value only if every service treats such paths
+        /// as different.
         Exact = "exact",
     }
 }

@@ -41,8 +41,8 @@ impl PolicyBuilder {
         problems.0.into_iter().next().map_or(Ok(policy), Err)
     }
 
-    /// Returns the policy, and adds all mistakes to `problems`. If this function adds a mistake,
-    /// the returned policy must not be used.
+    /// Returns the policy, and adds all mistakes to `problems`. If this function adds a mistake, the returned policy
+    /// must not be used.
     pub(crate) fn compile_all(&self, problems: &mut Refusals) -> Policy {
         let process = self.process.compile(problems);
         let codes = compile_codes(&self.codes, problems);
@@ -176,8 +176,8 @@ impl PartCompiler<'_> {
     }
 }
 
-/// Lets each part inherit from the parts around it. A part inherits the rules of the parts around
-/// it, which come after its own rules. It also inherits the settings that no route sets.
+/// Lets each part inherit from the parts around it. A part inherits the rules of the parts around it, which come after
+/// its own rules. It also inherits the settings that no route sets.
 fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let chain = || around(&parts, at).map(|part| &parts[part]);
@@ -198,9 +198,8 @@ fn inherit_all(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     parts.into()
 }
 
-/// Returns the matchers of the scopes. For each part, also returns its name, its parent and its own
-/// service. A scope with a mistake is treated as if it covered every request, so that all scopes
-/// inside the scope are still checked.
+/// Returns the matchers of the scopes. For each part, also returns its name, its parent and its own service. A scope
+/// with a mistake is treated as if it covered every request, so that all scopes inside the scope are still checked.
 fn compile_scopes(scopes: &[Scope], problems: &mut Refusals) -> (Vec<ScopeMatcher>, Vec<CompiledScope>) {
     let (mut covers, mut parts) = (Vec::<ScopeMatcher>::new(), vec![CompiledScope::default()]);
     for (at, scope) in (1..).zip(scopes) {

@@ -1,7 +1,6 @@
-//! The faults that consist only of their code, and the faults of each body limit. Each fault is
-//! created once, when the policy is built, and keeps its prepared reply. The layer's own errors,
-//! and inner errors without fields, copy that reply. An inner error that has fields copies only the
-//! head of the reply.
+//! The faults that consist only of their code, and the faults of each body limit. Each fault is created once, when the
+//! policy is built, and keeps its prepared reply. The layer's own errors, and inner errors without fields, copy that
+//! reply. An inner error that has fields copies only the head of the reply.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +16,8 @@ pub(crate) struct PolicyFaults {
     catalogue: Box<[Fault]>,
     /// The faults for bodies that are too large, sorted by limit.
     too_large: Box<[(u64, Fault)]>,
-    /// One flag for each code of the policy. The flag is true if it was already reported that a
-    /// service uses another status for the code.
+    /// One flag for each code of the policy. The flag is true if it was already reported that a service uses another
+    /// status for the code.
     reported: Arc<[AtomicBool]>,
 }
 
@@ -59,8 +58,8 @@ impl PolicyFaults {
         }
     }
 
-    /// Returns true only at the first call for the code at this index, so that the caller reports
-    /// only once that a service uses another status for the code.
+    /// Returns true only at the first call for the code at this index, so that the caller reports only once that a
+    /// service uses another status for the code.
     pub(super) fn is_first(&self, place: usize) -> bool {
         self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }

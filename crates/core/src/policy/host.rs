@@ -12,17 +12,16 @@ use crate::fields;
 /// The hosts that a request names, in lower case, without a port and a final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hosts<'a> {
-    /// The host that decides the scope. This is the host in the target, or else the host in the
-    /// `host` line (RFC 9112 §3.2.2). The text is empty if the request names no host.
+    /// The host that decides the scope. This is the host in the target, or else the host in the `host` line (RFC 9112
+    /// §3.2.2). The text is empty if the request names no host.
     pub(crate) first: Cow<'a, str>,
-    /// The host in the `host` line, if it differs from the target's. A service may still use this
-    /// host.
+    /// The host in the `host` line, if it differs from the target's. A service may still use this host.
     pub(crate) other: Option<Cow<'a, str>>,
 }
 
 /// Returns true if the target and the `host` line of a request are clear about its host, or if the request has neither.
-/// If the host is not clear, RFC 9112 §3.2 requires that the request is refused, because a service
-/// may read another host than the guards.
+/// If the host is not clear, RFC 9112 §3.2 requires that the request is refused, because a service may read another
+/// host than the guards.
 ///
 /// ```
 /// use error_envelope_core::session::has_clear_host;
@@ -37,9 +36,8 @@ pub fn has_clear_host(target: &Uri, headers: &HeaderMap) -> bool {
     hosts(target, headers).is_some()
 }
 
-/// Returns the hosts of a request. Returns `None` if the hosts are unclear, because there are
-/// several `host` lines, or because a value is not a host with an optional port, such as
-/// `a.example:80:80`, `a..example` or an empty line.
+/// Returns the hosts of a request. Returns `None` if the hosts are unclear, because there are several `host` lines, or
+/// because a value is not a host with an optional port, such as `a.example:80:80`, `a..example` or an empty line.
 pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts<'h>> {
     let line = match fields::at_most_one(headers, &HOST)? {
         Some(line) => Some(host_without_port(line.to_str().ok()?)?),
@@ -55,8 +53,8 @@ pub(crate) fn hosts<'h>(target: &'h Uri, headers: &'h HeaderMap) -> Option<Hosts
     })
 }
 
-/// Returns the host in `host [":" port]`. An IPv6 address can be written in many ways, and is
-/// returned in the form of RFC 5952.
+/// Returns the host in `host [":" port]`. An IPv6 address can be written in many ways, and is returned in the form of
+/// RFC 5952.
 fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let address: Ipv6Addr = address.parse().ok()?;
@@ -66,8 +64,8 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     let end = written.bytes().position(|byte| !is_of_name(byte)).unwrap_or(written.len());
     let (host, port) = written.split_at(end);
     let host = host.strip_suffix('.').unwrap_or(host);
-    // No valid name has more than 253 bytes (RFC 1035 §2.3.4), and each dot costs the look-up of
-    // another domain. A service may drop an empty label and then see another host.
+    // No valid name has more than 253 bytes (RFC 1035 §2.3.4), and each dot costs the look-up of another domain. A
+    // service may drop an empty label and then see another host.
     let has_empty_label = host.is_empty() || host.starts_with('.') || host.ends_with('.') || host.contains("..");
     if has_empty_label || host.len() > 253 || !is_port(port) {
         return None;

@@ -6,8 +6,8 @@
 //! row is the description in the schema, and `manual` is the comment in the manual.
 //!
 //! `KEY: TYPE` is the type of the value that a table may set. `= DEFAULT` is the value that applies if no table sets
-//! the key. Without `= DEFAULT`, the default of the type applies. `=> MADE, by` is the type into
-//! which the value is made when the policy is built, and the function of [`Names`] that makes it.
+//! the key. Without `= DEFAULT`, the default of the type applies. `=> MADE, by` is the type into which the value is
+//! made when the policy is built, and the function of [`Names`] that makes it.
 //!
 //! `guard` marks a key that decides what is required of a request. If readings of a path have the same values of these
 //! keys, they have the same guards. `guard` also tests whether the first of two values requires less than the second,
@@ -26,8 +26,8 @@ use crate::guard::header::HeaderGuard;
 use crate::page::{ErrorPage, PageTemplate};
 use crate::table::{Kind, Refusals, SettingError, tables};
 
-/// The default limit of a request body. The limit is enough for the JSON of nearly every API, and
-/// small enough that a thousand bodies fit into memory.
+/// The default limit of a request body. The limit is enough for the JSON of nearly every API, and small enough that a
+/// thousand bodies fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 macro_rules! keys {
@@ -57,8 +57,7 @@ macro_rules! keys {
                 Self { $($key: Some(default!($value $(, $default)?)),)* }
             }
 
-            /// Returns true if both tables set the key, and this table requires less of a request
-            /// than `base`.
+            /// Returns true if both tables set the key, and this table requires less of a request than `base`.
             pub(crate) fn weakens(&self, base: &Self, key: &str) -> bool {
                 let types = |keys: &Self| Self { content_types: keys.media_types().ok().flatten(), ..keys.clone() };
                 let (own, base) = (types(self), types(base));
@@ -72,8 +71,8 @@ macro_rules! keys {
             }
         }
 
-        /// The settings that apply to a request. Each key is set. All requests for which the same
-        /// tables decide share these settings.
+        /// The settings that apply to a request. Each key is set. All requests for which the same tables decide share
+        /// these settings.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct RouteSettings {
             $(pub(crate) $key: made!($value $(, $made)?),)*
@@ -92,8 +91,8 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Returns true if the guards of both settings have the same requirements in the same
-            /// mode, so that it is enough to apply the guards of one of them.
+            /// Returns true if the guards of both settings have the same requirements in the same mode, so that it is
+            /// enough to apply the guards of one of them.
             pub(super) fn guards_like(&self, other: &Self) -> bool {
                 self.mode == other.mode $($(&& is_same!(self.$key, other.$key, $guard))?)*
             }
@@ -114,8 +113,7 @@ macro_rules! keys {
         }
 
         impl RouteSettings {
-            /// Joins the settings of these tables. For each key, the first table that sets the key
-            /// decides.
+            /// Joins the settings of these tables. For each key, the first table that sets the key decides.
             pub(super) fn inherited(
                 tables: &mut dyn Iterator<Item = &LinkedTable>,
                 part: u16,
@@ -257,8 +255,8 @@ macro_rules! for_each_key {
             /// the code itself, or the code of its status.
             #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
             unknown_codes: UnknownCodes;
-            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams the
-            /// limit applies to each message. `"none"` removes the limit.
+            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams the limit applies to
+            /// each message. `"none"` removes the limit.
             #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
             #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
@@ -276,8 +274,8 @@ macro_rules! for_each_key {
             #[manual = "instead of json: the media types that the route decodes"]
             #[guard(lets_more_in)]
             content_types: Texts => Shared<MediaTypes>, by media_types;
-            /// Names of [auth.*] tables. A request needs the credentials of only one of these
-            /// tables. An empty list requires no credentials (G2).
+            /// Names of [auth.*] tables. A request needs the credentials of only one of these tables. An empty list
+            /// requires no credentials (G2).
             #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
             #[guard(lets_more_in)]
             auth: Texts => Shared<[Arc<Scheme>]>, by schemes;
@@ -285,8 +283,7 @@ macro_rules! for_each_key {
             #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
             #[guard(|own, base| *own && !*base)]
             auth_observe: bool;
-            // Bad credentials are still refused, because a client that sends credentials expects to
-            // be recognised.
+            // Bad credentials are still refused, because a client that sends credentials expects to be recognised.
             /// A request without credentials passes, without an identity. Credentials that are sent are still checked
             /// (G2).
             #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
@@ -301,8 +298,8 @@ macro_rules! for_each_key {
             /// (R9).
             #[manual = r#""respect": an error with cache-control: no-transform passes"#]
             no_transform: NoTransform;
-            /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an
-            /// SDK. These errors keep their shape, or become envelopes (R10).
+            /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK. These errors
+            /// keep their shape, or become envelopes (R10).
             #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and SDKs become envelopes, too"#]
             protocols: Protocols;
             /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
@@ -320,9 +317,9 @@ macro_rules! for_each_key {
             #[manual = r#""guard": the guards apply to CORS preflights, too"#]
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
-            /// The treatment of a path whose readings match routes with different guards. All
-            /// guards apply, or the request gets 400 (G0). A third choice is 400 for every path
-            /// with characters that services read differently.
+            /// The treatment of a path whose readings match routes with different guards. All guards apply, or the
+            /// request gets 400 (G0). A third choice is 400 for every path with characters that services read
+            /// differently.
             #[manual = r#""refuse": 400 for a path whose readings match different guards; "plain": 400 unless all its characters are plain"#]
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
@@ -333,13 +330,12 @@ macro_rules! for_each_key {
             /// The end of an event stream that is cut off between two events: nothing, or an error event (F6).
             #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
             event_streams: EventStreams;
-            /// The treatment of an error without a declared length in the external processor (R4).
-            /// The head of the error decides, or Envoy buffers the body. Other adapters ignore this
-            /// key.
+            /// The treatment of an error without a declared length in the external processor (R4). The head of the
+            /// error decides, or Envoy buffers the body. Other adapters ignore this key.
             #[manual = r#""buffered": ext-proc reads errors without a length"#]
             ext_proc_bodies: ExtProcBodies;
-            /// Clients whose Accept prefers text/html to JSON get an error page. The page is built
-            /// in, or a template file of at most 64 KiB (R16).
+            /// Clients whose Accept prefers text/html to JSON get an error page. The page is built in, or a template
+            /// file of at most 64 KiB (R16).
             #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
             html: ErrorPage => Shared<PageTemplate>, by page;
             /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). A table that sets a
@@ -367,8 +363,8 @@ fn is_weaker<T>(own: &Option<T>, base: &Option<T>, weaker: fn(&T, &T) -> bool) -
     matches!((own, base), (Some(own), Some(base)) if weaker(own, base))
 }
 
-/// Returns true if the first list lets in requests that the second list refuses. A request needs
-/// only one name of a list, and an empty list lets all requests in.
+/// Returns true if the first list lets in requests that the second list refuses. A request needs only one name of a
+/// list, and an empty list lets all requests in.
 #[cfg(feature = "policy-file")]
 #[allow(clippy::ptr_arg, reason = "the table's type for the key is a Vec")]
 fn lets_more_in(own: &Vec<String>, base: &Vec<String>) -> bool {
@@ -427,9 +423,8 @@ impl RouteTable {
         self.markdown.or_else(|| self.dialect.as_ref().is_some_and(is_other).then_some(false))
     }
 
-    /// Returns the media types that the table requires. `json` and `content_types` are two ways to
-    /// set these types. A narrower route's value replaces a wider route's value, even if the two
-    /// routes use different keys.
+    /// Returns the media types that the table requires. `json` and `content_types` are two ways to set these types. A
+    /// narrower route's value replaces a wider route's value, even if the two routes use different keys.
     pub(crate) fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {

@@ -1,5 +1,5 @@
-//! Finds the settings for a request. The look-up compares the request's host, and every reading of
-//! its path and its method, with the routes and scopes (rule G0).
+//! Finds the settings for a request. The look-up compares the request's host, and every reading of its path and its
+//! method, with the routes and scopes (rule G0).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -29,11 +29,9 @@ pub(crate) struct Matched {
     pub(crate) others: Vec<MatchedReading>,
     /// The reason why a route refuses the path (`paths`).
     pub(crate) refused: Option<RefusedPath>,
-    /// True if `normal` belongs to the path that the request had before a framework stripped a
-    /// prefix.
+    /// True if `normal` belongs to the path that the request had before a framework stripped a prefix.
     pub(crate) follows_original: bool,
-    /// True if only the path that the request had before a framework stripped a prefix matches a
-    /// route.
+    /// True if only the path that the request had before a framework stripped a prefix matches a route.
     pub(crate) only_original: bool,
 }
 
@@ -92,9 +90,9 @@ impl Matched {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 
-    /// Joins the settings for a path whose prefix a framework stripped with the settings for the
-    /// original path. If only one of the two paths matches a route or a scope, only that path is
-    /// used, because a policy is written for one of them.
+    /// Joins the settings for a path whose prefix a framework stripped with the settings for the original path. If only
+    /// one of the two paths matches a route or a scope, only that path is used, because a policy is written for one of
+    /// them.
     fn and_original(self, original: Self) -> Self {
         let only_original = !self.has_route() && original.has_route();
         let own_place = self.guards().any(|settings| settings.has_place());
@@ -135,9 +133,8 @@ impl Policy {
         self.matched_as(head, None, true)
     }
 
-    /// Returns the settings for a request that may have two paths. `original` is the path that the
-    /// request had before a framework stripped a prefix. `overrides` is true if a header may name
-    /// another method.
+    /// Returns the settings for a request that may have two paths. `original` is the path that the request had before a
+    /// framework stripped a prefix. `overrides` is true if a header may name another method.
     #[inline(never)]
     pub(crate) fn matched_as(
         &self,
@@ -178,9 +175,8 @@ impl Policy {
         .without_repetitions())
     }
 
-    /// Returns the settings for every reading of one path, with every method and every host that a
-    /// service may see. The lists contain at least one method and one host. The first method and
-    /// the first host are the request's own.
+    /// Returns the settings for every reading of one path, with every method and every host that a service may see. The
+    /// lists contain at least one method and one host. The first method and the first host are the request's own.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &PathReadings<'_>) -> Result<Matched, Unmatched> {
         let PathReadings { sent, all } = path;
         let normal = if all.len() > 1 { normalise(sent.as_bytes()).into() } else { Cow::Borrowed(sent.as_bytes()) };
@@ -227,9 +223,9 @@ impl Policy {
     }
 
     /// Visits the settings for one reading with one method. Each visit also gets the method to which the settings
-    /// belong. A method that services do not know may run any handler of the path. So if no route
-    /// of the path names the method, the settings for each method that these routes name are
-    /// visited as well. These settings then require no content type.
+    /// belong. A method that services do not know may run any handler of the path. So if no route of the path names the
+    /// method, the settings for each method that these routes name are visited as well. These settings then require no
+    /// content type.
     fn each_guard(
         &self,
         method: &Method,
@@ -282,8 +278,7 @@ impl Policy {
         paths
     }
 
-    /// Returns the settings for the response to a request that was refused because of its readings
-    /// (rule G0).
+    /// Returns the settings for the response to a request that was refused because of its readings (rule G0).
     #[cold]
     pub(crate) fn settings_of_unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts =
@@ -340,8 +335,7 @@ impl Policy {
         self.precomputed(narrowest, &met)
     }
 
-    /// Returns the precomputed settings, if the same tables apply to the request as to most
-    /// requests of its route.
+    /// Returns the precomputed settings, if the same tables apply to the request as to most requests of its route.
     #[inline]
     fn precomputed(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Arc<RouteSettings>> {
         match met.first() {
@@ -378,8 +372,8 @@ impl Policy {
         found.or(untyped).unwrap_or_default()
     }
 
-    /// Visits the settings for one reading in its own letter case. If the key `case` makes a
-    /// difference, also visits the settings for the reading in any letter case.
+    /// Visits the settings for one reading in its own letter case. If the key `case` makes a difference, also visits
+    /// the settings for the reading in any letter case.
     fn each_case(
         &self,
         method: &Method,
@@ -415,8 +409,8 @@ impl Policy {
     /// only in letter case, a request can match just one of them, so each combination of such patterns is a separate
     /// list.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// The maximum number of combinations. This number is enough for six pairs of patterns that
-        /// differ only in letter case, and no sensible policy has more.
+        /// The maximum number of combinations. This number is enough for six pairs of patterns that differ only in
+        /// letter case, and no sensible policy has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
@@ -459,8 +453,8 @@ impl Policy {
         self.precomputed(narrowest, &met).cloned().unwrap_or_else(inherited)
     }
 
-    /// Returns the routes that match, beginning with the most specific route of the narrowest part.
-    /// Returns `None` if letter case decides which routes match.
+    /// Returns the routes that match, beginning with the most specific route of the narrowest part. Returns `None` if
+    /// letter case decides which routes match.
     #[inline]
     fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
         let (mut met, mut is_same) = (MatchedRoutes::default(), true);
@@ -471,8 +465,8 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// Returns the narrowest part for a path in this letter case, and the routes that match,
-    /// beginning with the most specific route of this part.
+    /// Returns the narrowest part for a path in this letter case, and the routes that match, beginning with the most
+    /// specific route of this part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
         let narrowest = self.scopes.narrowest(host, path);
@@ -542,10 +536,9 @@ pub(crate) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item
     std::iter::successors(part, |part| parts[*part].parent)
 }
 
-/// Returns the tables that decide about requests that match these routes, beginning with the most
-/// specific. The tables of the narrowest part come first. Within a part, its routes come before its
-/// defaults. Each item is the index of a part, and the index of a route, or `None` for the part's
-/// defaults.
+/// Returns the tables that decide about requests that match these routes, beginning with the most specific. The tables
+/// of the narrowest part come first. Within a part, its routes come before its defaults. Each item is the index of a
+/// part, and the index of a route, or `None` for the part's defaults.
 pub(crate) fn tables(
     parts: &[CompiledScope],
     narrowest: usize,

@@ -1,10 +1,9 @@
 //! Compares many patterns with a path at once, and finds those that match, beginning with the most specific (rule G0).
 //!
-//! The patterns are a trie of segments. At each node, the literal child is visited first, then the
-//! `{one}` child, then the node's own `{*rest}`. A pattern that ends at a node is visited before
-//! `{*rest}`, and a pattern with a method is visited before a pattern without a method. Walking the
-//! trie in this order visits the most specific pattern first, so nothing has to be collected or
-//! sorted. Routes that share no segment with the path are never looked at.
+//! The patterns are a trie of segments. At each node, the literal child is visited first, then the `{one}` child, then
+//! the node's own `{*rest}`. A pattern that ends at a node is visited before `{*rest}`, and a pattern with a method is
+//! visited before a pattern without a method. Walking the trie in this order visits the most specific pattern first, so
+//! nothing has to be collected or sorted. Routes that share no segment with the path are never looked at.
 //!
 //! The settings for the routes that usually match together are made when the policy is built, so that requests need not
 //! inherit settings key by key ([`FixedChain`]).
@@ -93,8 +92,8 @@ impl Matcher {
         self.root.add_elements(list.folder(), list, paths);
     }
 
-    /// Returns the patterns that match some request that this pattern matches, too. The result
-    /// contains sorted indices in this part.
+    /// Returns the patterns that match some request that this pattern matches, too. The result contains sorted indices
+    /// in this part.
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
@@ -185,8 +184,8 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// The maximum number of routes that are stored together. Requests in known policies match fewer
-/// routes. If a request matches more routes, its settings are inherited when the request arrives.
+/// The maximum number of routes that are stored together. Requests in known policies match fewer routes. If a request
+/// matches more routes, its settings are inherited when the request arrives.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
@@ -196,8 +195,8 @@ pub(super) struct MatchedRoutes {
     number: usize,
 }
 
-/// The settings for all requests that match exactly the routes in `met`. A sample request of the
-/// first route matches these routes.
+/// The settings for all requests that match exactly the routes in `met`. A sample request of the first route matches
+/// these routes.
 #[derive(Clone, Debug)]
 pub(super) struct FixedChain {
     /// The narrowest part that covers these requests.
@@ -345,8 +344,7 @@ impl<'l, T> Matching<'l, T> {
         self.alike.other_cases.is_empty().then_some((&self.alike.value, self.is_exact))
     }
 
-    /// Returns all values. Each value is returned with true if its literal equals the segment in
-    /// letter case, too.
+    /// Returns all values. Each value is returned with true if its literal equals the segment in letter case, too.
     pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
         let others = self.alike.other_cases.iter().map(move |(literal, value)| (value, **literal == *segment));
         std::iter::once((&self.alike.value, self.is_exact)).chain(others)

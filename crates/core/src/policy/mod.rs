@@ -1,19 +1,18 @@
-//! The policy: the settings for each request, and the settings of the process (`process`). `faults`
-//! contains the faults that are made once for all requests. `response` contains the parts that a
-//! response needs.
+//! The policy: the settings for each request, and the settings of the process (`process`). `faults` contains the faults
+//! that are made once for all requests. `response` contains the parts that a response needs.
 //!
 //! Every [`Policy`] is valid, because mistakes are refused when it is built, from Rust or from a file.
 //!
 //! 1. Every reading of the path and the method is compared with the routes (rule G0). Most requests have one reading.
-//! 2. Among the scopes that cover the request, the narrowest scope comes first, then the wider
-//!    scopes, and finally the policy itself.
-//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no
-//!    route sets the key, the scope's defaults decide.
-//! 4. If readings have different guards, the settings of all readings are returned, and the session
-//!    applies all guards. The normalised reading decides everything else.
+//! 2. Among the scopes that cover the request, the narrowest scope comes first, then the wider scopes, and finally the
+//!    policy itself.
+//! 3. Within each scope, the most specific matching route that sets a key decides that key. If no route sets the key,
+//!    the scope's defaults decide.
+//! 4. If readings have different guards, the settings of all readings are returned, and the session applies all guards.
+//!    The normalised reading decides everything else.
 //!
-//! Finding the settings allocates nothing for a path with one reading. If the policy has no routes,
-//! the settings are only copied.
+//! Finding the settings allocates nothing for a path with one reading. If the policy has no routes, the settings are
+//! only copied.
 
 mod builder;
 pub(crate) mod choice;
@@ -71,8 +70,7 @@ pub use crate::page::ErrorPage;
 use crate::policy::rule::Rule;
 pub use crate::table::PolicyError;
 
-/// The layer's settings for each request. A policy is built in Rust with [`Policy::builder`], or
-/// read from a file.
+/// The layer's settings for each request. A policy is built in Rust with [`Policy::builder`], or read from a file.
 ///
 /// [`Policy::default`] is the policy of a layer without configuration. This policy enforces
 /// everything, its only guard is the body limit (1 MiB), and it never keeps a client's request id.
@@ -119,11 +117,10 @@ pub struct Policy {
     is_everywhere: bool,
     /// True if any route only applies to certain methods.
     names_methods: bool,
-    /// True if it was already reported that routes only match the path that a request had before a
-    /// framework stripped a prefix.
+    /// True if it was already reported that routes only match the path that a request had before a framework stripped a
+    /// prefix.
     original_reported: Arc<AtomicBool>,
-    /// True if some responses depend on facts of their request, such as its path, its origin or its
-    /// start time.
+    /// True if some responses depend on facts of their request, such as its path, its origin or its start time.
     needs_request_facts: bool,
 }
 
@@ -167,8 +164,7 @@ pub(crate) struct Origin {
     pub(crate) hash: Option<Box<str>>,
     /// The `FILE:LINE` that sets the mode where no route or scope sets one, or `None` for the default mode.
     pub(crate) mode: Option<Box<str>>,
-    /// The places of the routes, in the order of [`Policy::routes`]. The list is empty if the
-    /// policy is not from files.
+    /// The places of the routes, in the order of [`Policy::routes`]. The list is empty if the policy is not from files.
     pub(crate) routes: Vec<RouteOrigin>,
 }
 
@@ -267,8 +263,8 @@ impl Policy {
         Self { origin, ..self }
     }
 
-    /// Returns this policy without required credentials (G2). Trials use this policy, because
-    /// requests of a trial have no credentials.
+    /// Returns this policy without required credentials (G2). Trials use this policy, because requests of a trial have
+    /// no credentials.
     #[must_use]
     pub fn without_credentials(mut self) -> Self {
         let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
@@ -285,8 +281,8 @@ impl Policy {
         self
     }
 
-    /// Returns this policy as it is while a kill switch is on. Every route is in mode `off`, and
-    /// its own mode is kept for records.
+    /// Returns this policy as it is while a kill switch is on. Every route is in mode `off`, and its own mode is kept
+    /// for records.
     #[must_use]
     pub fn switched_off(mut self) -> Self {
         self.change_settings(|settings| settings.switched_from = Some(settings.mode));
@@ -316,8 +312,8 @@ impl Policy {
         !self.is_everywhere
     }
 
-    /// Returns true only at the first call, so that the caller reports only once that routes match
-    /// only the path that a request had before a framework stripped a prefix.
+    /// Returns true only at the first call, so that the caller reports only once that routes match only the path that a
+    /// request had before a framework stripped a prefix.
     pub(crate) fn is_first_original(&self) -> bool {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
@@ -327,8 +323,8 @@ impl Policy {
         self.needs_request_facts
     }
 
-    /// Returns the pattern of the route, spelled as in the policy. The log uses the pattern as a
-    /// label, because a policy has only a few patterns (rules L1, L2).
+    /// Returns the pattern of the route, spelled as in the policy. The log uses the pattern as a label, because a
+    /// policy has only a few patterns (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
@@ -341,8 +337,7 @@ impl Policy {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
-    /// Returns true if a route names a method. A request is searched for other methods only if a
-    /// route names a method.
+    /// Returns true if a route names a method. A request is searched for other methods only if a route names a method.
     #[inline]
     pub(crate) fn names_methods(&self) -> bool {
         self.names_methods

@@ -271,8 +271,8 @@ fn share<T: ?Sized>(made: &mut Made<T>, list: &[String], make: impl FnOnce() -> 
     Some(new)
 }
 
-/// Returns the values to which the names refer, except for values whose own tables have a mistake.
-/// `advice` is the advice on how to define a missing table.
+/// Returns the values to which the names refer, except for values whose own tables have a mistake. `advice` is the
+/// advice on how to define a missing table.
 fn resolve<T: Clone>(
     (key, what): (&'static str, &str),
     names: &[String],

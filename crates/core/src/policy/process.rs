@@ -36,8 +36,7 @@ tables! {
         timeout: Duration,
     }
 
-    /// The facts that the log or an observer gets in addition to an error's status and code (rule
-    /// L3).
+    /// The facts that the log or an observer gets in addition to an error's status and code (rule L3).
     pub(crate) struct ObserveTable {
         bodies: bool = false,
         path: bool = false,
@@ -49,7 +48,8 @@ tables! {
         docs: Message,
     }
 
-    /// The origins whose scripts may read the responses that the layer itself makes (rule R6a), spelled as in the policy.
+    /// The origins whose scripts may read the responses that the layer itself makes (rule R6a), spelled as in the
+    /// policy.
     pub(crate) struct CorsTable {
         origins: Origins,
         credentials: bool = false,
@@ -216,9 +216,8 @@ pub(crate) struct PolicyAdvice {
 }
 
 impl PolicyAdvice {
-    /// Returns the advice for an error: the policy's advice, or else the advice of an inner layer
-    /// (E7). `redefined` is the error's code of the catalogue, with the parts that the policy adds
-    /// to this code.
+    /// Returns the advice for an error: the policy's advice, or else the advice of an inner layer (E7). `redefined` is
+    /// the error's code of the catalogue, with the parts that the policy adds to this code.
     pub(super) fn of<'a>(&'a self, fault: &'a Fault, redefined: Option<&'a ErrorCode>) -> WrittenAdvice<'a> {
         let (code, inner) = (fault.code(), fault.advice());
         let own = || redefined.and_then(ErrorCode::added_retry).unwrap_or_else(|| code.retry());

@@ -1,5 +1,5 @@
-//! The parts of a policy that belong to the settings of a request: the requirements of its guards
-//! (G1–G4), and the form of its errors.
+//! The parts of a policy that belong to the settings of a request: the requirements of its guards (G1–G4), and the form
+//! of its errors.
 
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ const COMMON_FORMS: usize = 3;
 /// A service's fault, after the policy's settings were applied.
 pub(crate) struct Adopted {
     pub(crate) fault: Fault,
-    /// The status that the policy sets for the code, if the fault has another status. The field is
-    /// set only once for each code, at the first fault with another status.
+    /// The status that the policy sets for the code, if the fault has another status. The field is set only once for
+    /// each code, at the first fault with another status.
     pub(crate) other_status: Option<StatusCode>,
 }
 
@@ -40,8 +40,8 @@ pub struct Guards {
     pub mode: Mode,
     /// The names of the headers that are required (G1).
     pub required: Vec<HeaderName>,
-    /// The names of the headers that contain credentials. Each scheme (G2) has one of these
-    /// headers, except for certificates. A custom verifier may read other headers.
+    /// The names of the headers that contain credentials. Each scheme (G2) has one of these headers, except for
+    /// certificates. A custom verifier may read other headers.
     pub credentials: Vec<HeaderName>,
     /// True if the request must have a certain media type (G3).
     pub decodes: bool,
@@ -60,23 +60,22 @@ impl Policy {
         self.custom.iter().map(|name| &**name)
     }
 
-    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several
-    /// schemes need the same set, this iterator returns the set for each of them.
+    /// Returns the key sets that an adapter must fetch for the schemes of routes. If several schemes need the same set,
+    /// this iterator returns the set for each of them.
     #[cfg(feature = "jwt")]
     pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
         self.schemes.iter().filter_map(|scheme| scheme.remote_keys())
     }
 
-    /// Returns true if any route refuses requests. Returns false if all routes are in mode `off` or
-    /// `observe`, and require no credentials.
+    /// Returns true if any route refuses requests. Returns false if all routes are in mode `off` or `observe`, and
+    /// require no credentials.
     pub(crate) fn refuses(&self) -> bool {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
     }
 
-    /// Returns the headers in which the inner service gets the ids of callers. Clients must not
-    /// send these headers.
+    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send these headers.
     #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
@@ -88,8 +87,8 @@ impl Policy {
         &self.key_headers
     }
 
-    /// Returns true if a request may need, or may get, headers with names that the policy defines,
-    /// or a `traceparent` (I4).
+    /// Returns true if a request may need, or may get, headers with names that the policy defines, or a `traceparent`
+    /// (I4).
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         let has_names = lists.iter().any(|names| !names.is_empty());
@@ -97,8 +96,8 @@ impl Policy {
         self.process.ids.traceparent || self.requires_headers || has_names || compares_ids()
     }
 
-    /// Returns the dialects that a route of this policy may have. The result contains the built-in
-    /// dialects, and the shapes of the policy that have a template (R15).
+    /// Returns the dialects that a route of this policy may have. The result contains the built-in dialects, and the
+    /// shapes of the policy that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
         let all = (0..self.places_of_dialects()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
@@ -132,10 +131,9 @@ impl Policy {
         self.part(settings.part).rules_use_path
     }
 
-    /// Returns the index of the form in which whole error texts can be prepared. Returns `None`
-    /// if the text of an error depends on more than its code, such as on the path of the request.
-    /// Also returns `None` for a part of the policy beyond the first few parts. `negotiated`
-    /// is true if the client chose RFC 9457 (R11).
+    /// Returns the index of the form in which whole error texts can be prepared. Returns `None` if the text of an error
+    /// depends on more than its code, such as on the path of the request. Also returns `None` for a part of the policy
+    /// beyond the first few parts. `negotiated` is true if the client chose RFC 9457 (R11).
     #[inline]
     pub(crate) fn form(&self, settings: &RouteSettings, negotiated: bool) -> Option<usize> {
         match settings.dialect {
@@ -180,8 +178,8 @@ impl Policy {
         Adopted { fault: fault.with_code(code), other_status }
     }
 
-    /// Returns the guards for a request (G0). If the request can be read in ways that have
-    /// different guards, returns the guards of the normalised reading.
+    /// Returns the guards for a request (G0). If the request can be read in ways that have different guards, returns
+    /// the guards of the normalised reading.
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
         let settings = self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
@@ -199,9 +197,8 @@ impl Policy {
         }
     }
 
-    /// Returns a sample request for each route, which matches as few other routes as possible. A
-    /// sample has a method if the route names one, and its path has `stand_in` in place of each
-    /// parameter.
+    /// Returns a sample request for each route, which matches as few other routes as possible. A sample has a method if
+    /// the route names one, and its path has `stand_in` in place of each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
             let (_, path) = witness(pattern);
@@ -213,8 +210,8 @@ impl Policy {
 
 #[cfg(feature = "openapi")]
 impl Policy {
-    /// Returns the faults that clients may get on a route before the service gets the request, and
-    /// the faults for a service that fails.
+    /// Returns the faults that clients may get on a route before the service gets the request, and the faults for a
+    /// service that fails.
     pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
         let settings = &self.matched(head).unwrap_or_else(|_| self.settings_without_host()).normal;
         let mut faults = Vec::new();

@@ -1,8 +1,8 @@
 //! Map rules (R1), which map the content of an inner error to a code. The first rule that matches decides.
 //!
-//! A rule has at least one condition, and matches if all of its conditions match. The inner code
-//! must be equal. The message is compared without surrounding white space, the media type is
-//! compared in any letter case, and the path is compared in its normalised spelling.
+//! A rule has at least one condition, and matches if all of its conditions match. The inner code must be equal. The
+//! message is compared without surrounding white space, the media type is compared in any letter case, and the path is
+//! compared in its normalised spelling.
 
 #[cfg(feature = "policy-file")]
 mod compare;
@@ -55,12 +55,11 @@ setters! {
         /// Adds a condition: this pattern matches the request's path, and its method if the pattern has one, as in
         /// `"/api/v1/{*rest}"`.
         route: String,
-        /// Sets the status that is sent instead of the inner status (400–599). The inner status
-        /// still decides which parts of the body may pass (R1, R3).
+        /// Sets the status that is sent instead of the inner status (400–599). The inner status still decides which
+        /// parts of the body may pass (R1, R3).
         to_status: u16,
-        /// Sets the message that is sent instead of the inner message. If the rule's `code` is the
-        /// code of a [`Fault`] that the service returns, the message also replaces the fault's
-        /// message.
+        /// Sets the message that is sent instead of the inner message. If the rule's `code` is the code of a [`Fault`]
+        /// that the service returns, the message also replaces the fault's message.
         say: Message,
     }
 }
@@ -146,8 +145,7 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
     /// The code in the body, spelled as in the body.
     pub(crate) code: Option<&'a str>,
-    /// The first text or number in a field that usually contains a code, even if it does not have
-    /// the form of a code.
+    /// The first text or number in a field that usually contains a code, even if it does not have the form of a code.
     pub(crate) raw_code: Option<&'a str>,
     pub(crate) message: Option<&'a str>,
     /// `type/subtype`, in any letter case.
@@ -157,8 +155,8 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule
-/// that was tried, and with the key of the first condition that is not met.
+/// Returns the first rule that matches, and its index. Calls `note` with the index of each rule that was tried, and
+/// with the key of the first condition that is not met.
 pub(crate) fn first_fit<'r>(
     rules: &'r [Arc<Rule>],
     facts: &ErrorFacts<'_>,
@@ -172,8 +170,8 @@ pub(crate) fn first_fit<'r>(
     })
 }
 
-/// Returns the message of the first rule that matches a fault and names its code. This message
-/// replaces the fault's message.
+/// Returns the message of the first rule that matches a fault and names its code. This message replaces the fault's
+/// message.
 pub(crate) fn message_for<'r>(
     rules: &'r [Arc<Rule>],
     fault: &Fault,

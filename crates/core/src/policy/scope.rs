@@ -6,9 +6,8 @@
 //! 2. If two scopes overlap, one must contain the other. The scopes of a request therefore form a chain: the narrowest
 //!    comes first, then the next wider one, and finally the policy itself.
 //!
-//! To find the narrowest scope, the host is looked up, or else its domains. After that, the
-//! prefixes are found by the segments of the path. Scopes that do not cover the request are never
-//! visited.
+//! To find the narrowest scope, the host is looked up, or else its domains. After that, the prefixes are found by the
+//! segments of the path. Scopes that do not cover the request are never visited.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -28,9 +27,8 @@ use crate::table::{Kind, Refusals, SettingError, tables};
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///
-/// The pattern is a path, optionally after methods: `"GET|POST /files/{*path}"`. The path has
-/// literal segments, `{one}` for one segment, and `{*rest}` at the end for all further segments.
-/// `GET` covers `HEAD`.
+/// The pattern is a path, optionally after methods: `"GET|POST /files/{*path}"`. The path has literal segments, `{one}`
+/// for one segment, and `{*rest}` at the end for all further segments. `GET` covers `HEAD`.
 ///
 /// If a route does not set a key, the next less specific route that also matches decides, and finally the policy.
 ///
@@ -77,12 +75,12 @@ impl RouteRule {
     }
 }
 
-/// A part of a policy that applies only to some hosts, or below some path. In a policy file, a
-/// scope is an included file with a `[scope]`.
+/// A part of a policy that applies only to some hosts, or below some path. In a policy file, a scope is an included
+/// file with a `[scope]`.
 ///
-/// Inside the scope, its settings, routes and rules take precedence over those of the enclosing
-/// policy. Settings that the scope omits are inherited. The patterns of the scope's routes are full
-/// paths. Headers, credentials and codes are shared by the whole policy.
+/// Inside the scope, its settings, routes and rules take precedence over those of the enclosing policy. Settings that
+/// the scope omits are inherited. The patterns of the scope's routes are full paths. Headers, credentials and codes are
+/// shared by the whole policy.
 ///
 /// ```
 /// use tower_error_envelope::policy::Scope;
@@ -144,9 +142,9 @@ impl Scope {
         self
     }
 
-    /// Sets the URL of the service that a gateway calls for these requests, such as
-    /// `"http://orders:8080"`. If no URL is set, the URL of the nearest enclosing scope applies.
-    /// The layer itself ignores the URL, because it calls the service that it wraps.
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If no URL
+    /// is set, the URL of the nearest enclosing scope applies. The layer itself ignores the URL, because it calls the
+    /// service that it wraps.
     pub fn upstream(mut self, url: impl Into<String>) -> Self {
         self.table.upstream = Some(url.into());
         self
@@ -159,8 +157,8 @@ impl Scope {
         self
     }
 
-    /// Sets how long the body of a response may pause in a gateway. After this time, the body is
-    /// cut off (rules F4, F6). By default there is no limit.
+    /// Sets how long the body of a response may pause in a gateway. After this time, the body is cut off (rules F4,
+    /// F6). By default there is no limit.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.table.stall_timeout = Some(timeout);
         self
@@ -328,8 +326,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
 /// The part of a policy that applies to each host and path. Part 0 is the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
-    /// For each host that a scope names, all parts that cover the host, so that one look-up is
-    /// enough.
+    /// For each host that a scope names, all parts that cover the host, so that one look-up is enough.
     exact: FxHashMap<Box<str>, Prefixes>,
     below: FxHashMap<Box<str>, Prefixes>,
     /// The prefixes for all hosts that no scope names.
@@ -344,11 +341,10 @@ struct Prefixes {
 }
 
 impl Scopes {
-    /// Builds the look-up of the parts. `covers` contains the matchers of all parts except part 0.
-    /// `depths` contains the number of parts around each part.
+    /// Builds the look-up of the parts. `covers` contains the matchers of all parts except part 0. `depths` contains
+    /// the number of parts around each part.
     pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
-        // If two parts have the same prefix for a host, the narrower one comes last. The wider part
-        // has more hosts.
+        // If two parts have the same prefix for a host, the narrower one comes last. The wider part has more hosts.
         let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         crate::sort_by(&mut parts, &|one, other| depths.get(one.0) > depths.get(other.0));
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
@@ -369,9 +365,8 @@ impl Scopes {
         scopes
     }
 
-    /// Returns the narrowest part at each prefix, for each host that a scope names, and finally for
-    /// all other hosts. A longer prefix comes before a shorter one, and the entry for the whole
-    /// host comes last.
+    /// Returns the narrowest part at each prefix, for each host that a scope names, and finally for all other hosts. A
+    /// longer prefix comes before a shorter one, and the entry for the whole host comes last.
     pub(super) fn by_host(&self) -> Vec<(String, Vec<(String, usize)>)> {
         let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
         let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));
@@ -408,8 +403,8 @@ impl Scopes {
         Some(found.unwrap_or(0))
     }
 
-    /// Returns the narrowest parts that cover a path if letter case is ignored. Several parts may
-    /// cover the path if prefixes differ only in letter case.
+    /// Returns the narrowest parts that cover a path if letter case is ignored. Several parts may cover the path if
+    /// prefixes differ only in letter case.
     pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
         let mut found = Vec::new();
         self.prefixes(host).folded(segments_of(path), 0, &mut found);
@@ -421,8 +416,8 @@ impl Scopes {
         self.prefixes(host).add_elements(list.folder(), list, paths);
     }
 
-    /// Returns the prefixes for a host. If no scope names the host, returns the prefixes of the
-    /// nearest domain above it.
+    /// Returns the prefixes for a host. If no scope names the host, returns the prefixes of the nearest domain above
+    /// it.
     fn prefixes(&self, host: &str) -> &Prefixes {
         if let Some(prefixes) = self.exact.get(host) {
             return prefixes;

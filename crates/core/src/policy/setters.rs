@@ -1,5 +1,5 @@
-//! The setters of a route's keys. The builder of a policy, a scope and a route have these setters.
-//! Each row of [`keys`](super::keys) makes one setter.
+//! The setters of a route's keys. The builder of a policy, a scope and a route have these setters. Each row of
+//! [`keys`](super::keys) makes one setter.
 
 use super::builder::PolicyBuilder;
 use super::choice::{
@@ -86,23 +86,23 @@ macro_rules! part_setters {
                 self
             }
 
-            /// Adds a rule. The first rule that matches an inner error decides (rule R1). Rules of a scope are tried before
-            /// those of the enclosing policy.
+            /// Adds a rule. The first rule that matches an inner error decides (rule R1). Rules of a scope are tried
+            /// before those of the enclosing policy.
             pub fn map(mut self, rule: MapRule) -> Self {
                 self.part.rules.push(rule);
                 self
             }
 
-            /// Sets how codes are written in another dialect (rule R12). Rules of a scope take precedence over those of the
-            /// enclosing policy.
+            /// Sets how codes are written in another dialect (rule R12). Rules of a scope take precedence over those of
+            /// the enclosing policy.
             pub fn outward(mut self, rule: OutwardRule) -> Self {
                 self.part.outward.push(rule);
                 self
             }
 
-            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they
-            /// are added. Shapes of a scope are tried only for its requests, before those of the
-            /// enclosing policy. The whole policy may use the names of the shapes.
+            /// Adds a shape of error bodies (rule R15). Shapes are tried in the order in which they are added. Shapes
+            /// of a scope are tried only for its requests, before those of the enclosing policy. The whole policy may
+            /// use the names of the shapes.
             #[cfg(feature = "foreign")]
             #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
             pub fn shape(mut self, shape: BodyShape) -> Self {

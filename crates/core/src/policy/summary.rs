@@ -11,8 +11,8 @@ facts! {
     pub struct PolicySummary<'a> {
         /// The name of the file, `built in Rust`, or `defaults`.
         origin: &'a str,
-        /// The hash of the policy's files, in 16 hexadecimal digits. The same texts have the same
-        /// hash in any folder. The value is `None` for a policy that is not from a file.
+        /// The hash of the policy's files, in 16 hexadecimal digits. The same texts have the same hash in any folder.
+        /// The value is `None` for a policy that is not from a file.
         hash: Option<&'a str>,
         /// The number of routes, including those of scopes.
         routes: usize,
@@ -24,8 +24,8 @@ facts! {
         own_codes: usize,
         /// The mode of all requests for which no route or scope sets another mode.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a
-        /// policy that is not from a file.
+        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a policy that is not
+        /// from a file.
         mode_from: Option<&'a str>,
         /// The largest request body in bytes where no route or scope sets another limit, or `None` if there is no
         /// limit.
@@ -43,11 +43,11 @@ facts! {
         scope: Option<&'a str>,
         /// The `FILE:LINE` of the pattern, or `None` for a policy that is not from a file.
         from: Option<&'a str>,
-        /// The mode of the requests that the route matches. The mode is the route's own, or else
-        /// the mode of a wider route that also matches, of the scope, or of the policy.
+        /// The mode of the requests that the route matches. The mode is the route's own, or else the mode of a wider
+        /// route that also matches, of the scope, or of the policy.
         mode: Mode,
-        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a
-        /// policy that is not from a file.
+        /// The `FILE:LINE` that sets this mode. The value is `None` for the default mode, and for a policy that is not
+        /// from a file.
         mode_from: Option<&'a str>,
     }
 }
@@ -123,16 +123,15 @@ pub struct HostUpstreams<'a> {
 }
 
 impl HostUpstreams<'_> {
-    /// Returns the host in lower case, without a port. `*.example.com` represents its subdomains,
-    /// and `*` all hosts that no scope names.
+    /// Returns the host in lower case, without a port. `*.example.com` represents its subdomains, and `*` all hosts
+    /// that no scope names.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The
-    /// last prefix is `/`. A prefix covers whole segments of the normalised path, in exactly this
-    /// letter case.
+    /// Returns the prefixes of paths, longer ones first, each with the service of its scope. The last prefix is `/`. A
+    /// prefix covers whole segments of the normalised path, in exactly this letter case.
     pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
         self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
     }
@@ -168,15 +167,13 @@ impl Policy {
             .collect()
     }
 
-    /// Returns the service that the scope of a request names, or else the service of the nearest
-    /// scope around it.
+    /// Returns the service that the scope of a request names, or else the service of the nearest scope around it.
     #[inline]
     pub(crate) fn upstream(&self, settings: &RouteSettings) -> Option<&UpstreamUrl> {
         self.part(settings.part).upstream.as_ref()
     }
 
-    /// Returns how long a gateway waits for the service of a request, if a scope sets these time
-    /// limits.
+    /// Returns how long a gateway waits for the service of a request, if a scope sets these time limits.
     #[inline]
     pub(crate) fn upstream_timeouts(&self, settings: &RouteSettings) -> Option<UpstreamTimeouts> {
         Some(self.part(settings.part).timeouts).filter(|timeouts| *timeouts != UpstreamTimeouts::default())

@@ -11,12 +11,11 @@ use http::uri::{Authority, Scheme, Uri};
 use super::scope::{ScopeTable, is_name};
 use crate::table::{Kind, PolicyError, Refusals, SettingError, facts};
 
-/// The URL of a service. The URL consists of `http` or `https`, a host, and a port unless the port
-/// is the default of the scheme.
+/// The URL of a service. The URL consists of `http` or `https`, a host, and a port unless the port is the default of
+/// the scheme.
 ///
-/// The URLs of the same service are equal, even if they are written differently. Cloning a URL
-/// allocates nothing. The [session](crate::session::Session::begin) adds the URL for a request's
-/// scope to the extensions of the request.
+/// The URLs of the same service are equal, even if they are written differently. Cloning a URL allocates nothing. The
+/// [session](crate::session::Session::begin) adds the URL for a request's scope to the extensions of the request.
 ///
 /// ```
 /// use error_envelope_core::policy::UpstreamUrl;
@@ -91,9 +90,8 @@ impl UpstreamUrl {
 }
 
 facts! {
-    /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope sets
-    /// them. The [session](crate::session::Session::begin) adds the limits to the extensions of the
-    /// request.
+    /// A gateway's time limits for the service of a scope (`[scope] upstream_timeout`, `stall_timeout`), if the scope
+    /// sets them. The [session](crate::session::Session::begin) adds the limits to the extensions of the request.
     #[derive(Default)]
     pub struct UpstreamTimeouts {
         /// The time limit for the head of the service's response.

@@ -24,8 +24,7 @@ use crate::session::request::state::{Peek, Phase, RequestState, Session, Verific
 use crate::session::request::view::{BodyFacts, MAX_HEADERS, RequestView};
 use crate::session::response::step::RequestStep;
 
-/// Texts of refusals because of the path or the method (G0). Developers of the client read these
-/// texts.
+/// Texts of refusals because of the path or the method (G0). Developers of the client read these texts.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 const NOT_PLAIN: &str =
@@ -40,10 +39,9 @@ pub(super) type Admitted = (Session, RequestStep);
 impl Session {
     /// Begins with the head of a request: sets its id, finds its route, and runs the guards.
     ///
-    /// `id` generates an id. `id` is called only if no other id is used (I1). If the
-    /// request is forwarded, its head changes. The head gets `x-request-id`, and `traceparent` and
-    /// the headers of `forward_id` if the policy sets them. The extensions get the [`RequestId`],
-    /// the caller's [`Identity`](crate::guard::auth::Identity), and the
+    /// `id` generates an id. `id` is called only if no other id is used (I1). If the request is forwarded, its head
+    /// changes. The head gets `x-request-id`, and `traceparent` and the headers of `forward_id` if the policy sets
+    /// them. The extensions get the [`RequestId`], the caller's [`Identity`](crate::guard::auth::Identity), and the
     /// [`UpstreamUrl`](crate::policy::UpstreamUrl) of the request's scope.
     #[inline]
     pub fn begin(
@@ -57,8 +55,7 @@ impl Session {
 
     /// Does the same as [`Session::begin`], but works on a copy of the head that contains only the header lines that
     /// [are read](crate::session::request::header_use::is_read). An adapter whose proxy owns the
-    /// heads calls this method. The config must not [read any](SessionConfig::reads_any) other
-    /// headers.
+    /// heads calls this method. The config must not [read any](SessionConfig::reads_any) other headers.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
     /// [`Session::id_header`], which replaces any other value. It changes nothing else.
@@ -100,8 +97,8 @@ pub(super) fn admit(
     };
     let stream_limit_per = guarded::stream_limit_per(head, &sent, body, || std::iter::once(settings));
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
-    // Most routes only guard the body, and most bodies declare a type. If a body declares no type,
-    // its first byte may have to be awaited, and the request takes the longer path.
+    // Most routes only guard the body, and most bodies declare a type. If a body declares no type, its first byte may
+    // have to be awaited, and the request takes the longer path.
     let (response_settings, limit, mut observed) = (settings.clone(), settings.body_limit, ObservedGuards::default());
     let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
     let checked = alone.then(|| {
@@ -144,8 +141,7 @@ fn mark_admitted((session, _): &Admitted, head: &mut Parts, mark: impl FnOnce(&R
     }
 }
 
-/// Returns the state of a request that no guard checks. The head of the request only decides the
-/// form of the response.
+/// Returns the state of a request that no guard checks. The head of the request only decides the form of the response.
 pub(super) fn unguarded(
     config: Arc<SessionConfig>,
     (head, sent): (&Parts, &HeaderFlags),
@@ -157,8 +153,7 @@ pub(super) fn unguarded(
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
-/// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of the headers
-/// is read.
+/// Refuses a head with so many headers that a `HeaderMap` cannot take one more. None of the headers is read.
 #[cold]
 fn refuse_headers(
     config: Arc<SessionConfig>,
@@ -311,8 +306,7 @@ fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, obs
     }
 }
 
-/// Uses the path that the request had before the framework stripped a prefix (G0), and notes this
-/// for the log.
+/// Uses the path that the request had before the framework stripped a prefix (G0), and notes this for the log.
 fn note_original_path(state: &mut RequestState, matched: &Matched, head: &Parts) {
     if matched.only_original && state.policy().is_first_original() {
         state.notes_mut().only_original_path = true;

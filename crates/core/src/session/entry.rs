@@ -1,4 +1,5 @@
-//! The calls of an adapter that do not depend on a response of the service. A call that the session does not expect changes nothing.
+//! The calls of an adapter that do not depend on a response of the service. A call that the session does not expect
+//! changes nothing.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -47,8 +48,8 @@ macro_rules! take {
 impl Session {
     /// Creates a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
-    /// The request has no route, and no guard has checked it. `head` decides the protocol of the
-    /// response. Pass an empty head if no head arrived. End the request with [`Session::end`] or
+    /// The request has no route, and no guard has checked it. `head` decides the protocol of the response. Pass an
+    /// empty head if no head arrived. End the request with [`Session::end`] or
     /// [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
@@ -56,8 +57,8 @@ impl Session {
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
 
-    /// Creates a request that another gateway handed over after it had failed. The other gateway
-    /// has already run its guards. The policy of `config` chooses the route.
+    /// Creates a request that another gateway handed over after it had failed. The other gateway has already run its
+    /// guards. The policy of `config` chooses the route.
     ///
     /// `head` is the head of the client's request. The session ends with [`Session::proxy_failed`].
     pub fn handed_over(
@@ -147,9 +148,9 @@ impl Session {
         self.id().or_else(|| Some(step.reply()?.record.request_id()))
     }
 
-    /// Returns the scope and the route of the request, as records report them (L1), even if `step` ended the session.
-    /// A scope is reported as its first host and its prefix. The route is the framework's, or else
-    /// the pattern in the policy.
+    /// Returns the scope and the route of the request, as records report them (L1), even if `step` ended the session. A
+    /// scope is reported as its first host and its prefix. The route is the framework's, or else the pattern in the
+    /// policy.
     #[must_use]
     #[inline]
     pub fn labels<'s>(&'s self, step: &'s RequestStep) -> (Option<&'s str>, Option<&'s Arc<str>>) {
@@ -194,10 +195,9 @@ impl Verification {
 /// A request without a response from the service. The cases are errors, panics, a service that is not ready, clients
 /// that disconnect (F1–F3), and responses of the proxy itself (V2–V4).
 impl Session {
-    /// Classifies an error of the service (F1), or an error of the request's body while its first
-    /// byte is awaited. If the layer cut the request's body off, the failure is the reason for the
-    /// cut. Otherwise the service's classifier decides, or else the contract's list of errors. The
-    /// classifier and the list check the whole chain of causes.
+    /// Classifies an error of the service (F1), or an error of the request's body while its first byte is awaited. If
+    /// the layer cut the request's body off, the failure is the reason for the cut. Otherwise the service's classifier
+    /// decides, or else the contract's list of errors. The classifier and the list check the whole chain of causes.
     ///
     /// # Panics
     ///
@@ -221,8 +221,7 @@ impl Session {
         Some(reply::unreadiness_of(self.state()?, error))
     }
 
-    /// Ends the request without a response of the service. Returns `None` if the request has
-    /// already ended.
+    /// Ends the request without a response of the service. Returns `None` if the request has already ended.
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
         let mut state = self.take_state()?;
@@ -249,8 +248,7 @@ impl Session {
                 return Some(*state.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause)));
             }
         };
-        // If the layer cut the body off, the cut is the cause, and the failure only followed from
-        // it.
+        // If the layer cut the body off, the cut is the cause, and the failure only followed from it.
         let (failure, cause) = state.why_body_was_cut().map_or((failure, cause), |cut| (cut, None));
         Some(if forwarded && was_forwarded {
             state.answer(failure, cause)
@@ -265,13 +263,13 @@ impl Session {
         Some(self.take_state()?.into_body_context().record(None, None, None))
     }
 
-    /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the
-    /// head of the proxy's response. As after any failure, the response is rewritten in every mode
-    /// (F1), so this method returns [`ResponseStep::Write`]. If the layer cut the request's body
-    /// off, this method returns the refusal of the body (G4) as [`ResponseStep::Send`].
+    /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of the proxy's
+    /// response. As after any failure, the response is rewritten in every mode (F1), so this method returns
+    /// [`ResponseStep::Write`]. If the layer cut the request's body off, this method returns the refusal of the body
+    /// (G4) as [`ResponseStep::Send`].
     ///
-    /// The response keeps its status, which also decides the code. Only the log shows `cause`. This
-    /// call may also end a session while its response is being read (V3).
+    /// The response keeps its status, which also decides the code. Only the log shows `cause`. This call may also end a
+    /// session while its response is being read (V3).
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
         let Some(state) = self.take_state() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
@@ -286,9 +284,9 @@ impl Session {
     }
 }
 
-/// Methods for programs that inspect policies and recorded exchanges. These methods show why an
-/// inner error is rewritten in a certain way, and how the error would be rewritten in another
-/// dialect. No request that is served uses these methods.
+/// Methods for programs that inspect policies and recorded exchanges. These methods show why an inner error is
+/// rewritten in a certain way, and how the error would be rewritten in another dialect. No request that is served uses
+/// these methods.
 impl Session {
     /// Decides about a response whose whole body is in memory.
     pub fn respond_whole(&mut self, head: &mut response::Parts, body: &Bytes) -> ResponseStep {
@@ -327,8 +325,8 @@ impl Session {
         Some(self.state()?.explanation(head, body))
     }
 
-    /// Returns the `[[map]]` rule at this index, in the order in which rules are tried, or `None`
-    /// if the session has ended.
+    /// Returns the `[[map]]` rule at this index, in the order in which rules are tried, or `None` if the session has
+    /// ended.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> Option<MapRuleId> {
         Some(MapRuleId::new(self.state()?.settings.part(), index))

@@ -1,8 +1,8 @@
 //! Follows one request from its head to the last decision about its response, without I/O.
 //!
 //! An adapter owns the heads, the bodies, the timers, and everything in which user code can panic. A [`Session`]
-//! decides, and returns each decision as a step. Three other values follow the bodies. These values
-//! are separate from the session because an HTTP server handles bodies in other tasks:
+//! decides, and returns each decision as a step. Three other values follow the bodies. These values are separate from
+//! the session because an HTTP server handles bodies in other tasks:
 //!
 //! | value | lives with | from | until |
 //! |---|---|---|---|
@@ -29,14 +29,13 @@
 //! A request goes through these files in this order:
 //!
 //! 1. `admission` admits the request, with the help of the folder `request`.
-//! 2. In `response`, `responding` decides by the head of the response, and by its body if the body
-//!    was read. `calls` decides about responses of RPCs, and `passing` handles responses that pass.
-//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` passes the
-//!    bytes that were read to [`classify`](crate::classify). With the crate `error-envelope-read`,
-//!    `classify` parses these bytes and decides the code.
-//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error. `writer`
-//!    takes the head from the fault's prepared reply, whose template `head` makes once, or from
-//!    `head` itself. `body` makes the body.
+//! 2. In `response`, `responding` decides by the head of the response, and by its body if the body was read. `calls`
+//!    decides about responses of RPCs, and `passing` handles responses that pass.
+//! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` passes the bytes that were
+//!    read to [`classify`](crate::classify). With the crate `error-envelope-read`, `classify` parses these bytes and
+//!    decides the code.
+//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error. `writer` takes the head from the
+//!    fault's prepared reply, whose template `head` makes once, or from `head` itself. `body` makes the body.
 //! 5. `record` stores what happened.
 //!
 //! For example, a FastAPI service answers with a 422 and `{"detail":[{"loc":["body","to"],"msg":"Field required"}]}`:

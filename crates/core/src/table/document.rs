@@ -75,9 +75,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The maximum number of bytes of a text of which all errors are reported. Of a longer text, only
-/// the first error is reported. The parser stores each of its errors, which takes
-/// some 600 bytes for every two wrong bytes.
+/// The maximum number of bytes of a text of which all errors are reported. Of a longer text, only the first error is
+/// reported. The parser stores each of its errors, which takes some 600 bytes for every two wrong bytes.
 const MAX_RECOVERED: usize = 64 * 1024;
 
 /// Returns an earlier line with the same key in the same table, or with the same table header.

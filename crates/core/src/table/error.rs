@@ -51,8 +51,7 @@ impl PolicyError {
         self
     }
 
-    /// Returns the name of the file, as the caller passed it, or `None` for a policy that was built
-    /// in Rust.
+    /// Returns the name of the file, as the caller passed it, or `None` for a policy that was built in Rust.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         self.0.file.as_deref()
@@ -64,8 +63,7 @@ impl PolicyError {
         self.0.line
     }
 
-    /// Returns the range of the wrong bytes in the file. The range is empty if something is missing
-    /// at this position.
+    /// Returns the range of the wrong bytes in the file. The range is empty if something is missing at this position.
     #[must_use]
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
@@ -153,8 +151,8 @@ impl fmt::Display for PolicyError {
     }
 }
 
-/// Escapes invisible characters. A name in a policy may contain a line break or a mark of
-/// direction, but an error must be one readable line.
+/// Escapes invisible characters. A name in a policy may contain a line break or a mark of direction, but an error must
+/// be one readable line.
 struct OneLine<'f, 'b>(&'f mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {

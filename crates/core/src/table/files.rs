@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Kind, PolicyError, line_of};
 use super::values::size;
 
-/// The maximum number of bytes of a file that people write, such as a policy. A larger file is
-/// something else.
+/// The maximum number of bytes of a file that people write, such as a policy. A larger file is something else.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The largest file of a kind that has no other limit (M2).

@@ -85,8 +85,7 @@ impl<W: KeywordValue> Leaf for W {
     }
 }
 
-/// Only units of 1,024 are accepted. People understand `MB` in both ways, and a limit should not
-/// depend on its reader.
+/// Only units of 1,024 are accepted. People understand `MB` in both ways, and a limit should not depend on its reader.
 impl Leaf for Size {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
         read_size(value, at, "").map(Self)

@@ -1,13 +1,11 @@
-//! The tables of a policy. Each table is one plain struct, for the file and for Rust, and its keys
-//! are defined in one place.
+//! The tables of a policy. Each table is one plain struct, for the file and for Rust, and its keys are defined in one
+//! place.
 //!
-//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc
-//!    comment. The macro also makes the reader of the table. [`setters!`] makes the methods by
-//!    which Rust sets the same keys.
-//! 2. The type of a value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in
-//!    a file.
-//! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and
-//!    bytes. A wrong key is left out, and the other keys of its table are read.
+//! 1. [`tables!`] makes a struct whose fields are the keys of a table, each an option with its doc comment. The macro
+//!    also makes the reader of the table. [`setters!`] makes the methods by which Rust sets the same keys.
+//! 2. The type of a value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in a file.
+//! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and bytes. A wrong key is
+//!    left out, and the other keys of its table are read.
 //! 4. The meaning of a table is checked when the policy is built, for files and Rust alike.
 //!    [`Refusals`] collects the mistakes that this check finds, so that one mistake does not hide
 //!    another.
@@ -106,8 +104,7 @@ macro_rules! tables {
                 None
             }
 
-            /// Returns the default of a key, spelled as in a file, or `None` if the key has no
-            /// default.
+            /// Returns the default of a key, spelled as in a file, or `None` if the key has no default.
             pub(crate) fn default_of(key: &str) -> Option<String> {
                 $(if key == $crate::table::tables!(@name $key $($word)?) {
                     return $crate::table::tables!(@default $type $(= $need)?);

@@ -48,8 +48,8 @@ pub(crate) struct Found {
     pub(crate) mistakes: Vec<PolicyError>,
     /// The range of bytes of each key and element, by its path.
     pub(crate) places: HashMap<String, Range<usize>>,
-    /// The original paths of the elements that come after a wrong element, by their paths in the
-    /// list without the wrong element.
+    /// The original paths of the elements that come after a wrong element, by their paths in the list without the wrong
+    /// element.
     pub(crate) moved: HashMap<String, String>,
     pub(crate) named_files: Vec<NamedFile>,
 }
@@ -59,8 +59,7 @@ impl<'a> Reading<'a> {
         Self { file, text, path: String::new(), span: 0..0, is_secret: false, misplaced, found: Found::default() }
     }
 
-    /// Reads a file of keys that a value names. Mistakes in the file of keys are reported with the
-    /// name of that file.
+    /// Reads a file of keys that a value names. Mistakes in the file of keys are reported with the name of that file.
     pub(crate) fn in_secret_file<T>(&mut self, file: &str, text: &str, read: impl FnOnce(&mut Reading<'_>) -> T) -> T {
         let mut inner = Reading { is_secret: true, ..Reading::new(file, text, self.misplaced) };
         let made = read(&mut inner);
@@ -87,8 +86,7 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Refuses the value. If `is_empty` is true, something is missing before the value, so the span
-    /// is empty.
+    /// Refuses the value. If `is_empty` is true, something is missing before the value, so the span is empty.
     pub(crate) fn refuse_empty<T>(
         &mut self,
         is_empty: bool,
@@ -236,14 +234,14 @@ pub(crate) fn in_order<'v, 'i>(
     entries.into_iter()
 }
 
-/// Returns the span to show for a wrong value. For a table, the span is that of the name, because
-/// the value spans all lines of the table.
+/// Returns the span to show for a wrong value. For a table, the span is that of the name, because the value spans all
+/// lines of the table.
 pub(crate) fn span_to_show(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
 
-/// Returns true if a name is short and plain, like the policy's own names. Any other name may be a
-/// credential in the wrong place, so such a name is never quoted (L3).
+/// Returns true if a name is short and plain, like the policy's own names. Any other name may be a credential in the
+/// wrong place, so such a name is never quoted (L3).
 pub(crate) fn is_word(name: &str) -> bool {
     const LONGEST: usize = 16;
     const DIGITS: usize = 3;

@@ -39,8 +39,7 @@ impl TablePath {
 #[derive(Debug)]
 pub(crate) struct SettingError {
     pub(crate) place: TablePath,
-    /// The key in its table, or a path that begins in that table. The text is empty if the table
-    /// itself is refused.
+    /// The key in its table, or a path that begins in that table. The text is empty if the table itself is refused.
     pub(crate) key: Cow<'static, str>,
     pub(crate) wrong: String,
     pub(crate) right: String,
@@ -137,8 +136,8 @@ impl Refusals {
         }
     }
 
-    /// Makes the value of a key. Returns `Some(None)` if the key is not set. If the value is wrong,
-    /// adds the mistake and returns `None`.
+    /// Makes the value of a key. Returns `Some(None)` if the key is not set. If the value is wrong, adds the mistake
+    /// and returns `None`.
     pub(crate) fn keep_some<V, T>(
         &mut self,
         value: Option<V>,

@@ -56,8 +56,8 @@ fn counted(envoy: &Envoy<'_>, path: &str, out: &Path, dump: usize) -> usize {
     worker(out, dump).1 / REQUESTS
 }
 
-/// Returns the dump of the worker's thread, and its number of instructions. The other threads do
-/// other work, and do more of it if Valgrind slows them down.
+/// Returns the dump of the worker's thread, and its number of instructions. The other threads do other work, and do
+/// more of it if Valgrind slows them down.
 fn worker(out: &Path, dump: usize) -> (PathBuf, usize) {
     let counted = dumps(out, &format!(".{dump}-")).map(|file| (summary(&file), file));
     let (count, file) = counted.max().expect("a dump of each thread");

@@ -1,9 +1,8 @@
-//! Measures the cost of the module inside Envoy, and of the external processor. Each pair of runs
-//! compares an Envoy without them with an Envoy that has one addition. The addition is a module
-//! that does nothing, the module, or the processor. The order alternates,
-//! and the origin is a separate process. `run` in this folder builds what it needs. The module `rewrite.c` decides
-//! nothing, and only writes another head and body. It shows how long Envoy itself needs for these
-//! changes.
+//! Measures the cost of the module inside Envoy, and of the external processor. Each pair of runs compares an Envoy
+//! without them with an Envoy that has one addition. The addition is a module that does nothing, the module, or the
+//! processor. The order alternates, and the origin is a separate process. `run` in this folder builds what it needs.
+//! The module `rewrite.c` decides nothing, and only writes another head and body. It shows how long Envoy itself needs
+//! for these changes.
 //!
 //! In addition to the throughput, it reports the CPU time of Envoy and its processor for each request, which a busy
 //! machine disturbs less. `run instructions` counts the instructions of Envoy's worker for a request outside the
@@ -251,8 +250,8 @@ fn setting() -> Setting {
     let mut rows = vec![
         Row { name: "alone".to_owned(), ..Row::default() },
         module("nothing", "nothing", ""),
-        // These rows show how long Envoy itself needs to replace the head and the body of an error,
-        // in each way that it offers.
+        // These rows show how long Envoy itself needs to replace the head and the body of an error, in each way that it
+        // offers.
         module("send", "rewrite", "send"),
         module("change", "rewrite", "change"),
         module("reply", "rewrite", "reply"),

@@ -38,8 +38,7 @@ pub(crate) enum Head {
     ResponseTrailers = 3,
 }
 
-/// A body of a stream. The bytes of a body belong to the current hook, or Envoy has kept them after
-/// an earlier hook.
+/// A body of a stream. The bytes of a body belong to the current hook, or Envoy has kept them after an earlier hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Body {
@@ -254,8 +253,7 @@ impl<'a> Stream<'a> {
     /// Returns the handle with which any thread can run a hook on the stream's worker.
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
-        // SAFETY: the stream still exists, as in `lines`. The module owns the scheduler and deletes
-        // it.
+        // SAFETY: the stream still exists, as in `lines`. The module owns the scheduler and deletes it.
         let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
         (!scheduler.is_null()).then_some(Scheduler(scheduler))
     }
@@ -299,8 +297,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// Returns a slice for `count` values. The slice is a part of `few`, or of `many` if `few` is too
-/// small.
+/// Returns a slice for `count` values. The slice is a part of `few`, or of `many` if `few` is too small.
 fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
     if count <= FEW {
         return &mut few[..count];

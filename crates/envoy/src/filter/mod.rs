@@ -12,8 +12,8 @@
 //! | `Lingering` | our response is sent or ready, and the rest of the request is dropped (G5) |
 //! | `Answered` | our reply was sent, or another filter or Envoy ends the response |
 //!
-//! A hook takes the phase, and stores the next phase before it sends anything, because a sent reply
-//! passes through the hooks again.
+//! A hook takes the phase, and stores the next phase before it sends anything, because a sent reply passes through the
+//! hooks again.
 
 mod redirect;
 mod request;
@@ -30,8 +30,8 @@ use self::state::{Phase, Wait};
 use crate::abi::{Attribute, Stream};
 
 impl Filter {
-    /// Called when Envoy itself makes a reply. The head of this reply comes to this filter next. If
-    /// the filter already holds another head back, Envoy's head bypasses the filters.
+    /// Called when Envoy itself makes a reply. The head of this reply comes to this filter next. If the filter already
+    /// holds another head back, Envoy's head bypasses the filters.
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.replace_phase(Phase::Answered) {
@@ -66,8 +66,8 @@ impl Filter {
         }
     }
 
-    /// Runs when the stream has ended, with or without an error. The record of the stream's request
-    /// is closed (F2, F4, L5).
+    /// Runs when the stream has ended, with or without an error. The record of the stream's request is closed (F2, F4,
+    /// L5).
     pub(crate) fn completed(&self, stream: &Stream<'_>) {
         self.stop_timers();
         let (phase, mut session) = (self.replace_phase(Phase::Answered), self.session.take());

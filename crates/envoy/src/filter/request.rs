@@ -64,8 +64,7 @@ impl Filter {
         BodyStatus::Stop
     }
 
-    /// Ends the request without a response of the service. Returns false if the request has already
-    /// ended.
+    /// Ends the request without a response of the service. Returns false if the request has already ended.
     pub(super) fn end(&self, stream: &Stream<'_>, why: Ending) -> bool {
         let reply = self.session.borrow_mut().end(why);
         let is_ended = reply.is_some();
@@ -133,8 +132,8 @@ impl Filter {
     /// Called when the body exceeded its limit (G4). If no head has been sent, sends the layer's own response.
     /// Otherwise ends the response of the service.
     ///
-    /// Over HTTP/1 the rest of the body is dropped first, so that the connection stays usable. On
-    /// HTTP/2, a stream ends without its connection.
+    /// Over HTTP/1 the rest of the body is dropped first, so that the connection stays usable. On HTTP/2, a stream ends
+    /// without its connection.
     fn overran(&self, stream: &Stream<'_>, meter: BodyMeter, drain: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.replace_phase(Phase::Answered) {

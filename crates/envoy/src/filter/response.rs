@@ -11,8 +11,8 @@ use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
 impl Filter {
-    /// Called when the head of a response came. The response is the service's, or Envoy's own if
-    /// Envoy has announced a reply.
+    /// Called when the head of a response came. The response is the service's, or Envoy's own if Envoy has announced a
+    /// reply.
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
         self.inject(stream, "response_headers");
         let own = self.own.take();
@@ -44,8 +44,7 @@ impl Filter {
     }
 
     /// Called when a response that was held back fails, and Envoy writes to the client itself (V3). The reply is
-    /// written to the metadata for Envoy's `local_reply_config`, which the generated configuration
-    /// contains.
+    /// written to the metadata for Envoy's `local_reply_config`, which the generated configuration contains.
     pub(super) fn held_response_failed(&self, stream: &Stream<'_>, own: EnvoyReply) {
         self.is_head_sent.set(true);
         let mut head = http::Response::new(()).into_parts().0;
@@ -195,8 +194,7 @@ impl Filter {
         BodyStatus::Continue
     }
 
-    /// Passes a part of a body on. If the session follows the response, the session may change the
-    /// part.
+    /// Passes a part of a body on. If the session follows the response, the session may change the part.
     fn pass_data(&self, stream: &Stream<'_>, end: bool) {
         if end {
             self.response_ended.set(true);
@@ -233,8 +231,7 @@ impl Filter {
         HeadStatus::Continue
     }
 
-    /// Passes the trailers on. If the session follows the response, the session may change the
-    /// trailers.
+    /// Passes the trailers on. If the session follows the response, the session may change the trailers.
     fn pass_trailers(&self, stream: &Stream<'_>) {
         if self.follow.borrow().needs() == Needs::Nothing {
             return;

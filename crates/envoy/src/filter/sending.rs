@@ -29,8 +29,8 @@ impl Filter {
         }
     }
 
-    /// Sends the head now, and sends the body once the rest of the request is dropped. Even if
-    /// there is no body, Envoy does not close the connection before the rest is dropped.
+    /// Sends the head now, and sends the body once the rest of the request is dropped. Even if there is no body, Envoy
+    /// does not close the connection before the rest is dropped.
     fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
         self.start_timer(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
@@ -54,8 +54,8 @@ impl Filter {
         let (mut head, body) = reply.into_parts();
         match place {
             // After a head has left its hook, Envoy sends it as the head of a response with a body, in which a gRPC
-            // status is ignored (P1). Sending another head is also cheaper, because one call passes
-            // all its lines. Finding the changes that Envoy would need takes longer.
+            // status is ignored (P1). Sending another head is also cheaper, because one call passes all its lines.
+            // Finding the changes that Envoy would need takes longer.
             Place::Response { into: Body::KeptResponse, ended: true } => {
                 self.write_body(stream, head, &body, Body::KeptResponse);
                 self.response_ended.set(true);
@@ -141,8 +141,8 @@ impl Filter {
         }
     }
 
-    /// Replaces a response whose body has ended or never began. Changes the head of the response in
-    /// place, and sets `body`.
+    /// Replaces a response whose body has ended or never began. Changes the head of the response in place, and sets
+    /// `body`.
     pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.replace_phase(Phase::Answered);
         self.is_head_sent.set(true);
@@ -170,8 +170,8 @@ impl Filter {
         last
     }
 
-    /// Sets a length of 0 if a response over HTTP/1 has an empty body. Without a length, Envoy
-    /// would send the body in chunks.
+    /// Sets a length of 0 if a response over HTTP/1 has an empty body. Without a length, Envoy would send the body in
+    /// chunks.
     pub(super) fn set_framing(&self, head: &mut response::Parts, body: &[u8]) {
         let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
         let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
@@ -180,8 +180,8 @@ impl Filter {
         }
     }
 
-    /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If the
-    /// stream must be reset, Envoy gets these `details`.
+    /// Ends a response that has begun, as its protocol requires, or breaks it off (F4, F6). If the stream must be
+    /// reset, Envoy gets these `details`.
     pub(super) fn end_body(&self, stream: &Stream<'_>, last: FinalFrame, details: &str) {
         self.stop_timers();
         self.replace_phase(Phase::Answered);
@@ -203,19 +203,17 @@ impl Filter {
 /// The place where a reply is written.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
-    /// The reply replaces this part of the service's response. If `ended` is true, no other part of
-    /// the response follows.
+    /// The reply replaces this part of the service's response. If `ended` is true, no other part of the response
+    /// follows.
     Response { into: Body, ended: bool },
-    /// Envoy itself wrote the head, and its body follows at once. The module's body replaces
-    /// Envoy's body.
+    /// Envoy itself wrote the head, and its body follows at once. The module's body replaces Envoy's body.
     Local,
     /// The reply is written only to the metadata, since Envoy itself writes to the client.
     Metadata,
 }
 
 impl Place {
-    /// Returns the place in Envoy's own response, whose body follows unless the response has
-    /// `ended`.
+    /// Returns the place in Envoy's own response, whose body follows unless the response has `ended`.
     pub(super) fn local(ended: bool) -> Self {
         if ended { Self::Response { into: Body::KeptResponse, ended } } else { Self::Local }
     }

@@ -80,8 +80,8 @@ pub(crate) struct Filter {
     pub(super) response_ended: Cell<bool>,
     /// True if the response was cut off after its head.
     pub(super) broke_off: Cell<bool>,
-    /// True if the request is a CONNECT. After the response's head, all further data of a CONNECT
-    /// passes through a tunnel.
+    /// True if the request is a CONNECT. After the response's head, all further data of a CONNECT passes through a
+    /// tunnel.
     pub(super) tunnels: Cell<bool>,
     /// The number of bytes of the request's body.
     pub(super) received: Cell<u64>,
@@ -114,8 +114,8 @@ pub(super) struct Collecting {
     pub(super) head: response::Parts,
 }
 
-/// A response that waits until the rest of the request is dropped. The head of the response has
-/// already been sent, unless the response keeps its connection open.
+/// A response that waits until the rest of the request is dropped. The head of the response has already been sent,
+/// unless the response keeps its connection open.
 pub(super) struct Lingering {
     pub(super) reply: Response<Bytes>,
     pub(super) left: u64,
@@ -227,8 +227,7 @@ impl Filter {
         self.sent.set(self.sent.get().map(|sent| sent + bytes as u64));
     }
 
-    /// Closes the record of the request, and writes the views that are made from it, such as the
-    /// log line (L5).
+    /// Closes the record of the request, and writes the views that are made from it, such as the log line (L5).
     pub(super) fn close(&self, stream: &Stream<'_>, end: End) {
         let delivery = Delivery {
             head_sent: self.is_head_sent.get(),

@@ -40,12 +40,11 @@ pub(crate) fn configure(text: &[u8]) -> Option<Config> {
 /// Makes a configuration with this number as Envoy's pointer.
 pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
     let envoys = std::ptr::without_provenance_mut(number);
-    // SAFETY: the text is lent for the call, and the callbacks of this test never follow Envoy's
-    // pointer.
+    // SAFETY: the text is lent for the call, and the callbacks of this test never follow Envoy's pointer.
     let config =
         unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::new(b"name"), Buffer::new(text)) };
-    // The module's panic hook only logs the place of a panic. Without the hook, the messages of
-    // failed assertions are printed as well.
+    // The module's panic hook only logs the place of a panic. Without the hook, the messages of failed assertions are
+    // printed as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
 }

@@ -144,8 +144,8 @@ proptest! {
     }
 }
 
-/// With a policy that names a header, the whole head is copied and compared. With any other policy,
-/// only the lines that the core reads are copied and compared.
+/// With a policy that names a header, the whole head is copied and compared. With any other policy, only the lines that
+/// the core reads are copied and compared.
 const NAMES_A_HEADER: &str = r#"
 [auth.unused]
 scheme = "header"

@@ -24,8 +24,8 @@ pub(crate) enum Act {
 pub(crate) struct World {
     config: Config,
     stream: *mut Stream,
-    /// The guard of a world that is alone, so that leaked values at its end belong to it. `None`
-    /// for a world that exists together with others.
+    /// The guard of a world that is alone, so that leaked values at its end belong to it. `None` for a world that
+    /// exists together with others.
     alone: Option<MutexGuard<'static, ()>>,
 }
 

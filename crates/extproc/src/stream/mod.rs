@@ -1,5 +1,5 @@
-//! Handles one stream, which has the messages of one request. The stream's session decides, and a
-//! phase shows which message is due.
+//! Handles one stream, which has the messages of one request. The stream's session decides, and a phase shows which
+//! message is due.
 //!
 //! | phase | meaning |
 //! |---|---|
@@ -11,9 +11,8 @@
 //! | `Passing` | the response's head has been sent, and its body passes in pieces |
 //! | `Done` | everything is decided, and further messages change nothing |
 //!
-//! The handling of a message takes the phase, and stores the next phase. Envoy waits for the reply
-//! to each message, but accepts an immediate response at any time. So a time limit ends a wait with
-//! an immediate response.
+//! The handling of a message takes the phase, and stores the next phase. Envoy waits for the reply to each message, but
+//! accepts an immediate response at any time. So a time limit ends a wait with an immediate response.
 
 mod request;
 mod response;

@@ -137,8 +137,8 @@ impl ProcessingStream {
         Err(Status::resource_exhausted(CAUSE))
     }
 
-    /// Called when the body has ended. Of the body's trailers, only checksums reach the service
-    /// (R6). If a line cannot be parsed, no trailer reaches the service.
+    /// Called when the body has ended. Of the body's trailers, only checksums reach the service (R6). If a line cannot
+    /// be parsed, no trailer reaches the service.
     pub(super) fn request_trailers(&mut self, message: &HttpTrailers) -> Reply {
         if let Some(meter) = &mut self.meter {
             meter.body_ended();
@@ -169,8 +169,7 @@ impl ProcessingStream {
     }
 }
 
-/// Ends a call after its head was sent (F4). Envoy resets the call, and its client gets no last
-/// message.
+/// Ends a call after its head was sent (F4). Envoy resets the call, and its client gets no last message.
 fn cut_off() -> Reply {
     Err(Status::aborted("a call has failed behind its head"))
 }

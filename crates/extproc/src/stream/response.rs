@@ -165,8 +165,8 @@ impl ProcessingStream {
 /// Envoy's details of a response that the service made.
 const VIA_UPSTREAM: &str = "via_upstream";
 
-/// The maximum number of bytes of a response that Envoy buffers, as set in the generated
-/// configuration. For a larger response Envoy itself sends 500.
+/// The maximum number of bytes of a response that Envoy buffers, as set in the generated configuration. For a larger
+/// response Envoy itself sends 500.
 const BUFFER: u64 = 1024 * 1024;
 
 fn declares_at_most(head: &response::Parts, bytes: u64) -> bool {

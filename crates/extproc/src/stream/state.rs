@@ -31,8 +31,7 @@ pub(crate) struct ProcessingStream {
     pub(super) follow: Follow,
     pub(super) meter: Option<BodyMeter>,
     pub(super) timers: Timers,
-    /// The part of the request's head that could be parsed. The form of a response depends on these
-    /// parts of the head.
+    /// The part of the request's head that could be parsed. The form of a response depends on these parts of the head.
     pub(super) head: RequestHead,
     pub(super) id: Option<RequestId>,
     pub(super) mode: Mode,
@@ -106,8 +105,7 @@ impl ProcessingStream {
         self.id = self.session.id();
     }
 
-    /// Ends the request without a response of the service. Returns `None` if the request has
-    /// already ended.
+    /// Ends the request without a response of the service. Returns `None` if the request has already ended.
     pub(super) fn end(&mut self, why: Ending) -> Option<Reply> {
         self.session.end(why).map(|reply| self.answer(reply))
     }

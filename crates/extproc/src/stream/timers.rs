@@ -14,8 +14,7 @@ pub(super) enum Wait {
     Deadline,
 }
 
-/// The times at which the waits end. At most one wait is for the current phase, and one is for the
-/// whole call.
+/// The times at which the waits end. At most one wait is for the current phase, and one is for the whole call.
 #[derive(Default)]
 pub(super) struct Timers(Vec<(Instant, Wait)>);
 

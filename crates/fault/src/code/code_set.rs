@@ -12,9 +12,9 @@ pub struct CodeSet {
 }
 
 impl CodeSet {
-    /// Creates a set from these codes. Each is a custom code ([`ErrorCode::custom`]), or a code of
-    /// the catalogue to which [details](ErrorCode::with_details), docs or a retry advice were
-    /// added. The order of the codes does not matter, and each name occurs once.
+    /// Creates a set from these codes. Each is a custom code ([`ErrorCode::custom`]), or a code of the catalogue to
+    /// which [details](ErrorCode::with_details), docs or a retry advice were added. The order of the codes does not
+    /// matter, and each name occurs once.
     pub fn new(codes: Vec<ErrorCode>) -> Self {
         let (redefined, mut own): (Vec<_>, Vec<_>) = codes.into_iter().partition(ErrorCode::is_in_catalogue);
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -30,20 +30,20 @@ impl CodeSet {
         self.own.iter()
     }
 
-    /// Returns the codes that the policy defines: the custom codes, and the codes of the catalogue
-    /// to which the policy adds something.
+    /// Returns the codes that the policy defines: the custom codes, and the codes of the catalogue to which the policy
+    /// adds something.
     pub fn defined_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.own.iter().chain(&self.redefined)
     }
 
-    /// Returns the codes of the catalogue in its order, with everything that the policy adds to
-    /// them, and then the custom codes.
+    /// Returns the codes of the catalogue in its order, with everything that the policy adds to them, and then the
+    /// custom codes.
     pub fn iter(&self) -> impl Iterator<Item = &ErrorCode> {
         ErrorCode::ALL.iter().map(|code| self.redefined(code).unwrap_or(code)).chain(&self.own)
     }
 
-    /// Returns the code of the catalogue with everything that the policy adds to it, or `None` if
-    /// the policy adds nothing.
+    /// Returns the code of the catalogue with everything that the policy adds to it, or `None` if the policy adds
+    /// nothing.
     #[inline]
     pub fn redefined(&self, code: &ErrorCode) -> Option<&ErrorCode> {
         self.redefined.iter().find(|other| *other == code)
@@ -59,9 +59,9 @@ impl CodeSet {
         })
     }
 
-    /// Looks up a service's custom code in the policy. If the policy also defines the code, returns
-    /// its index among [`Self::custom_codes`], and the code with the policy's settings. If the
-    /// policy omits a setting, the service's setting is used.
+    /// Looks up a service's custom code in the policy. If the policy also defines the code, returns its index among
+    /// [`Self::custom_codes`], and the code with the policy's settings. If the policy omits a setting, the service's
+    /// setting is used.
     #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
         if code.is_in_catalogue() { None } else { self.defined_own(code) }

@@ -1,10 +1,9 @@
 //! The schema of a code's details, in a subset of JSON Schema (2020-12).
 //!
-//! 1. Every export can express each keyword of the subset, as a type and as a check. A schema
-//!    with any other keyword is refused, because only some exports could express that keyword.
-//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At
-//!    run time, the details of an error are never compared with their schema, so that no data of a
-//!    service is lost.
+//! 1. Every export can express each keyword of the subset, as a type and as a check. A schema with any other keyword is
+//!    refused, because only some exports could express that keyword.
+//! 2. A schema is checked when a policy is read or built, and in tests (feature `testing`). At run time, the details of
+//!    an error are never compared with their schema, so that no data of a service is lost.
 
 use serde_json::Value;
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
 /// An error code is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code
-/// ([`ErrorCode::custom`]). An error code may also be a code that an inner process sent, and of
-/// which only the name is known. Two codes are equal if their names are equal.
+/// ([`ErrorCode::custom`]). An error code may also be a code that an inner process sent, and of which only the name is
+/// known. Two codes are equal if their names are equal.
 ///
-/// The constants of this type are the codes of the catalogue's groups `auth`, `quota`, `generic`
-/// and `status`, which any service can use. The groups that belong to products are in
+/// The constants of this type are the codes of the catalogue's groups `auth`, `quota`, `generic` and `status`, which
+/// any service can use. The groups that belong to products are in
 /// [`codes`](crate::codes). Some constants have another name than HTTP has for their status. A
-/// search of the documentation for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` also finds
-/// these constants.
+/// search of the documentation for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` also finds these constants.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};

@@ -3,8 +3,8 @@
 //! A row of the table defines a code's constant, name, default status, gRPC status, retry advice and default message.
 //! Nothing else in the crate lists codes.
 //!
-//! The set of codes is open (E2). An organisation can add codes. A code that only an inner process
-//! defines passes by its name.
+//! The set of codes is open (E2). An organisation can add codes. A code that only an inner process defines passes by
+//! its name.
 
 mod code_set;
 pub mod details;
@@ -26,8 +26,8 @@ pub use table::codes;
 pub use table::{code_missing, code_of_http, names};
 
 impl ErrorCode {
-    /// Creates a custom code. The layer sends errors with the code under this status, unless the
-    /// fault or the policy sets another status.
+    /// Creates a custom code. The layer sends errors with the code under this status, unless the fault or the policy
+    /// sets another status.
     ///
     /// By default, the code has the gRPC status, the retry advice and the message of the generic code for its status. A
     /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these values for every
@@ -49,8 +49,7 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// Panics if the code is not a custom code, because the codes of the catalogue are the same
-    /// everywhere.
+    /// Panics if the code is not a custom code, because the codes of the catalogue are the same everywhere.
     #[must_use]
     #[track_caller]
     pub fn with_grpc(self, grpc: u8) -> Self {
@@ -68,9 +67,9 @@ impl ErrorCode {
         self.with(|own| own.jsonrpc = Some(number))
     }
 
-    /// Sets the address of the page about a code, which must be `https` (E10). The code may be a
-    /// custom code, or a code of the catalogue. Pass a code of the catalogue to the policy
-    /// (`PolicyBuilder::code`), so that every error with the code links to the page.
+    /// Sets the address of the page about a code, which must be `https` (E10). The code may be a custom code, or a code
+    /// of the catalogue. Pass a code of the catalogue to the policy (`PolicyBuilder::code`), so that every error with
+    /// the code links to the page.
     ///
     /// # Panics
     ///
@@ -111,19 +110,18 @@ impl ErrorCode {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). The code
-    /// may be a custom code, or a code of the catalogue.
+    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). The code may be a custom
+    /// code, or a code of the catalogue.
     /// [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
-    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no
-    /// effect, and the details of a service are sent unchanged.
+    /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect, and the details
+    /// of a service are sent unchanged.
     ///
-    /// The schema may only have keywords that every export can express: `type` (one type or a list
-    /// of types), `properties`, `required`, `additionalProperties`, `items`, `minItems`,
-    /// `maxItems`, `minLength`, `maxLength`, `minimum`, `maximum`, `format` (which is never
-    /// checked), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`, `examples`. If the
-    /// schema has any other keyword, the policy is refused when it is built.
+    /// The schema may only have keywords that every export can express: `type` (one type or a list of types),
+    /// `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`,
+    /// `minimum`, `maximum`, `format` (which is never checked), `enum`, `const`, `anyOf`, `title`, `description`,
+    /// `deprecated`, `examples`. If the schema has any other keyword, the policy is refused when it is built.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Policy};
@@ -157,9 +155,9 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422,
-    /// `other` for 502 and 520–527, and `worker_at_capacity` for 529. A 4xx for which the catalogue
-    /// has no code gets `bad_request`, and any other status gets `internal_error`.
+    /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422, `other` for 502 and
+    /// 520–527, and `worker_at_capacity` for 529. A 4xx for which the catalogue has no code gets `bad_request`, and any
+    /// other status gets `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
@@ -184,8 +182,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the HTTP status that the layer uses if nothing else sets a status. If only the name
-    /// of a code is known, the status is 500.
+    /// Returns the HTTP status that the layer uses if nothing else sets a status. If only the name of a code is known,
+    /// the status is 500.
     #[must_use]
     #[inline]
     pub fn status(&self) -> StatusCode {
@@ -208,8 +206,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the number with which JSON-RPC errors report the code (R10). The default is `-32603`
-    /// for a 5xx, and `-32600` for any other status.
+    /// Returns the number with which JSON-RPC errors report the code (R10). The default is `-32603` for a 5xx, and
+    /// `-32600` for any other status.
     #[must_use]
     pub fn jsonrpc(&self) -> i32 {
         const INVALID_REQUEST: i32 = -32_600;
@@ -235,9 +233,9 @@ impl ErrorCode {
         docs.as_ref().map(Text::as_str)
     }
 
-    /// Returns the retry advice for clients. A custom code without advice has [`Retry::Backoff`] on
-    /// 408, 425, 429 and 5xx, and otherwise [`Retry::No`] (E10). If only the name of the code is
-    /// known, the error is treated as transient.
+    /// Returns the retry advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and
+    /// 5xx, and otherwise [`Retry::No`] (E10). If only the name of the code is known, the error is treated as
+    /// transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match &self.0 {
@@ -249,8 +247,7 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the message for errors that set no other message. The message is for people, and may
-    /// change at any time.
+    /// Returns the message for errors that set no other message. The message is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
@@ -291,14 +288,13 @@ impl ErrorCode {
         matches!(self.0, Repr::Foreign(_))
     }
 
-    /// Returns the catalogue's message for the code. If the catalogue does not have the code,
-    /// returns its message for the code's status.
+    /// Returns the catalogue's message for the code. If the catalogue does not have the code, returns its message for
+    /// the code's status.
     pub fn default_message(&self) -> &'static str {
         self.row().message
     }
 
-    /// Returns this code. Settings that this code does not have are taken from `other`, a code with
-    /// the same name.
+    /// Returns this code. Settings that this code does not have are taken from `other`, a code with the same name.
     fn completed_by(&self, other: &Self) -> Self {
         let Repr::Own(other) = &other.0 else { return self.clone() };
         self.clone().with(|own| {
@@ -311,8 +307,8 @@ impl ErrorCode {
         })
     }
 
-    /// Returns the catalogue's row together with everything that was added to it. Returns the code
-    /// itself if the code is not in the catalogue.
+    /// Returns the catalogue's row together with everything that was added to it. Returns the code itself if the code
+    /// is not in the catalogue.
     fn described(self) -> Result<DescribedRow, Self> {
         match &self.0 {
             Repr::Row(row) => Ok(DescribedRow { row, retry: None, docs: None, details: None }),
@@ -356,8 +352,8 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the index of the fault that all errors with this code share, or `None` if the code
-    /// has no such fault. If advice was added to a code, its errors do not share a fault.
+    /// Returns the index of the fault that all errors with this code share, or `None` if the code has no such fault. If
+    /// advice was added to a code, its errors do not share a fault.
     #[inline]
     pub(crate) fn stock_place(&self) -> Option<usize> {
         match &self.0 {
@@ -411,8 +407,7 @@ impl ErrorCode {
         self
     }
 
-    /// Returns the row of the code in the catalogue. For a custom code, returns the row for the
-    /// code's status.
+    /// Returns the row of the code in the catalogue. For a custom code, returns the row for the code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,

@@ -1,7 +1,7 @@
-//! The table of codes, and the code of each status (R1). A row defines the constant, the texts and
-//! the numbers of a code. If HTTP has another name for the status of a code, that name is in
-//! brackets, so that rustdoc and editors find the constant by it. A group that has a description
-//! belongs to products (E2). The constants of such a group are in a module of [`codes`], and not on
+//! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a
+//! code. If HTTP has another name for the status of a code, that name is in brackets, so that rustdoc and editors find
+//! the constant by it. A group that has a description belongs to products (E2). The constants of such a group are in a
+//! module of [`codes`], and not on
 //! [`ErrorCode`]. A test compares the table with the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
@@ -91,8 +91,8 @@ macro_rules! table {
     };
 }
 
-/// Keeps the items only if the group is of the wanted kind, `general` or `product`. A group of
-/// products has a description.
+/// Keeps the items only if the group is of the wanted kind, `general` or `product`. A group of products has a
+/// description.
 macro_rules! only {
     (general { $($items:tt)* }) => { $($items)* };
     (general $about:literal { $($items:tt)* }) => {};
@@ -167,8 +167,8 @@ table! {
     }
 }
 
-/// Returns the first element, if there is one. A macro can express an optional part of a row only
-/// as a list with at most one element.
+/// Returns the first element, if there is one. A macro can express an optional part of a row only as a list with at
+/// most one element.
 const fn first(details: &[&'static str]) -> Option<&'static str> {
     match details {
         [one, ..] => Some(one),
@@ -184,15 +184,14 @@ pub(super) const fn of_status(status: u16) -> &'static Row {
     }
 }
 
-/// Fails to compile, because a variant sets this status but names no code. The compiler's error
-/// points to the call.
+/// Fails to compile, because a variant sets this status but names no code. The compiler's error points to the call.
 #[track_caller]
 pub const fn code_missing(status: u16) -> ErrorCode {
     panic!("{}", CODE_MISSING[of_status(status).place])
 }
 
-/// Fails to compile, because a variant uses HTTP's name of this status as its code, and the
-/// catalogue has no code with that name.
+/// Fails to compile, because a variant uses HTTP's name of this status as its code, and the catalogue has no code with
+/// that name.
 #[track_caller]
 pub const fn code_of_http(status: u16) -> ErrorCode {
     let row = of_status(status);

@@ -29,18 +29,17 @@ impl Codes {
         Self { own: &[], nested: errors, is_complete: true }
     }
 
-    /// Returns the text of a policy file with a `[[code]]` table for each custom code. The table
-    /// has the name, the status and the message of the code, and the part of its details' schema
-    /// that every export can express.
+    /// Returns the text of a policy file with a `[[code]]` table for each custom code. The table has the name, the
+    /// status and the message of the code, and the part of its details' schema that every export can express.
     ///
-    /// The command exports the codes of such a file, as in `error-envelope catalogue --policy
-    /// errors.toml --format typescript`. The service's own policy gets the codes with `base =
+    /// The command exports the codes of such a file, as in `error-envelope catalogue --policy errors.toml --format
+    /// typescript`. The service's own policy gets the codes with `base =
     /// ["errors.toml"]`.
     ///
-    /// A code gets a message only if all variants with the code have the same `message = "…"`,
-    /// without fields. Details need the feature `utoipa` or `aide`, which know the types of the
-    /// fields. The codes of the catalogue are not listed. Every export already has the codes of the
-    /// catalogue, and errors with these codes may also have other details.
+    /// A code gets a message only if all variants with the code have the same `message = "…"`, without fields. Details
+    /// need the feature `utoipa` or `aide`, which know the types of the fields. The codes of the catalogue are not
+    /// listed. Every export already has the codes of the catalogue, and errors with these codes may also have other
+    /// details.
     ///
     /// A test that compares the file with this text keeps the file up to date.
     ///
@@ -101,8 +100,8 @@ impl Codes {
     }
 }
 
-/// Returns the schema without keywords that no export expresses, such as the `format` of a number.
-/// Returns `None` if the schema has another error.
+/// Returns the schema without keywords that no export expresses, such as the `format` of a number. Returns `None` if
+/// the schema has another error.
 fn expressible(mut schema: Value) -> Option<Value> {
     while let Err(error) = details::check(&schema) {
         let (keyword, above) = error.path.split_last()?;
@@ -115,8 +114,7 @@ fn expressible(mut schema: Value) -> Option<Value> {
     Some(schema)
 }
 
-/// Returns a value as TOML, on one line, or `None` if the value contains a null. A JSON string is
-/// also a TOML string.
+/// Returns a value as TOML, on one line, or `None` if the value contains a null. A JSON string is also a TOML string.
 fn toml(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,

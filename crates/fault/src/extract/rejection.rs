@@ -1,13 +1,12 @@
 //! Converts axum's own errors into faults, for `?`.
 //!
-//! 1. If a body could not be read, the error of the body decides the code (F1). If a [`Fault`]
-//!    is among the causes of that error, the fault is used. The code is `payload_too_large` if the
-//!    body is over a limit, `request_timeout` if it came too slowly, and otherwise `bad_request`.
-//!    The client does not get the text of the error.
+//! 1. If a body could not be read, the error of the body decides the code (F1). If a [`Fault`] is among the causes of
+//!    that error, the fault is used. The code is `payload_too_large` if the body is over a limit, `request_timeout` if
+//!    it came too slowly, and otherwise `bad_request`. The client does not get the text of the error.
 //! 2. Any other rejection gets the status and the code that the layer would choose for it as a response (R13).
 //!
-//! If the client caused the rejection, the text of the rejection may quote data of the client. So
-//! the rejection does not become a cause for the log (L3).
+//! If the client caused the rejection, the text of the rejection may quote data of the client. So the rejection does
+//! not become a cause for the log (L3).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -100,9 +99,9 @@ macro_rules! body_errors {
 
 body_errors! { FailedToBufferBody LengthLimitError UnknownBodyError }
 
-/// The form parser's own errors have texts for programmers, which the texts of [`form_message`]
-/// replace. Any other text of the parser contains no value, so the client gets the text. If the
-/// connection failed, the client does not get the text of that error.
+/// The form parser's own errors have texts for programmers, which the texts of [`form_message`] replace. Any other text
+/// of the parser contains no value, so the client gets the text. If the connection failed, the client does not get the
+/// text of that error.
 #[cfg(feature = "multipart")]
 impl AsFault for MultipartError {
     fn code(&self) -> ErrorCode {
@@ -127,8 +126,8 @@ impl AsFault for MultipartError {
     }
 }
 
-/// Returns the message for an error of the form parser, which is the crate multer. The errors are
-/// recognised by their texts, so that no version of multer is required.
+/// Returns the message for an error of the form parser, which is the crate multer. The errors are recognised by their
+/// texts, so that no version of multer is required.
 #[cfg(feature = "multipart")]
 fn form_message(text: &str) -> Option<&'static str> {
     match text {
@@ -144,8 +143,8 @@ fn form_message(text: &str) -> Option<&'static str> {
 #[cfg(feature = "multipart")]
 const FORM_ENDS: &str = "The body ends before its form does.";
 
-/// Returns the fault for a body that could not be read. If the body is over the limit of the layer,
-/// the client gets the layer's own response instead (G4).
+/// Returns the fault for a body that could not be read. If the body is over the limit of the layer, the client gets the
+/// layer's own response instead (G4).
 fn unread_body_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
     if let Some(fault) = cause::find::<Fault>(error) {
         return fault.clone();

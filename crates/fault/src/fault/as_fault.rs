@@ -7,9 +7,9 @@ use crate::code::ErrorCode;
 
 /// Defines which error clients get for a service's own error. `?` then converts it into a [`Fault`].
 ///
-/// The error itself becomes the source of the fault. The text and the causes of the error are
-/// logged, but never sent to clients. By default, clients get `internal_error` with the catalogue's
-/// message, so that an error without a mapping reveals nothing.
+/// The error itself becomes the source of the fault. The text and the causes of the error are logged, but never sent to
+/// clients. By default, clients get `internal_error` with the catalogue's message, so that an error without a mapping
+/// reveals nothing.
 ///
 /// Most errors only need [`AsFault::code`]. If clients are to get more than a code, implement [`AsFault::fault`].
 ///
@@ -59,10 +59,9 @@ use crate::code::ErrorCode;
 /// assert_eq!((fault.code(), fault.details()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
-/// Wrap an error of another crate in a variant of your own error, or map it with
-/// `.map_err(|error| Fault::new(code).with_source(error))`. If no handler converts the `Error` of a
-/// service, convert it in the layer: `.classify(|error|
-/// error.downcast_ref::<BookingError>().map(AsFault::fault))`.
+/// Wrap an error of another crate in a variant of your own error, or map it with `.map_err(|error|
+/// Fault::new(code).with_source(error))`. If no handler converts the `Error` of a service, convert it in the layer:
+/// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no code for clients: it does not implement `AsFault`",
     label = "give it a code: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).with_source(it))`; \
@@ -82,8 +81,8 @@ pub trait AsFault: Error + Send + Sync + 'static {
         ErrorCode::INTERNAL_ERROR
     }
 
-    /// Returns the fault that clients get. Besides the code, it may have a message, details and
-    /// headers. By default, it has only the code.
+    /// Returns the fault that clients get. Besides the code, it may have a message, details and headers. By default, it
+    /// has only the code.
     ///
     /// `Display` is not used as the message, because it was written for the log, and may name tables and hosts.
     fn fault(&self) -> Fault {
@@ -93,8 +92,7 @@ pub trait AsFault: Error + Send + Sync + 'static {
     /// Returns the fault into which `?` converts the error: its [fault](AsFault::fault), with the error itself as the
     /// cause for the log.
     ///
-    /// If the text of an error may quote data that the client sent, leave out the cause, as axum's
-    /// rejections do (L3).
+    /// If the text of an error may quote data that the client sent, leave out the cause, as axum's rejections do (L3).
     fn into_fault(self) -> Fault
     where
         Self: Sized,

@@ -5,16 +5,15 @@ use bytes::Bytes;
 use super::Fault;
 use crate::request_id::RequestId;
 
-/// A form in which [`Fault::to_body`] can write a fault. A `policy::Dialect` of
-/// `tower-error-envelope` is such a form.
+/// A form in which [`Fault::to_body`] can write a fault. A `policy::Dialect` of `tower-error-envelope` is such a form.
 pub trait BodyForm {
     /// Returns the body of this fault, for a request with this id.
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes;
 }
 
 impl Fault {
-    /// Returns the body that a client would get. Use it for an error that is not sent as a
-    /// response: in a message of a WebSocket, as an item of a batch, or as an event of a stream.
+    /// Returns the body that a client would get. Use it for an error that is not sent as a response: in a message of a
+    /// WebSocket, as an item of a batch, or as an event of a stream.
     ///
     /// `form` is a `policy::Dialect` of the layer; `Dialect::Standard` is the canonical envelope. `id` is the request's
     /// [`RequestId`], which handlers of axum can extract. The body does not contain the cause, so log the cause when

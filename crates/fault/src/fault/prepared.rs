@@ -1,9 +1,8 @@
-//! The prepared reply to a fault. The reply has a head and a body, with gaps for the id. An error
-//! with other texts or fields uses only the head of the reply, with another length and another
-//! body.
+//! The prepared reply to a fault. The reply has a head and a body, with gaps for the id. An error with other texts or
+//! fields uses only the head of the reply, with another length and another body.
 //!
-//! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that
-//! was written for it. The next error with this fault only needs a copy of the reply and an id.
+//! A policy stores the faults that the layer itself reports. Each fault keeps the first reply that was written for it.
+//! The next error with this fault only needs a copy of the reply and an id.
 
 use std::fmt;
 use std::mem;
@@ -15,13 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A prepared reply, with gaps for the id.
 pub struct PreparedReply {
-    /// The status for which the reply was prepared. This status may differ from `status`, which is
-    /// the status to send.
+    /// The status for which the reply was prepared. This status may differ from `status`, which is the status to send.
     prepared_for: StatusCode,
     status: StatusCode,
     head: HeadTemplate,
-    /// More heads, for responses that keep some headers of the inner head. Each head belongs to one
-    /// set of names of such headers. Only the first few sets get a head.
+    /// More heads, for responses that keep some headers of the inner head. Each head belongs to one set of names of
+    /// such headers. Only the first few sets get a head.
     variants: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
@@ -57,15 +55,14 @@ pub struct WrittenReply {
     pub body: Bytes,
 }
 
-/// The prepared replies of a fault, with one slot for each form. A slot is filled by the first
-/// error in its form.
+/// The prepared replies of a fault, with one slot for each form. A slot is filled by the first error in its form.
 pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
-    /// Prepares a reply from two replies that are written with ids that no request has. Returns
-    /// `None` if the two replies differ in more than the id.
+    /// Prepares a reply from two replies that are written with ids that no request has. Returns `None` if the two
+    /// replies differ in more than the id.
     pub fn new(prepared_for: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);

@@ -2,11 +2,11 @@
 //! called, or an error of the service itself.
 //!
 //! 1. If the status was made from a `Fault` in this process, it becomes that fault again.
-//! 2. The code is the reason, if the reason is a known code or from the layer's own domain.
-//!    Otherwise the code is the code for the status.
-//! 3. The client gets the text if the code was recognised, or if the status is a client error. A
-//!    text that repeats an error's cause is not sent. The text of another layer passes unchanged
-//!    (E7). Metadata and violations pass under the same conditions, as details.
+//! 2. The code is the reason, if the reason is a known code or from the layer's own domain. Otherwise the code is the
+//!    code for the status.
+//! 3. The client gets the text if the code was recognised, or if the status is a client error. A text that repeats an
+//!    error's cause is not sent. The text of another layer passes unchanged (E7). Metadata and violations pass under
+//!    the same conditions, as details.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -26,8 +26,8 @@ use error_envelope_text::issues::written;
 use error_envelope_text::json::Writer;
 use error_envelope_text::message;
 
-/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped, because tonic
-/// uses it for errors that it does not recognise, and the other causes are more precise.
+/// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped, because tonic uses it for errors
+/// that it does not recognise, and the other causes are more precise.
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
@@ -35,8 +35,7 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     (status.code() != Code::Unknown || parts.recognised.is_some()).then(|| parts.fault(status))
 }
 
-/// Returns the fault for a status. The fault has no source, unless the causes of the status contain
-/// a `Fault`.
+/// Returns the fault for a status. The fault has no source, unless the causes of the status contain a `Fault`.
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),

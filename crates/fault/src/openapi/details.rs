@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 #[cfg(feature = "utoipa")]
 const DEEPEST: usize = 32;
 
-/// Returns the schema of a type with its references resolved, because the responses of a type
-/// cannot add components to a document. Returns `None` if the type contains itself.
+/// Returns the schema of a type with its references resolved, because the responses of a type cannot add components to
+/// a document. Returns `None` if the type contains itself.
 #[cfg(feature = "utoipa")]
 pub fn to_schema<T: utoipa::ToSchema + ?Sized>() -> Option<Value> {
     let mut named = Vec::new();
@@ -44,9 +44,8 @@ fn resolved(schema: Value, named: &BTreeMap<String, Value>, depth: usize) -> Opt
     }
 }
 
-/// Returns the schema of details with these fields. The flag is true if the details are always
-/// present. A field that may be `null` is not required, because errors leave a `null` out. Details
-/// without any field are left out as well.
+/// Returns the schema of details with these fields. The flag is true if the details are always present. A field that
+/// may be `null` is not required, because errors leave a `null` out. Details without any field are left out as well.
 pub fn of_fields(fields: Vec<(&str, Value)>) -> (Value, bool) {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (name, schema) in fields {

@@ -1,8 +1,8 @@
 //! The forms of the texts in an envelope (E2, E3), as regular expressions that mean the same in ECMAScript, Python and
 //! Rust, and the version of the contract.
 
-/// The version of the contract, which exports state. Bump it when anything changes that clients may
-/// rely on. A new code is no such change, because the set of codes is open.
+/// The version of the contract, which exports state. Bump it when anything changes that clients may rely on. A new code
+/// is no such change, because the set of codes is open.
 pub const CONTRACT_VERSION: &str = "1";
 
 /// The form of a code (E2).
@@ -11,12 +11,12 @@ pub const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";
 /// The form of a request id (I1). The first character only has three of a ULID's 128 bits.
 pub const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
-/// The form of a message (E2). A message has no control characters, no separators of lines, and no
-/// bidirectional marks and overrides.
+/// The form of a message (E2). A message has no control characters, no separators of lines, and no bidirectional marks
+/// and overrides.
 pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
 
-/// The maximum length of a message (E2). The contract counts bytes of UTF-8, while a schema counts
-/// characters. A text never has more characters than bytes.
+/// The maximum length of a message (E2). The contract counts bytes of UTF-8, while a schema counts characters. A text
+/// never has more characters than bytes.
 pub const MAX_MESSAGE: u16 = 1024;
 
 /// The form of an address in `docs` (E10).

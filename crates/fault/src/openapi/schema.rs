@@ -15,8 +15,8 @@ pub fn embedded(schema: &Value) -> Map<String, Value> {
     members
 }
 
-/// Returns the complete schema of an envelope that has one of these errors. [`of_error`] returns
-/// the schema of each error.
+/// Returns the complete schema of an envelope that has one of these errors. [`of_error`] returns the schema of each
+/// error.
 pub fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
     let error = object([("oneOf", list(errors))]);
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
@@ -41,8 +41,8 @@ pub fn of_any_error() -> Json {
     closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
 }
 
-/// Returns the fields of an error, including the fields of rule E10. A service may send these
-/// fields even if the policy does not add them.
+/// Returns the fields of an error, including the fields of rule E10. A service may send these fields even if the policy
+/// does not add them.
 pub fn error_fields(code: Json, details: Json) -> [(&'static str, Json); 5] {
     [("code", code), ("message", message()), ("details", details), ("retry", retry()), ("docs", docs())]
 }

@@ -8,9 +8,8 @@
 //! The length of the details is limited, because gRPC sends all of them in one header. Metadata and violations that do
 //! not fit are left out.
 //!
-//! Without the feature `protobuf`, no details are written as bytes. Of the bytes of other services,
-//! only the id is read (E7). Google's dialect writes the same messages as JSON (R2), which needs no
-//! feature.
+//! Without the feature `protobuf`, no details are written as bytes. Of the bytes of other services, only the id is read
+//! (E7). Google's dialect writes the same messages as JSON (R2), which needs no feature.
 
 #[cfg(not(feature = "protobuf"))]
 mod absent;
@@ -40,9 +39,8 @@ pub const DOMAIN: &str = "tower-error-envelope";
 /// The longest `google.protobuf.Duration`, in seconds: 10,000 years.
 pub const MAX_SECONDS: u64 = 315_576_000_000;
 
-/// The most bytes of `grpc-status-details-bin`, and of this header together with `grpc-message`.
-/// Clients accept 8 KiB of headers by default, and near that limit grpcio refuses responses at
-/// random.
+/// The most bytes of `grpc-status-details-bin`, and of this header together with `grpc-message`. Clients accept 8 KiB
+/// of headers by default, and near that limit grpcio refuses responses at random.
 pub const MAX_DETAILS: usize = 4 * 1024;
 pub const MAX_TOGETHER: usize = 6 * 1024;
 
@@ -51,8 +49,8 @@ pub fn room_beside(message: usize) -> usize {
     MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
 }
 
-/// Returns the bytes of a `google.rpc.RequestInfo` with this id. The id is the first field of the
-/// message, and its length fits into one byte.
+/// Returns the bytes of a `google.rpc.RequestInfo` with this id. The id is the first field of the message, and its
+/// length fits into one byte.
 pub fn request_info(id: &str) -> Option<Vec<u8>> {
     const REQUEST_ID: u8 = 1 << 3 | 2;
 
@@ -60,8 +58,8 @@ pub fn request_info(id: &str) -> Option<Vec<u8>> {
     Some([&[REQUEST_ID, length], id.as_bytes()].concat())
 }
 
-/// Returns the details with another id of the same length in their `RequestInfo`. Returns `None` if
-/// the old id is not in the details.
+/// Returns the details with another id of the same length in their `RequestInfo`. Returns `None` if the old id is not
+/// in the details.
 pub fn with_other_id(details: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     replaced(details, &request_info(theirs)?, &request_info(ours)?)
 }
@@ -149,8 +147,7 @@ pub fn metadata_of(details: &str) -> Vec<(String, String)> {
     others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
-/// Returns the text of a value. The text is the content of a valid string, or otherwise the JSON as
-/// received.
+/// Returns the text of a value. The text is the content of a valid string, or otherwise the JSON as received.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
     json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }

@@ -29,9 +29,9 @@ impl ReportedStatus<'_> {
     }
 }
 
-/// Returns the code of an inner status. The code is the reason, if the reason is a known code or
-/// belongs to `domain`. Otherwise the code is `invalid_request` if there are violations (E8), and
-/// the code for the HTTP status if there are none.
+/// Returns the code of an inner status. The code is the reason, if the reason is a known code or belongs to `domain`.
+/// Otherwise the code is `invalid_request` if there are violations (E8), and the code for the HTTP status if there are
+/// none.
 pub fn code_of(reported: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
     recognised(reported, codes, domain).unwrap_or_else(|| code_of_status(reported))
 }

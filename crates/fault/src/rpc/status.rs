@@ -1,8 +1,8 @@
 //! The statuses of gRPC, in one table. The protocol does not allow other statuses.
 //!
-//! A row defines the constant of a status, its number, its names in gRPC and Connect, and its HTTP
-//! status. Connect uses the HTTP status for its responses. google.rpc.Code defines the same HTTP
-//! status, so the row also classifies the status of an inner service.
+//! A row defines the constant of a status, its number, its names in gRPC and Connect, and its HTTP status. Connect uses
+//! the HTTP status for its responses. google.rpc.Code defines the same HTTP status, so the row also classifies the
+//! status of an inner service.
 
 use std::fmt;
 
@@ -75,8 +75,8 @@ impl Status {
         }
     }
 
-    /// Returns the gRPC status for an error that is sent with this HTTP status. If only the name of
-    /// its code is known, the HTTP status decides.
+    /// Returns the gRPC status for an error that is sent with this HTTP status. If only the name of its code is known,
+    /// the HTTP status decides.
     pub fn of_error(code: &ErrorCode, http: StatusCode) -> Self {
         if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }

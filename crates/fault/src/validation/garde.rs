@@ -8,11 +8,10 @@ use super::NamedIssue;
 use crate::code::ErrorCode;
 use crate::fault::{AsFault, Fault};
 
-/// Converts each error of the report into an issue with the text of its rule, in the order of the
-/// report.
+/// Converts each error of the report into an issue with the text of its rule, in the order of the report.
 ///
-/// A report only has texts. If a text is one of garde's own texts, the issue's code is the name of
-/// garde's rule. Your own texts have no code.
+/// A report only has texts. If a text is one of garde's own texts, the issue's code is the name of garde's rule. Your
+/// own texts have no code.
 impl AsFault for Report {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST

@@ -11,8 +11,8 @@ use crate::fault::{AsFault, Fault};
 
 /// Converts each error into an issue: `{"path":["items",0,"qty"],"message":"Expected 1 to 9.","code":"range"}`.
 ///
-/// The message is the message that the program set. If the program set none, the message is made
-/// from the name of the rule and its limits.
+/// The message is the message that the program set. If the program set none, the message is made from the name of the
+/// rule and its limits.
 impl AsFault for ValidationErrors {
     fn code(&self) -> ErrorCode {
         ErrorCode::INVALID_REQUEST

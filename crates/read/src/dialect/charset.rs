@@ -3,11 +3,10 @@
 //! 1. A byte order mark decides the charset (needs the feature `charsets`).
 //! 2. Otherwise the media type may name a charset by WHATWG's names (needs the same feature).
 //! 3. Otherwise the body is UTF-8, and invalid bytes become U+FFFD. A body with control characters is not a text.
-//! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. These numbers
-//!    are read as `null`.
+//! 4. JSON may contain `NaN` and `Infinity`, as Python and JavaScript write them. These numbers are read as `null`.
 //!
-//! Most bodies are UTF-8 and strict JSON. For these bodies, steps 1 and 2 only check one byte and
-//! the parameters of the media type. Steps 3 and 4 run only if the body could not be read.
+//! Most bodies are UTF-8 and strict JSON. For these bodies, steps 1 and 2 only check one byte and the parameters of the
+//! media type. Steps 3 and 4 run only if the body could not be read.
 
 use std::borrow::Cow;
 
@@ -23,22 +22,19 @@ use crate::fields;
 #[cfg(feature = "charsets")]
 use crate::syntax::{is_bare_type, media_type};
 
-/// Returns the body unchanged. The body is treated as UTF-8, because other charsets need the
-/// feature `charsets`.
+/// Returns the body unchanged. The body is treated as UTF-8, because other charsets need the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn in_utf8<'b>(_: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     body
 }
 
-/// Returns true if a `content-encoding` is `utf-8`, the only charset that is read without the
-/// feature `charsets`.
+/// Returns true if a `content-encoding` is `utf-8`, the only charset that is read without the feature `charsets`.
 #[cfg(not(feature = "charsets"))]
 pub fn is_charset(name: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Returns the body in UTF-8. The body is copied only if a byte order mark or the media type names
-/// another charset.
+/// Returns the body in UTF-8. The body is copied only if a byte order mark or the media type names another charset.
 #[cfg(feature = "charsets")]
 pub fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     match charset_of_mark(&body).or_else(|| Some((charset_of_type(headers)?, 0))) {
@@ -53,15 +49,15 @@ pub fn in_utf8<'b>(headers: &HeaderMap, body: Cow<'b, [u8]>) -> Cow<'b, [u8]> {
     }
 }
 
-/// Returns true if a `content-encoding` is the name of a charset, as some services send. Such a
-/// value is not treated as a coding (R5).
+/// Returns true if a `content-encoding` is the name of a charset, as some services send. Such a value is not treated as
+/// a coding (R5).
 #[cfg(feature = "charsets")]
 pub fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some()
 }
 
-/// Repairs a body that is not JSON in the way that the parsers of Python and JavaScript would read
-/// it. `NaN` becomes `null`, and invalid UTF-8 is replaced. Returns `None` if nothing changes.
+/// Repairs a body that is not JSON in the way that the parsers of Python and JavaScript would read it. `NaN` becomes
+/// `null`, and invalid UTF-8 is replaced. Returns `None` if nothing changes.
 pub fn lenient(body: &[u8]) -> Option<Vec<u8>> {
     match str::from_utf8(body) {
         Ok(text) => with_null(text).map(String::into_bytes),
@@ -78,8 +74,8 @@ fn charset_of_mark(body: &[u8]) -> Option<(&'static Encoding, usize)> {
     matches!(body.first(), Some(0xef | 0xfe | 0xff)).then(|| Encoding::for_bom(body))?
 }
 
-/// Returns the charset that the media type of the body names. Returns `None` if the type names no
-/// charset, or an unknown one.
+/// Returns the charset that the media type of the body names. Returns `None` if the type names no charset, or an
+/// unknown one.
 #[cfg(feature = "charsets")]
 fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     let value = fields::single_value(headers, &CONTENT_TYPE)?.as_bytes();
@@ -100,8 +96,7 @@ fn charset_of_type(headers: &HeaderMap) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(unquoted)
 }
 
-/// Returns true if the body has control characters other than tabs and line breaks, and so is
-/// binary.
+/// Returns true if the body has control characters other than tabs and line breaks, and so is binary.
 fn has_controls(body: &[u8]) -> bool {
     body.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace())
 }

@@ -7,8 +7,7 @@ use super::outgoing::is_upstream_code;
 use super::phrases::is_phrase_as_code;
 use crate::request_id::RequestId;
 
-/// Returns true if a value has the form of a code, and states more than the status or the mere fact
-/// of an error.
+/// Returns true if a value has the form of a code, and states more than the status or the mere fact of an error.
 pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
     is_code_or_word(code) && !repeats_status(code, status)
 }
@@ -34,8 +33,8 @@ pub(super) fn is_address_or_id(text: &str) -> bool {
         || text.parse::<RequestId>().is_ok()
 }
 
-/// Returns true if the value under a general name such as `name` or `id` is a code. At the top of
-/// the body, only a value under `name` can be a code.
+/// Returns true if the value under a general name such as `name` or `id` is a code. At the top of the body, only a
+/// value under `name` can be a code.
 pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
     let in_capitals = !is_number && !value.bytes().any(|byte| byte.is_ascii_lowercase());

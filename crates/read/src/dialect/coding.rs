@@ -1,8 +1,8 @@
 //! Decodes bodies with content codings, within the byte budget (R5; feature `decompress`).
 //!
-//! The codings are gzip, deflate, br and zstd. The codings are decoded in the reverse of their
-//! order in `content-encoding`. A body is unreadable if it does not match the header, is cut off,
-//! or grows past the budget. The status alone then decides the code.
+//! The codings are gzip, deflate, br and zstd. The codings are decoded in the reverse of their order in
+//! `content-encoding`. A body is unreadable if it does not match the header, is cut off, or grows past the budget. The
+//! status alone then decides the code.
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName};
 use super::charset::is_charset;
 use crate::fields;
 
-/// Returns the codings of a body, with the outermost last. Returns `None` if a coding is not
-/// supported. The name of a charset is not treated as a coding.
+/// Returns the codings of a body, with the outermost last. Returns `None` if a coding is not supported. The name of a
+/// charset is not treated as a coding.
 #[inline]
 pub fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     if fields::has(headers, &CONTENT_ENCODING) { named_codings(headers) } else { Some(Vec::new()) }
@@ -33,8 +33,8 @@ fn named_codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-/// Returns the coding of a call's compressed messages, which this header names. Returns `None` if
-/// the header names no supported coding.
+/// Returns the coding of a call's compressed messages, which this header names. Returns `None` if the header names no
+/// supported coding.
 pub fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
     Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
@@ -100,8 +100,8 @@ mod undo {
     fn undo(coding: Coding, body: &[u8], max: u64) -> Option<Vec<u8>> {
         match coding {
             Coding::Gzip => read(MultiGzDecoder::new(body), max),
-            // HTTP's deflate means the format of zlib. Some servers send deflate without that
-            // format, which browsers accept.
+            // HTTP's deflate means the format of zlib. Some servers send deflate without that format, which browsers
+            // accept.
             Coding::Deflate => read(ZlibDecoder::new(body), max).or_else(|| read(DeflateDecoder::new(body), max)),
             Coding::Brotli => read(Decompressor::new(body, BUFFER), max),
             Coding::Zstd => {

@@ -11,8 +11,8 @@ use super::outgoing::list;
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
-/// The maximum number of bytes of details. With details of this length in base64, the body stays
-/// within the 64 KiB that an outer layer reads by default (R4).
+/// The maximum number of bytes of details. With details of this length in base64, the body stays within the 64 KiB that
+/// an outer layer reads by default (R4).
 const MAX_DETAILS: usize = 40 * 1024;
 
 /// The flag of the envelope that ends a stream.
@@ -28,8 +28,8 @@ pub fn unary_body(error: &RpcError<'_>) -> Vec<u8> {
     .close()
 }
 
-/// Returns the envelope that ends a stream with an error. Clients add the metadata of the envelope
-/// to the metadata of the head, so the envelope contains the code only if the head does not.
+/// Returns the envelope that ends a stream with an error. Clients add the metadata of the envelope to the metadata of
+/// the head, so the envelope contains the code only if the head does not.
 pub fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     let mut json = Writer::new(512).raw("error", unary_body(error));
     if with_code {
@@ -41,8 +41,8 @@ pub fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
     [&[END_STREAM][..], &length.to_be_bytes(), &json].concat()
 }
 
-/// Returns the text of an error with another id in its `RequestInfo`. The text is a unary body or
-/// the end of a stream. Returns `None` if the text does not contain the old id.
+/// Returns the text of an error with another id in its `RequestInfo`. The text is a unary body or the end of a stream.
+/// Returns `None` if the text does not contain the old id.
 pub fn with_other_id(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
     let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
     let (theirs, ours) = theirs.zip(ours)?;
@@ -55,8 +55,8 @@ fn details(error: &RpcError<'_>) -> Option<Vec<u8>> {
     Some(list(error.details(MAX_DETAILS)?.into_iter().map(detail)))
 }
 
-/// Parses the body of a unary error. Returns `None` for the body of another protocol. Such a body
-/// has a field that no Connect error has, or a code that is not one of Connect's names.
+/// Parses the body of a unary error. Returns `None` for the body of another protocol. Such a body has a field that no
+/// Connect error has, or a code that is not one of Connect's names.
 pub fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     let error = Object::of_body(body)?;
     if error.members().any(|(name, _)| !matches!(name, "code" | "message" | "details")) {
@@ -68,14 +68,13 @@ pub fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     if text && list { Some(reported_status(status, &error)) } else { None }
 }
 
-/// Parses the message that ends a stream. Returns `None` if the payload is another message. The
-/// inner option is `None` if the stream ended without an error.
+/// Parses the message that ends a stream. Returns `None` if the payload is another message. The inner option is `None`
+/// if the stream ended without an error.
 pub fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_>>> {
     let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
-    // An error at the end of a stream is always Connect's. Clients read an undefined code as
-    // `unknown`.
+    // An error at the end of a stream is always Connect's. Clients read an undefined code as `unknown`.
     let status = Status::of_connect_name(&error.string("code")?).unwrap_or(Status::UNKNOWN);
     Some(Some(reported_status(status, &error)))
 }

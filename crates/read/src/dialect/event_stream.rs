@@ -1,5 +1,5 @@
-//! Event streams ("Server-sent events" in the HTML standard). This module finds out whether a
-//! stream is between two events, and writes the event that ends a stream (F6).
+//! Event streams ("Server-sent events" in the HTML standard). This module finds out whether a stream is between two
+//! events, and writes the event that ends a stream (F6).
 
 mod typed;
 
@@ -16,18 +16,16 @@ const ERROR: &[u8] = b"data: {\"error\":{";
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 const MARK_PASSED: u8 = 3;
 
-/// Reads an event stream as it passes, in pieces of any size. The scanner stores only its position
-/// in the stream.
+/// Reads an event stream as it passes, in pieces of any size. The scanner stores only its position in the stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventScanner {
     line: Line,
-    /// True if a line of an event has ended, but the empty line that ends the event has not arrived
-    /// yet.
+    /// True if a line of an event has ended, but the empty line that ends the event has not arrived yet.
     in_event: bool,
     /// True if the last line ended in CR. An LF right after the CR belongs to the same line end.
     after_cr: bool,
-    /// The number of bytes of the [`BYTE_ORDER_MARK`] with which the stream has begun. The number
-    /// is [`MARK_PASSED`] once any other byte has arrived.
+    /// The number of bytes of the [`BYTE_ORDER_MARK`] with which the stream has begun. The number is [`MARK_PASSED`]
+    /// once any other byte has arrived.
     mark: u8,
 }
 
@@ -37,8 +35,7 @@ enum Line {
     /// No character of the line has arrived yet.
     #[default]
     Empty,
-    /// A comment. Clients ignore comments, so an incomplete comment does not change the event
-    /// behind it.
+    /// A comment. Clients ignore comments, so an incomplete comment does not change the event behind it.
     Comment,
     /// A field of an event.
     Field,
@@ -54,8 +51,8 @@ impl EventScanner {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, 0 | MARK_PASSED)
     }
 
-    /// Returns the position of the error event at the end of these bytes. Returns `None` if the
-    /// bytes do not end with an event as [`event`] writes it.
+    /// Returns the position of the error event at the end of these bytes. Returns `None` if the bytes do not end with
+    /// an event as [`event`] writes it.
     pub fn last_error(mut self, name: Option<&str>, data: &[u8]) -> Option<usize> {
         let begins = if name.is_some() { NAMED_ERROR } else { ERROR };
         let at = data.windows(begins.len()).rposition(|part| part == begins)?;
@@ -107,8 +104,8 @@ pub(super) fn begins_with_field(text: &str) -> bool {
     matches!(field, "data" | "event" | "id" | "retry") || line.starts_with(':')
 }
 
-/// Returns an event with this JSON as its data. If `name` is set, the event has this name. Line
-/// breaks in JSON are always between tokens.
+/// Returns an event with this JSON as its data. If `name` is set, the event has this name. Line breaks in JSON are
+/// always between tokens.
 pub fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 32);
     if let Some(name) = name {

@@ -13,10 +13,9 @@ use crate::request_id::RequestId;
 use crate::rpc;
 use crate::rpc::details::DOMAIN;
 
-/// Returns the body that a route with this dialect would send, without the `[[map]]` and
-/// `[[outward]]` rules of a policy. If the body contains a time, it is the time in the id. If the
-/// dialect is a policy's shape without a template (`Policy::dialects`), the body is the canonical
-/// envelope.
+/// Returns the body that a route with this dialect would send, without the `[[map]]` and `[[outward]]` rules of a
+/// policy. If the body contains a time, it is the time in the id. If the dialect is a policy's shape without a template
+/// (`Policy::dialects`), the body is the canonical envelope.
 impl BodyForm for Dialect {
     fn body_of(&self, fault: &Fault, id: RequestId) -> Bytes {
         let dialect = if self.is_written() { *self } else { Self::Standard };
@@ -53,8 +52,7 @@ fn in_dialect(dialect: Dialect, fault: &Fault, id: RequestId, id_text: &str) -> 
     })
 }
 
-/// Returns the advice that does not depend on a policy. The only such advice is the address of a
-/// custom code's page.
+/// Returns the advice that does not depend on a policy. The only such advice is the address of a custom code's page.
 fn advice(fault: &Fault) -> WrittenAdvice<'_> {
     WrittenAdvice { retry: None, docs: fault.code().docs().map(Docs::Address) }
 }

@@ -55,8 +55,7 @@ pub(super) trait Described: fmt::Debug + Sync {
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str>;
 }
 
-/// A function that writes the last event of a stream of typed events, from the error's body and the
-/// event's number.
+/// A function that writes the last event of a stream of typed events, from the error's body and the event's number.
 pub(crate) type TypedEvent = fn(&[u8], u64) -> Option<Vec<u8>>;
 
 /// A shape in which errors are written (R2, R12).
@@ -65,20 +64,18 @@ pub struct DialectSpec {
     pub(crate) name: &'static str,
     /// The media type of the dialect's bodies.
     pub media_type: &'static str,
-    /// A second header for the request id, in lower case. The header is set in addition to
-    /// `x-request-id`, for clients that read only this second header.
+    /// A second header for the request id, in lower case. The header is set in addition to `x-request-id`, for clients
+    /// that read only this second header.
     pub id_header: Option<&'static str>,
     /// True if every `invalid_request` has an issue list, even if the list only repeats the message (E8). Clients of
     /// other dialects do not expect such a list.
     pub always_lists_issues: bool,
-    /// True if bodies can have an issue list. If bodies cannot have a list, the message states the
-    /// first issue (E8).
+    /// True if bodies can have an issue list. If bodies cannot have a list, the message states the first issue (E8).
     pub(crate) can_list_issues: bool,
-    /// True if the error object can have the fields of a service's body that the policy keeps
-    /// (R12).
+    /// True if the error object can have the fields of a service's body that the policy keeps (R12).
     pub takes_fields: bool,
-    /// The names of the form's own members, if details become further members next to them. No
-    /// further member has one of these names (E9).
+    /// The names of the form's own members, if details become further members next to them. No further member has one
+    /// of these names (E9).
     pub own_names: &'static [&'static str],
     /// True if bodies can state the limit of the layer's own 413 (G4).
     pub has_limit: bool,
@@ -90,9 +87,8 @@ pub struct DialectSpec {
     pub has_wait: bool,
     /// The name of the event that ends a broken event stream (F6), or `None` if clients expect an event without a name.
     pub error_event: Option<&'static str>,
-    /// Writes the error event for a stream whose events have a type and a number. The function is
-    /// `None` if the dialect's clients do not read such streams. The arguments are the error's body
-    /// and the next number.
+    /// Writes the error event for a stream whose events have a type and a number. The function is `None` if the
+    /// dialect's clients do not read such streams. The arguments are the error's body and the next number.
     pub typed_event: Option<TypedEvent>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
@@ -102,8 +98,8 @@ pub struct DialectSpec {
     pub(super) meaning: fn(&str) -> DialectCode,
     /// Returns the dialect's name for an error to which the policy gives no name (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
-    /// The description of a shape that a policy describes. If a description is set, it is used
-    /// instead of the functions above (R15).
+    /// The description of a shape that a policy describes. If a description is set, it is used instead of the functions
+    /// above (R15).
     pub(super) described: Option<&'static dyn Described>,
 }
 
@@ -163,8 +159,8 @@ impl DialectSpec {
         self.described.map_or_else(|| (self.name_of)(code, status), |it| it.name_of(code.as_str(), status))
     }
 
-    /// Returns true if the dialect itself defines this name. Clients do not get such a name as
-    /// `upstream_code`, because the canonical code means the same (E9).
+    /// Returns true if the dialect itself defines this name. Clients do not get such a name as `upstream_code`, because
+    /// the canonical code means the same (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
         let meaning = self.described.map_or_else(|| (self.meaning)(name), |described| described.meaning(name));
         meaning != DialectCode::Unknown

@@ -1,5 +1,4 @@
-//! The status of gRPC in headers and trailers, and the status of gRPC-Web in a frame of the body
-//! (P1, P2).
+//! The status of gRPC in headers and trailers, and the status of gRPC-Web in a frame of the body (P1, P2).
 
 use std::borrow::Cow;
 
@@ -22,8 +21,7 @@ pub const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-st
 /// The bytes that are escaped in `grpc-message`. All other bytes are written unchanged.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The base64 of the protocol. Base64 is written without padding, and is read with or without
-/// padding.
+/// The base64 of the protocol. Base64 is written without padding, and is read with or without padding.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -52,8 +50,7 @@ fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
     }
 }
 
-/// Returns the frame with these trailers. A `HeaderMap` has names in lower case, which the protocol
-/// requires.
+/// Returns the frame with these trailers. A `HeaderMap` has names in lower case, which the protocol requires.
 pub fn trailer_frame(trailers: &HeaderMap) -> Vec<u8> {
     let mut block = Vec::with_capacity(256);
     block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
@@ -96,9 +93,8 @@ pub fn number(headers: &HeaderMap) -> Option<u8> {
     Some(digits.parse().unwrap_or(u8::MAX))
 }
 
-/// Returns the status in a head or in trailers. Returns `None` if there is not exactly one
-/// well-formed `grpc-status`. If the first `grpc-status` is a success, further ones are not
-/// checked.
+/// Returns the status in a head or in trailers. Returns `None` if there is not exactly one well-formed `grpc-status`.
+/// If the first `grpc-status` is a success, further ones are not checked.
 pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
@@ -108,8 +104,8 @@ pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
-/// Returns the status in the payload of a frame of trailers, by the rules of [`read`]. Names may be
-/// in any letter case, and lines may end in LF alone, because some servers write them in this way.
+/// Returns the status in the payload of a frame of trailers, by the rules of [`read`]. Names may be in any letter case,
+/// and lines may end in LF alone, because some servers write them in this way.
 pub fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -135,8 +131,7 @@ fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]
     Some(ReportedStatus { status, message, rich })
 }
 
-/// Parses the details. A proxy may have joined repeated values into one value, of which the first
-/// part is read.
+/// Parses the details. A proxy may have joined repeated values into one value, of which the first part is read.
 fn details_of(value: &[u8]) -> Option<RpcDetails> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
     RpcDetails::from_bytes(&BASE64.decode(first).ok()?)

@@ -70,8 +70,8 @@ fn number(out: &Outgoing<'_>) -> i32 {
     }
 }
 
-/// Rewrites a received error. The error keeps its number, its id and its data. On a 5xx, it keeps
-/// only its number and its id.
+/// Rewrites a received error. The error keeps its number, its id and its data. On a 5xx, it keeps only its number and
+/// its id.
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let id_of_call = || out.call.and_then(|call| call.id.as_deref());

@@ -57,8 +57,7 @@ impl<'a> Fields<'a> {
         is_id.then(|| id.into())
     }
 
-    /// Returns the next field. Returns `None` at the end of the object, and where the text is cut
-    /// off.
+    /// Returns the next field. Returns `None` at the end of the object, and where the text is cut off.
     fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let name = self.value()?;
         self.take(b':')?;
@@ -84,8 +83,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the text without the white space before it, as JSON defines white space. A form feed is
-/// white space in ASCII, but not in JSON.
+/// Returns the text without the white space before it, as JSON defines white space. A form feed is white space in
+/// ASCII, but not in JSON.
 fn trimmed(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     &text[text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len())..]

@@ -1,14 +1,12 @@
 //! The shapes in which services report errors (R2).
 //!
 //! [`read`] parses a body of any shape. The function tries the canonical envelope first, then the
-//! protocols that keep their own shape (R10), then the foreign shapes, then plain text. A shape
-//! that can be written is a [`DialectSpec`], which is a constant in its own file, with a row in
-//! `table.rs`. `foreign` tries the policy's own shapes (R15), then the rows of that table in their
-//! order, then the general rule for a JSON object.
+//! protocols that keep their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is
+//! a [`DialectSpec`], which is a constant in its own file, with a row in `table.rs`. `foreign` tries the policy's own
+//! shapes (R15), then the rows of that table in their order, then the general rule for a JSON object.
 //!
-//! The result contains no value that the client sent (R13). The module `classify` chooses the code,
-//! and the parts of the body that a client may get. The module `outward` chooses how a route writes
-//! the code and these parts.
+//! The result contains no value that the client sent (R13). The module `classify` chooses the code, and the parts of
+//! the body that a client may get. The module `outward` chooses how a route writes the code and these parts.
 
 pub mod charset;
 pub mod codes;
@@ -74,8 +72,8 @@ pub fn read<'a>(
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
     let named = media_type.and_then(ProtocolType::new);
-    // If the media type belongs to a protocol, but the body does not have its form, the body is
-    // read as if no type were declared (R10).
+    // If the media type belongs to a protocol, but the body does not have its form, the body is read as if no type were
+    // declared (R10).
     let media_type = media_type.filter(|_| named.is_none());
     let kind = TextKind::from_type(media_type);
     match text.as_bytes().first() {
@@ -87,8 +85,7 @@ pub fn read<'a>(
         first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
-            // A body that begins like JSON but is not JSON was cut off, or is a script of an HTML
-            // page.
+            // A body that begins like JSON but is not JSON was cut off, or is a script of an HTML page.
             _ if matches!(first, None | Some(b'{' | b'[')) => ParsedBody::Nothing,
             _ if kind.is_text(text, body) && !(kind == TextKind::Json && json::is_scalar(text)) => {
                 read_text(Cow::Borrowed(text), status, false)
@@ -98,8 +95,8 @@ pub fn read<'a>(
     }
 }
 
-/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. For such
-/// a body, [`read`] finds nothing except this text.
+/// Returns the text of a `text/plain` body that is not empty and does not begin like JSON. For such a body, [`read`]
+/// finds nothing except this text.
 #[inline]
 pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
     let begins_as_text = |body: &[u8]| !matches!(body.first(), None | Some(b'{' | b'['));
@@ -122,8 +119,7 @@ enum TextKind {
     /// `text/plain`, another type of text, or an empty type. The body is a text, but an object or an array is read as
     /// JSON.
     Plain,
-    /// `text/html`, or no type. Frameworks send both plain texts and JSON under this type, or
-    /// without a type.
+    /// `text/html`, or no type. Frameworks send both plain texts and JSON under this type, or without a type.
     Unclear,
     /// `application/octet-stream`. The body is a text only if line feeds are its only control characters.
     Bytes,
@@ -171,8 +167,8 @@ impl TextKind {
     }
 }
 
-/// Returns true if bodies of this type are texts for people. These types are the types of `text/*`
-/// except HTML, XML and event streams, which have their own readers.
+/// Returns true if bodies of this type are texts for people. These types are the types of `text/*` except HTML, XML and
+/// event streams, which have their own readers.
 pub fn is_text_type(media_type: &[u8]) -> bool {
     let is = |other: &[u8]| media_type.eq_ignore_ascii_case(other);
     media_type.get(..5).is_some_and(|top| top.eq_ignore_ascii_case(b"text/"))
@@ -184,8 +180,7 @@ pub fn has_control_character(body: &[u8]) -> bool {
     body.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n')
 }
 
-/// Reads a body of plain text after its secrets were replaced. Such a body is a text, even if it
-/// now begins like JSON.
+/// Reads a body of plain text after its secrets were replaced. Such a body is a text, even if it now begins like JSON.
 #[cfg(feature = "redact")]
 pub fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
     utf8_text(body).map_or(ParsedBody::Nothing, |text| read_text(Cow::Borrowed(text), status, false))
@@ -199,8 +194,8 @@ fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> Parse
     ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None })
 }
 
-/// Reads an array. An array of one object is read as that object. If the object names a place, the
-/// array is read as a list of one issue instead (R2).
+/// Reads an array. An array of one object is read as that object. If the object names a place, the array is read as a
+/// list of one issue instead (R2).
 fn read_array<'a>(
     media_type: Option<&[u8]>,
     text: &'a str,
@@ -245,13 +240,12 @@ fn read_object<'a>(
     }
 }
 
-/// Returns the protocol of a body. Returns `None` if the body has no protocol. Also returns `None`
-/// for a JSON-RPC error on a route whose dialect is JSON-RPC, because it is an ordinary error
-/// there.
+/// Returns the protocol of a body. Returns `None` if the body has no protocol. Also returns `None` for a JSON-RPC error
+/// on a route whose dialect is JSON-RPC, because it is an ordinary error there.
 fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode) -> Option<Protocol> {
     let is_own_dialect = |protocol| protocol == Protocol::JsonRpc && readable.dialect == Dialect::JsonRpc;
-    // A response without a result and without a valid error is treated as an error as well, because
-    // the client needs an error.
+    // A response without a result and without a valid error is treated as an error as well, because the client needs an
+    // error.
     let is_ordinary_error = |protocol| is_own_dialect(protocol) && !body.object.has("result");
     // A shape of the policy can describe the form of a product (R15).
     let is_described = |protocol| {
@@ -261,8 +255,7 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
 }
 
-/// Reads a body that is in this dialect. A layer wrote such a body, so it is not searched for other
-/// values.
+/// Reads a body that is in this dialect. A layer wrote such a body, so it is not searched for other values.
 pub fn read_own(body: &[u8], dialect: Dialect) -> Option<ParsedError<'_>> {
     (dialect.spec().read)(&Body::new(None, Object::of_body(body)?))
 }
@@ -278,8 +271,8 @@ pub fn read_rewritten<'a>(body: &'a [u8], readable: &Readable<'_>, status: Statu
     }
 }
 
-/// Returns the type and subtype of a body. Returns `None` if no type is declared, and `*` if
-/// several types are declared.
+/// Returns the type and subtype of a body. Returns `None` if no type is declared, and `*` if several types are
+/// declared.
 pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     match fields::at_most_one(headers, &CONTENT_TYPE) {
         Some(value) => value.map(without_parameters),
@@ -287,8 +280,7 @@ pub fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// Returns the type and subtype of a body, without parameters. Returns `None` if no type or several
-/// types are declared.
+/// Returns the type and subtype of a body, without parameters. Returns `None` if no type or several types are declared.
 pub fn media_type(headers: &HeaderMap) -> Option<&str> {
     str::from_utf8(essence(headers)?).ok()
 }

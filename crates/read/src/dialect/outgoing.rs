@@ -62,8 +62,8 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Returns the length of the address as a JSON string without quotes. The address has no
-    /// character that JSON escapes.
+    /// Returns the length of the address as a JSON string without quotes. The address has no character that JSON
+    /// escapes.
     pub fn len(self) -> usize {
         match self {
             Self::Address(address) => address.len(),
@@ -73,8 +73,8 @@ impl<'a> Docs<'a> {
         }
     }
 
-    /// Writes the address as a JSON string. The parts of the address are written one after the
-    /// other, and are not joined first.
+    /// Writes the address as a JSON string. The parts of the address are written one after the other, and are not
+    /// joined first.
     pub fn push_to(self, json: &mut Vec<u8>) {
         match self {
             Self::Address(address) => push_string(json, address),
@@ -95,8 +95,7 @@ impl<'a> Docs<'a> {
 /// An inner body that already is in the dialect of the route.
 pub struct PreservedBody<'a> {
     pub body: Object<'a>,
-    /// True if the body's fields may pass. If the fields may not pass, only names in the body may
-    /// pass (R3).
+    /// True if the body's fields may pass. If the fields may not pass, only names in the body may pass (R3).
     pub whole: bool,
     /// True if the service's status is a 5xx.
     pub failed: bool,
@@ -129,22 +128,22 @@ impl<'a> Outgoing<'a> {
 }
 
 impl PreservedBody<'_> {
-    /// Returns true if an error object in the body keeps its own code (R12). The code must be a
-    /// name, and not a sentence or an object.
+    /// Returns true if an error object in the body keeps its own code (R12). The code must be a name, and not a
+    /// sentence or an object.
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
     }
 }
 
-/// Returns true if a value is a name, which may pass even if texts may not. A name is a number, or
-/// has the form of a code (E9).
+/// Returns true if a value is a name, which may pass even if texts may not. A name is a number, or has the form of a
+/// code (E9).
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }
 
-/// Returns true if a service's code has a form in which clients may get it next to the canonical
-/// code (E9): `[A-Za-z0-9_.:/-]{1,64}`.
+/// Returns true if a service's code has a form in which clients may get it next to the canonical code (E9):
+/// `[A-Za-z0-9_.:/-]{1,64}`.
 pub fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
@@ -163,8 +162,8 @@ pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8
     json
 }
 
-/// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 cannot express, is
-/// written as the end of that year. A time before the epoch is written as the epoch.
+/// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 cannot express, is written as the end of that
+/// year. A time before the epoch is written as the epoch.
 pub(super) fn timestamp(at: SystemTime) -> String {
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);

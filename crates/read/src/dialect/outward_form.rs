@@ -25,8 +25,8 @@ impl<'a> OutwardForm<'a> {
         Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
     }
 
-    /// Returns the parts of a fault in this dialect. The policy's `name`, if there is one, replaces
-    /// the dialect's own name. The policy's `text` is sent if the fault has no text.
+    /// Returns the parts of a fault in this dialect. The policy's `name`, if there is one, replaces the dialect's own
+    /// name. The policy's `text` is sent if the fault has no text.
     pub fn new(
         fault: &'a Fault,
         status: StatusCode,
@@ -61,8 +61,8 @@ impl<'a> OutwardForm<'a> {
     }
 }
 
-/// Returns the details, or `None` if they have no content: `null`, or an issue list that only
-/// repeats the message. If the form `always_lists` the issues, such a list stays.
+/// Returns the details, or `None` if they have no content: `null`, or an issue list that only repeats the message. If
+/// the form `always_lists` the issues, such a list stays.
 pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Option<Cow<'d, str>> {
     match details {
         "null" => None,
@@ -73,8 +73,8 @@ pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Op
     }
 }
 
-/// Returns the message of a fault in a form that cannot list issues. The result is the fault's own
-/// message, or else the first issue (E8), or else the message of its code.
+/// Returns the message of a fault in a form that cannot list issues. The result is the fault's own message, or else the
+/// first issue (E8), or else the message of its code.
 pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
     match (fault.own_message(), first()) {
@@ -83,8 +83,8 @@ pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     }
 }
 
-/// Returns the general text, a colon, and the first issue. If the general text already contains the
-/// issue's text, returns only the general text (E8).
+/// Returns the general text, a colon, and the first issue. If the general text already contains the issue's text,
+/// returns only the general text (E8).
 fn with_issue<'a>(own: Cow<'a, str>, details: &str, first: &str) -> Cow<'a, str> {
     let text = Object::parse(details).and_then(|details| written::first_message(details.raw("issues")?.get()));
     let is_within = |text: String| own.to_lowercase().contains(text.to_lowercase().trim_matches([' ', '.']));

@@ -1,5 +1,5 @@
-//! The parsed content of a body. The content is the envelope, a protocol's own error, or a foreign
-//! shape with the fields that were not read.
+//! The parsed content of a body. The content is the envelope, a protocol's own error, or a foreign shape with the
+//! fields that were not read.
 
 use std::borrow::Cow;
 
@@ -69,16 +69,15 @@ impl<'a> Foreign<'a> {
         self.shape != Shape::PlainText
     }
 
-    /// Returns true if the shape itself defines this name. Clients do not get such a name as
-    /// `upstream_code`, because the canonical code means the same (E9).
+    /// Returns true if the shape itself defines this name. Clients do not get such a name as `upstream_code`, because
+    /// the canonical code means the same (E9).
     pub fn defines(&self, name: &str) -> bool {
         self.shape.dialect_spec().is_some_and(|spec| spec.defines(name))
     }
 }
 
-/// Parsers for protocols that no dialect describes. The errors of these protocols are rewritten
-/// only under `protocols = "rewrite"`. A parser gets only bodies that were already recognised as
-/// bodies of its protocol (R10).
+/// Parsers for protocols that no dialect describes. The errors of these protocols are rewritten only under `protocols =
+/// "rewrite"`. A parser gets only bodies that were already recognised as bodies of its protocol (R10).
 pub(super) const PROTOCOL_PARSERS: [(Shape, ReadFn, &KnownFields); 2] = [
     (
         Shape::ErrorObject,
@@ -105,8 +104,7 @@ impl<'a> Members<'a> {
         Self { body: body.object, error: body.error, reads, sources: [None; 3] }
     }
 
-    /// Creates the fields of a body in no known shape. The error may be another object inside the
-    /// body.
+    /// Creates the fields of a body in no known shape. The error may be another object inside the body.
     pub(super) fn of_unknown_shape(
         body: Body<'a, '_>,
         error: Option<&'a str>,
@@ -126,14 +124,13 @@ impl<'a> Members<'a> {
         self.error.as_ref().map(Object::text)
     }
 
-    /// Returns the parts of the body that the general rule for bodies without a known shape has
-    /// read (R2).
+    /// Returns the parts of the body that the general rule for bodies without a known shape has read (R2).
     pub fn sources(&self) -> impl Iterator<Item = &'a str> {
         self.sources.into_iter().flatten()
     }
 
-    /// Returns the members of a problem that only some problems have (RFC 9457 §3.2). Such members
-    /// are its extension members, its type and its instance, and a title that is a sentence.
+    /// Returns the members of a problem that only some problems have (RFC 9457 §3.2). Such members are its extension
+    /// members, its type and its instance, and a title that is a sentence.
     pub fn of_problem(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         const OWN: [&str; 5] = ["status", "detail", "code", "details", "request_id"];
 
@@ -180,15 +177,13 @@ impl<'a> Members<'a> {
             || self.error.as_ref().is_some_and(|error| is_left(error, self.reads.of_error))
     }
 
-    /// Returns true if the field with this value has a path as its name. `source` is the value's
-    /// JSON text in the body.
+    /// Returns true if the field with this value has a path as its name. `source` is the value's JSON text in the body.
     pub fn names_place(&self, source: &str) -> bool {
         let is_path = |(name, value): (&str, &RawValue)| name.contains(['.', '[']) && std::ptr::eq(value.get(), source);
         self.body.members().any(is_path)
     }
 
-    /// Visits each field that no rule has read. The fields of the error object come first, because
-    /// they contain more.
+    /// Visits each field that no rule has read. The fields of the error object come first, because they contain more.
     pub fn visit_unread<'s>(&'s self, parsed: Option<&ParsedError<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;

@@ -28,8 +28,8 @@ pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 /// The values that were read from an error body.
 pub struct ParsedError<'a> {
     pub code: Option<Cow<'a, str>>,
-    /// The first text or number under a name of a code, whatever its form. Rules of the policy
-    /// compare this text or number (R1).
+    /// The first text or number under a name of a code, whatever its form. Rules of the policy compare this text or
+    /// number (R1).
     pub raw_code: Option<Cow<'a, str>>,
     /// The owner of the code.
     pub code_of: CodeOf,
@@ -38,8 +38,7 @@ pub struct ParsedError<'a> {
     pub message: Option<Cow<'a, str>>,
     /// The details as JSON text, byte for byte as received.
     pub details: Option<Cow<'a, str>>,
-    /// The issues of a validation error as a JSON array (E8), unless the details already contain
-    /// them.
+    /// The issues of a validation error as a JSON array (E8), unless the details already contain them.
     pub issues: Option<Cow<'a, str>>,
     /// The number of issues that were left out of the array (R4).
     pub more_issues: usize,
@@ -58,8 +57,8 @@ pub enum CodeOf {
     Error,
     /// An issue of the body owns the code. The code stays in that issue.
     Issue,
-    /// The first of several errors without places owns the code. The code stays in its issue, and
-    /// is also used as the code of all errors together (E8).
+    /// The first of several errors without places owns the code. The code stays in its issue, and is also used as the
+    /// code of all errors together (E8).
     FirstError,
 }
 

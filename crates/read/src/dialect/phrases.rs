@@ -1,8 +1,7 @@
-//! Reason phrases of statuses. A text or a code that is such a phrase states no more than the
-//! status (R2, R3, E9).
+//! Reason phrases of statuses. A text or a code that is such a phrase states no more than the status (R2, R3, E9).
 
-/// The present and former phrases of error statuses. A search for a phrase in the crate `http`
-/// would take thirty times as long.
+/// The present and former phrases of error statuses. A search for a phrase in the crate `http` would take thirty times
+/// as long.
 const PHRASES: [&str; 45] = [
     "Bad Request",
     "Unauthorized",
@@ -56,8 +55,8 @@ pub(super) fn is_phrase(text: &str) -> bool {
     phrase_of(text).is_some()
 }
 
-/// Returns true if the text in a field for codes is a phrase of a status. A single word is a code
-/// if its letter case differs from the letter case of the phrase.
+/// Returns true if the text in a field for codes is a phrase of a status. A single word is a code if its letter case
+/// differs from the letter case of the phrase.
 pub fn is_phrase_as_code(text: &str) -> bool {
     phrase_of(text).is_some_and(|phrase| phrase == text || text.contains(' '))
 }

@@ -10,16 +10,16 @@ use super::parsed_error::{Body, ParsedError};
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     always_lists_issues: true,
-    // A title repeats the status or the message. A type and an instance are addresses of the
-    // service itself, so they are not read here.
+    // A title repeats the status or the message. A type and an instance are addresses of the service itself, so they
+    // are not read here.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id", "message"]),
     ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Reads a problem, which is recognised by its media type, or by its fields if the type is missing.
-/// A body with an `error` object is in another dialect.
+/// Reads a problem, which is recognised by its media type, or by its fields if the type is missing. A body with an
+/// `error` object is in another dialect.
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let has_type = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
     let has_error_object = body.error.is_some();
@@ -72,8 +72,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 
 const BLANK: &str = "about:blank";
 
-/// Returns the address of the page about the code (E10), or else `about:blank`, which RFC 9457
-/// defines for a problem without a type.
+/// Returns the address of the page about the code (E10), or else `about:blank`, which RFC 9457 defines for a problem
+/// without a type.
 fn type_of<'a>(out: &Outgoing<'a>) -> Cow<'a, str> {
     out.advice.docs.map_or(Cow::Borrowed(BLANK), Docs::text)
 }

@@ -1,12 +1,10 @@
 //! The protocols whose errors keep their own shape (R10).
 //!
-//! The content of a body decides whether the body is in a protocol. The media type only
-//! distinguishes protocols if the body itself does not name its protocol. A body that is in no
-//! protocol is read as if it had no such media type.
+//! The content of a body decides whether the body is in a protocol. The media type only distinguishes protocols if the
+//! body itself does not name its protocol. A body that is in no protocol is read as if it had no such media type.
 //!
-//! On a 4xx, the body passes without the stack traces of its errors. On a 5xx, its structure
-//! passes, and the catalogue's message replaces its texts. A body without a place for the message
-//! is rewritten like any other error.
+//! On a 4xx, the body passes without the stack traces of its errors. On a 5xx, its structure passes, and the
+//! catalogue's message replaces its texts. A body without a place for the message is rewritten like any other error.
 
 mod filter;
 mod oauth;
@@ -34,13 +32,13 @@ pub enum Protocol {
     GraphQl,
     JsonApi,
     JsonRpc,
-    /// OAuth 2 (RFC 6749 §5.2). An error is treated as OAuth's only if the request has the form of
-    /// a request to an OAuth server.
+    /// OAuth 2 (RFC 6749 §5.2). An error is treated as OAuth's only if the request has the form of a request to an
+    /// OAuth server.
     OAuth {
         /// True if a description, or a nonce of OpenID4VCI, is next to the error.
         is_described: bool,
-        /// True if this is an error of a protected resource (RFC 6750 §3.1). Clients of such a
-        /// resource may use JSON-RPC.
+        /// True if this is an error of a protected resource (RFC 6750 §3.1). Clients of such a resource may use
+        /// JSON-RPC.
         is_of_resource: bool,
     },
     Orpc,
@@ -170,8 +168,7 @@ pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -
     }
 }
 
-/// Returns the protocol of a JSON array that is a batch. All elements of the batch must be in that
-/// protocol.
+/// Returns the protocol of a JSON array that is a batch. All elements of the batch must be in that protocol.
 pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
     let batch = json::array(text).filter(|batch| !batch.is_empty())?;
     let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
@@ -203,12 +200,12 @@ fn is_orpc(body: &Object<'_>) -> bool {
     body.object("json").is_some_and(is_error) && body.members().all(|(name, _)| matches!(name, "json" | "meta"))
 }
 
-/// The maximum number of errors of a list that are checked. The first errors of a list suffice to
-/// identify the protocol.
+/// The maximum number of errors of a list that are checked. The first errors of a list suffice to identify the
+/// protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// Returns true if a body is a response of GraphQL. Any API could send `errors` alone. So the body
-/// must also have `data`, a place in the document, or a code under `extensions`.
+/// Returns true if a body is a response of GraphQL. Any API could send `errors` alone. So the body must also have
+/// `data`, a place in the document, or a code under `extensions`.
 fn is_graphql(body: &Object<'_>) -> bool {
     let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
     let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");

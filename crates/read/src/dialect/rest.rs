@@ -1,9 +1,9 @@
-//! Finds the sentences and codes of a 4xx that no rule has read. These sentences and codes stay in
-//! the details, under their own names and in their own structure (E9).
+//! Finds the sentences and codes of a 4xx that no rule has read. These sentences and codes stay in the details, under
+//! their own names and in their own structure (E9).
 //!
-//! Lists of names choose the message of an error well, but values under other names would be lost.
-//! So the form of a value decides whether it is kept. Names only exclude values: traces, queries,
-//! credentials, and values that the client sent.
+//! Lists of names choose the message of an error well, but values under other names would be lost. So the form of a
+//! value decides whether it is kept. Names only exclude values: traces, queries, credentials, and values that the
+//! client sent.
 
 use std::borrow::Cow;
 
@@ -30,8 +30,7 @@ const MAX_TRIED: usize = 256;
 /// The minimum length of an issue's text, in bytes, for a search of this text in longer texts.
 const MIN_ISSUE: usize = 4;
 
-/// The maximum number of names that lead to a value, including its own name. Positions in lists are
-/// not counted.
+/// The maximum number of names that lead to a value, including its own name. Positions in lists are not counted.
 const MAX_NAMES: usize = 4;
 
 /// The name in the details for the rest of a body that is a list.
@@ -46,8 +45,8 @@ pub struct RestContext<'c> {
     pub said: Vec<String>,
     /// The parts of the body that rules have read as a whole.
     pub read: Vec<&'c str>,
-    /// The part of the body that contains the message, unless an issue has the place of this part.
-    /// If the name of the part is a path, the name states which field the message is about.
+    /// The part of the body that contains the message, unless an issue has the place of this part. If the name of the
+    /// part is a path, the name states which field the message is about.
     pub message: Option<&'c str>,
     /// The texts that were read, but are not sent unchanged.
     pub withheld: Vec<&'c str>,
@@ -55,13 +54,12 @@ pub struct RestContext<'c> {
     pub issues: Option<&'c str>,
     /// The texts of the issues that the response contains, in small letters.
     pub issue_texts: Vec<String>,
-    /// Returns true for names that are left out at the top of the details, because the details
-    /// already have them.
+    /// Returns true for names that are left out at the top of the details, because the details already have them.
     pub taken: &'c dyn Fn(&str) -> bool,
 }
 
-/// Returns the rest of a body, which is the part that no rule has read. The members of the object
-/// with the error (`error`) come first.
+/// Returns the rest of a body, which is the part that no rule has read. The members of the object with the error
+/// (`error`) come first.
 pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, Box<RawValue>)> {
     let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, tried: 0 };
     let mut members = Vec::new();
@@ -118,8 +116,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
     }
 
-    /// Returns the rest of a field, as JSON. `is_in_issue` is true if the field is inside an issue
-    /// that was read, in a part that was not read.
+    /// Returns the rest of a field, as JSON. `is_in_issue` is true if the field is inside an issue that was read, in a
+    /// part that was not read.
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
@@ -143,8 +141,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             return None;
         }
         if value.is_array() {
-            // The texts in a list of issues, or in a map from fields to texts, are the texts of the
-            // issues.
+            // The texts in a list of issues, or in a map from fields to texts, are the texts of the issues.
             let is_of_issues = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_unread = |element: &Node<'_, '_>| !is_of_issues || is_in_issue || !element.is_text();
             let elements =
@@ -219,9 +216,8 @@ fn is_entry(object: Node<'_, '_>) -> bool {
     object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
 }
 
-/// Returns true if a field of an issue was not read with the issue. The place and values that the
-/// client sent are read. The text and the code of an issue are already in the response. A map from
-/// fields to texts has no such field.
+/// Returns true if a field of an issue was not read with the issue. The place and values that the client sent are read.
+/// The text and the code of an issue are already in the response. A map from fields to texts has no such field.
 fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let name = field.name();
     // In express-validator, this value is the kind of the entry.
@@ -250,16 +246,14 @@ fn kept_text<'a>(
     sentence.or_else(|| code(name, text, is_top, status))
 }
 
-/// Returns the target of a request with its percent-encoding decoded, and with a space for each
-/// plus sign.
+/// Returns the target of a request with its percent-encoding decoded, and with a space for each plus sign.
 fn decoded(target: &str) -> String {
     let plain = target.replace('+', " ");
     percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned()
 }
 
-/// Chooses another message if no field has the name of a message, or if the text states no more
-/// than the status or a single word. The new message is a sentence from any place of the body (R2).
-/// A single word under `message` stays.
+/// Chooses another message if no field has the name of a message, or if the text states no more than the status or a
+/// single word. The new message is a sentence from any place of the body (R2). A single word under `message` stays.
 pub(super) fn prefer_sentence<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -287,8 +281,7 @@ pub(super) fn prefer_sentence<'a>(
     (parsed.message, parsed.message_source) = (found.text(), Some(found.raw()));
 }
 
-/// Returns the first text of a JSON list of texts that is itself a text, and the number of the
-/// other texts (R3).
+/// Returns the first text of a JSON list of texts that is itself a text, and the number of the other texts (R3).
 pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     let list = array(text.trim())?;
     let texts: Vec<_> = list.into_iter().map(string).collect::<Option<_>>()?;
@@ -296,16 +289,14 @@ pub(super) fn text_of_list(text: &str) -> Option<(String, usize)> {
     Some((first.clone().into_owned(), others.len()))
 }
 
-/// Returns true if there is no text, or if the text under this name states no more than the status
-/// or a single word.
+/// Returns true if there is no text, or if the text under this name states no more than the status or a single word.
 pub(super) fn says_nothing(text: Option<&str>, name: &str) -> bool {
     let is_word = |text: &str| !text.trim().contains(char::is_whitespace) && sentence(text).is_none();
     text.is_none_or(|text| is_phrase(text.trim()) || name != "message" && is_word(text))
 }
 
-/// Returns the first sentence of a body, which is the message if no field has the name of a message
-/// (R2). The least deep sentence comes first, then a sentence inside an error, then the order of
-/// the body.
+/// Returns the first sentence of a body, which is the message if no field has the name of a message (R2). The least
+/// deep sentence comes first, then a sentence inside an error, then the order of the body.
 pub(crate) fn first_sentence<'t, 'a>(body: Node<'t, 'a>, target: Option<&str>) -> Option<Node<'t, 'a>> {
     let decoded = target.map(decoded);
     let is_sent = |text: &str| {
@@ -342,8 +333,8 @@ fn collect<'t, 'a>(
     }
 }
 
-/// Returns the text in the form that a client gets, if it is a sentence. R3 must let the text pass.
-/// The text must have two words, or four letters of a script that is written without spaces.
+/// Returns the text in the form that a client gets, if it is a sentence. R3 must let the text pass. The text must have
+/// two words, or four letters of a script that is written without spaces.
 pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
     let text = message::from_json_text(text)?;
     let words = text.split_whitespace().filter(|part| is_word(part)).take(2).count();
@@ -367,9 +358,8 @@ fn is_of_script_without_spaces(letter: char) -> bool {
             | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// Returns true if a text is the name of an authentication scheme, followed by credentials. If a
-/// word in small letters follows the name, the text is a sentence instead:
-/// `Bearer tokens are required.`
+/// Returns true if a text is the name of an authentication scheme, followed by credentials. If a word in small letters
+/// follows the name, the text is a sentence instead: `Bearer tokens are required.`
 fn has_credentials(text: &str) -> bool {
     let mut parts = text.split_whitespace();
     let is_scheme =
@@ -378,9 +368,8 @@ fn has_credentials(text: &str) -> bool {
     parts.next().is_some_and(is_scheme) && (!parts.next().is_some_and(is_small) || parts.next().is_none())
 }
 
-/// Returns the code in the form that a client gets. The field's name must be a name of codes (R2),
-/// and the value must state more than the status. A value that does not have the form of a code is
-/// returned as a text.
+/// Returns the code in the form that a client gets. The field's name must be a name of codes (R2), and the value must
+/// state more than the status. A value that does not have the form of a code is returned as a text.
 fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Option<Cow<'a, str>> {
     let ranks = Ranks::new(name);
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
@@ -465,8 +454,7 @@ fn is_never_kept(name: &str) -> bool {
     }
 }
 
-/// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus`
-/// are examples of names.
+/// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus` are examples of names.
 fn words(name: &str) -> Vec<Cow<'_, str>> {
     let parts = name.split(|it: char| !it.is_alphanumeric()).filter(|part| !part.is_empty());
     let mut words = Vec::new();

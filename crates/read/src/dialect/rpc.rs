@@ -1,8 +1,8 @@
 //! The RPC protocol of a request (section P), and the facts about the call in the request's head.
 //!
-//! gRPC and gRPC-Web are recognised by their media types. Connect is recognised by its media type
-//! or by `connect-protocol-version: 1`. A GET of Connect need not have that header, and is then
-//! recognised by `connect=v1` in the query.
+//! gRPC and gRPC-Web are recognised by their media types. Connect is recognised by its media type or by
+//! `connect-protocol-version: 1`. A GET of Connect need not have that header, and is then recognised by `connect=v1` in
+//! the query.
 
 use std::time::Duration;
 
@@ -42,8 +42,7 @@ pub enum Codec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     pub rpc: Rpc,
-    /// The time that the client waits for the whole call, or `None` if the client sent no
-    /// well-formed timeout.
+    /// The time that the client waits for the whole call, or `None` if the client sent no well-formed timeout.
     pub timeout: Option<Duration>,
 }
 
@@ -126,8 +125,8 @@ impl Rpc {
         }
     }
 
-    /// Returns true if this media type may be a type of a call. The check only looks at the byte
-    /// after the slash. White space may precede the type.
+    /// Returns true if this media type may be a type of a call. The check only looks at the byte after the slash. White
+    /// space may precede the type.
     #[inline]
     pub fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
@@ -172,9 +171,9 @@ impl Rpc {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// Returns the form of a response, if its media type belongs to the protocol of the request.
-    /// The encoding of the messages may differ. A request of gRPC-Web in base64 may get a binary
-    /// response, because its `accept` may have requested a binary response.
+    /// Returns the form of a response, if its media type belongs to the protocol of the request. The encoding of the
+    /// messages may differ. A request of gRPC-Web in base64 may get a binary response, because its `accept` may have
+    /// requested a binary response.
     pub fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
         let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
@@ -199,8 +198,8 @@ impl Codec {
     }
 }
 
-/// Returns true if a GET is a call of Connect. The message of such a call is in the query, and no
-/// header names the protocol.
+/// Returns true if a GET is a call of Connect. The message of such a call is in the query, and no header names the
+/// protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
     uri.query().is_some_and(is_connect_query)
@@ -215,8 +214,7 @@ fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     head.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// Parses a timeout, which is at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC
-/// over HTTP/2).
+/// Parses a timeout, which is at most eight digits and a unit (`TimeoutValue TimeoutUnit` in gRPC over HTTP/2).
 fn parse_grpc_timeout(value: &HeaderValue) -> Option<Duration> {
     let (unit, value) = value.as_bytes().split_last()?;
     let value = digits(value, 8)?;

@@ -1,5 +1,5 @@
-//! Removes from a text the value that the client sent (R13, E9). Many errors repeat this value in a
-//! field next to the text.
+//! Removes from a text the value that the client sent (R13, E9). Many errors repeat this value in a field next to the
+//! text.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,12 @@ use crate::dialect::tree::Node;
 const QUOTES: [(char, char); 8] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('[', ']'), ('(', ')')];
 
-/// The text that replaces a value while the sentence around it is parsed. Without such a mask, the
-/// value might look like a part of the sentence.
+/// The text that replaces a value while the sentence around it is parsed. Without such a mask, the value might look
+/// like a part of the sentence.
 const MASK: &str = "\u{fffd}";
 
-/// Returns the part of a text that may reach the client. If the text quotes a value that is next to
-/// it, or begins with that value, the value is removed. Values in quotes that only the sentence
-/// contains are removed, too.
+/// Returns the part of a text that may reach the client. If the text quotes a value that is next to it, or begins with
+/// that value, the value is removed. Values in quotes that only the sentence contains are removed, too.
 pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
     let mut values = entry.map(values_of).unwrap_or_default();
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
@@ -43,8 +42,7 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
     left
 }
 
-/// Returns the values in an entry that repeat what the client sent. Each value is returned as a
-/// text and as its JSON.
+/// Returns the values in an entry that repeat what the client sent. Each value is returned as a text and as its JSON.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let mut values = Vec::new();
     let mut add = |value: Node<'_, 'a>| {

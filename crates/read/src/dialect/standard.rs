@@ -12,8 +12,8 @@ use crate::code::{self, CodeSet, ErrorCode, Retry};
 use crate::fault::Advice;
 use crate::syntax::is_https_uri;
 
-/// The dialect of the canonical envelope. The `read` function of this dialect returns nothing,
-/// because envelopes are parsed before any shape is tried.
+/// The dialect of the canonical envelope. The `read` function of this dialect returns nothing, because envelopes are
+/// parsed before any shape is tried.
 pub(super) const FORM: DialectSpec = DialectSpec {
     always_lists_issues: true,
     ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out))
@@ -30,8 +30,8 @@ pub struct Envelope<'a> {
     pub advice: Advice,
 }
 
-/// Parses an envelope. An envelope must have a code in the canonical form (E2), a message and a
-/// request id (E7). A code of the catalogue may also be in capitals.
+/// Parses an envelope. An envelope must have a code in the canonical form (E2), a message and a request id (E7). A code
+/// of the catalogue may also be in capitals.
 pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<'a>> {
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
@@ -47,8 +47,7 @@ pub fn read_advice(error: &Object<'_>) -> Advice {
     Advice { retry, docs: docs.map(|docs| docs.into_owned().into()) }
 }
 
-/// Returns the canonical code with this name. The flag is true if the code is in the catalogue or
-/// the policy.
+/// Returns the canonical code with this name. The flag is true if the code is in the catalogue or the policy.
 pub fn parse_code(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
     if code::is_well_formed(name.as_bytes()) {
         return match codes.find(name) {
@@ -64,8 +63,8 @@ fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
     write(out.code, out.message, out.details, out.advice, out.request_id.as_bytes())
 }
 
-/// Returns the body of an envelope. The body is compact, and has its fields in order. The details
-/// are unchanged (E1). `message` must already be clean.
+/// Returns the body of an envelope. The body is compact, and has its fields in order. The details are unchanged (E1).
+/// `message` must already be clean.
 pub fn write(
     code: &str,
     message: &str,
@@ -73,8 +72,8 @@ pub fn write(
     advice: &WrittenAdvice<'_>,
     request_id: &[u8],
 ) -> Vec<u8> {
-    // The size is exact if no text has a character that JSON escapes. `Bytes` takes over a full
-    // `Vec` without another allocation.
+    // The size is exact if no text has a character that JSON escapes. `Bytes` takes over a full `Vec` without another
+    // allocation.
     const FRAME: usize = r#"{"error":{"code":"","message":""},"request_id":""}"#.len();
     const DETAILS: usize = r#","details":"#.len();
     const RETRY: usize = r#","retry":"""#.len();

@@ -1,8 +1,8 @@
-//! The table of shapes. A row with a constant defines a shape that can be written. Any other row
-//! defines a shape that is only parsed.
+//! The table of shapes. A row with a constant defines a shape that can be written. Any other row defines a shape that
+//! is only parsed.
 //!
-//! A row defines the variants of [`Dialect`] and [`Shape`] with their docs. The row of a dialect
-//! refers to the constant in the dialect's file, which contains the description of the dialect.
+//! A row defines the variants of [`Dialect`] and [`Shape`] with their docs. The row of a dialect refers to the constant
+//! in the dialect's file, which contains the description of the dialect.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -16,8 +16,8 @@ macro_rules! shapes {
         -- parse only --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
-        /// The shape in which errors are written on a route (R2, R12). The policy file sets the
-        /// shape with the key `dialect`.
+        /// The shape in which errors are written on a route (R2, R12). The policy file sets the shape with the key
+        /// `dialect`.
         ///
         /// [`Dialect::Standard`], the canonical envelope, is the default.
         ///
@@ -80,8 +80,7 @@ macro_rules! shapes {
                 }
             }
 
-            /// Returns the dialect's description, or `None` for a shape that is only parsed and
-            /// never written.
+            /// Returns the dialect's description, or `None` for a shape that is only parsed and never written.
             pub(super) const fn dialect_spec(self) -> Option<&'static DialectSpec> {
                 match self {
                     $($(#[cfg($cfg)])? Self::$dialect => Some(&$form),)+
@@ -93,8 +92,7 @@ macro_rules! shapes {
     };
 }
 
-// The shapes are tried in this order. If two shapes fit a body, the more specific one must come
-// first.
+// The shapes are tried in this order. If two shapes fit a body, the more specific one must come first.
 shapes! {
     /// The canonical envelope.
     Standard: super::standard::FORM,
@@ -104,8 +102,7 @@ shapes! {
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
     #[cfg(feature = "foreign")]
     Anthropic: super::foreign::anthropic::FORM,
-    /// JSON-RPC 2.0:
-    /// `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`. The `id`
+    /// JSON-RPC 2.0: `{"jsonrpc":"2.0","id","error":{"code":-32053,"message","data":{"code","request_id"}}}`. The `id`
     /// is the id of the call in the request's body.
     JsonRpc: super::json_rpc::FORM,
     /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
@@ -145,8 +142,8 @@ shapes! {
 }
 
 impl Shape {
-    /// Returns true if any code of the catalogue may be the code of a body in this shape. Google's
-    /// codes are the names of gRPC's statuses, of which only `NOT_FOUND` is also in the catalogue.
+    /// Returns true if any code of the catalogue may be the code of a body in this shape. Google's codes are the names
+    /// of gRPC's statuses, of which only `NOT_FOUND` is also in the catalogue.
     pub const fn has_codes(self) -> bool {
         #[cfg(feature = "foreign")]
         if matches!(self, Self::Google) {
@@ -162,8 +159,7 @@ impl Default for Dialect {
     }
 }
 
-/// The name of a route's dialect, which is a built-in [`Dialect`] or a shape that the policy
-/// describes (R15).
+/// The name of a route's dialect, which is a built-in [`Dialect`] or a shape that the policy describes (R15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialectName(Cow<'static, str>);
 
@@ -200,15 +196,14 @@ impl Deref for DialectName {
 }
 
 impl Dialect {
-    /// Returns the dialect at this index. The built-in dialects come first, and then the dialects
-    /// of the policy.
+    /// Returns the dialect at this index. The built-in dialects come first, and then the dialects of the policy.
     pub fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
 
-    /// Returns true if errors can be written in this dialect. A shape of the policy can be written
-    /// only if it has a template.
+    /// Returns true if errors can be written in this dialect. A shape of the policy can be written only if it has a
+    /// template.
     pub const fn is_written(self) -> bool {
         match self {
             Self::Custom(shape) => shape.is_written(),

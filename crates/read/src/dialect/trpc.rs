@@ -15,16 +15,14 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
     body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
 }
 
-/// Parses an error that `protocols = "rewrite"` rewrites. The code of the error is in the field
-/// `data`.
+/// Parses an error that `protocols = "rewrite"` rewrites. The code of the error is in the field `data`.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let parse = |error: &Object<'a>| Some((error.object("data")?.words("code"), error.words("message")));
     let (code, message) = inside(body.error.as_ref()?, parse)??;
     Some(ParsedError::new(code, message))
 }
 
-/// Returns the result of `read` for the error object. superjson wraps this object in a field
-/// `json`.
+/// Returns the result of `read` for the error object. superjson wraps this object in a field `json`.
 fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<T> {
     match error.object("json") {
         Some(inside) => has_signs(&inside).then(|| read(&inside)),
@@ -56,8 +54,8 @@ mod tests {
             (format!(r#"{{"stack":"","error":{{"message":"m","code":-32009,{DATA}}}}}"#), false),
             (format!(r#"{{"error":{{"message":"m","code":32009,{DATA}}}}}"#), false),
             (format!(r#"{{"error":{{"message":1,"code":-32009,{DATA}}}}}"#), false),
-            // A part that is removed on a 5xx must not be needed to recognise the body. Otherwise a
-            // second layer could not read the body that the first layer wrote (E7).
+            // A part that is removed on a 5xx must not be needed to recognise the body. Otherwise a second layer could
+            // not read the body that the first layer wrote (E7).
             (r#"{"error":{"message":"m","code":-32603,"data":{"code":"NO NAME","httpStatus":500}}}"#.to_owned(), false),
             (r#"{"error":{"message":"m","code":-32009}}"#.to_owned(), false),
             (r#"{"error":{"message":"m","code":-32009,"data":{"code":"X"}}}"#.to_owned(), false),

@@ -1,6 +1,5 @@
-//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. This part
-//! reads the code, the message and the details only in the body itself, or in its field `error`
-//! (R2). Most services write them there.
+//! The part of [`dialect`](crate::dialect) that is used without the feature `foreign`. This part reads the code, the
+//! message and the details only in the body itself, or in its field `error` (R2). Most services write them there.
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -59,8 +58,7 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
     (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
 }
 
-/// Reads the issues that the message states, and removes from the message the values that the
-/// client sent (R13).
+/// Reads the issues that the message states, and removes from the message the values that the client sent (R13).
 fn read_sentences(parsed: &mut ParsedError<'_>, status: StatusCode) {
     if let Some((text, more)) = parsed.message.as_deref().and_then(rest::text_of_list) {
         (parsed.message, parsed.more_issues) = (Some(text.into()), more);

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use super::json::json;
 use super::{Strictness, text};
 
-/// Returns a UTF-8 body in which everything that looks like a credential is replaced. Returns
-/// `None` if nothing was replaced, or if the body is not text. JSON stays valid JSON, even in the
-/// events of an event stream.
+/// Returns a UTF-8 body in which everything that looks like a credential is replaced. Returns `None` if nothing was
+/// replaced, or if the body is not text. JSON stays valid JSON, even in the events of an event stream.
 ///
 /// ```
 /// use error_envelope_core::redact::body;
@@ -62,8 +61,7 @@ fn redacted_events(body: &str) -> Cow<'_, str> {
     if events == body { Cow::Borrowed(body) } else { Cow::Owned(events) }
 }
 
-/// A line of an event, split into the name of its field with the colon, the value, and the line
-/// end.
+/// A line of an event, split into the name of its field with the colon, the value, and the line end.
 struct Line<'b> {
     field: &'b str,
     value: &'b str,
@@ -86,8 +84,8 @@ impl<'b> Line<'b> {
     }
 }
 
-/// Writes an event without its secrets. A client joins the event's lines of data, so a secret may
-/// be on another line than its name.
+/// Writes an event without its secrets. A client joins the event's lines of data, so a secret may be on another line
+/// than its name.
 fn put_event(events: &mut String, lines: &[Line<'_>]) {
     let mut joined = joined_data(lines);
     for Line { field, value, end } in lines {
@@ -102,8 +100,8 @@ fn put_event(events: &mut String, lines: &[Line<'_>]) {
     }
 }
 
-/// Returns the redacted data of an event with several lines, if a secret spans more than one line.
-/// JSON becomes one line. Returns `None` if each line can be redacted separately.
+/// Returns the redacted data of an event with several lines, if a secret spans more than one line. JSON becomes one
+/// line. Returns `None` if each line can be redacted separately.
 fn joined_data(lines: &[Line<'_>]) -> Option<Vec<String>> {
     let data: Vec<&str> = lines.iter().filter_map(Line::data).collect();
     let is_json = |line: &&str| json(line, true, Strictness::Readable).is_some();

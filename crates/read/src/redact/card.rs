@@ -1,13 +1,12 @@
-//! Recognises numbers of payment cards. Such a number has 13 to 19 digits, a prefix and a length
-//! that an issuer uses, and the right check digit (ISO/IEC 7812). A number in four groups of four
-//! digits is always treated as the number of a card. Of other numbers in errors, such as times and
-//! ids, one in ten has the right check digit by chance.
+//! Recognises numbers of payment cards. Such a number has 13 to 19 digits, a prefix and a length that an issuer uses,
+//! and the right check digit (ISO/IEC 7812). A number in four groups of four digits is always treated as the number of
+//! a card. Of other numbers in errors, such as times and ids, one in ten has the right check digit by chance.
 
 const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
-/// Returns true if any number in a run of digits may be the number of a card. Single spaces or
-/// dashes may separate the digits.
+/// Returns true if any number in a run of digits may be the number of a card. Single spaces or dashes may separate the
+/// digits.
 pub(super) fn is_in(run: &str) -> bool {
     let run = Run::find(run);
     run.has_fours() || run.numbers().any(is_card_number)
@@ -33,9 +32,8 @@ impl Run {
         self.bounds.windows(5).any(|four| four.windows(2).all(|group| group[1] - group[0] == 4))
     }
 
-    /// Returns the numbers that consist of whole groups, and are not longer than the number of a
-    /// card. At most [`LONGEST`] of these numbers begin with the same group, so the time grows in
-    /// proportion to the number of digits.
+    /// Returns the numbers that consist of whole groups, and are not longer than the number of a card. At most
+    /// [`LONGEST`] of these numbers begin with the same group, so the time grows in proportion to the number of digits.
     fn numbers(&self) -> impl Iterator<Item = &[u8]> {
         self.bounds.iter().enumerate().flat_map(move |(at, from)| {
             let numbers = self.bounds[at + 1..].iter().map(move |to| &self.digits[*from..*to]);

@@ -10,8 +10,8 @@ use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
 
-/// Fields that contain a name, and have the value of this name next to them. Fields for places are
-/// treated in the same way.
+/// Fields that contain a name, and have the value of this name next to them. Fields for places are treated in the same
+/// way.
 const NAMES_OF_PAIRS: [&str; 4] = ["k", "header", "headerName", "label"];
 
 /// A JSON text without credentials.
@@ -27,9 +27,8 @@ pub struct RedactedJson {
     pub is_cut: bool,
 }
 
-/// Removes credentials from an object or an array. Returns `None` if the text is neither an object
-/// nor an array, or becomes invalid before its end. If `whole` is false, the text may be
-/// incomplete.
+/// Removes credentials from an object or an array. Returns `None` if the text is neither an object nor an array, or
+/// becomes invalid before its end. If `whole` is false, the text may be incomplete.
 ///
 /// ```
 /// use error_envelope_core::redact::{Strictness, json};
@@ -105,8 +104,8 @@ enum Step {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a value and everything in it. The function does not recurse, because the sender of the
-    /// text controls how deeply values are nested.
+    /// Reads a value and everything in it. The function does not recurse, because the sender of the text controls how
+    /// deeply values are nested.
     fn read(&mut self) -> Result<(), Stop> {
         loop {
             let mut step = self.one_value()?;
@@ -164,8 +163,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns true if the next value is the `id` of a JSON-RPC response. The client needs this id
-    /// to find its request.
+    /// Returns true if the next value is the `id` of a JSON-RPC response. The client needs this id to find its request.
     fn is_call_id(&self) -> bool {
         let is_outermost = match &*self.levels {
             [response] => response.is_object,
@@ -220,8 +218,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Returns true if a number may be the number of a card. In a text for a client, the number
-    /// stays, because a time or an id may look like the number of a card.
+    /// Returns true if a number may be the number of a card. In a text for a client, the number stays, because a time
+    /// or an id may look like the number of a card.
     fn is_card(&self, number: &str) -> bool {
         let is_strict = self.strictness == Strictness::Strict;
         is_strict && number.bytes().all(|it| it.is_ascii_digit()) && card::is_in(number)
@@ -298,8 +296,8 @@ impl<'a> Reader<'a> {
         } else if level.has_place {
             self.texts.truncate(level.first_text);
         }
-        // An array that is the path of an issue may end with the name of a credential:
-        // `{"loc": ["body", "password"], "input": …}`.
+        // An array that is the path of an issue may end with the name of a credential: `{"loc": ["body", "password"],
+        // "input": …}`.
         let ends_with_name = if level.is_object {
             level.names_credential
         } else {
@@ -322,8 +320,7 @@ impl<'a> Reader<'a> {
         self.levels.last().is_some_and(|level| level.meaning.is_text || level.has_texts)
     }
 
-    /// Redacts the texts of an issue whose place is a credential. The texts are messages about this
-    /// credential.
+    /// Redacts the texts of an issue whose place is a credential. The texts are messages about this credential.
     fn redact_issue(&mut self, first_text: usize) {
         for (range, text) in self.texts.split_off(first_text) {
             let about = words::words_about_in_message(&text);
@@ -343,8 +340,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Records a text that names a credential, because the value of the credential may follow the
-    /// text or be next to it.
+    /// Records a text that names a credential, because the value of the credential may follow the text or be next to
+    /// it.
     fn note_credential_name(&mut self, text: Cow<'a, str>) {
         let Some(level) = self.levels.last_mut() else { return };
         let is_name = name::is_credential_name(&text);
@@ -395,8 +392,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Returns true if a text in a list is the value of the credential that the previous text names. In
-/// a list of names, the text is another name instead.
+/// Returns true if a text in a list is the value of the credential that the previous text names. In a list of names,
+/// the text is another name instead.
 fn is_value_of(name: &str, text: &str) -> bool {
     if name::is_flag(name) {
         return text.contains(':');

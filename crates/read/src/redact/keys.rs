@@ -1,7 +1,7 @@
 //! Patterns for secrets that have a fixed form: keys of services, and hashes of passwords.
 
-/// The keys of well-known services. A row contains the prefix that the service uses, the pattern of
-/// the characters after it, an example of a key, and a text that is not a key.
+/// The keys of well-known services. A row contains the prefix that the service uses, the pattern of the characters
+/// after it, an example of a key, and a text that is not a key.
 const KEYS: [(&str, &str, &str, &str); 42] = [
     ("sk-", r"[A-Za-z0-9_\-]{6,}", "sk-proj-s3cret", "sk-learn"),
     ("[spr]k_(?:live|test)_", "[A-Za-z0-9_]{8,}", "rk_live_s3cret12", "pk_test_id"),

@@ -16,17 +16,15 @@ pub(super) struct Level<'a> {
     pub(super) has_messages: bool,
     /// The name of the next value, in an object.
     pub(super) name: Cow<'a, str>,
-    /// The meaning of the name of the next value. In an array, it is the meaning of the array's
-    /// name.
+    /// The meaning of the name of the next value. In an array, it is the meaning of the array's name.
     pub(super) meaning: Meaning,
     /// The previous text in an array, if it names a credential.
     pub(super) previous_name: Option<Cow<'a, str>>,
-    /// True if a field names a credential. Values that the client sent are then treated as values
-    /// of this credential.
+    /// True if a field names a credential. Values that the client sent are then treated as values of this credential.
     pub(super) names_credential: bool,
     pub(super) sent: Vec<Range<usize>>,
-    /// True if all texts in this object or array belong to an issue, even if their names do not
-    /// show this, as in the constraints of class-validator.
+    /// True if all texts in this object or array belong to an issue, even if their names do not show this, as in the
+    /// constraints of class-validator.
     pub(super) has_texts: bool,
     /// True if the last step of a path names a credential.
     pub(super) ends_with_credential: bool,
@@ -39,8 +37,8 @@ pub(super) struct Level<'a> {
 }
 
 impl Level<'_> {
-    /// Records the place of an issue. A name that data may also have is a place only under an error
-    /// field, except for a `path` that is an array.
+    /// Records the place of an issue. A name that data may also have is a place only under an error field, except for a
+    /// `path` that is an array.
     pub(super) fn note_place(&mut self, is_credential: bool, is_list: bool) {
         let is_of_data = PLACES_OF_DATA.contains(&&*self.name) && !(is_list && self.name == "path");
         self.has_place |= !is_of_data || self.has_messages;
@@ -48,9 +46,8 @@ impl Level<'_> {
     }
 }
 
-/// The meaning that a name has for its values. An array passes the meaning of its name on to its
-/// elements. The meaning is computed once and stored, because both the name and the array may be
-/// long.
+/// The meaning that a name has for its values. An array passes the meaning of its name on to its elements. The meaning
+/// is computed once and stored, because both the name and the array may be long.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meaning {
     /// True if numbers under the name are amounts and not credentials.
@@ -79,8 +76,7 @@ fn is_error(name: &str) -> bool {
     ["error", "violation", "issue", "problem", "invalid"].iter().any(|word| name.contains(word))
 }
 
-/// Returns true if the texts under a field belong to an issue, although its name does not belong to
-/// a single text.
+/// Returns true if the texts under a field belong to an issue, although its name does not belong to a single text.
 fn is_message(name: &str) -> bool {
     const LONGEST: usize = 64;
 

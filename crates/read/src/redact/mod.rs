@@ -1,13 +1,12 @@
 //! Removes credentials from texts, for the errors page, and for clients on routes with `redact = true` (rule R17).
 //!
-//! 1. The module removes the values of fields and headers whose names mark these values as
-//!    credentials. Such names may be in JSON, in other notations, and in sentences.
-//! 2. The module removes everything that looks like a credential, under any name. Examples are
-//!    `Bearer` and `Basic`, JSON Web Tokens, keys with the prefix of a known service, private keys,
-//!    hashes of passwords, passwords in URLs and command lines, and numbers of cards. The module
-//!    also removes e-mail addresses.
-//! 3. The module reads a text as a person does. So percent-encoding, escapes, no-break spaces
-//!    and full-width letters do not hide a secret. The text that remains keeps its spelling.
+//! 1. The module removes the values of fields and headers whose names mark these values as credentials. Such names may
+//!    be in JSON, in other notations, and in sentences.
+//! 2. The module removes everything that looks like a credential, under any name. Examples are `Bearer` and `Basic`,
+//!    JSON Web Tokens, keys with the prefix of a known service, private keys, hashes of passwords, passwords in URLs
+//!    and command lines, and numbers of cards. The module also removes e-mail addresses.
+//! 3. The module reads a text as a person does. So percent-encoding, escapes, no-break spaces and full-width letters do
+//!    not hide a secret. The text that remains keeps its spelling.
 //!
 //! The same rules apply to all texts. [`Strictness`] decides uncertain cases.
 
@@ -44,9 +43,8 @@ pub use self::tokens::end_of_string;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// Remove the text. Also remove data of the client that an error repeats (`input`, `value`,
-    /// `received`). Use this treatment for a page that shows the form of errors and not their
-    /// values.
+    /// Remove the text. Also remove data of the client that an error repeats (`input`, `value`, `received`). Use this
+    /// treatment for a page that shows the form of errors and not their values.
     Strict,
     /// Keep the text if it looks like words about a credential. Clients need to learn what is wrong with a password.
     Readable,

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Parts of a name that mark its value as a credential. A `-` matches a word separator, or nothing.
-/// The rules for texts search for the same parts.
+/// Parts of a name that mark its value as a credential. A `-` matches a word separator, or nothing. The rules for texts
+/// search for the same parts.
 pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwort kennwort secret token passkey api-key \
     access-key account-key private-key signing-key encryption-key session-key auth-key master-key subscription-key \
     authorization authentication cookie credential signature session-id sessid laravel-session ci-session \
@@ -15,33 +15,32 @@ pub(super) const PARTS: &str = "pass-word passwd pwd pass-phrase passcode passwo
     reset-code confirmation-code activation-code sms-code mfa-code 2fa-code pin-code \
     contrasena mot-de-passe senha wachtwoord losenord salasana adgangskode lozinka jelszo";
 
-/// Parts of a name in other languages and scripts that mark its value as a credential. These parts
-/// contain letters outside ASCII.
+/// Parts of a name in other languages and scripts that mark its value as a credential. These parts contain letters
+/// outside ASCII.
 pub(super) const PARTS_OF_OTHERS: &str =
     "contraseña contrasen\u{303}a lösenord hasło jelszó şifre parolă пароль 密码 密碼 口令 パスワード 비밀번호 암호";
 
 /// Parts of a name that mark its value as a credential, but are ordinary words in texts.
 const PARTS_OF_NAMES: &str = "bearer twofactorcode";
 
-/// Names that mark their value as a credential only if the whole name matches. The rules for texts
-/// also search for these names.
+/// Names that mark their value as a credential only if the whole name matches. The rules for texts also search for
+/// these names.
 pub(super) const WHOLE_IN_TEXTS: &str =
     "pass pw pin otp totp auth sid sig hmac ssn iban cvv cvv2 cvc cvc2 mfa dsn mdp clave parola haslo heslo sifre";
 
-/// Words that mark the value of a name as a credential if they are the last word of the name. The
-/// rules for texts also search for these words, as in `smtp_pass`.
+/// Words that mark the value of a name as a credential if they are the last word of the name. The rules for texts also
+/// search for these words, as in `smtp_pass`.
 pub(super) const LAST_WORDS: &str = "pass pw pin otp totp sig hmac cvv cvc";
 
 /// Further names that mark their value as a credential only if the whole name matches.
 const WHOLE: &str = "xauth connectsid pan card ccnumber passw";
 
-/// Headers whose values are credentials. In a list, the text after the name of such a header is
-/// always its value.
+/// Headers whose values are credentials. In a list, the text after the name of such a header is always its value.
 const HEADERS: &str = "authorization proxyauthorization cookie setcookie xapikey apikey xauthtoken xaccesstoken \
     privatetoken xcsrftoken xxsrftoken xgoogapikey ocpapimsubscriptionkey xamzsecuritytoken";
 
-/// Parameters of a URL or a form whose values are always removed. In other places, `code`, `key`
-/// and `state` are ordinary names.
+/// Parameters of a URL or a form whose values are always removed. In other places, `code`, `key` and `state` are
+/// ordinary names.
 pub(super) const PARAMETERS: &str = "code key token state session sig signature";
 
 /// Names of fields in which an error repeats a value that the client sent.
@@ -52,8 +51,7 @@ const SENT: &str = "input value val headervalue given received actual got provid
 const MEASURES: &str =
     "tokens count limit length len min max size ttl age expires expiry in at attempts remaining version";
 
-/// If one of these words is the last word of a name, values under the name are kinds of
-/// credentials.
+/// If one of these words is the last word of a name, values under the name are kinds of credentials.
 const KINDS: &str = "type kind";
 
 /// The maximum length of a name. A longer text is not a name.
@@ -78,15 +76,13 @@ pub(super) fn is_sent(name: &str) -> bool {
     has_word(SENT, &plain(name))
 }
 
-/// Returns true if a text is exactly the name of a credential. In a list, the next text may then be
-/// its value.
+/// Returns true if a text is exactly the name of a credential. In a list, the next text may then be its value.
 pub(super) fn is_credential_name(text: &str) -> bool {
     text.len() <= LONGEST && !text.contains(' ') && is_telling(text) && !is_user_chosen(text)
 }
 
-/// Returns true if a text that contains the name of a credential was probably chosen by a user,
-/// such as `Password123`. The name of a field has no signs such as `@`, and has digits only in a
-/// separate word, as in `sha256_password`.
+/// Returns true if a text that contains the name of a credential was probably chosen by a user, such as `Password123`.
+/// The name of a field has no signs such as `@`, and has digits only in a separate word, as in `sha256_password`.
 fn is_user_chosen(text: &str) -> bool {
     const SIGNS: [char; 12] = ['!', '@', '#', '$', '%', '^', '&', '*', '+', '=', '?', '~'];
 

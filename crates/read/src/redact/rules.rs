@@ -1,11 +1,10 @@
 //! The rules for credentials in a text. The rules are applied one after the other.
 //!
-//! A search with the crate `regex` takes time in proportion to the length of the text, for any
-//! content. No rule reads far beyond its match. If the end of a value is not found, the whole text
-//! that was read is removed.
+//! A search with the crate `regex` takes time in proportion to the length of the text, for any content. No rule reads
+//! far beyond its match. If the end of a value is not found, the whole text that was read is removed.
 //!
-//! The patterns use `\b` for ASCII (`(?-u:\b)`). With Unicode, a search takes about 25 times longer
-//! if a text is not ASCII.
+//! The patterns use `\b` for ASCII (`(?-u:\b)`). With Unicode, a search takes about 25 times longer if a text is not
+//! ASCII.
 
 use std::sync::LazyLock;
 
@@ -20,13 +19,12 @@ pub const TAKEN: &str = "[redacted]";
 #[derive(Clone, Copy, Debug)]
 pub(super) enum With {
     Taken,
-    /// Keep the first group, which precedes the secret. Also keep the second group after the
-    /// secret, if it exists.
+    /// Keep the first group, which precedes the secret. Also keep the second group after the secret, if it exists.
     Between,
     /// Remove the scheme and its credentials, unless a word about credentials follows the scheme.
     Scheme,
-    /// Keep the first group. Also keep the rest if it is a word about credentials. If there is no
-    /// first group, change nothing.
+    /// Keep the first group. Also keep the rest if it is a word about credentials. If there is no first group, change
+    /// nothing.
     Word,
     /// Do the same as `Word`, but keep the rest if it looks like a word or an address.
     MadeUp,
@@ -80,8 +78,8 @@ impl For {
     }
 }
 
-/// A rule, with two texts for tests. Only this rule removes `s3cret` from the first text. The rule
-/// does not change the second text. In a pattern, one of [`PARTS`] replaces a name in braces.
+/// A rule, with two texts for tests. Only this rule removes `s3cret` from the first text. The rule does not change the
+/// second text. In a pattern, one of [`PARTS`] replaces a name in braces.
 type Row = (For, &'static str, With, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -96,9 +94,8 @@ const ROWS: [Row; 50] = [
     // Go writes addresses of databases in this form.
     (For::Both, r#"()[\w.+%\-]+:[^\s"'<>@/][^\s"'<>@]*(@(?:\w+\([^\s()]*\))?/)"#, With::Between,
      "ada:s3cret@tcp(db:3306)/x", "at 10:30@a.example"),
-    // Oracle has three forms. The first has `//` before the host, and the second begins with a
-    // scheme. In the third, the host is only a name, so the name of a command or an error must
-    // precede it.
+    // Oracle has three forms. The first has `//` before the host, and the second begins with a scheme. In the third,
+    // the host is only a name, so the name of a command or an error must precede it.
     (For::Both, r#"()[\w.$\-]+/[^\s"'<>@/]+(@//)"#, With::Between, "ada/s3cret@//db:1521/x", "npm/left-pad@1.0"),
     (For::Both, r#"((?i-u:\bjdbc:oracle:\w+:))[^\s"'<>@]+(@)"#, With::Between, "jdbc:oracle:thin:ada/s3cret@db", "jdbc:oracle:thin:@db"),
     (For::Both, r#"((?:(?i-u:\b(?:ora-[0-9]{5}|sqlplus|sqlldr|expdp|impdp)\b)[^\r\n]*?[ \t"'=]|(?i-u:\bconnect)[ \t]+["']?)[\w$.\-]+/)[^\s"'<>@/]+(@)"#, With::Between,
@@ -147,8 +144,8 @@ const ROWS: [Row; 50] = [
     (For::Readable, r"((?:{names})\\*{close}=\s*)(\[[^\]\r\n<]+\]?)", With::Line, "X-Api-Key=[s3cret4711, b]", "sizes=[7, 8]"),
     (For::Readable, r"((?:{names})\\*{close}=\s*(?:{scheme}[ \t]+)?)({any value}|[^\s&<;]+)", With::Word,
      "user=ada&password=s3cret&x=1", "password=missing"),
-    // A word that is the name of a parameter is an ordinary word in other places, as in
-    // `exit code=1` and `sort key=name`.
+    // A word that is the name of a parameter is an ordinary word in other places, as in `exit code=1` and `sort
+    // key=name`.
     (For::Both, r#"([?&;#](?i-u:{parameters})=)[^\s&"'<>#;]+"#, With::Between, "GET /cb?code=s3cret&x=1 failed", "exit code=1"),
     (For::Both, r#"((?:^|[^\w.\-])(?i-u:{parameters})=)[^\s&"'<>#;]+(&[\w.\[\]%+\-]+=)"#, With::Between, "code=s3cret&x=1", "sort key=name"),
     // If no further name follows a `&` or `;`, the character is a part of the password.
@@ -157,8 +154,7 @@ const ROWS: [Row; 50] = [
      "/cb?ticket=ST-1-s3cretS3cret", "ticket=7"),
     (For::Readable, r#"([?&;](?i-u:ticket|assertion|saml(?:request|response))=)([^\s&"'<>#;]+)"#, With::Mixed,
      "/cb?ticket=ST-1-s3cretS3cret", "/help?ticket=77"),
-    // The following rules are for commands. If a space follows `-p`, mysql prompts for the
-    // password.
+    // The following rules are for commands. If a space follows `-p`, mysql prompts for the password.
     (For::Both, r#"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?(?:[ \t]|[ \t,]["'])-p)(?:{value}|[^\s<]+)"#, With::Between,
      "mysql -u root -ps3cret orders", "mysql -u root -p orders"),
     (For::Both, r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*|(?i-u:\blogin\b)[^\r\n;|]*?[ \t]-p[ \t=]+)(?:{value}|[^\s<]+)", With::Between,
@@ -168,8 +164,7 @@ const ROWS: [Row; 50] = [
     (For::Both, r#"(?m)((?:^|[\s"'`])(?:-u[ \t]*|--(?:proxy-)?user[ \t=]+))(?:"[^":]*:[^"]*"?|'[^':]*:[^']*'?|[^\s:"']*:\S+)"#, With::Between,
      "curl -u ada:s3cret https://a.example", "git push -u origin"),
     (For::Both, r"(?m)((?:^|[\s`])--?[\w\-]*(?:{names})[ \t]+)(?:{value}|[^\s<]+)", With::Between, "psql --db-password s3cret -h db", "psql --page 7"),
-    // The following rules are for sentences. A long token with mixed characters is not a token that
-    // a parser reports.
+    // The following rules are for sentences. A long token with mixed characters is not a token that a parser reports.
     (For::Both, r#"({of parsers}[ \t]*:?[ \t]*["'`]?)([^\s"'`<>,;]+)"#, With::Mixed, "Unexpected token s3cretS3cret4711", "Unexpected token < in JSON"),
     (For::Both, r"{of parsers}|((?:{names})(?:[ \t]+{state}){1,4}[ \t]*[:=][ \t]*(?:{compared}[ \t]+)*)([^\s<>]+)", With::MadeUp,
      "API key not found: s3cret4711", "Password for ada: missing"),
@@ -187,8 +182,8 @@ const ROWS: [Row; 50] = [
     (For::Both, r"{stays}|((?:{names})[ \t]+)([^\s<>]+)", With::MadeUp, "password s3cret4711", "password required"),
     (For::Both, r"(\[redacted\][ \t]+{compared}[ \t:=]+(?:{compared}[ \t:=]+)*)([^\s<>]+)", With::MadeUp,
      "expected [redacted] but got s3cret4711", "[redacted] was wrong"),
-    // The following rules search for the form of a value. Keys come before tokens, because a token
-    // may be a part of a key.
+    // The following rules search for the form of a value. Keys come before tokens, because a token may be a part of a
+    // key.
     (For::Both, "{keys}", With::Taken, "key sk-proj-s3cret revoked", "task-management sk-ip"),
     (For::Both, r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken, "eyJhbGciOiJIUzI1NiJ9.s3cret.c2ln is bad", "eyJ"),
     // The path of a webhook is a secret key.
@@ -198,8 +193,8 @@ const ROWS: [Row; 50] = [
     (For::Both, r"[\w.+%\-]+@(?:[\w\-]+\.)+(?:[A-Za-z]{2,}(?-u:\b)|[\p{L}--A-Za-z]\p{L}+)", With::Taken, "s3cret@mail.example", "left-pad@1.0"),
 ];
 
-/// Named parts of patterns. A row contains a name in braces, its pattern for strict redaction, and
-/// its pattern for texts that a client reads. A part may use the parts below it.
+/// Named parts of patterns. A row contains a name in braces, its pattern for strict redaction, and its pattern for
+/// texts that a client reads. A part may use the parts below it.
 #[rustfmt::skip]
 const PARTS: [(&str, &str, &str); 20] = [
     ("{content}", r"[^<\s][^<]*", r"(?:[^<\s][^<]*(</)|[^<\s]*\w[^<\s]*<?$)"),
@@ -216,17 +211,16 @@ const PARTS: [(&str, &str, &str); 20] = [
     both("{any value}", r"(?:{value}|{entity}[^\r\n<]*)"),
     // This value may be in a text that is itself quoted.
     both("{value}", r#"\\+"[^"]*"?|"{3}(?s:.*?)(?:"{3}|\z)|'{3}(?s:.*?)(?:'{3}|\z)|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#),
-    // These characters may follow a name: its closing quote, a bracket, and the brackets after the
-    // name of a list (`password[]`).
+    // These characters may follow a name: its closing quote, a bracket, and the brackets after the name of a list
+    // (`password[]`).
     both("{close}", r"{quote}?(?:\]|%5[Dd])?(?:\)[ \t]+)?(?i-u:\[\w*\]|%5B\w*%5D)*\s*"),
     both("{quote}", r#"(?:\\*["'`]|{entity})"#),
     // A quote in HTML, which may be escaped several times.
     both("{entity}", r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);"),
-    // A quoted text, which cannot contain its opening quote. Otherwise the search would read from
-    // each quote that is never closed to the end of the text.
+    // A quoted text, which cannot contain its opening quote. Otherwise the search would read from each quote that is
+    // never closed to the end of the text.
     both("{quoted}", r#""[^"]*"|'[^']*'|`[^`]*`|“[^“”]*”|‘[^‘’]*’|«[^«»]*»"#),
-    // The names of fields in which an error repeats a value that the client sent, as in the module
-    // `name`.
+    // The names of fields in which an error repeats a value that the client sent, as in the module `name`.
     both("{sent}", r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)"),
     // The names of a field that contains a name. Another field next to it contains the value.
     both("{name of pair}", r"(?i-u:\b(?:name|key|header|field|k|param(?:eter)?))"),

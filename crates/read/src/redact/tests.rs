@@ -1,5 +1,5 @@
-//! Texts of errors that people reported in public, with other secrets. Redaction must remove each
-//! secret, and keep ordinary words.
+//! Texts of errors that people reported in public, with other secrets. Redaction must remove each secret, and keep
+//! ordinary words.
 
 mod exact;
 mod parameters;
@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::text::tests::unfiltered;
 use super::{Strictness, body, text};
 
-/// Asserts that each text is replaced by the text next to it. The replaced texts and ordinary texts
-/// must then stay unchanged.
+/// Asserts that each text is replaced by the text next to it. The replaced texts and ordinary texts must then stay
+/// unchanged.
 fn assert_texts(replaced: &[(&str, &str)], ordinary: &[&str]) {
     let stay = replaced.iter().map(|(_, left)| left).chain(ordinary).map(|stays| (*stays, *stays));
     let wrong = replaced.iter().copied().chain(stay).filter_map(|(sent, expected)| {
@@ -94,8 +94,7 @@ const SECRETS: [(&str, &str); 47] = [
     ("cannot open jdbc:oracle:thin:scott/s3cret@db.example:1521:x", "jdbc:oracle:thin:[redacted]@db.example"),
     ("GET /proxy?to=https%3A%2F%2Fada%3As3cret%40host.example%2Fa failed", "%40host.example%2Fa failed"),
     ("to=https%253A%252F%252Fada%253As3cret%2540host", "%2540host"),
-    // These texts contain characters without a width, or characters that change the direction of
-    // the text.
+    // These texts contain characters without a width, or characters that change the direction of the text.
     ("login failed, pass\u{200b}word=s3cret", "login failed"),
     ("login failed, \u{202e}to\u{2060}ken\u{202c}: s3cret-4711", "login failed"),
     // These are events whose data has several lines.
@@ -333,7 +332,8 @@ const BEGINNINGS: [(&str, &str, &str); 8] = [
     ("curl -u \"", "-u a:b ", ""),
 ];
 
-/// Compares the times of bodies that double: `cargo test -p error-envelope-core --lib -- --ignored --nocapture r17_time_grows`.
+/// Compares the times of bodies that double: `cargo test -p error-envelope-core --lib -- --ignored --nocapture
+/// r17_time_grows`.
 #[test]
 #[ignore = "measures"]
 fn r17_time_grows_with_the_body() {

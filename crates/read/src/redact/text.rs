@@ -14,9 +14,9 @@ use super::{Strictness, card, keys, name, words};
 /// The minimum number of digits of a card number.
 const FEWEST_DIGITS: usize = 13;
 
-/// Returns true if a text may contain a match of a rule. The check is quick, because an error must
-/// not cost much. A text that is just a name hardly ever contains a match. So the check only
-/// searches such a text for many digits and for the beginnings of keys.
+/// Returns true if a text may contain a match of a rule. The check is quick, because an error must not cost much. A
+/// text that is just a name hardly ever contains a match. So the check only searches such a text for many digits and
+/// for the beginnings of keys.
 fn is_suspect(text: &str) -> bool {
     static BEGINNINGS: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(&format!("eyJ|--|{}", keys::beginnings())).ok());
@@ -27,15 +27,15 @@ fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
-/// Compiles the rules for clients now, which takes some milliseconds. Without this call, the first
-/// error compiles the rules.
+/// Compiles the rules for clients now, which takes some milliseconds. Without this call, the first error compiles the
+/// rules.
 pub fn prepare() {
     let _ = text(TAKEN, Strictness::Readable);
     rules(Strictness::Readable);
 }
 
-/// Returns a text in which everything that looks like a credential is replaced. The text is
-/// borrowed if nothing was replaced.
+/// Returns a text in which everything that looks like a credential is replaced. The text is borrowed if nothing was
+/// replaced.
 #[must_use]
 pub fn text(text: &str, strictness: Strictness) -> Cow<'_, str> {
     text_noting(text, strictness, &mut |_| {})
@@ -79,9 +79,9 @@ pub fn is_telling_parameter(name: &str) -> bool {
     name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
-/// Applies the rules to a text as its reader understands it. Then applies them to each
-/// percent-encoded word as a separate text. So a separator outside of an encoding does not end a
-/// value inside of it, and a separator inside does not end a value outside.
+/// Applies the rules to a text as its reader understands it. Then applies them to each percent-encoded word as a
+/// separate text. So a separator outside of an encoding does not end a value inside of it, and a separator inside does
+/// not end a value outside.
 fn redact<'t>(text: &'t str, depth: usize, rules: &mut dyn for<'r> FnMut(&'r str) -> Cow<'r, str>) -> Cow<'t, str> {
     /// The number of nested percent-encodings that are decoded. Three are enough for a URL in a URL that is itself in a
     /// URL.
@@ -120,8 +120,7 @@ fn apply_rules<'t>(text: &'t str, strictness: Strictness, note: &mut dyn FnMut(&
     text
 }
 
-/// Returns true if a text contains the beginning of any rule's match. One search finds the
-/// beginnings of all rules.
+/// Returns true if a text contains the beginning of any rule's match. One search finds the beginnings of all rules.
 fn may_match(text: &str) -> bool {
     static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let names = rules::names();
@@ -203,8 +202,8 @@ fn is_no_credential(scheme: &str, word: &str, strictness: Strictness) -> bool {
     !is_user_and_password(word) && (is_word || words::is_about_scheme(word))
 }
 
-/// Returns true if a word may be the credentials after `Basic`. Such credentials are a user and a
-/// password in base64, which may consist only of letters.
+/// Returns true if a word may be the credentials after `Basic`. Such credentials are a user and a password in base64,
+/// which may consist only of letters.
 fn is_user_and_password(word: &str) -> bool {
     let is_text = |bytes: Vec<u8>| bytes.contains(&b':') && bytes.iter().all(|it| (b' '..=b'~').contains(it));
     STANDARD_NO_PAD.decode(word.trim_matches(|it: char| !it.is_ascii_alphanumeric())).is_ok_and(is_text)
@@ -230,9 +229,9 @@ fn is_kind(name: &str, value: &str) -> bool {
     name::is_kind(name) && words::is_plain(unquoted(value))
 }
 
-/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly
-/// after the name of a credential, the quoted text must be a word about credentials. After `in`,
-/// the quoted text may consist of several words, as in `column 'token' in 'field list'`.
+/// Returns true if a quoted text in a sentence about credentials is a word, which stays. Directly after the name of a
+/// credential, the quoted text must be a word about credentials. After `in`, the quoted text may consist of several
+/// words, as in `column 'token' in 'field list'`.
 fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
     let inside = unquoted(quoted);
     let is_place = || before.trim_end().ends_with(" in") && inside.split_whitespace().all(words::is_plain);
@@ -242,8 +241,8 @@ fn stays_quoted(before: &str, quoted: &str, is_right_behind: bool) -> bool {
         || is_place()
 }
 
-/// Returns true if a text in a list stays. `name` is the previous text. After the name of a header,
-/// the text is the header's value. After any other name, the text may be another name.
+/// Returns true if a text in a list stays. `name` is the previous text. After the name of a header, the text is the
+/// header's value. After any other name, the text may be another name.
 fn stays_in_list(name: &str, value: &str) -> bool {
     let value = unquoted(value);
     let name = name.trim_matches(|it: char| !it.is_alphanumeric());

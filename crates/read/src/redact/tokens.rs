@@ -1,5 +1,4 @@
-//! Splits a JSON text into tokens, one after the other. An incomplete token may be half of a
-//! credential.
+//! Splits a JSON text into tokens, one after the other. An incomplete token may be half of a credential.
 
 use std::borrow::Cow;
 
@@ -87,8 +86,8 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Returns the length of the JSON string at the beginning of a text, with its quotes. If the string
-/// breaks off, returns the length of the whole text.
+/// Returns the length of the JSON string at the beginning of a text, with its quotes. If the string breaks off, returns
+/// the length of the whole text.
 #[must_use]
 pub fn end_of_string(text: &str) -> usize {
     end_of_quoted(text.as_bytes()).unwrap_or(text.len())

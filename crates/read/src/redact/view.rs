@@ -1,8 +1,8 @@
-//! A view of a text as its reader understands it. A secret may be written with escapes, no-break
-//! spaces or full-width letters.
+//! A view of a text as its reader understands it. A secret may be written with escapes, no-break spaces or full-width
+//! letters.
 //!
-//! The rules search this view. The parts that the rules keep are returned in the original spelling,
-//! so that XML stays XML, and a line stays a line.
+//! The rules search this view. The parts that the rules keep are returned in the original spelling, so that XML stays
+//! XML, and a line stays a line.
 
 use super::rules::TAKEN;
 use super::words;
@@ -16,9 +16,8 @@ pub(super) struct View<'t> {
 }
 
 impl<'t> View<'t> {
-    /// Returns the text with letters, digits and characters outside ASCII decoded from their
-    /// escapes, because such characters never separate anything. Returns `None` if the text has no
-    /// such escapes.
+    /// Returns the text with letters, digits and characters outside ASCII decoded from their escapes, because such
+    /// characters never separate anything. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
             matches!(it, '%' | '\\') || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
@@ -63,8 +62,8 @@ impl<'t> View<'t> {
             if at > 0 {
                 spelled.push_str(TAKEN);
             }
-            // The kept parts are still in their order. If a part also occurs earlier, inside a
-            // secret, both are the same text.
+            // The kept parts are still in their order. If a part also occurs earlier, inside a secret, both are the
+            // same text.
             if let Some(found) = self.text[end..].find(kept) {
                 let start = end + found;
                 end = start + kept.len();
@@ -99,11 +98,11 @@ fn percent(text: &str) -> Option<(char, usize)> {
     None
 }
 
-/// Returns the character that `\u00…` or `\x…` means. A quote is not decoded, because an escaped
-/// quote must not end a value.
+/// Returns the character that `\u00…` or `\x…` means. A quote is not decoded, because an escaped quote must not end a
+/// value.
 fn backslash(text: &str) -> Option<(char, usize)> {
-    /// The maximum number of backslashes before the `u`. This number is enough for four levels of
-    /// JSON, each in a string of the next level.
+    /// The maximum number of backslashes before the `u`. This number is enough for four levels of JSON, each in a
+    /// string of the next level.
     const MOST: usize = 15;
 
     let slashes = text.bytes().take(MOST).take_while(|byte| *byte == b'\\').count();
@@ -114,12 +113,10 @@ fn backslash(text: &str) -> Option<(char, usize)> {
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
 }
 
-/// Returns the ordinary character that the rules use instead of this character. `behind` is the
-/// text after it.
+/// Returns the ordinary character that the rules use instead of this character. `behind` is the text after it.
 fn fold(read: char, behind: &str) -> Option<char> {
     match read {
-        // Chinese and Japanese use this colon before sentences, which the rules cannot distinguish
-        // from a secret.
+        // Chinese and Japanese use this colon before sentences, which the rules cannot distinguish from a secret.
         '：' if !is_value(behind) => Some(read),
         '！'..='～' => char::from_u32(u32::from(read) - u32::from('！') + u32::from('!')),
         '\u{85}' | '\u{2028}' | '\u{2029}' => Some(read),

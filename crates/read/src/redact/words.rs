@@ -38,8 +38,8 @@ const ABOUT_VALUES: &str = "a about above absent accepted account active after a
 /// The maximum length of a word, in bytes. A longer text is not a word.
 const LONGEST: usize = 24;
 
-/// Returns true if a text is a word that describes a credential. Punctuation around the word is
-/// ignored. A text that an earlier rule has already redacted is treated as such a word.
+/// Returns true if a text is a word that describes a credential. Punctuation around the word is ignored. A text that an
+/// earlier rule has already redacted is treated as such a word.
 pub(super) fn is_about_value(word: &str) -> bool {
     static WORDS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| ABOUT_VALUES.split_ascii_whitespace().collect());
 
@@ -58,8 +58,8 @@ fn trimmed(word: &str) -> &str {
     word.trim_matches(|it: char| it.is_ascii_punctuation() || matches!(it, '“' | '”' | '‘' | '’' | '…'))
 }
 
-/// Returns true if a text contains digits or signs among its letters. Ordinary words hardly ever
-/// contain digits or signs. A password that consists only of letters cannot be recognised.
+/// Returns true if a text contains digits or signs among its letters. Ordinary words hardly ever contain digits or
+/// signs. A password that consists only of letters cannot be recognised.
 pub(super) fn is_made_up(word: &str) -> bool {
     const SHORTEST: usize = 4;
     const ALGORITHMS: &str = "oauth2 oauth2.0 http/1.1 http/2 hs256 hs384 hs512 rs256 rs384 rs512 es256 es384 md5 sha1 sha-1 sha256 sha-256 sha384 sha512 base64 utf-8 e.g i.e a-z a-za-z";
@@ -75,8 +75,8 @@ pub(super) fn is_made_up(word: &str) -> bool {
         && !name::has_word(ALGORITHMS, word)
 }
 
-/// Returns true if a text is long and mixes letters with digits like a key. Words, coupon codes and
-/// identifiers with a number are not so mixed.
+/// Returns true if a text is long and mixes letters with digits like a key. Words, coupon codes and identifiers with a
+/// number are not so mixed.
 pub(super) fn is_mixed(word: &str) -> bool {
     const SHORTEST: usize = 10;
     const FEWEST_CHANGES: usize = 3;
@@ -95,16 +95,15 @@ fn is_date(word: &str) -> bool {
         && word.bytes().zip(shape).all(|(byte, of)| if *of == b'0' { byte.is_ascii_digit() } else { byte == *of })
 }
 
-/// Returns true if a text cannot be recognised as a credential. Such a text is a name, a word, or
-/// several words that are joined by signs.
+/// Returns true if a text cannot be recognised as a credential. Such a text is a name, a word, or several words that
+/// are joined by signs.
 pub(super) fn is_plain(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace) && !is_made_up(word) && word.len() <= LONGEST
 }
 
-/// Returns the part of a credential's value that may stay. This part consists of words about the
-/// credential, without words that may be a part of the credential. Returns `None` if the value does
-/// not look like words about a credential. A value that is a message looks like words if it has at
-/// least two words.
+/// Returns the part of a credential's value that may stay. This part consists of words about the credential, without
+/// words that may be a part of the credential. Returns `None` if the value does not look like words about a credential.
+/// A value that is a message looks like words if it has at least two words.
 pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t, str>> {
     let about = value.split_whitespace().filter(|word| is_about_value(word)).count();
     let words = value.split_whitespace().count();
@@ -115,14 +114,14 @@ pub(super) fn words_about<'t>(value: &'t str, is_message: bool) -> Option<Cow<'t
     is_sentence.then(|| without_made_up(value, is_message))
 }
 
-/// Returns the part of a message about a credential that may stay. Unlike in [`words_about`], a
-/// message may be a single word.
+/// Returns the part of a message about a credential that may stay. Unlike in [`words_about`], a message may be a single
+/// word.
 pub(super) fn words_about_in_message(message: &str) -> Cow<'_, str> {
     words_about(message, true).unwrap_or_else(|| without_made_up(message, true))
 }
 
-/// Returns a sentence without the words that may be a credential, because they look made up or are
-/// quoted. Unless the sentence is a message, a first word in small letters is also removed.
+/// Returns a sentence without the words that may be a credential, because they look made up or are quoted. Unless the
+/// sentence is a message, a first word in small letters is also removed.
 fn without_made_up(sentence: &str, is_message: bool) -> Cow<'_, str> {
     let is_first_word = |at: usize, word: &str| at == 0 && !is_message && !word.starts_with(char::is_uppercase);
     let mut kept = String::with_capacity(sentence.len());

@@ -47,8 +47,7 @@ fn path_of_parameter(param: &str) -> Vec<u8> {
     path.close()
 }
 
-/// Returns the path of the first issue, written as the name of a parameter. Returns `None` if the
-/// path is empty.
+/// Returns the path of the first issue, written as the name of a parameter. Returns `None` if the path is empty.
 pub fn first_parameter(details: &str) -> Option<String> {
     let name = parameter_of(&path_of(list_in(details)?.first()?)?);
     if name.is_empty() { None } else { Some(name) }
@@ -70,8 +69,8 @@ pub fn first_message(list: &str) -> Option<String> {
     Some(Object::parse(first.get())?.string("message")?.into_owned())
 }
 
-/// Returns the first issue of a list as `path: text`, and the number of the other issues. If the
-/// text already begins with the path, the path is not repeated.
+/// Returns the first issue of a list as `path: text`, and the number of the other issues. If the text already begins
+/// with the path, the path is not repeated.
 pub fn first_issue(list: &str) -> Option<(String, usize)> {
     let issues = json::array(list).filter(|_| are_zod(list))?;
     let first = issues.first()?;
@@ -88,8 +87,7 @@ pub fn first_issue(list: &str) -> Option<(String, usize)> {
     Some((message::clean(&line)?.into_owned(), issues.len() - 1))
 }
 
-/// Returns true if an issue has this code. `issues` is a list of issues, or details that contain
-/// such a list.
+/// Returns true if an issue has this code. `issues` is a list of issues, or details that contain such a list.
 pub fn have_code(issues: &str, code: &str) -> bool {
     let list = if issues.starts_with('[') { json::array(issues) } else { list_in(issues) };
     list.unwrap_or_default()
@@ -110,8 +108,7 @@ pub struct NamedIssue<'a> {
     pub code: Option<Cow<'a, str>>,
 }
 
-/// Returns the issues with their paths as names of parameters. The result is empty if the details
-/// have no list.
+/// Returns the issues with their paths as names of parameters. The result is empty if the details have no list.
 pub fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
@@ -149,8 +146,8 @@ fn parameter_of(path: &[&RawValue]) -> String {
     name
 }
 
-/// Returns the issues as a JSON object `{"field":["text", …]}`, in which the fields have the order
-/// of their first issues. Returns `None` if no issue has a field.
+/// Returns the issues as a JSON object `{"field":["text", …]}`, in which the fields have the order of their first
+/// issues. Returns `None` if no issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     let mut places = HashMap::new();
@@ -193,8 +190,8 @@ pub fn only_repeats_message(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && issue_message().is_some_and(|parsed| parsed == message)
 }
 
-/// Returns the details with the new message in their issue list, if that list only repeats the old
-/// message (E8). Returns `None` if the list contains more than that message.
+/// Returns the details with the new message in their issue list, if that list only repeats the old message (E8).
+/// Returns `None` if the list contains more than that message.
 pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;

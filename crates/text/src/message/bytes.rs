@@ -1,5 +1,5 @@
-//! Checks texts for certain bytes. The text of each error is checked several times, and most texts
-//! are short. Eight bytes are checked at once, without branching for each.
+//! Checks texts for certain bytes. The text of each error is checked several times, and most texts are short. Eight
+//! bytes are checked at once, without branching for each.
 
 /// The lowest bit (`LOW`) and the highest bit (`HIGH`) of each of eight bytes.
 const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
@@ -55,9 +55,9 @@ fn any_word(text: &[u8], found: impl Fn(u64) -> u64) -> bool {
     all.fold(0, |any, eight| any | found(u64::from_ne_bytes(*eight))) & HIGH != 0
 }
 
-/// Sets the highest bit of each byte that equals `byte`. The function may also set the highest bit
-/// of the next byte, if the two bytes differ only in their lowest bit. So the result shows exactly
-/// whether any byte matches, but not how many match.
+/// Sets the highest bit of each byte that equals `byte`. The function may also set the highest bit of the next byte, if
+/// the two bytes differ only in their lowest bit. So the result shows exactly whether any byte matches, but not how
+/// many match.
 #[inline(always)]
 fn equal(eight: u64, byte: u8) -> u64 {
     let others = eight ^ (LOW * u64::from(byte));

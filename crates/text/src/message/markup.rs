@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// Tags that only format a text, or that break its lines.
 const INLINE: [&str; 11] = ["a", "b", "br", "code", "em", "i", "p", "small", "span", "strong", "u"];
 
-/// Other elements of HTML. Elements whose names may also be the name of a value are left out, as in
-/// `<title> is required`.
+/// Other elements of HTML. Elements whose names may also be the name of a value are left out, as in `<title> is
+/// required`.
 const OTHERS: [&str; 58] = [
     "abbr", "article", "audio", "body", "button", "canvas", "center", "dd", "dialog", "div", "dl", "dt", "embed",
     "fieldset", "font", "footer", "form", "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "hr",
@@ -28,8 +28,8 @@ pub(super) fn as_text(text: &str) -> Option<Cow<'_, str>> {
 /// A function that returns the character which replaces a tag or an entity, and the text behind it.
 type Replace = fn(&str) -> Option<(Option<char>, &str)>;
 
-/// Returns the text with its inline tags or entities replaced. `mark` is the character with which a
-/// tag or an entity begins.
+/// Returns the text with its inline tags or entities replaced. `mark` is the character with which a tag or an entity
+/// begins.
 fn replaced(text: &str, mark: char, read: Replace) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;

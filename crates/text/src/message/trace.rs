@@ -4,12 +4,11 @@ use memchr::memmem::find;
 
 use super::bytes::{boundary, has_any};
 
-/// The number of bytes of a line that are checked. This number of bytes suffices to recognise a
-/// longer line of a stack trace.
+/// The number of bytes of a line that are checked. This number of bytes suffices to recognise a longer line of a stack
+/// trace.
 const MOST_SEEN: usize = 1024;
 
-/// Returns the position at which the stack trace in a text begins, which is the first line that a
-/// runtime wrote.
+/// Returns the position at which the stack trace in a text begins, which is the first line that a runtime wrote.
 pub(super) fn start(text: &str) -> Option<usize> {
     if !may_have_trace(text) {
         return None;
@@ -27,8 +26,8 @@ pub(super) fn start(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns true if a text may contain a stack trace. The check is quick, because each line of a
-/// stack trace has one of a few characters or words.
+/// Returns true if a text may contain a stack trace. The check is quick, because each line of a stack trace has one of
+/// a few characters or words.
 fn may_have_trace(text: &str) -> bool {
     let text = text.as_bytes();
     has_any(text, [b':', b'[', b'#', b'(']) || find(text, b" line ").is_some() || find(text, b"panicked at").is_some()
@@ -112,8 +111,7 @@ fn is_of_perl(line: &str) -> bool {
     })
 }
 
-/// Matches `File "cart.py", line 41, in add`. If the function is missing, a single such line may
-/// also be a message.
+/// Matches `File "cart.py", line 41, in add`. If the function is missing, a single such line may also be a message.
 fn is_file_of_python(line: &str) -> bool {
     let file = line.split_once("File \"").and_then(|(_, file)| file.split_once('"'));
     file.is_some_and(|(_, behind)| behind.starts_with(", line "))

@@ -34,8 +34,7 @@ fn place_of(chain: &str) -> Option<Place> {
     Some(place).filter(Place::has_name)
 }
 
-/// Returns the sentence without the value that the client sent, and without the names of types in
-/// the program.
+/// Returns the sentence without the value that the client sent, and without the names of types in the program.
 fn sentence(before: &str) -> String {
     let ends = ["\n at [Source", " at [Source", "; nested exception is ", " (class "];
     let end = ends.iter().filter_map(|end| before.find(end)).min().unwrap_or(before.len());

@@ -48,8 +48,8 @@ pub(super) fn match_pattern<'t>(pattern: &'static str, text: &'t str) -> Option<
     (text == pattern).then_some(captures)
 }
 
-/// Returns the position at which the text of a placeholder ends. `next` is the literal text that
-/// follows the placeholder in the pattern.
+/// Returns the position at which the text of a placeholder ends. `next` is the literal text that follows the
+/// placeholder in the pattern.
 fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
     if is_last {
         let end = text.strip_suffix(next)?.len();
@@ -113,9 +113,8 @@ pub(super) fn is_quoted(text: &str) -> bool {
     QUOTES.iter().any(is_within) || is_literal() || text.parse::<f64>().is_ok()
 }
 
-/// Returns true if a sentence of a list is about a field, and is not just an English sentence.
-/// Either a colon follows the first word, or the first word has the notation of a field and the
-/// rest has the words of a validator.
+/// Returns true if a sentence of a list is about a field, and is not just an English sentence. Either a colon follows
+/// the first word, or the first word has the notation of a field and the rest has the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // These are the words after `must` and `should` in class-validator's own messages.
     const CONSTRAINTS: [&str; 32] = [
@@ -163,9 +162,8 @@ pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
         })
 }
 
-/// Returns true if a word can only be the name or place of a field. Such a word has an index, an
-/// underscore, or a capital behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`,
-/// `firstName`).
+/// Returns true if a word can only be the name or place of a field. Such a word has an index, an underscore, or a
+/// capital behind two small letters (`items[0].qty`, `items.0.qty`, `user_id`, `firstName`).
 fn has_notation(word: &str) -> bool {
     let is_index = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let is_camel = |letters: &[u8]| {
@@ -206,8 +204,8 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     place
 }
 
-/// Returns a place that follows a part of the request: `body/items/0`, `body.items[0]`. ajv calls
-/// its whole input `data`.
+/// Returns a place that follows a part of the request: `body/items/0`, `body.items[0]`. ajv calls its whole input
+/// `data`.
 fn place_in_part(text: &str) -> Place {
     if let Some(inside) =
         text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
@@ -219,8 +217,7 @@ fn place_in_part(text: &str) -> Place {
     place
 }
 
-/// Returns the message of a row for a text that matches the row. The captures fill the placeholders
-/// of the message.
+/// Returns the message of a row for a text that matches the row. The captures fill the placeholders of the message.
 pub(super) fn message_of(message: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if message.is_empty() {
         return whole.to_owned();

@@ -1,8 +1,8 @@
 //! Removes from sentences the values that they quote (R13).
 //!
-//! Many rows of the table name no field. Such a row matches a sentence by the text before and
-//! behind the value. In these texts, `…` matches any text. A value may contain anything, even the
-//! text that follows it. So the value ends before the last occurrence of that text.
+//! Many rows of the table name no field. Such a row matches a sentence by the text before and behind the value. In
+//! these texts, `…` matches any text. A value may contain anything, even the text that follows it. So the value ends
+//! before the last occurrence of that text.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -39,8 +39,8 @@ pub fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The rows of the table that quote values. The rows are parsed only once, because each text of a
-/// list is compared with all of them.
+/// The rows of the table that quote values. The rows are parsed only once, because each text of a list is compared with
+/// all of them.
 static QUOTING: LazyLock<Vec<Quoting>> =
     LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
 
@@ -59,8 +59,8 @@ static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     split.filter(|(begins, _)| !begins.contains('{')).collect()
 });
 
-/// Returns the text without the values that serde quotes. The text is a message of serde, with or
-/// without the words of a framework around it.
+/// Returns the text without the values that serde quotes. The text is a message of serde, with or without the words of
+/// a framework around it.
 fn without_serde_values(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
         Some(rest) => rest,
@@ -78,12 +78,10 @@ pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
 struct Quoting {
     /// True if the sentence must begin with `before`.
     starts: bool,
-    /// The text before the value. `before` may contain `{text}`, which is the part of the sentence
-    /// that stays.
+    /// The text before the value. `before` may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
     is: Kind,
-    /// The text behind the value. If `behind` is empty, the value extends to the end of the
-    /// sentence.
+    /// The text behind the value. If `behind` is empty, the value extends to the end of the sentence.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
@@ -96,8 +94,8 @@ enum Kind {
     /// A value in quotes or brackets, a number or a literal.
     Quoted,
     Repr,
-    /// The subject of the sentence, without quotes. The subject is treated as a value, unless it
-    /// looks like the name of a field.
+    /// The subject of the sentence, without quotes. The subject is treated as a value, unless it looks like the name of
+    /// a field.
     Subject,
 }
 

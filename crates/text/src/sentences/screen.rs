@@ -9,15 +9,14 @@ use std::sync::LazyLock;
 
 use super::table::{SENTENCES, Sentence};
 
-/// The pairs of adjacent bytes in a text. Two pairs may share one position in this set, so the set
-/// may contain a pair that the text does not have.
+/// The pairs of adjacent bytes in a text. Two pairs may share one position in this set, so the set may contain a pair
+/// that the text does not have.
 pub(super) struct BytePairs([bool; PLACES]);
 
 const PLACES: usize = 1024;
 
-/// The byte pairs that a text must contain to fit a row. These pairs are the row's six pairs that
-/// are rarest in the table, with the rarest first. A row with fewer than six pairs repeats its
-/// rarest pair.
+/// The byte pairs that a text must contain to fit a row. These pairs are the row's six pairs that are rarest in the
+/// table, with the rarest first. A row with fewer than six pairs repeats its rarest pair.
 #[derive(Clone, Copy)]
 pub(super) struct NeededPairs([usize; 6]);
 
@@ -33,8 +32,7 @@ impl BytePairs {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
 
-    /// Returns the rows that may fit the text, because the text has all the pairs that these rows
-    /// need.
+    /// Returns the rows that may fit the text, because the text has all the pairs that these rows need.
     pub(super) fn rows(&self) -> impl Iterator<Item = &'static Sentence> {
         ROWS.iter().filter(|(_, needed)| needed.is_none_or(|needed| self.contain_all(needed))).map(|(row, _)| *row)
     }

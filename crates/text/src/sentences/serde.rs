@@ -1,9 +1,8 @@
-//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). A path of serde_path_to_error
-//! 0.1.20 may precede such a message: `b[0].c: invalid type: string "three", expected u32 at line 1
-//! column 23`.
+//! Reads messages of serde (serde 1.0.229, serde_json 1.0.154). A path of serde_path_to_error 0.1.20 may precede such a
+//! message: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
 //!
-//! The messages have the forms that the constructors of `serde::de::Error` write. A text in any
-//! other form was written by the program itself.
+//! The messages have the forms that the constructors of `serde::de::Error` write. A text in any other form was written
+//! by the program itself.
 
 use std::borrow::Cow;
 
@@ -17,8 +16,7 @@ const UNKNOWN_FIELD: &str = "unknown field `";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const EXPECTED: &str = ", expected ";
 
-/// The beginnings of messages that describe the value which the client sent. `expected` follows the
-/// value.
+/// The beginnings of messages that describe the value which the client sent. `expected` follows the value.
 const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 
 const FORMS: [&str; 7] =
@@ -41,12 +39,11 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
         return None;
     }
     let mut place = Place::default();
-    // serde_path_to_error writes `?` for a step that it cannot follow, so the path ends before the
-    // `?`.
+    // serde_path_to_error writes `?` for a step that it cannot follow, so the path ends before the `?`.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
-    // If a field is missing, the path ends at the object around the field. If a field is unknown,
-    // the path includes it, unless serde had to read ahead.
+    // If a field is missing, the path ends at the object around the field. If a field is unknown, the path includes it,
+    // unless serde had to read ahead.
     let has_it =
         |name: &str| message.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
     if let Some(name) = name.filter(|name| !has_it(name)) {
@@ -60,8 +57,8 @@ pub(super) fn is_form(text: &str) -> bool {
     path_length(text).is_some()
 }
 
-/// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text
-/// is not a message of serde.
+/// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text is not a message of
+/// serde.
 pub(super) fn path_length(text: &str) -> Option<usize> {
     // Each form has one of these. Without this check, each text of an error costs 1,600 instructions more.
     if !text.contains('`') && !text.contains("invalid ") {
@@ -71,8 +68,7 @@ pub(super) fn path_length(text: &str) -> Option<usize> {
     FORMS.iter().any(|form| message.starts_with(form)).then_some(path.len())
 }
 
-/// Returns the text without the values that it quotes from the request, and without the names of
-/// types in the program.
+/// Returns the text without the values that it quotes from the request, and without the names of types in the program.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
     match without_quoted(text) {
         Cow::Borrowed(text) => without_types(text).map_or(Cow::Borrowed(text), Cow::Owned),
@@ -127,8 +123,7 @@ fn form_without_value(text: &str) -> String {
     [form, kind.trim_end(), behind].concat()
 }
 
-/// The maximum length of a position, which is ` at line ` and ` column ` with two numbers of 20
-/// digits.
+/// The maximum length of a position, which is ` at line ` and ` column ` with two numbers of 20 digits.
 const MOST_OF_POSITION: usize = 57;
 
 /// Returns the text without the ` at line 1 column 14` of serde_json.
@@ -144,9 +139,9 @@ pub(super) fn without_position(text: &str) -> &str {
     at.and_then(position).map_or(text, |at| &text[..at])
 }
 
-/// Splits a text into the path and the message behind it. The names in a path may be any text,
-/// because the client may choose them. The first occurrence of one of serde's forms is used,
-/// because a value that looks like a form comes later.
+/// Splits a text into the path and the message behind it. The names in a path may be any text, because the client may
+/// choose them. The first occurrence of one of serde's forms is used, because a value that looks like a form comes
+/// later.
 fn split(text: &str) -> Option<(&str, &str)> {
     let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
     if is_form(text) {

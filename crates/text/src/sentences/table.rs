@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// The text is in a list, and the sentence is one of class-validator. Either the body has
-    /// NestJS's own form, or the notation of the place and the words behind it show this.
+    /// The text is in a list, and the sentence is one of class-validator. Either the body has NestJS's own form, or the
+    /// notation of the place and the words behind it show this.
     InList,
     /// The body that contains the text also has this field.
     Beside(&'static str),

@@ -19,8 +19,8 @@ pub(super) struct Challenges {
     expired: HeaderValue,
 }
 
-/// The error of a token, as RFC 6750 names it. Only the description states that a token has
-/// expired. A layer that gets a 401 reads the expiry from the description (R1).
+/// The error of a token, as RFC 6750 names it. Only the description states that a token has expired. A layer that gets
+/// a 401 reads the expiry from the description (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
     NoToken,
@@ -64,17 +64,17 @@ impl Challenges {
     }
 }
 
-/// Schemes that OpenAPI can describe as `http`. The list contains the schemes in IANA's registry
-/// that OpenAPI's tools support.
+/// Schemes that OpenAPI can describe as `http`. The list contains the schemes in IANA's registry that OpenAPI's tools
+/// support.
 #[cfg(feature = "openapi")]
 const REGISTERED: [&str; 10] =
     ["basic", "bearer", "digest", "hoba", "mutual", "negotiate", "oauth", "scram-sha-1", "scram-sha-256", "vapid"];
 
 #[cfg(feature = "openapi")]
 impl Challenges {
-    /// Returns the scheme as OpenAPI describes it. A registered scheme is described by its name.
-    /// Any other scheme is described as a key in a header. The header is the one that the parameter
-    /// `header` names, as in `ApiKey header="x-api-key"`, or else `authorization`.
+    /// Returns the scheme as OpenAPI describes it. A registered scheme is described by its name. Any other scheme is
+    /// described as a key in a header. The header is the one that the parameter `header` names, as in `ApiKey
+    /// header="x-api-key"`, or else `authorization`.
     pub(super) fn as_openapi(&self) -> Value {
         let line = self.line(TokenError::NoToken);
         let text = line.to_str().unwrap_or_default();
@@ -111,9 +111,8 @@ fn with_error(challenge: &str, error: &str) -> Option<String> {
     Some(format!("{scheme} {error}{more}{params}"))
 }
 
-/// The faults of a scheme that is the only scheme of its route. There is one fault for each reason
-/// to refuse, with and without a token in the request. Each fault is created only once, because
-/// refusals may come in large numbers.
+/// The faults of a scheme that is the only scheme of its route. There is one fault for each reason to refuse, with and
+/// without a token in the request. Each fault is created only once, because refusals may come in large numbers.
 #[derive(Default)]
 pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 

@@ -32,13 +32,11 @@ pub(crate) struct Scheme {
     pub(super) timeout: Duration,
     pub(super) unavailable_code: ErrorCode,
     pub(super) words: AuthMessages,
-    /// The refusals of requests that the scheme does not let in, if it is the only scheme of its
-    /// route.
+    /// The refusals of requests that the scheme does not let in, if it is the only scheme of its route.
     pub(super) refusals: PreparedRejections,
 }
 
-/// The headers of a scheme: the header of its keys, if they are not in `authorization`, and the
-/// headers of their ids.
+/// The headers of a scheme: the header of its keys, if they are not in `authorization`, and the headers of their ids.
 struct Headers {
     key: Option<HeaderName>,
     id_header: Option<HeaderName>,
@@ -211,12 +209,12 @@ impl AuthScheme {
         }
     }
 
-    /// Refuses keys that this kind of scheme does not have. Such keys would have no effect, but
-    /// look as if they guarded something.
+    /// Refuses keys that this kind of scheme does not have. Such keys would have no effect, but look as if they guarded
+    /// something.
     fn refuse_foreign_keys(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
         let Some(kind) = kind else { return };
-        // A token only waits for keys that are fetched. A policy file that names a secret or a file
-        // of keys fetches none, even if the secret or the file cannot be read.
+        // A token only waits for keys that are fetched. A policy file that names a secret or a file of keys fetches
+        // none, even if the secret or the file cannot be read.
         let waits = self.table.secret_env.is_none() && self.table.jwks_file.is_none();
         #[cfg(feature = "jwt")]
         let waits = waits && self.tokens.as_ref().is_none_or(JwtKeys::are_remote);
@@ -268,8 +266,8 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
     }
 }
 
-/// Returns true if HTTP, this layer or a browser sets the header. Keys in such a header could be
-/// guessed or lost, and an id in such a header would mislead.
+/// Returns true if HTTP, this layer or a browser sets the header. Keys in such a header could be guessed or lost, and
+/// an id in such a header would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
     const NAMES: [&str; 33] = [
         "accept",

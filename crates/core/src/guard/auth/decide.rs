@@ -29,8 +29,7 @@ pub(crate) enum SchemesOutcome {
     Open(AwaitingVerifiers),
 }
 
-/// A decision that is still open. No scheme without a verifier lets the request in, but a verifier
-/// may let it in.
+/// A decision that is still open. No scheme without a verifier lets the request in, but a verifier may let it in.
 #[derive(Debug)]
 pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
@@ -128,8 +127,8 @@ impl Scheme {
         Err(Rejection::token(why))
     }
 
-    /// Returns the fault for malformed credentials. The default text of the code mentions
-    /// `authorization`, which not every scheme reads.
+    /// Returns the fault for malformed credentials. The default text of the code mentions `authorization`, which not
+    /// every scheme reads.
     fn malformed_fault(&self) -> Fault {
         let fault = Fault::new(ErrorCode::AUTH_MALFORMED);
         match (&self.check, self.key_header()) {

@@ -57,8 +57,7 @@ impl Key {
         Self(KeyTable { id: Some(id.into()), sha256: Some(KeyHash(digest.into())), ..KeyTable::default() })
     }
 
-    /// Creates a key from its secret text, which is hashed at once. Use it in tests, and for keys
-    /// from a secret store.
+    /// Creates a key from its secret text, which is hashed at once. Use it in tests, and for keys from a secret store.
     pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
         Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
     }

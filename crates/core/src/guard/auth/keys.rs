@@ -79,8 +79,8 @@ impl KeyCheck {
 }
 
 impl KeyRecord {
-    /// Creates the result that lets in the owner of the key. `name` is the header in which the
-    /// inner service gets the owner's id.
+    /// Creates the result that lets in the owner of the key. `name` is the header in which the inner service gets the
+    /// owner's id.
     pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
         Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }
@@ -146,8 +146,8 @@ fn parse_digest(digest: &str) -> Result<Digest, SettingError> {
     })
 }
 
-/// The characters of values that are compared with patterns. These values are tokens after
-/// `Bearer`. [`KEYS`] describes keys in other headers.
+/// The characters of values that are compared with patterns. These values are tokens after `Bearer`. [`KEYS`] describes
+/// keys in other headers.
 pub(super) const TOKENS: Values =
     Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
 pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
@@ -156,14 +156,14 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
-/// Returns true if a key may contain this character, which is printable ASCII except the comma. A
-/// comma joins two lines into one line (RFC 9110 §5.3), so a comma cannot be a part of a key.
+/// Returns true if a key may contain this character, which is printable ASCII except the comma. A comma joins two lines
+/// into one line (RFC 9110 §5.3), so a comma cannot be a part of a key.
 pub(super) fn is_key_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b','
 }
 
-/// The maximum length of a key or token, in bytes. This length is enough for a token with many
-/// claims. A longer value is refused without a check.
+/// The maximum length of a key or token, in bytes. This length is enough for a token with many claims. A longer value
+/// is refused without a check.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// Returns the token of `Authorization: Bearer <token>` (RFC 6750 §2.1). The name of the scheme may be in any letter
@@ -197,8 +197,8 @@ pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Resul
     if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
-/// Returns the only line of a header. An empty line is treated as missing. Several lines of the
-/// header are refused, because the lines may differ.
+/// Returns the only line of a header. An empty line is treated as missing. Several lines of the header are refused,
+/// because the lines may differ.
 fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     match fields::with_rivals(headers, name) {
         // A service that works like CGI takes a look-alike for the header. A request with only a look-alike is thus not

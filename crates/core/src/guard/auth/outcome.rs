@@ -30,8 +30,7 @@ pub(crate) struct Granted {
 #[derive(Clone, Debug)]
 pub(crate) struct Rejection {
     pub(super) why: AuthFailure,
-    /// True if a token was sent, whether good or bad. RFC 6750 defines errors only for requests
-    /// with a token.
+    /// True if a token was sent, whether good or bad. RFC 6750 defines errors only for requests with a token.
     pub(super) token_sent: bool,
     pub(super) cause: Option<AuthCause>,
     /// True if a newer set of keys might let the request in.
@@ -41,9 +40,9 @@ pub(crate) struct Rejection {
     pub(super) caller: Option<Box<str>>,
 }
 
-/// The reason why credentials fail. If several schemes fail, the greatest value decides. The values
-/// are in the order of rule G2. `Unavailable` is the greatest, because the verifier that failed
-/// might have let the request in. A 401 would make a client discard valid credentials.
+/// The reason why credentials fail. If several schemes fail, the greatest value decides. The values are in the order of
+/// rule G2. `Unavailable` is the greatest, because the verifier that failed might have let the request in. A 401 would
+/// make a client discard valid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AuthFailure {
     Missing,

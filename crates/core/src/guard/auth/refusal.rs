@@ -21,20 +21,19 @@ pub(crate) enum AuthRefusal {
 }
 
 impl AuthRefusal {
-    /// Adds the schemes of another route. If two checks got equally far, the schemes of `self` come
-    /// first.
+    /// Adds the schemes of another route. If two checks got equally far, the schemes of `self` come first.
     pub(crate) fn and(self, other: Self) -> Self {
         other.into_list().into_iter().fold(self, |all, (scheme, rejection)| all.with_scheme(&scheme, rejection))
     }
 
-    /// Adds schemes that did not refuse the request, because they let it in or were not needed. The
-    /// added schemes do not change the decision, but a 401 also contains their challenges.
+    /// Adds schemes that did not refuse the request, because they let it in or were not needed. The added schemes do
+    /// not change the decision, but a 401 also contains their challenges.
     pub(crate) fn with_offered_schemes(self, schemes: &[Arc<Scheme>]) -> Self {
         schemes.iter().fold(self, |all, scheme| all.with_scheme(scheme, AuthFailure::Missing.into()))
     }
 
-    /// Returns the fault for the client, which is the fault of the scheme whose check got furthest.
-    /// A 401 contains the challenges of all schemes.
+    /// Returns the fault for the client, which is the fault of the scheme whose check got furthest. A 401 contains the
+    /// challenges of all schemes.
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
@@ -47,8 +46,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Returns the caller that the credentials name, if they are genuine. If there are several
-    /// schemes, the caller is from the scheme whose check got furthest.
+    /// Returns the caller that the credentials name, if they are genuine. If there are several schemes, the caller is
+    /// from the scheme whose check got furthest.
     pub(crate) fn caller(&self) -> Option<Identity> {
         let (scheme, rejection) = match self {
             Self::One(scheme, rejection) => (scheme, rejection),
@@ -65,8 +64,8 @@ impl AuthRefusal {
         }
     }
 
-    /// Adds a scheme, unless it is already in the list. A second result of one scheme for the same
-    /// request would be the same.
+    /// Adds a scheme, unless it is already in the list. A second result of one scheme for the same request would be the
+    /// same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
         let is_there = match &self {
             Self::One(only, _) => Arc::ptr_eq(only, scheme),
@@ -98,8 +97,7 @@ fn refuse<'a>(
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
-/// Returns the scheme whose check got furthest. If several checks got equally far, returns the
-/// first of these schemes.
+/// Returns the scheme whose check got furthest. If several checks got equally far, returns the first of these schemes.
 fn furthest<'a>(
     all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
 ) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
@@ -107,8 +105,8 @@ fn furthest<'a>(
     all.rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
-/// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2).
-/// The result contains the challenges of the route's schemes, or else Bearer.
+/// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2). The result contains the
+/// challenges of the route's schemes, or else Bearer.
 pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -> Vec<HeaderValue> {
     let error = match code.as_str() {
         "auth_expired" => TokenError::Expired,

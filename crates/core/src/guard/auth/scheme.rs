@@ -42,15 +42,15 @@ use crate::table::{Message, OneOrMore, closest, tables};
 #[must_use]
 pub struct AuthScheme {
     pub(crate) table: SchemeTable,
-    /// The keys that verify tokens, or `None` if the scheme has no such keys, or if they cannot be
-    /// read from their file.
+    /// The keys that verify tokens, or `None` if the scheme has no such keys, or if they cannot be read from their
+    /// file.
     #[cfg(feature = "jwt")]
     pub(crate) tokens: Option<JwtKeys>,
 }
 
 tables! {
-    /// The keys of an `[auth.*]` table, for all kinds of schemes. [`SchemeKind::with`] lists the
-    /// keys that only some kinds have.
+    /// The keys of an `[auth.*]` table, for all kinds of schemes. [`SchemeKind::with`] lists the keys that only some
+    /// kinds have.
     pub(crate) struct SchemeTable {
         scheme: String = required,
         forward_id: String,
@@ -74,8 +74,8 @@ tables! {
     }
 }
 
-/// The default time limit for a verifier, or for fetching keys. A healthy lookup takes less time,
-/// and clients wait longer.
+/// The default time limit for a verifier, or for fetching keys. A healthy lookup takes less time, and clients wait
+/// longer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 type Algorithms = Vec<String>;
@@ -112,8 +112,8 @@ impl SchemeKind {
         }
     }
 
-    /// Returns the kind with this name. For a misspelled name, returns the kind that was probably
-    /// meant, so that the other keys can be checked.
+    /// Returns the kind with this name. For a misspelled name, returns the kind that was probably meant, so that the
+    /// other keys can be checked.
     pub(crate) fn near(word: &str) -> Option<Self> {
         let word = closest(word, Self::ALL.into_iter().map(Self::as_str))?;
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
@@ -133,8 +133,7 @@ impl SchemeKind {
             | "leeway"
             | "require_verified_email" => &[Self::Jwt],
             "timeout" => &[Self::Jwt, Self::Custom],
-            // A scheme with keys accepts this setting, although it has no effect until a verifier
-            // replaces the keys.
+            // A scheme with keys accepts this setting, although it has no effect until a verifier replaces the keys.
             "unavailable_code" => &[Self::Bearer, Self::Header, Self::Jwt, Self::Custom],
             _ => &Self::ALL,
         }
@@ -170,10 +169,10 @@ impl AuthScheme {
 
     /// Creates a scheme of signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
     ///
-    /// The [algorithms](Self::algorithms) that may sign the tokens are required. A token needs an
-    /// expiry (`exp`). If the token has an audience, the policy must list that audience. The
-    /// token's subject is the id of the [`Identity`](super::Identity). Handlers read the token's
-    /// claims with [`Identity::claims`](super::Identity::claims).
+    /// The [algorithms](Self::algorithms) that may sign the tokens are required. A token needs an expiry (`exp`). If
+    /// the token has an audience, the policy must list that audience. The token's subject is the id of the
+    /// [`Identity`](super::Identity). Handlers read the token's claims with
+    /// [`Identity::claims`](super::Identity::claims).
     ///
     /// ```
     /// use std::time::Duration;
@@ -199,18 +198,16 @@ impl AuthScheme {
         Self { tokens: Some(keys), ..Self::new(SchemeKind::Jwt) }.algorithms([""; 0])
     }
 
-    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme =
-    /// "certificate"`. The server that verified the certificate adds a
+    /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
+    /// verified the certificate adds a
     /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. The name
-    /// of the certificate is the id of the identity. A request without a certificate gets
-    /// `auth_missing`.
+    /// of the certificate is the id of the identity. A request without a certificate gets `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }
 
     /// Creates a scheme of credentials that your own verifier checks: `scheme = "custom"`. Register the verifier with
-    /// the layer, under the name that the scheme has in the policy. Without a verifier, every
-    /// request gets 503.
+    /// the layer, under the name that the scheme has in the policy. Without a verifier, every request gets 503.
     pub fn custom() -> Self {
         Self::new(SchemeKind::Custom)
     }
@@ -253,8 +250,8 @@ macro_rules! scheme_setters {
 }
 
 scheme_setters! {
-    /// Sets a regular expression that the whole key must match. A key that does not match is
-    /// refused with `auth_malformed`, and is not hashed.
+    /// Sets a regular expression that the whole key must match. A key that does not match is refused with
+    /// `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pattern: impl Into<String>,
@@ -265,8 +262,8 @@ scheme_setters! {
     /// If a token was sent, RFC 6750's `error` is added to a Bearer challenge, unless it already has one.
     challenge: impl Into<String>,
 
-    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the
-    /// client sends a header of this name, the header is removed on every route.
+    /// Sets the header in which the inner service gets the key's id, or the token's subject. If the client sends a
+    /// header of this name, the header is removed on every route.
     forward_id: impl Into<String>,
 
     /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
@@ -293,8 +290,8 @@ scheme_setters! {
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     leeway: Duration,
 
-    /// Sets whether the claim `email_verified` must be true: false by default. A token without this
-    /// claim is refused with `auth_no_email`.
+    /// Sets whether the claim `email_verified` must be true: false by default. A token without this claim is refused
+    /// with `auth_no_email`.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     require_verified_email: bool,
@@ -368,8 +365,8 @@ impl AuthScheme {
 /// The name in a client's verified TLS certificate, for the scheme "certificate" (rule G2).
 ///
 /// The TLS server verifies the certificate, and adds this value to the extensions of each request on that connection.
-/// `error-envelope gateway` adds this value itself. Your own service must add this value in its
-/// acceptor. Clients cannot add anything to the extensions.
+/// `error-envelope gateway` adds this value itself. Your own service must add this value in its acceptor. Clients
+/// cannot add anything to the extensions.
 ///
 /// ```
 /// use http::Request;
@@ -411,24 +408,24 @@ impl<'a> From<&'a Parts> for Sent<'a> {
 
 #[cfg(feature = "policy-file")]
 impl AuthScheme {
-    /// Returns true if this is a JWT scheme without an audience. Such a scheme accepts only tokens
-    /// that have no `aud` (RFC 7519 §4.1.3).
+    /// Returns true if this is a JWT scheme without an audience. Such a scheme accepts only tokens that have no `aud`
+    /// (RFC 7519 §4.1.3).
     pub(crate) fn is_jwt_without_audience(&self) -> bool {
         let is_empty = |OneOrMore(audiences): &OneOrMore| audiences.is_empty();
         self.kind() == Some(SchemeKind::Jwt) && self.table.audience.as_ref().is_none_or(is_empty)
     }
 }
 
-/// Returns the id as the value of a header. The id must be printable ASCII, so that all services
-/// read it in the same way.
+/// Returns the id as the value of a header. The id must be printable ASCII, so that all services read it in the same
+/// way.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
 }
 
 /// Removes the headers of these names that the client has sent, in any spelling. Also removes these names from
-/// `connection`. If `connection` named such a header, an inner proxy would take it for a header of
-/// one hop, and drop the value that the layer sets (RFC 9110 §7.6.1).
+/// `connection`. If `connection` named such a header, an inner proxy would take it for a header of one hop, and drop
+/// the value that the layer sets (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
     if !ids.is_empty() {

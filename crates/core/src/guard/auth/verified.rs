@@ -91,8 +91,7 @@ impl PartialEq for VerifiedCaller {
 
 impl Eq for VerifiedCaller {}
 
-/// The reason why a verifier has no result. The error is shared, because two lists of schemes may
-/// need it.
+/// The reason why a verifier has no result. The error is shared, because two lists of schemes may need it.
 #[derive(Debug)]
 pub(crate) struct VerifierFailure(pub(super) Arc<dyn Error + Send + Sync>);
 

@@ -1,5 +1,5 @@
-//! Compiles regular expressions, and refuses those that cannot match any value. Otherwise a guard
-//! that refuses every request could look like a guard that works (M2).
+//! Compiles regular expressions, and refuses those that cannot match any value. Otherwise a guard that refuses every
+//! request could look like a guard that works (M2).
 
 use std::collections::HashSet;
 
@@ -12,8 +12,8 @@ use regex_automata::{Anchored, Input};
 use super::Values;
 use crate::table::SettingError;
 
-/// The maximum number of bytes that the search for a match may use. Patterns with a few hundred
-/// states need less. If a pattern needs more bytes, it is accepted unchecked.
+/// The maximum number of bytes that the search for a match may use. Patterns with a few hundred states need less. If a
+/// pattern needs more bytes, it is accepted unchecked.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// A pattern that must match a whole value.
@@ -65,9 +65,8 @@ impl PartialEq for InText {
     }
 }
 
-/// Returns the error for a pattern that does not compile. The last line of the regex error states
-/// what is wrong. The second-last line marks the position of the mistake, if the pattern has only
-/// one line.
+/// Returns the error for a pattern that does not compile. The last line of the regex error states what is wrong. The
+/// second-last line marks the position of the mistake, if the pattern has only one line.
 fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     const INDENT: usize = 4;
     let text = error.to_string();

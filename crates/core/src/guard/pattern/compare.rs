@@ -14,8 +14,7 @@ impl Pattern {
         methods && self.covers_path(other)
     }
 
-    /// Returns true if this pattern's path matches every path that the path of `other` matches,
-    /// regardless of methods.
+    /// Returns true if this pattern's path matches every path that the path of `other` matches, regardless of methods.
     pub(crate) fn covers_path(&self, other: &Self) -> bool {
         let longer = other.segments.len() >= self.segments.len();
         let same = other.segments.len() == self.segments.len() && !other.rest;

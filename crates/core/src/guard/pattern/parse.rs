@@ -64,8 +64,8 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     Ok((parsed.into(), path))
 }
 
-/// Parses a method. Every token in upper case is accepted. A list of known methods (of RFC 9110,
-/// PATCH and WebDAV) would need maintenance.
+/// Parses a method. Every token in upper case is accepted. A list of known methods (of RFC 9110, PATCH and WebDAV)
+/// would need maintenance.
 fn parse_method(name: &str) -> Result<Method, Advice> {
     let right = "write methods in capitals with | between them, as in \"GET|POST /x\"";
     let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');

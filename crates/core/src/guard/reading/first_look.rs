@@ -1,8 +1,8 @@
 //! A quick check of a path, which is enough for most paths (G0).
 
-/// Returns true if a path may have other readings than itself, regardless of letter case. Most
-/// paths have no other readings. One pass over the path, with eight bytes at a time, can show this
-/// without an allocation. For an ASCII path, the result is exact.
+/// Returns true if a path may have other readings than itself, regardless of letter case. Most paths have no other
+/// readings. One pass over the path, with eight bytes at a time, can show this without an allocation. For an ASCII
+/// path, the result is exact.
 #[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };

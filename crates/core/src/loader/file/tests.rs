@@ -1,5 +1,5 @@
-//! No mistake in a policy lets more requests in. These tests misspell each key of real policies,
-//! give it another type, or leave it out.
+//! No mistake in a policy lets more requests in. These tests misspell each key of real policies, give it another type,
+//! or leave it out.
 
 mod locked;
 
@@ -82,8 +82,7 @@ fn m2_no_mistake_opens_a_door() {
         all.retain(|key| !key.path.contains(".details."));
         for Key { path, table, name, value, other_type } in all {
             let with = |span: &Range<usize>, put: &str| [&text[..span.start], put, &text[span.end..]].concat();
-            // A misspelled key is refused as unknown, or becomes the new name of a table, which the
-            // file then contains.
+            // A misspelled key is refused as unknown, or becomes the new name of a table, which the file then contains.
             let written = format!("{}qq", text[name.clone()].trim_matches('"'));
             let misspelt = dotted(&table, &written);
             match check(&with(&name, &written)) {

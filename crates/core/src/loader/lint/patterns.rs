@@ -1,5 +1,5 @@
-//! Patterns that an operator should check. Such patterns cross, differ only in letter case, have
-//! methods that no client sends, or look like regular expressions.
+//! Patterns that an operator should check. Such patterns cross, differ only in letter case, have methods that no client
+//! sends, or look like regular expressions.
 
 use std::collections::HashMap;
 
@@ -23,8 +23,8 @@ pub(super) fn lint_overlap(report: &mut Report<'_>) {
 const ONE_CASE: &str =
     "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
 
-/// Reports routes that differ only in letter case, but have different guards. A request for either
-/// path must pass the guards of both routes (G0), which is seldom intended.
+/// Reports routes that differ only in letter case, but have different guards. A request for either path must pass the
+/// guards of both routes (G0), which is seldom intended.
 fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize) {
     let (base, patterns) = (matcher.base(), matcher.patterns());
     let mut first: HashMap<String, usize> = HashMap::new();
@@ -40,9 +40,8 @@ fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize)
     }
 }
 
-/// Reports two routes that both match some request, although neither path is inside the other. For
-/// such a request, the pattern with the earlier literal decides, so the setting of the other route
-/// has no effect.
+/// Reports two routes that both match some request, although neither path is inside the other. For such a request, the
+/// pattern with the earlier literal decides, so the setting of the other route has no effect.
 fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usize, route: usize) {
     let (loaded, pattern) = (report.loaded, &matcher.patterns()[route]);
     for other in matcher.overlapping(pattern).into_iter().filter(|other| *other > route) {

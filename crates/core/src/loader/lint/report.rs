@@ -1,9 +1,9 @@
 //! The tools for lints: a report of the findings, and sample requests, one for each table. The table applies to its
 //! sample, together with as few other tables as possible.
 //!
-//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For
-//! `{*rest}`, a sample has more segments than any pattern. So the same tables apply to the sample
-//! and to nearly all other requests of its table.
+//! For a parameter of the pattern, a sample has a segment that no pattern of the policy names. For `{*rest}`, a sample
+//! has more segments than any pattern. So the same tables apply to the sample and to nearly all other requests of its
+//! table.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,8 +20,8 @@ use crate::table::{PolicyError, TablePath};
 
 /// A valid setting in a policy file that an operator should check.
 ///
-/// A warning reports a probable mistake. A note concerns a setting that is probably intended, and
-/// states the consequences.
+/// A warning reports a probable mistake. A note concerns a setting that is probably intended, and states the
+/// consequences.
 ///
 /// ```
 /// use tower_error_envelope::policy::PolicyLoader;
@@ -111,8 +111,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Returns the place of another table, for a reader of the first table: `line 3`, or
-    /// `shared.toml:3`.
+    /// Returns the place of another table, for a reader of the first table: `line 3`, or `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
         match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
@@ -176,10 +175,9 @@ impl PolicyFile {
         patterns.map(|pattern| pattern.segments().len()).max().unwrap_or(0)
     }
 
-    /// Returns the possible settings of the requests of a part that a pattern matches. There is one
-    /// item for each table that may apply to some of these requests. Returns `None` if the settings
-    /// are not clear, because the host of the sample belongs to another
-    /// part.
+    /// Returns the possible settings of the requests of a part that a pattern matches. There is one item for each table
+    /// that may apply to some of these requests. Returns `None` if the settings are not clear, because the host of the
+    /// sample belongs to another part.
     pub(super) fn settings_of_each(&self, part: usize, route: &Pattern) -> Option<Vec<Arc<RouteSettings>>> {
         let more = if route.has_rest() { self.deepest() + 1 } else { 0 };
         let method = route.first_method().unwrap_or_else(any_method);

@@ -1,7 +1,7 @@
-//! Tables that an operator should check. Some tables have settings that let more requests in, that
-//! require less than a base (`manual/policy.md`), or that never apply because an included file sets
-//! the same keys. Other tables have no effect. Tables without an effect are rules (R1) and shapes
-//! (R15) that never match, and schemes and headers that nothing requires.
+//! Tables that an operator should check. Some tables have settings that let more requests in, that require less than a
+//! base (`manual/policy.md`), or that never apply because an included file sets the same keys. Other tables have no
+//! effect. Tables without an effect are rules (R1) and shapes (R15) that never match, and schemes and headers that
+//! nothing requires.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(super) fn lint_routes(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     }
 }
 
-/// Reports modes that an operator may have set to open a route. No mode opens a route, because no
-/// mode affects credentials (M1, G2).
+/// Reports modes that an operator may have set to open a route. No mode opens a route, because no mode affects
+/// credentials (M1, G2).
 fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>) {
     let (mode, auth) = (chain.resolved("mode"), chain.resolved("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
@@ -87,8 +87,7 @@ pub(super) fn lint_overrides(report: &mut Report<'_>, witnesses: &[Witness<'_>])
     }
 }
 
-/// Returns the keys that a route sets although the next wider table sets these keys, too, and is in
-/// a base.
+/// Returns the keys that a route sets although the next wider table sets these keys, too, and is in a base.
 fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
     let (place @ TablePath::Route(..), own, wider) = witness.own_and_wider() else { return Vec::new() };
     let overridden = |key| {
@@ -137,9 +136,9 @@ pub(super) fn lint_rules(report: &mut Report<'_>) {
 
 const NEVER_FITS: &str = "map-never-fits";
 
-/// Reports a rule that never matches. Either an earlier rule of the same list matches all its
-/// errors, or the rule requires a message that cannot occur. A third reason is that the rule's
-/// errors pass unchanged, because of the mode of its route (M1).
+/// Reports a rule that never matches. Either an earlier rule of the same list matches all its errors, or the rule
+/// requires a message that cannot occur. A third reason is that the rule's errors pass unchanged, because of the mode
+/// of its route (M1).
 fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {

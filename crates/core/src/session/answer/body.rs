@@ -1,5 +1,5 @@
-//! Chooses the form of an error for its client, and writes the body in this form (E1, R11, R12,
-//! R16). For RPC clients, a part of the error goes into the head (section P).
+//! Chooses the form of an error for its client, and writes the body in this form (E1, R11, R12, R16). For RPC clients,
+//! a part of the error goes into the head (section P).
 
 use std::time::SystemTime;
 
@@ -68,8 +68,8 @@ impl OutgoingReply {
 pub(in crate::session) struct RetainedBody<'a> {
     pub(in crate::session) part: Retained,
     pub(in crate::session) body: &'a [u8],
-    /// The status that the service sent. This status decides what may pass, even if another status
-    /// is sent to the client.
+    /// The status that the service sent. This status decides what may pass, even if another status is sent to the
+    /// client.
     pub(in crate::session) status: StatusCode,
 }
 
@@ -90,8 +90,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the dialect for this client, which is the route's dialect or RFC 9457, if the client
-    /// chose it (R11).
+    /// Returns the dialect for this client, which is the route's dialect or RFC 9457, if the client chose it (R11).
     ///
     /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]
@@ -166,9 +165,9 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the event that ends a broken event stream (F6). The event is always in the route's
-    /// dialect, because the head was sent before (R11). If the earlier events have a type and a
-    /// number, `number` is the number of this event.
+    /// Returns the event that ends a broken event stream (F6). The event is always in the route's dialect, because the
+    /// head was sent before (R11). If the earlier events have a type and a number, `number` is the number of this
+    /// event.
     pub(in crate::session) fn stream_event(&self, fault: Fault, number: Option<u64>) -> Vec<u8> {
         let route_form = self.without_preference();
         let (form, fault) = (self.stream_form(), classify::with_issue_list(fault, route_form.dialect()));
@@ -244,8 +243,8 @@ impl<'e> ErrorForm<'e> {
         (body.into(), outward.status)
     }
 
-    /// Returns the HTTP status to send for an error. If `kept` is true, the dialect and the outward
-    /// rules do not change `status`.
+    /// Returns the HTTP status to send for an error. If `kept` is true, the dialect and the outward rules do not change
+    /// `status`.
     pub(in crate::session) fn http_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
             (Some(Rpc::ConnectUnary), _) => Status::of_error(fault.code(), status).connect_http(),
@@ -282,9 +281,8 @@ impl<'e> ErrorForm<'e> {
 }
 
 /// Writes an error for an RPC client. Returns the reply, and the headers to add to its head. In gRPC, these headers
-/// contain the whole error, and the body is empty. `status` is the HTTP status of the error.
-/// `is_code_named` is true if the code does not follow only from the status. `headers` may contain
-/// a `retry-after`.
+/// contain the whole error, and the body is empty. `status` is the HTTP status of the error. `is_code_named` is true if
+/// the code does not follow only from the status. `headers` may contain a `retry-after`.
 pub(in crate::session) fn write_error(
     form: &ErrorForm<'_>,
     rpc: Rpc,

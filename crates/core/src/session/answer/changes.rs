@@ -46,8 +46,7 @@ pub fn changes<'b, 'a>(
     }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
-    // A head may have thousands of lines. Sorting them first avoids comparing each line with every
-    // other line.
+    // A head may have thousands of lines. Sorting them first avoids comparing each line with every other line.
     crate::sort_by(&mut before, &|one, other| one.0 > other.0);
     compare_heads(&before, after)
 }
@@ -76,8 +75,7 @@ fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str
     &behind[..behind.partition_point(|(old, _)| *old == name)]
 }
 
-/// Returns the names that were added at the end, if all old lines are unchanged. Usually only an id
-/// is added.
+/// Returns the names that were added at the end, if all old lines are unchanged. Usually only an id is added.
 fn added_at_end<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     after: &'a HeaderMap,

@@ -1,9 +1,9 @@
 //! Decides which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others
 //! pass.
 //!
-//! The media type shows whether a body is HTML, plain text or of another kind, with two exceptions.
-//! JSON passes even if its type is a type of text (R2). If a body has no media type, or its type is
-//! `application/octet-stream`, the bytes of the body decide.
+//! The media type shows whether a body is HTML, plain text or of another kind, with two exceptions. JSON passes even if
+//! its type is a type of text (R2). If a body has no media type, or its type is `application/octet-stream`, the bytes
+//! of the body decide.
 
 use http::{HeaderMap, response};
 
@@ -39,15 +39,14 @@ pub(in crate::session) fn would_rewrite(
     if is_head { !keeps_head(headers) } else { is_to_rewrite(headers, body, decoded) }
 }
 
-/// Returns the number of bytes of a body to read after the first byte, or `None` if the usual limit
-/// applies. The number is 0 if every body of this type passes that is not empty. The first byte
-/// already shows that a body is not empty.
+/// Returns the number of bytes of a body to read after the first byte, or `None` if the usual limit applies. The number
+/// is 0 if every body of this type passes that is not empty. The first byte already shows that a body is not empty.
 pub(in crate::session) fn more_bytes_to_read(headers: &HeaderMap) -> Option<u64> {
     matches!(kind(headers), Kind::Other).then_some(0)
 }
 
-/// Returns true if mode `fill` must look into a body even if it cannot be decoded or is too long.
-/// An error whose type is HTML or plain text is rewritten by its type alone.
+/// Returns true if mode `fill` must look into a body even if it cannot be decoded or is too long. An error whose type
+/// is HTML or plain text is rewritten by its type alone.
 pub(in crate::session) fn must_be_read(headers: &HeaderMap) -> bool {
     !matches!(kind(headers), Kind::Text)
 }
@@ -104,8 +103,8 @@ fn is_text(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
 }
 
-/// Returns the bytes as text, without an incomplete character at their end. Returns an empty text
-/// if the bytes are not UTF-8.
+/// Returns the bytes as text, without an incomplete character at their end. Returns an empty text if the bytes are not
+/// UTF-8.
 fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,

@@ -18,12 +18,12 @@ pub(in crate::session) const X_ERROR_CODE: HeaderName = HeaderName::from_static(
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// The number of headers that this module adds to an error. With the id, these headers fit into a
-/// header map's first allocation.
+/// The number of headers that this module adds to an error. With the id, these headers fit into a header map's first
+/// allocation.
 const OWN_HEADERS: usize = 5;
 
-/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the
-/// id, these headers need a larger allocation, which is made at once.
+/// The number of headers that an error gets if its body depends on `accept`. With `vary` and the id, these headers need
+/// a larger allocation, which is made at once.
 const MORE_HEADERS: usize = 7;
 
 /// The facts from which the head of a written error is made.
@@ -92,8 +92,8 @@ fn mark(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, seen: &In
     forbid_storing(headers, status, seen);
 }
 
-/// Returns the media type of a body that is rewritten in its own format. The result is the received
-/// type if that type names the format, or else `application/json`. The new body is UTF-8.
+/// Returns the media type of a body that is rewritten in its own format. The result is the received type if that type
+/// names the format, or else `application/json`. The new body is UTF-8.
 pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> HeaderValue {
     let Some(value) = fields::single_value(headers, &CONTENT_TYPE) else {
         return HeaderValue::from_static("application/json");
@@ -108,8 +108,8 @@ pub(in crate::session) fn kept_type(headers: &HeaderMap, format: &str) -> Header
     .unwrap_or(HeaderValue::from_static("application/json"))
 }
 
-/// Returns true if every header of an inner head is removed, because it describes the old body or
-/// the old hop. The error then gets the same head as any other error.
+/// Returns true if every header of an inner head is removed, because it describes the old body or the old hop. The
+/// error then gets the same head as any other error.
 pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| is_removed(name, status))
 }
@@ -117,8 +117,8 @@ pub(in crate::session) fn keeps_nothing(headers: &HeaderMap, status: StatusCode)
 /// The maximum number of lines that an inner head may have for its error to get a prepared head.
 const MOST_KEPT: usize = 8;
 
-/// Returns true if the names of the headers in an inner head suffice to decide which of these
-/// headers an error keeps. The values of the headers and the status do not matter then.
+/// Returns true if the names of the headers in an inner head suffice to decide which of these headers an error keeps.
+/// The values of the headers and the status do not matter then.
 pub(in crate::session) fn keeps_by_name(headers: &HeaderMap) -> bool {
     let weighed =
         [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
@@ -166,8 +166,8 @@ pub(in crate::session) fn vary_by(headers: &mut HeaderMap, header: &str) {
     }
 }
 
-/// Adds these headers to the headers that scripts of other origins may read, if the response is
-/// readable across origins (E4).
+/// Adds these headers to the headers that scripts of other origins may read, if the response is readable across origins
+/// (E4).
 #[inline]
 pub(in crate::session) fn expose(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -214,8 +214,7 @@ fn with_name_added(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
 }
 
-/// Removes the headers that describe the old body, and the headers that applied only to the old hop
-/// (R6).
+/// Removes the headers that describe the old body, and the headers that applied only to the old hop (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
     let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();

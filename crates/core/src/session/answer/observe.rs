@@ -1,8 +1,8 @@
 //! Mode `observe` logs what mode `enforce` would have done (M1).
 //!
-//! The response passes unchanged except for its id. The log gets the error that `enforce` would
-//! have sent. The error is the refusal of a guard, or else the error that would have replaced an
-//! inner error. With `auth_observe`, the check of the credentials only observes, in any mode.
+//! The response passes unchanged except for its id. The log gets the error that `enforce` would have sent. The error is
+//! the refusal of a guard, or else the error that would have replaced an inner error. With `auth_observe`, the check of
+//! the credentials only observes, in any mode.
 
 use std::fmt;
 
@@ -21,9 +21,8 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
 use crate::session::request::state::RequestState;
 
-/// Returns the record of the refusal that the request would have got from a guard that only
-/// observes. The first call takes a refusal that follows from the head out of the state, so a
-/// second call does not return it.
+/// Returns the record of the refusal that the request would have got from a guard that only observes. The first call
+/// takes a refusal that follows from the head out of the state, so a second call does not return it.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
     let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
@@ -51,8 +50,8 @@ pub(in crate::session) fn refusal_before_failure(state: &mut RequestState) -> Op
     pending_refusal(state).map(|refusal| prediction(state, &refusal, refusal.status(), (false, true)))
 }
 
-/// Returns the fault with which the request would have been refused. A fault that follows from the
-/// head is returned only once.
+/// Returns the fault with which the request would have been refused. A fault that follows from the head is returned
+/// only once.
 fn refusal(state: &mut RequestState) -> Option<Fault> {
     let refusal = pending_refusal(state);
     if let Some(cold) = &mut state.cold {
@@ -68,8 +67,8 @@ fn pending_refusal(state: &RequestState) -> Option<Fault> {
     cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
 }
 
-/// Notes, for the request's only error event (L1), the refusals that its body would have caused.
-/// The refusals that follow from the request's head are already noted.
+/// Notes, for the request's only error event (L1), the refusals that its body would have caused. The refusals that
+/// follow from the request's head are already noted.
 pub(in crate::session) fn note_refusals(state: &mut RequestState) {
     let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
     let too_large = too_large(state);
@@ -145,8 +144,8 @@ impl fmt::Debug for ObservedError {
 }
 
 impl ObservedError {
-    /// Returns the record when the body has ended, or when no more of it is read. The received
-    /// bytes decide the record, as they would decide the error in `enforce`.
+    /// Returns the record when the body has ended, or when no more of it is read. The received bytes decide the record,
+    /// as they would decide the error in `enforce`.
     pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
@@ -178,8 +177,8 @@ pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, he
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
 }
 
-/// Returns the record of an error that keeps its shape in `enforce`, too. In `enforce`, the head of
-/// this error contains the code (E4).
+/// Returns the record of an error that keeps its shape in `enforce`, too. In `enforce`, the head of this error contains
+/// the code (E4).
 fn would_keep(state: &RequestState, status: StatusCode, rewrite: &Rewrite<'_>) -> RequestRecord {
     let would_be = state.record(Origin::Inner).preserved(status, rewrite.code().clone()).sent;
     let sent = would_be.clone().map(|sent| SentStatus { code: None, ..sent });

@@ -17,8 +17,8 @@ use crate::session::record::request_record::{BoxError, RequestRecord};
 pub(in crate::session) enum ReadBytes<'a> {
     /// The whole body.
     Whole(&'a [u8]),
-    /// A part of the body, because the rest of the body was too long, came too late, or was cut
-    /// off. If only a part was read, the status decides the code.
+    /// A part of the body, because the rest of the body was too long, came too late, or was cut off. If only a part was
+    /// read, the status decides the code.
     Part(&'a [u8]),
 }
 
@@ -73,8 +73,8 @@ pub struct Failure {
 #[derive(Debug)]
 #[must_use]
 pub struct LocalReply {
-    /// The whole response. For HEAD, the body of the response is empty, but `content-length` has
-    /// the value for GET (E5).
+    /// The whole response. For HEAD, the body of the response is empty, but `content-length` has the value for GET
+    /// (E5).
     pub reply: Response<Bytes>,
     /// The budget for reading and dropping the rest of the request, before the body of the response or after it (G5).
     pub drain: Option<DrainBudget>,
@@ -113,9 +113,8 @@ impl Failure {
         Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 
-    /// Returns the failure of a body that has begun. The result only distinguishes failures of the
-    /// upstream from failures of this process, because finer distinctions (F1) would not help a
-    /// client.
+    /// Returns the failure of a body that has begun. The result only distinguishes failures of the upstream from
+    /// failures of this process, because finer distinctions (F1) would not help a client.
     pub(in crate::session) fn of_begun_body(self) -> Self {
         if self.origin == Origin::Fault {
             return self;

@@ -39,8 +39,8 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))
     }
 
-    /// Returns the failure for which the layer cut the request's body off, or `None` if it did not.
-    /// Any later failure only follows from the cut.
+    /// Returns the failure for which the layer cut the request's body off, or `None` if it did not. Any later failure
+    /// only follows from the cut.
     #[inline]
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
@@ -59,8 +59,8 @@ impl RequestState {
         self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::LEFT))
     }
 
-    /// Returns the fault for a failure that the client caused, because the request's body broke off
-    /// or came too slowly (F1).
+    /// Returns the fault for a failure that the client caused, because the request's body broke off or came too slowly
+    /// (F1).
     pub(in crate::session) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
         if flags.has(BodyFlags::SLOW) {
@@ -266,20 +266,18 @@ impl RequestState {
 
     /// Returns the budget for dropping the part of the request that the adapter has not read yet (G5).
     ///
-    /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On
-    /// HTTP/2, the body of the response is sent first. A client that stops its upload when it
-    /// receives a 4xx would otherwise lose the body of the response. On HTTP/2, no reset of the
-    /// connection can destroy this body. Nothing is read if the answer is only the head of a gRPC
-    /// response on HTTP/2. The client finds the status in this head only if the stream ends with it
-    /// (P1).
+    /// While `Expect` is unanswered, nothing is read, because reading would start the upload. On HTTP/2, the body of
+    /// the response is sent first. A client that stops its upload when it receives a 4xx would otherwise lose the body
+    /// of the response. On HTTP/2, no reset of the connection can destroy this body. Nothing is read if the answer is
+    /// only the head of a gRPC response on HTTP/2. The client finds the status in this head only if the stream ends
+    /// with it (P1).
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
         (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
     }
 
-    /// Returns true if bytes of the request may still come on an HTTP/1 connection after the
-    /// response (G5).
+    /// Returns true if bytes of the request may still come on an HTTP/1 connection after the response (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()
@@ -299,22 +297,21 @@ pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
-/// Classifies an inner error (F1). If the layer cut the request's body off, the failure is the
-/// reason for the cut. Otherwise the service's classifier decides, or else the contract's list of
-/// errors. The classifier and the list check the whole chain of causes.
+/// Classifies an inner error (F1). If the layer cut the request's body off, the failure is the reason for the cut.
+/// Otherwise the service's classifier decides, or else the contract's list of errors. The classifier and the list check
+/// the whole chain of causes.
 pub(in crate::session) fn failure_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     let failure = state
         .why_body_was_cut()
         .or_else(|| by_classifier(state, error))
         .unwrap_or_else(|| failure_by_kind(&state.config, error, state.broken_request()));
-    // Only a proxy can reach its own limits. For other adapters the search is skipped, because it
-    // calls user code.
+    // Only a proxy can reach its own limits. For other adapters the search is skipped, because it calls user code.
     let is_uncalled = state.config.forwarding.is_some() && cause::find::<NotCalled>(error).is_some();
     Failure { is_uncalled, ..failure }
 }
 
-/// Classifies an error only by the contract's list of errors. `broken` is the fault for a failure
-/// that the client caused.
+/// Classifies an error only by the contract's list of errors. `broken` is the fault for a failure that the client
+/// caused.
 pub(in crate::session) fn failure_by_kind(
     config: &SessionConfig,
     error: &(dyn Error + 'static),
@@ -342,8 +339,8 @@ fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<
     Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
 }
 
-/// Returns the failure for a call whose client has stopped waiting. The failure is the same as for
-/// a timeout of the inner service (F1).
+/// Returns the failure for a call whose client has stopped waiting. The failure is the same as for a timeout of the
+/// inner service (F1).
 pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
     let cause = "the client's time limit for the call passed";
     (Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), cause.into())
@@ -352,8 +349,8 @@ pub(in crate::session) fn client_timeout() -> (Failure, BoxError) {
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 impl RequestState {
-    /// Marks the head of a response that the service did not make. `error` is only called if the
-    /// policy sets `proxy.name`.
+    /// Marks the head of a response that the service did not make. `error` is only called if the policy sets
+    /// `proxy.name`.
     #[inline]
     pub(in crate::session) fn mark_own_answer(
         &self,
@@ -401,9 +398,9 @@ fn add_proxy_status(headers: &mut HeaderMap, name: &str, error: Option<ProxyErro
 /// The maximum number of paths that are logged for one fault.
 const MOST_PATHS: usize = 16;
 
-/// Returns the cause of a fault that has no source: its own text, and the paths of its issues.
-/// Returns `None` if the fault has neither a text nor issues. The result contains no value from the
-/// client, unless the service put one into its text.
+/// Returns the cause of a fault that has no source: its own text, and the paths of its issues. Returns `None` if the
+/// fault has neither a text nor issues. The result contains no value from the client, unless the service put one into
+/// its text.
 ///
 /// ```
 /// use error_envelope_core::session::fault_cause;

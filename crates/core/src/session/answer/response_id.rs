@@ -18,8 +18,7 @@ impl RequestState {
         }
     }
 
-    /// Takes the id out of the state, because the session ends. Returns the id as the value of the
-    /// response's header.
+    /// Takes the id out of the state, because the session ends. Returns the id as the value of the response's header.
     #[inline(always)]
     fn take_id_header(&mut self) -> HeaderValue {
         std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
@@ -51,8 +50,8 @@ impl RequestState {
         self.settings.expose_headers && self.changes_responses()
     }
 
-    /// Keeps the inner service's id next to the layer's id for the client, in every mode, if
-    /// `[request_id] upstream = true` (I3).
+    /// Keeps the inner service's id next to the layer's id for the client, in every mode, if `[request_id] upstream =
+    /// true` (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
         if self.policy().ids().upstream {
@@ -71,9 +70,8 @@ impl RequestState {
     }
 }
 
-/// Keeps the inner service's id in another header for the client, before the layer's id replaces it
-/// (I3). If an inner layer has already kept an id in this header, that id stays, because the
-/// service's operators can look it up.
+/// Keeps the inner service's id in another header for the client, before the layer's id replaces it (I3). If an inner
+/// layer has already kept an id in this header, that id stays, because the service's operators can look it up.
 pub(in crate::session) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
     let mut lines = headers.get_all(X_REQUEST_ID).iter();
     let (Some(theirs), None) = (lines.next(), lines.next()) else { return };

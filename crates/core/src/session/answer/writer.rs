@@ -16,13 +16,13 @@ use crate::page::PageType;
 use crate::session::request::facts::negotiates;
 use crate::session::request::view::MAX_HEADERS;
 
-/// The number of headers of a response that closes its connection. A header map's first allocation
-/// is too small for so many headers.
+/// The number of headers of a response that closes its connection. A header map's first allocation is too small for so
+/// many headers.
 const MOST_HEADERS: usize = 8;
 
 impl ErrorForm<'_> {
-    /// Returns the prepared reply for an error with this status, and adds its headers to `head`.
-    /// If the error has more content than its code, only the head of the code's reply is used.
+    /// Returns the prepared reply for an error with this status, and adds its headers to `head`. If the error has more
+    /// content than its code, only the head of the code's reply is used.
     pub(in crate::session) fn prepared_reply(
         &self,
         fault: &Fault,
@@ -78,9 +78,8 @@ impl ErrorForm<'_> {
         })
     }
 
-    /// Returns the prepared reply of a fault that the policy keeps, in the form for this client.
-    /// The first error in this form prepares the reply. `status` matters because some bodies
-    /// contain the status.
+    /// Returns the prepared reply of a fault that the policy keeps, in the form for this client. The first error in
+    /// this form prepares the reply. `status` matters because some bodies contain the status.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.request.rpc.is_some() || self.page().is_some() {
             return None;
@@ -98,8 +97,8 @@ impl ErrorForm<'_> {
         prepared.as_deref().filter(|prepared| prepared.prepared_for() == status || self.dialect() == Dialect::Standard)
     }
 
-    /// Writes the layer's own reply to a fault. Adds the reply's headers to `headers`, and returns
-    /// the reply's status and body.
+    /// Writes the layer's own reply to a fault. Adds the reply's headers to `headers`, and returns the reply's status
+    /// and body.
     pub(in crate::session) fn local_reply(&self, headers: &mut HeaderMap, fault: &Fault, close: bool) -> OutgoingReply {
         if close {
             headers.reserve(MOST_HEADERS);
@@ -112,8 +111,7 @@ impl ErrorForm<'_> {
         outgoing
     }
 
-    /// Rewrites an error. Changes the error's headers in `headers`, and returns the error's status
-    /// and body.
+    /// Rewrites an error. Changes the error's headers in `headers`, and returns the error's status and body.
     pub(in crate::session) fn rewritten(
         &self,
         headers: &mut HeaderMap,
@@ -145,8 +143,8 @@ impl ErrorForm<'_> {
         outgoing
     }
 
-    /// Lets scripts of other origins read the head of the error (E4). A gRPC-Web client recognises
-    /// the error by this head (P2).
+    /// Lets scripts of other origins read the head of the error (E4). A gRPC-Web client recognises the error by this
+    /// head (P2).
     fn expose(&self, headers: &mut HeaderMap) {
         if !self.settings.expose_headers {
             return;

@@ -1,5 +1,4 @@
-//! The error bodies that an observer gets: the body that the service sent, and the body that the
-//! client receives.
+//! The error bodies that an observer gets: the body that the service sent, and the body that the client receives.
 
 use std::fmt;
 
@@ -7,8 +6,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-/// The error response that the service sent, and the response that the client receives. The bodies
-/// are stored if the policy has `[observe] bodies = true` and the layer has an
+/// The error response that the service sent, and the response that the client receives. The bodies are stored if the
+/// policy has `[observe] bodies = true` and the layer has an
 /// [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets,
 /// which must not be logged, so `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,8 +25,7 @@ pub struct CapturedBody {
     whole: bool,
 }
 
-/// The maximum number of bytes that are stored of a body. Readers of a captured body do not need
-/// more bytes.
+/// The maximum number of bytes that are stored of a body. Readers of a captured body do not need more bytes.
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
@@ -44,8 +42,8 @@ impl BodyCapture {
         self.before.as_ref()
     }
 
-    /// Returns the response that the client receives. In mode `observe`, returns the response that
-    /// the client would receive in mode `enforce`.
+    /// Returns the response that the client receives. In mode `observe`, returns the response that the client would
+    /// receive in mode `enforce`.
     #[must_use]
     pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()
@@ -77,8 +75,8 @@ impl CapturedBody {
         self.content_type.as_deref()
     }
 
-    /// Returns the first 8 KiB of the decoded body. The bytes are not redacted, so a program that
-    /// shows them must hide secrets itself.
+    /// Returns the first 8 KiB of the decoded body. The bytes are not redacted, so a program that shows them must hide
+    /// secrets itself.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

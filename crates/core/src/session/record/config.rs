@@ -33,8 +33,7 @@ impl SessionConfig {
         }
     }
 
-    /// Sets a classifier of errors. The classifier is called before the contract's own list of
-    /// errors decides (F1).
+    /// Sets a classifier of errors. The classifier is called before the contract's own list of errors decides (F1).
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
         Self { classifier, ..self }
@@ -52,15 +51,15 @@ impl SessionConfig {
         Self { proxy_errors: Some(recogniser), ..self }
     }
 
-    /// Sets the function that reads the route which the framework found for a request (L1). The
-    /// function is not called for a request without extensions.
+    /// Sets the function that reads the route which the framework found for a request (L1). The function is not called
+    /// for a request without extensions.
     #[must_use]
     pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
         Self { framework_route: Some(find), ..self }
     }
 
-    /// Sets the function that reads the URI that a request had before the framework stripped a
-    /// prefix. The guards also check the path of that URI (G0).
+    /// Sets the function that reads the URI that a request had before the framework stripped a prefix. The guards also
+    /// check the path of that URI (G0).
     #[must_use]
     pub fn with_original_uri(self, find: OriginalUri) -> Self {
         Self { original_uri: Some(find), ..self }
@@ -104,8 +103,8 @@ impl SessionConfig {
         &self.policy
     }
 
-    /// Returns true if a session with this config may read, set or remove request headers of any
-    /// name. If the result is false, the session reads only the headers for which
+    /// Returns true if a session with this config may read, set or remove request headers of any name. If the result is
+    /// false, the session reads only the headers for which
     /// [`is_read`](crate::session::request::header_use::is_read) returns true, and sets only the
     /// id. An adapter whose proxy owns the heads then need not copy other headers for
     /// [`Session::begin_copy`](crate::session::request::state::Session::begin_copy).
@@ -139,8 +138,8 @@ impl SessionConfig {
         self.framework_route.filter(|_| !extensions.is_empty()).and_then(|find| find(extensions))
     }
 
-    /// Returns the URI that the request had before a prefix was stripped. Returns `None` if the
-    /// path is the same, or if the policy does not distinguish paths.
+    /// Returns the URI that the request had before a prefix was stripped. Returns `None` if the path is the same, or if
+    /// the policy does not distinguish paths.
     #[inline]
     pub(in crate::session) fn original_uri<'h>(&self, head: &'h Parts) -> Option<&'h Uri> {
         let find = self.original_uri.filter(|_| self.policy.distinguishes_paths())?;

@@ -7,8 +7,8 @@ use super::notes::UnreadReason;
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
 
-/// The status that a client got, or would have got in another mode. Status and code are in one
-/// value, so that no view combines the status of one response with the code of another response.
+/// The status that a client got, or would have got in another mode. Status and code are in one value, so that no view
+/// combines the status of one response with the code of another response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentStatus {
     pub(in crate::session) status: StatusCode,
@@ -74,8 +74,7 @@ pub enum Outcome {
     ClientError,
     /// An error that the client did not cause.
     ServerError,
-    /// A body broke off, or the process itself ended the response. The outcome does not depend on
-    /// the status.
+    /// A body broke off, or the process itself ended the response. The outcome does not depend on the status.
     Broken,
     /// The client left before the end of the response.
     ClientLeft,
@@ -108,9 +107,8 @@ impl SentStatus {
         self.code.as_ref()
     }
 
-    /// Returns the outcome for the client. For an RPC, the gRPC status decides. For any other
-    /// request, the HTTP status decides. As in OpenTelemetry, the gRPC statuses 2, 4, 12, 13, 14
-    /// and 15 are errors of the server.
+    /// Returns the outcome for the client. For an RPC, the gRPC status decides. For any other request, the HTTP status
+    /// decides. As in OpenTelemetry, the gRPC statuses 2, 4, 12, 13, 14 and 15 are errors of the server.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
@@ -123,8 +121,7 @@ impl SentStatus {
         }
     }
 
-    /// Returns the HTTP status. For an RPC that failed, returns the HTTP status that corresponds to
-    /// the gRPC status.
+    /// Returns the HTTP status. For an RPC that failed, returns the HTTP status that corresponds to the gRPC status.
     #[must_use]
     pub fn as_http(&self) -> StatusCode {
         self.grpc.filter(|grpc| *grpc > 0).map_or(self.status, |grpc| Status::new(grpc).http())
@@ -142,8 +139,7 @@ impl ServiceAnswer {
         self.status
     }
 
-    /// Returns the gRPC status, if the call is an RPC and the service sent one. A number above 255
-    /// is returned as 255.
+    /// Returns the gRPC status, if the call is an RPC and the service sent one. A number above 255 is returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.grpc

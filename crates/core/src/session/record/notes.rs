@@ -1,5 +1,5 @@
-//! The fields of a record in addition to the response that was sent: the origin of the error, the
-//! reason why its body was not read completely, and notes on the request.
+//! The fields of a record in addition to the response that was sent: the origin of the error, the reason why its body
+//! was not read completely, and notes on the request.
 
 use std::num::NonZeroU8;
 use std::time::SystemTime;
@@ -38,8 +38,8 @@ pub enum Origin {
     Abandoned,
 }
 
-/// The reason why the body of an inner error was not read to its end. If the body was not read to
-/// its end, only the status decides the code (R4).
+/// The reason why the body of an inner error was not read to its end. If the body was not read to its end, only the
+/// status decides the code (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreadReason {
@@ -53,8 +53,7 @@ pub enum UnreadReason {
     NotShown,
 }
 
-/// Further log fields of a request: ids that clients and services sent, and the parts of an error
-/// that were lost.
+/// Further log fields of a request: ids that clients and services sent, and the parts of an error that were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFields {
     pub(in crate::session) client_request_id: Option<Box<str>>,
@@ -65,14 +64,14 @@ pub struct RecordFields {
     pub(in crate::session) unknown_code: Option<Box<str>>,
     pub(in crate::session) caller: Option<Identity>,
     pub(in crate::session) shown_path: Option<PathAndQuery>,
-    /// The request's only `traceparent`, whether valid or not. The value is parsed only if the
-    /// request leads to an error.
+    /// The request's only `traceparent`, whether valid or not. The value is parsed only if the request leads to an
+    /// error.
     pub(in crate::session) traceparent: Option<HeaderValue>,
     pub(in crate::session) readings: Vec<MatchedReading>,
     pub(in crate::session) counts_whole: bool,
     pub(in crate::session) policy_status: Option<StatusCode>,
-    /// The code of the service's error, if a guard that only observes would have refused the
-    /// request before the service was called.
+    /// The code of the service's error, if a guard that only observes would have refused the request before the service
+    /// was called.
     pub(in crate::session) service_code: Option<ErrorCode>,
     pub(in crate::session) also: Vec<ErrorCode>,
     /// True if a check of the credentials would have refused the request.
@@ -96,8 +95,7 @@ pub(in crate::session) struct RequestFacts {
 pub struct MapRuleId {
     /// The index of the rule's scope, where 0 is the policy itself.
     pub(crate) part: u32,
-    /// The index of the rule in a list: the rules of its scope, followed by the rules of the scopes
-    /// around it.
+    /// The index of the rule in a list: the rules of its scope, followed by the rules of the scopes around it.
     pub(crate) index: u32,
 }
 
@@ -176,16 +174,15 @@ impl RecordFields {
         self.upstream_request_id.as_deref()
     }
 
-    /// Returns the names of the request headers that were removed, separated by commas. A service
-    /// that works like CGI would confuse these headers with other headers (G1).
+    /// Returns the names of the request headers that were removed, separated by commas. A service that works like CGI
+    /// would confuse these headers with other headers (G1).
     #[must_use]
     pub fn removed_headers(&self) -> Option<&str> {
         self.removed_headers.as_deref()
     }
 
-    /// Returns true if the routes of the policy match only the path that the request had before a
-    /// framework stripped a prefix, and not the path that the layer receives (G0). Only one record
-    /// of each policy returns true.
+    /// Returns true if the routes of the policy match only the path that the request had before a framework stripped a
+    /// prefix, and not the path that the layer receives (G0). Only one record of each policy returns true.
     #[must_use]
     #[inline]
     pub fn only_original_path(&self) -> bool {
@@ -201,8 +198,8 @@ impl RecordFields {
     }
 
     /// Returns the unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
-    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map this code. Any
-    /// other text, such as a single word in small letters, may be a secret (L3).
+    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map this code. Any other text, such as
+    /// a single word in small letters, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
@@ -233,8 +230,8 @@ impl RecordFields {
     }
 
     /// Returns the status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault)
-    /// has another status. The client gets the fault's status. For each code of a policy, only one
-    /// record has this value.
+    /// has another status. The client gets the fault's status. For each code of a policy, only one record has this
+    /// value.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {
         self.policy_status
@@ -253,17 +250,16 @@ impl RecordFields {
         &self.also
     }
 
-    /// Returns the request's path as it was sent, without its query. The path is set only if an
-    /// observer is registered, and must not be logged.
+    /// Returns the request's path as it was sent, without its query. The path is set only if an observer is registered,
+    /// and must not be logged.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         Some(self.request.as_ref()?.path.as_ref()?.path())
     }
 
-    /// Returns the client's address as the nearest hop reports it. The result is the last address
-    /// in `x-forwarded-for`, which a gateway sets. A client that reaches a service directly can
-    /// send any address. The address is set only if an observer is registered, and must not be
-    /// logged.
+    /// Returns the client's address as the nearest hop reports it. The result is the last address in `x-forwarded-for`,
+    /// which a gateway sets. A client that reaches a service directly can send any address. The address is set only if
+    /// an observer is registered, and must not be logged.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         let addresses = self.request.as_ref()?.forwarded_for.as_ref()?.to_str().ok()?;
@@ -279,8 +275,7 @@ impl RecordFields {
 
 /// A method of RFC 9110, or PATCH (RFC 5789). All other methods share one value, `other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-// The number begins at 1, so that an `Option` of this type is one byte. Values that outlive a
-// session thus stay small.
+// The number begins at 1, so that an `Option` of this type is one byte. Values that outlive a session thus stay small.
 pub struct KnownMethod(NonZeroU8);
 
 /// The names of the methods. The last name is used for all other methods.

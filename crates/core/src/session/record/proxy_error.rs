@@ -67,12 +67,12 @@ proxy_errors! {
     ProxyInternalError "proxy_internal_error"
 }
 
-/// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`.
-/// The function checks the whole chain of causes.
+/// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`. The function checks
+/// the whole chain of causes.
 pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>;
 
-/// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds this
-/// value to the causes of its error.
+/// A failure between a proxy and a service, with its type for `Proxy-Status`. A proxy adds this value to the causes of
+/// its error.
 #[derive(Debug)]
 pub struct ProxyFailure {
     kind: ProxyError,
@@ -107,8 +107,8 @@ impl fmt::Display for ProxyFailure {
 impl Error for ProxyFailure {}
 
 impl ProxyError {
-    /// Returns the type for a response that the service did not make, or `None` if the service
-    /// returned the fault itself.
+    /// Returns the type for a response that the service did not make, or `None` if the service returned the fault
+    /// itself.
     pub(in crate::session) fn of_answer(
         origin: Origin,
         fault: &Fault,

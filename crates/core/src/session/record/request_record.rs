@@ -1,7 +1,7 @@
 //! The record of a request (L5, L1, I2, I3, F2), its observer, and the configuration of a session.
 //!
-//! These types are in one file because they refer to each other in a circle. A config contains an
-//! observer, an observer receives records, and a record contains its config.
+//! These types are in one file because they refer to each other in a circle. A config contains an observer, an observer
+//! receives records, and a record contains its config.
 
 use std::error::Error;
 use std::ops::Deref;
@@ -25,24 +25,23 @@ use crate::request_id::RequestId;
 /// A boxed error, as tower uses it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Classifies the errors of the service itself. The classifier is called before the contract's own
-/// list of errors decides (F1).
+/// Classifies the errors of the service itself. The classifier is called before the contract's own list of errors
+/// decides (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// Reads from the extensions of a request the pattern that the framework around the layer has found
-/// (L1). The pattern must be one of a limited set, never a path, because the metrics use it as a
-/// label.
+/// Reads from the extensions of a request the pattern that the framework around the layer has found (L1). The pattern
+/// must be one of a limited set, never a path, because the metrics use it as a label.
 pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
-/// Reads from the extensions the URI that a request had before the framework around the layer
-/// stripped a prefix of its path (G0).
+/// Reads from the extensions the URI that a request had before the framework around the layer stripped a prefix of its
+/// path (G0).
 pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development)
-/// (E11). The function catches the panics of `Display`, which is the user's own code (F2).
+/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). The function
+/// catches the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
 /// The known facts of one request. A session fills the record, and its adapter closes it once (L5).
@@ -56,8 +55,8 @@ pub struct RequestRecord {
     pub(in crate::session) origin: Option<Origin>,
     /// The status that was sent, or `None` if no head was made.
     pub(in crate::session) sent: Option<SentStatus>,
-    /// The status that the client would have got in mode `enforce`, or without the route's
-    /// `auth_observe`, if that status differs.
+    /// The status that the client would have got in mode `enforce`, or without the route's `auth_observe`, if that
+    /// status differs.
     pub(in crate::session) would_be: Option<SentStatus>,
     /// The mildest mode that would rewrite the service's error.
     pub(in crate::session) rewriting: Option<Mode>,
@@ -68,8 +67,8 @@ pub struct RequestRecord {
     pub(in crate::session) notes: Option<Box<RecordFields>>,
 }
 
-/// The record of a request whose response was delivered, or whose client has left. The log, the
-/// metrics and the traces are made only from this record.
+/// The record of a request whose response was delivered, or whose client has left. The log, the metrics and the traces
+/// are made only from this record.
 #[derive(Debug)]
 pub struct ClosedRecord {
     record: RequestRecord,
@@ -111,9 +110,8 @@ impl RecordLabel {
 /// Receives the record of each request when it is closed (L5). If the request succeeded, its [`RequestRecord::origin`]
 /// is `None`.
 ///
-/// The observer is called on the thread that handles the request, so return quickly, and do slow
-/// work on another thread. If the observer panics, the panic is caught and logged, and the client
-/// gets its response (F2).
+/// The observer is called on the thread that handles the request, so return quickly, and do slow work on another
+/// thread. If the observer panics, the panic is caught and logged, and the client gets its response (F2).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -155,8 +153,8 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 
 /// The active policy, the classifier of the service's own errors, and the adapter's clock.
 ///
-/// An adapter creates a config once, and again if the policy changes. Each request keeps the config
-/// that it began with (M3).
+/// An adapter creates a config once, and again if the policy changes. Each request keeps the config that it began with
+/// (M3).
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -177,8 +175,8 @@ pub struct SessionConfig {
     pub(in crate::session) original_uri: Option<OriginalUri>,
     pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
     pub(in crate::session) development: Option<CauseTexts>,
-    /// The service that a gateway calls for requests whose scope names no service. The service is
-    /// behind a pointer, because most adapters have no such service.
+    /// The service that a gateway calls for requests whose scope names no service. The service is behind a pointer,
+    /// because most adapters have no such service.
     pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
     pub(in crate::session) clock: fn() -> SystemTime,
 }
@@ -216,13 +214,12 @@ impl RequestRecord {
         self.request_id
     }
 
-    /// Returns the readings of the request that matched other guards than the guards of its route,
-    /// each as `METHOD PATH meets ROUTE` (G0). The text lists at most four readings, each with at
-    /// most 128 printable characters of the path, without the query.
+    /// Returns the readings of the request that matched other guards than the guards of its route, each as `METHOD PATH
+    /// meets ROUTE` (G0). The text lists at most four readings, each with at most 128 printable characters of the path,
+    /// without the query.
     #[must_use]
     pub fn readings(&self) -> Option<String> {
-        /// The maximum number of readings that are listed. Further readings would not help an
-        /// operator.
+        /// The maximum number of readings that are listed. Further readings would not help an operator.
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
@@ -238,8 +235,8 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. The
-    /// delivery decides what was sent, and who ended the request.
+    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. The delivery decides what
+    /// was sent, and who ended the request.
     #[must_use]
     pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
         // A client that left before it had sent its request reads no answer, even if the server accepted the whole
@@ -257,8 +254,7 @@ impl RequestRecord {
         ClosedRecord { record: self, delivery }
     }
 
-    /// Returns this record for an error that keeps its shape, with the status and the code that
-    /// were sent.
+    /// Returns this record for an error that keeps its shape, with the status and the code that were sent.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
         Self { sent: Some(SentStatus { status, grpc, code: Some(code) }), ..self }
@@ -286,8 +282,8 @@ impl RequestRecord {
         self.sent.as_ref()
     }
 
-    /// Returns the status that the client would have got if the mode were `enforce`, or if the
-    /// route enforced its credentials (M1). Returns `None` if the client got this status.
+    /// Returns the status that the client would have got if the mode were `enforce`, or if the route enforced its
+    /// credentials (M1). Returns `None` if the client got this status.
     #[must_use]
     pub fn would_be(&self) -> Option<&SentStatus> {
         self.would_be.as_ref()
@@ -317,8 +313,8 @@ impl RequestRecord {
         self.sent.as_ref().map(SentStatus::status)
     }
 
-    /// Returns the gRPC status that the client got, even if the protocol does not define it. A
-    /// number above 255 is returned as 255.
+    /// Returns the gRPC status that the client got, even if the protocol does not define it. A number above 255 is
+    /// returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
         self.sent.as_ref()?.grpc_status()
@@ -336,8 +332,8 @@ impl RequestRecord {
         self.would_refuse().count() > usize::from(self.notes().observes_credentials)
     }
 
-    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only
-    /// add the error's code to the head (R10).
+    /// Returns true if the inner error passed because of a milder mode, and `enforce` would only add the error's code
+    /// to the head (R10).
     #[must_use]
     pub fn would_keep(&self) -> bool {
         self.would_be.is_some() && self.rewriting.is_none() && self.would_refuse().next().is_none()
@@ -350,8 +346,8 @@ impl RequestRecord {
         self.rewriting.filter(|_| self.origin == Some(Origin::Inner) && !self.own_would_refuse())
     }
 
-    /// Returns true if an outer layer of this process handles the request, too. The outer layer
-    /// must not log the error again (L1).
+    /// Returns true if an outer layer of this process handles the request, too. The outer layer must not log the error
+    /// again (L1).
     #[must_use]
     pub fn is_nested(&self) -> bool {
         self.label.bits & RecordLabel::NESTED != 0
@@ -383,9 +379,8 @@ impl RequestRecord {
         self.dialect
     }
 
-    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if the
-    /// body was read, or if it did not need to be read. With an adapter that reads bodies in its
-    /// own way, the result may also be `None`.
+    /// Returns why the body of an inner error was not read to its end (R4). Returns `None` if the body was read, or if
+    /// it did not need to be read. With an adapter that reads bodies in its own way, the result may also be `None`.
     #[must_use]
     pub fn unread(&self) -> Option<UnreadReason> {
         match self.label.service?.body {
@@ -404,8 +399,8 @@ impl RequestRecord {
         }
     }
 
-    /// Notes that the body broke off after the head was made, and why. An error keeps its own
-    /// origin, code and cause, but a panic replaces the origin.
+    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause,
+    /// but a panic replaces the origin.
     pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
         self.label.bits |= RecordLabel::BROKEN;
         if let Some(service) = &mut self.label.service
@@ -461,8 +456,8 @@ impl RequestRecord {
         self.rule
     }
 
-    /// Returns the pattern that the framework found, or else the pattern of the policy's most
-    /// specific route (L1). The result is never a path (L2).
+    /// Returns the pattern that the framework found, or else the pattern of the policy's most specific route (L1). The
+    /// result is never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.route_ref().map(|route| &**route)
@@ -477,8 +472,7 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Returns true if the route is from the framework. No rule of the policy can refer to a route
-    /// of the framework.
+    /// Returns true if the route is from the framework. No rule of the policy can refer to a route of the framework.
     #[must_use]
     pub fn is_framework_route(&self) -> bool {
         self.label.framework_route.is_some()
@@ -491,8 +485,8 @@ impl RequestRecord {
         self.config.policy.scope_name(self.label.settings)
     }
 
-    /// Returns the service that a gateway called for the request: the service of its scope, or the
-    /// gateway's service for all other requests. Returns `None` if the gateway called no service.
+    /// Returns the service that a gateway called for the request: the service of its scope, or the gateway's service
+    /// for all other requests. Returns `None` if the gateway called no service.
     #[must_use]
     #[doc(hidden)]
     pub fn upstream(&self) -> Option<&UpstreamUrl> {
@@ -524,15 +518,14 @@ impl RequestRecord {
         self.label.settings.switched_from.is_some()
     }
 
-    /// Returns the cause of the failure, which is only for the log. The `Display` of the cause may
-    /// be user code.
+    /// Returns the cause of the failure, which is only for the log. The `Display` of the cause may be user code.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.cause.as_ref().map(Cause::error)
     }
 
-    /// Returns the path of the request for the log, without its query. The path is set for RPCs,
-    /// and for all requests if the policy has `[observe] path = true` (L3).
+    /// Returns the path of the request for the log, without its query. The path is set for RPCs, and for all requests
+    /// if the policy has `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
         self.notes().shown_path()

@@ -1,11 +1,10 @@
 //! Chooses between the forms of an error by the client's `accept` (rules R11, R16, R18), as RFC 9110 §12.5.1 defines
 //! it.
 //!
-//! The form with the highest quality is chosen. Between forms of equal quality, the order is JSON,
-//! problem, HTML, Markdown. But Markdown that the client names is chosen before JSON that only a
-//! wildcard includes. If several ranges fit a type, the most specific range decides. Among equally
-//! specific ranges, the highest quality decides. A type that no range fits has quality 0. Elements
-//! that cannot be parsed are ignored.
+//! The form with the highest quality is chosen. Between forms of equal quality, the order is JSON, problem, HTML,
+//! Markdown. But Markdown that the client names is chosen before JSON that only a wildcard includes. If several ranges
+//! fit a type, the most specific range decides. Among equally specific ranges, the highest quality decides. A type that
+//! no range fits has quality 0. Elements that cannot be parsed are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
@@ -72,9 +71,8 @@ fn qualities<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [
     found
 }
 
-/// Returns true if a line of `accept` may state a preference between JSON and problem. The line
-/// must contain `json`, and must not be only `application/json`. A range with a wildcard fits both
-/// types, and few clients name either.
+/// Returns true if a line of `accept` may state a preference between JSON and problem. The line must contain `json`,
+/// and must not be only `application/json`. A range with a wildcard fits both types, and few clients name either.
 pub(in crate::session) fn names_a_type(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }

@@ -1,5 +1,5 @@
-//! Authenticates a request by the schemes of its route (G2). If the path of the request can be read
-//! in several ways, the credentials for every reading are required (G0), in any mode (M1).
+//! Authenticates a request by the schemes of its route (G2). If the path of the request can be read in several ways,
+//! the credentials for every reading are required (G0), in any mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::guard::auth::{self, AuthRefusal, Identity, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Preflight, RouteSettings};
 
-/// The decision about a request. A decision may include the fault with which the request would have
-/// been refused without `auth_observe`.
+/// The decision about a request. A decision may include the fault with which the request would have been refused
+/// without `auth_observe`.
 pub(in crate::session) enum AuthDecision {
     /// The request is let in. The first value is the refusal that is not enforced, and the second value is the caller.
     Open(Option<Fault>, Option<Identity>),
@@ -23,13 +23,11 @@ pub(in crate::session) enum AuthDecision {
     Ask(Box<PendingAuth>),
 }
 
-/// The state of authentication for every reading of the request. The request is allowed only if
-/// each reading allows it.
+/// The state of authentication for every reading of the request. The request is allowed only if each reading allows it.
 #[derive(Debug)]
 pub(in crate::session) struct PendingAuth {
     normal: Option<RouteAuth>,
-    /// The other readings of the request. Most requests have no other readings, and an empty list
-    /// allocates nothing.
+    /// The other readings of the request. Most requests have no other readings, and an empty list allocates nothing.
     others: Vec<RouteAuth>,
 }
 
@@ -40,8 +38,8 @@ struct RouteAuth {
     settings: Arc<RouteSettings>,
 }
 
-/// Runs all checks that need not wait for a verifier or for keys. If the request is allowed, the
-/// caller's identity is written into the head.
+/// Runs all checks that need not wait for a verifier or for keys. If the request is allowed, the caller's identity is
+/// written into the head.
 pub(in crate::session) fn check_auth(
     matched: &Matched,
     (head, is_preflight): (&mut Parts, bool),
@@ -76,8 +74,8 @@ impl PendingAuth {
         })
     }
 
-    /// Continues with the result of the verifier of [`next`](Self::next). If keys were fetched
-    /// instead, the scheme is checked again.
+    /// Continues with the result of the verifier of [`next`](Self::next). If keys were fetched instead, the scheme is
+    /// checked again.
     pub(in crate::session) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
@@ -101,8 +99,8 @@ impl PendingAuth {
         self.others.iter().chain(&self.normal)
     }
 
-    /// Decides by all readings. If one reading already refuses the request, the verifiers of the
-    /// other readings are not called.
+    /// Decides by all readings. If one reading already refuses the request, the verifiers of the other readings are not
+    /// called.
     fn decide(self, head: &mut Parts) -> AuthDecision {
         let is_refused = self.readings().any(RouteAuth::refuses);
         if !is_refused && self.next().is_some() {

@@ -10,8 +10,7 @@ use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::{Origin, RecordFields};
 use crate::session::record::request_record::{Cause, RecordLabel, RequestRecord, SessionConfig};
 
-/// The record of a request in which nothing has failed so far. The value outlives the session, so
-/// it is small.
+/// The record of a request in which nothing has failed so far. The value outlives the session, so it is small.
 #[derive(Debug)]
 pub(in crate::session) struct BodyContext {
     pub(in crate::session) config: Arc<SessionConfig>,

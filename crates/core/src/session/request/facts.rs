@@ -23,8 +23,8 @@ use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::record::notes::{RecordFields, RequestFacts};
 use crate::session::record::request_record::{RecordLabel, SessionConfig};
 
-/// The maximum declared length, in bytes, of a request body whose rest may be read and dropped to
-/// keep an HTTP/1 connection open (G5).
+/// The maximum declared length, in bytes, of a request body whose rest may be read and dropped to keep an HTTP/1
+/// connection open (G5).
 const CHEAP_REST: u64 = 64 * 1024;
 
 /// The facts of a request's head that matter later: a few bits, because every request stores them.
@@ -172,8 +172,8 @@ impl RequestFlags {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
 
-    /// Returns true if trailers at the end of a body reach the client. Trailers may reach the
-    /// client over HTTP/1, too, because a proxy may translate gRPC-Web.
+    /// Returns true if trailers at the end of a body reach the client. Trailers may reach the client over HTTP/1, too,
+    /// because a proxy may translate gRPC-Web.
     pub(in crate::session) fn takes_trailers(self) -> bool {
         self.has_flag(Self::TRAILERS)
     }
@@ -227,8 +227,7 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) scheme: Option<Box<str>>,
     /// The fault with which a guard that only observes would have refused the request, until it is logged (M1).
     pub(in crate::session) observed: Option<Fault>,
-    /// The fault of a guard that only observes, if the refusal depends on the first byte of the
-    /// body (G3).
+    /// The fault of a guard that only observes, if the refusal depends on the first byte of the body (G3).
     pub(in crate::session) observed_peek: Option<Fault>,
     /// The time when the request began, if the dialect writes that time.
     pub(in crate::session) began: Option<SystemTime>,
@@ -236,8 +235,8 @@ pub(in crate::session) struct ColdState {
     pub(in crate::session) counts_whole: bool,
     /// The time that the client waits for the whole call.
     pub(in crate::session) deadline: Option<Duration>,
-    /// The origin whose scripts may read the responses that the layer itself makes (R6a), as the
-    /// client sent the origin.
+    /// The origin whose scripts may read the responses that the layer itself makes (R6a), as the client sent the
+    /// origin.
     pub(in crate::session) origin: Option<HeaderValue>,
     /// The caller that the credentials name.
     pub(in crate::session) caller: Option<Identity>,

@@ -17,8 +17,7 @@ use crate::guard::call_path::names_method;
 use crate::guard::content_type::Declared;
 use crate::policy::{BodyLimitPer, Matched, Mode, Policy, Preflight, RouteSettings};
 
-/// Returns the smallest body limit of all readings, where the route of each reading has its own
-/// mode (G0).
+/// Returns the smallest body limit of all readings, where the route of each reading has its own mode (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
     let enforcing = guarded_readings(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
@@ -37,8 +36,8 @@ pub(in crate::session) struct GuardOutcome {
     /// (M1).
     pub(in crate::session) observed_unmet: Option<Fault>,
     pub(in crate::session) observed: ObservedGuards,
-    /// The facts of the body. The next field, `limit`, is the smallest limit of all readings (G0).
-    /// A longer body is cut off.
+    /// The facts of the body. The next field, `limit`, is the smallest limit of all readings (G0). A longer body is cut
+    /// off.
     pub(in crate::session) body: BodyFacts,
     pub(in crate::session) limit: Option<u64>,
 }
@@ -74,18 +73,17 @@ fn check_headers(matched: &Matched, view: &RequestView<'_>, observed: &mut Obser
 #[derive(Debug, Default)]
 pub(in crate::session) struct ObservedGuards {
     pub(in crate::session) refusal: Option<Fault>,
-    /// The fault with which a route in mode `observe` would have refused the request because of its
-    /// declared length (G4).
+    /// The fault with which a route in mode `observe` would have refused the request because of its declared length
+    /// (G4).
     pub(in crate::session) too_large: Option<Fault>,
-    /// The fault with which a route in mode `observe` would refuse the request if its body has a
-    /// first byte (G3).
+    /// The fault with which a route in mode `observe` would refuse the request if its body has a first byte (G3).
     pub(in crate::session) peek: Option<Fault>,
     pub(in crate::session) limit: ObservedLimit,
 }
 
 impl ObservedGuards {
-    /// Returns the fault as an error, unless the route is in mode `observe`. In mode `observe`,
-    /// only notes the fault, unless another fault is already noted.
+    /// Returns the fault as an error, unless the route is in mode `observe`. In mode `observe`, only notes the fault,
+    /// unless another fault is already noted.
     fn note_refusal(&mut self, settings: &RouteSettings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
@@ -96,8 +94,8 @@ impl ObservedGuards {
 }
 
 /// Checks the content type (G3) and the length (G4) that the head declares. `routes` may require a type. `observing`
-/// are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. A fault
-/// in `Ok` refuses the request only if the body has a first byte.
+/// are the routes in mode `observe`, and `limit` is the smallest limit of the other routes. A fault in `Ok` refuses the
+/// request only if the body has a first byte.
 #[inline]
 pub(in crate::session) fn check_body<'s, 'h>(
     policy: &Policy,
@@ -214,8 +212,8 @@ where
     }
 }
 
-/// Decides whether the limit counts each message. A content type is only a claim. If the claim were
-/// accepted for any request, every upload could escape its limit (G4).
+/// Decides whether the limit counts each message. A content type is only a claim. If the claim were accepted for any
+/// request, every upload could escape its limit (G4).
 #[inline(never)]
 fn decide<'s>(
     head: &Parts,

@@ -6,8 +6,8 @@ use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// The purpose for which every policy reads a request header. Only headers that are noted in the
-/// one pass over the head have a purpose here.
+/// The purpose for which every policy reads a request header. Only headers that are noted in the one pass over the head
+/// have a purpose here.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum HeaderUse {
     Accept,
@@ -22,8 +22,7 @@ pub(in crate::session) enum HeaderUse {
     Id,
     /// A header from which services commonly read keys (R1).
     Key,
-    /// A header that names another method, in any spelling that CGI would read as the same name
-    /// (G0).
+    /// A header that names another method, in any spelling that CGI would read as the same name (G0).
     MethodOverride,
     /// A header that is [removed](is_removed).
     Removed,
@@ -39,8 +38,8 @@ pub(in crate::session) enum HeaderUse {
 macro_rules! headers {
     (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
         impl HeaderUse {
-            /// Returns the purpose of the header with this name. The length of the name is compared
-            /// first, because most headers have none of these names.
+            /// Returns the purpose of the header with this name. The length of the name is compared first, because most
+            /// headers have none of these names.
             #[inline(always)]
             pub(in crate::session) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
@@ -106,8 +105,8 @@ headers! {
 }
 
 impl HeaderUse {
-    /// Returns the purpose of a header that a service could confuse with another method, or with a
-    /// header of the layer itself.
+    /// Returns the purpose of a header that a service could confuse with another method, or with a header of the layer
+    /// itself.
     #[inline(never)]
     fn misleading_header(name: &HeaderName) -> Option<Self> {
         // This is a separate function because it is rarely called. The length rules out most names.
@@ -120,12 +119,11 @@ impl HeaderUse {
     }
 }
 
-/// Returns true if every policy removes the request header with this lower-case name. A service
-/// that works like CGI would confuse such a header with the request's `x-request-id` (E3), its
-/// content type or its framing (G1), or with the path itself. For example, gunicorn trusts
-/// `script_name` and `path_info` from a proxy on the same machine, which would
-/// bypass the guards (G0). If a head has a header for which this function returns true, an adapter
-/// that [copies](is_read) only some lines must copy the whole head.
+/// Returns true if every policy removes the request header with this lower-case name. A service that works like CGI
+/// would confuse such a header with the request's `x-request-id` (E3), its content type or its framing (G1), or with
+/// the path itself. For example, gunicorn trusts `script_name` and `path_info` from a proxy on the same machine, which
+/// would bypass the guards (G0). If a head has a header for which this function returns true, an adapter that
+/// [copies](is_read) only some lines must copy the whole head.
 ///
 /// ```
 /// use error_envelope_core::session::is_removed;

@@ -13,8 +13,7 @@ use crate::session::record::notes::{RecordFields, printable};
 
 pub(in crate::session) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The maximum number of names of removed headers that are logged. Further names would not help an
-/// operator.
+/// The maximum number of names of removed headers that are logged. Further names would not help an operator.
 const MAX_NAMES: usize = 8;
 
 /// The id that is assigned to a request.
@@ -26,8 +25,8 @@ pub(in crate::session) struct AssignedId {
     pub(in crate::session) is_nested: bool,
 }
 
-/// Returns the id of the request. The result is the id of an outer layer (E7), the id of a trusted
-/// client (I2), or a new id (I1).
+/// Returns the id of the request. The result is the id of an outer layer (E7), the id of a trusted client (I2), or a
+/// new id (I1).
 #[inline(always)]
 pub(in crate::session) fn identify(
     settings: IdSettings,
@@ -71,9 +70,9 @@ pub(in crate::session) fn mark(
     trace(policy.ids(), head, id);
 }
 
-/// Removes headers that a service would mistake for the layer's own. Such headers are those of
-/// `forward_id`, and the headers that every policy [removes](is_removed). The names of headers that
-/// every policy removes are noted for the log.
+/// Removes headers that a service would mistake for the layer's own. Such headers are those of `forward_id`, and the
+/// headers that every policy [removes](is_removed). The names of headers that every policy removes are noted for the
+/// log.
 #[inline(always)]
 pub(in crate::session) fn remove_spoofed(
     policy: &Policy,
@@ -116,8 +115,8 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
     first.to_str().ok()?.parse().ok()
 }
 
-/// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and
-/// its old trace state is removed (I4).
+/// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and its old trace state
+/// is removed (I4).
 #[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
     if settings.traceparent {

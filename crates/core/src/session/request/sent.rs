@@ -9,8 +9,7 @@ use super::header_use::HeaderUse;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::guard::{body_limit, method};
 
-/// The facts of a request's headers. Noting all facts in one pass is cheaper than looking up each
-/// header.
+/// The facts of a request's headers. Noting all facts in one pass is cheaper than looking up each header.
 #[derive(Default)]
 pub(in crate::session) struct HeaderFlags {
     has: u32,
@@ -44,8 +43,7 @@ impl HeaderFlags {
     const TWO_TYPES: u32 = 1 << 13;
     /// Set if a header names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// Set if a header looks like a header of the layer, so that a service may confuse the two
-    /// headers.
+    /// Set if a header looks like a header of the layer, so that a service may confuse the two headers.
     pub(in crate::session) const LOOK_ALIKE: u32 = 1 << 16;
     /// Set if a header from which services read keys has a value (R1).
     const KEY: u32 = 1 << 17;
@@ -89,8 +87,8 @@ impl HeaderFlags {
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
                 HeaderUse::Trace => Self::TRACED,
                 HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // If the request also has a `content-type`, the look-alike is treated as a second
-                // `content-type` (G3). Otherwise it is ignored.
+                // If the request also has a `content-type`, the look-alike is treated as a second `content-type` (G3).
+                // Otherwise it is ignored.
                 HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
                 HeaderUse::Upgrade => Self::UPGRADE,
             };
@@ -128,8 +126,8 @@ impl HeaderFlags {
         self.has(Self::COOKIE) && method::is_in_cookie(head)
     }
 
-    /// Returns true if anything outside the body names another method than the request line. The
-    /// other name need not be a valid method.
+    /// Returns true if anything outside the body names another method than the request line. The other name need not be
+    /// a valid method.
     pub(in crate::session) fn names_other_method(&self, head: &Parts) -> bool {
         self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
     }
@@ -175,9 +173,8 @@ fn form_or_json(value: &[u8]) -> u32 {
     }
 }
 
-/// Returns the flags to add for one line of a header, whose further lines are ignored. `has`
-/// are the flags so far. `seen` marks that there was a first line, and `what` is added if this line
-/// fulfils `has_it`.
+/// Returns the flags to add for one line of a header, whose further lines are ignored. `has` are the flags so far.
+/// `seen` marks that there was a first line, and `what` is added if this line fulfils `has_it`.
 #[inline]
 fn first_of(has: u32, seen: u32, what: u32, has_it: impl FnOnce() -> bool) -> u32 {
     if has & seen != 0 { 0 } else { seen | bit(what, has_it()) }

@@ -25,8 +25,7 @@ use crate::target::Target;
 
 /// Follows one request from its head to the last decision about its response.
 ///
-/// Every future of the layer contains a session. To keep the session small, parts that few requests
-/// need are boxed.
+/// Every future of the layer contains a session. To keep the session small, parts that few requests need are boxed.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(in crate::session) phase: Phase,
@@ -132,8 +131,8 @@ impl RequestState {
         settings: Arc<RouteSettings>,
     ) -> Self {
         let AssignedId { id, header: mut id_header, notes, is_nested } = given;
-        // HPACK's tables help only with repeated values, and no id is repeated. Otherwise h2 would
-        // index each id, compare it with about fifty old ids, and displace useful entries.
+        // HPACK's tables help only with repeated values, and no id is repeated. Otherwise h2 would index each id,
+        // compare it with about fifty old ids, and displace useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
         request.note_nested(is_nested);
@@ -205,8 +204,7 @@ impl RequestState {
         self.notes_mut().captured = Some(BodyCapture { before, after: Some(after) });
     }
 
-    /// Returns true if a guard that only observes would have refused the request, and this refusal
-    /// is not logged yet.
+    /// Returns true if a guard that only observes would have refused the request, and this refusal is not logged yet.
     #[inline]
     pub(in crate::session) fn has_observed_refusal(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())

@@ -5,8 +5,8 @@ use http::request::Parts;
 use super::sent::HeaderFlags;
 use crate::policy::BodyLimitPer;
 
-/// The maximum number of headers of a request. This number is half of what fits into a `HeaderMap`,
-/// which panics when it is full (F2). No server accepts so many headers.
+/// The maximum number of headers of a request. This number is half of what fits into a `HeaderMap`, which panics when
+/// it is full (F2). No server accepts so many headers.
 pub(in crate::session) const MAX_HEADERS: usize = 12 * 1024;
 
 /// The facts of a body that are known before its first byte is read.

@@ -1,5 +1,5 @@
-//! Handles responses of the service in the RPC protocol of the call (section P). These responses
-//! pass unchanged, and errors are logged.
+//! Handles responses of the service in the RPC protocol of the call (section P). These responses pass unchanged, and
+//! errors are logged.
 
 use bytes::Bytes;
 use error_envelope_fault::status_source;
@@ -64,8 +64,8 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
     let rpc = rpc.answered_by(content_type)?;
     let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
-    // Mode `own` does not keep a status above 599, because E6 corrects such a status even if the
-    // body is in the protocol of the call.
+    // Mode `own` does not keep a status above 599, because E6 corrects such a status even if the body is in the
+    // protocol of the call.
     let keeps = |status: u16| match mode {
         Mode::Off => false,
         Mode::Own => (400..600).contains(&status),
@@ -123,8 +123,8 @@ fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
-/// Returns the record of a gRPC status in the head. The head does not change, except for the id
-/// that an inner layer put there (E7).
+/// Returns the record of a gRPC status in the head. The head does not change, except for the id that an inner layer put
+/// there (E7).
 fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -> Option<RequestRecord> {
     let reported = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
     state.note_grpc(grpc::number(&head.headers));
@@ -138,16 +138,16 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
-/// Returns the cause that the service left in the extensions of its response: its fault, or the
-/// error from which the service made a tonic status.
+/// Returns the cause that the service left in the extensions of its response: its fault, or the error from which the
+/// service made a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {
     let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
     fault.or_else(|| status_source(extensions).map(Cause::Error))
 }
 
-/// Names in the head the trailers that may report a failure of the call. Over HTTP/1, hyper sends
-/// only trailers that the head names (RFC 9110 §6.6.2), so a failed call would otherwise look like
-/// a success. The service may have named fewer trailers.
+/// Names in the head the trailers that may report a failure of the call. Over HTTP/1, hyper sends only trailers that
+/// the head names (RFC 9110 §6.6.2), so a failed call would otherwise look like a success. The service may have named
+/// fewer trailers.
 fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts) {
     let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.takes_trailers());
     if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && state.settings.mode != Mode::Observe {
@@ -156,8 +156,8 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
 }
 
 /// Handles an inner error in Connect's own form, which keeps its shape. If an inner layer put its id into the body, the
-/// result is the body with the id of this request (E7). Otherwise the result is `Err` with the
-/// record, and the body does not change.
+/// result is the body with the id of this request (E7). Otherwise the result is `Err` with the record, and the body
+/// does not change.
 pub(in crate::session) fn unary_error(
     mut state: RequestState,
     head: &mut response::Parts,
@@ -175,15 +175,15 @@ pub(in crate::session) fn unary_error(
     Err(Box::new(record))
 }
 
-/// Returns the record of a gRPC status that came with an HTTP error and passes in the mode of the
-/// route (M1). Mode `enforce` would send the gRPC status with HTTP status 200.
+/// Returns the record of a gRPC status that came with an HTTP error and passes in the mode of the route (M1). Mode
+/// `enforce` would send the gRPC status with HTTP status 200.
 fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
     let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
     RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }
 }
 
-/// Sends a gRPC status that came with an HTTP error as a complete response with HTTP status 200.
-/// The head alone is a complete response (P1).
+/// Sends a gRPC status that came with an HTTP error as a complete response with HTTP status 200. The head alone is a
+/// complete response (P1).
 fn send_as_whole_answer(head: &mut response::Parts, mut record: RequestRecord) -> ResponseStep {
     head.status = StatusCode::OK;
     if let Some(sent) = &mut record.sent {

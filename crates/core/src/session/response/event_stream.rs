@@ -19,8 +19,8 @@ use crate::session::request::view::BodyFacts;
 
 /// An event stream on a route that ends a broken stream with an error event.
 ///
-/// An adapter passes the body to this value. If the body is cut off, the adapter sends the result
-/// of [`EventStream::failed`].
+/// An adapter passes the body to this value. If the body is cut off, the adapter sends the result of
+/// [`EventStream::failed`].
 #[derive(Debug)]
 pub(in crate::session) struct EventStream {
     pub(in crate::session) state: RequestState,
@@ -43,8 +43,8 @@ impl EventStream {
         Box::new(Self { state, scanner: EventScanner::default(), typed, ended: false })
     }
 
-    /// Inspects a piece of the body. Returned bytes replace the piece. In the returned bytes, the
-    /// error event of an inner layer has the id of this request (E7).
+    /// Inspects a piece of the body. Returned bytes replace the piece. In the returned bytes, the error event of an
+    /// inner layer has the id of this request (E7).
     #[must_use]
     pub(in crate::session) fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
         let readdressed = self.with_our_id(data);

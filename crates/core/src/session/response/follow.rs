@@ -20,8 +20,8 @@ use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
 use crate::session::request::body_context::BodyContext;
 
-/// Follows a response until it is delivered, and keeps the record of its request until then. The
-/// default value has no record, like a value whose record was closed.
+/// Follows a response until it is delivered, and keeps the record of its request until then. The default value has no
+/// record, like a value whose record was closed.
 #[derive(Debug, Default)]
 pub struct Follow {
     kind: Kind,
@@ -68,8 +68,8 @@ impl Follow {
         Self::new(Kind::Tail(tail))
     }
 
-    /// Creates a value for a response that needs no further decision. The session wrote the
-    /// response, or it is an error that passes.
+    /// Creates a value for a response that needs no further decision. The session wrote the response, or it is an error
+    /// that passes.
     #[must_use]
     pub fn decided(record: impl Into<Box<RequestRecord>>) -> Self {
         Self { kind: Kind::Ended, record: Some(record.into()) }
@@ -123,8 +123,8 @@ impl Follow {
         self.record.as_deref()
     }
 
-    /// Takes the record as decided so far. Programs that try recorded responses and deliver no
-    /// responses use this method.
+    /// Takes the record as decided so far. Programs that try recorded responses and deliver no responses use this
+    /// method.
     #[must_use]
     pub fn into_decided(self) -> Option<RequestRecord> {
         self.record.map(|record| *record)
@@ -184,16 +184,16 @@ impl Follow {
         }
     }
 
-    /// The adapter calls this method when the head is sent. The time limit of a body that is copied
-    /// begins with this call. `length` returns the exact length that the body reports.
+    /// The adapter calls this method when the head is sent. The time limit of a body that is copied begins with this
+    /// call. `length` returns the exact length that the body reports.
     pub fn begin(&mut self, length: impl FnOnce() -> Option<u64>, now: impl FnOnce() -> Instant) {
         if let Kind::Copy(copy) = &mut self.kind {
             (copy.until, copy.length) = (Some(now() + copy.time), length());
         }
     }
 
-    /// Returns true if the response is an RPC call that can still end with an error when the
-    /// client's time limit passes.
+    /// Returns true if the response is an RPC call that can still end with an error when the client's time limit
+    /// passes.
     #[must_use]
     pub fn can_time_out(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.can_end() } else { false }
@@ -206,9 +206,8 @@ impl Follow {
         Some(self.ended_with(call.timed_out()))
     }
 
-    /// The adapter calls this method when the meter has reported that the request's body is over
-    /// its limit. If the response is an RPC call, the call ends with that error (G4), and this
-    /// method returns its last frame.
+    /// The adapter calls this method when the meter has reported that the request's body is over its limit. If the
+    /// response is an RPC call, the call ends with that error (G4), and this method returns its last frame.
     pub fn overran(&mut self) -> Option<FinalFrame> {
         let call = self.take_call(|_| true)?;
         Some(self.ended_with(call.overran()))
@@ -372,8 +371,8 @@ impl Follow {
         }
     }
 
-    /// Notes that the request left the proxy's waiting line before the service got the request. At
-    /// that time, the client had no response yet.
+    /// Notes that the request left the proxy's waiting line before the service got the request. At that time, the
+    /// client had no response yet.
     pub fn note_not_called(&mut self) {
         if let Some(record) = &mut self.record {
             record.note_not_called();
@@ -422,15 +421,14 @@ impl Follow {
         }
     }
 
-    /// Returns true if the call ends with trailers. The adapter must then not report the end of the
-    /// body before the trailers.
+    /// Returns true if the call ends with trailers. The adapter must then not report the end of the body before the
+    /// trailers.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.awaits_trailers() } else { false }
     }
 
-    /// Returns true if the length that the body reports may be wrong, because a last frame may be
-    /// appended.
+    /// Returns true if the length that the body reports may be wrong, because a last frame may be appended.
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         match &self.kind {
@@ -442,8 +440,8 @@ impl Follow {
 }
 
 impl Copy {
-    /// Returns the record of an error whose client left before the end of the body. The record
-    /// follows from the part of the body that has passed.
+    /// Returns the record of an error whose client left before the end of the body. The record follows from the part of
+    /// the body that has passed.
     fn left(self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }

@@ -102,8 +102,7 @@ impl RequestState {
         read(&inner, &context)
     }
 
-    /// Returns the kind of credentials in the request, because the code of an inner 401 depends on
-    /// it.
+    /// Returns the kind of credentials in the request, because the code of an inner 401 depends on it.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
         Credentials::new(self.request.credentials, scheme)

@@ -1,5 +1,5 @@
-//! Responses that pass, with their ids and the headers that scripts of other origins may read (I3,
-//! E4). These responses pass unchanged, or are errors that keep their shape (R9, R10).
+//! Responses that pass, with their ids and the headers that scripts of other origins may read (I3, E4). These responses
+//! pass unchanged, or are errors that keep their shape (R9, R10).
 
 use http::response;
 
@@ -43,8 +43,8 @@ impl RequestState {
         ResponseStep::Pass(Follow::tail(self.into_body_context()))
     }
 
-    /// Passes a fault that the service sent with a status of success, such as `(StatusCode::OK,
-    /// fault)` (E5). The response is still logged as an error.
+    /// Passes a fault that the service sent with a status of success, such as `(StatusCode::OK, fault)` (E5). The
+    /// response is still logged as an error.
     #[cold]
     fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponseStep {
         self.mark_head(&mut head.headers);
@@ -57,8 +57,7 @@ impl RequestState {
         ResponseStep::Pass(Follow::decided(record))
     }
 
-    /// Passes an error that keeps its shape. The content of the error's record depends only on the
-    /// error's head (L1).
+    /// Passes an error that keeps its shape. The content of the error's record depends only on the error's head (L1).
     pub(in crate::session) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if appends_error(&self, head, || body) {
             let stream = EventStream::boxed(self, head);
@@ -90,9 +89,9 @@ impl RequestState {
         record
     }
 
-    /// Returns the record of an error whose body does not change. The record's code is the code in
-    /// the head (E7), or else the default code of the status. In `own` and `fill`, the layer adds
-    /// no code to the head, so the record only predicts what `enforce` would have sent.
+    /// Returns the record of an error whose body does not change. The record's code is the code in the head (E7), or
+    /// else the default code of the status. In `own` and `fill`, the layer adds no code to the head, so the record only
+    /// predicts what `enforce` would have sent.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
         if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
             return as_unread(self, head.status, &head.headers);

@@ -1,5 +1,5 @@
-//! Limits how much of an inner error's body is read: a budget of bytes and time (R4). Dropping the rest of a refused request has
-//! a budget of the same type (G5).
+//! Limits how much of an inner error's body is read: a budget of bytes and time (R4). Dropping the rest of a refused
+//! request has a budget of the same type (G5).
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ pub struct Budget {
     /// The number of empty frames that may still come. Without this limit, a body of only empty frames would never end.
     empty_frames: u16,
     time: Duration,
-    /// The time at which reading must stop. This time is set at the first wait. Most bodies need no
-    /// wait, so the clock is read for few bodies.
+    /// The time at which reading must stop. This time is set at the first wait. Most bodies need no wait, so the clock
+    /// is read for few bodies.
     until: Option<Instant>,
 }
 

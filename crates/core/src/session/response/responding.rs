@@ -33,8 +33,7 @@ use crate::{classify, dialect, fields};
 
 /// The response of the inner service.
 impl Session {
-    /// Decides about the response by its head. `body` is only called if facts about the body
-    /// matter.
+    /// Decides about the response by its head. `body` is only called if facts about the body matter.
     #[inline(always)]
     pub fn respond(&mut self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponseStep {
         let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
@@ -59,10 +58,10 @@ impl Session {
         decide_by_body(state, head, read)
     }
 
-    /// Returns true if a response with this status passes without being parsed. Adapters whose
-    /// proxy owns the heads call this method. If it returns true, an adapter only sets the
-    /// response's `x-request-id` to [`Session::id_header`]. But a response that
-    /// has an `x-request-id` (I3) or an `access-control-allow-origin` (E4) must still go to [`Session::respond`].
+    /// Returns true if a response with this status passes without being parsed. Adapters whose proxy owns the heads
+    /// call this method. If it returns true, an adapter only sets the response's `x-request-id` to
+    /// [`Session::id_header`]. But a response that has an `x-request-id` (I3) or an `access-control-allow-origin` (E4)
+    /// must still go to [`Session::respond`].
     #[must_use]
     pub fn passes_unparsed(&self, status: StatusCode) -> bool {
         self.called_state().is_some_and(|state| passes_unparsed(state, status))
@@ -89,16 +88,15 @@ enum StatusTreatment {
     Pass,
     /// The head passes without a body (E5).
     Strip,
-    /// The response is rewritten, unless its content prevents that. Such a response is an error, or
-    /// its status cannot be a final status (E6).
+    /// The response is rewritten, unless its content prevents that. Such a response is an error, or its status cannot
+    /// be a final status (E6).
     Rewrite,
     /// The response passes, and the log shows how it would have been rewritten.
     Observe,
 }
 
 impl ResponseHead<'_> {
-    /// Decides about a response whose head must be read first. `body` is only called if facts about
-    /// the body matter.
+    /// Decides about a response whose head must be read first. `body` is only called if facts about the body matter.
     #[inline(never)]
     pub(in crate::session) fn decide(
         mut self,
@@ -156,8 +154,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Returns true if a service returned a fault that no inner layer wrote. Such a response has no
-    /// bytes that a mode could preserve (M1).
+    /// Returns true if a service returned a fault that no inner layer wrote. Such a response has no bytes that a mode
+    /// could preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
         classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
@@ -241,8 +239,8 @@ impl ResponseHead<'_> {
         ResponseStep::Write(written)
     }
 
-    /// Copies the service's own code into another header, because a response to HEAD has no body
-    /// that could contain the code (E9).
+    /// Copies the service's own code into another header, because a response to HEAD has no body that could contain the
+    /// code (E9).
     fn keep_service_code(&self, head: &mut response::Parts, code: &ErrorCode) {
         let theirs = classify::service_code(&head.headers, head.status, self.state.policy().codes());
         let theirs = theirs.filter(|theirs| *theirs != code.as_str()).and_then(|it| HeaderValue::from_str(it).ok());
@@ -253,8 +251,8 @@ impl ResponseHead<'_> {
         }
     }
 
-    /// Writes the service's fault. In mode `observe`, a field of the request's record reports the
-    /// refusal that the request would have got.
+    /// Writes the service's fault. In mode `observe`, a field of the request's record reports the refusal that the
+    /// request would have got.
     fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
@@ -328,8 +326,8 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
         reply.record.note_unread(read.unread);
         return ResponseStep::Send(Box::new(reply));
     }
-    // In mode `fill`, the media type of most bodies already shows that they pass. The bytes after
-    // the first one then do not matter.
+    // In mode `fill`, the media type of most bodies already shows that they pass. The bytes after the first one then do
+    // not matter.
     let passes_by_type = state.settings.mode == Mode::Fill && fill::more_bytes_to_read(&head.headers).is_some();
     match decided(state, head, read.as_bytes()) {
         Ok(mut written) => {

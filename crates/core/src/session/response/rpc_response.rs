@@ -50,8 +50,8 @@ pub(in crate::session) struct RpcResponse {
     ended: bool,
 }
 
-/// The maximum length, in bytes, of a last message that is read for the log. No server accepts a
-/// head that is longer than this.
+/// The maximum length, in bytes, of a last message that is read for the log. No server accepts a head that is longer
+/// than this.
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
@@ -108,8 +108,8 @@ impl RpcResponse {
         self.read(data)
     }
 
-    /// Inspects the trailers of the body. If the request's body was cut off, the error of this cut
-    /// replaces the trailers.
+    /// Inspects the trailers of the body. If the request's body was cut off, the error of this cut replaces the
+    /// trailers.
     pub(in crate::session) fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<RequestRecord> {
         if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
             return None;
@@ -144,8 +144,7 @@ impl RpcResponse {
         self.refusal()
     }
 
-    /// Returns the record of a refusal that a guard only observed, for a call without an error
-    /// (M1).
+    /// Returns the record of a refusal that a guard only observed, for a call without an error (M1).
     fn refusal(&mut self) -> Option<RequestRecord> {
         let status = self.status();
         observed_refusal(&mut self.state, status)
@@ -193,8 +192,8 @@ impl RpcResponse {
         self.failed(failure, cause)
     }
 
-    /// Ends a call because its meter reported that the request's body was cut off. Adapters that
-    /// need not wait for the service's response call this method (G4, P1).
+    /// Ends a call because its meter reported that the request's body was cut off. Adapters that need not wait for the
+    /// service's response call this method (G4, P1).
     pub(in crate::session) fn overran(self) -> (FinalFrame, RequestRecord) {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
@@ -214,14 +213,12 @@ impl RpcResponse {
             Rpc::Grpc(_) => self.state.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
-        // After a body that is shorter than its declared length, no trailers can follow (RFC 9113
-        // §8.1.1).
+        // After a body that is shorter than its declared length, no trailers can follow (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
-    /// Returns the record of a call in which nothing has failed. A missing gRPC status is not
-    /// recorded as a failure, because every client itself treats a response without a status as an
-    /// error.
+    /// Returns the record of a call in which nothing has failed. A missing gRPC status is not recorded as a failure,
+    /// because every client itself treats a response without a status as an error.
     pub(in crate::session) fn into_body_context(self) -> BodyContext {
         self.state.into_body_context()
     }
@@ -255,8 +252,7 @@ impl RpcResponse {
     fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, RequestRecord) {
         self.ended = true;
         let frame = match self.rpc {
-            // The head was sent before the error existed, so the last message must contain the
-            // code.
+            // The head was sent before the error existed, so the last message must contain the code.
             Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
             _ => grpc::trailer_frame(&self.trailers(fault)),
         };

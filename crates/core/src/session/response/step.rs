@@ -39,8 +39,8 @@ pub enum RequestStep {
 pub enum ResponseStep {
     /// Send the head and the body. Pass the body's frames to the [`Follow`].
     Pass(Follow),
-    /// Send only the head, because this status allows no body (E5). The [`Follow`] notes a panic
-    /// when the body is dropped.
+    /// Send only the head, because this status allows no body (E5). The [`Follow`] notes a panic when the body is
+    /// dropped.
     Strip(Follow),
     /// Send the head with this body instead.
     Write(RewrittenBody),
@@ -49,8 +49,7 @@ pub enum ResponseStep {
     /// Read the body into this value first, then call
     /// [`Session::decide`](crate::session::request::state::Session::decide) (R4).
     Read(Reading),
-    /// Send the head, these bytes, and then the rest of the body, because the error keeps its shape
-    /// (R10, M1).
+    /// Send the head, these bytes, and then the rest of the body, because the error keeps its shape (R10, M1).
     Resume(Bytes, Rest, Follow),
     /// The adapter made a call that the session did not expect. The session has not changed.
     Broken,

@@ -1,5 +1,4 @@
-//! Replaces the details in a build without the feature `protobuf`. No details are written, and none
-//! are read.
+//! Replaces the details in a build without the feature `protobuf`. No details are written, and none are read.
 
 use super::{PackedDetail, RpcDetails, RpcError};
 

@@ -86,8 +86,8 @@ struct FieldViolation {
 }
 
 impl RpcDetails {
-    /// Parses the bytes. Returns `None` if the bytes are not a google.rpc.Status. Details that are
-    /// unknown or cannot be read are skipped.
+    /// Parses the bytes. Returns `None` if the bytes are not a google.rpc.Status. Details that are unknown or cannot be
+    /// read are skipped.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let Status { code, message, details } = Status::decode(bytes).ok().filter(|_| !bytes.is_empty())?;
         let mut rich = Self::new(u8::try_from(code).map_or(status::Status::UNKNOWN, status::Status::new), message);
@@ -133,8 +133,8 @@ impl RpcError<'_> {
     /// Returns the google.rpc.Status, in at most `max` bytes. The result is empty if even the details without metadata
     /// and violations do not fit.
     ///
-    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never
-    /// cut. Python's grpc_status raises an error if the values differ.
+    /// The code and the message are the same as `grpc-status` and `grpc-message`, and are never cut. Python's
+    /// grpc_status raises an error if the values differ.
     pub fn to_bytes(self, max: usize) -> Vec<u8> {
         let code = self.status.number().into();
         let mut status = Status { code, message: self.message.to_owned(), details: Vec::new() };
@@ -191,8 +191,8 @@ fn bad_request(violations: Vec<FieldViolation>, room: usize) -> Option<PackedDet
     (!field_violations.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, &BadRequest { field_violations }))
 }
 
-/// Returns the issues as violations. The reason of a violation is the issue's code in capitals, if
-/// that is a valid reason: `[A-Z][A-Z0-9_]{0,62}`.
+/// Returns the issues as violations. The reason of a violation is the issue's code in capitals, if that is a valid
+/// reason: `[A-Z][A-Z0-9_]{0,62}`.
 fn violations_in(details: &str) -> Vec<FieldViolation> {
     let violation = |issue: written::NamedIssue<'_>| FieldViolation {
         reason: issue.code.and_then(|code| issue_code(&code)).unwrap_or_default().to_ascii_uppercase(),
@@ -218,8 +218,8 @@ fn field_len(message: &impl Message) -> usize {
     1 + prost::length_delimiter_len(length) + length
 }
 
-/// Returns the most bytes that a detail takes in a google.rpc.Status. This number includes the tags
-/// and lengths around the detail and around its name.
+/// Returns the most bytes that a detail takes in a google.rpc.Status. This number includes the tags and lengths around
+/// the detail and around its name.
 fn max_framed_len(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 

@@ -1,7 +1,6 @@
 //! Event streams whose events are JSON objects with a `type` and a number, such as those of OpenAI's Responses (F6).
 //!
-//! An event may be many megabytes long, so the scanner stores only its number, and the position in
-//! its object.
+//! An event may be many megabytes long, so the scanner stores only its number, and the position in its object.
 
 /// Reads the events of a stream as they pass, in pieces of any size.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,6 @@
 //! Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
 //!
-//! Clients of this dialect decide by `error.type` and the status. The dialect has no place for
-//! details.
+//! Clients of this dialect decide by `error.type` and the status. The dialect has no place for details.
 
 use std::borrow::Cow;
 
@@ -52,8 +51,8 @@ fn meaning(name: &str) -> DialectCode {
     }
 }
 
-/// Returns the dialect's name for an error. This name is the name of the error's code, or else the
-/// name of its status. The dialect has no other names.
+/// Returns the dialect's name for an error. This name is the name of the error's code, or else the name of its status.
+/// The dialect has no other names.
 fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {

@@ -1,5 +1,5 @@
-//! Shapes that a policy describes. JSON pointers of the policy, instead of code, define how their
-//! bodies are read and written (R15).
+//! Shapes that a policy describes. JSON pointers of the policy, instead of code, define how their bodies are read and
+//! written (R15).
 
 mod condition;
 mod description;
@@ -64,8 +64,8 @@ impl CustomShape {
         self.form.name
     }
 
-    /// Returns the reason why a body is not in the shape. Returns `None` if the body is in the
-    /// shape, or is not a JSON object.
+    /// Returns the reason why a body is not in the shape. Returns `None` if the body is in the shape, or is not a JSON
+    /// object.
     pub fn misfit(self, body: &[u8]) -> Option<String> {
         let body = Object::of_body(body)?;
         self.description.conditions.misfit(&BodyValues::new(&body)).map(|misfit| misfit.to_string())
@@ -184,8 +184,8 @@ impl Described for Description {
         }
     }
 
-    /// Returns the shape's name for a code. The result is the first name for the code, or else the
-    /// name for the status, or else the code itself.
+    /// Returns the shape's name for a code. The result is the first name for the code, or else the name for the status,
+    /// or else the code itself.
     fn name_of<'a>(&'a self, code: &'a str, status: StatusCode) -> Cow<'a, str> {
         let named = self.codes.iter().find(|(_, known)| **known == *code).map(|(name, _)| &**name);
         let of_status = || self.by_status.iter().find(|(statuses, _)| statuses.contains(&status.as_u16()));
@@ -197,8 +197,8 @@ impl Described for Description {
         self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
     }
 
-    /// Rewrites a body that already is in the shape. If its texts must not pass, the body keeps
-    /// only its code, and the names, numbers and booleans at the places that the policy lists.
+    /// Rewrites a body that already is in the shape. If its texts must not pass, the body keeps only its code, and the
+    /// names, numbers and booleans at the places that the policy lists.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let body = &BodyValues::new(&kept.body);
         if !kept.whole {
@@ -244,8 +244,7 @@ struct CustomValues<'a, 'o> {
 }
 
 impl CustomValues<'_, '_> {
-    /// Returns the details. If the template has a separate place for the issues, the details do not
-    /// contain the issues.
+    /// Returns the details. If the template has a separate place for the issues, the details do not contain the issues.
     fn details(&self) -> Option<Cow<'_, str>> {
         let details = self.out.details?;
         let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));

@@ -1,6 +1,6 @@
-//! Recognises a map from the fields of a request to lists of their mistakes (R13). Only the form of
-//! the map decides. Django, Django REST, the crate validator and Play send such maps. The names in
-//! a map may also be names of an error's fields, because a request may have a field `message`.
+//! Recognises a map from the fields of a request to lists of their mistakes (R13). Only the form of the map decides.
+//! Django, Django REST, the crate validator and Play send such maps. The names in a map may also be names of an error's
+//! fields, because a request may have a field `message`.
 
 use crate::dialect::field_names::{Meaning, is_code_name, meaning};
 use crate::dialect::tree::Node;
@@ -8,9 +8,8 @@ use crate::dialect::tree::Node;
 /// The maximum depth of nested maps.
 const DEPTH: usize = 8;
 
-/// Returns true if an object can only be a map from fields to mistakes. Each field of the map must
-/// be a list of texts or of objects. Such an object consists of a code, and at most a text and its
-/// parameters.
+/// Returns true if an object can only be a map from fields to mistakes. Each field of the map must be a list of texts
+/// or of objects. Such an object consists of a code, and at most a text and its parameters.
 pub(in crate::dialect) fn is_map(object: Node<'_, '_>) -> bool {
     is_map_at(object, 0)
 }
@@ -22,8 +21,8 @@ fn is_map_at(object: Node<'_, '_>, depth: usize) -> bool {
     };
     let is_inner = |field: Node<'_, '_>| depth < DEPTH && field.is_object() && is_map_at(field, depth + 1);
     let is_read = |field: Node<'_, '_>| !is_list_of_errors(field) && (is_list(field) || is_inner(field));
-    // Errors have a text, not a list, as title or description. So a list under such a name means a
-    // field of the request.
+    // Errors have a text, not a list, as title or description. So a list under such a name means a field of the
+    // request.
     let is_of_error = |field: Node<'_, '_>| {
         let name = field.name();
         name.eq_ignore_ascii_case("message") || is_code_name(name) || meaning(field, object) != Meaning::Nothing
@@ -50,8 +49,8 @@ fn is_error(object: Node<'_, '_>) -> bool {
         && (object.has("code") && object.has("message") || object.has("msg") && object.has("args"))
 }
 
-/// Returns true if the only field of an object is certainly a wrong field of the request, and not a
-/// list of errors. The codes in it must be codes of validators.
+/// Returns true if the only field of an object is certainly a wrong field of the request, and not a list of errors. The
+/// codes in it must be codes of validators.
 fn is_surely_wrong(field: Node<'_, '_>) -> bool {
     const CODES: &str = "required invalid blank null empty unique min_length max_length min_value max_value \
                          invalid_choice does_not_exist email length range url regex must_match incorrect_type not_a_list";

@@ -1,12 +1,10 @@
 //! Finds the text and the code in a JSON body that is in no known shape (R2).
 //!
-//! 1. The module finds the object with the text. This object is the body, or the only object in
-//!    the body that has a text, at most two levels deep. An array of one object is treated as that
-//!    object.
-//! 2. The module finds the text, which is in the first field that has a text. A sentence is
-//!    preferred to a single word.
-//! 3. The module finds the code, which is in the first field that has a code. If no field has a
-//!    code, a single word next to the sentence is the code.
+//! 1. The module finds the object with the text. This object is the body, or the only object in the body that has a
+//!    text, at most two levels deep. An array of one object is treated as that object.
+//! 2. The module finds the text, which is in the first field that has a text. A sentence is preferred to a single word.
+//! 3. The module finds the code, which is in the first field that has a code. If no field has a code, a single word
+//!    next to the sentence is the code.
 //!
 //! Other modules decide whether the client gets the text or the code.
 
@@ -64,8 +62,7 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     let in_object = || [has_text, has_list].into_iter().find_map(|is_error| holder(body, 0, is_error));
     let without_text = || ["error", "errors"].iter().find_map(|name| object_in(body.field(name)?));
     let (holder, wrappers, is_issue) = match in_error.map(|error| (error, vec![body])).or_else(in_object) {
-        // An object in a map is an issue if it names a place. The objects around it are then not
-        // wrappers.
+        // An object in a map is an issue if it names a place. The objects around it are then not wrappers.
         Some((holder, wrappers)) if is_issue(holder, &wrappers) => (holder, Vec::new(), true),
         Some((holder, wrappers)) => (holder, wrappers, false),
         None => (without_text().unwrap_or(body), Vec::new(), false),
@@ -104,8 +101,8 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
-/// Returns true if an inner object is an issue about one field. Such an object names a place, or is
-/// in a map under the name of a field.
+/// Returns true if an inner object is an issue about one field. Such an object names a place, or is in a map under the
+/// name of a field.
 fn is_issue(holder: Node<'_, '_>, wrappers: &[Node<'_, '_>]) -> bool {
     let is_named = |map: Node<'_, '_>| {
         let mut fields = map.children().filter(|field| !is_whole(*field, map));
@@ -128,8 +125,8 @@ pub(in crate::dialect) fn is_tree(object: Node<'_, '_>) -> bool {
     object.field("errors").is_some_and(Node::is_array) && (is_branch("properties") || is_branch("items"))
 }
 
-/// Returns the only sentence under a name that begins with a word for errors. A word under a better
-/// name is then the code.
+/// Returns the only sentence under a name that begins with a word for errors. A word under a better name is then the
+/// code.
 fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut sentences = object.children().filter_map(|field| {
         let value = field.words().filter(|text| text.trim().contains(' '))?;
@@ -140,8 +137,7 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
 
 /// Returns the only text with a space, if no other field of its object has such a text (R2).
 ///
-/// The text is also searched for in objects under fields that mean errors, at most as deep as a
-/// text with a known name.
+/// The text is also searched for in objects under fields that mean errors, at most as deep as a text with a known name.
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
@@ -160,9 +156,8 @@ pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Fo
     None
 }
 
-/// Returns the object with the text, and the objects around it. Returns `None` if no object or
-/// several objects have a text. If one of several objects is under a field that means errors, this
-/// object is returned.
+/// Returns the object with the text, and the objects around it. Returns `None` if no object or several objects have a
+/// text. If one of several objects is under a field that means errors, this object is returned.
 fn holder<'t, 'a>(
     object: Node<'t, 'a>,
     depth: usize,
@@ -205,8 +200,8 @@ fn has_list(object: Node<'_, '_>) -> bool {
 
 /// Returns the texts of an object. The preferred texts come first.
 fn texts<'t, 'a: 't>(object: Node<'t, 'a>) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
-    // If the object has only one list, the list means errors and has only one text, that text is
-    // used whatever its name is.
+    // If the object has only one list, the list means errors and has only one text, that text is used whatever its name
+    // is.
     let is_list = |field: &Node<'_, '_>| field.is_array() || field.is_object();
     let only =
         move || Some(object.children().find(is_list)?).filter(|_| object.children().filter(is_list).count() == 1);
@@ -253,8 +248,7 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// Returns the texts and numbers in the fields whose names are names of codes with this
-/// reliability.
+/// Returns the texts and numbers in the fields whose names are names of codes with this reliability.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
         let value = field.only().unwrap_or(field).word_or_digits()?;

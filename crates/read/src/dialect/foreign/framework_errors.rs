@@ -1,13 +1,11 @@
 //! Finds the issues in the errors that frameworks send for bad input (R13).
 //!
-//! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read.
-//! The search tries the structure of the body first: `search` finds the list or the map, `entry`
-//! and `map` read it, and `found` writes the issues. Then the search tries the sentences in the
-//! body (`sentences` of the crate `text`). A body that only looks similar stays unchanged, because
-//! a wrong path is worse than no path.
+//! The search runs only on a 4xx, after the body's shape or the general rule (R2) has been read. The search tries the
+//! structure of the body first: `search` finds the list or the map, `entry` and `map` read it, and `found` writes the
+//! issues. Then the search tries the sentences in the body (`sentences` of the crate `text`). A body that only looks
+//! similar stays unchanged, because a wrong path is worse than no path.
 //!
-//! The client gets the path, the text and the code of each issue. The value that the client sent is
-//! not repeated.
+//! The client gets the path, the text and the code of each issue. The value that the client sent is not repeated.
 
 mod entry;
 mod found;
@@ -49,8 +47,8 @@ pub(in crate::dialect) fn has_issues(text: &str) -> bool {
     Tree::parse(text).root().is_some_and(|root| search::issues(root, &[], &[]).is_some())
 }
 
-/// Adds the issues in a body whose shape a policy describes. The fields that the shape itself reads
-/// (`taken`) are not searched.
+/// Adds the issues in a body whose shape a policy describes. The fields that the shape itself reads (`taken`) are not
+/// searched.
 pub(in crate::dialect) fn add_rest<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -65,8 +63,7 @@ pub(in crate::dialect) fn add_rest<'a>(
     clean_message(parsed, status);
 }
 
-/// Adds the issues of a JSON object to the parts that the body's shape, or the general rule (R2),
-/// has read.
+/// Adds the issues of a JSON object to the parts that the body's shape, or the general rule (R2), has read.
 pub(in crate::dialect) fn add_to<'a>(
     parsed: &mut ParsedError<'a>,
     body: Node<'_, 'a>,
@@ -122,9 +119,9 @@ pub(in crate::dialect) fn add_to<'a>(
     drop_unread_list(parsed);
 }
 
-/// Returns true if the entries only repeat parts of the request, and so are not issues. In
-/// express-openapi-validator, the place of an entry may be the request's own path. In Kong, the
-/// text of an entry may be a value that the client sent, which the body's own text quotes.
+/// Returns true if the entries only repeat parts of the request, and so are not issues. In express-openapi-validator,
+/// the place of an entry may be the request's own path. In Kong, the text of an entry may be a value that the client
+/// sent, which the body's own text quotes.
 fn repeat_request(source: &str, text: &str, status: StatusCode) -> bool {
     let is_of_route = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let is_route = |it: Node<'_, '_>| is_of_route && it.string("path").is_some_and(|path| path.starts_with('/'));
@@ -143,8 +140,8 @@ fn set_found_issues<'a>(parsed: &mut ParsedError<'a>, found: search::Issues<'a>)
     parsed.issues_source = Some(found.source);
 }
 
-/// Returns the issues of a body with one text. The object names one place, or `params` or `fields`
-/// lists several places (WordPress, Ash).
+/// Returns the issues of a body with one text. The object names one place, or `params` or `fields` lists several places
+/// (WordPress, Ash).
 fn issues_at_top_places<'t, 'a>(
     parsed: &ParsedError<'a>,
     body: Node<'t, 'a>,
@@ -188,8 +185,7 @@ fn is_place(text: &str) -> bool {
     text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
-/// Returns the issues in a list of sentences, or in a list of entries whose places are only in
-/// their sentences.
+/// Returns the issues in a list of sentences, or in a list of entries whose places are only in their sentences.
 fn issues_of_text_lists<'t, 'a>(
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
@@ -220,8 +216,8 @@ fn issues_of_text_lists<'t, 'a>(
     })
 }
 
-/// Returns true if a list has only one text, and the body's own text does not contain it. Returns
-/// false if the entry's path cannot be read.
+/// Returns true if a list has only one text, and the body's own text does not contain it. Returns false if the entry's
+/// path cannot be read.
 fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
@@ -229,8 +225,8 @@ fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
 }
 
-/// Returns the text of an element. The text is the element itself, or a field of the element. If
-/// `in_error` is true, this field may have any name (R2).
+/// Returns the text of an element. The text is the element itself, or a field of the element. If `in_error` is true,
+/// this field may have any name (R2).
 fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     let of_object = |object| match entry::text(object, true) {
         Some((_, text)) => Some(text),
@@ -250,8 +246,7 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             continue;
         }
         let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
-        // If an element has no text, its code becomes the message. An element without text and code
-        // is left out.
+        // If an element has no text, its code becomes the message. An element without text and code is left out.
         let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "").filter(is_word))
         else {
             continue;
@@ -301,8 +296,8 @@ pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: St
     }
 }
 
-/// Removes the field `issues` from the details if no issue was read from it, because the field may
-/// repeat data that the client sent.
+/// Removes the field `issues` from the details if no issue was read from it, because the field may repeat data that the
+/// client sent.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
@@ -311,8 +306,8 @@ fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     }
 }
 
-/// Returns the details without the field from which the issues were read, because that field
-/// repeats data that the client sent.
+/// Returns the details without the field from which the issues were read, because that field repeats data that the
+/// client sent.
 fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, str>> {
     if details == source || matches!(details, Cow::Borrowed(text) if is_within(text, source)) {
         return None;

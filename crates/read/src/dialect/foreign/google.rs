@@ -1,9 +1,9 @@
 //! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
 //!
-//! `code` is the HTTP status, and `status` is the name of the gRPC status. The `ErrorInfo` among
-//! the details contains the reason. The details are messages of google.rpc in JSON, which gRPC
-//! sends as bytes (P1). All metadata are texts. Only types and fields of older protos are used,
-//! because clients in Go drop all details if one type or field is unknown to them.
+//! `code` is the HTTP status, and `status` is the name of the gRPC status. The `ErrorInfo` among the details contains
+//! the reason. The details are messages of google.rpc in JSON, which gRPC sends as bytes (P1). All metadata are texts.
+//! Only types and fields of older protos are used, because clients in Go drop all details if one type or field is
+//! unknown to them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -39,10 +39,9 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     Some(parse(error, status, &GoogleDetails::parse(error)))
 }
 
-/// Reads a google.rpc.Status that is not inside an `error` field, as grpc-gateway and Envoy's
-/// transcoder write it. The `code` of such a status is the number of a gRPC status. Other APIs use
-/// small numbers as their own codes, so the number is accepted only if it fits the response's
-/// status.
+/// Reads a google.rpc.Status that is not inside an `error` field, as grpc-gateway and Envoy's transcoder write it. The
+/// `code` of such a status is the number of a gRPC status. Other APIs use small numbers as their own codes, so the
+/// number is accepted only if it fits the response's status.
 pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let digits = body.number("code")?;
@@ -56,8 +55,7 @@ pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode)
     }
     let mut parsed = parse(body, Cow::Borrowed(status.name()), &details);
     if http.is_server_error() {
-        // Any service may write a number. A typed object shows that the text was written for
-        // clients.
+        // Any service may write a number. A typed object shows that the text was written for clients.
         if !details.0.is_empty() {
             parsed.meaning = DialectCode::Code(ErrorCode::of_status(http));
         }
@@ -67,8 +65,8 @@ pub(in crate::dialect) fn read_status<'a>(body: &Body<'a, '_>, http: StatusCode)
     Some(parsed)
 }
 
-/// Parses an error object. The dialect does not define the names of gRPC's statuses as its own
-/// names. So `NOT_FOUND` is read as a code of the catalogue, and `ABORTED` is an unknown code (E9).
+/// Parses an error object. The dialect does not define the names of gRPC's statuses as its own names. So `NOT_FOUND` is
+/// read as a code of the catalogue, and `ABORTED` is an unknown code (E9).
 fn parse<'a>(error: &Object<'a>, status: Cow<'a, str>, details: &GoogleDetails<'a>) -> ParsedError<'a> {
     let mut parsed = error_object::parse(error);
     parsed.issues = parsed.issues.or_else(|| details.issues().map(Cow::Owned));
@@ -108,8 +106,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     Writer::new(2 * out.size()).raw("error", error.close()).close()
 }
 
-/// Returns a JSON object with these texts. If several texts have the same name, only the last is
-/// written, because a protobuf map cannot contain a name twice.
+/// Returns a JSON object with these texts. If several texts have the same name, only the last is written, because a
+/// protobuf map cannot contain a name twice.
 fn object_of_texts(texts: &[(String, String)]) -> Vec<u8> {
     let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
     let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
@@ -120,8 +118,8 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
     detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
 }
 
-/// Returns the issues as a `BadRequest`. The codes of the issues are left out, because many clients
-/// do not know the new field for these codes.
+/// Returns the issues as a `BadRequest`. The codes of the issues are left out, because many clients do not know the new
+/// field for these codes.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation = |issue: &NamedIssue<'_>| {
@@ -195,8 +193,7 @@ impl<'a> GoogleDetails<'a> {
         self.by_type(ERROR_INFO).next()
     }
 
-    /// Returns true if a layer wrote the details. A layer writes only details that this module
-    /// reads completely.
+    /// Returns true if a layer wrote the details. A layer writes only details that this module reads completely.
     fn are_a_layers(&self) -> bool {
         let ours = |info: &Object<'_>| {
             info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())

@@ -1,7 +1,7 @@
 //! OpenAI's `{"error":{"message","type","param","code"}}`.
 //!
-//! `type` states little more than the status. `code` names the error, and `param` names the wrong
-//! parameter. Clients decide by `code` and `type`.
+//! `type` states little more than the status. `code` names the error, and `param` names the wrong parameter. Clients
+//! decide by `code` and `type`.
 
 use std::borrow::Cow;
 

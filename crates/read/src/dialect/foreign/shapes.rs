@@ -1,5 +1,5 @@
-//! Reads a JSON body in a foreign shape. The first shape of the [table](crate::dialect::table) that
-//! fits reads the body. If no shape fits, the general rule for any object reads the body (R2).
+//! Reads a JSON body in a foreign shape. The first shape of the [table](crate::dialect::table) that fits reads the
+//! body. If no shape fits, the general rule for any object reads the body (R2).
 
 use std::borrow::Cow;
 
@@ -26,8 +26,8 @@ static SPRING: KnownFields = KnownFields::body(&["timestamp", "path", "error"]);
 /// The fields of a google.rpc.Status.
 static RPC_STATUS: KnownFields = KnownFields::body(&["code", "message", "details"]);
 
-/// Reads the body by the first shape that fits, beginning with the shapes of the policy. If no
-/// shape fits, the general rule is used (R2).
+/// Reads the body by the first shape that fits, beginning with the shapes of the policy. If no shape fits, the general
+/// rule is used (R2).
 pub(in crate::dialect) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: StatusCode) -> ParsedBody<'a> {
     for shape in readable.shapes {
         if let Some(parsed) = shape.spec().read(&body) {
@@ -89,8 +89,8 @@ fn foreign<'a>(
     ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
 }
 
-/// Returns true if a body contains only its message, as most bodies do. The other values of such a
-/// body are only `true`, `false` and `null`. Messages that may name a field are excluded.
+/// Returns true if a body contains only its message, as most bodies do. The other values of such a body are only
+/// `true`, `false` and `null`. Messages that may name a field are excluded.
 fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCode) -> bool {
     let is_plain = |text: &str| !sentences::may_name_field(text) && !text.trim_start().starts_with(['[', '{']);
     let is_text = |value: &RawValue| value.get().starts_with('"');
@@ -163,8 +163,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     let tree = Tree::parse(body.object.text());
     let Some(root) = tree.root() else { return ParsedBody::Nothing };
     let read = foreign_text::read(root, status);
-    // On a 5xx, only a field named `code` certainly contains the name of an error. Other fields may
-    // contain anything.
+    // On a 5xx, only a field named `code` certainly contains the name of an error. Other fields may contain anything.
     let code = read.code.as_ref().filter(|code| !status.is_server_error() || code.field.name() == "code");
     let value = |found: &Found<'_, 'a>| found.value.clone();
     let mut parsed = ParsedError::new(code.map(value), read.text.as_ref().map(value));
@@ -188,8 +187,8 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     }
 }
 
-/// Reads a text that contains JSON as if it were a body (R3). If this inner JSON again contains
-/// JSON in a text, that text is not read.
+/// Reads a text that contains JSON as if it were a body (R3). If this inner JSON again contains JSON in a text, that
+/// text is not read.
 fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     let object = json::array(text).and_then(|list| Some(list.first()?.get())).unwrap_or(text);
     let tree = Tree::parse(object);
@@ -210,8 +209,8 @@ fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     parsed
 }
 
-/// Returns the details of a body in no known shape. The details are in the field `details`, in
-/// JSON-RPC's `data`, or in a `detail` that is not a text, as FastAPI sends it.
+/// Returns the details of a body in no known shape. The details are in the field `details`, in JSON-RPC's `data`, or in
+/// a `detail` that is not a text, as FastAPI sends it.
 fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Node<'t, 'a>> {
     let named = read.holder.field("details").or_else(|| read.holder.field("data").filter(|_| body.has("jsonrpc")));
     let mut of_objects = read.objects(body).filter_map(|object| object.field("detail"));

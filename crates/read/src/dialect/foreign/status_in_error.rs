@@ -20,8 +20,7 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.number("status")?;
-    // OpenAI's own servers send no status in the body, but other servers that use OpenAI's shape
-    // send one.
+    // OpenAI's own servers send no status in the body, but other servers that use OpenAI's shape send one.
     let openai = error.has("type") && error.has("param");
     (!openai).then(|| error_object::parse(error))
 }

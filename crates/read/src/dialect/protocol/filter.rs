@@ -12,26 +12,23 @@ use crate::dialect::field_names::is_text_name;
 use crate::dialect::json;
 use crate::json::end_of_value;
 
-/// The maximum depth of nested values that pass. No real error is deeper, and some parsers refuse
-/// deeper values.
+/// The maximum depth of nested values that pass. No real error is deeper, and some parsers refuse deeper values.
 const MAX_DEPTH: usize = 64;
 
-/// Fields whose strings clients compare with known values. Such a string passes if it is short and
-/// plain.
+/// Fields whose strings clients compare with known values. Such a string passes if it is short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
 
 /// The names of texts in FHIR. Filters also use the names of texts in every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// Returns the structure of a valid JSON text, with this message in place of each text. Returns
-/// `None` if the JSON has no place for a message.
+/// Returns the structure of a valid JSON text, with this message in place of each text. Returns `None` if the JSON has
+/// no place for a message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
     let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
     (counted > 0 && !written.is_empty()).then_some(written)
 }
 
-/// Returns a valid JSON text without the stack traces of its errors, or `None` if it contains no
-/// stack traces.
+/// Returns a valid JSON text without the stack traces of its errors, or `None` if it contains no stack traces.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
     let (written, counted) = Filter::new(json, None).run();
     (counted > 0).then_some(written)
@@ -46,8 +43,7 @@ struct Filter<'t, 'm> {
     name: Option<(Cow<'t, str>, &'t str)>,
     /// The message that replaces texts, or `None` on a 4xx.
     message: Option<&'m str>,
-    /// On a 5xx, the number of messages that were written. On a 4xx, the number of stack traces
-    /// that were left out.
+    /// On a 5xx, the number of messages that were written. On a 4xx, the number of stack traces that were left out.
     counted: usize,
     /// True if the body is JSON-RPC.
     json_rpc: bool,
@@ -56,13 +52,11 @@ struct Filter<'t, 'm> {
 /// An object or a list whose end has not been read yet.
 struct Container<'t> {
     is_list: bool,
-    /// The name of the field that contains this object or list. An element of a list has the name
-    /// of the list.
+    /// The name of the field that contains this object or list. An element of a list has the name of the list.
     name: Cow<'t, str>,
     /// True if the container is inside an error.
     in_error: bool,
-    /// The length of the output before this object or list and its name, and the value of `counted`
-    /// at that point.
+    /// The length of the output before this object or list and its name, and the value of `counted` at that point.
     before: (usize, usize),
     has_values: bool,
     /// True if a string in this list must not pass. The whole field is then left out.
@@ -84,8 +78,7 @@ impl<'t, 'm> Filter<'t, 'm> {
         Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0, json_rpc: false }
     }
 
-    /// Filters the text, which is valid JSON. The first byte of a token shows the kind of the
-    /// token.
+    /// Filters the text, which is valid JSON. The first byte of a token shows the kind of the token.
     fn run(mut self) -> (Vec<u8>, usize) {
         while let Some(byte) = self.json.as_bytes().get(self.at) {
             match byte {
@@ -227,15 +220,14 @@ fn is_stack(name: &str, first: u8) -> bool {
         || name == "trace" && first == b'['
 }
 
-/// Returns true if a name looks like a name that a program uses. In some bodies, the names are
-/// data, and contain digits or punctuation.
+/// Returns true if a name looks like a name that a program uses. In some bodies, the names are data, and contain digits
+/// or punctuation.
 fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'@' | b'$');
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// Returns the text of a JSON string. Replacement characters stand in for parts that are not
-/// Unicode.
+/// Returns the text of a JSON string. Replacement characters stand in for parts that are not Unicode.
 fn decoded(raw: &str) -> Cow<'_, str> {
     let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }

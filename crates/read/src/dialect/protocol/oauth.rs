@@ -1,12 +1,12 @@
-//! Recognises and reads OAuth 2's errors (RFC 6749 §5.2, §8.2), which have a registered `error`,
-//! and only certain fields next to it.
+//! Recognises and reads OAuth 2's errors (RFC 6749 §5.2, §8.2), which have a registered `error`, and only certain
+//! fields next to it.
 
 use crate::dialect::json::{self, Object};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
-/// The registered errors of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449
-/// and 9470, of OpenID Connect and its CIBA, of UMA, and of OpenID4VCI. The list is sorted for a
-/// binary search, because the `error` of most bodies is not in it.
+/// The registered errors of RFC 6749, 6750, 7009, 7591, 8628, 8693, 8707, 9101, 9126, 9396, 9449 and 9470, of OpenID
+/// Connect and its CIBA, of UMA, and of OpenID4VCI. The list is sorted for a binary search, because the `error` of most
+/// bodies is not in it.
 const ERRORS: [&str; 49] = [
     "access_denied",
     "account_selection_required",
@@ -71,11 +71,9 @@ pub(super) struct Detected {
     pub(super) is_of_resource: bool,
 }
 
-/// Returns the facts about a body that has the form of an OAuth error, or `None` for any other
-/// body.
+/// Returns the facts about a body that has the form of an OAuth error, or `None` for any other body.
 pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
-    // The check is quick, because each registered error begins with a small letter, and most texts
-    // do not.
+    // The check is quick, because each registered error begins with a small letter, and most texts do not.
     let raw = body.raw("error").filter(|raw| matches!(raw.get().as_bytes(), [b'"', b'a'..=b'z', ..]))?;
     let error = json::string(raw).filter(|error| is_registered(error))?;
     let is_other = ["message", "code", "errors"].iter().any(|name| body.has(name));
@@ -86,8 +84,7 @@ pub(super) fn detect(body: &Object<'_>) -> Option<Detected> {
     })
 }
 
-/// Reads a body that must be rewritten. The `error` of the body is the code, and its description is
-/// the message.
+/// Reads a body that must be rewritten. The `error` of the body is the code, and its description is the message.
 pub(crate) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;

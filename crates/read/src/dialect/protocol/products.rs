@@ -1,5 +1,5 @@
-//! Products whose clients understand only the form of the product (R10). A header identifies a
-//! product only if the body has the form of that product's row.
+//! Products whose clients understand only the form of the product (R10). A header identifies a product only if the body
+//! has the form of that product's row.
 
 use http::HeaderMap;
 
@@ -114,8 +114,8 @@ impl Head<'_> {
         self.headers.keys().any(|name| names.contains(&name.as_str()))
     }
 
-    /// Returns true if a product may have sent one of these headers. The check is quick, because
-    /// most heads have none of them.
+    /// Returns true if a product may have sent one of these headers. The check is quick, because most heads have none
+    /// of them.
     fn names_product(&self) -> bool {
         self.headers.keys().any(|name| {
             let name = name.as_str();

@@ -1,7 +1,7 @@
 //! Recognises a SOAP envelope, and writes the fault that replaces it on a 5xx (R10).
 //!
-//! No XML is parsed. A scanner skips the text that may precede the root element, and only reads the
-//! tags of that element. A document type is not allowed (SOAP 1.1 §3, 1.2 §5).
+//! No XML is parsed. A scanner skips the text that may precede the root element, and only reads the tags of that
+//! element. A document type is not allowed (SOAP 1.1 §3, 1.2 §5).
 
 /// The version of an envelope. The envelope's namespace decides the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub enum SoapVersion {
 const NAMESPACE_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const NAMESPACE_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
-/// Returns the SOAP version of a text that consists of an `Envelope` element. If the media type is
-/// SOAP's, an envelope with an unknown namespace is treated as SOAP 1.2.
+/// Returns the SOAP version of a text that consists of an `Envelope` element. If the media type is SOAP's, an envelope
+/// with an unknown namespace is treated as SOAP 1.2.
 pub(super) fn version(text: &str, is_soap_type: bool) -> Option<SoapVersion> {
     let tag = root_tag(text)?;
     let name = tag.split(|it: char| it.is_ascii_whitespace() || it == '/').next()?;
@@ -45,8 +45,7 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     }
 }
 
-/// Returns a fault with this text. The fault states that the service, and not the client, is the
-/// cause.
+/// Returns a fault with this text. The fault states that the service, and not the client, is the cause.
 pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
     let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let (namespace, fault) = match version {

@@ -68,8 +68,7 @@ const REPLACED: [(&str, &str); 37] = [
         "http:/myhost/authorized?code=xyz&state=s1=s2&s2 =?",
         "http:/myhost/authorized?code=[redacted]&state=[redacted] =?",
     ),
-    // jdigger/git-process#57, chaoss/grimoirelab#242. Such a state cannot be distinguished from the
-    // state of a sign-in.
+    // jdigger/git-process#57, chaoss/grimoirelab#242. Such a state cannot be distinguished from the state of a sign-in.
     (
         "GET http://g.example/api/v3/pulls?state=open&access_token=8ae10ff5b857 failed: 404",
         "GET http://g.example/api/v3/pulls?state=[redacted]&access_token=[redacted] failed: 404",
@@ -84,8 +83,8 @@ const REPLACED: [(&str, &str); 37] = [
         "wss://h.example/connect?connectionToken=[redacted]&connectionData=%5B%7B%22name%22%3A%22streaming%22%7D%5D&tid=7",
     ),
     ("http://localhost:3001/v2?token=[YOUR_TOKEN]", "http://localhost:3001/v2?token=[redacted]"),
-    // A service may repeat its request in these forms: forms, URLs in URLs (once and twice), and
-    // the escapes of Go and Gson.
+    // A service may repeat its request in these forms: forms, URLs in URLs (once and twice), and the escapes of Go and
+    // Gson.
     (
         "cannot read the form code=abc&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",
         "cannot read the form code=[redacted]&grant_type=authorization_code&redirect_uri=https%3A%2F%2Fa.example%2Fcb",

@@ -44,8 +44,8 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// checks too costly.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// The allowed exponents of an RSA key. With the exponent 1, anybody can sign. With an exponent
-/// outside of these bounds, the backend accepts no token.
+/// The allowed exponents of an RSA key. With the exponent 1, anybody can sign. With an exponent outside of these
+/// bounds, the backend accepts no token.
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
 /// Returns the keys in a set that can be used with one of these algorithms.
@@ -135,16 +135,15 @@ fn is_modulus(bytes: &[u8]) -> bool {
     is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
 }
 
-/// Returns true if an RSA exponent is allowed. The backend checks the exponent only when it
-/// verifies a token, and would then refuse every token.
+/// Returns true if an RSA exponent is allowed. The backend checks the exponent only when it verifies a token, and would
+/// then refuse every token.
 fn is_exponent(bytes: &[u8]) -> bool {
     let bytes = without_zeros(bytes);
     let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
 }
 
-/// Returns the number without leading zeros. RFC 7518 §2 forbids leading zeros, but some issuers
-/// write a leading zero.
+/// Returns the number without leading zeros. RFC 7518 §2 forbids leading zeros, but some issuers write a leading zero.
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }

@@ -17,8 +17,8 @@ use crate::table::{Kind, Refusals, SettingError, advice_for_unknown};
 
 /// The keys for checking tokens: a secret that the issuer shares, or the public keys of the issuer.
 ///
-/// The policy is refused if the keys are wrong. Examples are a secret that is too short, a set
-/// without a usable key, and a private key.
+/// The policy is refused if the keys are wrong. Examples are a secret that is too short, a set without a usable key,
+/// and a private key.
 ///
 /// ```
 /// use tower_error_envelope::Policy;
@@ -45,8 +45,7 @@ enum Material {
 }
 
 impl JwtKeys {
-    /// Uses a secret for HS256, HS384 or HS512. The secret needs at least as many bytes as the hash
-    /// (32, 48 or 64).
+    /// Uses a secret for HS256, HS384 or HS512. The secret needs at least as many bytes as the hash (32, 48 or 64).
     pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
         Self(Material::Secret(secret.into()))
     }
@@ -62,8 +61,7 @@ impl JwtKeys {
         Self(Material::Remote(keys))
     }
 
-    /// Returns keys in place of keys that cannot be read, so that the algorithms are checked as
-    /// well.
+    /// Returns keys in place of keys that cannot be read, so that the algorithms are checked as well.
     fn unknown(algorithms: &[Algorithm]) -> Self {
         match algorithms.first().is_some_and(|it| it.family() == AlgorithmFamily::Hmac) {
             true => Self::secret([0; 64]),
@@ -114,8 +112,7 @@ const NAME_ALGORITHMS: &str = "list the algorithms that the issuer signs with, s
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    /// Compiles the check. `keys` is `None` if the keys cannot be read. The mistake is then already
-    /// in `refusals`.
+    /// Compiles the check. `keys` is `None` if the keys cannot be read. The mistake is then already in `refusals`.
     pub(super) fn new(keys: Option<JwtKeys>, settings: JwtSettings, refusals: &mut Refusals) -> Option<Self> {
         if settings.leeway > LONGEST_LEEWAY {
             let refused = SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes");

@@ -1,5 +1,4 @@
-//! Public keys that an adapter fetches from a URL. The adapter may replace the keys while tokens
-//! are being checked.
+//! Public keys that an adapter fetches from a URL. The adapter may replace the keys while tokens are being checked.
 
 use std::any::Any;
 use std::fmt;
@@ -11,8 +10,8 @@ use http::Uri;
 use super::jwks::{self, KeySet};
 use crate::table::SettingError;
 
-/// The key set at a URL (`jwks_url`). The schemes that use the set share it with the adapter that
-/// fetches it. A clone refers to the same set.
+/// The key set at a URL (`jwks_url`). The schemes that use the set share it with the adapter that fetches it. A clone
+/// refers to the same set.
 ///
 /// Until the first set has been fetched, no token can be checked, so requests get 503 `service_unavailable`.
 #[derive(Clone)]
@@ -71,8 +70,8 @@ impl RemoteKeys {
         self.current().is_some()
     }
 
-    /// Replaces the set with the JWK set in this JSON text (RFC 7517). Returns the number of usable
-    /// keys in the new set.
+    /// Replaces the set with the JWK set in this JSON text (RFC 7517). Returns the number of usable keys in the new
+    /// set.
     ///
     /// # Errors
     ///
@@ -89,15 +88,13 @@ impl RemoteKeys {
         *self.0.failure.write().unwrap_or_else(PoisonError::into_inner) = why.map(Into::into);
     }
 
-    /// Returns why the last fetch failed. Returns `None` if the last fetch succeeded, or if nothing
-    /// was fetched yet.
+    /// Returns why the last fetch failed. Returns `None` if the last fetch succeeded, or if nothing was fetched yet.
     #[must_use]
     pub fn failure(&self) -> Option<Arc<str>> {
         self.0.failure.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Pauses fetches, or resumes them. During a pause no fetch runs or begins, so tokens do not
-    /// wait for a fetch.
+    /// Pauses fetches, or resumes them. During a pause no fetch runs or begins, so tokens do not wait for a fetch.
     pub fn rest(&self, is_resting: bool) {
         self.0.is_resting.store(is_resting, Ordering::Release);
     }
@@ -113,8 +110,8 @@ impl RemoteKeys {
     }
 }
 
-/// Checks a URL. The URL must be `https`, because anyone who can change the traffic of an `http`
-/// URL could choose the keys. The error does not quote a URL with credentials (L3).
+/// Checks a URL. The URL must be `https`, because anyone who can change the traffic of an `http` URL could choose the
+/// keys. The error does not quote a URL with credentials (L3).
 pub(super) fn check_url(url: &str) -> Result<(), SettingError> {
     let refused = |wrong: &str| Err(SettingError::new("jwks_url", wrong, "write https://HOST/PATH"));
     let Ok(uri) = url.parse::<Uri>() else { return refused("the text is not a URL") };

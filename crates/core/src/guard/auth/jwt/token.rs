@@ -98,8 +98,8 @@ impl Tokens {
         Ok(VerifiedToken { subject: claims.sub, claims: token.claims })
     }
 
-    /// Returns true if the token's claims pass. If the claims do not pass, no other key could
-    /// change the result, so no keys are fetched for the token.
+    /// Returns true if the token's claims pass. If the claims do not pass, no other key could change the result, so no
+    /// keys are fetched for the token.
     fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
         serde_json::from_str(&token.claims)
             .is_ok_and(|claims: Claims| claims.check_against(&self.settings, now()).is_ok())
@@ -178,8 +178,8 @@ impl Claims {
         Ok(())
     }
 
-    /// Returns true if the token is for this service (RFC 7519 §4.1.3). The token's `aud` must name
-    /// one of the policy's audiences. A policy without audiences accepts only tokens without `aud`.
+    /// Returns true if the token is for this service (RFC 7519 §4.1.3). The token's `aud` must name one of the policy's
+    /// audiences. A policy without audiences accepts only tokens without `aud`.
     fn is_for(&self, audiences: &[String]) -> bool {
         match &self.aud {
             None => audiences.is_empty(),

@@ -86,8 +86,8 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
     let offered = refusal(&[app], &[]).with_offered_schemes(&schemes[..1]).with_offered_schemes(&schemes[1..]);
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
     assert_eq!(offered.fault().message(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).message());
-    // A 403 of one route has no challenge. If another route refuses an expired key, the response is
-    // a 401 with the challenges of both routes.
+    // A 403 of one route has no challenge. If another route refuses an expired key, the response is a 401 with the
+    // challenges of both routes.
     let no_email = || match ask_verifiers(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
         SchemesOutcome::Refused(refusal) => refusal,
         other => panic!("{other:?}"),

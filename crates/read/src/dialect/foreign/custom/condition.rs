@@ -10,8 +10,8 @@ use super::values::BodyValues;
 use crate::dialect::foreign::framework_errors;
 use crate::dialect::json;
 
-/// The conditions of a shape. A body of the shape fulfils all of `when` and none of `not`. If `any`
-/// is not empty, the body also fulfils at least one condition of `any`.
+/// The conditions of a shape. A body of the shape fulfils all of `when` and none of `not`. If `any` is not empty, the
+/// body also fulfils at least one condition of `any`.
 #[derive(Debug, PartialEq)]
 pub struct Conditions {
     pub when: Box<[Condition]>,
@@ -19,8 +19,8 @@ pub struct Conditions {
     pub not: Box<[Condition]>,
 }
 
-/// The reason why a body is not in the shape. The body fulfils none of these conditions, or fulfils
-/// an excluded condition.
+/// The reason why a body is not in the shape. The body fulfils none of these conditions, or fulfils an excluded
+/// condition.
 pub struct Misfit<'c> {
     conditions: &'c [Condition],
     is_excluded: bool,
@@ -67,8 +67,7 @@ pub struct Condition {
     pub is: Expected,
 }
 
-/// The expected value in a body. Any value of a JSON type may be expected, or only one certain
-/// value.
+/// The expected value in a body. Any value of a JSON type may be expected, or only one certain value.
 ///
 /// ```
 /// use tower_error_envelope::policy::Expected;
@@ -97,8 +96,8 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
-    /// A list of field errors in a form that a policy need not describe (E8): Zod's issues,
-    /// FastAPI's errors, or texts by field.
+    /// A list of field errors in a form that a policy need not describe (E8): Zod's issues, FastAPI's errors, or texts
+    /// by field.
     Issues,
     /// No value, because the body has nothing at this place.
     Absent,
@@ -199,8 +198,7 @@ impl From<bool> for Expected {
     }
 }
 
-/// Returns true if a text can be the name of an error, because it is one word and not the phrase of
-/// a status.
+/// Returns true if a text can be the name of an error, because it is one word and not the phrase of a status.
 fn is_name(text: &str) -> bool {
     let is_phrase = |text: &str| {
         (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
@@ -209,8 +207,8 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Condition {
-    /// Returns true if one of the values at the places is the expected value. For
-    /// `Expected::Absent`, returns true if there is no value.
+    /// Returns true if one of the values at the places is the expected value. For `Expected::Absent`, returns true if
+    /// there is no value.
     pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
         let is_absent = self.is == Expected::Absent;
         let mut holds = is_absent;

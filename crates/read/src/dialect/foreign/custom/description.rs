@@ -1,5 +1,5 @@
-//! The description of a shape in a policy. The description states where the values are in a body,
-//! and how to write a body.
+//! The description of a shape in a policy. The description states where the values are in a body, and how to write a
+//! body.
 
 use std::ops::RangeInclusive;
 

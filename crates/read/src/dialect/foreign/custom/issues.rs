@@ -134,8 +134,8 @@ impl IssuePlaces {
     }
 }
 
-/// Returns an object with each value at its place. `wrap` makes the text of each inner object from
-/// the text of its fields. A value whose place is empty is returned unchanged.
+/// Returns an object with each value at its place. `wrap` makes the text of each inner object from the text of its
+/// fields. A value whose place is empty is returned unchanged.
 pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();

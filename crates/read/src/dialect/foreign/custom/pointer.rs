@@ -20,8 +20,8 @@ pub(super) enum Step {
 }
 
 impl Pointer {
-    /// Parses a pointer, or returns `None` if it is invalid. A pointer begins with `/`. `~0` in it
-    /// means `~`, and `~1` means `/`.
+    /// Parses a pointer, or returns `None` if it is invalid. A pointer begins with `/`. `~0` in it means `~`, and `~1`
+    /// means `/`.
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self(Box::default()));
@@ -42,8 +42,7 @@ impl Pointer {
         self.0.first().and_then(Step::name)
     }
 
-    /// Returns true if the pointer leads to a field of the body or of its `error`, but not into
-    /// such a field.
+    /// Returns true if the pointer leads to a field of the body or of its `error`, but not into such a field.
     pub fn is_field(&self) -> bool {
         matches!(&*self.0, [Step::Name(_)])
             || matches!(&*self.0, [Step::Name(error), Step::Name(_)] if &**error == "error")
@@ -116,8 +115,7 @@ fn first<'a>(visit_all: impl FnOnce(&mut dyn FnMut(&'a RawValue) -> bool)) -> Op
     found
 }
 
-/// Visits the values to which these steps lead. Stops, and returns `false`, once `visit` returns
-/// `false`.
+/// Visits the values to which these steps lead. Stops, and returns `false`, once `visit` returns `false`.
 fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
     let Some((step, rest)) = steps.split_first() else { return visit(value) };
     match (json::array(value.get()), step) {
@@ -135,8 +133,8 @@ fn visit_at<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a R
     }
 }
 
-/// Returns the body with this value at the place of the pointer. If the place has no value yet, the
-/// value is added only if `adds` is true.
+/// Returns the body with this value at the place of the pointer. If the place has no value yet, the value is added only
+/// if `adds` is true.
 pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: bool) -> Cow<'t, str> {
     let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
     if let Some(elements) = json::array(text) {

@@ -40,8 +40,8 @@ impl Description {
         }
     }
 
-    /// Returns true if every body of the shape has a value at this place, because a condition
-    /// requires the value. A body from a service may lack other values that the template writes.
+    /// Returns true if every body of the shape has a value at this place, because a condition requires the value. A
+    /// body from a service may lack other values that the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
         self.conditions.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }

@@ -4,8 +4,7 @@ use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::json::end_of_quoted;
 
-/// The maximum depth of nested values. No real body is so deep, and the stack suffices for this
-/// depth.
+/// The maximum depth of nested values. No real body is so deep, and the stack suffices for this depth.
 const MAX_DEPTH: usize = 32;
 
 /// A placeholder of a template, which a value of the error replaces.

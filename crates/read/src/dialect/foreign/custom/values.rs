@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_error::Body;
 
-/// A body that is searched at several places. Most places of a shape are in the same inner object,
-/// so that object is parsed only once.
+/// A body that is searched at several places. Most places of a shape are in the same inner object, so that object is
+/// parsed only once.
 pub struct BodyValues<'b, 'a> {
     body: &'b Object<'a>,
     error: Option<&'b Object<'a>>,
@@ -29,8 +29,8 @@ impl<'b, 'a> BodyValues<'b, 'a> {
         self.body.raw(name)
     }
 
-    /// Returns the value under `name` in the object under `field`. Returns `None` if the field is
-    /// not an object, or has no such value.
+    /// Returns the value under `name` in the object under `field`. Returns `None` if the field is not an object, or has
+    /// no such value.
     pub(super) fn raw_in(&self, field: &str, name: &str) -> Option<&'a RawValue> {
         if let Some(error) = self.error.filter(|_| field == "error") {
             return error.raw(name);

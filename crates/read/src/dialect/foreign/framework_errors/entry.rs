@@ -1,5 +1,5 @@
-//! Reads an entry, which is an object that states what is wrong with one field (R13). This module
-//! finds the place and the text among the fields of the entry.
+//! Reads an entry, which is an object that states what is wrong with one field (R13). This module finds the place and
+//! the text among the fields of the entry.
 
 use std::borrow::Cow;
 
@@ -74,7 +74,8 @@ fn push_all<'t, 'a>(found: &mut Found<'t, 'a>, places: &[Place], texts: &[(Node<
     !texts.is_empty() && places.iter().any(Place::has_name)
 }
 
-/// Reads an entry whose list states what is wrong with its place: `{"field":"to","errors":[{"code":"AC01","text":"…"}]}`.
+/// Reads an entry whose list states what is wrong with its place:
+/// `{"field":"to","errors":[{"code":"AC01","text":"…"}]}`.
 fn read_inner_errors<'t, 'a>(found: &mut Found<'t, 'a>, entry: Node<'t, 'a>, around: Surroundings) -> bool {
     let is_list = |field: &Node<'_, '_>| field.is_array() && field_names::meaning(*field, entry) == Meaning::Errors;
     let Some(errors) = entry.children().find(is_list) else { return false };
@@ -100,8 +101,7 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
-/// Returns the number of issues in a part of a body that is only counted. Texts and entries are
-/// counted.
+/// Returns the number of issues in a part of a body that is only counted. Texts and entries are counted.
 pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     if part.is_text() || part.is_array() && part.children().next().is_none_or(Node::is_text) {
         return part.count_texts();
@@ -119,9 +119,9 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
     part.children().map(|child| count(child, around)).sum()
 }
 
-/// Returns true if an object names a place as an entry does. Such an object has a text under a name
-/// for places, or a `path` that is a list of steps. In a map from fields to mistakes, a field with
-/// such a name would contain a list or further mistakes.
+/// Returns true if an object names a place as an entry does. Such an object has a text under a name for places, or a
+/// `path` that is a list of steps. In a map from fields to mistakes, a field with such a name would contain a list or
+/// further mistakes.
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
@@ -138,8 +138,8 @@ fn has_place(object: Node<'_, '_>) -> bool {
     PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
 }
 
-/// Returns the text of an entry, and the name of its field. If the entry has no text, but has an
-/// unambiguous place, its code is the text.
+/// Returns the text of an entry, and the name of its field. If the entry has no text, but has an unambiguous place, its
+/// code is the text.
 pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(&'t str, Cow<'a, str>)> {
     let others = || ISSUE_TEXTS.iter().filter_map(|name| object.field_in_any_case(name));
     let mut texts = object.ranked(&Ranks::text).chain(others());
@@ -162,8 +162,8 @@ pub(super) fn push<'t, 'a>(found: &mut Found<'t, 'a>, place: Place, entry: Node<
     found.push(Issue { place, text, code, entry: Some(entry) });
 }
 
-/// Returns the code of an entry. The code is in a field with a known name, or is a single word next
-/// to the sentence (R2).
+/// Returns the code of an entry. The code is in a field with a known name, or is a single word next to the sentence
+/// (R2).
 pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> {
     let named = ISSUE_CODES.iter().find_map(|name| {
         // In express-validator, `type` is the kind of the entry, and not of the mistake.
@@ -178,8 +178,8 @@ pub(super) fn code<'a>(entry: Node<'_, 'a>, text: &str) -> Option<Cow<'a, str>> 
     named.or_else(|| texts.find_map(|field| field.text().filter(|word| is_identifier(word))))
 }
 
-/// Returns the places of an entry, which are usually only one. An entry without a place has one
-/// empty place. An invalid place is an error, because the object is then not an entry.
+/// Returns the places of an entry, which are usually only one. An entry without a place has one empty place. An invalid
+/// place is an error, because the object is then not an entry.
 pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> Result<Vec<Place>, ()> {
     let is_known = ["location", "in", "source"].iter().any(|it| object.string(it).is_some_and(|part| is_part(&part)));
     let is_of_errors = around.means_errors || ["location", "in", "source"].iter().any(|it| object.has(it));
@@ -210,8 +210,8 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
     Ok(empty.unwrap_or_else(|| vec![Place::default()]))
 }
 
-/// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of
-/// an error, or the name of an object that itself has a list of errors.
+/// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of an error, or the
+/// name of an object that itself has a list of errors.
 fn is_class_or_parent(object: Node<'_, '_>, name: Node<'_, '_>) -> bool {
     let is_code = |name: &str| name.contains('_') && !name.bytes().any(|it| it.is_ascii_lowercase());
     let is_class = |name: &str| {
@@ -243,8 +243,8 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     Some(vec![if is_whole { Place::default() } else { Place::parse(&text) }])
 }
 
-/// Returns the place in a list of steps, such as `["items",0]`. If `located` is true, the first
-/// step is a part of the request.
+/// Returns the place in a list of steps, such as `["items",0]`. If `located` is true, the first step is a part of the
+/// request.
 fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     let mut place = Place::default();
     for step in steps.children() {
@@ -262,16 +262,16 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
     Some(place)
 }
 
-/// Returns the place in a `source` of JSON:API. The body does not have JSON:API's media type, as in
-/// Rails 8.0 with jsonapi-serializer.
+/// Returns the place in a `source` of JSON:API. The body does not have JSON:API's media type, as in Rails 8.0 with
+/// jsonapi-serializer.
 fn place_of_source(source: Node<'_, '_>) -> Option<Place> {
     let Some(pointer) = source.string("pointer") else { return Some(Place::parse(&source.string("parameter")?)) };
     let inside = ["/data/attributes", "/data/relationships", "/data"];
     Some(Place::parse(inside.iter().find_map(|it| pointer.strip_prefix(it)).unwrap_or(&pointer)))
 }
 
-/// Returns the name of a missing field. ajv states this name in a parameter, which does not depend
-/// on the language of the text.
+/// Returns the name of a missing field. ajv states this name in a parameter, which does not depend on the language of
+/// the text.
 fn missing_name<'a>(entry: Node<'_, 'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.field(name)?.string("missingProperty"))
 }

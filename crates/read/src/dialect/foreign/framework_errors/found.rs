@@ -16,12 +16,10 @@ use crate::issue_list::{List, MAX_ISSUES};
 pub(super) struct Found<'t, 'a> {
     /// The issues that will be written.
     issues: Vec<Issue<'t, 'a>>,
-    /// The number of issues that are only counted. `more_places` is the number of these issues that
-    /// name a field.
+    /// The number of issues that are only counted. `more_places` is the number of these issues that name a field.
     more: usize,
     more_places: usize,
-    /// True if an issue is about the whole body, because its field has a name that means the whole
-    /// body.
+    /// True if an issue is about the whole body, because its field has a name that means the whole body.
     pub(super) of_whole: bool,
 }
 
@@ -89,8 +87,8 @@ impl<'t, 'a> Found<'t, 'a> {
         self.issues.len() == MAX_ISSUES
     }
 
-    /// Counts further issues without reading them. If the last issue names a field, the further
-    /// issues are also counted as naming a field.
+    /// Counts further issues without reading them. If the last issue names a field, the further issues are also counted
+    /// as naming a field.
     pub(super) fn count(&mut self, issues: usize) {
         self.more += issues;
         if self.issues.last().is_some_and(|issue| issue.place.has_name()) {
@@ -107,8 +105,8 @@ impl<'t, 'a> Found<'t, 'a> {
         self.issues.iter().filter(|issue| issue.place.has_name()).count() + self.more_places
     }
 
-    /// Completes the places once all issues are found. Only then is it clear whether the first
-    /// steps are parts of the request, or fields with the same names.
+    /// Completes the places once all issues are found. Only then is it clear whether the first steps are parts of the
+    /// request, or fields with the same names.
     pub(super) fn finish(&mut self) {
         let placed = || self.issues.iter().map(|issue| &issue.place).filter(|place| !place.is_empty());
         let begin = placed().all(|place| place.begins_with_part(false)) && placed().any(|it| it.begins_with_part(true));

@@ -13,9 +13,9 @@ use crate::dialect::foreign::foreign_text::is_tree;
 use crate::dialect::place::Place;
 use crate::dialect::tree::Node;
 
-/// Names that end a path without being a step of the path, if their value is a text. The list
-/// contains the names of texts, and names of rules in Laminas, Sails, express-validator,
-/// class-validator and CakePHP. No request has fields with these names of rules.
+/// Names that end a path without being a step of the path, if their value is a text. The list contains the names of
+/// texts, and names of rules in Laminas, Sails, express-validator, class-validator and CakePHP. No request has fields
+/// with these names of rules.
 const PATH_ENDS: &str = "msg message error required invalid _required _empty _isUnique _existsIn notEmpty notBlank notNull isEmpty isNotEmpty isEmail isString \
                          isInt isNumber isBoolean isArray isDate isDateString isDefined isEnum isIn isUUID isUrl isUnique \
                          minLength maxLength lengthBetween inList alphaNumeric notInt notDigits notAlnum notFloat notInArray \
@@ -30,8 +30,8 @@ const IDENTITY: &str = "DefaultError ConcurrencyFailure PasswordMismatch Invalid
                         PasswordTooShort PasswordRequiresUniqueChars PasswordRequiresNonAlphanumeric PasswordRequiresDigit \
                         PasswordRequiresLower PasswordRequiresUpper";
 
-/// Returns true if a name ends a path. Such a name is in the list above, or has the form of
-/// Laminas's names of rules (`emailAddressInvalidFormat`).
+/// Returns true if a name ends a path. Such a name is in the list above, or has the form of Laminas's names of rules
+/// (`emailAddressInvalidFormat`).
 fn is_path_end(name: &str) -> bool {
     let is_laminas =
         || name.split_once("Invalid").is_some_and(|(before, _)| before.ends_with(|it: char| it.is_ascii_lowercase()));
@@ -41,8 +41,7 @@ fn is_path_end(name: &str) -> bool {
 /// The maximum depth of nested maps. No real form is so deep.
 const DEPTH: usize = 24;
 
-/// Fields of an error object or of data. An object with one of these fields is not a map from
-/// fields to single texts.
+/// Fields of an error object or of data. An object with one of these fields is not a map from fields to single texts.
 const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
 /// Reads an object as a map from fields to mistakes. Returns `false` if one of its fields cannot be read.
@@ -72,8 +71,8 @@ pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, arou
         && map.object(&mut Place::default(), object, 0)
 }
 
-/// Returns true if the only field is an object with a text and with a number as its code. Services
-/// use numbers as the codes of their errors, but validators use names.
+/// Returns true if the only field is an object with a text and with a number as its code. Services use numbers as the
+/// codes of their errors, but validators use names.
 fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     let mut fields = object.children().filter(|_| object.is_object());
     let (Some(only), None) = (fields.next(), fields.next()) else { return false };
@@ -81,8 +80,8 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
     code.is_some_and(|code| code.bytes().all(|byte| byte.is_ascii_digit())) && entry::text(only, true).is_some()
 }
 
-/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. In these
-/// formats, a field next to the map contains the errors of the request as a whole.
+/// Returns the map of fields in the formats of Zod's `flatten()` and of FusionAuth. In these formats, a field next to
+/// the map contains the errors of the request as a whole.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
 }
@@ -97,8 +96,8 @@ pub(super) fn read_elements<'t, 'a>(found: &mut Found<'t, 'a>, list: Node<'t, 'a
         .all(|(index, element)| element.is_object() && map.element_without_name(&mut place, index, element, 0))
 }
 
-/// Returns true if the object contains a list of errors, or further values under the name of an
-/// error's text. The object is then not a map of fields.
+/// Returns true if the object contains a list of errors, or further values under the name of an error's text. The
+/// object is then not a map of fields.
 fn has_errors_inside(object: Node<'_, '_>) -> bool {
     object.children().any(|field| match field.raw().as_bytes() {
         [b'[' | b'{', ..] if matches!(field.name(), "message" | "messages" | "msg" | "error" | "detail") => {
@@ -131,8 +130,8 @@ struct Map<'f, 't, 'a> {
     around: Surroundings,
     /// True if the object is in a list of one map, and the list only wraps the map (Cerberus).
     wraps: bool,
-    /// True if the object is an element of a list. Such an object is more often an error than a
-    /// map. So its names may be the names of an error's fields.
+    /// True if the object is an element of a list. Such an object is more often an error than a map. So its names may
+    /// be the names of an error's fields.
     in_element: bool,
 }
 
@@ -155,8 +154,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             if self.around.means_errors && !place.is_empty() && field.is_text() && is_path_end(field.name()) {
                 return self.text_under_end(place, field);
             }
-            // These names are names of the request's fields below a known place, and in the format
-            // of Zod's `format()`.
+            // These names are names of the request's fields below a known place, and in the format of Zod's `format()`.
             let is_name = field.is_object()
                 && (!place.is_empty() && matches!(field.name(), "fields" | "details" | "detail" | "params")
                     || field.has("_errors") && matches!(field.name(), "message" | "detail"));
@@ -165,8 +163,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
                     || field.is_array() && is_whole_name(field.name())
                     || field.children().next().is_some_and(Node::is_text);
             } else {
-                // A name that is a number does not name a field. Its texts still state what is
-                // wrong with the request.
+                // A name that is a number does not name a field. Its texts still state what is wrong with the request.
                 self.found.of_whole |= self.around.means_errors
                     && place.is_empty()
                     && field.name().bytes().all(|byte| byte.is_ascii_digit());
@@ -187,13 +184,11 @@ impl<'t, 'a> Map<'_, 't, 'a> {
             return self.list(place, value, depth);
         }
         if let Some(text) = value.text() {
-            // In an error of hapi, the text may be the `source`, which is the name of a part of the
-            // request.
+            // In an error of hapi, the text may be the `source`, which is the name of a part of the request.
             let may_be_issue = takes_texts && !is_part(&text) && (!self.in_element || is_verdict(&text));
             return may_be_issue && !text.trim().is_empty() && self.text(place, text);
         }
-        // An empty object next to texts shows that the object is data of an error. The texts are
-        // then data as well.
+        // An empty object next to texts shows that the object is data of an error. The texts are then data as well.
         let is_data = takes_texts && value.children().next().is_none();
         value.is_object() && !is_data && (self.entry(place, value) || self.object(place, value, depth + 1))
     }
@@ -233,8 +228,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.entry(place, element) || self.element_without_name(place, index, element, depth)
     }
 
-    /// Reads an element of a list that is not under a field's name. If the element has only one
-    /// text, the name of that text is the wrong field of the request.
+    /// Reads an element of a list that is not under a field's name. If the element has only one text, the name of that
+    /// text is the wrong field of the request.
     fn element_without_name(&mut self, place: &mut Place, index: usize, element: Node<'t, 'a>, depth: usize) -> bool {
         let mut fields = element.children();
         match (fields.next(), fields.next()) {
@@ -251,8 +246,7 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
     }
 
-    /// Reads the mistakes of one element of a list that the client sent. An empty element has no
-    /// mistakes.
+    /// Reads the mistakes of one element of a list that the client sent. An empty element has no mistakes.
     fn element_at(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if entry::states_place(fields) {
             return false;
@@ -274,15 +268,15 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.may_be_issue(&text) && push(self.found, place.clone().in_known_part(), text)
     }
 
-    /// Returns true if a text may be an issue. At the top of the body, or under a field that may
-    /// contain data, the text must state what is wrong.
+    /// Returns true if a text may be an issue. At the top of the body, or under a field that may contain data, the text
+    /// must state what is wrong.
     fn may_be_issue(&self, text: &str) -> bool {
         self.around.means_errors && !self.around.is_vague || is_verdict(text)
     }
 
-    /// Returns true if the texts of an object are issues, although some of their names are usually
-    /// names of texts or codes. Each text must be a sentence. One text must have another name, as
-    /// Jira's `issuetype` next to `description`.
+    /// Returns true if the texts of an object are issues, although some of their names are usually names of texts or
+    /// codes. Each text must be a sentence. One text must have another name, as Jira's `issuetype` next to
+    /// `description`.
     fn are_sentences(&self, fields: Node<'t, 'a>) -> bool {
         const OF_ERRORS: [&str; 7] = ["message", "msg", "error", "err", "reason", "code", "detail"];
 
@@ -309,8 +303,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         true
     }
 
-    /// Returns true if each single text in this map is an issue. A field above the map must mean
-    /// errors. No field of the map may be the text or the code of an error.
+    /// Returns true if each single text in this map is an issue. A field above the map must mean errors. No field of
+    /// the map may be the text or the code of an error.
     fn takes_single_texts(&self, fields: Node<'t, 'a>) -> bool {
         let are_sentences = self.are_sentences(fields);
         let is_error = |field: Node<'_, '_>| {
@@ -323,9 +317,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         self.around.means_errors && !fields.children().any(is_error)
     }
 
-    /// Reads an object with a text and a code, below a field that means errors. Django's full
-    /// details, express-validator's `mapped()`, Mongoose's errors and Rust's validator have this
-    /// form.
+    /// Reads an object with a text and a code, below a field that means errors. Django's full details,
+    /// express-validator's `mapped()`, Mongoose's errors and Rust's validator have this form.
     fn entry(&mut self, place: &Place, it: Node<'t, 'a>) -> bool {
         if !self.around.means_errors {
             return false;

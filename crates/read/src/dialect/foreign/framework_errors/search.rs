@@ -1,9 +1,9 @@
 //! Finds the issues in a JSON body by its structure (R13).
 //!
-//! Each list and each object of the body, at most three fields deep, is a candidate. A candidate is
-//! read as a list of entries, or as a map from names to mistakes. The candidate that names the most
-//! places is chosen. If several name equally many places, a candidate below a field that means
-//! errors is preferred, and then the outermost. A wrapper around the error (R2) is never a map.
+//! Each list and each object of the body, at most three fields deep, is a candidate. A candidate is read as a list of
+//! entries, or as a map from names to mistakes. The candidate that names the most places is chosen. If several name
+//! equally many places, a candidate below a field that means errors is preferred, and then the outermost. A wrapper
+//! around the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
 use super::{entry, map};
@@ -27,8 +27,8 @@ struct Candidate<'x> {
     around: Surroundings,
 }
 
-/// Returns the issues of a body. The `wrappers` of the body are never read as maps. The fields that
-/// the policy's own shape has read (`taken`) are not searched.
+/// Returns the issues of a body. The `wrappers` of the body are never read as maps. The fields that the policy's own
+/// shape has read (`taken`) are not searched.
 pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &[&str]) -> Option<Issues<'a>> {
     if !body.children().any(|value| value.is_object() || value.is_array() || is_list_in_text(value)) {
         return None;
@@ -50,8 +50,8 @@ pub(super) fn issues<'a>(body: Node<'_, 'a>, wrappers: &[Node<'_, 'a>], taken: &
     Some(Issues { list: found.into_list()?, source })
 }
 
-/// Returns true if a text is itself a JSON list. Some services send the message of a ZodError
-/// unchanged, which is its list of issues (Zod 4.6 in Hono 4.13 and tRPC 11).
+/// Returns true if a text is itself a JSON list. Some services send the message of a ZodError unchanged, which is its
+/// list of issues (Zod 4.6 in Hono 4.13 and tRPC 11).
 fn is_list_in_text(value: Node<'_, '_>) -> bool {
     value.raw().starts_with("\"[")
 }
@@ -69,8 +69,8 @@ fn lists_in_texts<'t, 'a>(body: Node<'t, 'a>) -> Vec<(Node<'t, 'a>, String)> {
     fields.filter_map(list).take(MOST).collect()
 }
 
-/// The maximum number of objects and lists that are tried. The errors of all known services have
-/// fewer objects and lists.
+/// The maximum number of objects and lists that are tried. The errors of all known services have fewer objects and
+/// lists.
 const MOST_CANDIDATES: usize = 128;
 
 struct Search<'x, 's> {
@@ -90,16 +90,15 @@ impl<'x> Search<'x, '_> {
         }
     }
 
-    /// Returns true if a value may name at least as many places as the best candidate. The value
-    /// must have a text for each place.
+    /// Returns true if a value may name at least as many places as the best candidate. The value must have a text for
+    /// each place.
     fn may_be_best(&self, value: Node<'x, 'x>) -> bool {
         (value.is_object() || value.is_array())
             && self.candidates < MOST_CANDIDATES
             && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
     }
 
-    /// Returns true if a value can at most name as many places as the best candidate, and would not
-    /// be preferred to it.
+    /// Returns true if a value can at most name as many places as the best candidate, and would not be preferred to it.
     fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
         self.best.as_ref().is_some_and(|best| {
             value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
