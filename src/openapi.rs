@@ -1,6 +1,6 @@
-//! Completes OpenAPI documents of utoipa or aide (features of the same names). Error types with
-//! `#[derive(AsFault)]` declare their own responses. [`PolicyResponses`] adds to each operation the
-//! possible responses of the policy's guards.
+//! Completes OpenAPI documents of utoipa or aide (features of the same names). A
+//! [`Fault`](crate::Fault) and error types with `#[derive(AsFault)]` declare their own responses.
+//! [`PolicyResponses`] adds to each operation the possible responses of the policy's guards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
