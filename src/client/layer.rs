@@ -71,7 +71,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If an error response arrives outside a `tokio` runtime with time enabled.
+    /// Panics if an error response arrives outside a `tokio` runtime with time enabled.
     pub struct ResponseFuture<F, B> where B: Body {
         #[pin]
         state: State<F, B>,
