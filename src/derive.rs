@@ -60,9 +60,10 @@
 ///
 /// `#[fault(…)]` goes on a variant or a struct. It accepts:
 ///
-/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), the path of a
-///   constant (your own, or one of [`codes`](crate::codes)), or `custom("seat_taken", 409)`; a constant
-///   of your own with HTTP's name of a status needs its path (`self::TOO_MANY_REQUESTS`);
+/// - the code, in one of three forms: a name of the catalogue, which is a constant of
+///   [`ErrorCode`](crate::ErrorCode) (`CONFLICT`); the path of a constant (your own, or one of
+///   [`codes`](crate::codes)); or `custom("seat_taken", 409)`. If your own constant has the name of
+///   an HTTP status, write its path (`self::TOO_MANY_REQUESTS`);
 /// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It
 ///   returns an [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is
 ///   [`AsFault`](trait@AsFault). The wrapped error is the only field, or the field that thiserror

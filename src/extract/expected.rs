@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use error_envelope_core::message;
 
-/// The longest text of a custom visitor that clients may see, in bytes.
+/// The most bytes of a custom visitor's description that a message for clients may contain. A
+/// longer description is replaced.
 const MAX_BYTES: usize = 128;
 
 /// Turns the text of `serde::de::Expected`, or the name of a primitive type, into words for
@@ -152,8 +153,8 @@ fn words_for(expected: &str) -> Option<&'static str> {
 }
 
 /// Returns the number of elements in "a tuple of size 2", "an array of length 2" and "tuple struct
-/// Point with 2 elements". serde also reads structs from arrays, but no client sends a struct as an
-/// array. So the text of a struct is not matched.
+/// Point with 2 elements". The text of a struct with named fields is not matched. Although serde
+/// also reads such a struct from an array, no client sends it as an array.
 fn elements(expected: &str) -> Option<&str> {
     let count = ["a tuple of size ", "an array of length "].iter().find_map(|form| expected.strip_prefix(form));
     let of_struct = || expected.strip_prefix("tuple ")?.strip_suffix(" elements")?.rsplit_once(" with ");

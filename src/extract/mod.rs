@@ -9,10 +9,10 @@
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request`
 //!    with an issue list. An issue consists of the path of the error, the expected value, and a
 //!    code. Neither a response nor the log quotes data of the client. The issue of a path parameter
-//!    names the parameter, even if it is the only parameter or part of a tuple. serde stops at the
-//!    first error, so the list has one issue. `garde` and `validator` (features) find all errors.
-//!    `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler
-//!    runs.
+//!    names the parameter, even if it is the only parameter or part of a tuple. The list contains
+//!    only one issue, because serde stops at the first error. `garde` and `validator` (features)
+//!    find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate
+//!    before the handler runs.
 //! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler
 //!    that needs another status takes a parameter `Result<Json<T>, Fault>` and calls
 //!    [`Fault::with_status`].

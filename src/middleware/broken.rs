@@ -61,7 +61,7 @@ pub(super) fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxErro
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-/// What happens to a response body after a poll.
+/// The way in which a response body continues after a poll.
 pub(super) enum BodyAction {
     GoesOn,
     /// The body ends with this frame.

@@ -106,7 +106,7 @@ pub(super) struct CollectJob {
     waits_since: Option<tokio::time::Instant>,
 }
 
-/// Why the reading of a body ended.
+/// The reason why the reading of a body ended.
 enum End {
     Whole,
     /// The rest of the body was not read. If the body failed, the value contains its error.

@@ -224,8 +224,9 @@ impl ErrorEnvelopeLayer {
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
-    /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the shared one of
-    /// all layers. Call this method before [`watching`](Self::watching), which reads the policy file.
+    /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By
+    /// default, all layers share one [`KeyFetcher`]. Call this method before
+    /// [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;

@@ -128,7 +128,7 @@ where
     }
 }
 
-/// What a polled frame means for the body.
+/// The effect of a polled frame on the body.
 enum FrameOutcome {
     Passes,
     /// The body has ended or failed.
@@ -190,8 +190,8 @@ fn over_limit() -> BoxError {
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// The timer of the budget. It is set only when the body first has to be waited for, because
-    /// most bodies are available at once.
+    /// The timer of the budget. It is set at the first wait for the body, because most bodies are
+    /// available at once.
     deadline: Option<Deadline>,
 }
 

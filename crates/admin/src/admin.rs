@@ -82,7 +82,7 @@ pub struct CertificateStatus {
     pub rejection: Option<String>,
 }
 
-/// Where the metrics are served.
+/// The place where the metrics are served.
 #[derive(Clone, Default)]
 pub(crate) enum Metrics {
     #[default]

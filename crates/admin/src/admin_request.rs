@@ -25,8 +25,8 @@ pub(crate) struct AdminRequest<'a> {
     pub(crate) change: Change,
 }
 
-/// The operator who requests a change and the operator's reason. If the change is refused, the
-/// response's status and the reason of the refusal.
+/// The note about an accepted change, with the operator's name and reason. If the change is
+/// refused, the value contains the response's status and the reason of the refusal.
 pub(crate) type Change = Result<SwitchNote, Refusal>;
 
 pub(crate) type Refusal = (StatusCode, &'static str);

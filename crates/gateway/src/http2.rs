@@ -96,9 +96,9 @@ fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
-/// The limit for a head, as a multiple of the limit for HTTP/1, because HTTP/2 counts more bytes
-/// for each line. If a head exceeds this limit, only its own request fails (F7). h2 ends the whole
-/// connection only if a head exceeds the limit by a further quarter.
+/// The factor by which the size limit for a response head is higher than over HTTP/1. HTTP/2 counts
+/// more bytes for each header line. If a head exceeds this limit, only its own request fails (F7).
+/// h2 ends the whole connection only if a head exceeds the limit by a further quarter.
 const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {

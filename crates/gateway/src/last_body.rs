@@ -73,9 +73,9 @@ impl LastBody {
         self.state().rest.take()
     }
 
-    /// Returns true if hyper will close the connection after a response that is sent now, because it cannot skip the
-    /// rest of the request's body. hyper cannot skip the rest if the body was dropped, or if the
-    /// service responded before it got all of the body (`is_unsent`).
+    /// Returns true if hyper will close the connection after a response that is sent now, because
+    /// it cannot skip the rest of the request's body. The rest cannot be skipped if the body was
+    /// dropped, or if the service responded before it got all of the body (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();

@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 use crate::linger::ConnectionSlot;
 
-/// The number of clients that may wait to be accepted, if the system allows it (`net.core.somaxconn`, which has this
-/// value since Linux 5.4).
+/// The number of clients that may wait to be accepted. The system can set a lower limit
+/// (`net.core.somaxconn`, which is also 4,096 since Linux 5.4).
 ///
 /// If the queue is full, a client's system repeats its TCP handshake after one second, then after
 /// three, then after seven. The usual queue length is 128. After a deployment, more clients connect

@@ -36,7 +36,8 @@ pub(crate) async fn limit_head<T>(
     }
 }
 
-/// When the body of a request last made progress, and whether the request waits for the client.
+/// Stores when the body of a request last made progress, and whether the request waits for the
+/// client.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 

@@ -164,7 +164,7 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether one service can be reached.
+/// Stores whether one service can be reached.
 ///
 /// While the service cannot be reached, this type stores the beginning of the outage, its reason,
 /// and the number of failed requests. One line is logged at the beginning and at the end of an

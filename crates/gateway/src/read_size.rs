@@ -1,11 +1,11 @@
 //! Decides how many bytes a connection reads at once.
 //!
 //! Each read costs a system call, wake-ups and a frame, regardless of its size. So large reads are
-//! best for a fast body. But if the receiver stops reading, three pieces remain in memory: a piece
-//! that is being written, a piece that waits for the write, and a piece that is being read. So by
-//! default a connection reads pieces of its configured size. If its reads return full pieces and
-//! the process has [`Room`], it reads pieces that are [`TIMES`] as large. All large pieces together
-//! never use more than [`MOST`] bytes.
+//! best for a fast body. But if the receiver stops reading, three pieces remain in memory. One
+//! piece is being written, one waits for that write, and one is being read. So by default a
+//! connection reads pieces of its configured size. If its reads return full pieces and the process
+//! has [`Room`], it reads pieces that are [`TIMES`] as large. All large pieces together never use
+//! more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

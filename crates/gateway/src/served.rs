@@ -2,8 +2,8 @@
 //!
 //! hyper keeps about 16 KiB of buffers for a connection that waits for its next request, and more
 //! after a large body. So over HTTP/1, hyper's server is dropped after a while without a request,
-//! and created again at the next byte. (hyper-util's `auto` also detects the version from the first
-//! bytes, but it keeps its server. It has no separate limit for the size of heads.)
+//! and created again at the next byte. (The `auto` server of hyper-util also detects the version
+//! from the first bytes, but it keeps its server. It has no separate limit for the size of heads.)
 
 use std::pin::Pin;
 use std::sync::Arc;

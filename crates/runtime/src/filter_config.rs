@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use error_envelope_core::loader::PolicyLoader;
 
-/// Where the policy in a filter's configuration comes from.
+/// The source of the policy in a filter's configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum FilterPolicy {
     /// No policy is configured, so the default policy applies.

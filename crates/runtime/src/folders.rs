@@ -122,9 +122,9 @@ impl Changes {
     }
 }
 
-/// Returns the folders in which a change of this file is visible: its own folder or the nearest
-/// existing ancestor, and the folder of the file to which it finally resolves. If the path contains
-/// symbolic links, also returns the folders of these links and of their targets.
+/// Returns the folders in which a change of this file is visible. These are its own folder or the
+/// nearest existing ancestor, and the folder of the file to which its path finally resolves. If the
+/// path contains symbolic links, also returns the folders of these links and of their targets.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));

@@ -20,7 +20,7 @@ use super::requests::{Requests, Tally};
 /// The most errors whose bodies may wait for redaction. The bodies of further errors are not shown.
 const MOST_WAITING: usize = 256;
 
-/// The observed records, in bounded memory.
+/// Stores the observed records in bounded memory.
 pub(crate) struct Store {
     pub(crate) switch: KillSwitch,
     kept: Mutex<RecentErrors>,

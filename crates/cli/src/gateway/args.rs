@@ -120,7 +120,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Starts to write the logs. Dropping the returned [`Writing`] ends this.
+    /// Starts to write the logs. Dropping the returned [`Writing`] ends the writing.
     pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
         self.log.init(self.access_log.as_ref(), true)
     }
@@ -150,7 +150,7 @@ impl Args {
     }
 }
 
-/// The requirement for certificates of clients.
+/// How a client without a certificate is treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
     /// Serve it; the policy decides which routes require a certificate.

@@ -92,8 +92,8 @@ impl AccessSink {
 }
 
 impl Log {
-    /// Starts to write the log. Dropping the returned [`Writing`] ends this. `RUST_LOG` sets the
-    /// filter of the log. The format and the filter do not affect the access log, in which each
+    /// Starts to write the log. Dropping the returned [`Writing`] ends the writing. `RUST_LOG` sets
+    /// the filter of the log. The format and the filter do not affect the access log, in which each
     /// request is a JSON object. `makes_spans` is true if the program makes a span for each
     /// request.
     pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {

@@ -31,9 +31,9 @@ pub(crate) struct Outgoing<B> {
 
 struct Pieces<B> {
     body: B,
-    /// The next frame, which waits until the previous frame is written. It is read in advance.
-    /// Otherwise the pool could not detect whether the request waits for the client or for the
-    /// service.
+    /// The next frame, which waits until the previous frame is written. The next frame is read in
+    /// advance. Otherwise the pool could not detect whether the request waits for the client or for
+    /// the service.
     next: Option<Frame<Bytes>>,
     pace: Pace,
     /// The request's permit. It is `None` once the body has ended.
@@ -178,8 +178,8 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Updates whether bytes still wait. Only a flush shows that bytes are sent, because TLS
-    /// buffers bytes while the socket accepts no data.
+    /// Records whether written bytes still wait to be sent. Only a flush shows that bytes are sent,
+    /// because TLS buffers bytes while the socket accepts no data.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),
