@@ -47,7 +47,8 @@
 //! }
 //! ```
 //!
-//! If a client orders four lamps (`{"sku":"lamp","quantity":4}`) and three are left, it gets
+//! If a client orders four lamps (`{"sku":"lamp","quantity":4}`) and three are left, the client
+//! gets this response:
 //!
 //! ```text
 //! HTTP/1.1 409 Conflict

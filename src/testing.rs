@@ -402,7 +402,7 @@ impl Envelope {
 
 #[track_caller]
 fn value(value: impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_else(|error| panic!("what is expected cannot be written as JSON: {error}"))
+    serde_json::to_value(value).unwrap_or_else(|error| panic!("the expected value cannot be written as JSON: {error}"))
 }
 
 fn difference(expected: &str, got: &str) -> String {

@@ -134,14 +134,14 @@ impl<B: ForwardBody> Proxy<B> {
     }
 }
 
-/// Refuses requests that cannot be forwarded:
+/// Refuses these requests, because they cannot be forwarded:
 ///
-/// - CONNECT would open a tunnel that bypasses every guard. It gets 405, because the method is
-///   known but not supported.
-/// - A target that is neither a path nor a URI nor `*`.
-/// - A request that does not name exactly one host has no route (RFC 9112 §3.2).
-/// - A body with a transfer coding other than chunked would reach the service still encoded, but
-///   without the name of its coding (RFC 9112 §6.1).
+/// - CONNECT, which would open a tunnel that bypasses every guard. The client gets 405, because the
+///   method is known but not supported.
+/// - A request whose target is neither a path nor a URI nor `*`.
+/// - A request that does not name exactly one host, because it has no route (RFC 9112 §3.2).
+/// - A request with a transfer coding other than chunked. Its body would reach the service still
+///   encoded, but without the name of its coding (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);

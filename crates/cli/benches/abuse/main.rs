@@ -47,27 +47,28 @@ use clap::Parser;
 use attacks::ATTACKS;
 use row::Row;
 
-/// What the gateway bears from those who mean it harm
+/// Measure how the gateway withstands attacks
 #[derive(Parser)]
 pub(crate) struct Args {
-    /// Exit code 1 if a row fails
+    /// Exit with 1 if a row fails
     #[arg(long)]
     check: bool,
-    /// Small and short, several at once, and no times
+    /// Run small and short attacks, several at once, and measure no times
     #[arg(long)]
     quick: bool,
     /// Write the tables, or the rows that were requested, into crates/cli/benches/abuse/abuse.md
     #[arg(long)]
     write: bool,
-    /// The command to start, instead of the one that cargo has just built
+    /// Start this command instead of the one that cargo has just built
     #[arg(long, value_name = "FILE")]
     gateway: Option<PathBuf>,
-    /// Another command, which each attack tries right before: a table of the times of both follows
+    /// Also run each attack against this command, right before, and print a table that compares the
+    /// times
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
-    /// Rows whose names have one of these; all of them without
+    /// Run only rows whose names contain one of these texts [default: all rows]
     names: Vec<String>,
-    /// What cargo passes
+    /// Ignored, because cargo passes this flag
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -43,16 +43,16 @@ use holds::mixed::service;
 use memory::Memory;
 use wait::{found, when};
 
-/// The gateway under a mixed load
+/// Run the gateway under a mixed load
 #[derive(Parser)]
 struct Args {
-    /// How long; the first minute is for warming up
+    /// Run for this number of minutes; the first minute is for warming up
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     minutes: u64,
-    /// What else the machine does meanwhile, for the report
+    /// Add to the report what else runs on the machine
     #[arg(long, value_name = "TEXT", default_value = "nothing")]
     beside: String,
-    /// What cargo passes
+    /// Ignored, because cargo passes this flag
     #[arg(long, hide = true)]
     bench: bool,
 }

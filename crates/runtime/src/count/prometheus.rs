@@ -70,7 +70,8 @@ pub fn recorder() -> PrometheusRecorder {
 /// # Errors
 ///
 /// Returns an error if the process already has a recorder. Then use a handle of that recorder, and
-/// call
+/// call [`describe_metrics`](crate::describe_metrics) and [`keep_counters`](crate::keep_counters)
+/// once.
 pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder>> {
     let recorder = recorder();
     let handle = recorder.handle();
