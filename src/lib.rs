@@ -81,7 +81,8 @@
 //! `route_layer` does not cover the 404. A route or fallback that you add after `.layer` is outside
 //! the layer. A fault of such a route becomes a status without a body, and is not logged.
 //!
-//! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then has no route.
+//! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`.
+//! The log then does not name the route.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {

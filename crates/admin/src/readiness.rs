@@ -102,8 +102,7 @@ pub(crate) enum Verdict {
     /// The next mode would refuse requests that pass now. In mode `enforce`, this verdict means
     /// that the route would refuse requests without its `auth_observe`.
     NotReady,
-    /// The route had no requests. Or its mode is `off`, in which the layer does not examine
-    /// requests.
+    /// The route had no requests, or its mode is `off`: then the layer does not examine requests.
     Unseen,
     /// The route is in mode `enforce`, and none of its guards only observes requests that it would
     /// refuse. Nothing is left to do.

@@ -192,8 +192,8 @@ impl Exchanged {
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
 
-    /// Sets whether the upgraded connection has not ended yet. If it is dropped now, it counts as
-    /// cut off.
+    /// Sets whether the upgraded connection is still open. If it is dropped while it is open, it
+    /// counts as cut off.
     pub(crate) fn set_lost(&self, is_lost: bool) {
         self.lock().is_lost = is_lost;
     }

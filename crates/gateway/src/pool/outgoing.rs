@@ -189,8 +189,8 @@ impl Exchange {
     }
 }
 
-/// Returns true if the bytes consist only of complete heads of interim responses. Such a response,
-/// as `100 Continue`, may come before the body is sent.
+/// Returns true if the bytes consist only of complete heads of interim responses. Such a response
+/// (for example `100 Continue`) may come before the body is sent.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
     let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
