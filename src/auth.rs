@@ -1,4 +1,4 @@
-//! Credentials, by which the layer decides which requests it lets through (rule G2).
+//! Authentication: the layer refuses requests without valid credentials (rule G2).
 //!
 //! A policy defines [schemes](AuthScheme). Each route names the schemes that it accepts.
 

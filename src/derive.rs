@@ -1,6 +1,7 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
 
-/// Maps each variant of an error to a fault; a variant without an attribute is `internal_error`.
+/// Maps each variant of an error type to a fault. A variant without an attribute becomes
+/// `internal_error`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,25 +60,31 @@
 ///
 /// `#[fault(…)]` goes on a variant or a struct. It accepts:
 ///
-/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`](crate::ErrorCode)), the path of a
-///   constant (your own, or one of [`codes`](crate::codes)), or `custom("seat_taken", 409)`; a constant
-///   of your own with HTTP's name of a status needs its path (`self::TOO_MANY_REQUESTS`);
-/// - `with = code_of` instead of a code: a function of the wrapped error, by reference, that returns an
-///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The
-///   wrapped error is the only field, or the field that thiserror uses as the source;
+/// - the code, in one of three forms: a name of the catalogue, which is a constant of
+///   [`ErrorCode`](crate::ErrorCode) (`CONFLICT`); the path of a constant (your own, or one of
+///   [`codes`](crate::codes)); or `custom("seat_taken", 409)`. If your own constant has the name of
+///   an HTTP status, write its path (`self::TOO_MANY_REQUESTS`);
+/// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It
+///   returns an [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is
+///   [`AsFault`](trait@AsFault). The wrapped error is the only field, or the field that thiserror
+///   uses as the source;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
-///   Without it the client gets the code's standard message, never the error's `Display`;
+///   Without this attribute the client gets the code's standard message, never the error's
+///   `Display`;
 /// - `details(left, 0 = "seat")`: the fields of `details`, under their own or other names; a field that is `None` is
 ///   left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, to replace the code's status;
-/// - `transparent`, on its own: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
+/// - `transparent`, without other arguments: the fault is that of the only field, which must be
+///   [`AsFault`](trait@AsFault).
 ///
-/// With the feature `axum` the error implements `IntoResponse`, so handlers can return it. With `tonic`, `?` turns it
-/// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`; the
-/// fields of `details` then need a type that is `ToSchema`. With `aide` it implements `OperationOutput`, for
-/// handlers of an `ApiRouter`, and the type may instead be schemars' `JsonSchema`. Its `CODES` lists its codes, except
-/// those that a function returns. A generic type must have the bounds of its parameters:
+/// With the feature `axum`, the error type implements `IntoResponse`, so handlers can return it.
+/// With `tonic`, `?` converts the error into a `Status`. With `utoipa`, the error type implements
+/// `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. The types of the fields in
+/// `details` must then be `ToSchema`. With `aide`, the error type implements `OperationOutput`, for
+/// handlers of an `ApiRouter`. The types in `details` may then be schemars' `JsonSchema` instead.
+/// The constant `CODES` of the error type lists its codes, except those that a function returns. A
+/// generic type must have the bounds of its parameters:
 /// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
@@ -89,7 +96,8 @@ pub mod private {
     #[cfg(any(feature = "aide", feature = "utoipa"))]
     pub use openapi::responses;
 
-    /// An error's variants in an OpenAPI document, with examples as the layer writes them.
+    /// Describes the variants of an error type in an OpenAPI document, with examples of what the
+    /// layer writes.
     #[cfg(any(feature = "aide", feature = "utoipa"))]
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;

@@ -1,5 +1,6 @@
-//! Completes OpenAPI documents of utoipa or aide (features of their names). A [`Fault`](crate::Fault) lists its
-//! responses. [`PolicyResponses`] adds to each operation the possible responses of the policy's guards.
+//! Completes OpenAPI documents of utoipa or aide (features of the same names). A
+//! [`Fault`](crate::Fault) and error types with `#[derive(AsFault)]` declare their own responses.
+//! [`PolicyResponses`] adds to each operation the possible responses of the policy's guards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,28 +18,32 @@ use {
 
 use crate::{ErrorCode, Policy};
 
-/// Adds the errors that the layer itself can return to each operation of a document. They follow from the policy's
-/// guards for the operation's method and path. It also adds the headers that every error has.
+/// Adds to each operation of a document the errors that the layer itself can return. These errors
+/// follow from the policy's guards for the operation's method and path. Each error also gets the
+/// headers that every error of the layer has.
 ///
-/// 1. The guards add errors for credentials (401, 403, 503), for required headers and for paths with several readings
-///    (400). If the operation has a body, they also add errors for its type (415) and size (413). Each operation gets
-///    431 and 500.
-/// 2. The extractors add 400 if there are parameters, and 422 and 415 if the body is JSON or a form.
+/// 1. The guards add errors for credentials (401, 403, 503), and for required headers and paths
+///    with several readings (400). If the operation has a body, the guards also add errors for the
+///    body's type (415) and size (413). Each operation gets 431 and 500.
+/// 2. The extractors add 400 if the operation has parameters. They add 422 and 415 if its body is
+///    JSON or a form.
 /// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
 ///    in another dialect. A response without a body gets the envelope with the code of its status.
-/// 4. On routes in `off` and `observe` only the errors of credentials are added, because no other guard refuses
-///    requests.
+/// 4. On routes in the modes `off` and `observe`, only the errors for credentials are added. Other
+///    guards refuse no requests in these modes.
 /// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
-///    the type `http`. `Session header="x-session"` is a key in that header.
+///    the type `http`. A challenge such as `Session header="x-session"` becomes a key in the header
+///    `x-session`.
 /// 6. Headers that the policy requires become parameters, unless the operation declares them.
 ///
 /// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] limits the
 /// codes of one operation.
 ///
-/// A status with several codes is a `oneOf`, in which each error has its code as a `const`, and the details of its own
-/// variant's fields. The set of codes is open, but the document lists only the known codes. A branch for any other code
-/// would match every code, and clients could not find out the details of a known one.
+/// A status with several codes becomes a `oneOf`. Each branch contains one error, with its code as
+/// a `const` and with the details of its own variant. The set of codes is open, but the document
+/// lists only the known codes. A branch for any other code would match every code. Clients could
+/// then not tell from the code which details an error has.
 ///
 /// ```
 /// use tower_error_envelope::AsFault;
@@ -76,8 +81,9 @@ use crate::{ErrorCode, Policy};
 ///
 /// [`Modify::modify`] panics if a response declares a code that no service can have.
 ///
-/// The document's paths must be the paths that the layer gets. If the first of its `servers` has a path, that path is
-/// put in front. [`PolicyResponses::also`] adds the errors of other layers of the stack.
+/// The document's paths must be the paths that the layer gets. If the first of the document's
+/// `servers` has a path, this path is put in front of each operation's path.
+/// [`PolicyResponses::also`] adds the errors of other layers around the service.
 ///
 /// ```
 /// use tower_error_envelope::openapi::PolicyResponses;
@@ -108,7 +114,7 @@ pub struct PolicyResponses {
 }
 
 impl PolicyResponses {
-    /// Uses the policy of the layer.
+    /// Creates a value for this policy. Pass the same policy as to the layer.
     #[must_use]
     pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
         Self { policy: policy.into(), also: Vec::new(), by_operation: BTreeMap::new() }
@@ -122,8 +128,9 @@ impl PolicyResponses {
     }
 
     /// Sets the codes that the service itself returns for one operation, by its method and its path in the document, as
-    /// in `"POST /orders/{id}"`. They replace the codes that the operation's error types declare, and may include
-    /// others. The errors of the policy's guards and of extractors stay.
+    /// in `"POST /orders/{id}"`. These codes replace the codes that the operation's error types
+    /// declare, and may include codes that no error type declares. The errors of the policy's
+    /// guards and of extractors remain.
     ///
     /// ```
     /// use tower_error_envelope::openapi::PolicyResponses;
@@ -164,7 +171,7 @@ impl PolicyResponses {
         self
     }
 
-    /// Completes a document of aide, as described above (feature `aide`).
+    /// Completes a document of aide, as described for [`PolicyResponses`] (feature `aide`).
     ///
     /// ```
     /// use aide::axum::ApiRouter;
@@ -239,7 +246,7 @@ impl PolicyResponses {
         responses
     }
 
-    /// Completes a document as JSON, which any generator can write.
+    /// Completes a document in the form of JSON, which every generator of documents can produce.
     fn complete(&self, document: &mut Value) {
         let before = document.clone();
         let operations = Document(&before).operations();
@@ -340,7 +347,8 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
     }
 }
 
-/// Returns the responses of these errors. If the list may be incomplete, there is also a response for any other error.
+/// Returns the responses for these errors, by status. If the list may be incomplete, a response
+/// `default` describes any other error.
 #[doc(hidden)]
 pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> BTreeMap<String, Value> {
     let mut responses = RouteErrors::new(Policy::default(), &http::Method::GET, "/").responses(errors);

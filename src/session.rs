@@ -1,4 +1,5 @@
-//! The types for observers and verifiers: the parts of a [`ClosedRecord`], and errors of any type.
+//! The types for observers and verifiers. They are the parts of a [`ClosedRecord`], and
+//! [`BoxError`], which is an error of any type.
 //!
 //! Authors of other adapters depend on the crate `error-envelope-core`, whose module `session` defines the steps of a
 //! request.
@@ -19,9 +20,9 @@
 //! # let _ = ErrorEnvelopeLayer::new().observer(Panics);
 //! ```
 
-// Errors: what a verifier returns, and what `middleware::recognise` makes of an error.
+// `BoxError` is the error of a verifier. `middleware::recognise` returns the other types.
 pub use error_envelope_core::session::{BoxError, CauseKind, Recognised};
-// Records: what an observer gets, and the types of its parts.
+// The record that an observer gets, and the types of its parts.
 pub use error_envelope_core::session::{
     BodyCapture, CapturedBody, Cause, ClosedRecord, DecidedBy, Delivery, End, KnownMethod, MapRuleId, Observer, Origin,
     Outcome, RecordFields, RequestRecord, SentStatus, ServiceAnswer, ServiceBody, Shape, UnreadReason,

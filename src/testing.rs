@@ -1,10 +1,11 @@
 //! Assertions on envelopes, for the tests of services (feature `testing`). A failed assertion shows the differences.
 //!
-//! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both fail unless
-//! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one,
-//! gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of
-//! these, because they compare the content. A failure prints the whole response, with `-` at expected lines and `+` at
-//! actual ones:
+//! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any
+//! framework. Both panic unless the response is exactly the envelope (E1–E4), or an error that the
+//! layer wrote in another built-in dialect, gRPC or Connect. [`Envelope::parse_for`] also reads the
+//! shapes of a policy. The same assertions work for all dialects, because the assertions compare
+//! the content. A failed assertion prints the whole response, with `-` at expected lines and `+` at
+//! actual lines:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -18,8 +19,9 @@
 //!      "message": "The resource is gone."
 //! ```
 //!
-//! This module is a feature instead of a separate crate, because it checks the output of exactly this version. Put it
-//! into `[dev-dependencies]`: `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
+//! This module is a feature instead of a separate crate, because it checks the output of exactly
+//! this version of the layer. Enable the feature in `[dev-dependencies]`:
+//! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
 mod dialects;
 mod fits;
@@ -41,9 +43,10 @@ use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
-/// Returns everything that is wrong with a response that should be the envelope. Each text begins with its rule: `"E1:
-/// …"`. The list is empty if the response is exactly the envelope. Programs that report errors use this function; tests
-/// use [`Envelope`].
+/// Returns all differences between a response and the envelope that it should be. Each text begins
+/// with the rule that the response violates: `"E1: …"`. The list is empty if the response is
+/// exactly the envelope. Use this function in programs that report the differences, and
+/// [`Envelope`] in tests.
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -77,12 +80,13 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 pub struct Envelope {
     status: Option<StatusCode>,
     headers: HeaderMap,
-    /// The envelope. For another dialect, this is the envelope with the same content.
+    /// The body of the response. If the response is in another dialect, this is the envelope with
+    /// the same content.
     body: Value,
     other: Option<OtherDialect>,
 }
 
-/// The dialect of a response that is not an envelope, and its body as it was received.
+/// The dialect of a response that is not an envelope, and the response's body as it was received.
 #[derive(Clone, Debug)]
 struct OtherDialect {
     name: &'static str,
@@ -94,7 +98,8 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if they are not exactly what the layer writes. The panic lists all errors, and shows the response.
+    /// Panics if headers and body are not exactly what the layer writes. The panic's text lists all
+    /// differences, and shows the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
@@ -138,12 +143,13 @@ impl Envelope {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// Like [`Envelope::parse`], for a response of a router or service. Its status can also be asserted.
+    /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`],
+    /// the status of the result can also be asserted.
     ///
     /// # Panics
     ///
-    /// Panics for the same reasons as [`Envelope::parse`], and if the status is not that of an error, or if the body
-    /// fails.
+    /// Panics for the same reasons as [`Envelope::parse`]. Also panics if the status is not an
+    /// error status, or if the body fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, body) = response.into_parts();
         let bytes = match body.collect().await {
@@ -182,7 +188,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if the status differs, or is unknown.
+    /// Panics if the status differs, or if the envelope was parsed without a status.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
         let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
@@ -232,9 +238,9 @@ impl Envelope {
         self.assert(&self.with("details", value(details)), format_args!("the details differ"))
     }
 
-    /// Asserts that the details fit the schema of their code: the catalogue's, or the policy's
-    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)). Absent details fit. The keyword `format` is not
-    /// checked.
+    /// Asserts that the details fit the schema of their code. The catalogue or the policy
+    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)) defines this schema. Absent
+    /// details always fit. The keyword `format` is not checked.
     ///
     /// ```
     /// # use http::HeaderMap;
@@ -250,7 +256,8 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if they do not fit (the panic names each place), or if the code has no schema.
+    /// Panics if the details do not fit, or if the code has no schema. The panic's text names each
+    /// wrong field.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().iter().find(|code| *code == self.code());
@@ -272,11 +279,11 @@ impl Envelope {
         self
     }
 
-    /// Asserts that there are no details.
+    /// Asserts that the error has no details.
     ///
     /// # Panics
     ///
-    /// Panics if there are details.
+    /// Panics if the error has details.
     #[track_caller]
     pub fn assert_no_details(&self) -> &Self {
         let mut expected = self.clone();
@@ -287,11 +294,11 @@ impl Envelope {
     }
 
     /// Asserts that the issue list (E8) has an issue with this path and this message, as in `assert_issue(("items", 0,
-    /// "name"), "Required.")`. The issue's code may be any. An empty path is `[(); 0]`.
+    /// "name"), "Required.")`. The assertion ignores the issue's code. An empty path is `[(); 0]`.
     ///
     /// # Panics
     ///
-    /// Panics if there is no such issue, or if `path` cannot be converted to JSON.
+    /// Panics if the list has no such issue, or if `path` cannot be converted to JSON.
     #[track_caller]
     pub fn assert_issue(&self, path: impl Serialize, message: &str) -> &Self {
         let path = value(path);
@@ -330,7 +337,7 @@ impl Envelope {
         self.body["error"].get("details")
     }
 
-    /// Returns the issues of the details. The slice is empty if there is no list.
+    /// Returns the issues of the details. The slice is empty if the details have no issue list.
     #[must_use]
     pub fn issues(&self) -> &[Value] {
         self.body["error"]["details"]["issues"].as_array().map_or(&[], Vec::as_slice)
@@ -395,7 +402,7 @@ impl Envelope {
 
 #[track_caller]
 fn value(value: impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_else(|error| panic!("what is expected cannot be written as JSON: {error}"))
+    serde_json::to_value(value).unwrap_or_else(|error| panic!("the expected value cannot be written as JSON: {error}"))
 }
 
 fn difference(expected: &str, got: &str) -> String {

@@ -1,4 +1,4 @@
-//! Reads bodies within bounds, and returns them unchanged.
+//! Reads the bodies of error responses up to a size and time limit, and returns them unchanged.
 
 use std::fmt;
 use std::future::Future as _;
@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-/// Reads the body of an error.
+/// Reads the body of an error up to `limit` bytes and until `deadline`.
 pub(super) struct BodyReader<B: Body> {
     head: Option<response::Parts>,
     body: Option<Pin<Box<B>>>,
@@ -28,11 +28,11 @@ pub(super) struct ReadBody<B: Body> {
     pub(super) rest: RemainingBytes<B>,
 }
 
-/// The rest of a response's body, after the bytes that were read.
+/// The part of a response's body that follows the bytes in [`ReadBody::data`].
 pub(super) enum RemainingBytes<B: Body> {
-    /// No bytes remain: the whole body was read. These are its trailers.
+    /// The whole body was read. The value contains its trailers.
     Trailers(Option<HeaderMap>),
-    /// The unread rest of a body that was too long or too late.
+    /// The body exceeded the size or time limit. The value is its unread rest.
     Body(Pin<Box<B>>),
     Failed(B::Error),
 }
@@ -61,7 +61,8 @@ impl<B: Body> BodyReader<B> {
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
     }
 
-    /// Polls until the body is read. The caller must not poll again after the result was `Ready`.
+    /// Polls until the body has ended, failed or exceeded a limit. The caller must not poll again
+    /// after `Ready`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ReadBody<B>> {
         let rest = ready!(self.poll_rest(cx));
         let head = self.head.take().unwrap_or_else(|| http::Response::new(()).into_parts().0);

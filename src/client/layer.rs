@@ -13,12 +13,13 @@ use tower_service::Service;
 use super::bodies::{BodyReader, ReadBody, ResponseBody};
 use super::reader::ErrorReader;
 
-/// Reads the bodies of error responses, within an [`ErrorReader`]'s limits. It puts the
-/// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body unchanged.
+/// Reads the bodies of error responses, within an [`ErrorReader`]'s limits. The layer puts the
+/// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body
+/// unchanged.
 ///
-/// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if a service does not send it in the
-/// head. Other responses pass unread. [`ErrorReader::check`] describes which responses the caller must read to their
-/// end.
+/// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if the code is
+/// only in the body. Responses that are not errors pass unread. [`ErrorReader::check`] describes
+/// which responses the caller must read to their end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ReadErrorLayer {
@@ -70,7 +71,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If an error response arrives outside a `tokio` runtime with time enabled.
+    /// Panics if an error response arrives outside a `tokio` runtime with time enabled.
     pub struct ResponseFuture<F, B> where B: Body {
         #[pin]
         state: State<F, B>,

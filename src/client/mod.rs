@@ -1,10 +1,11 @@
 //! Parses error responses for the callers of a service, and decides whether and when to retry (feature `client`).
 //!
 //! 1. [`ErrorReader`] turns a response into a [`ClientError`]. It parses the canonical envelope, every dialect that
-//!    the layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an
-//!    error within bounds and lets everything else pass.
-//! 2. [`ReadErrorLayer`] does this for a `tower` client: it puts the error into the response's extensions, and keeps
-//!    the body.
+//!    the layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`]
+//!    reads the body of an error up to a size and time limit. It returns any other response
+//!    unchanged.
+//! 2. [`ReadErrorLayer`] parses the error responses that a `tower` client gets. It puts each error
+//!    into the response's extensions, and keeps the body.
 //! 3. [`RetryPolicy`] is a [`tower::retry::Policy`] that follows the contract's advice.
 //!
 //! ```
@@ -28,16 +29,17 @@
 //! 1. a canonical envelope
 //! 2. the header `x-error-code`, which every error of the layer has (E4)
 //! 3. the reason in an RPC status
-//! 4. a code of the response's dialect, if the catalogue or [`ErrorReader::codes`] lists it
+//! 4. a code in the response's dialect, if the catalogue or [`ErrorReader::codes`] lists this code
 //! 5. a list of issues
 //! 6. the status
 //!
-//! A canonical code that the reader does not list is treated as transient, as the contract requires. If the code of
-//! another service is not listed, the code follows from the status, and [`ClientError::raw_code`] returns the service's
-//! own code.
+//! The contract requires that clients retry errors whose canonical code they do not know. So the
+//! reader treats such a code as transient. If a service has its own code that the reader does not
+//! know, the reader derives a code from the status. [`ClientError::raw_code`] then returns the
+//! service's own code.
 //!
-//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without these features,
-//! the error is read from the head alone.
+//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`.
+//! Without these features, the reader reads such an error only from the head.
 
 mod bodies;
 

@@ -16,21 +16,25 @@ use error_envelope_core::client::ClientError;
 /// Retries requests that may succeed later, as the contract advises.
 ///
 /// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Idempotent`] in its extensions is also treated as idempotent. Without it, no POST and no gRPC call is repeated.
-/// 2. The advice of an error's code decides. If it is `backoff`, or if a canonical code is unknown, the request is
-///    repeated. If it is `no` or `refresh`, the request is not repeated: `refresh` needs another request. A
-///    `grpc-retry-pushback-ms` that is negative or not a number also prevents a repetition. The code comes from the
-///    [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) put into the response. Without one, it is read
-///    from the head.
-/// 3. A request that got no response because its connection failed is repeated like one with `backoff`.
-/// 4. The wait is the one that the server requests ([`ClientError::retry_after`]). Otherwise it is random, up to a
-///    bound that doubles each time ("full jitter"). If a wait would exceed the total, the response goes to the caller
+///    [`Idempotent`] in its extensions is also treated as idempotent. Without this extension, no
+///    POST and no gRPC call is repeated.
+/// 2. The advice of an error's code decides. If the advice is `backoff`, or if a canonical code is
+///    unknown, the request is repeated. If the advice is `no` or `refresh`, the request is not
+///    repeated, because `refresh` requires a different request. A `grpc-retry-pushback-ms` that is
+///    negative or not a number also prevents a repetition. The code comes from the [`ClientError`]
+///    that [`ReadErrorLayer`](super::ReadErrorLayer) put into the response. Without such an error,
+///    the code is read from the head.
+/// 3. If a request got no response because its connection failed, it is repeated as if the advice
+///    were `backoff`.
+/// 4. The policy waits as long as the server requests ([`ClientError::retry_after`]). If the server
+///    requests no wait, its length is random, up to a bound that doubles each time ("full jitter").
+///    If a wait would exceed [`total_wait`](Self::total_wait), the caller gets the response
 ///    instead.
 /// 5. All clones share one budget for repetitions. A service that is down therefore does not receive several times its
 ///    usual number of requests.
 ///
-/// Put it around the client, and the time limit of one attempt inside. The request's body must be `Clone`, as
-/// `Full<Bytes>` is; a stream is not.
+/// Put the policy around the client. Put the time limit of a single attempt inside the policy. The
+/// request's body must be `Clone`. `Full<Bytes>` is `Clone`; a stream is not.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,7 +57,7 @@ use error_envelope_core::client::ClientError;
 #[must_use]
 pub struct RetryPolicy {
     settings: Arc<Settings>,
-    /// The progress of the request that this clone follows.
+    /// The attempts and waits so far of the request for which this clone was made.
     progress: Progress,
 }
 
@@ -65,7 +69,8 @@ struct Settings {
     random: fn() -> f64,
 }
 
-/// A request extension that marks the request as idempotent: it may be sent again, whatever its method.
+/// A request extension that marks the request as idempotent. Such a request may be sent again, even
+/// if its method is POST.
 ///
 /// ```
 /// use http::Request;
@@ -78,9 +83,10 @@ struct Settings {
 pub struct Idempotent;
 
 impl RetryPolicy {
-    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in all. The bound of a wait is 100 ms at
-    /// first, and doubles up to 10 s. The budget is a [`TpsBudget`] with its defaults: 10 repetitions a second, and one
-    /// for every five requests.
+    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in total. The bound of
+    /// the first wait is 100 ms. The bound doubles with each attempt, up to 10 s. The budget is a
+    /// [`TpsBudget`] with its defaults: 10 repetitions a second, and one more for every five
+    /// requests.
     pub fn new() -> Self {
         let settings = Settings {
             schedule: Schedule::DEFAULT,
@@ -91,7 +97,8 @@ impl RetryPolicy {
         Self { settings: Arc::new(settings), progress: Progress::default() }
     }
 
-    /// Sets the most attempts, including the first. With 0 or 1 nothing is repeated.
+    /// Sets the largest number of attempts, including the first. With 0 or 1, no request is
+    /// repeated.
     pub fn attempts(self, attempts: u32) -> Self {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
@@ -101,13 +108,14 @@ impl RetryPolicy {
         self.with(|settings| (settings.schedule.base, settings.schedule.most) = (base, most))
     }
 
-    /// Sets the longest total wait for one request, between its attempts.
+    /// Sets the longest total wait between the attempts of one request.
     pub fn total_wait(self, total: Duration) -> Self {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// Sets the reader for responses that passed no [`ReadErrorLayer`](super::ReadErrorLayer). Their heads are read
-    /// with the known codes and the clock of this reader.
+    /// Sets the reader for responses that did not pass through a
+    /// [`ReadErrorLayer`](super::ReadErrorLayer). The heads of these responses are read with the
+    /// known codes and the clock of this reader.
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }
@@ -117,8 +125,8 @@ impl RetryPolicy {
         self.with(|settings| settings.budget = Arc::new(budget))
     }
 
-    /// Sets the source of randomness for waits, which returns numbers from 0 to 1. It is meant for tests and
-    /// simulations. The default is the thread's generator.
+    /// Sets the source of randomness for waits, which returns numbers from 0 to 1. Use this method
+    /// in tests and simulations. The default is the thread's generator.
     pub fn random(self, random: fn() -> f64) -> Self {
         self.with(|settings| settings.random = random)
     }

@@ -1,8 +1,8 @@
-//! Computes when to retry, without I/O.
+//! Computes how long to wait before each retry, without I/O.
 
 use std::time::Duration;
 
-/// The bounds of all attempts for one request.
+/// The limits for the attempts and waits of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     /// The most attempts, including the first one.
@@ -15,7 +15,7 @@ pub(super) struct Schedule {
     pub(super) total: Duration,
 }
 
-/// The progress of one request.
+/// The repetitions and waits of one request so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The number of repetitions so far.
@@ -34,9 +34,10 @@ impl Schedule {
         total: Duration::from_secs(60),
     };
 
-    /// Returns the wait before the next attempt: the one that the server requested, or else a `share` (0–1) of the
-    /// exponential bound ("full jitter"). Returns `None` if there is no further attempt. A server that requests a
-    /// longer wait than is left also ends the attempts, since an earlier retry would not help.
+    /// Returns the wait before the next attempt. This is the wait that the server requested, or
+    /// else a `share` (0–1) of the exponential bound ("full jitter"). Returns `None` if there is no
+    /// further attempt. If the server requests a longer wait than `total` still allows, there is no
+    /// further attempt, because an earlier retry would not help.
     pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;

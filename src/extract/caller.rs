@@ -9,11 +9,13 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::auth::Identity;
 
-/// The claims of the caller's JSON web token, as a type of the service (feature `jwt`).
+/// The claims of the caller's JSON web token, deserialized into a type of the service (feature
+/// `jwt`).
 ///
-/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`,
-/// the rejection is `internal_error`, and the log names the claim: see [`Identity::claims`]. On a route without a
-/// scheme the rejection is also `internal_error`. For a caller without a token, `Option<Claims<T>>` is `None`.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the
+/// claims do not fit `T`, the rejection is `internal_error`, and the log names the wrong claim.
+/// [`Identity::claims`] describes this case. On a route without a scheme the rejection is also
+/// `internal_error`. For a caller without a token, `Option<Claims<T>>` is `None`.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -63,7 +65,8 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
     }
 }
 
-/// The value that a verifier attached with [`Verified::with`](crate::auth::Verified::with), cloned.
+/// A clone of the value that a verifier attached to the caller with
+/// [`Verified::with`](crate::auth::Verified::with).
 ///
 /// If credentials are optional and the request has none, the rejection is `auth_missing`. If no `T` was attached for
 /// the caller, or the route has no scheme, the rejection is `internal_error`. In all three cases

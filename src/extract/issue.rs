@@ -1,7 +1,9 @@
-//! Converts a deserializer error into an issue (rule E8): the place, and the expected value.
+//! Converts a deserializer error into an issue (rule E8), which consists of a path, a message and a
+//! code.
 //!
-//! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The part that the program wrote is
-//! kept, and data of the client is left out. A text in any other form may quote anything, so it becomes "Not valid.".
+//! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The issue keeps
+//! the part of the text that the program wrote, and omits the client's data. A text in any other
+//! form may quote the client's data, so its message is "Not valid.".
 
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
@@ -10,7 +12,8 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// The most characters of a field's name in a path. There is a limit because the client chooses the names in a map.
+/// The most characters of a field's name in a path. The limit exists because the client chooses the
+/// names in a map.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
@@ -31,7 +34,8 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Makes the issue of an error in data that could be parsed. `text` is serde's.
+/// Makes the issue for data that is well-formed but does not fit the type. `text` is serde's error
+/// text.
 pub(super) fn of_data(path: &Path, text: &str) -> Issue {
     let steps = path.iter().map_while(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
@@ -108,7 +112,8 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
         (expected::of_value(got, wanted), "invalid_value", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ").filter(|(_, wanted)| wanted.starts_with("struct "))
     {
-        // serde reads a struct from a list, too.
+        // serde also reads a struct from a list, so it reports the wrong length instead of the
+        // wrong type.
         (format!("Expected {}, got an array.", expected::in_words(wanted)), "invalid_type", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ") {
         (format!("Expected {}.", expected::in_words(wanted)), "invalid_length", None)
@@ -117,7 +122,8 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// Splits at the last ", expected ". The text before it comes from the client, and may also contain this separator.
+/// Splits at the last ", expected ". The text before this separator comes from the client, and may
+/// also contain the separator.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }
@@ -126,7 +132,7 @@ fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
     text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// Returns the unknown name, and the rest of the text with the known names.
+/// Returns the unknown name, and the rest of serde's text, which lists the known names.
 fn split_unknown(rest: &str) -> (Option<&str>, Option<&str>) {
     let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
     let (name, known) = match none {

@@ -1,17 +1,21 @@
 //! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
-//! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
-//! and codes from both kinds of extractors. There are two exceptions, because axum's text does not name the source: an
-//! error in a route's only parameter and a body that came too slowly are both `bad_request`. The extractors here
-//! describe errors for readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13). Clients get
+//! the same statuses and codes from axum's extractors and from these, with two exceptions. With
+//! axum's extractors, an error in a route's only parameter and a body that came too slowly are both
+//! `bad_request`. The reason is that axum's texts for these errors do not name their causes. The
+//! extractors here describe errors for readers who do not write Rust:
 //!
-//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list:
-//!    the path of the error, what was expected there, and a code. Neither a response nor the log quotes data of the
-//!    client. The issue of a path parameter has its name, even if the parameter is the only one or in a tuple. serde
-//!    stops at the first error, so the list has one issue. `garde` and `validator` (features) find all errors: `?`
-//!    converts their reports, and `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
-//! 2. The status is axum's: 422 for a body, 400 for a query and a path. A handler that needs another status has a
-//!    parameter `Result<Json<T>, Fault>` and sets [`Fault::with_status`].
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request`
+//!    with an issue list. An issue consists of the path of the error, the expected value, and a
+//!    code. Neither a response nor the log quotes data of the client. The issue of a path parameter
+//!    names the parameter, even if it is the only parameter or part of a tuple. The list contains
+//!    only one issue, because serde stops at the first error. `garde` and `validator` (features)
+//!    find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate
+//!    before the handler runs.
+//! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler
+//!    that needs another status takes a parameter `Result<Json<T>, Fault>` and calls
+//!    [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
 //!    - A body without a JSON content type is `unsupported_media_type`.
@@ -45,7 +49,7 @@
 //! let app: Router = Router::new().route("/shows/{show}", post(book)).layer(ErrorEnvelopeLayer::new());
 //! ```
 //!
-//! `{"seats":[3,300]}` is answered with
+//! A request with the body `{"seats":[3,300]}` gets this response:
 //!
 //! ```json
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
@@ -56,8 +60,9 @@
 //! `ws`.
 //!
 //! [`Fault`] itself is a response. [`RequestId`] and [`Identity`] are extractors. [`CallerData`] extracts the value
-//! that a verifier attached to the caller, and `Claims` (feature `jwt`) extracts the content of the caller's token. Use
-//! an `Option` of them on routes whose [credentials are optional](crate::RouteRule::auth_optional).
+//! that a verifier attached to the caller, and `Claims` (feature `jwt`) extracts the content of the
+//! caller's token. Use an `Option` of these extractors on routes whose [credentials are
+//! optional](crate::RouteRule::auth_optional).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::with_status`]: crate::Fault::with_status
@@ -98,7 +103,8 @@ pub use self::validated::Garde;
 #[cfg_attr(docsrs, doc(cfg(feature = "validator")))]
 pub use self::validated::Valid;
 
-/// Implements the traits that axum's extractors also have, so that a handler only needs to change its import.
+/// Implements the traits that axum's extractors also implement. So a handler that switches to these
+/// extractors changes only its import.
 macro_rules! dereferences {
     ($extractor:ty, $target:ty $(, $generic:ident)?) => {
         impl$(<$generic>)? std::ops::Deref for $extractor {

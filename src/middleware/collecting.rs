@@ -1,4 +1,5 @@
-//! Reads an inner error's body until the session has enough, the body ends, or the time is over (rule R4).
+//! Reads an inner error's body until the session needs no more of it, the body ends, or the time
+//! limit has passed (rule R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,10 +18,10 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// An inner error whose body is read in place, because it must not be moved (R4). If the whole body is available at
-    /// once, no state is stored.
+    /// An inner error whose body is being read (R4). The body is read in place, because a polled
+    /// body must not be moved. `waiting` is empty if the whole body is available at once.
     pub(super) struct Collecting<R> {
-        // `None` once the body was read and can no longer be sent.
+        // `None` once the body was dropped.
         #[pin]
         body: Option<R>,
         waiting: Option<Box<CollectJob>>,
@@ -31,7 +32,8 @@ impl<R> Collecting<R>
 where
     R: Body<Error: Into<BoxError>>,
 {
-    /// Reads what is available at once. [`Collecting::poll`] waits for the rest.
+    /// Reads the part of the body that is available at once. [`Collecting::poll`] waits for the
+    /// rest.
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
     pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<Decided> {
@@ -53,7 +55,7 @@ where
         }
     }
 
-    /// Continues reading until the outcome is decided. After that it stays pending.
+    /// Continues to read until the session has decided. Further polls return `Pending`.
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decided> {
         let mut this = self.project();
         let (Some(job), Some(body)) = (&mut *this.waiting, this.body.as_mut().as_pin_mut()) else {
@@ -87,26 +89,27 @@ impl<R> Collecting<R> {
     }
 }
 
-/// The other facts that are needed to decide about an inner error while its body is read.
+/// The session, the head, and the state of reading the body of an inner error.
 pub(super) struct CollectJob {
     session: Session,
     head: response::Parts,
     reading: Reading,
-    /// Wakes the task when the reading has taken too long.
+    /// Wakes the task when the time limit for reading the body has passed.
     timer: Option<Deadline>,
     /// The request's span, and the deadline that the client of an RPC call has set.
     context: Option<Box<CallContext>>,
-    /// The text of the body's panic (F2).
+    /// The text of a panic of the body (F2).
     panic: Option<Box<str>>,
-    /// The time at which the wait began (L2). Most bodies are available with their heads, and need no wait.
+    /// The time at which the wait for the body began (L2). Most bodies are available with their
+    /// heads, and need no wait.
     #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
 }
 
-/// The way in which reading ended.
+/// The reason why the reading of a body ended.
 enum End {
     Whole,
-    /// The rest cannot be read, or the body failed with this error.
+    /// The rest of the body was not read. If the body failed, the value contains its error.
     Unread(UnreadReason, Option<BoxError>),
     /// The client's deadline has passed.
     OutOfTime,
@@ -164,8 +167,8 @@ impl CollectJob {
         }
     }
 
-    /// Drops a body that was read, unless its rest may still have to be sent. A panic of the drop is logged with the
-    /// error.
+    /// Drops a body that was read, unless its rest may still have to be sent. If the drop panics,
+    /// the panic's text is logged with the inner error.
     #[inline]
     fn drop_body<R>(&mut self, mut body: Pin<&mut Option<R>>) {
         if !self.reading.keeps
@@ -175,7 +178,7 @@ impl CollectJob {
         }
     }
 
-    /// Decides the outcome from the part that was read.
+    /// Lets the session decide from the part of the body that was read.
     #[inline(always)]
     fn ended(self, end: End) -> Decided {
         let Self { mut session, mut head, reading, panic, context, .. } = self;
@@ -206,13 +209,13 @@ impl CollectJob {
 pub(super) struct Decided {
     pub(super) step: ResponseStep,
     pub(super) head: response::Parts,
-    /// The error that came instead of the rest of the body.
+    /// The error with which the body failed before its end.
     pub(super) error: Option<BoxError>,
     /// The request's span and deadline.
     pub(super) context: Option<Box<CallContext>>,
 }
 
-/// Reads one frame. Returns true if the body has ended with it.
+/// Reads one frame. Returns true if the body has ended.
 #[inline]
 fn poll_into<R>(
     reading: &mut Reading,

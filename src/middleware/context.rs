@@ -9,7 +9,7 @@ use super::deadline::Deadline;
 use error_envelope_core::session::Session;
 use error_envelope_runtime as runtime;
 
-/// State that only a few calls need.
+/// The span and the deadline of a call. Most calls have neither.
 pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Deadline>,

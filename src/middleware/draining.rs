@@ -11,12 +11,12 @@ use super::caught::{has_ended, poll_dropped};
 use super::request_body::{Budget, BudgetExhausted};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
-/// The most bytes to drop before the head is sent. Bytes that are available at once are dropped without storing any
-/// state.
+/// The most bytes of a request to drop before the response's head is sent. Bytes that are available
+/// at once are dropped without storing any state.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {
-    /// A response to a request of which more is still to come.
+    /// A local reply to a request whose body has not been read to its end.
     pub(super) struct Draining<B> {
         #[pin]
         request: RemainingRequest<B>,
@@ -79,7 +79,8 @@ impl<B> Draining<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Reads and drops what has already arrived. Returns true if nothing is left to do.
+    /// Reads and drops the part of the request that has already arrived. Returns true if the
+    /// request needs no further draining.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         let mut read = 0;
@@ -98,7 +99,7 @@ where
         false
     }
 
-    /// Reads and drops the rest, within the budget.
+    /// Reads and drops the rest of the request, within the budget.
     pub(super) fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         this.budget.poll_to_end(cx, |cx| poll_dropped(this.request.as_mut().body(), cx)).map(drop)

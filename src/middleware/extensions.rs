@@ -22,7 +22,7 @@ pub(super) fn remove_reason(_head: &mut Parts) {
     _head.extensions.remove::<hyper::ext::ReasonPhrase>();
 }
 
-/// Returns the URI before axum's `nest` stripped a prefix, as axum stores it (G0).
+/// Returns the URI that the request had before axum's `nest` stripped a prefix (G0).
 #[cfg(feature = "axum")]
 pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
@@ -31,7 +31,8 @@ pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
-/// Finds axum's pattern for the request. axum does not share the pattern's text, so each text is copied and kept once.
+/// Finds the pattern of the axum route that matched a request. axum does not share the pattern's
+/// text, so this module keeps one copy of each text.
 #[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;
@@ -40,8 +41,8 @@ mod matched_path {
     use axum::extract::MatchedPath;
     use http::Extensions;
 
-    /// The most routes to keep, which is far more than a router has. If a program makes routers without end, further
-    /// routes get no label.
+    /// The most patterns to keep. A router has far fewer routes. If a program keeps creating
+    /// routers, patterns beyond this number get no label.
     const MOST: usize = 16 * 1024;
 
     static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);

@@ -1,4 +1,4 @@
-//! The layer, with its policy and the functions that the user adds in code.
+//! The layer. It contains the policy, and the functions that the user's code adds.
 
 use std::error::Error;
 use std::fmt;
@@ -78,8 +78,9 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets a function that maps the inner service's errors to faults. It is called before the built-in list (rule F1).
-    /// If it returns `None`, that list decides. If it panics, the client gets a 500 (rule F2).
+    /// Sets a function that maps the inner service's errors to faults. The function is called
+    /// before the layer's built-in classification (rule F1). If the function returns `None`, the
+    /// built-in classification decides. If the function panics, the client gets a 500 (rule F2).
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -101,10 +102,11 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Lets errors of a type keep their code inside an `anyhow::Error`, which hides its type (feature `anyhow`). The
-    /// type may be that of a context, of the error itself, or of one of its causes. The setting applies to the whole
-    /// process, because `?` converts an error where no layer is known. Without it, such an error is `internal_error`,
-    /// and the log contains a hint.
+    /// Lets errors of type `E` keep their code inside an `anyhow::Error`, which hides the type of
+    /// its content (feature `anyhow`). `E` may be the type of a context, of the error itself, or of
+    /// one of its causes. The setting applies to the whole process, because `?` converts an error
+    /// without knowing the layer. Without this setting, such an error becomes `internal_error`, and
+    /// the log contains a hint.
     ///
     /// ```
     /// use anyhow::Context;
@@ -130,11 +132,13 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The cause is the texts of
-    /// the error and its sources, or a panic's text and its [place](crate::middleware::log_panic_places).
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The
+    /// cause consists of the texts of the error and its sources. For a panic, it consists of the
+    /// panic's text and its [place](crate::middleware::log_panic_places) in the code.
     ///
-    /// Never turn it on in production, because such texts can be confidential. In mode `enforce`, an outer layer or
-    /// gateway that rewrites the error removes the field. The log warns once.
+    /// Never turn development on in production, because such texts can be confidential. In mode
+    /// `enforce`, an outer layer or gateway that rewrites the error removes the cause. The layer
+    /// logs one warning that development is on.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -151,7 +155,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Passes each error to an [`Observer`], once, as it is logged. An `Arc` of an observer is also an observer.
+    /// Passes each error to an [`Observer`] once, when the error is logged. An `Arc` of an observer
+    /// is also an observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
         self
@@ -163,16 +168,17 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Returns the status of the active policy: its age, its files, and the last rejection. A [`KillSwitch`] does not
-    /// affect it.
+    /// Returns the status of the active policy: its age, its files, and the last rejection. A
+    /// [`KillSwitch`] does not affect this status.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
     }
 
-    /// Logs the address of the service for each request (rule L1), as the field `upstream`. This method is for
-    /// gateways. The address is that of the request's [scope](crate::policy::Scope::upstream), or otherwise `rest`. By
-    /// default no address is logged, because the layer calls the service that it wraps.
+    /// Logs the address of the service for each request (rule L1), as the field `upstream`. Only
+    /// gateways use this method. The logged address is the upstream of the request's
+    /// [scope](crate::policy::Scope::upstream), or else `rest`. By default, no address is logged,
+    /// because the layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -187,7 +193,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If it is set twice, the last one is used.
+    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If several verifiers are
+    /// set for the same name, the last one is used.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
@@ -213,12 +220,13 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// The key sets of token issuers, by URL.
+/// Settings for policies that fetch the key sets of token issuers from URLs.
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
-    /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the shared one of
-    /// all layers. Call this method before [`watching`](Self::watching), which reads the policy file.
+    /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By
+    /// default, all layers share one [`KeyFetcher`]. Call this method before
+    /// [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -235,7 +243,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Policies from files.
+/// Policies that are read from files.
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 impl ErrorEnvelopeLayer {
@@ -249,16 +257,17 @@ impl ErrorEnvelopeLayer {
         Self::new().watching(path)
     }
 
-    /// Sets the policy to that of a file, and watches it.
+    /// Reads the policy from a file, and reloads it when its files change.
     ///
     /// A request keeps the policy that was active when it began (rule M3). If the files are missing or have errors, the
     /// old policy stays active, and the rejection is logged and counted (rule M2). Secrets from the environment do not
     /// change while the process runs. Add verifiers before you call this method, because a scheme without its verifier
     /// is refused.
     ///
-    /// A separate thread reads the files twice, 100 ms apart; they are used only if both reads agree. Replace a file by
-    /// renaming another over it. This call waits at most 1 s until the files stop changing, and at most 10 s for a file
-    /// system that does not answer.
+    /// A separate thread reads the files twice, 100 ms apart. The content is used only if both
+    /// reads return the same bytes. To replace a file, rename a new file to its name. This call
+    /// waits at most 1 s until the files stop changing, and at most 10 s for a file system that
+    /// does not respond.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -270,8 +279,10 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// Fails on everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and on folders that
-    /// cannot be watched. It also fails if the files keep changing, or if their file system does not answer.
+    /// Returns an error for everything that
+    /// [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and if a folder cannot be
+    /// watched. Also returns an error if the files keep changing, or if their file system does not
+    /// respond.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
@@ -281,23 +292,27 @@ impl ErrorEnvelopeLayer {
         Ok(self)
     }
 
-    /// Sets the policy to that of a file, once. Add verifiers before you call this method.
+    /// Reads the policy from a file once, without watching the file. Add verifiers before you call
+    /// this method.
     ///
     /// # Errors
     ///
-    /// Fails on everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
+    /// Returns an error for everything that
+    /// [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
     pub fn policy_file(self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let policy = self.loader().load(path)?.into_policy();
         Ok(self.policy(policy))
     }
 
-    /// Reloads a watched policy's files, even if they seem unchanged. It is meant for a signal such as SIGHUP. Returns
-    /// `true` if another policy is active now. A policy that is not watched does not change.
+    /// Reloads a watched policy's files, even if they seem unchanged. Call this method for example
+    /// on SIGHUP. Returns `true` if a different policy is active now. A policy that is not watched
+    /// does not change.
     ///
-    /// The method blocks its thread for 100 ms and the time of reading. That is up to 5 s while the files are being
-    /// written, and 10 s if their file system does not answer. If another reload is running, it takes up to twice as
-    /// long. Meanwhile the layer keeps serving requests, because no lock is held. Call it from a thread that may wait,
-    /// such as those of tokio's `spawn_blocking`.
+    /// The method blocks its thread for 100 ms, and for as long as it reads the files. While the
+    /// files are being written, the method takes up to 5 s. If their file system does not respond,
+    /// it takes up to 10 s. If another reload is running, it takes up to twice as long. Meanwhile
+    /// the layer keeps serving requests, because no lock is held. Call it from a thread that may
+    /// wait, such as those of tokio's `spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -306,12 +321,12 @@ impl ErrorEnvelopeLayer {
         self.policy.reload()
     }
 
-    /// Checks a policy file and its included files, which are read as by [`ErrorEnvelopeLayer::watching`]. That method
-    /// returns only the first error.
+    /// Checks a policy file and its included files in the same way as
+    /// [`ErrorEnvelopeLayer::watching`], but returns all errors instead of only the first.
     ///
     /// # Errors
     ///
-    /// Returns every error, by file and line.
+    /// Returns every error with its file and line.
     pub fn check_policy(&self, path: impl AsRef<Path>) -> Result<(), Vec<PolicyError>> {
         self.loader().check(path).map(drop)
     }
@@ -327,7 +342,8 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// If these methods are called, the code does not compile, and the compiler's error names the missing feature.
+/// Code that calls these methods does not compile, and the compiler's error names the missing
+/// feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the functions that the feature adds are documented")]
@@ -346,9 +362,9 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and a server may do so
-    /// for each connection, so all clones share a flag. If no subscriber exists for the event yet, the next clone logs
-    /// it.
+    /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and
+    /// a server may create a clone for each connection. So all clones share the flags `counted` and
+    /// `announced`. If no subscriber wants the log event yet, the next clone tries again.
     fn announce(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
@@ -361,7 +377,7 @@ impl ErrorEnvelopeLayer {
         if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
             return;
         }
-        // A kill switch that is on has its own line.
+        // If a kill switch is on, this is logged elsewhere.
         runtime::log_policy(
             self.policy.status().policy(),
             Some(config.classifier().is_some()),
@@ -377,7 +393,8 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Logs once which verifiers the policy requires but the layer lacks. Requests that need them get 503.
+    /// Logs once which verifiers the policy requires but the layer lacks. Requests that need a
+    /// missing verifier get 503.
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());

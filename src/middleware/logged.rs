@@ -9,15 +9,15 @@ use http::Extensions;
 use super::broken::ResponseBodyError;
 use error_envelope_core::session::RequestRecord;
 
-/// Marks a response whose error an inner layer writes. Only responses to an outer layer have this mark, because it
-/// costs an allocation.
+/// Marks a response whose error an inner layer writes. A layer adds this mark only if an outer
+/// layer exists, because the mark costs an allocation.
 #[derive(Clone, Copy)]
 struct Written {
     is_observed: bool,
 }
 
-/// Records which layer writes the error of a response with these extensions. The first observer may be that of this
-/// layer.
+/// Notes in the record whether an inner layer already writes the error of this response, and
+/// whether an observer has already got the error. Marks the response for an outer layer.
 #[inline]
 pub(super) fn mark(record: &mut RequestRecord, extensions: &mut Extensions) {
     if record.is_nested() || !extensions.is_empty() {
@@ -37,7 +37,7 @@ fn mark_anew(record: &mut RequestRecord, extensions: &mut Extensions) {
     }
 }
 
-/// Returns true if the error of a body comes from an inner layer, which writes the log line.
+/// Returns true if the error of a body comes from an inner layer, which logs the error itself.
 pub(super) fn is_written(error: &(dyn Error + 'static)) -> bool {
     successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
         .any(|error| error.is::<ResponseBodyError>())

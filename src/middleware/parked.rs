@@ -1,5 +1,6 @@
-//! The parts of a request that waits for the first byte of its body (rule G3), or for a verifier or missing keys (rule
-//! G2). These are its head, and the service or the failure of its `poll_ready` (rule F3).
+//! The parts of a waiting request. A request waits for the first byte of its body (rule G3), for a
+//! verifier, or for keys that are being fetched (rule G2). The parts include the request's head,
+//! and the service or the failure of its `poll_ready` (rule F3).
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +27,8 @@ pub(super) struct Parked<S> {
 }
 
 impl<S> Parked<S> {
-    /// Drops the parts one by one, because a second panic while the first unwinds would abort the process (F2).
+    /// Drops the parts one by one. If two drops panicked at once, the second panic would abort the
+    /// process (F2).
     pub(super) fn discard(self) {
         let Self { service, not_ready, head } = self;
         let _ = catch(|| drop(service));
@@ -35,7 +37,7 @@ impl<S> Parked<S> {
     }
 }
 
-/// The parts that a waiting request keeps, apart from its body.
+/// The parts of a waiting request, except its body.
 pub(super) struct Waiting<S> {
     pub(super) session: Session,
     pub(super) parked: Parked<S>,
@@ -43,8 +45,9 @@ pub(super) struct Waiting<S> {
     pub(super) received: Option<Received>,
 }
 
-/// The failure of `poll_ready`, kept for the request that would have been forwarded (F3). A panic is kept only as its
-/// text. Its payload is not `Sync`, so with it the service would not be `Sync` either.
+/// The failure of the inner service's `poll_ready`, kept until a request would be forwarded (F3).
+/// Of a panic, only the text is kept. The panic's payload is not `Sync`, and would make the service
+/// not `Sync`, too.
 pub(super) enum NotReady {
     Failed(BoxError),
     Panicked(Box<str>),
@@ -81,7 +84,7 @@ impl<S, B> Peeking<S, B> {
     }
 }
 
-/// The first frame, or the reason why there is none.
+/// The outcome of a wait for the first byte of a request's body.
 pub(super) enum First {
     Data,
     End(Option<Box<HeaderMap>>),
@@ -126,7 +129,7 @@ pub(super) struct Verifying<S, B> {
 impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: Waiting<S>, body: B) -> Self {
         let Waiting { parked, verifiers, session, .. } = &rest;
-        // `begin` clones the request's extensions, and that runs user code, which may panic.
+        // `begin` clones the request's extensions. Their `Clone` is user code, which may panic.
         let verdict = catch(|| verifiers.begin(session.verification()?, &parked.head)).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))

@@ -1,4 +1,5 @@
-//! The request body as the inner service reads it: counted, and cut at its limit (rules G4, G5).
+//! The request body that the inner service reads. It counts the bytes, and ends with an error at
+//! its limit (rules G4, G5).
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,18 +20,19 @@ use error_envelope_runtime::{Received, catch};
 pin_project! {
     /// The body of a request that was forwarded.
     ///
-    /// A body over its limit is read and dropped within the drain budget. It then fails with an unwrapped
-    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html), the only error
-    /// to which axum responds with 413.
+    /// If the body exceeds its limit, the rest is read and dropped within the drain budget. The
+    /// body then fails with an unwrapped
+    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html),
+    /// the only error to which axum responds with 413.
     pub struct RequestBody<B> {
-        // `None` if the peek reached its end (G3).
+        // `None` if the wait for the first byte reached the end of the body (G3).
         #[pin]
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<BodyMeter>,
         received: Option<Received>,
         draining: Option<Box<Budget>>,
-        // True if the body was not polled yet, and has not reported its end.
+        // True if the body was not polled yet, and did not report its end before.
         has_more: bool,
         done: bool,
     }
@@ -47,7 +49,7 @@ impl<B> RequestBody<B> {
         self.body
     }
 
-    /// Creates a body that had only trailers.
+    /// Creates a body without data, which ends with these trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
         Self {
             body: None,
@@ -126,17 +128,17 @@ where
     }
 }
 
-/// The outcome of a frame.
+/// The effect of a polled frame on the body.
 enum FrameOutcome {
     Passes,
-    /// There is no frame, or an error.
+    /// The body has ended or failed.
     Ends,
-    /// The frame is empty, and the last one.
+    /// The body ends with this empty frame.
     EndsEmpty,
     Over(DrainBudget),
 }
 
-/// Counts a frame.
+/// Counts the bytes of a frame, and returns what the frame means for the body.
 fn inspect_frame(
     meter: Option<&mut BodyMeter>,
     frame: Option<&Result<Frame<Bytes>, BoxError>>,
@@ -146,7 +148,8 @@ fn inspect_frame(
     let Some(meter) = meter else { return if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
-            // An HTTP/2 stream usually ends with an empty frame: polling again would only take the stream's locks.
+            // An HTTP/2 stream usually ends with an empty frame. Another poll would only take the
+            // stream's locks.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
@@ -157,7 +160,8 @@ fn inspect_frame(
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
                     return FrameOutcome::Over(drain);
                 }
-                // On HTTP/2 no bytes stay on the connection, so the end of the body does not need to be checked.
+                // On HTTP/2, unread bytes do not block the connection, so the end of the body need
+                // not be checked.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
@@ -170,7 +174,8 @@ fn inspect_frame(
     if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
 }
 
-/// Makes a `LengthLimitError`. It has no constructor, so it comes from a `Limited` body that exceeds its limit.
+/// Makes a `LengthLimitError`. The type has no constructor, so the error comes from a `Limited`
+/// body that exceeds its limit.
 fn over_limit() -> BoxError {
     let mut limited = Limited::new(Full::new(Bytes::from_static(b"x")), 0);
     let mut cx = Context::from_waker(std::task::Waker::noop());
@@ -180,15 +185,17 @@ fn over_limit() -> BoxError {
     }
 }
 
-/// The budget of a body that is read and dropped, with the timer that wakes the task.
+/// The budget in bytes and time for a body that is read and dropped, with the timer that wakes the
+/// task.
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// The timer of the budget. It is set at the first wait, because most bodies do not wait.
+    /// The timer of the budget. It is set at the first wait for the body, because most bodies are
+    /// available at once.
     deadline: Option<Deadline>,
 }
 
-/// The error that stops reading: the budget is spent, or the body has failed.
+/// Reading stops, because the budget is used up or the body has failed.
 pub(super) struct BudgetExhausted;
 
 impl Budget {
@@ -220,7 +227,8 @@ impl Budget {
         }
     }
 
-    /// Polls up to the end. Returns `false` if the budget was used up before the end.
+    /// Polls the body up to its end. Returns `false` if the budget was used up, or the body failed,
+    /// before the end.
     pub(super) fn poll_to_end(
         &mut self,
         cx: &mut Context<'_>,
@@ -274,7 +282,7 @@ mod tests {
         (frames, body.body.as_ref().unwrap().1)
     }
 
-    /// Returns the meter of a gRPC call over this version.
+    /// Returns the body meter of a gRPC call over this version of HTTP.
     fn meter(version: Version) -> BodyMeter {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");

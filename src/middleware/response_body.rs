@@ -24,9 +24,9 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// The inner service's body, or the reply that the layer wrote.
     ///
-    /// Only bodies of RPC and event streams may be changed, or end with an error of their protocol (rules F6, P1–P3).
-    /// If any other inner body fails or panics, this body ends with an error (rule F4). The record of the request is
-    /// closed when the body is dropped (rule L5).
+    /// The layer changes only bodies of RPC and event streams, or ends them with an error of their
+    /// protocol (rules F6, P1–P3). If any other inner body fails or panics, this body ends with an
+    /// error (rule F4). The record of the request is closed when the body is dropped (rule L5).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
@@ -53,17 +53,18 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     pub(super) enum Kind<R, B> {
-        // The service's body, which `follow` follows.
+        // The inner service's body. The session inspects its frames if `call` is set.
         Inner { #[pin] body: R, call: Option<Box<CallTime>> },
-        // A body that passes after all: the part that was already read, then the rest, or the error that came instead
-        // of it (M1).
+        // An inner error's body that was read in part and then passes unchanged (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
-        // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
+        // A reply whose request is read and dropped after the reply's head is sent, and before or
+        // after these bytes are sent (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
-        // A 204 or 304. No body is sent, and no length that the service did not set (E5).
+        // The empty body of a 204 or 304. The server adds no length that the service did not set
+        // (E5).
         Stripped { length: SizeHint },
         Empty,
     }
@@ -86,8 +87,9 @@ impl<R, B> ResponseBody<R, B> {
     }
 }
 
-/// Keeps the record of a reply if a log, a metric, an observer or an adapter may want it. Otherwise its cause is
-/// dropped here, because the drop runs user code, which may panic.
+/// Keeps the record of a reply if a log, a metric, an observer or an adapter may want the record.
+/// Otherwise the record's cause is dropped here inside a catch, because the drop runs user code,
+/// which may panic.
 #[inline]
 pub(super) fn decided(mut record: RequestRecord) -> Follow {
     if runtime::wants_records() {
@@ -119,7 +121,7 @@ impl<R: Body, B> ResponseBody<R, B> {
     }
 }
 
-/// A body that the session inspects.
+/// The deadline of a body whose frames the session inspects.
 pub(super) struct CallTime {
     deadline: Option<Deadline>,
 }
@@ -148,7 +150,7 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         if self.watched.is_none() {
-            // The frame is returned in place, because it is large to move.
+            // The frame is returned in place, because moving it is expensive.
             return self.poll_any(cx);
         }
         let polled = self.as_mut().poll_any(cx);
@@ -181,8 +183,8 @@ where
             Kind::Inner { call: Some(_), .. } if self.follow.has_no_length() => SizeHint::default(),
             Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
-            // If a body reports that it has no bytes, the server does not poll it, and then nothing drains the request.
-            // The reply may consist of only a head (P2).
+            // If a body reports the length 0, the server does not poll it, and the request is not
+            // drained. A reply can consist of only a head (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
@@ -231,7 +233,7 @@ where
 }
 
 impl<R, B> Kind<R, B> {
-    /// Returns true if the body contains no user code, whose drop may panic.
+    /// Returns true if the body contains no user code. Dropping user code may panic.
     fn is_own(&self) -> bool {
         matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
@@ -287,14 +289,14 @@ where
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
-            // These have an inner body, which is not polled here.
+            // `poll_any` polls inner bodies.
             KindProj::Inner { .. } | KindProj::Resume { .. } => Poll::Ready(None),
         }
     }
 }
 
 impl CallTime {
-    /// Lets the session inspect a frame of a body that it follows.
+    /// Lets the session inspect the result of a poll of the body.
     fn look(
         &mut self,
         follow: &mut Follow,
@@ -302,7 +304,7 @@ impl CallTime {
         last: impl FnOnce() -> bool,
         cx: &mut Context<'_>,
     ) -> BodyAction {
-        // The deadline also applies to a body that is never pending.
+        // The deadline is checked at each frame, because a body may never be pending.
         let has_more = match polled {
             Poll::Pending => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_data(),
@@ -334,7 +336,8 @@ impl CallTime {
     }
 }
 
-/// Ends a failed body as the session decides. First its error is inspected, and the error's own code may panic.
+/// Ends a failed body in the way that the session decides. The error is inspected inside a catch,
+/// because the error's own code may panic.
 fn broke_off(follow: &mut Follow, origin: Origin, error: BoxError) -> BodyAction {
     let mut is_written_within = false;
     let (failure, cause) = match origin {
@@ -367,8 +370,8 @@ fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAc
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
         BodyAction::BrokenOff(text) => {
-            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error comes one poll later, after the
-            // head has left.
+            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error is returned
+            // one poll later, after the head has been sent.
             kind.set(Kind::Broken { error: ResponseBodyError(text) });
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -376,7 +379,7 @@ fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAc
     }
 }
 
-/// Drops the body inside a catch. A panic of the drop is noted (F2).
+/// Drops the body inside a catch. A panic of the drop is noted in the request's record (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow) {
     if let KindProj::Resume { body } = kind.as_mut().project() {
         body.drop_error();
@@ -386,7 +389,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow) {
     }
 }
 
-/// Builds the reply in place, because it is large to move.
+/// Builds the reply in place, because moving it is expensive.
 #[inline(always)]
 pub(super) fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
     Poll::Ready(Ok(Response::from_parts(head, body)))

@@ -15,8 +15,9 @@ use error_envelope_runtime::DropGuarded;
 /// Finds the owner of a request's credentials, for a scheme of the type `custom` in the policy (rule G2).
 ///
 /// If a verifier fails, panics or needs more time than the scheme allows (2 s by default), the request gets 503
-/// `service_unavailable`. It must not block its thread, because nothing can interrupt a blocked thread. A verifier that
-/// is dropped at its time limit may already have had side effects.
+/// `service_unavailable`. A verifier must not block its thread, because nothing can interrupt a
+/// blocked thread. At the time limit, the verifier's future is dropped; its side effects until then
+/// remain.
 ///
 /// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is a verifier. A verifier with state implements the
 /// trait:
@@ -40,7 +41,8 @@ pub trait Verifier: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Returns an error if the verifier cannot decide. The error goes to the log, and no part of it to the client.
+    /// Returns an error if the verifier cannot decide. The layer logs the error, but sends no part
+    /// of it to the client.
     fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send;
 }
 
@@ -70,7 +72,8 @@ impl CredentialRequest {
         &self.0.uri
     }
 
-    /// Returns the headers, without those in which the policy forwards ids.
+    /// Returns the headers, except those in which the policy forwards the caller's id to the
+    /// service.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
@@ -96,7 +99,8 @@ impl fmt::Debug for CredentialRequest {
 /// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
-/// A layer's verifiers by the names of their schemes. Most layers have no verifier, so this is only one pointer.
+/// A layer's verifiers by the names of their schemes. The map is behind one optional pointer,
+/// because most layers have no verifier.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 
@@ -127,14 +131,15 @@ impl Verifiers {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
-            // The token is then checked again, whatever this future returns.
+            // Once the keys are fetched, the session checks the token again, and ignores this
+            // future's result.
             return Some(Box::pin(async move {
                 fetched.await;
                 Ok(Verified::Missing)
             }));
         }
         let verifier = self.0.as_ref()?.get(unverified.scheme())?;
-        // Cloning the extensions runs user code.
+        // The caller catches panics of this clone, because cloning the extensions runs user code.
         Some(verifier.clone().begin(CredentialRequest(head.clone())))
     }
 

@@ -1,4 +1,5 @@
-//! The delivery of a response whose record an observer, a metric or an adapter may want (rule L5).
+//! Follows the delivery of a response to the client, if an observer, a metric or an adapter wants
+//! the request's record (rule L5).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,13 +13,15 @@ use super::deadline::now;
 use error_envelope_core::session::{Delivery, End, Follow, RequestRecord};
 use error_envelope_runtime::{self as runtime, Watch};
 
-/// The facts about a request's delivery until its record is closed. A request that nobody watches has no such value.
+/// The facts about the delivery of a response until the request's record is closed. If nobody wants
+/// the record, this value does not exist.
 pub(super) struct Watched {
     pub(super) watch: Watch,
     sent: u64,
-    /// The length of the body, as its head or the body itself declares it.
+    /// The length of the body, as the body itself or the head declares it.
     declared: Option<u64>,
-    /// True if the body has ended. A server that gets this report does not poll again.
+    /// True if the body has ended. A server that learns this from `is_end_stream` does not poll
+    /// again.
     ended: AtomicBool,
     broken: bool,
 }
@@ -33,14 +36,14 @@ impl Watched {
         self.watch.head();
         let named = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
         self.declared = exact.or_else(named);
-        // A server sends no body with these, and does not poll for one (RFC 9112 §6.3).
+        // A server does not poll the body of a response with these statuses (RFC 9112 §6.3).
         *self.ended.get_mut() |= matches!(status.as_u16(), 100..200 | 204 | 304);
     }
 
-    /// Called when the server takes this frame. `None` is the end of the body.
+    /// Called when the server gets this frame. `None` is the end of the body.
     pub(super) fn takes(&mut self, frame: Option<&Frame<Bytes>>) {
         self.sent += frame.and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        // Nothing follows after trailers, and not every server polls once more to see that.
+        // Trailers are the last frame, and not every server polls again after them.
         *self.ended.get_mut() |= frame.is_none_or(Frame::is_trailers);
     }
 
@@ -53,8 +56,8 @@ impl Watched {
         self.broken = true;
     }
 
-    /// Closes the record of a request whose response is dropped. If there is anything to log, that happens inside its
-    /// span (L1). `is_empty` means that nothing of the body was left.
+    /// Closes the record of a request whose response is dropped. If the request is logged, it is
+    /// logged inside its span (L1). `is_empty` is true if no part of the body was left to send.
     pub(super) fn close(mut self, follow: Follow, is_empty: bool, span: Option<&Span>) {
         let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
         let end = match self.broken {

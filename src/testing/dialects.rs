@@ -8,12 +8,12 @@ use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::dialect::{Dialect, Shape};
 use error_envelope_core::policy::Policy;
 
-/// An error in another dialect.
+/// An error in another dialect than the envelope.
 pub(super) struct DialectError {
     pub(super) shape: Shape,
     /// The content of the error in the form of the envelope.
     pub(super) body: Value,
-    /// The deviations from what the layer writes.
+    /// The differences from what the layer writes.
     pub(super) wrong: Vec<String>,
 }
 
@@ -31,8 +31,8 @@ impl DialectError {
     }
 }
 
-/// Parses the error. If several dialects are possible, the status decides. If `status` is missing, the status of the
-/// code in the head is used.
+/// Parses the error. If the body fits several dialects, the status decides which one is used. If
+/// `status` is missing, the status of the code in the head is used instead.
 fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
     let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
     let response = ResponseView {

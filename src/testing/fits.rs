@@ -1,10 +1,12 @@
-//! Checks a value against a code's schema, by the keywords of [`details`](error_envelope_core::code::details).
+//! Checks a value against the schema of a code's details. It checks the keywords that
+//! [`details`](error_envelope_core::code::details) allows.
 
 use serde_json::Value;
 
 use error_envelope_core::code::details::types;
 
-/// Lists the places at which a value does not fit its schema, each with the value there.
+/// Lists the parts of a value that do not fit the schema. Each text names the path of the part, and
+/// its value.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
@@ -19,7 +21,7 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(values) = schema["enum"].as_array().filter(|values| !values.iter().any(|one| equal(one, value))) {
         return misfit(format!("none of {}", Value::from(values.clone())));
     }
-    // The value of `const` may be null, so the presence of the keyword decides.
+    // The value of `const` may be null, so this checks whether the keyword is present.
     if let Some(one) = schema.get("const").filter(|one| !equal(one, value)) {
         return misfit(format!("not {one}"));
     }

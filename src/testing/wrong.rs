@@ -1,4 +1,4 @@
-//! Finds the errors in a response that should be the envelope, by the rules of the contract.
+//! Finds the rules of the contract that a response violates if it should be the envelope.
 
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -57,7 +57,7 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
     wrong
 }
 
-/// Lists the errors in the head of an error response, whose body may be in any dialect.
+/// Lists the wrong headers of an error response, whose body may be in any dialect.
 pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
     let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
     let mut wrong = wrong_lines(headers, &right);

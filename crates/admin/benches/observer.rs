@@ -1,4 +1,5 @@
-//! Measures the cost of an observed request for the thread that serves it, while no page is open.
+//! Measures what observing a request costs the thread that serves the request, while no admin page
+//! is open.
 //!
 //! `cargo bench -p error-envelope-admin --bench observer` runs it. With `-- --check`, it fails above 2 µs.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -15,14 +16,15 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// The rounds are short, and the fastest tenth counts, because others use the machine too.
+/// The rounds are short, and only the fastest tenth is evaluated, because other programs also use
+/// the machine.
 const TIMES: u32 = 1_000;
 const ROUNDS: usize = 500;
 const MOST: Duration = Duration::from_micros(2);
 
 const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
 
-/// An observer that sees each record as often as it is measured.
+/// An observer that passes each record to the measured observer many times.
 struct Again {
     observer: Arc<dyn Observer>,
     took: Mutex<Vec<Duration>>,

@@ -1,4 +1,5 @@
-//! A service that misbehaves, with the layer around it and an admin address. It fills the errors page.
+//! A service that misbehaves, with the layer around it and an admin address. Its errors fill the
+//! errors page.
 //!
 //! `cargo run -p error-envelope-admin --example on-call` serves both on free ports.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
@@ -41,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Responds with each error in another shape, and with some text that nobody should see.
+/// Responds with errors in different shapes, some of which contain text that nobody should see.
 async fn respond<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
     let (status, kind, body) = match path.split('/').nth(1).unwrap_or_default() {

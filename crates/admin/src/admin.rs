@@ -1,4 +1,4 @@
-//! The admin address, and its connections to the layer.
+//! The settings of the admin address, and its connections to the layer.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +16,15 @@ use crate::files::{Journal, TokenFile};
 use crate::guard::Hosts;
 use crate::small_server::Handshake;
 
-/// The admin address: what it serves, and its connections to the layer. Clones share it.
+/// The admin address: what it serves, and its connections to the layer. Clones share the same
+/// state.
 ///
-/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what is served, and under which host names.
-/// 2. [`Admin::attach`] connects it to the layer: the active policy, each request, and the kill switch.
-/// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in your own server.
+/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what the address serves, and
+///    under which host names.
+/// 2. [`Admin::attach`] connects the address to the layer: to its active policy, its requests, and
+///    its kill switch.
+/// 3. [`Admin::serve`] runs a server for the address. Instead, you can mount [`Admin::service`] in
+///    your own server.
 /// 4. [`Admin::drain`] marks the process as not ready for new requests.
 #[derive(Clone, Default)]
 #[must_use]
@@ -32,7 +36,7 @@ pub struct Admin {
     pub(crate) token: Option<TokenFile>,
     pub(crate) journal: Option<Journal>,
     pub(crate) tls: Option<Handshake>,
-    /// True if an address other than loopback is served.
+    /// True if the server listens on an address other than loopback.
     pub(crate) is_exposed: bool,
 }
 
@@ -50,7 +54,7 @@ pub(crate) struct Shared {
 /// A function that returns the state of another part of the process.
 type Read<T> = Box<dyn Fn() -> T + Send>;
 
-/// A service that cannot be reached: see [`Admin::show_outages`].
+/// A service that cannot be reached. [`Admin::show_outages`] shows outages on the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// The address of the service.
@@ -61,22 +65,24 @@ pub struct Outage {
     pub last: SystemTime,
     /// The reason why the last request failed, such as `connection refused`.
     pub reason: String,
-    /// The number of requests that failed for this reason or another one.
+    /// The number of requests that failed since then, for any reason.
     pub requests: u64,
 }
 
-/// The state of a certificate that this process serves: see [`Admin::show_certificate`].
+/// The state of a certificate that this process serves. [`Admin::show_certificate`] shows it on the
+/// page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateStatus {
     /// The files of the certificate and its key.
     pub files: String,
     /// The earliest expiry in the active chain, or `None` if it is unknown.
     pub not_after: Option<SystemTime>,
-    /// The reason why the files on disk are rejected, while an older certificate stays active.
+    /// The reason why the current files are rejected, if they are. An older certificate then stays
+    /// active.
     pub rejection: Option<String>,
 }
 
-/// The address that serves the metrics.
+/// The place where the metrics are served.
 #[derive(Clone, Default)]
 pub(crate) enum Metrics {
     #[default]
@@ -101,58 +107,63 @@ impl Admin {
         self
     }
 
-    /// Sets the text at `/metrics` if this address has no metrics. It is one sentence that names the place of the
-    /// metrics.
+    /// Sets the text that `/metrics` returns if this address does not serve the metrics. Pass a
+    /// sentence that names where they are served.
     pub fn metrics_elsewhere(mut self, place: impl Into<Arc<str>>) -> Self {
         self.metrics = Metrics::Elsewhere(place.into());
         self
     }
 
-    /// Also allows requests under this host name, in any letter case and without a port. By default only `localhost`
-    /// and IP addresses are allowed, because anyone may point another name to this address (DNS rebinding).
+    /// Also allows requests with this host name, which is given without a port. Letter case is
+    /// ignored. By default, only `localhost` and IP addresses are allowed, because anyone can point
+    /// any other name to this address (DNS rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);
         self
     }
 
-    /// Sets the name of this process on its page, such as its host. By default it is the host name of the request.
+    /// Sets the name of this process that the page shows, such as the name of its host. By default,
+    /// the page shows the host name of the request.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Requires the token in this file, as `Authorization: Bearer`. The page without its data, `/healthz`, `/readyz`
-    /// and `/metrics` need no token. The page asks for the token once, and keeps it in its browser tab. The file is
-    /// read for each request, so that a new token applies at once. White space around the token is ignored.
+    /// Requires requests to send the token in this file, as `Authorization: Bearer`. Only the page
+    /// without its data, `/healthz`, `/readyz` and `/metrics` need no token. The page asks for the
+    /// token once, and keeps it in its browser tab. The file is read for each request, so that a
+    /// new token applies at once. White space around the token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or if its token has fewer than 32 bytes.
+    /// Returns an error if the file cannot be read, or if its token has fewer than 32 bytes.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.token = Some(TokenFile::new(path.into())?);
         Ok(self)
     }
 
-    /// Begins each connection with this handshake, such as that of TLS.
+    /// Begins each connection with this handshake, such as a TLS handshake.
     pub fn tls(mut self, handshake: Handshake) -> Self {
         self.tls = Some(handshake);
         self
     }
 
-    /// Stores the changes of the kill switch in this file, one JSON object per line, and sets the switch to the state
-    /// of the last change. Without a journal, a restart clears the switch.
+    /// Stores the changes of the kill switch in this file, one JSON object per line. Also sets the
+    /// switch to the state of the last change in the file. Without a journal, a restart clears the
+    /// switch.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or written, or if its last line is not a change.
+    /// Returns an error if the file cannot be read or written, or if its last line is not a valid
+    /// change.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.journal = Some(Journal::open(&path.into(), &self.shared.store.switch)?);
         Ok(self)
     }
 
-    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter. The page then shows its active
-    /// policy and its errors, and the kill switch works. With several layers, the page shows the policy of the last
-    /// one.
+    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter. The page
+    /// then shows the layer's active policy and errors, and the kill switch controls the layer. If
+    /// several layers are attached, the page shows the policy of the last layer.
     #[must_use]
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
@@ -164,18 +175,19 @@ impl Admin {
         })
     }
 
-    /// Sets the function that lists the services that cannot be reached now. The page shows them before anything else.
+    /// Sets the function that lists the services that cannot be reached now. The page shows these
+    /// services at the top.
     pub fn show_outages(&self, read: impl Fn() -> Vec<Outage> + Send + 'static) {
         *self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
     }
 
-    /// Adds a function that returns the state of a certificate that this process serves. The page shows a certificate
-    /// whose new files are rejected, or that has expired or will soon.
+    /// Adds a function that returns the state of a certificate that this process serves. The page
+    /// shows the certificate if its new files are rejected, or if it has expired or expires soon.
     pub fn show_certificate(&self, read: impl Fn() -> CertificateStatus + Send + 'static) {
         self.shared.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(read));
     }
 
-    /// Returns the observer that counts each request, and stores each error, for the page.
+    /// Returns the observer that counts requests and stores errors for the page.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         self.shared.store.clone()
@@ -194,11 +206,13 @@ impl Admin {
 }
 
 impl Shared {
-    /// Returns the status of the active policy, or `None` if no layer is connected. The caller must not hold a lock of
-    /// the store: the call may activate a new policy, and that clears counts in the store.
+    /// Returns the status of the active policy, or `None` if no layer is connected. The caller must
+    /// not hold a lock of the store, because this call may activate a new policy, and that clears
+    /// counts in the store.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // A reloaded policy becomes active with the next request, and the request for this page is such a request.
+        // A reloaded policy becomes active only when a config is requested. So this requests a
+        // config first.
         policy.as_ref().map(|policy| {
             drop(policy.config());
             policy.status()
@@ -213,7 +227,7 @@ impl Shared {
         outages
     }
 
-    /// Returns the certificates that this process serves.
+    /// Returns the states of the certificates that this process serves.
     pub(crate) fn certificates(&self) -> Vec<CertificateStatus> {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|read| read()).collect()
     }

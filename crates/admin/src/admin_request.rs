@@ -1,9 +1,9 @@
-//! The request that a handler gets. This module also decides whether the sender of a request may read or change
-//! something.
+//! Defines the request that a handler gets, and decides whether the sender of a request may read
+//! data or make changes.
 //!
-//! 1. With a token file, requests need the token, as `Authorization: Bearer`.
-//! 2. Without a token file, everybody may read. If an address other than loopback is served, changes are refused,
-//!    because anyone could reach it.
+//! 1. If a token file is set, requests must send the token, as `Authorization: Bearer`.
+//! 2. If no token file is set, everybody may read. Changes are then refused unless the server
+//!    listens on loopback, because anyone could reach any other address.
 //! 3. The operator's name and the reason come from the query. They are not verified.
 
 use std::net::IpAddr;
@@ -20,11 +20,13 @@ use crate::small_server::Peer;
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,
-    /// The change that a POST requests. For any other method it is empty.
+    /// The note or refusal for the change that a POST requests. For any other method, it is an
+    /// empty note.
     pub(crate) change: Change,
 }
 
-/// The operator who requests a change and the reason, or the status and the reason of its refusal.
+/// The note about an accepted change, with the operator's name and reason. If the change is
+/// refused, the value contains the response's status and the reason of the refusal.
 pub(crate) type Change = Result<SwitchNote, Refusal>;
 
 pub(crate) type Refusal = (StatusCode, &'static str);
@@ -43,12 +45,12 @@ impl Admin {
         Ok(peer.into_iter().fold(note, SwitchNote::peer))
     }
 
-    /// Returns true if every change is refused.
+    /// Returns true if this address refuses every change.
     pub(crate) fn is_read_only(&self) -> bool {
         self.token.is_none() && self.is_exposed
     }
 
-    /// Checks the token, if one is needed.
+    /// Checks the token of a request, if a token file is set.
     pub(crate) async fn check_token(&self, token: Option<&str>, peer: Option<IpAddr>) -> Result<(), Refusal> {
         let Some(file) = &self.token else { return Ok(()) };
         let client_address = peer.map(tracing::field::display);
@@ -71,7 +73,7 @@ impl Admin {
     }
 }
 
-/// Returns a value of the query that is present and not empty.
+/// Returns the value of a query parameter, or `None` if it is absent or empty.
 pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())

@@ -24,7 +24,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let text = value(request.query, "search").unwrap_or_default();
     let id = id_in(&text);
     let recent = shared.store.recent();
-    // A trace id is also read as a request id.
+    // If the text contains a trace id, it was parsed as a request id.
     let is_of = |entry: &Entry, id| entry.seen.id == id || entry.seen.trace_id.as_deref() == Some(&trace_id(id));
     let fits = |entry: &Entry| id.map_or_else(|| fits(entry, &text), |id| is_of(entry, id));
     // A search also finds requests whose client left, although they are not errors.
@@ -37,10 +37,12 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
-/// Returns what is known about an id, even if its errors are no longer among the last ones.
+/// Returns what is stored about an id, even if the errors with this id are no longer among the last
+/// errors.
 fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
-    /// The most by which the time in an id may be in the future, in milliseconds. An id with a later time was not made
-    /// by a layer. It may be a trace id, whose first bytes are not a time.
+    /// The largest time by which the time in an id may be in the future, in milliseconds. A layer
+    /// does not make an id with a later time. Such an id may be a trace id, whose first bytes are
+    /// not a time.
     const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
 
     let (known, count) = recent.find(id);
@@ -54,7 +56,7 @@ fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
     })
 }
 
-/// Returns the id of the trace that begins with a request of this id.
+/// Returns the trace id that the layer derives from this request id.
 fn trace_id(id: RequestId) -> String {
     id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -65,7 +67,7 @@ fn remembered(known: &Id) -> Value {
     json
 }
 
-/// Returns the fields that are kept of each record.
+/// Returns the fields that are kept even if the whole record is no longer stored.
 fn describe_kind(kind: &Kind, place: &Place, service: Option<&UpstreamUrl>) -> Value {
     let (sent, would_be) = (kind.sent.as_ref(), kind.would_be.as_ref());
     json!({
@@ -135,17 +137,20 @@ fn describe_side(side: &Side) -> Value {
     })
 }
 
-/// The longest text to search for, in characters. A client's report of an error is shorter.
+/// The longest text in which to search for an id, in characters. A client's report of an error is
+/// shorter.
 const LONGEST: usize = 4096;
 
-/// Returns the first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
+/// Returns the first id in a text, which may contain other words. An id is `req_…` or a bare ULID
+/// in any letter case, or a UUID.
 pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)
 }
 
-/// Returns true if each word of the text is in the error's codes, outcome, route, scope or service, in any letter case.
+/// Returns true if each word of the text occurs in the error's codes, outcome, route, scope or
+/// service. Letter case is ignored.
 pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
     let (seen, kind) = (&entry.seen, &entry.seen.kind);
     let service = seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -13,15 +13,17 @@ use subtle::ConstantTimeEq;
 
 use crate::error_store::error_record::time;
 
-/// The fewest bytes of a token. A shorter token could be guessed.
+/// The smallest allowed length of a token, in bytes. A shorter token could be guessed.
 const SHORTEST: usize = 32;
-/// The largest token file, in bytes. If a file is larger, the operator named another file by mistake.
+/// The size of the largest token file, in bytes. If a file is larger, the operator has probably
+/// named the wrong file.
 const LONGEST: u64 = 4096;
-/// The time limit for reading the file. If a file system does not answer, the request fails, and no other request
-/// waits.
+/// The time limit for reading the token file. If the file system does not respond, the request
+/// fails, but other requests do not wait.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// A file with one token. It is read anew for each request, so that a new token applies at once.
+/// A file that contains one token. It is read again for each request, so that a new token applies
+/// at once.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenFile(Arc<Path>);
 
@@ -32,11 +34,11 @@ impl TokenFile {
         Ok(Self(path.into()))
     }
 
-    /// Returns true if this is the token, compared in constant time. The time shows only the token's length, which is
-    /// public.
+    /// Returns true if `sent` is the token. The comparison takes constant time, so an attacker can
+    /// learn only the token's length.
     ///
     /// # Errors
-    /// Fails if the file cannot be read now, or is too short.
+    /// Returns an error if the file can no longer be read, or if its token is too short.
     #[allow(clippy::disallowed_methods, reason = "a server may spawn tasks; the ban is for the library")]
     pub(crate) async fn accepts(&self, sent: &[u8]) -> io::Result<bool> {
         let path = self.0.clone();
@@ -62,8 +64,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The journal of the kill switch, open for appending.
 ///
-/// It keeps the changes of the kill switch over a restart. Each change is one JSON object, and the last one is at the
-/// end.
+/// It stores the changes of the kill switch, so that the switch survives a restart. Each line is a
+/// JSON object. The last line is the last change.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal(Arc<File>);
 
@@ -71,14 +73,16 @@ impl Journal {
     /// Opens the file, and sets the switch to the state of the last change in it.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or written, or if its last line is not a change.
+    /// Returns an error if the file cannot be read or written, or if its last line is not a valid
+    /// change.
     pub(crate) fn open(path: &PathBuf, switch: &KillSwitch) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let text = match read_regular(path, MAX_ANY_FILE_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(named)?,
         };
-        // If the file were a pipe, opening it only for writing would wait for its reader.
+        // The file is also opened for reading, because opening a pipe only for writing would wait
+        // until a process reads the pipe.
         let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(named)?;
         if let Some(line) = String::from_utf8_lossy(&text).lines().last() {
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is not a valid change; remove it");
@@ -98,7 +102,7 @@ impl Journal {
             "reason": change.reason(),
             "client_address": change.peer(),
         });
-        // The line is written in one call, so that two processes do not mix their lines.
+        // Each line is written in one call, so that two processes do not mix their lines.
         if let Err(error) = (&*self.0).write_all(format!("{line}\n").as_bytes()) {
             tracing::error!(%error, "cannot write the change of the kill switch to the journal");
         }

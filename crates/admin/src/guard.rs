@@ -1,8 +1,10 @@
 //! Refuses requests from pages of other sites in an operator's browser.
 //!
-//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed. An attacker can point a name at
-//!    this address (DNS rebinding), and the browser then treats the attacker's page as a page of this address. An IP
-//!    address cannot be pointed elsewhere. A request without a `Host` does not come from a browser.
+//! 1. A `Host` that is a name other than `localhost` is refused, unless
+//!    [`Admin::allow_host`](crate::Admin::allow_host) allows it. An attacker can point a name to
+//!    this address (DNS rebinding). The browser then treats the attacker's page as a page of this
+//!    address. With an IP address, this attack is impossible. A request without a `Host` does not
+//!    come from a browser.
 //! 2. A request that changes something is refused if `Origin`, `Referer` or `Sec-Fetch-Site` names another site. Old
 //!    browsers send only `Referer`.
 
@@ -55,7 +57,7 @@ impl Hosts {
 /// Returns the host of the request, or `None` if it has neither a Host header nor an authority.
 ///
 /// # Errors
-/// Fails if the host is invalid, repeated or contradictory.
+/// Returns an error if the host is invalid or repeated, or if the header and the authority differ.
 fn requested_host(request: &Parts) -> Result<Option<Authority>, ()> {
     let mut host_headers = request.headers.get_all(HOST).iter();
     let (first, second) = (host_headers.next(), host_headers.next());

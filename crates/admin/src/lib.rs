@@ -32,9 +32,10 @@
 //! # }
 //! ```
 //!
-//! The admin address has no users. With [`Admin::token_file`], requests need the token in that file. Without it, anyone
-//! who can reach the address can read everything, and [`Admin::serve`] accepts changes only on loopback. So serve it on
-//! loopback, or in a network that only operators use.
+//! The admin address has no user accounts. With [`Admin::token_file`], requests must send the token
+//! in that file. Without a token file, anyone who can reach the address can read everything, and
+//! [`Admin::serve`] accepts changes only on loopback. So serve the admin address on loopback, or in
+//! a network that only operators use.
 //!
 //! Pages of other sites in an operator's browser have no access. A `Host` must be an IP address, `localhost` or an
 //! [allowed](Admin::allow_host) name (against DNS rebinding). Changes from other sites are refused.

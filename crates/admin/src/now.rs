@@ -19,20 +19,22 @@ use crate::error_store::store;
 use crate::error_store::timeline::{MINUTE_MS, MINUTES, Timeline, last_minutes};
 use crate::process;
 
-/// The number of minutes that are treated as now. They are enough to show a rate, and so few that the rate drops soon
-/// after the cause has ended.
+/// The number of minutes that `now` includes. They are enough to show a rate of errors, and so few
+/// that the rate drops soon after the cause of the errors has ended.
 const NOW_MINUTES: u32 = 15;
 /// The number of minutes that are treated as recent. Places with recent errors are listed above those whose errors have
 /// ended.
 const RECENT_MINUTES: u32 = 2;
-/// The number of days before its expiry from which a certificate is urgent, as in the alert on certificates.
+/// A certificate that expires within this number of days is a danger on the page. The alert for
+/// certificates uses the same time.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (admin, shared) = (request.admin, &request.admin.shared);
-    // A new policy clears counts, so its status is read before the counts are locked.
+    // Reading the policy's status may activate a new policy, which clears counts. So this is done
+    // before the counts are locked.
     let (status, at) = (shared.policy_status(), store::now());
     let problems = problems(shared, status.as_ref(), at);
     let (requests, recent) = (shared.store.requests(), shared.store.recent());
@@ -58,7 +60,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-/// Returns whether the kill switch can be changed at this address, and whether that needs a token.
+/// Returns a text for the page: whether this address allows changes of the kill switch, and whether
+/// they need a token.
 fn changes(admin: &Admin) -> &'static str {
     match admin.token {
         _ if admin.is_read_only() => "refused",
@@ -67,18 +70,18 @@ fn changes(admin: &Admin) -> &'static str {
     }
 }
 
-/// A place whose requests fail or are refused.
+/// The counts of a place whose requests fail or are refused.
 #[derive(Default)]
 struct Affected {
     count: u64,
-    /// The number of failed or refused requests in this minute and the one before.
+    /// The number of failed or refused requests in this minute and the previous minute.
     recent: u64,
     /// Each code with its count and its outcome.
     codes: Vec<(String, u64, Option<&'static str>)>,
 }
 
-/// Returns the places with records of these severities as JSON. The places with the most records in this minute and the
-/// one before come first.
+/// Returns as JSON the places with errors of these severities. The places with the most errors in
+/// this minute and the previous minute come first.
 fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, at: u64) -> Vec<Value> {
     let (now, recently) = (last_minutes(at, NOW_MINUTES), last_minutes(at, RECENT_MINUTES));
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
@@ -98,7 +101,7 @@ fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, a
         it.codes.sort_by_key(|(_, count, _)| Reverse(*count));
         let code = |(code, count, outcome): &_| json!({"code": code, "count": count, "outcome": outcome});
         let row = requests.of_place(&place);
-        // A refusal came before the service was called (L5).
+        // If a guard refused the request, the service was not called (L5).
         let is_called = severities != [Severity::Refusal];
         let service = row.and_then(|row| row.service.as_ref()).filter(|_| is_called);
         json!({

@@ -1,4 +1,4 @@
-//! The process's reports about itself: its health, its metrics, its active policy and its kill switch.
+//! Handles the paths for health, metrics, the active policy and the kill switch.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::error_record::time;
 
-/// The name of Prometheus' text format.
+/// The content type of Prometheus' text format.
 #[cfg(feature = "prometheus")]
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 

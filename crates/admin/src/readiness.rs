@@ -1,4 +1,5 @@
-//! `/readiness.json`: the counts of each route since the last policy, and whether the route is ready for its next mode.
+//! `/readiness.json`: the counts of each route under the active policy, and whether the route is
+//! ready for its next mode.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ const ERRORS: [Outcome; 3] = [Outcome::ClientError, Outcome::ServerError, Outcom
 /// The counts of a place, and its mode in the policy.
 #[derive(Default)]
 struct Known {
-    /// The mode in the policy, or `None` if the policy no longer has the place.
+    /// The mode in the active policy, or `None` if the active policy no longer contains the place.
     mode: Option<Mode>,
     tally: Tally,
     service: Option<String>,
@@ -34,13 +35,14 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: BTreeMap<Place, Known> = BTreeMap::new();
     for route in status.iter().flat_map(|status| status.policy().routes()) {
         let place = Place { route: Some(route.pattern().into()), scope: route.scope().map(Arc::from) };
-        // If two routes have the same pattern, the first one matches.
+        // If several routes have the same pattern and scope, the mode of the first route applies.
         places.entry(place).or_default().mode.get_or_insert(route.mode());
     }
     for (place, row) in shared.store.requests().places().filter(|(_, row)| row.tally.requests() > 0) {
         let known = places.entry(place.clone()).or_default();
         (known.tally, known.service) = (row.tally.clone(), row.service.as_ref().map(ToString::to_string));
-        // A place without a route means a whole scope, or the whole policy.
+        // A place without a route contains the requests of a scope, or of the policy, that match no
+        // route.
         if place.route.is_none() {
             known.mode = status.as_ref().and_then(|status| mode_of(status, place));
         }
@@ -48,16 +50,16 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));
     let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known)).collect();
-    // The counts of a policy begin with its first request. If an edit replaced the policy for a while, its own counts
-    // continue.
+    // The counts of a policy begin when it becomes active. If another policy was active for a while
+    // in between, the earlier counts continue.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
 
-/// Returns the mode of a route. For a place without a route, returns the mode of requests that match no route. Returns
-/// `None` if the policy does not have the place.
+/// Returns the mode of a place's route. For a place without a route, returns the mode for requests
+/// that match no route. Returns `None` if the policy does not contain the place.
 fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
     let policy = status.policy();
     match place.texts() {
@@ -72,7 +74,7 @@ fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
 fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
     let in_policy = mode.is_some();
     let mode = mode.unwrap_or(tally.mode);
-    // These modes do not read errors that pass unchanged.
+    // In these modes, the layer does not read errors that pass unchanged, so it cannot count them.
     let reads = !matches!(mode, Mode::Off | Mode::Own | Mode::Fill);
     json!({
         "route": place.route.as_deref(),
@@ -97,12 +99,13 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Ready,
-    /// The next mode would refuse requests that pass now. In the last mode, this is the verdict if the route would
-    /// refuse them without its `auth_observe`.
+    /// The next mode would refuse requests that pass now. In mode `enforce`, this verdict means
+    /// that the route would refuse requests without its `auth_observe`.
     NotReady,
-    /// There were no requests, or they are not examined because the mode is `off`.
+    /// The route had no requests, or its mode is `off`: then the layer does not examine requests.
     Unseen,
-    /// The route is in `enforce`, and its guards refuse all that they can refuse. Nothing is left to do.
+    /// The route is in mode `enforce`, and none of its guards only observes requests that it would
+    /// refuse. Nothing is left to do.
     Done,
 }
 
@@ -116,8 +119,8 @@ impl Verdict {
         }
     }
 
-    /// Computes the verdict. Codes do not matter: an error whose code only follows from its status is still a good
-    /// envelope.
+    /// Computes the verdict. It does not depend on the codes of errors, because an error whose code
+    /// follows only from its status is still a valid envelope.
     pub(crate) fn new(mode: Mode, tally: &Tally) -> Self {
         match mode {
             Mode::Enforce if tally.auth_would_refuse == 0 => Self::Done,

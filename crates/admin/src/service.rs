@@ -1,4 +1,5 @@
-//! Handles requests to the admin address. It has the table of paths as a service, and serves it over HTTP/1.1.
+//! Handles requests to the admin address. It defines the table of paths, and serves them over
+//! HTTP/1.1.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -22,7 +23,7 @@ use crate::answer::{self, Answer};
 use crate::small_server::{Peer, SmallServer};
 use crate::{errors, now, process, readiness};
 
-/// The service of [`Admin::service`]. It reads no bodies.
+/// The Tower service that [`Admin::service`] returns. It does not read request bodies.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AdminService(Admin);
@@ -31,9 +32,10 @@ pub struct AdminService(Admin);
 pub type AdminBody = Full<Bytes>;
 
 impl Admin {
-    /// Returns a service to mount in your own server, at the root of a host or an address, because its page reads
-    /// absolute paths. Your server must limit heads, waits and connections. It needs a Tokio runtime. Requests need a
-    /// [token](Self::token_file) if one is set. Otherwise your server must restrict access.
+    /// Returns a service to mount in your own server. Mount it at the root of a host or an address,
+    /// because its page requests absolute paths. Your server must limit the size of heads, waits
+    /// and connections. The service needs a Tokio runtime. If a [token](Self::token_file) is set,
+    /// requests must send it. Otherwise your server must restrict access.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
@@ -68,7 +70,8 @@ impl<B> Service<Request<B>> for AdminService {
     }
 }
 
-/// One path with one method. An endpoint for `GET` also serves `HEAD`: the server leaves the body out.
+/// A path, a method and the handler for both. An endpoint for `GET` also serves `HEAD`, because the
+/// server then omits the body.
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
 
 static ROWS: [Endpoint; 14] = [
@@ -88,8 +91,8 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, |request| process::turn(request, false)),
 ];
 
-/// Returns true if a path needs no token. These are the page itself, which has no data, and the paths that
-/// orchestrators and scrapers read.
+/// Returns true if a path needs no token. The page itself needs none, because it contains no data.
+/// The paths that orchestrators and scrapers request need none either.
 pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
 }
@@ -113,19 +116,22 @@ fn asset(media_type: &'static str, text: &'static str) -> Answer {
     answer::whole(StatusCode::OK, media_type, text)
 }
 
-/// The server's limits. It has 64 places, because a person's pages, a scraper and an orchestrator's probes need only a
-/// few. A head of 16 KiB does not need room for the cookies of other sites. A stop waits for 1 s.
+/// The server's limits. It accepts 64 connections, because the pages of a person, a scraper and the
+/// probes of an orchestrator need only a few. A head may have 16 KiB, because it contains no
+/// cookies of other sites. A stop waits for at most 1 s.
 ///
-/// The server shares its process with the traffic, and must never harm it. So heads, waits and connections are limited.
+/// The server shares its process with the service's traffic, and must never harm it. So the size of
+/// heads, waits and connections are limited.
 const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
 
 impl Admin {
-    /// Serves until `stop`, at the end of the process. Call [`drain`](Self::drain) before that.
+    /// Serves until `stop` is ready, which should be at the end of the process. Call
+    /// [`drain`](Self::drain) before that.
     ///
-    /// It serves HTTP/1.1, with one response per connection, and at most 64 connections. A further connection takes the
-    /// place of the one that has been silent longest. If the address is not loopback, it logs a warning, and accepts no
-    /// change without a [token](Self::token_file). A borrowed listener can be served again later. Until then, its
-    /// clients wait.
+    /// The server uses HTTP/1.1, with one response per connection and at most 64 connections. For a
+    /// further connection, it closes the connection that has been silent longest. If the address is
+    /// not loopback and no [token](Self::token_file) is set, the server logs a warning and accepts
+    /// no changes. A borrowed listener can be served again later. Until then, its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
         let mut served = self.clone();
         if let Ok(address) = listener.borrow().local_addr() {
@@ -135,7 +141,8 @@ impl Admin {
         SERVER.serve(listener, self.tls.clone(), move |request| served.service().call(request), stop).await;
     }
 
-    /// Serves until `work` has ended, and returns its output. Call [`drain`](Self::drain) once `work` begins to end.
+    /// Serves until `work` has ended, and returns the output of `work`. Call [`drain`](Self::drain)
+    /// once `work` begins to stop.
     pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
         let (ends, ended) = oneshot::channel::<()>();
         let work = async {

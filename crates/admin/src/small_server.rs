@@ -1,13 +1,14 @@
-//! A small HTTP/1.1 server for probes. Clients that send nothing do not keep other clients out.
+//! A small HTTP/1.1 server for probes. Clients that send nothing cannot block other clients.
 //!
-//! 1. Each connection takes one of a limited number of places.
+//! 1. The number of connections is limited. Each connection occupies one place.
 //! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
-//! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for the
-//!    rest of a head. It may be an idle connection that was kept.
-//! 4. A connection is not closed for another one while its request is handled. If the requests of all connections are
-//!    being handled, new clients wait.
+//! 3. If a client connects while all places are taken, the server closes the connection that has
+//!    waited longest for a request head. This may be an idle connection that was kept open.
+//! 4. A connection is not closed for another connection while its request is handled. If the
+//!    requests of all connections are being handled, new clients wait.
 //!
-//! A client that stops reading its response is disconnected. This server does not limit the time of handling a request.
+//! A client that stops reading its response is disconnected. This server does not limit the time
+//! for handling a request.
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
@@ -34,20 +35,21 @@ use tokio_io_timeout::TimeoutStream;
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// The time for which a connection may wait for a head before it can lose its place. Without this time, clients that
-/// reconnect at once would use a whole processor. They would also take the place of a probe whose head needs some
-/// milliseconds.
+/// The time for which a connection may wait for a head before it can be closed for another
+/// connection. Without this time, clients that reconnect at once would use a whole processor. They
+/// would also displace a probe whose head needs some milliseconds to arrive.
 const HEAD_GRACE: Duration = Duration::from_millis(20);
-/// The number of clients that may wait in the kernel's queue. Tokio's 128 would be too few: the system ignores a client
-/// that finds the queue full, and the client tries again only after a second. 64 places empty a queue of 1,024 in a
-/// third of a second.
+/// The number of clients that may wait in the kernel's queue. Tokio's default of 128 is too small.
+/// If the queue is full, the system ignores a client, and the client tries again only after a
+/// second. With 64 places, a queue of 1,024 is empty after a third of a second.
 const QUEUE: i32 = 1024;
-/// The time after which a client that reads nothing of its response is disconnected.
+/// A client that reads nothing of its response for this time is disconnected.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// The wait after a failed accept. It is long enough for a descriptor to become free, and too short to be noticed.
+/// The pause after a failed accept. The pause is long enough for a descriptor to become free, and
+/// too short for clients to notice.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// A server for requests with short answers.
+/// A server for requests with short responses.
 #[derive(Clone, Copy, Debug)]
 pub struct SmallServer {
     most_connections: usize,
@@ -57,20 +59,22 @@ pub struct SmallServer {
 }
 
 impl SmallServer {
-    /// Creates a server with one response per connection. It closes at the latest `stop_within` after its stop.
-    /// `most_head` is in bytes.
+    /// Creates a server that sends one response per connection. When it is stopped, it ends after
+    /// at most `stop_within`. `most_head` is the largest size of a request head, in bytes.
     #[must_use]
     pub const fn new(most_connections: usize, most_head: usize, stop_within: Duration) -> Self {
         Self { most_connections, most_head, stop_within, idle: None }
     }
 
-    /// Keeps connections open. The whole head of a further request must arrive within `idle` after the last response.
+    /// Keeps connections open for further requests. The whole head of the next request must arrive
+    /// within `idle` after the last response.
     #[must_use]
     pub const fn keep_alive(self, idle: Duration) -> Self {
         Self { idle: Some(idle), ..self }
     }
 
-    /// Serves until `stop`, then finishes the requests in flight. With a `handshake`, connections begin with it.
+    /// Serves until `stop` is ready, and then finishes the requests in flight. If `handshake` is
+    /// set, each connection begins with it.
     pub async fn serve<A, F, B>(
         self,
         listener: impl Borrow<TcpListener>,
@@ -82,7 +86,7 @@ impl SmallServer {
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        // If the system refuses, the queue stays as it is.
+        // If the system refuses this, the queue keeps its length.
         let _ = SockRef::from(listener.borrow()).listen(QUEUE);
         let (places, (stopping, stopped)) = (Places::new(self.most_connections), watch::channel(()));
         let accepting = async {
@@ -142,8 +146,8 @@ impl SmallServer {
             let answer = answer(request);
             async move {
                 let response = answer.await;
-                // hyper writes a short response before `lost` is polled. A long one may be cut off if its client reads
-                // slowly and no other connection has waited longer.
+                // hyper writes a short response before `lost` is polled. A long response may be cut
+                // off if its client reads slowly and no other connection has waited longer.
                 if self.idle.is_some() {
                     place.waits();
                 }
@@ -163,7 +167,8 @@ impl SmallServer {
             () = place.lost() => Ok(()),
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
-                // A stream of events does not end by itself, so it gets only a part of the time.
+                // A response may be a stream that does not end by itself, so it gets only a part of
+                // the time.
                 timeout(self.stop_within / 2, connection).await.unwrap_or(Ok(()))
             }
         };
@@ -182,8 +187,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If the system
-/// has no free descriptors, waits for some to become free.
+/// Pauses after a failed accept, so that the system can free descriptors. If the client left before
+/// it was accepted, nothing is wrong with the system, so the function returns at once.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection; retrying");
@@ -198,7 +203,8 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 
 struct Places {
     free: Arc<Semaphore>,
-    /// The open connections. Those that wait for a head are in the order in which they began to wait.
+    /// The open connections. The connections that wait for a head are in the order in which they
+    /// began to wait.
     open: Mutex<VecDeque<(Instant, watch::Sender<Phase>)>>,
 }
 
@@ -206,7 +212,7 @@ struct Places {
 enum Phase {
     New,
     Answering,
-    /// Waits for the head of a further request.
+    /// The connection waits for the head of a further request.
     Kept,
     Lost,
 }
@@ -216,12 +222,14 @@ impl Places {
         Arc::new(Self { free: Arc::new(Semaphore::new(most)), open: Mutex::default() })
     }
 
-    /// Returns a free place. If no place is free, closes another connection and returns its place.
+    /// Returns a free place. If no place is free, closes other connections until a place becomes
+    /// free.
     async fn take(self: &Arc<Self>) -> Place {
         let mut free = Arc::clone(&self.free).try_acquire_owned().ok();
         while free.is_none() {
             self.evict();
-            // The head of the evicted connection may still arrive in time. Its place then does not become free.
+            // If the head of the evicted connection still arrives in time, the connection stays
+            // open, and its place does not become free.
             free = timeout(HEAD_GRACE, Arc::clone(&self.free).acquire_owned()).await.ok().and_then(Result::ok);
         }
         let (phase, since) = (watch::Sender::new(Phase::New), Instant::now());
@@ -247,8 +255,8 @@ impl Places {
     }
 }
 
-/// One of the server's limited places, held by a connection from accept to close. The connection starts in
-/// [`Phase::New`]: it waits for the head of its first request.
+/// One of the server's limited places. A connection keeps its place until it is closed. It starts
+/// in [`Phase::New`], in which it waits for the head of its first request.
 struct Place {
     places: Arc<Places>,
     /// The time at which the connection was accepted. A handshake and the first head have one time limit.
@@ -294,10 +302,10 @@ pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<C: AsyncRead + AsyncWrite + Send + Unpin> Connection for C {}
 
-/// A future of the connection, which is ready once the handshake has ended.
+/// The future of a handshake, which returns the connection once the handshake has succeeded.
 pub type Shaken = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
 
-/// A handshake before HTTP/1.1, such as that of TLS.
+/// A handshake before HTTP/1.1, such as a TLS handshake.
 pub type Handshake = Arc<dyn Fn(Box<dyn Connection>) -> Shaken + Send + Sync>;
 
 #[cfg(test)]
@@ -306,7 +314,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the time that this takes, by the simulated clock.
+    /// Returns the output of `waits`, and the simulated time that it takes.
     async fn time_of<T>(waits: impl Future<Output = T>) -> (T, Duration) {
         let began = Instant::now();
         (waits.await, began.elapsed())

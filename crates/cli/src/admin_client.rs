@@ -1,4 +1,5 @@
-//! Sends requests to the admin addresses of running gateways, for the verbs that take `--admin URL`.
+//! Sends requests to the admin addresses of running gateways. The verbs with the flag `--admin URL`
+//! use this module.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,10 +37,10 @@ pub(crate) struct AdminAddresses {
     admin_token_file: Option<PathBuf>,
 }
 
-/// The address of a gateway, and its response.
+/// The address of a gateway, and the gateway's response or the reason why it gave none.
 pub(crate) type Answered = (String, Result<Value, NoAnswer>);
 
-/// The reason why there is no usable response of a gateway.
+/// The reason why a gateway gave no usable response.
 pub(crate) struct NoAnswer {
     why: String,
     is_unreachable: bool,
@@ -50,18 +51,19 @@ impl NoAnswer {
         Self { why: why.into(), is_unreachable: false }
     }
 
-    /// Prints the failure and its place on standard error.
+    /// Prints the failure on standard error, with the gateway's address.
     pub(crate) fn print(&self, gateway: &str) {
         let place = if self.is_unreachable { String::new() } else { format!("{gateway}: ") };
         CommandError::Io(format!("{place}{}", self.why)).print();
     }
 }
 
-/// The largest response that is read, in bytes.
+/// The largest response to read, in bytes.
 const MOST_OF_ANSWER: usize = 8 * 1024 * 1024;
 
 impl AdminAddresses {
-    /// Sends the request to all gateways at the same time. The responses are in the order of the addresses.
+    /// Sends the request to all gateways at the same time. Returns the responses in the order of
+    /// the addresses.
     pub(crate) fn send(
         &self,
         method: &Method,
@@ -144,7 +146,8 @@ pub(crate) fn json_of(
     })
 }
 
-/// Returns the responses for programs, each with these fields of its JSON.
+/// Returns the responses as JSON objects for programs. Each object has these fields of a gateway's
+/// JSON.
 pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     let line = |(gateway, answer): &Answered| {
         let mut line = json!({ "admin": gateway, "ok": answer.is_ok() });
@@ -157,7 +160,8 @@ pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     answers.iter().map(line).collect()
 }
 
-/// Returns the exit code of a verb. It is [`UNREACHABLE`] if all failures are gateways that cannot be reached.
+/// Returns the exit code of a verb. The code is [`UNREACHABLE`] if every gateway that failed cannot
+/// be reached.
 pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
         (0 | UNREACHABLE, true) => UNREACHABLE,
@@ -175,7 +179,7 @@ fn address(given: &str) -> Result<String, String> {
     if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
 }
 
-/// Reads the token of a file, as a header.
+/// Reads the token from a file, and makes it the value of a header.
 fn token(file: &Path) -> Result<HeaderValue, CommandError> {
     let refused = |why: &dyn fmt::Display| CommandError::Io(format!("--admin-token-file {}: {why}", file.display()));
     let token = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| refused(&error))?;

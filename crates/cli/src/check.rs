@@ -1,15 +1,17 @@
 //! `error-envelope check` reads policy files as the layer would, and reports errors and likely mistakes.
 //!
-//! 1. Each file is checked as a policy with all the files that it includes. If the file is a part of a policy, that
-//!    policy is checked, and warnings and notes about its other files are left out. All errors are reported at once, in
-//!    the order of the lines. Errors that only follow from another error are not reported.
-//! 2. A valid policy is linted. A warning is likely to be a mistake; a note may well be intended.
-//! 3. Secrets that the environment does not have are reported as notes, because they could not be checked.
-//! 4. With `--effective`, it prints the settings that apply to one request instead, and the line of each.
+//! 1. Each file is checked as a policy with all the files that it includes. If the file is a part
+//!    of another policy, that whole policy is checked. Warnings and notes about the other files of
+//!    that policy are then left out. All errors are reported at once, in the order of the lines.
+//!    Errors that are only consequences of another error are not reported.
+//! 2. If the policy is valid, likely mistakes in it are reported. A warning is probably a mistake;
+//!    the setting that a note reports may be intended.
+//! 3. If the environment lacks a secret, a note reports that the secret could not be checked.
+//! 4. With `--effective`, the command instead prints the settings that apply to one request, each
+//!    with its line in the policy.
 //!
-//! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line. For
-//! programs,
-//! [`report`](crate::report) writes all findings.
+//! Each finding begins with `FILE:LINE: KEY: what is wrong`, which editors and grep can use, and
+//! shows the line. For programs, [`report`](crate::report) writes all findings.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -48,7 +50,8 @@ pub(crate) struct Args {
     effective: Option<Vec<String>>,
 }
 
-/// Writes the findings to standard output. Returns the exit code, or an error if there is no result.
+/// Writes the findings to standard output. Returns the exit code, or an error if no policy could be
+/// checked.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
@@ -99,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     if unreadable == 0 { Ok(u8::from(failed)) } else { Err(CommandError::Reported) }
 }
 
-/// Adds the lints, and the secrets that could not be checked.
+/// Adds the likely mistakes, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
     for lint in read.file.lints().iter().filter(|lint| lint.finding().file().is_some_and(|name| file.covers(name))) {
         report.add(&Finding::of_lint(lint))?;
@@ -123,8 +126,8 @@ fn part_json(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<Value> {
     Some(json!({ "file": part, "policy": policy.display().to_string() }))
 }
 
-/// Adds the errors of a refused policy. Errors of files that cannot be read are printed at once, and their number is
-/// returned.
+/// Adds the errors of a refused policy. Errors for files that cannot be read are printed at once.
+/// Returns the number of these files.
 fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, CommandError> {
     let mut unreadable = 0;
     for error in errors {
@@ -139,8 +142,9 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
     Ok(unreadable)
 }
 
-/// Returns the summary, such as `1 file: no errors, 2 warnings, no notes`. If there are errors, it is `2 errors in 1
-/// file; …`, because some files of a wrong policy may not have been read.
+/// Returns the summary, such as `1 file: no errors, 2 warnings, no notes`. If there are errors, the
+/// summary is `2 errors in 1 file; …`, because some files of a refused policy may not have been
+/// read.
 fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> String {
     let kinds = [Kind::Error, Kind::Warning, Kind::Note];
     let has_errors = report.count(Kind::Error) > 0;
@@ -176,9 +180,10 @@ fn reading_json(PathReading { method, path, routes, settings, .. }: &PathReading
     json!({ "method": method.as_str(), "path": path, "routes": routes, "settings": settings })
 }
 
-/// The policy to read for a file that the user named.
+/// The policy to check for a file that the user named.
 ///
-/// A team's own file is part of another policy, whose names and locks apply to it.
+/// A file of a team can be a part of another policy. The names and locks of that policy apply to
+/// it.
 pub(crate) struct CheckedFile {
     /// The whole policy.
     pub(crate) policy: PathBuf,
@@ -189,7 +194,8 @@ pub(crate) struct CheckedFile {
 }
 
 impl CheckedFile {
-    /// Finds the policy of this file, unless the user named one.
+    /// Finds the policy to which this file belongs. `named` is the policy that the user named, if
+    /// any.
     ///
     /// # Errors
     ///
@@ -241,7 +247,8 @@ fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     ))
 }
 
-/// Returns an absolute path. If it is below the current folder, it is written relative to that folder.
+/// Returns an absolute path. A path below the current folder becomes relative to the current
+/// folder.
 fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = env::current_dir().and_then(|here| here.canonicalize()) else { return path.to_owned() };
     let relative = |(up, folder): (usize, &Path)| {

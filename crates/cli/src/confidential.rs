@@ -1,16 +1,18 @@
-//! Decides which lines of a refused policy may be shown.
+//! Decides which lines of a refused policy an error message may show.
 //!
-//! The output of `check` is kept in the logs of CI (L3). A key may be in clear text where its hash should be, or a
-//! secret where the name of its variable should be. The reported error may be another error on that line, or a syntax
-//! error. So a line is shown unchanged only if its table and its key prove that it holds neither. In any other line,
-//! only the names that policies have are shown, and `…` replaces the rest:
+//! CI systems store the output of `check` in their logs (L3). A wrong policy may contain a
+//! clear-text key instead of a hash, or a secret instead of the name of its variable. The reported
+//! error can be a different error on the same line. So a line is shown unchanged only if its table
+//! and its key prove that it contains neither a key nor a secret. In any other line, only words
+//! that are names in policies are shown, and `…` replaces the rest. These rules apply:
 //!
-//! 1. A line that sets a key, a hash or a secret is not shown, and neither is a URL with a query or a name in front of
-//!    its host. The exception is a line that has only the name of an environment variable where a secret's name should
-//!    be.
-//! 2. The head of a table is shown, unless a part of it is a name that does not belong there, which may be a key.
-//! 3. In `[auth.*]`, a line is shown if its key holds no credential.
-//! 4. Any line of the policy's other tables is shown. Unknown tables may belong to a file of keys.
+//! 1. A line that sets a key, a hash or a secret is not shown. A URL with a query, or with a name
+//!    in front of its host, is not shown either. The exception is a line whose `secret_env` is the
+//!    name of an environment variable.
+//! 2. The head of a table is shown, unless it contains an unknown name, which may be a key.
+//! 3. In `[auth.*]`, a line is shown if its key never contains a credential.
+//! 4. In all other tables of a policy, every line is shown. Lines of unknown tables are not shown,
+//!    because the table may belong to a file of keys.
 
 use std::ops::Range;
 
@@ -40,7 +42,7 @@ const OPEN: [&str; 20] = [
     "scope",
 ];
 
-/// The keys of `[auth.*]` and of its messages that are on a separate line and hold no credential.
+/// The keys of `[auth.*]`, and of the messages in it, that never contain a credential.
 const OPEN_OF_AUTH: [&str; 20] = [
     "scheme",
     "forward_id",
@@ -64,14 +66,15 @@ const OPEN_OF_AUTH: [&str; 20] = [
     "unavailable",
 ];
 
-/// The other names in `[auth.*]`.
+/// The other names in `[auth.*]`, which may be shown in a masked line.
 const OTHERS_OF_AUTH: [&str; 10] =
     ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
-/// Texts that occur in a line that sets a credential. They are searched for in the line without its spaces.
+/// A line that contains one of these texts sets a credential. White space in the line is ignored.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the key of its error.
+/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the policy
+/// key that the error names.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -86,9 +89,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();
-    // A repeated key is reported without its table.
+    // The error for a repeated key names the key without its table.
     let key_root = key.filter(|key| key.contains(['.', '['])).map(root_of);
-    // Names of files may be on separate lines, above all tables.
+    // A list of file names, above all tables, may have several lines.
     let listed = key_root.filter(|root| matches!(*root, "include" | "base"));
     let table = root_of(above.lines().rev().find_map(table_of).or(listed).unwrap_or(path));
     let last = path.rsplit('.').next().unwrap_or_default().trim();
@@ -98,9 +101,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// Returns the line with `…` in place of each quoted text, and of each word that is not a name from policies. Words of
-/// `key` are also kept, because the error shows them anyway. Also returns the place of `span` in this line. Returns
-/// `None` if no word is left.
+/// Returns the line with `…` in place of each quoted text, and of each word that is not a name in
+/// policies. Words of `key` are also kept, because the error shows them anyway. Also returns the
+/// range in the masked line that corresponds to `span`. Returns `None` if no word remains.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
@@ -143,13 +146,15 @@ fn is_mark(character: char) -> bool {
     matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
-/// Returns true if a quoted text is the name of an existing variable, and so not a secret.
+/// Returns true if a quoted text is the name of an existing environment variable. Such a text is
+/// not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     name.is_some_and(|name| is_variable_name(name) && std::env::var_os(name).is_some())
 }
 
-/// Returns true if all names in a table's head are names of the policy's tables, or look like a misspelling of one.
+/// Returns true if all names in a table's head are names of policy tables, or look like
+/// misspellings of such names.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
@@ -162,7 +167,7 @@ fn is_open_head(path: &str) -> bool {
     }
 }
 
-/// Returns the name of the table if this line is the head of a table.
+/// Returns the table's path if this line is the head of a table.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;

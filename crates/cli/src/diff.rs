@@ -1,7 +1,9 @@
-//! `error-envelope diff` compares the settings of two policies, with those of their bases and included files.
+//! `error-envelope diff` compares the settings of two policies, including the settings of their
+//! bases and included files.
 //!
-//! The core compares them ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)). This
-//! module prints the changes. Those that close a door come first.
+//! The core compares the policies
+//! ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)). This module
+//! prints the changes. Changes that may refuse more requests ("close a door") come first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,10 +124,11 @@ fn kind_of(change: &PolicyChange) -> &'static str {
     KINDS.iter().find(|(kind, ..)| *kind == change.kind).map_or("neither", |(_, word, _)| word)
 }
 
-/// A policy to read.
+/// The policy that an argument names: a file, standard input, or a file in a revision of Git.
 ///
-/// The files of a revision are written to a temporary folder, through a separate Git index. The work tree and its index
-/// stay unchanged. Reports show the names that the files have in the revision.
+/// The files of a revision are written to a temporary folder, through a separate Git index. The
+/// work tree and its own index remain unchanged. Reports show the names that the files have in the
+/// revision.
 pub(crate) struct PolicySource {
     pub(crate) path: PathBuf,
     revision: Option<WrittenTree>,
@@ -138,11 +141,12 @@ struct WrittenTree {
 }
 
 impl PolicySource {
-    /// Finds the policy.
+    /// Finds the policy, and writes the files of a revision to a temporary folder.
     ///
     /// # Errors
     ///
-    /// Fails if Git cannot be run, or has no such revision. A file that does not exist is reported where it is read.
+    /// Fails if Git cannot be run, or if the revision does not exist. A missing file is not an
+    /// error here; reading it fails later.
     pub(crate) fn find(name: &Path) -> Result<Self, CommandError> {
         let text = name.to_string_lossy();
         match text.split_once(':').filter(|(revision, _)| !revision.is_empty() && !name.exists()) {
@@ -158,7 +162,8 @@ impl PolicySource {
             revision,
         )?;
         let root = git(&["rev-parse", "--show-toplevel"], None, revision)?;
-        // As in `git show`, a path is relative to the root unless it begins with a dot.
+        // As in `git show`, a path is relative to the root of the repository, unless it begins with
+        // a dot.
         let below =
             if file.starts_with('.') { git(&["rev-parse", "--show-prefix"], None, revision)? } else { String::new() };
         let folder = tempfile::tempdir().map_err(|error| failed(revision, &format!("no temporary folder: {error}")))?;
@@ -177,7 +182,7 @@ impl PolicySource {
         text.replace(&format!("{}/", folder.path().join("tree").display()), &format!("{name}:"))
     }
 
-    /// Returns the failure for the errors of reading this policy.
+    /// Makes the command's error from the errors that were found when this policy was read.
     pub(crate) fn failure(&self, errors: Vec<PolicyError>) -> CommandError {
         match CommandError::from(errors) {
             CommandError::Policy(findings, code) => CommandError::Policy(self.named(&findings), code),

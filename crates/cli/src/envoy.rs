@@ -1,8 +1,8 @@
-//! `error-envelope envoy-config` writes an Envoy bootstrap that runs as it is, or the parts of it to merge into another
-//! one.
+//! `error-envelope envoy-config` writes a complete Envoy bootstrap, or only the parts to merge into
+//! an existing one.
 //!
-//! `module.yaml` and `ext_proc.yaml` are the templates, with the comments that the output has. Both include
-//! `envoy.yaml`, which has their common parts.
+//! `module.yaml` and `ext_proc.yaml` are the templates. They contain the comments of the output.
+//! Both include `envoy.yaml`, which contains their common parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -60,7 +60,7 @@ pub(crate) struct Args {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    // A policy that is refused here would also be refused when Envoy starts. It is better to report that now.
+    // Envoy would refuse to start with a wrong policy, so errors in the policy are reported now.
     let read = match &args.ext_proc {
         Some(_) => policy::read_for_processor(&args.policy)?,
         None => policy::read_in_envoy(&args.policy)?,
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         listen => yaml(&args.listen),
         envoy_admin => yaml(&args.envoy_admin),
         ext_proc => yaml(&args.ext_proc),
-        // A gRPC call ends with trailers even over HTTP/1 (P1).
+        // A gRPC call ends with trailers, so trailers are also enabled over HTTP/1 (P1).
         protocol => match args.upstream_h2 {
             true => "{ http2_protocol_options: {} }",
             false => "{ http_protocol_options: { enable_trailers: true } }",
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         hosts => services.hosts,
         services => services.clusters,
         filter_config => filter_config(args)?,
-        // These are all modes that the processor can request.
+        // All processing modes that the processor can request.
         modes => override_modes()
             .map(|mode| mode.map(|(field, value)| format!("{field}: {value}")).join(", "))
             .collect::<Vec<_>>(),
@@ -123,8 +123,8 @@ fn filter_config(args: &Args) -> Result<String, CommandError> {
     Ok(format!("policy_file = {}{admin}{token}", quoted(file)))
 }
 
-/// The request id that the processor set, or otherwise an id made from the time at which Envoy's request began. It is
-/// the same in header and body.
+/// The request id that the processor set, or otherwise an id that Envoy makes from the start time
+/// of the request. Header and body get the same id.
 const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
 
 /// Returns a CEL expression that chooses a text by the response's status. The texts come from the catalogue.
@@ -139,8 +139,8 @@ fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
     format!("%CEL({})%", choice(&named, &usual))
 }
 
-/// Returns the expression for a part of the statuses. It splits them in halves, because Envoy limits how deep
-/// expressions may be nested.
+/// Returns the expression for some of the statuses. The function splits the statuses in halves,
+/// because Envoy limits how deep expressions may be nested.
 fn choice(named: &[(u16, String)], usual: &str) -> String {
     match named {
         [] => usual.to_owned(),
@@ -152,8 +152,8 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
     }
 }
 
-/// Returns a string literal of CEL. Envoy would treat a parenthesis or a percent sign as the end of the expression. No
-/// text here has these characters.
+/// Returns a string literal of CEL. `text` must contain no parenthesis and no percent sign, because
+/// Envoy would treat it as the end of the expression.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -161,9 +161,10 @@ fn literal(text: &str) -> String {
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
 
-/// The services that an Envoy listener routes to, in the form that the templates need. Each text is YAML.
+/// The services to which Envoy forwards requests, in the form that the templates need. Each text is
+/// YAML.
 ///
-/// Envoy's routes choose a service as the policy's scopes do (G0).
+/// Envoy's routes choose a service in the same way as the policy's scopes (G0).
 struct Services {
     hosts: Vec<Host>,
     clusters: Vec<Cluster>,
@@ -190,7 +191,7 @@ struct Cluster {
     /// The name that the service's certificate must have.
     host: String,
     san_type: &'static str,
-    /// True if the name is sent in the handshake. An IP address is not sent.
+    /// True if the TLS handshake contains the name. A handshake contains no IP address.
     sni: bool,
 }
 
@@ -214,12 +215,12 @@ impl Services {
 }
 
 impl Host {
-    /// Creates the routes of a host. Prefixes without a service get no route: Envoy returns 404, which the module
-    /// rewrites (V2).
+    /// Creates the routes of a host. A prefix without a service gets no route. For such a prefix,
+    /// Envoy returns 404, which the module rewrites (V2).
     fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
         let (name, domains) = match host.host() {
             "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
-            // A host name with a final dot is the same host.
+            // A host name with a final dot names the same host.
             name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
         };
         let routes = host.prefixes().filter_map(|(prefix, upstream)| {
@@ -248,8 +249,8 @@ impl Cluster {
     }
 }
 
-/// Returns the match of a prefix, which matches only whole segments. Envoy decodes only the percent codes of letters,
-/// digits, `-`, `.`, `_` and `~`, while the policy decodes all of them.
+/// Returns Envoy's matcher for a prefix, which matches only whole segments. Envoy decodes only the
+/// percent codes of letters, digits, `-`, `.`, `_` and `~`. The policy decodes all percent codes.
 fn path_match(prefix: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
     if prefix.bytes().all(is_plain) {
@@ -290,7 +291,7 @@ impl Address {
     }
 }
 
-/// Returns a string of YAML, written as a JSON string, which YAML accepts.
+/// Returns a JSON string, which is also a valid string of YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,10 +1,12 @@
-//! `error-envelope error-backend` writes the errors of another gateway, which hands failed requests over by HTTP.
+//! `error-envelope error-backend` writes the error responses of another gateway, such as nginx.
+//! That gateway forwards failed requests to it over HTTP.
 //!
-//! 1. [`HandedOver`] is the failed request and its status, as ingress-nginx, nginx and Traefik hand them over.
-//! 2. [`answer`] writes the error as an error of a proxy in front of the service (V2). It uses the dialect, page, id
-//!    and advice that the policy sets for the request's route. No guard runs, because the other gateway has admitted
-//!    the request.
-//! 3. A [`SmallServer`] listens. Each error is logged and counted as in the gateway.
+//! 1. [`HandedOver`] parses the failed request and its status from the headers and paths of
+//!    ingress-nginx, nginx and Traefik.
+//! 2. [`answer`] writes the error in the same way as errors of other proxies in front of the
+//!    service (V2). It uses the dialect, page, id and advice that the policy sets for the request's
+//!    route. No guard runs, because the other gateway has already admitted the request.
+//! 3. A [`SmallServer`] listens for requests. Each error is logged and counted as in the gateway.
 
 use std::future;
 use std::path::PathBuf;
@@ -55,9 +57,10 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
-/// The server's limits. It has 512 places, because each gateway keeps only a few connections, and most systems start a
-/// program with 1,024 descriptors. A head of 64 KiB is as large as gateways accept, since they hand over all of a
-/// client's headers. Connections are kept for longer than nginx keeps an idle one (60 s).
+/// The server's limits. It accepts 512 connections, because each gateway keeps only a few
+/// connections, and most systems start a program with 1,024 descriptors. A head may have 64 KiB,
+/// because gateways forward all headers of a client, and accept heads up to this size. An idle
+/// connection stays open for 75 s, which is longer than nginx keeps it (60 s).
 const SERVER: SmallServer =
     SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
 
@@ -93,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     })
 }
 
-/// Writes the error, and logs it. For a health check, writes `ok`.
+/// Returns the error response, and logs the error. For a health check, returns `ok`.
 fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<Bytes>> {
     let HandedOver { head, status, source } = match HandedOver::parse(request.into_parts().0) {
         Some(handed_over) => handed_over,
@@ -102,7 +105,7 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
     let mut session = Session::handed_over(config, &head, BodyFacts::default(), new_request_id);
     let mut reply = Response::new(()).into_parts().0;
     reply.status = status;
-    // The cause is recorded only at the other gateway.
+    // Only the other gateway has the cause of the error.
     let cause = ProxyFailure::new(kind_of(status), source);
     let body = match session.proxy_failed(&mut reply, cause.into()) {
         ResponseStep::Write(written) => {
@@ -112,11 +115,11 @@ fn answer<B>(config: Arc<SessionConfig>, request: Request<B>) -> Response<Full<B
                 response_bytes: Some(written.body.len() as u64),
                 end: End::Unknown,
             };
-            // The response that the other gateway's client gets is not known here.
+            // This program cannot observe the response that the other gateway's client gets.
             end(Follow::decided(written.record), Watch::default(), delivery, Instant::now);
             written.body
         }
-        // A session always rewrites a proxy's failure, so other steps do not occur.
+        // A session always rewrites the failure of a proxy, so other steps do not occur.
         _ => Bytes::new(),
     };
     Response::from_parts(reply, Full::from(body))
@@ -132,10 +135,10 @@ fn kind_of(status: StatusCode) -> ProxyError {
     }
 }
 
-/// The longest source in the log, in characters.
+/// The longest text of [`HandedOver::source`] in the log, in characters.
 const LONGEST: usize = 200;
 
-/// A failed request.
+/// A request that failed at another gateway. Gateways send status and request in these places:
 ///
 /// | gateway | status | request |
 /// |---|---|---|
@@ -144,10 +147,11 @@ const LONGEST: usize = 200;
 ///
 /// Without a status the error is 404, because a default backend gets the requests that match no rule.
 struct HandedOver {
-    /// The head as the client sent it.
+    /// The head of the request that the client sent.
     head: Parts,
     status: StatusCode,
-    /// The gateway that handed the request over, for the log: `handed over by default/shop for shop:80`.
+    /// The ingress and service of the request for the log, such as
+    /// `handed over by default/shop for shop:80`.
     source: String,
 }
 
@@ -164,7 +168,7 @@ impl HandedOver {
         if head.uri.host().is_some() {
             head.headers.remove(HOST);
         }
-        // The client's own `Accept` may have been replaced on the way.
+        // The other gateway may have replaced the client's own `Accept`.
         if let Some(format) = head.headers.get("x-format").filter(|format| !format.is_empty()).cloned() {
             head.headers.insert(ACCEPT, format);
         }
@@ -172,7 +176,8 @@ impl HandedOver {
     }
 }
 
-/// Returns the client's URI. Without a URI the path is unknown, so only the host decides the scope.
+/// Returns the URI that the client requested. If the other gateway sent no URI, the path is
+/// unknown, and only the host decides the scope.
 fn original(head: &Parts) -> Uri {
     let by_header = text(&head.headers, "x-original-uri").map(str::to_owned);
     let by_query = || {
@@ -231,7 +236,7 @@ mod tests {
             ("/404.html", &[], 404, "/"),
             (traefik, &[], 502, "https://b.example/orders/7?x=1"),
             ("/", &[], 404, "/"),
-            // Neither of these is the status of an error.
+            // Neither `200` nor `nonsense` is an error status.
             ("/200", &[], 404, "/"),
             ("/", &[("x-code", "200"), original], 404, "/orders/7?x=1"),
             ("/99999999", &[("x-code", "nonsense")], 404, "/"),

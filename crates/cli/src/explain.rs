@@ -1,10 +1,12 @@
-//! `error-envelope explain` shows why a recorded error is rewritten in this way, and what a client gets.
+//! `error-envelope explain` shows which rule decides about a recorded error response, and what a
+//! client gets.
 //!
-//! It prints the library's own decision (rule R1): the sources in their order, up to the one that decided. Then it
-//! prints the bytes, in each mode and in each dialect. Neither values of received headers nor the query of a URL are
-//! shown (L3).
+//! It prints how the library decided (rule R1): the sources of the code in their order, up to the
+//! source that decided. Then it prints the client's response in each mode and in each dialect. It
+//! shows neither the values of received headers nor the query of a URL (L3).
 //!
-//! For an event of the log, it prints what the fields mean. The response itself is not in the log.
+//! For an error event of the log, it prints what the fields mean, because the log does not contain
+//! the response.
 
 mod logged;
 
@@ -80,7 +82,7 @@ fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
 struct Explained<'a> {
     recorded: &'a Recorded,
     trial: &'a Trial,
-    /// The result in the mode that the policy sets for the route.
+    /// The result in the mode that the policy sets for the request's route.
     real: TrialResult,
     enforced: TrialResult,
 }
@@ -127,7 +129,7 @@ impl Explained<'_> {
         })
     }
 
-    /// Returns the request, and the settings that apply to it.
+    /// Describes the request, the service's response, and the settings that apply to the request.
     fn request_line(&self) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(place);
@@ -142,7 +144,7 @@ impl Explained<'_> {
         format!("{place}: the service answered {method} {path} with {}\n{settings}\n", phrase(status))
     }
 
-    /// Returns the source that decided, and the sources that were tried before it.
+    /// Describes how the response's code was decided, or that a guard refused the request.
     fn decision(&self) -> String {
         match (&self.enforced.explanation, &self.enforced.record) {
             (_, Some(record)) if is_refusal(&self.enforced) => {
@@ -160,7 +162,8 @@ impl Explained<'_> {
         }
     }
 
-    /// Returns the sources that were tried for a code, in the order of the rule, up to the one that decided.
+    /// Lists the sources of the code that were tried, in the order of rule R1, up to the source
+    /// that decided.
     fn tried(&self, explanation: &Explanation, record: Option<&RequestRecord>) -> String {
         let Some(record) = record.filter(|record| record.decided_by().is_some()) else {
             let what = match (record.and_then(RequestRecord::origin), explanation.is_protocol) {
@@ -178,7 +181,7 @@ impl Explained<'_> {
         out
     }
 
-    /// Returns the step that decided.
+    /// Returns the index of the step that decided.
     fn deciding_step(&self, steps: &[Step]) -> Option<usize> {
         let by = self.enforced.record.as_ref().and_then(RequestRecord::decided_by);
         steps.iter().position(|step| Some(step.by) == by && step.may_decide)
@@ -238,7 +241,8 @@ impl Explained<'_> {
         outcome.passes() && outcome.status == self.recorded.response.status()
     }
 
-    /// Returns the modes with the same response, each group with that response.
+    /// Groups the modes in which the client gets the same response. Returns each group with this
+    /// response.
     fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
         let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
         for mode in MODES {
@@ -272,7 +276,7 @@ impl Explained<'_> {
     }
 }
 
-/// One source of the code.
+/// One source that was tried for the code, and the result.
 struct Step {
     by: DecidedBy,
     what: String,
@@ -295,7 +299,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Returns the settings of the request's route, each with its line.
+/// Lists the settings that apply to the request, each with its line in the policy.
 fn settings(effective: &Effective) -> String {
     let mut out = format!("  route    {}\n", first_route(&effective.reading, "no route matches"));
     for key in ["mode", "dialect"] {
@@ -319,7 +323,7 @@ fn first_route(reading: &PathReading, none: &str) -> String {
     reading.routes.first().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
 }
 
-/// Returns the check for statuses whose code does not follow from the status alone.
+/// Returns the step for statuses whose code depends on more than the status.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
     let issues = if explanation.lists_issues {
         "the body lists the invalid fields"

@@ -1,4 +1,5 @@
-//! The exports of the program by OTLP. Only a build with the feature `otlp` exports anything.
+//! The traces and logs that the program exports by OTLP. Only a build with the feature `otlp`
+//! exports anything.
 
 use std::sync::Arc;
 
@@ -8,14 +9,14 @@ use tracing_subscriber::{Layer, Registry};
 #[cfg(not(feature = "otlp"))]
 use crate::failure::CommandError;
 
-/// The exports by OTLP. When this is dropped, waiting data is sent.
+/// The running exports by OTLP. When this value is dropped, data that is not exported yet is sent.
 #[derive(Default)]
 pub(crate) struct Exports {
     /// Makes the spans of requests.
     pub(crate) tracer: Option<Arc<dyn Tracer>>,
-    /// Exports the lines of the log.
+    /// Exports the log events.
     pub(crate) lines: Option<Box<dyn Layer<Registry> + Send + Sync>>,
-    /// The address of each collector.
+    /// The address of the collector for traces.
     pub(crate) traces_to: Option<String>,
     pub(crate) logs_to: Option<String>,
     pub(crate) exporters: Option<Box<dyn Send>>,

@@ -1,4 +1,4 @@
-//! The errors of a command that could not do its work, and the output of commands that could.
+//! The errors of commands, and the functions with which commands print their output.
 
 use std::error::Error;
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) fn exit_codes() -> String {
     format!("Exit codes: {}, 128 + signal if a second signal ended a server.", codes.join(", "))
 }
 
-/// The reason why a command could not do its work.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
     /// The input is wrong.
@@ -44,11 +44,12 @@ pub(crate) enum CommandError {
     Io(String),
     /// A service cannot be reached.
     Unreachable(String),
-    /// A policy is refused or cannot be read. The fields are its rendered findings, and the exit code.
+    /// A policy is refused or cannot be read. The fields are the rendered findings and the exit
+    /// code.
     Policy(String, u8),
-    /// The command failed, and has already reported it.
+    /// The command failed, and has already printed the reason.
     Reported,
-    /// The reader of the output has closed it, as `head` does.
+    /// The reader of the output, such as `head`, has closed the output.
     Closed,
 }
 
@@ -75,7 +76,7 @@ impl CommandError {
         }
     }
 
-    /// Returns the reason, if it is not reported yet.
+    /// Returns the reason, or an empty text if the command has already printed it.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Refused(why) | Self::Io(why) | Self::Unreachable(why) | Self::Policy(why, _) => why,
@@ -83,17 +84,19 @@ impl CommandError {
         }
     }
 
-    /// Returns the failure of a command that could not read its policy.
+    /// Makes the command's error from the error of a policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         Self::Policy(Finding::of_error(error).render(), if unreadable { UNUSABLE } else { FOUND })
     }
 
-    /// Returns all errors of a policy as `check` finds them, instead of only the first.
+    /// Makes the command's error from all errors of a policy that `check` found, instead of only
+    /// the first.
     pub(crate) fn of_policy<T>(first: &PolicyError, checked: Result<T, Vec<PolicyError>>) -> Self {
         match checked {
             Err(all) => Self::from(all),
-            // The operator has corrected the file meanwhile, so only the first error is left to report.
+            // The operator has corrected the file in the meantime, so only the first error is
+            // reported.
             Ok(_) => Self::from_error(first),
         }
     }
@@ -119,12 +122,12 @@ impl From<Vec<PolicyError>> for CommandError {
     }
 }
 
-/// Writes to standard output, without a character that controls a terminal.
+/// Writes a text to standard output. Characters that control a terminal are escaped.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     write(&printable(text))
 }
 
-/// Writes to standard output, in colour if that is a terminal.
+/// Writes a text to standard output. Removes its colour codes unless standard output is a terminal.
 fn write(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
@@ -139,8 +142,8 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     print_styled(&printable(text))
 }
 
-/// Works like [`print_unless_closed`], for a text with colour codes. Everything else in the text must already be
-/// printable.
+/// Works like [`print_unless_closed`], but for a text with colour codes. The other characters of
+/// the text must already be printable.
 pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     match write(text) {
         Err(CommandError::Closed) => Ok(()),
@@ -148,12 +151,12 @@ pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// The number of ready sockets that a runtime takes from the system before it works on them. With tokio's 1,024, a
-/// request over one of 1,024 connections costs a tenth more.
+/// The number of ready sockets that a runtime takes from the system before it handles them. With
+/// tokio's default of 1,024, requests over 1,024 connections cost a tenth more.
 const EVENTS_AT_ONCE: usize = 16;
 
-/// The time for which a stop waits for the runtime's threads, which drop their tasks meanwhile. It is less than a DNS
-/// lookup may take.
+/// The longest time for which a stop waits for the runtime's threads to drop their tasks. The stop
+/// does not wait for a slow DNS lookup, which can take longer.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Runs `main` on this thread, in its own runtime.
@@ -161,8 +164,9 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
     block_on_threads(0, main)
 }
 
-/// Runs `main` on this thread, and the tasks that it spawns on this many other threads. With 0 other threads, the tasks
-/// also run on this thread. Then it drops the tasks that still run.
+/// Runs `main` on this thread, and the tasks that it spawns on this many other threads. With 0
+/// other threads, the tasks also run on this thread. When `main` has ended, the tasks that still
+/// run are dropped.
 pub(crate) fn block_on_threads<T>(
     threads: usize,
     main: impl Future<Output = Result<T, CommandError>>,
@@ -175,15 +179,16 @@ pub(crate) fn block_on_threads<T>(
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     match threads {
-        // With a time limit, this thread would wait before it drops the tasks, and clients would also wait for that
-        // long.
+        // With a time limit, this thread would first wait and then drop the tasks. The clients of
+        // these tasks would also have to wait.
         0 => runtime.shutdown_background(),
         _ => runtime.shutdown_timeout(LAST_TASKS),
     }
     outcome
 }
 
-/// Writes a line and flushes it at once, for a reader that does not wait until the program ends.
+/// Writes a line and flushes it at once, because a script may wait for this line while the program
+/// runs.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")

@@ -107,7 +107,7 @@ fn described(error: &Value) -> String {
     format!("{line}\n  {}", parts.join("; "))
 }
 
-/// Returns a field of the error as a text that may be shown.
+/// Returns a text field of the error on one line, cut to 300 characters.
 fn text(error: &Value, name: &str) -> Option<String> {
     error[name].as_str().filter(|text| !text.is_empty()).map(|text| cut(&one_line(text), 300))
 }
@@ -121,7 +121,8 @@ fn answer(error: &Value, prefix: &str) -> Option<String> {
     Some(status + &grpc + &code)
 }
 
-/// Returns a heading with the response that the client got, its end, and the time.
+/// Returns a heading that names the response that the client got, how the response ended, and the
+/// time.
 fn heading(error: &Value) -> String {
     let sent = answer(error, "").unwrap_or("no response".to_owned());
     let how = match error["outcome"].as_str() {
@@ -138,7 +139,8 @@ fn place(error: &Value) -> String {
     route + &more("scope") + &more("service")
 }
 
-/// Describes who failed. Returns `None` if the record is only about a guard that observes.
+/// Describes which part failed: the service, a guard, or the gateway. Returns `None` if a guard
+/// only observed.
 fn who_failed(error: &Value) -> Option<String> {
     let (origin, inner) = (text(error, "origin"), answer(error, "inner_"));
     let why = text(error, "cause").map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -172,8 +174,8 @@ fn is_inner_error(error: &Value) -> bool {
     exceeds("inner_status", 399) || exceeds("inner_grpc_status", 0)
 }
 
-/// Returns what a stricter mode would have sent. Refusals of guards are left out, because their codes are shown
-/// elsewhere.
+/// Describes the response that a stricter mode would have sent. Refusals of guards are left out,
+/// because the report shows their codes elsewhere.
 fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
@@ -183,7 +185,7 @@ fn would_be(error: &Value) -> Option<String> {
 
 const OBSERVED: &str = "a guard that only observes would have refused it";
 
-/// Describes a record that is no longer stored whole.
+/// Describes an error of which the gateway has kept only the id and a few fields.
 fn remembered(known: &Value) -> String {
     let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
         (Some("client_left"), ..) if is_inner_error(known) => {

@@ -1,4 +1,5 @@
-//! An error in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and the correction.
+//! An error in a policy file, in the form for people: `FILE:LINE: KEY: what is wrong`, then the
+//! line and advice.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,7 +14,7 @@ use crate::policy::SourceLocation;
 use crate::stdin;
 use crate::text::printable;
 
-/// The width of text. Every terminal has at least this many columns.
+/// The width of the output in columns. Practically every terminal has at least this many.
 const WIDTH: usize = 80;
 
 /// The level of a finding.
@@ -24,7 +25,7 @@ pub(crate) enum Kind {
     Note,
 }
 
-/// An error, or a likely mistake.
+/// An error, warning or note about a policy file.
 pub(crate) struct Finding<'a> {
     pub(crate) kind: Kind,
     pub(crate) lint: Option<&'a str>,
@@ -34,13 +35,14 @@ pub(crate) struct Finding<'a> {
     span: Option<Range<usize>>,
     pub(crate) wrong: &'a str,
     pub(crate) advice: &'a str,
-    /// True if the policy was refused. In an accepted policy each key is a hash and each secret the name of a variable,
-    /// so that any line may be shown.
+    /// True if the policy was refused, so that its lines may contain secrets. In an accepted
+    /// policy, each key is a hash, and each secret is the name of a variable, so every line may be
+    /// shown.
     refused: bool,
 }
 
 impl<'a> Finding<'a> {
-    /// Returns the finding for an error that refuses a policy.
+    /// Makes the finding for an error in a refused policy.
     pub(crate) fn of_error(error: &'a PolicyError) -> Self {
         Self {
             kind: Kind::Error,
@@ -55,13 +57,13 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Returns the finding for a likely mistake.
+    /// Makes the finding for a likely mistake, which is a warning or a note.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
         let kind = if lint.is_note() { Kind::Note } else { Kind::Warning };
         Self { kind, lint: Some(lint.name()), refused: false, ..Self::of_error(lint.finding()) }
     }
 
-    /// Returns the finding for a secret that is missing in the environment.
+    /// Makes the note for a secret that the environment lacks.
     pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         let note = Self::note(
             at.map_or(file, |at| Path::new(&at.file)),
@@ -72,7 +74,7 @@ impl<'a> Finding<'a> {
         Self { line: at.map(|at| at.line), span: at.map(|at| at.span.clone()), ..note }
     }
 
-    /// Returns the finding for a file that has a `[scope]`, but that no policy includes.
+    /// Makes the note for a file that has a `[scope]`, but that no policy includes.
     pub(crate) fn for_lone_scope(file: &'a Path) -> Self {
         let wrong = "no policy in this folder or above includes this file, so it was checked alone";
         Self::note(file, "scope", wrong, "if it is part of a policy, add --policy FILE")
@@ -92,8 +94,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Returns the columns of the error on its line, counted in characters from 1. The range ends behind the last
-    /// column.
+    /// Returns the range of columns that the error has on its line, counted in characters from 1.
+    /// The end of the range is exclusive.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = stdin::text_of(self.file.as_deref()?)?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -109,8 +111,8 @@ impl<'a> Finding<'a> {
         format!("{}: {}{lint}", self.kind.as_str(), self.wrong)
     }
 
-    /// Returns the finding as text with colour codes, which are removed later if the output is not a terminal. It has
-    /// no newline at its end.
+    /// Returns the finding as text with colour codes, which are removed later if the output is not
+    /// a terminal. The text has no newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
@@ -137,8 +139,9 @@ impl<'a> Finding<'a> {
         on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// Returns the line to show, and the bytes of it to underline. They are the part of the error's bytes that is on
-    /// this line. If no such byte is on it, the whole line is underlined. A line that may not be shown is masked.
+    /// Returns the line to show, and the byte range to underline in it. This is the range of the
+    /// error, or the whole line if the error does not begin on this line. A line that may not be
+    /// shown is masked.
     fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();
@@ -173,7 +176,7 @@ impl Kind {
     }
 }
 
-/// Returns the line in printable characters, and the range in it.
+/// Returns the line in printable characters, and the range that corresponds to the given range.
 fn shown(line: &str, Range { start, end }: Range<usize>) -> (String, Range<usize>) {
     let [before, marked, after] = [&line[..start], &line[start..end], &line[end..]].map(printable);
     let range = before.len()..before.len() + marked.len();
@@ -184,7 +187,7 @@ fn on_one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// Returns the byte at which a line starts, and the line. `number` counts from 1.
+/// Returns the byte offset at which the line `number` starts, and the line. The first line is 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     let mut start = 0;
     for line in text.split('\n').take(number - 1) {
@@ -193,7 +196,7 @@ fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     Some((start, text.get(start..)?.split('\n').next()?))
 }
 
-/// Returns the text with line breaks at spaces. A word that is longer than a line stays whole.
+/// Breaks the text into lines at spaces. A word that is longer than a line is not broken.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {

@@ -1,4 +1,5 @@
-//! The command line before it is parsed: groups of verbs, `--help-all`, and variables of the environment.
+//! Prepares the command line before it is parsed: groups of verbs, `--help-all`, and environment
+//! variables for flags.
 
 use std::ffi::OsString;
 
@@ -27,7 +28,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ("find", &["find req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D --admin 10.0.0.7:9901"]),
 ];
 
-/// The verbs in groups, as `--help` and the manual list them.
+/// The groups in which `--help` and the manual list the verbs.
 pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Run", &["gateway", "ext-proc", "envoy-config", "error-backend", "demo"]),
     ("Policy", &["init", "check", "diff", "explain", "schema"]),
@@ -35,7 +36,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Export", &["catalogue", "man", "completions"]),
 ];
 
-/// Lists the verbs in groups, for which clap has no setting: it writes each list, and the template puts them together.
+/// Lists the verbs in groups. clap has no setting for groups. So clap renders the list of each
+/// group, and a help template combines the lists.
 pub(crate) fn with_groups(command: Command) -> Command {
     let style = command.get_styles().get_header();
     let title = |title: &str| format!("{style}{title}:{style:#}\n");
@@ -68,16 +70,17 @@ pub(crate) fn with_examples(command: Command) -> Command {
     })
 }
 
-/// The flag that also shows the hidden flags, which hardly any service needs.
+/// The flag that shows the help with the hidden flags.
 const HELP_ALL: &str = "--help-all";
 
-/// The command whose flags may come from the environment.
+/// The verb whose flags can also be set by environment variables.
 const GATEWAY: &str = "gateway";
 const VARIABLES: &str = "ERROR_ENVELOPE_";
-/// The beginnings of variables that Kubernetes sets in each pod if a service is named `error-envelope`.
+/// The prefixes of the variables that Kubernetes sets in each pod if a service is named
+/// `error-envelope`. These variables are not flags.
 const OF_KUBERNETES: [&str; 2] = ["ERROR_ENVELOPE_SERVICE_", "ERROR_ENVELOPE_PORT"];
 
-/// Makes each flag of the gateway readable from an environment variable. The command line takes precedence.
+/// Lets an environment variable set each flag of the gateway. The command line takes precedence.
 pub(crate) fn with_variables(command: Command) -> Command {
     let with_variable = |arg: Arg| match variable(&arg) {
         Some(name) => arg.env(name).hide_env(true),
@@ -86,8 +89,8 @@ pub(crate) fn with_variables(command: Command) -> Command {
     command.mut_subcommand(GATEWAY, |command| command.mut_args(with_variable))
 }
 
-/// Returns the environment variables that look like flags but do not belong to one. A misspelt variable would otherwise
-/// silently have no effect.
+/// Returns the environment variables with the prefix for flags that set no flag. Without a warning,
+/// a misspelt variable would silently have no effect.
 pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     let gateway = command.find_subcommand(GATEWAY);
     let read: Vec<_> = gateway.into_iter().flat_map(Command::get_arguments).filter_map(variable).collect();
@@ -99,13 +102,15 @@ pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     set.filter(is_unread).collect()
 }
 
-/// Returns the variable of a flag, such as `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` for `--upstream-timeout`.
+/// Returns the name of the variable that sets a flag, such as `ERROR_ENVELOPE_UPSTREAM_TIMEOUT` for
+/// `--upstream-timeout`.
 fn variable(arg: &Arg) -> Option<String> {
     let long = arg.get_long().filter(|long| *long != "help" && *long != "color")?;
     Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
 }
 
-/// Returns the command and the words to parse. With `--help-all`, no flag is hidden.
+/// Returns the command and the arguments to parse. If the arguments contain `--help-all`, the
+/// command has no hidden flags.
 pub(crate) fn with_help_all(command: Command, mut words: Vec<OsString>) -> (Command, Vec<OsString>) {
     let Some(word) = words.iter_mut().find(|word| *word == HELP_ALL) else { return (command, words) };
     *word = "--help".into();

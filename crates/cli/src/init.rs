@@ -1,4 +1,4 @@
-//! `error-envelope init` writes a first policy, with every table as a comment.
+//! `error-envelope init` writes a first policy, which shows every table as a comment.
 
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 const FIRST_POLICY: &str = include_str!("init/policy.toml");
 
-/// Writes to standard output, or to the named file.
+/// Writes the policy to standard output, or to the named file.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let Some(path) = &args.output else { return print(FIRST_POLICY) };
     write_file(path, FIRST_POLICY)?;
@@ -36,7 +36,8 @@ fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
         CommandError::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Only the owner may read a temporary file. The service must be able to read a policy, as far as the umask allows.
+    // By default, only the owner may read a temporary file. But the service must be able to read
+    // the policy, so the file gets the usual permissions, which the umask limits.
     let for_others = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(for_others).tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;

@@ -1,6 +1,8 @@
-//! `error-envelope kill-switch` reads or changes the kill switch of running gateways, by their admin addresses.
+//! `error-envelope kill-switch` reads or changes the kill switch of running gateways, through their
+//! admin addresses.
 //!
-//! All gateways are called at once, and their results are printed in the order in which they were named.
+//! The command sends its requests to all gateways at once. It prints the results in the order in
+//! which the gateways were named.
 
 use clap::ValueEnum;
 use form_urlencoded::Serializer;
@@ -80,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     Ok(exit_code(answers.iter().filter_map(|(_, answer)| answer.as_ref().err())))
 }
 
-/// Prints successes on standard output, and failures on standard error.
+/// Prints the states of the gateways on standard output, and failures on standard error.
 fn print_lines(answers: &[Answered], failed: usize) -> Result<(), CommandError> {
     let count = answers.len();
     for (gateway, answer) in answers {
@@ -105,7 +107,7 @@ fn word(state: &Value) -> &'static str {
     if state["kill_switch"] == true { "on" } else { "off" }
 }
 
-/// Returns the state that a gateway reports for its switch.
+/// Describes the state that a gateway reports for its switch.
 fn described(state: &Value) -> String {
     let text = |name: &str, around: [&str; 2]| {
         let text = state[name].as_str().map(|text| cut(&one_line(text), 300));

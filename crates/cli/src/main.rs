@@ -1,24 +1,27 @@
-//! `error-envelope`: for the owners of a tower-error-envelope policy, and for teams whose clients import its
-//! contract.
+//! The command `error-envelope`, for owners of a tower-error-envelope policy, and for teams whose
+//! clients use the contract.
 //!
 //! These modules are the verbs:
 //!
-//! - [`check`] reports errors in policy files, and the settings of a request. [`diff`] lists the settings that differ
-//!   between two policies. A schema describes policies to editors.
-//! - [`catalogue`] writes the error codes and the envelope in the languages of clients and documents. It also lists the
-//!   changes that break clients.
+//! - [`check`] reports errors in policy files, and the settings of a request. [`diff`] lists the
+//!   settings that differ between two policies. `schema` prints a JSON Schema of policies for
+//!   editors.
+//! - [`catalogue`] writes the error codes and the envelope in the languages of clients and
+//!   documents. It also lists the changes between two exports that break clients.
 //! - [`probe`] checks whether a running service follows the contract.
-//! - [`gateway`] applies the contract in front of a service, [`demo`] in front of a service that misbehaves, and
-//!   [`error_backend`] behind another gateway. [`ext_proc`] decides for Envoy.
-//! - [`kill_switch`] turns the policy of a running gateway off, and [`find`] finds an error in one. Both use its admin
-//!   address ([`admin_client`]).
+//! - [`gateway`] applies the contract in front of a service. [`demo`] does this for an embedded
+//!   service that misbehaves. [`error_backend`] writes the errors of another gateway. [`ext_proc`]
+//!   applies the policy inside Envoy.
+//! - [`kill_switch`] puts every route of running gateways in mode `off`, and [`find`] finds an
+//!   error in running gateways. Both use the gateways' admin addresses ([`admin_client`]).
 //! - [`man`] writes manual pages and shell completions from the text of `--help`.
 //!
-//! The other modules are shared by the verbs. [`policy`] reads policies, and [`finding`] shows lines of them, except
-//! [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags from variables. [`failure`]
-//! defines the errors of a verb that could not do its work. The exit code is 1 if its input is wrong, and 2 if the
-//! input cannot be read. [`otlp`] exports traces and logs. [`target`] is an address to connect to. [`stdin`] is read in
-//! place of a file, [`output`] opens files for writing, and [`text`] makes foreign texts printable.
+//! The verbs share the other modules. [`policy`] reads policies, and [`finding`] shows their lines,
+//! except [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags
+//! from environment variables. [`failure`] defines the errors of verbs. The exit code is 1 if the
+//! input is wrong, and 2 if the input cannot be read. [`otlp`] exports traces and logs. [`target`]
+//! connects to services and gateways. [`stdin`] reads standard input in place of a file, [`output`]
+//! opens files for writing, and [`text`] makes foreign texts printable.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the docs of the flags are texts for `--help`")]
@@ -115,8 +118,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args),
-        // The core's `policy/keys.rs` generates the keys of a route in this file. Tests compare the whole file with the
-        // reader.
+        // The core's `policy/keys.rs` generates the part of this file that describes the keys of a
+        // route. Tests compare the whole file with the code that reads policies.
         Verb::Schema => failure::print(include_str!("policy.schema.json")).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::run(&args).map(|()| 0),
         Verb::Probe(args) => probe::run(&args),

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// Writes to the folder, or to standard output.
+/// Writes the manual pages to the folder, or the main page to standard output.
 pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
@@ -60,7 +60,7 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    /// Writes to standard output.
+    /// Writes the shell completions to standard output.
     pub(crate) fn print(&self, command: &mut Command) -> Result<(), CommandError> {
         let name = command.get_name().to_owned();
         let mut script = Vec::new();

@@ -1,5 +1,5 @@
-//! Exports traces and logs by OTLP over HTTP, as OpenTelemetry's variables set it (rule I4). The spans follow the
-//! semantic conventions for HTTP servers.
+//! Exports traces and logs by OTLP over HTTP (rule I4). OpenTelemetry's environment variables
+//! configure the export. The spans follow the semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -32,24 +32,27 @@ use crate::failure::CommandError;
 
 const NAME: &str = "error-envelope";
 
-/// The time for which a stop waits for each of the last exports. A service manager kills a program that takes much
-/// longer than `--stop-timeout`.
+/// The time for which a stop waits for the last export of traces, and again for that of logs. A
+/// service manager kills a program whose stop takes much longer than `--stop-timeout`.
 const LAST_EXPORT: Duration = Duration::from_secs(1);
 
-/// The exporters of traces and logs. When this is dropped, waiting data is sent.
+/// The exporters of traces and logs. When this value is dropped, data that is not exported yet is
+/// sent.
 struct Exporters {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
 }
 
 impl Exports {
-    /// Starts the exporters of the signals that the environment sets. If the program makes no spans, none are exported.
+    /// Starts the exporters of traces and logs for which the environment names a collector. Traces
+    /// are exported only if the program makes spans.
     pub(crate) fn start(makes_spans: bool) -> Result<Self, CommandError> {
         let (traces_to, logs_to) = (if makes_spans { collector("TRACES")? } else { None }, collector("LOGS")?);
         if traces_to.is_none() && logs_to.is_none() {
             return Ok(Self::default());
         }
-        // This fails if the program already has a provider, which also works.
+        // This fails if the program already has a crypto provider. The existing provider then
+        // serves the same purpose.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let (resource, ids) = (resource(), traces_to.as_ref().map(|_| Ids::default()));
         let build = |to: &String| Ok(Addressed(SpanExporter::builder().with_http().build()?, to.clone()));
@@ -76,7 +79,7 @@ impl Exports {
     }
 }
 
-/// An exporter whose errors name the collector.
+/// An exporter whose error texts contain the address of the collector.
 #[derive(Debug)]
 struct Addressed<E>(E, String);
 
@@ -119,19 +122,19 @@ impl logs::LogExporter for Addressed<LogExporter> {
 
 impl Drop for Exporters {
     fn drop(&mut self) {
-        // The exporters log their own errors.
+        // The exporters log their own errors, so the results are ignored.
         let _ = self.traces.as_ref().map(|traces| traces.shutdown_with_timeout(LAST_EXPORT));
         let _ = self.logs.as_ref().map(|logs| logs.shutdown_with_timeout(LAST_EXPORT));
     }
 }
 
-/// Returns a variable that is not empty.
+/// Returns the value of an environment variable, or `None` if it is missing or empty.
 fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the address of the collector to which this signal is exported by OTLP, as OpenTelemetry's variables set it.
-/// Credentials are removed from the address.
+/// Returns the address of the collector that OpenTelemetry's environment variables set for this
+/// signal (traces or logs). Credentials are removed from the address.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
@@ -171,17 +174,18 @@ fn address_of(endpoint: &Uri) -> Option<String> {
 }
 
 thread_local! {
-    /// The request whose span this thread starts. OpenTelemetry takes the ids of a span only from its generator.
+    /// The request whose span this thread is starting. OpenTelemetry gets the ids of a span only
+    /// from its id generator, and passes no argument to the generator.
     static STARTING: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// The spans of the requests that have not ended. The flag is true if the span has started. A line of the log may need
-/// the span's id before that.
+/// The span ids of the requests that have not ended. The flag is true if the span has started. A
+/// log line may need the span's id before the span starts.
 #[derive(Clone, Debug, Default)]
 struct Ids(Arc<Mutex<HashMap<RequestId, (SpanId, bool)>>>);
 
 impl Ids {
-    /// The maximum number of concurrent requests whose log lines have a span.
+    /// The largest number of concurrent requests whose log lines get a span id.
     const MOST: usize = 65_536;
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, (SpanId, bool)>> {
@@ -197,8 +201,8 @@ impl Ids {
         }
     }
 
-    /// Returns the id of the request's span. Two requests may share a request id if clients' ids are trusted, but they
-    /// never share a span.
+    /// Returns the id for the span of a request that starts. If clients' ids are trusted, two
+    /// requests may share a request id, but they never share a span.
     fn of_request(&self, request: RequestId) -> SpanId {
         let mut spans = self.lock();
         let awaited = spans.get(&request).filter(|(_, has_started)| !has_started).map(|(span, _)| *span);
@@ -233,7 +237,8 @@ impl IdGenerator for Ids {
     }
 }
 
-/// Adds to a line of the log the trace of its request, and its span if there are spans.
+/// Adds the trace id of the request to an exported log line. If spans are exported, also adds the
+/// id of the request's span.
 #[derive(Debug)]
 struct SpanOfLine(Option<Ids>);
 
@@ -261,7 +266,7 @@ impl LogProcessor for SpanOfLine {
     }
 }
 
-/// Makes a span for each request.
+/// Makes a span for each request, with ids from `Ids`.
 struct Spans(SdkTracer, Ids);
 
 impl Tracer for Spans {
@@ -309,18 +314,19 @@ impl RequestSpan for Started {
     }
 }
 
-/// Returns the context of a client's span, whose `traceparent` is valid.
+/// Returns the context of the client's span from `traceparent`, which must be valid.
 fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     let parent = headers.get("traceparent")?.to_str().ok()?;
     let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
     let state = states.collect::<Vec<_>>().join(",").parse::<TraceState>().unwrap_or_default();
-    // These two bits mean sampled and random. Later versions of the format may define more bits.
+    // Only the bits for "sampled" and "random" are kept. Later versions of the format may define
+    // more bits.
     let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..55)?, 16).ok()? & 0x03);
     let (trace, span) = (TraceId::from_hex(parent.get(3..35)?).ok()?, SpanId::from_hex(parent.get(36..52)?).ok()?);
     Some(SpanContext::new(trace, span, flags, true, state))
 }
 
-/// Returns the path of the route's pattern, which may begin with a method.
+/// Returns the route's pattern without the method with which it may begin.
 fn route(record: &ClosedRecord) -> Option<&str> {
     record.route().map(|route| route.split_once(' ').map_or(route, |(_, path)| path))
 }
@@ -357,7 +363,8 @@ fn attributes(request: &AccessEntry, record: &ClosedRecord, upstream: Option<&st
     attributes.into_iter().flatten().collect()
 }
 
-/// Returns the code. Without a code, returns a server error's status, or the reason why the response has no end.
+/// Returns the response's error code. If the response has no code, returns the status of a server
+/// error, or the reason why the response did not end.
 fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
     let outcome = record.outcome();
     let by_status = || match outcome {
@@ -374,7 +381,8 @@ fn host_and_port(host: &str) -> (Option<&str>, Option<u64>) {
     port.map_or((Some(host), None), |(address, port)| (Some(address), Some(port)))
 }
 
-/// Returns the beginning of a client's text. This limits the size of spans that wait to be sent.
+/// Returns at most the first 1,024 bytes of a client's text. This limits the memory for spans that
+/// wait to be exported.
 fn bounded(text: &str) -> &str {
     let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]

@@ -1,4 +1,5 @@
-//! Files that the command writes: regular files, character devices, and pipes that a process reads.
+//! Opens the files that the command writes: regular files, character devices, and pipes that a
+//! process reads.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -8,12 +9,12 @@ use std::path::Path;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-/// Opens an output with these options, and never waits for the reader of a pipe.
+/// Opens an output file with these options, and does not wait until a process reads a pipe.
 ///
 /// # Errors
 ///
-/// Returns the system's errors. Returns `InvalidInput` for a pipe that no process reads, and for anything that cannot
-/// be written like a file, such as a socket.
+/// Returns the errors of the system. Returns `InvalidInput` for a pipe that no process reads, and
+/// for anything that cannot be written like a file, such as a socket.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| open_error(path, error))?;
@@ -21,7 +22,7 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     if !(kind.is_file() || kind.is_char_device() || kind.is_fifo()) {
         return Err(refused("it is not a file, a character device or a pipe"));
     }
-    // From here on, a full pipe makes the writer wait. Otherwise the pipe would lose a part of a line.
+    // Writing blocks while a pipe is full. A write that does not block would lose a part of a line.
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }

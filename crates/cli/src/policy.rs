@@ -1,8 +1,8 @@
 //! Reads a policy without its service, for example in CI.
 //!
-//! The layer's verifiers are missing here, and its secrets should be missing. Each verifier is assumed to exist. A
-//! secret that the environment lacks is assumed to be valid if the name of its variable is valid. Everything else is
-//! refused as in the layer (M2).
+//! In CI, the service's verifiers do not exist, and its secrets should not exist. So each verifier
+//! is assumed to exist. A missing secret is assumed to be valid if the name of its variable is
+//! valid. All other errors are reported as in the layer (M2).
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,17 +16,17 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use crate::stdin;
 
-/// The secret to use in place of a secret that is not set in this environment. It is as long as the longest hash
-/// requires.
+/// The text to use in place of a secret that the environment lacks. It is long enough for every
+/// signature algorithm.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
-/// A policy file, and the variables that the environment does not have.
+/// A policy file, and the environment variables for secrets that are missing.
 pub(crate) struct LoadedPolicy {
     pub(crate) file: PolicyFile,
     missing: Vec<String>,
 }
 
-/// The place of a text in a file.
+/// The file and line in which a text occurs.
 pub(crate) struct SourceLocation {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -34,13 +34,13 @@ pub(crate) struct SourceLocation {
 }
 
 impl LoadedPolicy {
-    /// Returns the variables that the environment does not have, and their places in the file.
+    /// Returns the missing environment variables, and where the policy's files name them.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<SourceLocation>)> {
         self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| display_name(file, name))))
     }
 }
 
-/// Finds the place of a variable's name in the file, because the loader keeps only the name.
+/// Finds the line that contains a variable's name, because the loader keeps only the name.
 fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     let text = stdin::text_of(file.to_str()?)?;
     let mut start = 0;
@@ -67,7 +67,7 @@ pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     })
 }
 
-/// Works like [`read`], but checks the policy as for Envoy, which has no verifiers.
+/// Works like [`read`], but applies the rules for the Envoy module, which supports no verifiers.
 ///
 /// # Errors
 ///
@@ -76,7 +76,8 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
-/// Works like [`read`], but checks the policy as for the external processor, which has no verifiers either.
+/// Works like [`read`], but applies the rules for the external processor, which supports no
+/// verifiers.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
-//! A recorded response. It is a service's response as it was on the wire, such as `curl -i` writes it, and its request
-//! if there is one. The response `NAME.http` belongs to the request `NAME.request.http` next to it.
+//! Reads a recorded response of a service, in the form that `curl -i` writes, and the request for
+//! this response. The request for the response `NAME.http` is in the file `NAME.request.http` next
+//! to it.
 //!
-//! All that curl writes is accepted: a status line such as `HTTP/2 404`, earlier heads before the last one, and a body
-//! whose chunks and codings are already undone.
+//! Special forms of curl are accepted: a status line such as `HTTP/2 404`, further heads before the
+//! last head, and a body whose chunks and codings are already decoded.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use crate::failure::CommandError;
 use crate::stdin;
 
-/// The most header lines. Servers accept no head with more lines.
+/// The most header lines in a head. Servers accept no head with more lines.
 const MOST_HEADERS: usize = 256;
 
-/// The largest file to read. A larger file is not a recorded error.
+/// The size of the largest file to read. A larger file is not a recorded error.
 const MOST_MIB: u64 = 64;
 
 /// A client's request, and a service's response.
@@ -25,14 +26,14 @@ pub(crate) struct Recorded {
     /// The file of the response.
     pub(crate) place: String,
     pub(crate) request: Request<Bytes>,
-    /// The length of the request's body. The recording may have only a part of the body.
+    /// The length of the request's whole body. The recording may contain only a part of the body.
     pub(crate) request_bytes: u64,
     pub(crate) response: Response<Bytes>,
 }
 
 impl Recorded {
-    /// Parses one response, and reads its request. The request is in the file `request`, or next to the response.
-    /// Otherwise it is `GET /`.
+    /// Parses one response, and reads its request. The request comes from the file `request`, or
+    /// else from the file next to the response. If neither file exists, the request is `GET /`.
     ///
     /// # Errors
     ///
@@ -53,7 +54,7 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// Returns a response to a request of this method.
+/// Parses the response to a request with this method.
 fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<Bytes>, CommandError> {
     let (mut rest, mut line) = (text, 1);
     loop {
@@ -79,7 +80,8 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     }
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[length..]);
-    // A recording of an upload seldom has its body, but its declared length is still checked (G4).
+    // A recording of an upload seldom contains the upload's body. Its declared length is kept, so
+    // that the body limit is still checked (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
@@ -104,7 +106,7 @@ fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
     CommandError::Io(format!("{}:{line}: {wrong}", path.display()))
 }
 
-/// The head of a message, and its length in bytes with the empty line.
+/// The head of a message, and its length in bytes, including the empty line.
 struct Head<T> {
     first: T,
     headers: HeaderMap,
@@ -129,7 +131,8 @@ fn head_of<T>(
     let parsed = str::from_utf8(first_line.trim_ascii_end()).map_err(|_| NO_HEAD.to_owned()).and_then(first);
     let first = parsed.map_err(|wrong| error(path, line, &wrong))?;
     let mut head = Head { first, headers: HeaderMap::new(), length: first_line.len(), lines: 1 };
-    // A file from an editor has line feeds without carriage returns, and may end after the last header.
+    // A file that was written by an editor has line feeds without carriage returns, and may end
+    // after the last header.
     for text in all {
         let is_end = text.trim_ascii().is_empty();
         if !is_end {
@@ -159,8 +162,8 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Returns the status and the version. The flag is true if curl writes more heads after this one: after an interim
-/// response, a redirection that it followed, or a proxy's response.
+/// Returns the status, the version, and true if curl may write another head after this one. curl
+/// does this after an interim response, a redirection that it followed, or a proxy's response.
 fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
@@ -207,21 +210,21 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-/// Returns the body without its chunk lines, if it still has them. Also removes the headers of codings that were
-/// undone.
+/// Returns the body. Removes the chunk lines, if the body still has them. Also removes the headers
+/// for codings that are already decoded.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
     let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
-    // `curl --compressed` decodes a body, but writes the head as it was received. A body that is text is not
-    // compressed.
+    // `curl --compressed` decodes a body, but writes the head as it was received. If the body is
+    // text, it is already decoded.
     if headers.contains_key(CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(&body).is_ok() {
         headers.remove(CONTENT_ENCODING);
         headers.remove(CONTENT_LENGTH);
     }
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
     match declared {
-        // Editors add a newline at the end, which is not part of the body.
+        // Editors add a newline at the end of a file. It is not part of the body.
         Some(length) if length < body.len() && body[length..].trim_ascii().is_empty() => body.slice(..length),
         Some(length) if length != body.len() => {
             headers.remove(CONTENT_LENGTH);
@@ -231,7 +234,7 @@ fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     }
 }
 
-/// Returns the data of a chunked body, or `None` if it is not chunked to its end.
+/// Returns the data of a chunked body, or `None` if the text is not a complete chunked body.
 fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {

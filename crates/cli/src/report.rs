@@ -49,12 +49,13 @@ pub(crate) fn json_text(object: &Value) -> String {
     json_escaped(&format!("{object:#}\n"))
 }
 
-/// Converts a value as written in a policy file. Most values parse as JSON; any other becomes a string.
+/// Converts the text of a value from a policy file to JSON. A text that is not JSON becomes a
+/// string.
 pub(crate) fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-/// Counts findings, and writes them.
+/// Writes findings in one format, and counts them.
 pub(crate) struct Report {
     pub(crate) format: Format,
     findings: Vec<Value>,
@@ -83,7 +84,7 @@ impl Report {
         self.counts[kind as usize]
     }
 
-    /// Adds all findings and their counts to this object, and returns it.
+    /// Adds all findings and their counts to `object`, and returns the text of this object.
     pub(crate) fn into_json(self, mut object: Value) -> String {
         for kind in [Kind::Error, Kind::Warning, Kind::Note] {
             object[format!("{}s", kind.as_str())] = self.count(kind).into();
@@ -109,7 +110,8 @@ fn object(finding: &Finding<'_>) -> Value {
     })
 }
 
-/// Returns `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
+/// Returns GitHub's command for a finding:
+/// `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
 fn annotation(finding: &Finding<'_>) -> String {
     let command = if finding.kind == Kind::Note { "notice" } else { finding.kind.as_str() };
     let columns = finding.columns();
@@ -123,13 +125,13 @@ fn annotation(finding: &Finding<'_>) -> String {
     let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
     let properties = properties.collect::<Vec<_>>().join(",");
     let space = if properties.is_empty() { "" } else { " " };
-    // The command already has the level of an error.
+    // The command `error` already shows the level, so the text omits it.
     let text = if finding.kind == Kind::Error { finding.wrong.to_owned() } else { finding.to_text() };
     let text = escaped(&format!("{text}; {}", finding.advice));
     format!("::{command}{space}{properties}::{text}\n")
 }
 
-/// Escapes line breaks in a text, because GitHub reads one command from each line.
+/// Escapes `%` and line breaks in a text, because GitHub reads one command from each line.
 fn escaped(text: &str) -> String {
     printable(text).replace('%', "%25").replace('\n', "%0A")
 }
@@ -138,7 +140,7 @@ fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Returns the text of an error, followed by those of its causes.
+/// Returns the text of an error, followed by the texts of its causes.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -1,4 +1,4 @@
-//! Reads standard input in place of a file with the name `-`.
+//! Reads standard input if the user gives `-` as the name of a file.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use error_envelope_runtime::files::read_regular;
 
-/// The name of standard input on the command line and in errors. A file of this name is `./-`.
+/// The name of standard input on the command line and in errors. To read a file with this name,
+/// users write `./-`.
 pub(crate) const NAME: &str = "-";
 
 /// Reads a file of at most this many MiB, or standard input.
@@ -25,7 +26,8 @@ pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
 /// The largest text of a policy, in MiB.
 const POLICY_MIB: u64 = 4;
 
-/// A policy's text from standard input. It can be read only once, and reports show its lines.
+/// A policy's text from standard input. It is kept, because standard input can be read only once,
+/// and reports show lines of the policy.
 static POLICY: OnceLock<String> = OnceLock::new();
 
 /// Reads a policy's text from standard input if one of the names is `-`.
@@ -41,7 +43,7 @@ pub(crate) fn keep_policy<'a>(mut names: impl Iterator<Item = &'a Path>) -> Resu
     Ok(())
 }
 
-/// Returns the policy's text that [`keep_policy`] read, if this is its name.
+/// Returns the text of the policy that [`keep_policy`] read, if `name` is standard input.
 pub(crate) fn policy(name: &Path) -> Option<&'static str> {
     POLICY.get().filter(|_| name == Path::new(NAME)).map(String::as_str)
 }

@@ -1,4 +1,4 @@
-//! The address of a service or a gateway, and connections to it.
+//! Connects to a service or a gateway.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::failure::CommandError;
 
-/// An address, with TLS if its scheme is `https`.
+/// The address of a service or gateway, with a TLS configuration if the scheme is `https`.
 pub(crate) struct Target {
     pub(crate) authority: Authority,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -27,9 +27,11 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Target {
-    /// Reads a URL. `ca` is the file of the trusted certificates, and `flag` is the flag that names this file.
+    /// Parses a URL. `ca` is the file with the trusted certificates, and `flag` is the name of the
+    /// flag that sets this file.
     pub(crate) fn new(url: &str, ca: Option<&Path>, flag: &str) -> Result<Self, CommandError> {
-        // The error does not repeat the URL: the part before an `@` is a secret, and a query may have a key.
+        // The error does not repeat the URL, because the part before an `@` is a secret, and a
+        // query may contain a key.
         let wrong = |what: &str| CommandError::Io(format!("the URL {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("is not valid"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
@@ -59,7 +61,7 @@ impl Target {
         format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.authority)
     }
 
-    /// Connects. The error names the cause.
+    /// Connects to the address. The error text contains the cause.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Io>, String> {
         let port = self.authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let stream = TcpStream::connect((host_of(&self.authority), port)).await.map_err(|error| error.to_string())?;
@@ -81,8 +83,8 @@ fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
 }
 
-/// Returns the trusted root certificates: only those of the PEM file, or the platform's without a file. `flag` is the
-/// flag that names the file.
+/// Returns the trusted root certificates: only those in the PEM file `file`, or those of the
+/// platform if no file is given. `flag` is the name of the flag that sets the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

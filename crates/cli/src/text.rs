@@ -1,9 +1,10 @@
-//! Prepares foreign texts for a terminal or for JSON: without characters that control a terminal, on one line, or cut.
+//! Prepares foreign texts for a terminal or for JSON. The functions escape characters that control
+//! a terminal, put a text on one line, or cut it.
 
 use error_envelope_core::message::is_unprintable;
 
-/// Returns the same JSON, with escapes in place of the characters that [`printable`] replaces. JSON itself requires
-/// only those below U+0020.
+/// Returns the same JSON, but escapes all characters that [`printable`] replaces. JSON itself
+/// requires escapes only for characters below U+0020.
 pub(crate) fn json_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
@@ -15,8 +16,7 @@ pub(crate) fn json_escaped(json: &str) -> String {
     out
 }
 
-/// Returns the text without characters that move a cursor, change colours or reorder a line. Each is written as its
-/// number.
+/// Replaces the characters that move a cursor, change colours or reorder a line by their numbers.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -29,7 +29,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// Returns the text on one line.
+/// Returns the text in printable characters on one line.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }

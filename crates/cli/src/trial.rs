@@ -1,7 +1,9 @@
-//! Tries a recorded response under a policy. The library itself decides how the layer would have responded.
+//! Applies a policy to a recorded response. The library's own code decides how the layer would have
+//! responded.
 //!
-//! Credentials are assumed valid (G2), because recordings seldom have them, and a policy's keys are hashes. Everything
-//! else in the head is checked, and also the recorded part of the body. Ids and times are the same in every trial.
+//! Credentials are assumed valid (G2), because recordings seldom contain credentials, and a
+//! policy's keys are hashes. The guards check the rest of the head, and the recorded part of the
+//! body. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,19 +22,20 @@ use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 use crate::policy;
 use crate::recorded::Recorded;
 
-/// A policy's result for a recorded response.
+/// The response that the layer would send for a recorded response.
 pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// The body that the client gets, or `None` if it is the service's body, unchanged.
+    /// The body that the client gets, or `None` if the service's body passes unchanged.
     pub(crate) body: Option<Bytes>,
-    /// The record that the layer would write, or `None` if nothing failed.
+    /// The record that the layer would log, or `None` if the response is not an error.
     pub(crate) record: Option<RequestRecord>,
     /// The explanation of the response, or `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// True if the layer could not read the body, because it is too long, or in an unknown coding (R4, R5).
+    /// True if the layer could not read the body, because the body is too long or in an unknown
+    /// coding (R4, R5).
     pub(crate) unread: bool,
-    /// The rules that were tried, for [`Explanation::rules`].
+    /// The ids of the map rules that were tried, in the order of [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
 }
 
@@ -41,14 +44,14 @@ pub(crate) struct Trial {
     /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
-    /// The same policy in each of these modes. The mode is set on every route. The guards need the mode first, before
-    /// any result exists.
+    /// The policy with each of these modes set on every route. The mode must be set before a trial,
+    /// because guards depend on it.
     modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 
 impl Trial {
-    /// Reads the policy of a file, or uses the defaults. Recorded responses can then be tried under it, as it is and in
-    /// each of these modes.
+    /// Reads the policy of a file, or uses the defaults. `modes` are the modes in which
+    /// [`run`](Self::run) can try responses, in addition to the policy's own modes.
     ///
     /// # Errors
     ///
@@ -73,13 +76,13 @@ impl Trial {
         self.file.as_ref()?.effective(method, &url).ok()
     }
 
-    /// Returns the dialects that a route can have.
+    /// Returns the dialects that a route of this policy can have.
     pub(crate) fn dialects(&self) -> impl Iterator<Item = Dialect> {
         self.config.policy().dialects()
     }
 
-    /// Tries a response, as if its route had this mode and this dialect. The mode must be one of those that
-    /// [`from_file`](Self::from_file) got.
+    /// Returns the result for a response, as if its route had this mode and this dialect. The mode
+    /// must be one of the modes that [`from_file`](Self::from_file) got.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
         let config = in_mode.map_or(&self.config, |(_, config)| config);
@@ -106,8 +109,8 @@ fn config(policy: Policy) -> Arc<SessionConfig> {
     Arc::new(SessionConfig::new(policy.without_credentials(), example_time))
 }
 
-/// Passes a body to the meter, which checks the lengths of an RPC's messages (P1). A body that is too long as a whole
-/// has already been refused.
+/// Passes a request's body to the meter, which checks the length of each RPC message (P1). A body
+/// that is too long as a whole has already been refused.
 fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);
@@ -136,7 +139,7 @@ fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialR
             let unread = body.is_none() || !read.is_whole();
             (session.decide(&mut head, read), unread)
         }
-        // In this case only the response's head decided.
+        // Here, the session decided from the response's head, without the body.
         step @ ResponseStep::Write(_) => (step, !facts.ended),
         step => (step, false),
     };
@@ -168,7 +171,7 @@ impl TrialResult {
         Self::from_head(head, Some(body), Some(answered.record))
     }
 
-    /// Returns true if the client gets the service's response, apart from the id.
+    /// Returns true if the client gets the service's response, with only the request id added.
     pub(crate) fn passes(&self) -> bool {
         self.body.is_none()
     }

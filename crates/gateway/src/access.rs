@@ -1,9 +1,9 @@
-//! Writes the access log and traces: an event with the target `access`, and a span, for each request. Neither contains
-//! the request's query or a credential (L2, L3, I4). The program's subscriber writes the events, and its [`Tracer`] the
-//! spans.
+//! Writes the access log and traces. For each request, it emits an event with the target `access`,
+//! and a span. Neither contains the request's query or a credential (L2, L3, I4). The program's log
+//! subscriber writes the events, and the program's [`Tracer`] exports the spans.
 //!
-//! The gateway closes the record of a request (L5). Unlike the layer, it can observe how much of a response the client
-//! took, and when an upgraded connection ends.
+//! The gateway closes the record of a request (L5). Unlike the layer, the gateway can observe how
+//! much of a response the client received, and when an upgraded connection ends.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,14 +21,14 @@ use tracing::Span;
 
 use super::in_flight::RequestTracker;
 
-/// The longest text of a client in an event. A longer text ends with `…`. This limits the memory for lines that wait to
-/// be written.
+/// The most bytes of a client's text in an event. A longer text is cut and ends with `…`. This
+/// limits the memory for log lines that wait to be written.
 const MAX_TEXT: usize = 1024;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The consumers of the entries of requests: the access log and the tracer.
+/// The settings of the access log and of tracing.
 #[derive(Clone, Default)]
 pub(crate) struct Recording {
     pub(crate) log: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Recording {
     pub(crate) tracer: Option<Arc<dyn Tracer>>,
 }
 
-/// A request, whose record is closed once the last clone is dropped.
+/// A shared handle to a request. The request's record is closed once the last clone is dropped.
 pub(crate) type AccessRecord = Arc<Exchanged>;
 
 /// The facts about a request that the access log and a [`Tracer`] get.
@@ -60,11 +60,11 @@ pub struct AccessEntry {
     trace: Option<Trace>,
 }
 
-/// A request, from its head to the last byte of its response, or of its upgraded connection.
+/// A request, from its head to the last byte of its response or of its upgraded connection.
 pub(crate) struct Exchanged {
-    /// The entry, or `None` without an access log and a tracer.
+    /// The entry, or `None` if neither an access log nor a tracer is set.
     entry: Option<Box<AccessEntry>>,
-    /// The client's span, which has its address.
+    /// The span of the client's connection, which has the client's address as a field.
     client: Span,
     tracker: Arc<RequestTracker>,
     progress: Mutex<Progress>,
@@ -74,7 +74,7 @@ pub(crate) struct Exchanged {
 #[derive(Default)]
 struct Progress {
     id: Option<RequestId>,
-    /// The framework's pattern, or otherwise that of the policy's route.
+    /// The route pattern of the service's framework, or else that of the policy's route.
     route: Option<Arc<str>>,
     /// The URL of the service, if the request was forwarded.
     upstream: Option<Arc<str>>,
@@ -172,7 +172,7 @@ impl Exchanged {
         self.lock().left_line = true;
     }
 
-    /// Adds bytes that were read of the request's body.
+    /// Adds the number of bytes that were read of the request's body.
     pub(crate) fn received(&self, bytes: u64) {
         self.lock().request_bytes += bytes;
     }
@@ -189,19 +189,21 @@ impl Exchanged {
         progress.client_left = !progress.is_answered;
     }
 
-    /// Adds bytes that the client took of the response, or of the connection that it was upgraded to.
+    /// Adds the number of bytes that the client received of the response or of the upgraded
+    /// connection.
     pub(crate) fn sent(&self, bytes: u64) {
         self.lock().response_bytes += bytes;
     }
 
-    /// Records that the response was dropped before the client had all of it. `is_stalled` means that the client took
-    /// nothing for too long.
+    /// Records that the response was dropped before the client had received all of it. `is_stalled`
+    /// is true if the client received nothing for too long.
     pub(crate) fn lost(&self, is_stalled: bool) {
         let mut progress = self.lock();
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
 
-    /// Sets whether an upgraded connection that is dropped now is treated as dropped before its end.
+    /// Sets whether the upgraded connection is still open. If it is dropped while it is open, it
+    /// counts as cut off.
     pub(crate) fn set_lost(&self, is_lost: bool) {
         self.lock().is_lost = is_lost;
     }
@@ -248,7 +250,8 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// Returns the end of the delivery. The gateway can observe more of the delivery than the layer.
+    /// Returns how the delivery ended. `seen` is the end that the layer observed. The gateway has
+    /// observed more of the delivery.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
@@ -322,9 +325,11 @@ fn text(text: &str) -> Cow<'_, str> {
 
 /// Makes a span for each request.
 pub trait Tracer: Send + Sync + 'static {
-    /// Starts the span of a request. This happens just before the service gets the request, or at its end if no service
-    /// gets it. `parent` contains the client's `traceparent` and `tracestate`, if the `traceparent` is valid. Without a
-    /// parent the span begins a trace, whose id is the 16 bytes of the request id.
+    /// Starts the span of a request. The gateway calls this method just before the service gets the
+    /// request. If no service gets the request, the gateway calls it at the end of the request.
+    /// `parent` contains the client's `traceparent` and `tracestate`, if the `traceparent` is
+    /// valid. Without a parent, the span begins a new trace, whose id is the 16 bytes of the
+    /// request id.
     fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
 }
 
@@ -356,8 +361,8 @@ impl Trace {
         Self { tracer, parent, span: OnceLock::new() }
     }
 
-    /// Starts the span, and adds its `traceparent` for the service. The state of a trace that does not continue is
-    /// removed.
+    /// Starts the span, and adds its `traceparent` to the headers for the service. Without a valid
+    /// `traceparent` of the client, the client's `tracestate` is removed.
     fn forward(&self, request: &AccessEntry, id: Option<RequestId>, headers: &mut HeaderMap) {
         let span = self.span.get_or_init(|| self.tracer.start(request, id, self.parent.as_ref()));
         let Some(traceparent) = span.traceparent() else { return };

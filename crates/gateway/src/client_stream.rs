@@ -1,5 +1,6 @@
-//! A client's stream for hyper. Its bytes can be read before hyper's server is created, and put back when that server
-//! is dropped. It limits how much is read at once, and records whether a write is waiting.
+//! A client's stream for hyper. Bytes can be read from the stream before hyper's server is created,
+//! and put back when that server is dropped. The stream limits how much hyper reads at once, and
+//! records whether a write is waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -15,8 +16,8 @@ use super::read_size::ReadSize;
 /// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The most bytes of pieces that are joined for one write, such as a head and a short body. One write costs the system
-/// less than a list of pieces.
+/// The most bytes that are copied into one piece for a write, such as a head and a short body.
+/// Writing one piece costs the system less than writing a list of pieces.
 const SHORT: usize = 1024;
 
 fn join<'a>(pieces: &[io::IoSlice<'_>], room: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
@@ -30,7 +31,7 @@ fn join<'a>(pieces: &[io::IoSlice<'_>], room: &'a mut [u8; SHORT]) -> Option<&'a
 
 pub(super) struct ClientStream<T> {
     stream: T,
-    /// Bytes to read again before the stream.
+    /// Bytes that hyper reads before it reads from the stream.
     ahead: Bytes,
     size: ReadSize,
     state: Arc<ConnectionState>,
@@ -41,8 +42,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Self { stream, ahead: Bytes::new(), size, state }
     }
 
-    /// Puts back bytes that hyper has read but not used. They are copied, because even an empty slice would keep
-    /// hyper's whole buffer.
+    /// Puts back bytes that hyper has read but not used. The bytes are copied, because even an
+    /// empty slice of hyper's buffer would keep the whole buffer in memory.
     pub(super) fn rewind(&mut self, read: &[u8]) {
         self.ahead = [read, &self.ahead].concat().into();
     }
@@ -53,7 +54,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Ok(self.ahead == PREFACE[..])
     }
 
-    /// Waits for more bytes, and reads no more than are missing from the preface. Returns false at the stream's end.
+    /// Waits for more bytes, and reads at most as many as the HTTP/2 preface still lacks. Returns
+    /// false at the end of the stream.
     pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
         let mut more = [0; PREFACE.len()];
         let room = PREFACE.len().saturating_sub(self.ahead.len()).max(1);
@@ -78,8 +80,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     }
 }
 
-/// Tracks whether a write is waiting. hyper flushes once nothing is left to write, so a flush shows that no write is
-/// waiting.
+/// Tracks whether a write is waiting. hyper flushes only when it has nothing left to write, so a
+/// flush shows that no write is waiting.
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.state.activity.note_write(true);
@@ -110,7 +112,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // No later call resets this value, because hyper has ended the connection.
+        // hyper has ended the connection and makes no further call, so the flag stays set.
         self.state.activity.note_write(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

@@ -1,10 +1,12 @@
-//! The shared state of a client's connection, and its responses that are being sent.
+//! The shared state of a client's connection, and of the responses that are being sent over it.
 //!
-//! Over HTTP/2, a client may read its socket but open no window. Then its data stays unsent, and hyper polls the body
-//! again only once there is room, so only the data itself can reveal the stall. Therefore each piece of data that hyper
-//! gets records when it is sent, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the
-//! socket accepts nothing at all, [`linger`](super::linger) detects that. Over HTTP/1 no other stall is possible. The
-//! record of each response that is cut off in this way states that its client stalled (F2, L5).
+//! Over HTTP/2, a client may read its socket but never enlarge its flow-control window. The data of
+//! the response then stays unsent. hyper polls the body again only when the window has room, so the
+//! body cannot detect the stall. Therefore each piece of data counts its bytes when hyper sends
+//! them, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the client's
+//! socket accepts no data at all, [`linger`](super::linger) detects the stall. Over HTTP/1, this is
+//! the only possible stall. The record of each response that is cut off because of a stall contains
+//! this reason (F2, L5).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -22,52 +24,53 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// The number of tracked responses from which finished responses are removed. They are removed each time that the list
-/// is full.
+/// The smallest length of the list of tracked responses at which finished responses are removed.
+/// They are removed when the list would have to grow.
 const FEW: usize = 32;
 
-/// A client's connection.
+/// The shared state of a client's connection.
 pub(crate) struct ConnectionState {
     pub(crate) activity: Activity,
     pub(crate) reset: ResetOnBreak,
     counted: Connection,
     /// The connections to services that only this client may use, once the client has authenticated one of them (F7).
     bound: OnceLock<Arc<BoundConnections>>,
-    /// The responses that are being sent over HTTP/2.
+    /// The responses that are being sent, if the connection uses HTTP/2.
     open: Mutex<Vec<TrackedResponse>>,
-    /// True if the connection is closed because its client stopped reading.
+    /// True if the connection is closed because the client stopped reading.
     stalled: AtomicBool,
-    /// The last request body. It is only used over HTTP/1.
+    /// The body of the last request that has one. It is used only over HTTP/1.
     pub(crate) last_body: LastBody,
 }
 
-/// Counts a connection as open until this is dropped.
+/// Counts a connection as open until this value is dropped.
 pub(crate) struct OpenConnection(Arc<ConnectionState>);
 
-/// Counts a request as in flight until this is dropped.
+/// Counts a request as in flight until this value is dropped.
 pub(crate) struct ActiveRequest(Arc<ConnectionState>, Protocol);
 
-/// Counts an HTTP/1 request's body as unfinished until this is dropped.
+/// Counts the body of an HTTP/1 request as unfinished until this value is dropped.
 pub(crate) struct ActiveBody {
     state: Arc<ConnectionState>,
     number: BodyNumber,
-    /// True if the client waits for `100 Continue`. Reading more would make the client send its body.
+    /// True if the client waits for `100 Continue`. Reading the body would make the client send it.
     expects_continue: bool,
 }
 
-/// A response, and the time at which it last made progress.
+/// A response that is checked for a stall, and the time since which it makes no progress.
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
-    /// The time at which the response last made progress. It is `None` until the first check.
+    /// The time of the first check that found the response without progress. It is `None` before
+    /// that check.
     moved: Option<Instant>,
 }
 
-/// The progress of a response, until the client has all of it or it is dropped.
+/// The progress of a response, until the client has received all of it or the response is dropped.
 pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
-    /// True if the response was dropped before the client had all of it.
+    /// True if the response was dropped before the client had received all of it.
     lost: AtomicBool,
     record: AccessRecord,
     /// The number of bytes that hyper got but dropped without sending them.
@@ -112,8 +115,8 @@ impl ConnectionState {
         self.counted.is_http2()
     }
 
-    /// Closes the connection with a reset, since its client reads nothing. Without a reset, the kernel would keep the
-    /// unread data.
+    /// Marks the client as stalled, so that its connection is closed with a reset. Without a reset,
+    /// the kernel would keep the unread data in memory.
     pub(crate) fn give_up(&self) {
         self.stalled.store(true, Ordering::Relaxed);
         self.reset.reset();
@@ -132,8 +135,8 @@ impl ConnectionState {
         open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
-    /// Removes the last response from the list if it is complete. Without concurrent requests, it is complete once the
-    /// next one begins, which then reuses its memory.
+    /// Removes the last response from the list if it has ended. If a client sends one request after
+    /// the other, the list therefore never grows.
     fn forget_last(&self) {
         let mut open = self.responses();
         if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
@@ -141,8 +144,8 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once data has waited for the client for `limit`, and the client has read nothing of that response
-    /// meanwhile. This may take up to one and a half times `limit`.
+    /// Resolves once the data of a response has waited for `limit` while the client read nothing of
+    /// that response. A stall may be detected only after one and a half times `limit`.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;
@@ -195,7 +198,7 @@ impl ActiveBody {
         self.state.last_body.was_read(self.number);
     }
 
-    /// Takes the rest of the body when its reader is dropped.
+    /// Keeps the rest of the body when the body's reader is dropped.
     pub(crate) fn leave(&self, rest: Incoming) {
         self.state.last_body.leave(self.number, rest, !self.expects_continue);
     }
@@ -227,35 +230,36 @@ impl TrackedResponse {
 }
 
 impl ResponseProgress {
-    /// Records that hyper got this many bytes.
+    /// Records that hyper got this many bytes of the response.
     pub(crate) fn gave(&self, bytes: usize) {
         self.given.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Records that the client took this many of the bytes.
+    /// Records that hyper wrote this many bytes of the response to the client.
     pub(crate) fn took(&self, bytes: usize) {
         self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Records that hyper dropped this many of the bytes without sending them.
+    /// Records that hyper dropped this many bytes of the response without sending them.
     pub(crate) fn lost(&self, bytes: usize) {
         self.cut_off();
         self.unsent.fetch_add(bytes as u64, Ordering::Relaxed);
         self.took(bytes);
     }
 
-    /// Records that the body is dropped before its end.
+    /// Records that the response body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if earlier data still waits for the client. hyper polls again once that data is written. Over
-    /// HTTP/2 the result is false, because another task writes.
+    /// Returns true if earlier data still waits for the client. Once that data is written, hyper
+    /// polls the body again. Over HTTP/2 the result is always false, because another task writes.
     pub(crate) fn is_held_up(&self) -> bool {
         !self.request.1.is_http2() && self.connection().activity.has_waiting_write()
     }
 
-    /// Records that the body was cut off, and that the client has received everything before that point.
+    /// Records that the response body was cut off, after all earlier data had been sent to the
+    /// client.
     pub(crate) fn ends_broken(&self) {
         self.connection().reset.body_broke_off();
     }

@@ -9,8 +9,9 @@
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
-//! There is also a counter, `error_envelope_upstream_requests_total`. Its label `connection` is `new` or `reused`.
-//! Handles are created once, not for each request.
+//! The counter `error_envelope_upstream_requests_total` counts requests to services. Its label
+//! `connection` is `new` or `reused`. The handles of all metrics are created once, not for each
+//! request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -38,7 +39,7 @@ pub(super) fn describe() {
     describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");
 }
 
-/// The gauges of clients.
+/// The gauges for connections and requests of clients.
 pub(super) struct Clients {
     connections: [Gauge; 3],
     streams: [Gauge; 3],
@@ -52,13 +53,13 @@ impl Clients {
     }
 }
 
-/// A connection of a client, counted by the protocol of its last request.
+/// A client's connection, which is counted under the protocol of its last request.
 pub(super) struct Connection {
     protocol: AtomicU8,
     clients: Arc<Clients>,
 }
 
-/// An index into [`PROTOCOLS`].
+/// The protocol of a connection or request, as an index into [`PROTOCOLS`].
 #[derive(Clone, Copy)]
 pub(super) struct Protocol(u8);
 
@@ -81,12 +82,12 @@ impl Connection {
         self.connections(self.protocol.load(Ordering::Relaxed)).decrement(1);
     }
 
-    /// Returns true if requests came over HTTP/2.
+    /// Returns true if the last request came over HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         Protocol(self.protocol.load(Ordering::Relaxed)).is_http2()
     }
 
-    /// Records that a request in this HTTP version came.
+    /// Records that a request in this HTTP version has begun.
     pub(super) fn request_started(&self, version: Version) -> Protocol {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
         let before = self.protocol.swap(now, Ordering::Relaxed);
@@ -112,7 +113,7 @@ impl Connection {
     }
 }
 
-/// Adds one to a gauge until this is dropped.
+/// Adds one to a gauge until this value is dropped.
 pub(super) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {
@@ -128,7 +129,8 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// The metrics of the connections to one service, and of the requests that wait for one.
+/// The metrics of the connections to one service, and of the requests that use or await a
+/// connection.
 pub(super) struct UpstreamMetrics {
     connections: Gauge,
     requests: Gauge,
@@ -138,7 +140,8 @@ pub(super) struct UpstreamMetrics {
 }
 
 impl UpstreamMetrics {
-    /// Creates the metrics. `upstream` is the service's URL, and `limit` the most connections to it.
+    /// Creates the metrics of a service. `upstream` is the service's URL, and `limit` is the most
+    /// connections to it.
     pub(super) fn new(upstream: String, limit: usize) -> Self {
         let upstream: Arc<str> = upstream.into();
         let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
@@ -150,17 +153,19 @@ impl UpstreamMetrics {
         Self { connections, requests, queue, new: sent("new"), reused: sent("reused") }
     }
 
-    /// Counts a connection, until its socket is closed.
+    /// Counts a connection until the returned guard is dropped, which happens when the connection's
+    /// socket is closed.
     pub(super) fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(self.connections.clone())
     }
 
-    /// Counts a request that waits for a connection.
+    /// Counts a request that waits for a connection, until the returned guard is dropped.
     pub(super) fn queued(&self) -> GaugeGuard {
         GaugeGuard::new(self.queue.clone())
     }
 
-    /// Counts a request that has a connection. `reuses` is true if other requests used the connection before.
+    /// Counts a request that has a connection, until the returned guard is dropped. `reuses` is
+    /// true if other requests used the connection before.
     pub(super) fn request(&self, reuses: bool) -> GaugeGuard {
         if reuses {
             self.reused.increment(1)
@@ -185,7 +190,7 @@ mod tests {
         let snapshots = recorder.snapshotter();
         let mut sums = BTreeMap::<String, f64>::new();
         let mut gauges = || {
-            // A snapshot has only the changes since the previous one.
+            // A snapshot contains only the changes since the previous snapshot.
             for (key, _, _, change) in snapshots.snapshot().into_vec() {
                 let DebugValue::Gauge(change) = change else { panic!("{key:?} is not a gauge") };
                 let (_, key) = key.into_parts();

@@ -1,5 +1,5 @@
-//! The reasons to end a connection that its client has not closed: an unread response, a long pause between requests,
-//! and the end of the gateway.
+//! Decides when the gateway ends a connection that its client has not closed: because of an unread
+//! response, a long pause between requests, or the end of the gateway.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use super::config::ClientLimits;
 use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, stopping};
 
-/// The time for which a stop waits for a client that has begun a head or a handshake. It waits at most twice as long.
-/// The time is longer than data takes over the network, and shorter than a stop may take.
+/// The time for which a stop waits for a client that has begun a head or a handshake. The total
+/// wait is at most twice as long. The time is longer than data takes over the network, and much
+/// shorter than the time limit of a stop.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 pub(crate) struct Deadlines {
@@ -22,7 +23,7 @@ pub(crate) struct Deadlines {
     pub(crate) alpn_is_http2: bool,
 }
 
-/// The way in which a connection ends.
+/// How a connection ends.
 #[derive(Debug)]
 pub(crate) enum End {
     /// The connection closes at once.
@@ -32,7 +33,7 @@ pub(crate) enum End {
 }
 
 impl Deadlines {
-    /// Resolves once the connection is to end.
+    /// Resolves once the gateway should end the connection.
     pub(crate) async fn first(&self) -> End {
         let mut stage = self.stage.clone();
         tokio::select! {
@@ -41,18 +42,20 @@ impl Deadlines {
                 End::Closed
             }
             () = self.wait_to_leave(&mut stage) => End::Graceful,
-            // The connection ends even if a part of a head has arrived.
+            // The connection ends even if a part of a request head has arrived.
             () = self.state.activity.stops_for(self.limits.idle_timeout) => {
                 if self.alpn_is_http2 || self.state.is_http2() { End::Graceful } else { End::Closed }
             }
         }
     }
 
-    /// Resolves once the wait for an ending connection is over. The wait has a limit, because over HTTP/2 hyper sends
-    /// GOAWAY and waits for a reply, which not every client sends.
+    /// Resolves once the gateway should no longer wait for a connection that is ending. The wait
+    /// has a limit, because over HTTP/2 hyper sends GOAWAY and waits for a reply, which not every
+    /// client sends.
     pub(crate) async fn last(&self) {
         let mut stage = self.stage.clone();
-        // An incomplete head is not a request yet, so the gateway does not wait for its rest.
+        // An incomplete head is not a request yet, so the gateway does not wait long for the rest
+        // of the head.
         let last_head = pin!(async {
             stopping(&mut stage).await;
             self.state.activity.stops_for(LAST_HEAD).await;
@@ -64,8 +67,8 @@ impl Deadlines {
         }
     }
 
-    /// Waits until the connection can close. A client that has connected just now may have sent a request that nothing
-    /// has read yet.
+    /// Waits until the connection can be closed at a stop. If the client has just connected, it may
+    /// have sent a request that the gateway has not read yet.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         stopping(stage).await;
         self.state.activity.first_request_or(LAST_HEAD).await;

@@ -1,8 +1,8 @@
-//! Errors in a gateway's configuration.
+//! The error type for a gateway's configuration.
 
 use std::fmt;
 
-/// An error in a service's URL or in a certificate, with advice.
+/// An error in a gateway's configuration, such as a wrong URL or certificate, with advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
@@ -37,7 +37,7 @@ impl Error {
         Self { advice: Some(advice.into()), ..self }
     }
 
-    /// Returns the place and the problem.
+    /// Returns a text that names the wrong setting or file, and the problem.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
@@ -55,7 +55,8 @@ impl Error {
         self.kind == Kind::Unreadable
     }
 
-    /// Returns true if a URL is refused only because of its credentials, so that a program must not print it.
+    /// Returns true if a URL is refused because it contains credentials. A program must not print
+    /// such a URL.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.kind == Kind::Credentials

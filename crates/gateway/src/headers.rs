@@ -1,6 +1,8 @@
-//! Headers that belong to a single hop (RFC 9110 §7.6.1), and their replacements for the next hop.
+//! Removes the headers that belong to a single hop (RFC 9110 §7.6.1), and adds their replacements
+//! for the next hop.
 //!
-//! Everything else passes unchanged: the bytes of the target, and all other header lines, in order within a name.
+//! The bytes of the target and all other header lines pass unchanged. Lines with the same name keep
+//! their order.
 
 use error_envelope_core::session::lines;
 use http::header::{
@@ -10,16 +12,18 @@ use http::uri::Authority;
 use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Returns true if a header always belongs to one hop. `connection` may name more such headers.
+/// Returns true if a header always belongs to a single hop. The header `connection` may name
+/// further such headers.
 fn is_of_one_hop(name: &HeaderName) -> bool {
     matches!(name.as_str(), "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
 }
 
-/// Removes the headers of one hop. Most heads have no such headers, so one pass over the names costs less than a search
-/// for each.
+/// Removes the headers of a single hop. Most heads have no such headers, so one pass over all names
+/// costs less than a search for each header.
 fn strip(headers: &mut HeaderMap) {
     let removed = remove_all(headers, is_of_one_hop);
-    // A length next to a transfer coding is wrong (RFC 9112 §6.3), and hyper would use it.
+    // If a head has a transfer coding, its `content-length` is wrong (RFC 9112 §6.3), but hyper
+    // would use it.
     if removed.contains(&TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -30,11 +34,12 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Drops the headers that `connection` names.
 ///
-/// In a request this happens before the layer gets it. Otherwise a client could name `x-request-id`, and the service
-/// would not get the id that the layer adds.
+/// This function must be called before the layer gets a request. Otherwise a client could name
+/// `x-request-id` in `connection`, and the service would not get the id that the layer adds.
 pub(crate) fn drop_named(headers: &mut HeaderMap) {
     let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    // These are kept because later steps need them. `strip` removes those of one hop. A client must not remove `host`.
+    // Later steps need these headers. `strip` removes those that belong to a single hop. A client
+    // must not remove `host`.
     let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
     for name in named.iter().filter(|name| !needed.contains(name)) {
         headers.remove(name);
@@ -43,8 +48,8 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 
 /// Turns a client's request into a request of the gateway.
 ///
-/// `host` becomes the host that the client requested. An authority in the target takes precedence over a header (RFC
-/// 9112 §3.2.2, RFC 9113 §8.3.1).
+/// `host` is set to the host that the client requested. An authority in the request's target takes
+/// precedence over the header `host` (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts) {
     let trailers = has_token(&head.headers, &TE, "trailers");
     strip(&mut head.headers);
@@ -81,18 +86,18 @@ pub(crate) fn remove_all(headers: &mut HeaderMap, wrong: impl Fn(&HeaderName) ->
 /// Turns a service's response into a response of the gateway.
 pub(crate) fn towards_client(head: &mut response::Parts) {
     drop_named(&mut head.headers);
-    // RFC 9110 §15.5.22: a 426 that does not name the protocol is useless.
+    // RFC 9110 §15.5.22 requires a 426 to name the protocol in `upgrade`.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
     strip(&mut head.headers);
     keep_one_length(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
-    // Otherwise hyper would respond in the service's HTTP/1.0, in which a complete body of unknown length looks like a
-    // broken one.
+    // Otherwise hyper would use the service's version, which may be HTTP/1.0. In HTTP/1.0, a
+    // complete body of unknown length looks like a body that was cut off.
     head.version = Version::HTTP_11;
-    // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped: HTTP/2 has none, and the layer may
-    // set another status (E6).
+    // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped, because HTTP/2
+    // has no phrases, and the layer may set another status (E6).
     let reason = if head.status.is_client_error() { head.extensions.remove::<ReasonPhrase>() } else { None };
     head.extensions.clear();
     if let Some(reason) = reason {
@@ -100,8 +105,8 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     }
 }
 
-/// Writes the length once, if it was repeated in a list or on several lines (R6). hyper has already refused different
-/// lengths, and HTTP/2 clients accept no list.
+/// Writes `content-length` once, if the service repeated it in a list or on several lines (R6).
+/// HTTP/2 clients do not accept a list. hyper has already refused responses with different lengths.
 fn keep_one_length(headers: &mut HeaderMap) {
     let mut all = lines(headers, &CONTENT_LENGTH);
     let (Some(first), second) = (all.next(), all.next()) else { return };
@@ -115,7 +120,7 @@ fn keep_one_length(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns true if a list header has `token`, in any letter case.
+/// Returns true if the list in header `name` contains `token`, in any letter case.
 pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|each| each.eq_ignore_ascii_case(token.as_bytes()))
 }
@@ -123,18 +128,19 @@ pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let lines = headers.get_all(name).into_iter();
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(|token| {
-        // A parameter such as `trailers;q=0.5` does not change the name.
+        // A parameter, as in `trailers;q=0.5`, is not part of the name.
         token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
     })
 }
 
-/// Returns the authority without user and password, which do not belong in `host`.
+/// Returns the value of `host` for an authority. A user and password do not belong in `host`.
 fn host(authority: &Authority) -> Option<HeaderValue> {
     let text = authority.as_str();
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()
 }
 
-/// Joins the parts of a cookie. HTTP/2 clients may split it, and HTTP/1 services do not join it (RFC 9113 §8.2.3).
+/// Joins the lines of the header `cookie`. HTTP/2 clients may split it, but HTTP/1 services do not
+/// join it (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     if let Entry::Occupied(crumbs) = headers.entry(COOKIE)
         && crumbs.iter().nth(1).is_some()

@@ -1,18 +1,20 @@
-//! Closes connections that have had no request in flight for a while, in any HTTP version.
+//! Detects connections that have had no request in flight for a while, in any HTTP version.
 //!
-//! hyper's timer for heads covers only HTTP/1, and starts only once hyper has detected HTTP/1. So a client that sends
-//! `PRI` and no more, or that keeps an HTTP/2 connection alive with pings, would stay for ever.
+//! hyper's timer for heads works only for HTTP/1, and starts only once hyper has detected HTTP/1.
+//! So a client that sends only `PRI`, or that keeps an HTTP/2 connection alive with pings, could
+//! stay connected for ever.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time after which a connection rests. It is longer than the pauses of a busy client, and short enough that the
-/// buffers of one client soon serve another.
+/// The time without a request after which a connection is treated as resting, so that its buffers
+/// are freed. It is longer than the pauses of a busy client. It is short, so that the memory soon
+/// becomes available for other clients.
 const REST: Duration = Duration::from_millis(200);
 
-/// The activity on a connection.
+/// The activity on a client's connection.
 pub(crate) struct Activity {
     connected: Instant,
     running: AtomicUsize,
@@ -40,7 +42,7 @@ impl Activity {
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// Records that a request body has begun which may have more data.
+    /// Records that a request body has begun.
     pub(crate) fn body_started(&self) {
         self.bodies.fetch_add(1, Relaxed);
     }
@@ -49,8 +51,8 @@ impl Activity {
         self.bodies.fetch_sub(1, Relaxed);
     }
 
-    /// Resolves once no request was in flight for [`REST`], and the last response is fully written, so that hyper is
-    /// between two requests.
+    /// Resolves once no request was in flight for [`REST`], and the last response is fully written.
+    /// hyper is then between two requests.
     pub(crate) async fn rests(&self) {
         loop {
             self.stops_for(REST).await;
@@ -86,7 +88,8 @@ impl Activity {
         self.write_waits.store(waits, Relaxed);
     }
 
-    /// Returns true if written data still waits, because the client does not read it.
+    /// Returns true if data that hyper has written still waits for the socket, because the client
+    /// does not read.
     pub(crate) fn has_waiting_write(&self) -> bool {
         self.write_waits.load(Relaxed)
     }

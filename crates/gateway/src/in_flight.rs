@@ -1,15 +1,16 @@
-//! Tracks requests in flight, and how they end at a stop.
+//! Counts the requests in flight, and stores how a stop ends them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
-/// The stages of a gateway's end.
+/// The stages of a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
-    /// No new clients are accepted. Connections without a request in flight end.
+    /// The gateway is stopping. It accepts no new clients, and ends connections without a request
+    /// in flight.
     Stopping,
 }
 
@@ -18,7 +19,7 @@ pub(super) async fn stopping(stage: &mut watch::Receiver<Stage>) {
     let _ = stage.wait_for(|stage| *stage == Stage::Stopping).await;
 }
 
-/// The requests of a gateway.
+/// The number of requests in flight in a gateway, and the state of its stop.
 #[derive(Default)]
 pub(super) struct RequestTracker {
     requests: AtomicUsize,
@@ -33,7 +34,7 @@ impl RequestTracker {
         Arc::default()
     }
 
-    /// Counts a request until the result is dropped.
+    /// Counts a request until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))

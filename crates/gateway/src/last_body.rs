@@ -1,7 +1,7 @@
-//! The last request body of an HTTP/1 connection, and the rest of it that was not read.
+//! The last request body of an HTTP/1 connection, and the unread rest of this body.
 //!
-//! If a body is dropped before all of it was read, hyper closes the connection after the response. So the rest of a
-//! dropped body is kept until the response is sent.
+//! If a request body is dropped before its end, hyper closes the connection after the response. So
+//! the rest of a dropped body is kept until the response is sent.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 /// The body of the last request that has one.
 #[derive(Default)]
 pub(crate) struct LastBody {
-    /// True if the body belongs to the last request.
+    /// True if the body belongs to the connection's last request. That request may have no body.
     is_current: AtomicBool,
     state: Mutex<BodyState>,
 }
@@ -23,16 +23,18 @@ struct BodyState {
     is_unread: bool,
     /// True if the body was dropped.
     is_left: bool,
-    /// True if the head of the response to its request was sent, so that the head can no longer change.
+    /// True if the head of the response to the body's request was sent, so that the head can no
+    /// longer change.
     is_answered: bool,
     rest: Option<Incoming>,
 }
 
-/// The number of a body, which distinguishes it from earlier bodies. These may exist longer than their requests.
+/// The number of a request body on its connection. It distinguishes the body from earlier bodies,
+/// which may still exist after their requests have ended.
 pub(crate) type BodyNumber = usize;
 
 impl LastBody {
-    /// Records that the next body begins, and returns its number.
+    /// Records that the next request body begins, and returns its number.
     pub(crate) fn begin(&self) -> BodyNumber {
         self.is_current.store(true, Relaxed);
         let mut body = self.state();
@@ -55,7 +57,8 @@ impl LastBody {
         }
     }
 
-    /// Drops the rest. hyper then skips the bytes that have arrived, or closes the connection.
+    /// Drops the rest of the body. hyper then skips the rest if it has already arrived, and
+    /// otherwise closes the connection.
     fn drop_rest(&self) {
         let mut body = self.state();
         body.is_answered = true;
@@ -64,14 +67,15 @@ impl LastBody {
         drop(rest);
     }
 
-    /// Takes the rest of a body that was dropped, to read it. While the rest exists, hyper waits for its end.
+    /// Returns the rest of a dropped body, so that the caller can read it. While the rest exists,
+    /// hyper waits for its end.
     pub(crate) fn take_rest(&self) -> Option<Incoming> {
         self.state().rest.take()
     }
 
-    /// Returns true if hyper will close the connection after a response that is sent now, because it cannot skip the
-    /// rest of the request's body. This happens if the body was dropped, or if the service responded before it had all
-    /// of the body (`is_unsent`).
+    /// Returns true if hyper will close the connection after a response that is sent now, because
+    /// it cannot skip the rest of the request's body. The rest cannot be skipped if the body was
+    /// dropped, or if the service responded before it got all of the body (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();
@@ -79,7 +83,7 @@ impl LastBody {
         }
     }
 
-    /// Records that the taken rest was read to its end.
+    /// Records that the rest from [`LastBody::take_rest`] was read to its end.
     pub(crate) fn rest_was_read(&self) {
         self.state().is_unread = false;
     }
@@ -92,8 +96,8 @@ impl LastBody {
         }
     }
 
-    /// Records that this body is dropped, with this rest of it. With `may_be_kept`, the rest is kept until the response
-    /// is sent.
+    /// Records that the body with this number is dropped, and that `rest` is still unread. If
+    /// `may_be_kept` is true, the rest is kept until the response is sent.
     pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool) {
         let mut body = self.state();
         if body.number != number || !body.is_unread {

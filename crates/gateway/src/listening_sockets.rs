@@ -1,5 +1,5 @@
-//! The listening sockets of a process: those that systemd passes (`LISTEN_FDS`), and new ones. Clients are accepted on
-//! them.
+//! Opens the listening sockets of a process, or takes them from systemd (`LISTEN_FDS`). Accepts
+//! clients on them.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
@@ -15,20 +15,21 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 use crate::linger::ConnectionSlot;
 
-/// The number of clients that may wait to be accepted, if the system allows it (`net.core.somaxconn`, which has this
-/// value since Linux 5.4).
+/// The number of clients that may wait to be accepted. The system can set a lower limit
+/// (`net.core.somaxconn`, which is also 4,096 since Linux 5.4).
 ///
-/// If there is no room, a client's system repeats the handshake after one second, then after three, then after seven.
-/// 128, the usual length, is less than the number of clients that connect at once after a deployment.
+/// If the queue is full, a client's system repeats its TCP handshake after one second, then after
+/// three, then after seven. The usual queue length is 128. After a deployment, more clients connect
+/// at once.
 pub(crate) const QUEUE: u32 = 4096;
 
 /// The purpose of a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SocketPurpose {
-    /// The gateway's clients.
+    /// The socket is for the gateway's clients.
     Clients,
-    /// The admin address.
+    /// The socket is for the admin address.
     Admin,
 }
 
@@ -42,7 +43,8 @@ impl SocketPurpose {
     }
 }
 
-/// Listening sockets that systemd passed to this process. By default there are none.
+/// The listening sockets that systemd passed to this process. The default value contains no
+/// sockets.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct ListeningSockets {
@@ -51,14 +53,16 @@ pub struct ListeningSockets {
 }
 
 impl ListeningSockets {
-    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`). The socket with the name `admin`
-    /// in `LISTEN_FDNAMES` is for the admin address, and another one is for clients. If systemd passed none, there are
-    /// none.
+    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`). The socket
+    /// with the name `admin` in `LISTEN_FDNAMES` is for the admin address. A socket with any other
+    /// name is for clients. If systemd passed no sockets, the result is empty.
     ///
-    /// Call it before the process starts a second thread, because it removes the variables from the environment.
+    /// Call this function before the process starts a second thread, because the function removes
+    /// the variables from the environment.
     ///
     /// # Errors
-    /// Fails if one of them does not listen for TCP connections, or if two have the same purpose.
+    /// Returns an error if a socket does not listen for TCP connections, or if two sockets have the
+    /// same purpose.
     pub fn from_systemd() -> Result<Self, Error> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
@@ -73,8 +77,9 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`. Each process of the same user that
-    /// also does this at the same address gets a share of the new connections.
+    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`. Several processes
+    /// of the same user can then listen at the same address. Each of them gets a share of the new
+    /// connections.
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
@@ -96,12 +101,12 @@ impl ListeningSockets {
         Ok(())
     }
 
-    /// Returns the socket that was passed for `purpose`. Otherwise it binds a new one at `wanted`, or at `default` if
-    /// `wanted` is `None`.
+    /// Returns the socket that was passed for `purpose`. If none was passed, binds a new socket at
+    /// `wanted`, or at `default` if `wanted` is `None`.
     ///
     /// # Errors
-    /// Fails if the passed socket has another address than `wanted` (port 0 matches any port), or if the address cannot
-    /// be used.
+    /// Returns an error if the passed socket has a different address than `wanted` (port 0 matches
+    /// any port), or if the address cannot be used.
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,
@@ -130,7 +135,7 @@ impl ListeningSockets {
     }
 }
 
-/// Like [`TcpListener::bind`], with `SO_REUSEPORT`.
+/// Works like [`TcpListener::bind`], but sets `SO_REUSEPORT`.
 async fn bind_shared(address: &str) -> io::Result<TcpListener> {
     let bind = |address: SocketAddr| {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -155,18 +160,19 @@ fn unusable_sockets(why: &dyn fmt::Display) -> Error {
 
 const LOG: &str = "error_envelope::gateway::accept";
 
-/// The gateway's listener, which is closed when this is dropped.
+/// Accepts clients on the gateway's listener. The listener is closed when this value is dropped.
 pub(super) struct Acceptor<F> {
     pub(super) listener: TcpListener,
-    /// The places for connections.
+    /// The permits for clients' connections.
     pub(super) slots: Arc<Semaphore>,
-    /// The pause after an attempt that failed.
+    /// The pause after a failed accept.
     pub(super) retry: Duration,
     pub(super) serve: F,
 }
 
 impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
-    /// Calls `serve` for each client until `stop`, and then for the clients that already wait.
+    /// Calls `serve` for each client until `stop` is ready, and then for the clients that already
+    /// wait in the kernel's queue.
     pub(super) async fn run_until(self, stop: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -176,7 +182,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         self.empty_queue();
     }
 
-    /// Accepts one client after the other. If there is no free place, clients wait in the kernel's queue.
+    /// Accepts one client after the other. If no permit is free, clients wait in the kernel's
+    /// queue.
     async fn accept_all(&self) -> Infallible {
         loop {
             let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -187,12 +194,14 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         }
     }
 
-    /// Serves the clients in the kernel's queue, whose connections the kernel would close together with the listener.
-    /// They need no free place. If they waited for one, the listener would stay open, and clients would keep coming.
+    /// Serves the clients in the kernel's queue, because the kernel would close their connections
+    /// together with the listener. These clients need no permit. If they waited for one, the
+    /// listener would stay open, and further clients would connect.
     fn empty_queue(self) {
-        // tokio would report an empty queue until it has polled the socket.
+        // The socket is used without tokio, because tokio would report an empty queue until it has
+        // polled the socket.
         let Ok(listener) = self.listener.into_std() else { return };
-        // More clients connect meanwhile, so the number has a limit.
+        // Further clients may connect during this loop, so the loop has a limit.
         for _ in 0..QUEUE {
             match listener.accept() {
                 Ok((stream, peer)) => {
@@ -208,8 +217,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
     }
 }
 
-/// Waits after some errors. If a client left before it was accepted, nothing failed, so there is no wait. If the system
-/// has no free descriptors, waits for some to become free.
+/// Pauses after a failed accept, so that the system can free descriptors. If the client left before
+/// it was accepted, nothing is wrong with the system, so the function returns at once.
 async fn accept_failed(error: &io::Error, retry: Duration) {
     if !has_left(error) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

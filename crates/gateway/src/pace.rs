@@ -1,8 +1,8 @@
-//! Detects whether a request waits for the client or for the service, and limits the number of requests that the
-//! service handles.
+//! Limits the time until a service's response head, and the number of requests that the service
+//! handles.
 //!
-//! A service that sends no head in time causes a 504. The clock of this time limit stops while the client is slow,
-//! because a slow upload is not the service's fault.
+//! If a service sends no head in time, the client gets 504. The clock stops while the request waits
+//! for the client, because a slow upload is not the service's fault.
 
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
@@ -16,8 +16,9 @@ use tower::BoxError;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
-/// Limits the time for `head`. After that it fails with tower's [`Elapsed`], which the layer turns into 504
-/// `gateway_timeout`. The time stops while `pace` shows that the client is slow.
+/// Waits for `head` until `limit` has passed. Then returns tower's [`Elapsed`], which the layer
+/// turns into 504 `gateway_timeout`. The time does not count while `pace` shows that the request
+/// waits for the client.
 pub(crate) async fn limit_head<T>(
     head: impl Future<Output = Result<T, BoxError>>,
     limit: Duration,
@@ -35,7 +36,8 @@ pub(crate) async fn limit_head<T>(
     }
 }
 
-/// The time at which the request last made progress. It also shows whether the request waits for the client.
+/// Stores when the body of a request last made progress, and whether the request waits for the
+/// client.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
@@ -45,7 +47,8 @@ struct LastMove {
     ended: bool,
 }
 
-/// Marks a response that came before its request's body was completely sent. It is in the response's extensions.
+/// A response extension that marks a response that came before the request's body was completely
+/// sent.
 #[derive(Clone, Copy)]
 pub(crate) struct UnsentBody;
 
@@ -54,8 +57,8 @@ impl Pace {
         Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
-    /// Returns the time since which the request waits for the service. While it waits for the client, this is the
-    /// current time.
+    /// Returns the time since which the request waits for the service. While the request waits for
+    /// the client, this is the current time.
     pub(crate) fn waited_since(&self) -> Instant {
         let last = self.last();
         if last.waits_for_client { Instant::now() } else { last.at }
@@ -67,12 +70,12 @@ impl Pace {
         (last.at, last.waits_for_client) = (Instant::now(), waits_for_client);
     }
 
-    /// Records that the body was sent to its end.
+    /// Records that the request body was sent to its end.
     pub(crate) fn end(&self) {
         self.last().ended = true;
     }
 
-    /// Returns true if the body was sent to its end.
+    /// Returns true if the request body was sent to its end.
     pub(crate) fn has_ended(&self) -> bool {
         self.last().ended
     }
@@ -82,18 +85,19 @@ impl Pace {
     }
 }
 
-/// Limits the number of requests in progress.
+/// Limits the number of requests that a service handles at once.
 ///
-/// The number of clients does not limit the requests: over HTTP/2 a client sends many at once, and each needs a
-/// connection to an HTTP/1.1 service. A request keeps its place until both its bodies, or its upgraded connection, have
-/// ended. (With tower's own limit, it would keep its place only until the response head.)
+/// The limit on clients does not limit their requests. Over HTTP/2, a client sends many requests at
+/// once, and each of them needs a connection to an HTTP/1.1 service. A request keeps its permit
+/// until both its bodies, or its upgraded connection, have ended. (tower's own limit would release
+/// the permit at the response head.)
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
-/// The place of one request, which it keeps until the last clone of this is dropped.
+/// The permit of one request. It is released when its last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is only held, and never read")] Arc<Room>);
 
-/// The place of one request. It becomes free when this value is dropped.
+/// The permit itself, which is released when this value is dropped.
 struct Room(Arc<AtomicU32>);
 
 impl Capacity {
@@ -101,8 +105,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a place without waiting, because a request that waits would keep its body in memory. The layer turns the
-    /// error into 503 `worker_at_capacity`.
+    /// Takes a permit without waiting. A request that waited would keep its body in memory. If no
+    /// permit is free, returns an error, which the layer turns into 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, NotCalled> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| NotCalled::new(Overloaded::new()))

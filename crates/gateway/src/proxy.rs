@@ -1,7 +1,8 @@
 //! Forwards a request to the service and returns its response.
 //!
-//! It never creates a response itself. It returns failures as errors, and the layer around it creates the response.
-//! [`pool`](super::pool) decides what is sent twice, and over which connection.
+//! The proxy never creates a response itself. It returns failures as errors, and the layer around
+//! the proxy creates the response. [`pool`](super::pool) decides which requests are sent twice, and
+//! over which connection.
 
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -104,7 +105,7 @@ impl<B: ForwardBody> Proxy<B> {
             Connections::Http2 { service, .. } => http2::prepare(&mut head, service),
         }
         let request = Request::from_parts(head, body);
-        // The future is pinned here, because it is large to move.
+        // The future is pinned here, because moving it is expensive.
         let response = pin!(async {
             match &self.connections {
                 Connections::Http1 { pool, .. } => pool::send(pool, request, binding, record.as_deref()).await,
@@ -119,7 +120,7 @@ impl<B: ForwardBody> Proxy<B> {
             return Ok(upgrade::switch(upgrade_request, response, permit, record.clone())?);
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
-            // Otherwise the body would reach the client in its transfer coding, but without the name of the coding.
+            // Such a body would reach the client still encoded, but without the name of its coding.
             let text = "the service's response has a transfer coding other than chunked";
             let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
             return Err(Fault::new(ErrorCode::OTHER).with_source(cause).into());
@@ -133,13 +134,14 @@ impl<B: ForwardBody> Proxy<B> {
     }
 }
 
-/// Refuses requests that cannot be forwarded:
+/// Refuses these requests, because they cannot be forwarded:
 ///
-/// - CONNECT would open a tunnel past every guard. It gets 405, because the method is known, but not supported here.
-/// - A target must be a path, a URI or `*`.
-/// - Without exactly one host a request has no route (RFC 9112 §3.2).
-/// - A body with a transfer coding that is not removed here would reach the service without the name of its coding (RFC
-///   9112 §6.1).
+/// - CONNECT, which would open a tunnel that bypasses every guard. The client gets 405, because the
+///   method is known but not supported.
+/// - A request whose target is neither a path nor a URI nor `*`.
+/// - A request that does not name exactly one host, because it has no route (RFC 9112 §3.2).
+/// - A request with a transfer coding other than chunked. Its body would reach the service still
+///   encoded, but without the name of its coding (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
@@ -162,15 +164,18 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The reachability of one service.
+/// Stores whether one service can be reached.
 ///
-/// While the service cannot be reached, this stores the time since then, the reason, and the number of failed requests.
-/// The log has one line at each change, and the admin page shows current outages.
+/// While the service cannot be reached, this type stores the beginning of the outage, its reason,
+/// and the number of failed requests. One line is logged at the beginning and at the end of an
+/// outage. The admin page shows current outages.
 ///
-/// An outage begins with a request for which no connection could be opened, and ends with the next response.
+/// An outage begins when no connection can be opened for a request, and ends with the next
+/// response.
 #[derive(Debug, Default)]
 pub(crate) struct Reachability {
-    /// True during an outage. Each request reads this flag, so that a service without an outage costs no lock.
+    /// True during an outage. Each request reads this flag, so that no lock is needed while the
+    /// service can be reached.
     is_out: AtomicBool,
     outage: Mutex<Option<Outage>>,
 }
@@ -185,7 +190,7 @@ impl Reachability {
         }
     }
 
-    /// Returns the current outage.
+    /// Returns the current outage, if there is one.
     pub(crate) fn outage(&self) -> Option<Outage> {
         self.lock().clone()
     }
@@ -227,7 +232,7 @@ impl Reachability {
     }
 }
 
-/// Returns the reason why no connection was opened, or `None` if one was opened.
+/// Returns the reason why no connection could be opened, or `None` for any other error.
 fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
     let failure = cause::find::<ProxyFailure>(error)?;
     let is_unreachable = matches!(
@@ -240,7 +245,8 @@ fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
             | ProxyError::TlsCertificateError
             | ProxyError::TlsProtocolError
     );
-    // The address is left out of the reason, because the caller knows it.
+    // The service's address is removed from the reason, because the log line has it as a separate
+    // field.
     let text = failure.text();
     let reason = text.strip_prefix("cannot connect to ").and_then(|rest| rest.split_once(": ")).map_or(text, |it| it.1);
     is_unreachable.then_some(reason)

@@ -1,19 +1,20 @@
-//! Decides how many bytes are read at once.
+//! Decides how many bytes a connection reads at once.
 //!
-//! Each read costs a system call, wake-ups and a frame, regardless of its size, so large pieces are best for a fast
-//! body. But if the reader stops, three pieces are held: a piece that is being written, a piece that waits for that,
-//! and a piece that is being read. So a connection reads pieces of its configured size. It reads pieces that are
-//! [`TIMES`] as large while they arrive full and the process has [`Room`] for them. All large pieces together never
-//! take more than [`MOST`] bytes.
+//! Each read costs a system call, wake-ups and a frame, regardless of its size. So large reads are
+//! best for a fast body. But if the receiver stops reading, three pieces remain in memory. One
+//! piece is being written, one waits for that write, and one is being read. So by default a
+//! connection reads pieces of its configured size. If its reads return full pieces and the process
+//! has [`Room`], it reads pieces that are [`TIMES`] as large. All large pieces together never use
+//! more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The factor by which a piece may be larger than its configured size.
 const TIMES: usize = 4;
-/// The number of pieces that are held for a reader that stops.
+/// The number of pieces that remain in memory if the receiver stops reading.
 const PIECES: usize = 3;
-/// The memory for all large pieces, in bytes. It is enough for some forty bodies at full speed. Further bodies are read
-/// in small pieces.
+/// The most memory for all large pieces, in bytes. It is enough for about forty bodies at full
+/// speed. Further bodies are read in small pieces.
 const MOST: usize = 64 << 20;
 /// The smallest buffer size that hyper accepts, in bytes.
 const LEAST: usize = 8 << 10;
@@ -22,13 +23,13 @@ const PAGE: usize = 4 << 10;
 
 static LEFT: AtomicUsize = AtomicUsize::new(MOST);
 
-/// Returns the size to which a buffer of the size `small` may grow.
+/// Returns the size of a large piece, for the configured size `small`.
 pub(crate) const fn large(small: u32) -> usize {
     let small = small as usize;
     (if small < LEAST { LEAST } else { small }).saturating_mul(TIMES)
 }
 
-/// The size of a connection's reads.
+/// Adapts the size of a connection's reads.
 pub(crate) struct ReadSize {
     small: usize,
     room: Option<Room>,
@@ -44,7 +45,7 @@ impl ReadSize {
         Self { small: LEAST.max(small as usize), room: None, left }
     }
 
-    /// Returns the most bytes that the next read may return.
+    /// Returns the most bytes to read with the next read.
     pub(crate) fn limit(&self) -> u64 {
         let limit = if self.room.is_some() { self.small.saturating_mul(TIMES) } else { self.small - PAGE };
         limit as u64
@@ -60,14 +61,14 @@ impl ReadSize {
     }
 }
 
-/// A share of the process's memory for large pieces. It is given back when this is dropped.
+/// A part of the process's memory for large pieces. It is released when this value is dropped.
 pub(crate) struct Room {
     bytes: usize,
     left: &'static AtomicUsize,
 }
 
 impl Room {
-    /// Takes this many bytes. Returns `None` if other connections use up the memory.
+    /// Reserves this many bytes. Returns `None` if other connections use the rest of the memory.
     pub(crate) fn take(bytes: usize) -> Option<Self> {
         Self::within(bytes, &LEFT)
     }
@@ -99,7 +100,8 @@ mod tests {
         let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
         assert_eq!(large_ones(&sizes), MOST / PIECES / large(SMALL));
         assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
-        // A head, or the end of a body, is small, so its room becomes free for another connection.
+        // A small read, such as a head or the end of a body, releases the room for another
+        // connection.
         sizes[0].read(100);
         full(&mut sizes[999]);
         assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));

@@ -1,4 +1,4 @@
-//! Passes the requests of a connection to the layer, and the responses to the client until their heads are sent.
+//! Passes the requests of a connection to the layer, and returns the responses to hyper.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -26,11 +26,12 @@ use super::headers;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
-/// The number of headers that the gateway and the layer add to a request: three that describe the client, and an id.
+/// The number of headers that the gateway and the layer add to a request: three headers that
+/// describe the client, and the request id.
 const ADDED: usize = 4;
 
-/// The hyper service of one connection. It passes requests to the layer, with the facts about the client that the layer
-/// and the service behind it need.
+/// The service that hyper calls for the requests of one connection. It passes requests to the
+/// layer, together with the facts about the client that the layer and the inner service need.
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) client: Box<Client>,
@@ -50,7 +51,7 @@ impl<S> Requests<S> {
         let (mut head, body) = request.into_parts();
         self.state.reset.saw_request(head.version);
         self.state.bind(&mut head);
-        // The map grows once.
+        // Space for the added headers is reserved, so that the map grows only once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
         let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
@@ -77,7 +78,8 @@ where
 }
 
 pin_project! {
-    /// The response to a request, as a future that ends with its head.
+    /// The future of the response to a request. It is ready when the head of the response can be
+    /// sent.
     pub(super) struct Answer<F, B: Body> {
         #[pin]
         response: Option<F>,
@@ -99,7 +101,7 @@ pin_project! {
     }
 }
 
-/// The context of a request around the layer.
+/// The parts of a request that the gateway keeps while the layer handles the request.
 pub(super) struct AnswerContext {
     pub(super) request: ClientRequest,
     pub(super) active: ActiveRequest,
@@ -162,8 +164,8 @@ fn leave<B: Body<Data = Bytes>>(
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
 }
 
-/// Adds a date to a service's response that has none. hyper would add the latest date that it has seen. After the clock
-/// was set back, that date is in the future.
+/// Adds the header `date` to a service's response that lacks it. hyper would add the latest date
+/// that it has seen. If the clock was set back, that date is in the future.
 fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Ok(date) = httpdate::fmt_http_date(SystemTime::now()).try_into()
@@ -178,8 +180,9 @@ fn close_after<B>(response: &mut Response<B>) {
     }
 }
 
-/// A response to a request whose body was not read to its end. If the rest of the body has already arrived, it is
-/// skipped, and the connection stays open. Otherwise the response has `connection: close`.
+/// A response to a request whose body was not read to its end. If the rest of the body has already
+/// arrived, it is skipped, and the connection stays open. Otherwise the response gets
+/// `connection: close`.
 struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
@@ -188,11 +191,13 @@ struct UnreadRest<B> {
 }
 
 impl<B> UnreadRest<B> {
-    /// The most polls to wait for hyper, which reads once more between two of them.
+    /// The most polls of the rest while it is pending. Between two polls, hyper reads from the
+    /// socket once more.
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Skips the rest. Once the result is certain, returns true if all of the rest was read.
+    /// Skips the rest of the request's body. Returns true if the rest was read to its end, and
+    /// false if it was too long or has not arrived.
     fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {

@@ -1,4 +1,5 @@
-//! Makes a connection end with a reset, and detects whether a stream ended with one.
+//! Decides whether a client's connection ends with a reset, and detects whether an HTTP/2 stream
+//! ended with a reset.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +10,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::BoxError;
 
-/// Records that a connection's last body was cut off in a way that only a reset shows.
+/// Records whether a client's connection must be closed with a reset.
 #[derive(Default)]
 pub(crate) struct ResetOnBreak {
     old_client: AtomicBool,
@@ -21,14 +22,15 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// Records that a body was cut off. Without a reset, a client of HTTP/1.0 would treat it as complete.
+    /// Records that a response body was cut off. Without a reset, a client of HTTP/1.0 would treat
+    /// the body as complete.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();
         }
     }
 
-    /// Makes the connection end with a reset, even if its bodies are complete.
+    /// Makes the connection end with a reset, even if its response bodies are complete.
     pub(crate) fn reset(&self) {
         self.broken.store(true, Relaxed);
     }
@@ -38,8 +40,8 @@ impl ResetOnBreak {
     }
 }
 
-/// Returns true if a body over HTTP/2 without more frames was not sent to its end. hyper treats a reset with `NO_ERROR`
-/// as the end, while h2 reports the difference.
+/// Returns true if an HTTP/2 body that returns no more frames was cut off by a reset. hyper treats
+/// a reset with `NO_ERROR` as the end of the body, but `is_end_stream` then returns false.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
@@ -50,8 +52,8 @@ pub(crate) fn cut_off_error(peer: &str) -> BoxError {
         .into()
 }
 
-/// Returns the error of a client's body. It distinguishes a client that left from one that frames its body wrongly
-/// (F1a).
+/// Converts the error of a client's body. If the client left, the result is a `ConnectionReset`. If
+/// the client framed its body wrongly, the error remains hyper's (F1a).
 pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

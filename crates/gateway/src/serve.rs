@@ -1,4 +1,4 @@
-//! Serves clients until the stop, then waits for requests in flight.
+//! Serves clients until the gateway is stopped, and then waits for requests in flight.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use super::{count, tls};
 
 const LOG: &str = "error_envelope::gateway::serve";
 
-/// A reverse proxy with the layer, which listens for clients.
+/// A reverse proxy that listens for clients and applies the layer to their requests.
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
@@ -40,15 +40,15 @@ impl Gateway {
     /// the installed recorder.
     ///
     /// # Errors
-    /// If the address cannot be used.
+    /// Returns an error if the address cannot be used.
     pub async fn bind(address: impl ToSocketAddrs, config: GatewayConfig) -> io::Result<Self> {
         Self::listening(TcpListener::bind(address).await?, config)
     }
 
-    /// Works like [`Gateway::bind`], with a socket that already listens.
+    /// Works like [`Gateway::bind`], but uses a socket that already listens.
     ///
     /// # Errors
-    /// If the socket does not listen.
+    /// Returns an error if the socket does not listen.
     pub fn listening(listener: TcpListener, config: GatewayConfig) -> io::Result<Self> {
         SockRef::from(&listener).listen(QUEUE.cast_signed())?;
         let address = listener.local_addr()?;
@@ -57,14 +57,16 @@ impl Gateway {
         Ok(Self { listener, address, config })
     }
 
-    /// Returns the address on which the gateway listens. If the port was 0, this is the port that was chosen.
+    /// Returns the address on which the gateway listens. If port 0 was requested, the result
+    /// contains the port that the system chose.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves `service`, with the layer around it, until `stop` and for the drain delay after it. After that the
-    /// gateway accepts the clients that are waiting, closes the listener, and lets requests in flight finish.
+    /// Serves `service` with the layer around it, until `stop` is ready and the drain delay has
+    /// passed. Then the gateway accepts the clients that are already waiting, closes the listener,
+    /// and lets requests in flight finish.
     pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
     where
         S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
@@ -117,7 +119,7 @@ impl Gateway {
     }
 }
 
-/// Controls how the connections end, and how long that may take.
+/// Controls how the connections end at a stop, and how long the stop may take.
 struct Ending {
     stages: watch::Sender<Stage>,
     tracker: Arc<RequestTracker>,
@@ -149,7 +151,8 @@ impl Ending {
     }
 }
 
-/// Waits for the load balancer to detect that the gateway drains, and to send clients elsewhere.
+/// Waits until the load balancer has detected that the gateway is stopping, and sends clients
+/// elsewhere.
 async fn drain(delay: Duration) {
     if !delay.is_zero() {
         tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
@@ -157,7 +160,8 @@ async fn drain(delay: Duration) {
     }
 }
 
-/// Accepts clients until `stop`, and serves until the last one has left, or until `at_once`.
+/// Accepts clients until `stop` is ready. Then serves until the last client has left, or until
+/// `at_once` is ready.
 async fn run<T: fmt::Display>(
     acceptor: Acceptor<impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)>,
     ending: Ending,

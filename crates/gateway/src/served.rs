@@ -1,9 +1,9 @@
 //! Runs hyper's server for one connection. The server is dropped while the client is silent.
 //!
-//! hyper keeps some 16 KiB of buffers for a connection that waits for its next request, and more after a large body. So
-//! over HTTP/1 its server is dropped after a while without a request, and created again at the first byte.
-//! (hyper-util's `auto` also detects the version by the first bytes, but keeps its server. It limits heads only
-//! together with everything else that is read.)
+//! hyper keeps about 16 KiB of buffers for a connection that waits for its next request, and more
+//! after a large body. So over HTTP/1, hyper's server is dropped after a while without a request,
+//! and created again at the next byte. (The `auto` server of hyper-util also detects the version
+//! from the first bytes, but it keeps its server. It has no separate limit for the size of heads.)
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::read_size::{ReadSize, large};
 
 const LOG: &str = "error_envelope::gateway::served";
 
-/// The settings with which hyper serves each connection.
+/// The settings for hyper's servers, which all connections share.
 pub(super) struct Servers {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -34,12 +34,14 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Creates the settings. `half_close` stays off, because a client that has closed its writing side looks the same
-    /// as a client that has gone. With `half_close`, the service would continue to work for a lost client, whose
-    /// request must be logged as abandoned (F2).
+    /// Creates the settings. `half_close` stays off, because a client that has closed its writing
+    /// side looks the same as a client that has left. With `half_close`, the service would continue
+    /// to work for a client that has left, although such a request must be logged as abandoned
+    /// (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // hyper's own time limit for heads is off: `idle` limits that time in any version.
+        // hyper's own time limit for heads is turned off, because `idle` limits this time in any
+        // HTTP version.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
         http2
@@ -63,7 +65,8 @@ where
     B: Body<Error: Into<BoxError>> + 'static,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    // The deadline is polled when it wakes the task, and not with each request.
+    // `FuturesUnordered` polls the deadline only when the deadline wakes the task, and not with
+    // each request.
     let mut deadline = FuturesUnordered::from_iter([deadlines.first()]);
     let mut stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&deadlines.state));
     // Data that has arrived is handled before the connection may be closed.
@@ -73,8 +76,8 @@ where
         Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
     };
     if is_http2.is_ok_and(|is_http2| is_http2) {
-        // This server is boxed, and so is the one for HTTP/1, so that a connection without a server needs no room for
-        // it.
+        // The servers for HTTP/1 and HTTP/2 are boxed, so that a connection without a server needs
+        // no memory for one.
         let mut served = Box::pin(servers.http2.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -104,7 +107,7 @@ where
         let Some(parts) = Pin::into_inner(served).into_parts() else { return };
         (stream, service) = (parts.io.into_inner(), parts.service);
         stream.rewind(&parts.read_buf);
-        // The bytes would keep hyper's whole buffer in memory.
+        // The remaining bytes would keep hyper's whole buffer in memory.
         drop(parts.read_buf);
         let has_more = tokio::select! {
             biased;
@@ -112,7 +115,7 @@ where
             Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
         };
         if !has_more.is_ok_and(|has_more| has_more) {
-            // Over TLS the client is notified of the end.
+            // Over TLS, this sends the client a notification that the connection ends.
             return close(stream, End::Graceful, &deadlines).await;
         }
     }
@@ -125,7 +128,7 @@ async fn close(mut stream: impl AsyncWrite + Unpin, end: End, deadlines: &Deadli
     }
 }
 
-/// Waits for the end of a connection that is shutting down, but not for ever.
+/// Waits for the end of a connection that is shutting down, but no longer than the deadlines allow.
 async fn in_time<E>(served: impl Future<Output = Result<(), E>>, deadlines: &Deadlines) -> Result<(), E> {
     tokio::select! {
         biased;
@@ -158,13 +161,13 @@ mod tests {
     use crate::in_flight::Stage;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n";
-    /// A time that is longer than a client may be silent before its server is dropped.
+    /// A time that is longer than the silence after which hyper's server is dropped.
     const LONG: Duration = Duration::from_secs(5);
     const MIB: usize = 1 << 20;
 
-    /// Returns a client's stream with this much room on the way, and the sender that stops its gateway. The service
-    /// responds with the sum of the body's bytes. It responds to `/early` at once while the body is held, and to
-    /// `/long` with a mebibyte.
+    /// Returns a client's stream, whose buffer has the size `room`, and the sender that stops the
+    /// gateway. The service responds with the length and a checksum of the request body. It
+    /// responds to `/early` before the body is read, and to `/long` with a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
         let state = ConnectionState::new(Clients::new());
@@ -229,7 +232,7 @@ mod tests {
             }
             answer(&mut client, "0 0").await;
         }
-        // This client has written everything, and still reads. It gets the end of the stream.
+        // The client has closed its writing side, and still reads. It gets the end of the stream.
         client.shutdown().await.unwrap();
         assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     }

@@ -1,8 +1,10 @@
-//! Joins two connections for an upgrade. After a 101, all bytes pass unchanged.
+//! Forwards upgrades. After a 101, the connections of client and service are joined, and all bytes
+//! pass unchanged.
 //!
-//! Requests inside such a connection bypass every guard. So an upgrade is forwarded only if the client requests exactly
-//! one protocol that is allowed, and the service switches to exactly that protocol. Any other request is forwarded
-//! without the upgrade, because services trim and split the header in more ways than can be listed.
+//! Requests inside an upgraded connection bypass every guard. So an upgrade is forwarded only if
+//! the client requests exactly one protocol, and this protocol is allowed. The service must switch
+//! to exactly that protocol. Any other request is forwarded without the upgrade, because services
+//! trim and split the header in more ways than can be listed.
 
 use std::io;
 use std::pin::Pin;
@@ -36,7 +38,7 @@ const LOG: &str = "error_envelope::gateway::upgrade";
 pub struct UpgradeProtocol(HeaderValue);
 
 impl UpgradeProtocol {
-    /// The only protocol that every service may switch to (RFC 6455).
+    /// The only protocol that is allowed by default (RFC 6455).
     pub(crate) const WEBSOCKET: Self = Self(HeaderValue::from_static("websocket"));
 
     fn is_same(&self, requested: &HeaderValue) -> bool {
@@ -44,8 +46,9 @@ impl UpgradeProtocol {
     }
 }
 
-/// Parses one name, with or without a version (RFC 9110 §7.8). HTTP and TLS are refused, because they carry more
-/// requests.
+/// Parses the name of one protocol, with or without a version (RFC 9110 §7.8). HTTP and TLS are
+/// refused, because a connection with one of these protocols would carry further requests that
+/// bypass the guards.
 impl FromStr for UpgradeProtocol {
     type Err = Error;
 
@@ -55,7 +58,7 @@ impl FromStr for UpgradeProtocol {
         let begins = |with: &str| protocol.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
         if ["h2", "http", "tls"].into_iter().any(begins) {
             let text = format!("an upgrade to {name} would let requests bypass every guard");
-            return Err(Error::invalid(text).with_advice("allow other protocols only, such as a tunnel's"));
+            return Err(Error::invalid(text).with_advice("allow only protocols other than HTTP and TLS, such as websocket"));
         }
         match HeaderValue::from_str(name) {
             Ok(value) if is_token(protocol) && is_token(version) => Ok(Self(value)),
@@ -64,15 +67,17 @@ impl FromStr for UpgradeProtocol {
     }
 }
 
-/// A client's request for another protocol, and the client's side of the connection once the service agrees.
+/// A client's request to switch to another protocol, and the handle with which the gateway gets the
+/// client's side of the upgraded connection.
 pub(crate) struct UpgradeRequest {
     protocol: HeaderValue,
     client: OnUpgrade,
 }
 
 impl UpgradeRequest {
-    /// Takes the upgrade from a request. Returns `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8), and in
-    /// HTTP/2. Also returns `None` unless the request names exactly one protocol, and that protocol is allowed.
+    /// Takes the requested upgrade from a request. Returns `None` in HTTP/1.0, which has no
+    /// upgrades (RFC 9110 §7.8), and in HTTP/2. Also returns `None` unless the request names
+    /// exactly one protocol, and that protocol is allowed.
     pub(crate) fn take_from<B>(request: &mut Request<B>, allowed: &[UpgradeProtocol]) -> Option<Self> {
         if request.version() != Version::HTTP_11 || !has_token(request.headers(), &CONNECTION, "upgrade") {
             return None;
@@ -82,14 +87,15 @@ impl UpgradeRequest {
         Some(Self { protocol, client: hyper::upgrade::on(request) })
     }
 
-    /// Adds the upgrade to the headers of the request to the service.
+    /// Adds the headers for the upgrade to the request that is sent to the service.
     pub(crate) fn forward(&self, headers: &mut HeaderMap) {
         set_upgrade(headers, self.protocol.clone());
     }
 }
 
-/// Turns the service's 101 into a 101 of the gateway. A service that switches without a request for it, or to another
-/// protocol, has violated HTTP. Its connection is closed when the response is dropped.
+/// Turns the service's 101 into a 101 of the gateway. Returns an error if the service switches
+/// protocols without a request, or to another protocol. The service's connection is then closed,
+/// because the response is dropped.
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
@@ -106,7 +112,8 @@ pub(crate) fn switch(
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response), record.clone());
     let of_connections = permit.clone();
-    // A stop drops the task that waits for the end of the connection.
+    // When the gateway stops, it drops the task below. The record then shows that the connection
+    // was cut off.
     if let Some(record) = &record {
         record.set_lost(true);
     }
@@ -124,7 +131,7 @@ pub(crate) fn switch(
     Ok(Response::from_parts(head, body.hold(permit)))
 }
 
-/// Returns the value of `upgrade`, if it is on one line.
+/// Returns the value of the header `upgrade`, if the header has exactly one line.
 fn only_line(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut lines = headers.get_all(UPGRADE).iter();
     lines.next().filter(|_| lines.next().is_none())
@@ -135,7 +142,8 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Joins the two connections. Bytes are noted once they are written, because a connection may fail later.
+/// Copies bytes between the two connections until both have ended. Bytes are counted once they are
+/// written, because a connection may fail before it ends.
 async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
@@ -156,7 +164,7 @@ async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord
     }
 }
 
-/// A connection whose written bytes are noted.
+/// A connection that reports how many bytes are written to it.
 struct Noted<S, N> {
     stream: S,
     note: N,

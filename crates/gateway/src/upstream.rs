@@ -1,4 +1,4 @@
-//! The service, and the way to reach it by the addresses of its name.
+//! The configuration of a service behind the gateway, and the lookup of the service's host name.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -37,10 +37,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sets the trusted certificates, and the name that the service's certificate must have. Use it for an `https` URL.
+    /// Sets the trusted certificates, and the name that the service's certificate must contain.
+    /// This is required for an `https` URL.
     ///
     /// # Errors
-    /// Fails if the TLS library refuses its own default versions.
+    /// Returns an error if the TLS library refuses its own default versions.
     pub fn tls(mut self, roots: RootCertStore, name: ServerName<'static>) -> Result<Self, Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -50,11 +51,12 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Sets the gateway's certificate for the service and its key, both as PEM files. Use it for an `https` URL, after
-    /// [`Upstream::tls`]. The files are read only once, by this call.
+    /// Sets the certificate that the gateway presents to the service, and its key, as PEM files.
+    /// Call this method after [`Upstream::tls`], for an `https` URL. The files are read only once,
+    /// by this call.
     ///
     /// # Errors
-    /// Fails if a file cannot be read, or if the key does not match the certificate.
+    /// Returns an error if a file cannot be read, or if the key does not match the certificate.
     pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -68,40 +70,42 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Uses HTTP/2 instead of HTTP/1.1. Over TLS it is chosen by ALPN, otherwise by prior knowledge.
+    /// Uses HTTP/2 instead of HTTP/1.1. Over TLS, the service must offer HTTP/2 by ALPN. Without
+    /// TLS, the gateway assumes that the service supports HTTP/2.
     pub fn http2(mut self) -> Self {
         self.version = Version::HTTP_2;
         self
     }
 
-    /// Sets the time limit for the service's response head. The default is 30 seconds, the maximum is 365 days. After
-    /// the limit the client gets 504.
+    /// Sets the time limit for the service's response head. The default is 30 seconds, and the
+    /// maximum is 365 days. After this time the client gets 504.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout.clamp(*UP_TO_A_YEAR.start(), *UP_TO_A_YEAR.end());
         self
     }
 
-    /// Sets the limits on connections and requests to the service.
+    /// Sets the limits for connections and requests to the service.
     pub fn limits(mut self, limits: UpstreamLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is removed from a request,
-    /// because the guards do not see the bytes after a 101.
+    /// Also forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is
+    /// removed from a request, because the guards cannot check the bytes after a 101.
     pub fn upgrade(mut self, protocol: UpgradeProtocol) -> Self {
         self.upgrades.push(protocol);
         self
     }
 
-    /// Returns the URL, for comparison with one in a policy.
+    /// Returns the service's URL, for example to compare it with a URL in a policy.
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
         &self.url
     }
 }
 
-/// Creates an upstream over HTTP/1.1 with the default limits. An `https` URL also needs [`Upstream::tls`].
+/// Creates an upstream that uses HTTP/1.1 and the default limits. For an `https` URL, also call
+/// [`Upstream::tls`].
 impl From<UpstreamUrl> for Upstream {
     fn from(url: UpstreamUrl) -> Self {
         Self {
@@ -116,7 +120,7 @@ impl From<UpstreamUrl> for Upstream {
     }
 }
 
-/// Parses a URL without a path. The service of an `https` URL needs [`Upstream::tls`].
+/// Parses a URL without a path. For an `https` URL, also call [`Upstream::tls`].
 impl FromStr for Upstream {
     type Err = Error;
 
@@ -129,7 +133,7 @@ impl FromStr for Upstream {
     }
 }
 
-/// The way in which the service is verified.
+/// The TLS settings for connections to a service.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamTls {
     pub(crate) name: ServerName<'static>,
@@ -137,26 +141,28 @@ pub(crate) struct UpstreamTls {
 }
 
 impl UpstreamTls {
-    /// Offers this version to the service.
+    /// Offers this HTTP version to the service by ALPN.
     pub(crate) fn offer(&mut self, version: Version) {
         let protocol = if version == Version::HTTP_2 { "h2" } else { "http/1.1" };
         Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.into()];
     }
 }
 
-/// The time limit for one address. It is twice the time that a system waits before it repeats a connection attempt.
+/// The time limit for a connection attempt to one address, unless it is the last address. Operating
+/// systems repeat an unanswered attempt after half of this time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Addresses = Arc<[SocketAddr]>;
 type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 
-/// Looks up the name of one service. Clones share the running lookup.
+/// Looks up the host name of one service. Clones share a running lookup.
 ///
-/// 1. A name is looked up for each new connection, so that its current addresses are used. Only one lookup of a name
-///    runs at a time, and all waiting requests share it. A lookup occupies a thread while its resolver hangs, and
-///    lookups of other services' names also need threads.
-/// 2. The addresses are tried in order. The next address is tried if one refuses, or does not respond within its part
-///    of the time.
+/// 1. The name is looked up for each new connection, so that its current addresses are used. Only
+///    one lookup of a name runs at a time, and all waiting connections share its result. The reason
+///    is that a lookup occupies a thread while the system's resolver hangs, and lookups for other
+///    services also need threads.
+/// 2. The addresses are tried in order. If an address refuses the connection, or does not respond
+///    within its share of the time, the next address is tried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
@@ -174,7 +180,7 @@ impl Resolver {
         }
     }
 
-    /// Waits for the lookup that is running. If no lookup is running, starts this one.
+    /// Waits for the lookup that is already running. If no lookup is running, starts `lookup`.
     async fn share(
         &self,
         lookup: impl Future<Output = io::Result<Addresses>> + Send + 'static,
@@ -202,7 +208,8 @@ impl Resolver {
     }
 }
 
-/// Connects to the first address that accepts. If no address accepts, returns the error of the last address.
+/// Connects to the first address that accepts the connection. If no address accepts it, returns the
+/// error of the last address.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));
@@ -282,7 +289,7 @@ mod tests {
         };
         let here: Addresses = ["127.0.0.1:1".parse().unwrap()].into();
         let refused = || Err(io::Error::other("no such name"));
-        // The first request leaves, and its lookup continues.
+        // The first request is dropped, and its lookup continues.
         let (left, first, second) = (tokio::spawn(find(refused())), find(Ok(here.clone())), find(Ok(here.clone())));
         while lookups.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
@@ -295,7 +302,7 @@ mod tests {
         answer.notify_one();
         assert_eq!(find(Ok(here.clone())).await.unwrap(), here);
         assert_eq!(lookups.load(Ordering::Relaxed), 2);
-        // A name that no longer exists fails new connections, because nothing is cached.
+        // If a name no longer exists, new connections fail, because no result is cached.
         answer.notify_one();
         assert_eq!(find(refused()).await.unwrap_err().to_string(), "no such name");
         assert_eq!(lookups.load(Ordering::Relaxed), 3);

@@ -1,12 +1,14 @@
-//! The services behind a gateway: one for each scope that has a URL, and one for all other requests.
+//! The services behind a gateway: one service for each scope that has an upstream URL, and one for
+//! all other requests.
 //!
-//! 1. The layer adds the URL of the request's scope to the request, from the policy whose guards checked it
-//!    (G0, M3).
-//! 2. Each URL has its own connections, queue, limits and TLS. So a slow or missing service does not use the resources
-//!    of another one. Scopes with the same URL share them.
-//! 3. They are created for the first request. They end once the active policy no longer has the URL, and all requests
-//!    in flight have ended.
-//! 4. A request without a service gets `not_found`.
+//! 1. The layer adds the upstream URL of the request's scope to the request. The URL comes from the
+//!    same policy whose guards checked the request (G0, M3).
+//! 2. Each URL has its own connections, queue, limits and TLS. So a slow or missing service does
+//!    not use the resources of another service. Scopes with the same URL share these resources.
+//! 3. The resources for the URLs in the first policy are created at the start, and those for other
+//!    URLs at the first request. They are dropped once the active policy no longer contains the
+//!    URL, and all requests in flight have ended.
+//! 4. A request for which no service is set gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -29,11 +31,12 @@ use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Proxy, refuse};
 use super::upstream::Upstream;
 
-/// The interval of checks for services that the active policy no longer names. Until a check, the last idle connections
-/// of a removed service stay open.
+/// The interval between checks for services that the active policy no longer names. Until the next
+/// check, idle connections to a removed service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services behind a gateway: those of the policy's scopes (`[scope] upstream`), and one for all other requests.
+/// The services behind a gateway: the services of the policy's scopes (`[scope] upstream`), and one
+/// service for all other requests.
 ///
 /// ```no_run
 /// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
@@ -57,19 +60,22 @@ pub struct Upstreams {
 type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
 
 impl Upstreams {
-    /// Uses the services in the policy of `layer`, also after a reload. `layer` must be the gateway's layer.
+    /// Uses the services in the policy of `layer`, and in each policy that replaces it. `layer`
+    /// must be the gateway's layer.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
 
-    /// Sets the service for requests whose scope has none. Without it, they get 404 `not_found`.
+    /// Sets the service for requests whose scope has no service. If no such service is set, these
+    /// requests get 404 `not_found`.
     pub fn rest(mut self, upstream: Upstream) -> Self {
         self.rest = Some(upstream);
         self
     }
 
-    /// Sets a function that sets the limits, TLS and HTTP version of each scope's service. If it fails at the start,
-    /// the gateway does not start. If it fails after a reload, requests for that service get 502.
+    /// Sets a function that configures the limits, TLS and HTTP version of each scope's service. If
+    /// the function returns an error at the start, [`Upstreams::service`] returns it. If it returns
+    /// an error after a reload, requests for that service get 502.
     pub fn prepare<E: Into<BoxError>>(
         mut self,
         prepare: impl Fn(Upstream) -> Result<Upstream, E> + Send + Sync + 'static,
@@ -81,10 +87,11 @@ impl Upstreams {
     /// Combines all services into one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
     ///
     /// # Errors
-    /// Fails if a service cannot be prepared, has an `https` URL without TLS, or has TLS with an `http` URL.
+    /// Returns an error if `prepare` fails for a service, if an `https` URL has no TLS, or if an
+    /// `http` URL has TLS.
     ///
     /// # Panics
-    /// If there is no Tokio runtime.
+    /// Panics if there is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -96,14 +103,16 @@ impl Upstreams {
 }
 
 impl Upstream {
-    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. It handles
-    /// every request, even if the scope of the request has another service. For scopes, see [`Upstreams`].
+    /// Makes a Tower service that calls this service over the network. It works with or without a
+    /// gateway. All requests are sent to this service, even if their scopes name other services.
+    /// For scopes, see [`Upstreams`].
     ///
     /// # Errors
-    /// Fails if [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
+    /// Returns an error if [`Upstream::tls`] was not called for an `https` URL, or was called for
+    /// an `http` URL.
     ///
     /// # Panics
-    /// If there is no Tokio runtime.
+    /// Panics if there is no Tokio runtime.
     pub fn service<B>(self) -> Result<Forward<B>, Error>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -112,12 +121,14 @@ impl Upstream {
     }
 }
 
-/// A Tower service that calls another service over the network, with limited concurrent requests. It is always ready.
+/// A Tower service that calls other services over the network, and limits the concurrent requests.
+/// It is always ready.
 pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
 
 impl<B: Send + 'static> Forward<B> {
     /// Returns a function that lists the services that cannot be reached now, for
-    /// [`Admin::show_outages`](error_envelope_admin::Admin::show_outages). It keeps no service alive.
+    /// [`Admin::show_outages`](error_envelope_admin::Admin::show_outages). The function does not
+    /// keep the connections to the services alive.
     pub fn outages(&self) -> impl Fn() -> Vec<Outage> + Send + Sync + use<B> {
         let proxies = Arc::downgrade(&self.0);
         move || {
@@ -157,7 +168,7 @@ impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
     }
 }
 
-/// The proxies of all services.
+/// The proxies for all services.
 struct Proxies<B: Send + 'static> {
     layer: Option<ErrorEnvelopeLayer>,
     prepare: Prepare,
@@ -191,7 +202,7 @@ impl<B: ForwardBody> Proxies<B> {
         }
     }
 
-    /// Returns the proxy for this URL, and creates one if there is none.
+    /// Returns the proxy for this URL, and creates the proxy if it does not exist.
     fn get_or_create(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
         if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
             return Ok(Arc::clone(known));
@@ -204,9 +215,11 @@ impl<B: ForwardBody> Proxies<B> {
     }
 
     /// Drops the proxies of services that the policy no longer names. A request keeps its proxy until the request ends.
-    /// A request that began under an older policy may create a proxy again; the next check drops that proxy.
+    /// A request that began under an older policy may create such a proxy again. The next check
+    /// then drops that proxy.
     fn drop_removed_services(&self, layer: &ErrorEnvelopeLayer) {
-        // The policy is read under the lock, so that it includes each service that a newer policy has added to the map.
+        // The policy is read while the map is locked. So it names every service that requests under
+        // a newer policy have added to the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::clone(layer.policy_status().policy());
         let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();

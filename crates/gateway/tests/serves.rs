@@ -1,4 +1,4 @@
-//! Tests the gateway through its public interface alone.
+//! Tests the gateway only through its public interface.
 
 #![allow(clippy::disallowed_methods, reason = "tests may read the clock and spawn tasks; the ban is for the layer")]
 

@@ -1,4 +1,4 @@
-//! Catches panics of the user's code, and returns their text (rule F2).
+//! Catches panics of user code, and returns their text (rule F2).
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -6,14 +6,16 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// The last panic of this thread: its text and its place. It is `None` unless places are logged.
+    /// The text of this thread's last panic, and its place in the code. The value is `None` unless
+    /// [`log_panic_places`] was called.
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
-/// Runs the user's code. A panic returns its text as the error (F2), since a panic's payload is not `Sync`. With `panic
-/// = "abort"` nothing can be caught.
+/// Runs user code. If the code panics, returns the panic's text (F2). The panic's payload is not
+/// returned, because it is not `Sync`. With `panic = "abort"`, nothing can be caught.
 ///
-/// Values that the code used must be dropped afterwards, or must stay consistent, as across any `await`.
+/// After a panic, the caller must drop the values that the code used, or the values must still be
+/// consistent, as at any `await`.
 ///
 /// # Errors
 ///
@@ -22,11 +24,13 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
-/// Adds the place of a panic to the log. The cause in the log then ends in `(at src/orders.rs:41)`.
+/// Adds to the log the place in the code at which a panic happened. The cause in the log then ends
+/// in `(at src/orders.rs:41)`.
 ///
-/// It wraps the process's panic hook, which is called as before. Call it once at the start, after you set your own
-/// hook, because a later hook replaces this one. Calls after the first change nothing. A panic of another thread that
-/// is resumed has no place. Requests that do not panic have no extra cost.
+/// This function wraps the process's panic hook, which is still called. Call it once at the start,
+/// after you set your own hook, because a hook that is set later replaces the wrapped hook. Further
+/// calls have no effect. If a panic of another thread is resumed, its place is unknown. Requests
+/// that do not panic have no extra cost.
 ///
 /// ```
 /// tower_error_envelope::middleware::log_panic_places();
@@ -50,7 +54,7 @@ pub fn log_panic_places() {
 fn note_place(panic: &PanicHookInfo<'_>) {
     let Some(place) = panic.location() else { return };
     let noted = (text_of(panic.payload()), format!("{}:{}", place.file(), place.line()));
-    // A thread that is ending no longer has this variable.
+    // This fails if the thread is ending, because its local variables no longer exist.
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(noted)));
 }
 
@@ -61,7 +65,7 @@ fn place_of(text: &str) -> Option<String> {
     (*last.0 == *text).then_some(last.1)
 }
 
-/// A value from the user's code, whose drop may panic. It is always dropped inside `catch`.
+/// A value from user code, whose drop may panic. The value is always dropped inside `catch`.
 pub struct DropGuarded<T>(Option<T>);
 
 impl<T> DropGuarded<T> {
@@ -70,7 +74,7 @@ impl<T> DropGuarded<T> {
         Self(Some(value))
     }
 
-    /// Returns the value. It is `None` only while the value is being dropped.
+    /// Returns the value. Returns `None` only while the value is being dropped.
     #[must_use]
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref()
@@ -86,7 +90,8 @@ impl<T> Drop for DropGuarded<T> {
 
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
     let text = text_of(&*payload);
-    // Dropping a panic's payload may panic again. The text of that second panic is not needed.
+    // Dropping a panic's payload may panic again. The payload of that second panic is leaked,
+    // because dropping it might panic, too.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

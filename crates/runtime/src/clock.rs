@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::request_id::RequestId;
 
-/// Generates an id with the current time, and 80 bits of the system's CSPRNG.
+/// Generates a request id from the current time and 80 random bits of the system's CSPRNG.
 ///
 /// # Panics
 ///
-/// Panics if the system has no random bytes.
+/// Panics if the system returns no random bytes.
 #[inline]
 #[must_use]
 pub fn new_request_id() -> RequestId {
@@ -18,17 +18,18 @@ pub fn new_request_id() -> RequestId {
     RequestId::from_parts(milliseconds, RANDOM_BYTES.with_borrow_mut(RandomBytes::next))
 }
 
-/// The number of random bytes of one id.
+/// The number of random bytes in one id.
 const LENGTH: usize = 10;
 
-/// The length of a block of random bytes. It suffices for 128 ids, for which the system is called once.
+/// The length of a block of random bytes. One system call fills a block, which is enough for 128
+/// ids.
 const BLOCK: usize = 128 * LENGTH;
 
 thread_local! {
     static RANDOM_BYTES: RefCell<RandomBytes> = const { RefCell::new(RandomBytes { block: [0; BLOCK], used: BLOCK }) };
 }
 
-/// Bytes of the system's CSPRNG, each of which is used once.
+/// Random bytes of the system's CSPRNG. Each byte is used only once.
 struct RandomBytes {
     block: [u8; BLOCK],
     used: usize,
@@ -47,7 +48,7 @@ impl RandomBytes {
     }
 }
 
-/// Returns the time of the system's clock, for
+/// Returns the current time of the system's clock. It is the clock for
 /// [`SessionConfig::new`](error_envelope_core::session::SessionConfig::new).
 #[allow(clippy::disallowed_methods, reason = "ids contain the current time, and keys expire")]
 #[inline]

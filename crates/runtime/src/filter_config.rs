@@ -1,4 +1,5 @@
-//! The configuration of Envoy's filter. The module parses it, and the command that writes one parses it in part.
+//! The configuration of the module for Envoy (`filter_config`). The module parses it. The command
+//! `envoy-config`, which writes it, uses parts of this parser.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,10 +8,10 @@ use serde_json::Value;
 
 use error_envelope_core::loader::PolicyLoader;
 
-/// The place of the policy in a filter's configuration.
+/// The source of the policy in a filter's configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum FilterPolicy {
-    /// No policy is configured: the default policy applies.
+    /// No policy is configured, so the default policy applies.
     #[default]
     Nowhere,
     /// The policy is this text.
@@ -22,11 +23,11 @@ pub enum FilterPolicy {
 /// The parsed configuration of a filter.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// The place of the policy.
+    /// The policy, or its file.
     pub policy: FilterPolicy,
-    /// The admin address, or `None` if the configuration names none.
+    /// The admin address, if the configuration sets one.
     pub admin: Option<SocketAddr>,
-    /// The file of the token that is needed for changes on the admin address.
+    /// The file with the token that requests to the admin address must send.
     pub admin_token_file: Option<String>,
     /// True if each error is written to Envoy's dynamic metadata, for access logs.
     pub metadata: bool,
@@ -39,11 +40,11 @@ impl Default for FilterConfig {
 }
 
 impl FilterConfig {
-    /// Reads a `filter_config` as Envoy passes it to a module.
+    /// Parses a `filter_config` in the forms in which Envoy passes it to a module.
     ///
     /// # Errors
     ///
-    /// Returns the error, for the author of the configuration.
+    /// Returns a text for the author of the configuration.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| format!("filter_config is not UTF-8: {error}"))?;
         match text.trim_start().as_bytes().first() {
@@ -77,7 +78,8 @@ impl FilterConfig {
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        // Invalid TOML is an invalid policy, and is reported with its line.
+        // Text that is not valid TOML is treated as a policy, so that the error is reported with
+        // its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
         let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
@@ -111,12 +113,12 @@ impl FilterConfig {
         Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
     }
 
-    /// Reads an admin address: an IP address and a port, or a port on loopback. A host name is not accepted, because
-    /// Envoy would wait for its lookup.
+    /// Parses an admin address: an IP address and a port, or only a port on loopback. Host names
+    /// are not accepted, because Envoy would have to wait for their lookup.
     ///
     /// # Errors
     ///
-    /// Returns the error in the text.
+    /// Returns a text that describes the error in the address.
     pub fn address(text: &str) -> Result<SocketAddr, String> {
         let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         port.or_else(|_| text.parse()).map_err(|_| {
@@ -154,10 +156,11 @@ fn other_keys(value: &Value) -> String {
 }
 
 impl FilterPolicy {
-    /// The name of an inline policy text in errors.
+    /// The name that error messages use for a policy in the configuration itself.
     pub const INLINE: &str = "filter_config";
 
-    /// Returns a loader for policies inside Envoy, where no verifier in Rust is available.
+    /// Returns a loader for policies inside Envoy. It refuses schemes that need a verifier, because
+    /// Envoy cannot run a verifier in Rust.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

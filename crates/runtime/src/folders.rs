@@ -1,9 +1,10 @@
-//! Watches the folders of files that are reloaded when they change: a policy, a certificate.
+//! Watches the folders of files that are reloaded when they change, such as a policy or a
+//! certificate.
 //!
-//! 1. Folders are watched instead of files, because editors and deployments replace files by renaming, and Kubernetes
-//!    swaps a link.
-//! 2. A thread waits for changes, and calls a function once the folders are quiet. The thread ends with the value that
-//!    it serves.
+//! 1. Folders are watched instead of files, because editors and deployments replace a file by
+//!    renaming another file, and Kubernetes replaces a symbolic link.
+//! 2. A thread waits for changes, and calls a function once no more changes follow. The thread ends
+//!    when the owner of the watched folders is dropped.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,27 +15,28 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-/// The time for which the folders must be quiet before files are read, because one change causes several events.
+/// The time without events after which the files are read. One change causes several events.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The most events before a change is handled. Without this limit, folders that are never quiet would delay it for
-/// ever.
+/// The most events that are collected before a change is handled. Without this limit, continuous
+/// events would delay the handling for ever.
 const MOST_EVENTS: usize = 1000;
 
-/// The most attempts to read the files while new folders appear. After that, the files are read again only at the next
-/// event.
+/// The most times that the files are read again because new folders are watched. After that, the
+/// files are read again only at the next event.
 const MOST_LOOKS: usize = 16;
 
-/// The folders that are watched while this value exists.
+/// Watches a set of folders while this value exists.
 #[derive(Debug)]
 pub struct WatchedFolders {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    /// True if a new folder was added.
+    /// True if a new folder was added since the last read.
     grew: bool,
 }
 
-/// The events in [`WatchedFolders`]. One unhandled event stands for any number of them.
+/// Receives the events in the [`WatchedFolders`]. Several events that are not handled yet are
+/// received as one.
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
@@ -43,11 +45,12 @@ impl WatchedFolders {
     ///
     /// # Errors
     ///
-    /// Fails if the system cannot watch folders.
+    /// Returns an error if the system cannot watch folders.
     pub fn new() -> Result<(Self, Changes), notify::Error> {
         let (woken, wait) = sync_channel(1);
         let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
-            // Reading the files also causes events, which are not changes.
+            // Reading the files also causes events. Such events are ignored, because they are no
+            // changes.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 let _ = woken.try_send(());
             }
@@ -55,22 +58,22 @@ impl WatchedFolders {
         Ok((Self { watcher, watched: BTreeSet::new(), grew: false }, Changes(wait)))
     }
 
-    /// Watches these folders, and stops watching all others.
+    /// Watches these folders, and stops watching all other folders.
     pub fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         for gone in self.watched.difference(&folders) {
-            // A folder that was deleted is not watched any more.
+            // This fails for a folder that was deleted, because it is no longer watched.
             let _ = self.watcher.unwatch(gone);
         }
         self.watched.retain(|folder| folders.contains(folder));
         self.watch_also(folders)
     }
 
-    /// Watches these folders in addition to the others.
+    /// Watches these folders in addition to those that are already watched.
     pub fn watch_also(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         let mut failed = Ok(());
         for folder in folders {
-            // This is repeated for folders that are already watched: a folder may have been replaced by another one
-            // with the same name.
+            // Folders that are already watched are watched again, because a folder may have been
+            // replaced by another folder with the same name.
             if let Err(error) = self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 failed = Err(error);
             }
@@ -79,8 +82,9 @@ impl WatchedFolders {
         failed
     }
 
-    /// Reads files with a function that also watches their folders. A change between reading a folder and watching it
-    /// has no event, so the function is called again as long as it watches new folders.
+    /// Calls `read`, which reads files and watches their folders. A change between reading a file
+    /// and watching its folder causes no event. So `read` is called again as long as it adds new
+    /// folders.
     pub fn read<T>(&mut self, mut read: impl FnMut(&mut Self) -> T) -> T {
         for _ in 0..MOST_LOOKS {
             self.grew = false;
@@ -94,8 +98,9 @@ impl WatchedFolders {
 }
 
 impl Changes {
-    /// Calls `reload` on a thread of this name, each time that the folders are quiet again. The thread ends when
-    /// `owner`, which has the [`WatchedFolders`], is dropped.
+    /// Starts a thread with the name `thread`, which calls `reload` after each change, once no more
+    /// events follow. The thread ends when `owner`, which must contain the [`WatchedFolders`], is
+    /// dropped.
     pub fn follow<T: Send + Sync + 'static>(self, thread: &str, owner: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
         let owner = Arc::downgrade(owner);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&owner, reload))?;
@@ -117,8 +122,9 @@ impl Changes {
     }
 }
 
-/// Returns the folders in which a change of this file is visible. These are its own folder or the nearest existing
-/// ancestor, the folders of symbolic links on the way and of their targets, and the folder of the final file.
+/// Returns the folders in which a change of this file is visible. These are its own folder or the
+/// nearest existing ancestor, and the folder of the file to which its path finally resolves. If the
+/// path contains symbolic links, also returns the folders of these links and of their targets.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
     let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
@@ -126,7 +132,8 @@ pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
 }
 
-/// Returns the folder, or its nearest existing ancestor, in which a new folder becomes visible.
+/// Returns the folder if it exists. Otherwise returns its nearest existing ancestor, in which the
+/// new folder becomes visible when it is created.
 pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
     let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
     folder.ancestors().map(named).find(|folder| folder.is_dir())

@@ -1,4 +1,5 @@
-//! The source of the config for requests (rule M3). A request gets the config once, and keeps it until it ends.
+//! Provides the config for requests (rule M3). A request gets the config once, and keeps it until
+//! the request ends.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -21,7 +22,8 @@ use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
 use crate::{clock, count, log};
 
-/// The active policy with the other settings for every request (M3). Clones share them.
+/// A handle to the active policy and the other settings for requests (M3). Clones share the active
+/// policy.
 ///
 /// ```
 /// use error_envelope_core::policy::{Mode, Policy};
@@ -45,14 +47,14 @@ enum Source {
     #[cfg(feature = "policy-file")]
     Watched {
         reloader: Arc<PolicyReloader>,
-        /// The config of the policy that was active at the last call.
+        /// The config that was made at the last call, from the policy that was active then.
         latest: Arc<ArcSwap<SessionConfig>>,
     },
 }
 
-/// A type with a [`PolicyHandle`]: the Tower layer, or the handle of another adapter.
+/// A type that contains a [`PolicyHandle`], such as the Tower layer or the handle itself.
 pub trait PolicyHolder: Sized {
-    /// Replaces the handle.
+    /// Replaces the handle by the result of `change`.
     #[must_use]
     fn map_policy(self, change: impl FnOnce(PolicyHandle) -> PolicyHandle) -> Self;
 }
@@ -64,12 +66,12 @@ impl PolicyHolder for PolicyHandle {
 }
 
 impl PolicyHandle {
-    /// Creates a policy that is never reloaded.
+    /// Creates a handle with a policy that is never reloaded.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
         Self { source: Source::fixed(SessionConfig::new(policy, clock::now)), switched: None }
     }
 
-    /// Creates a handle with the policy of a file, as [`PolicyHandle::with_file`] does.
+    /// Creates a handle with the policy in a file, in the same way as [`PolicyHandle::with_file`].
     ///
     /// # Errors
     ///
@@ -79,20 +81,21 @@ impl PolicyHandle {
         Self::fixed(Arc::default()).with_file(path, loader)
     }
 
-    /// Creates a handle with another policy, which is never reloaded.
+    /// Returns a handle with the same settings but another policy, which is never reloaded.
     #[must_use]
     pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
         let config = self.source.config().with_policy(policy);
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// Returns a handle with the policy of a file. A separate thread reloads the policy whenever one of its files
-    /// changes. The thread ends when the last clone of the handle is dropped. If the new policy is refused, the old one
-    /// stays active (M2).
+    /// Returns a handle with the same settings but the policy in a file. A separate thread reloads
+    /// the policy whenever one of its files changes. The thread ends when the last clone of the
+    /// handle is dropped. If the new policy is refused, the old one stays active (M2).
     ///
     /// # Errors
     ///
-    /// Fails if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be watched.
+    /// Returns an error if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be
+    /// watched.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -100,7 +103,8 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// Returns a handle whose config is changed by this function, also after the policy changes.
+    /// Returns a handle with the changed config. The change stays in effect when the policy is
+    /// reloaded.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
         let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
@@ -112,7 +116,7 @@ impl PolicyHandle {
         Self { source, ..self }
     }
 
-    /// Passes each error to an observer, once, as it is logged.
+    /// Passes each error to an observer once, when the error is logged.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
         self.with_config(|config| config.with_observer(Some(observer)))
@@ -141,7 +145,8 @@ impl PolicyHandle {
         self.config().policy().clone()
     }
 
-    /// Returns the active policy: its age, its files, and the last rejection. A kill switch does not change it.
+    /// Returns the status of the active policy: its age, its files, and the last rejection. A kill
+    /// switch does not affect this status.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
@@ -151,8 +156,9 @@ impl PolicyHandle {
         }
     }
 
-    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if another policy is active now. A
-    /// policy that is not watched does not change. It blocks its thread until the files are read.
+    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if a different
+    /// policy is active now. A policy that is not watched does not change. This method blocks its
+    /// thread until the files are read.
     ///
     /// # Errors
     ///
@@ -165,12 +171,12 @@ impl PolicyHandle {
         }
     }
 
-    /// Counts the active policy by the hash of its files (rule L2).
+    /// Records in the metrics which policy is active, by the hash of its files (rule L2).
     pub fn record(&self) {
         count::record_policy(self.policy().summary().hash());
     }
 
-    /// Counts the active policy, and logs its figures.
+    /// Records in the metrics which policy is active, and logs the policy's figures.
     pub fn announce(&self) {
         self.record();
         log::log_policy(self.status().policy(), None, "error envelopes are active");
@@ -193,7 +199,8 @@ impl Source {
                     return known;
                 }
                 let config = Arc::new(known.with_policy(policy));
-                // If several requests find the new policy at the same time, one of them reports it.
+                // If several requests find the new policy at the same time, only one of them
+                // reports it to the observer.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
                     let _ = crate::catch(|| observer.on_policy(config.policy()));

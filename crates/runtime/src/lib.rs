@@ -1,12 +1,13 @@
-//! The shared parts of every adapter of [`error_envelope_core`]: the active policy and its reloader, the log and
-//! counters, ids and the clock. The Tower layer and the module for Envoy use these parts.
+//! The shared parts of all adapters of [`error_envelope_core`]: the active policy and its reloader,
+//! the log, counters, ids and the clock. The Tower layer, the module for Envoy and the external
+//! processor use these parts.
 //!
-//! 1. A [`PolicyHandle`] returns the config of a request, and can watch the policy's files (feature `policy-file`).
-//!    A [`KillSwitch`] puts every route in mode `off`.
-//! 2. [`new_request_id`] generates ids.
-//! 3. [`catch`] catches panics of the user's code (F2).
-//! 4. [`end`] closes the record of a request, and writes its views: the log, with the target `tower_error_envelope`, and
-//!    counts.
+//! 1. A [`PolicyHandle`] returns the config for a request, and can watch the policy's files
+//!    (feature `policy-file`). A [`KillSwitch`] puts every route in mode `off`.
+//! 2. [`new_request_id`] generates request ids.
+//! 3. [`catch`] catches panics of user code (F2).
+//! 4. [`end`] closes the record of a request. It then logs the record (target
+//!    `tower_error_envelope`), counts it, and passes it to the observer.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -55,7 +56,7 @@ pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-/// Files that are reloaded when they change: a policy, or a certificate.
+/// Watches files that are reloaded when they change, such as a policy or a certificate.
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {

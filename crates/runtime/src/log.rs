@@ -1,4 +1,4 @@
-//! Writes one log line per error (rules L1, L3), with the target `tower_error_envelope`.
+//! Writes one log line for each error (rules L1, L3), with the target `tower_error_envelope`.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -25,11 +25,11 @@ use error_envelope_core::session::{
 use crate::catch::catch;
 use crate::count;
 
-/// The longest text of a cause in the log, in bytes.
+/// The most bytes of a cause's text in the log.
 const MAX_CAUSE: usize = 4096;
 
-/// Writes the line of a request that failed, or whose client left. For a success only the notes are written (I2, I3,
-/// G1).
+/// Writes the log line of a request that failed, or whose client left. For a success, writes only
+/// notes, such as about replaced ids (I2, I3, G1).
 pub(crate) fn write_record(record: &ClosedRecord) {
     let notes = record.notes();
     warn_of_original_path(record.request_id(), notes);
@@ -39,25 +39,28 @@ pub(crate) fn write_record(record: &ClosedRecord) {
     write(level(record), record);
 }
 
-/// Passes the record to its observer.
+/// Passes the record to its observer, if it has one.
 pub(crate) fn observe(record: &ClosedRecord) {
     if let Some(observer) = record.observer() {
         notify_observer(observer, record);
     }
 }
 
-/// Returns the level of a record's line. An error of the server has the level ERROR, with two exceptions. Either the
-/// server only states that it is busy, or nobody implements what the client requested, such as an unknown gRPC method.
-/// In both cases no part of the service is broken.
+/// Returns the level of a record's log line. An error of the server has the level ERROR, with two
+/// exceptions, in which no part of the service is broken. A 503 has the level WARN, because the
+/// service is only busy. A 501 has the level INFO, because the client requested something that does
+/// not exist, such as an unknown gRPC method.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
-    // A guard that only observes does not turn a service's own 5xx into a mistake of the client, nor a body that broke
-    // off. If a stream ends with a fault, or a body breaks off, the head is a success, so the code decides.
+    // The prediction of a guard that only observes does not lower the level of a service's own 5xx,
+    // or of a body that was cut off. If a stream ends with a fault, or a body is cut off, the
+    // status in the head is a success. In this case the status of the error's code determines the
+    // level.
     let would_be = record.would_be().filter(|_| record.outcome() != Outcome::Broken);
     let status = got.or(would_be).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
     match status {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
-        // If the client left, it saw no error. A panic is an error nevertheless.
+        // If the client left, it got no error, so the level is INFO. A panic is still an error.
         _ if record.outcome() == Outcome::ClientLeft && record.origin() != Some(Origin::Panic) => Level::INFO,
         Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
@@ -73,8 +76,8 @@ fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
     }
 }
 
-/// Warns once if the layer may be inside a nested router by mistake. In that case its policy names other paths than the
-/// layer receives (G0).
+/// Warns once if the layer is probably inside a nested router by mistake. The router has stripped a
+/// prefix from the path, and the policy's routes match only the path with this prefix (G0).
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
     if notes.only_original_path() {
@@ -87,7 +90,7 @@ fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
     }
 }
 
-/// Writes the notes about a request without an error (I2, I3, G0, G1).
+/// Writes the notes about a request, such as removed headers and replaced ids (I2, I3, G0, G1).
 fn write_notes(id: RequestId, notes: &RecordFields) {
     if let Some(names) = notes.removed_headers() {
         tracing::info!(
@@ -100,7 +103,7 @@ fn write_notes(id: RequestId, notes: &RecordFields) {
     if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
         return;
     }
-    // If a service sends its own ids, every success has this note.
+    // The level is TRACE, because every success has this note if a service sends its own ids.
     tracing::trace!(
         target: "tower_error_envelope",
         request_id = %id,
@@ -110,8 +113,8 @@ fn write_notes(id: RequestId, notes: &RecordFields) {
     );
 }
 
-/// Logs the figures of the active policy. `classifier` is true if the layer has a classifier, and `None` if that is
-/// unknown.
+/// Logs the figures of the active policy. `classifier` is true if the layer has a classifier of
+/// errors, and `None` if this is unknown.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     tracing::info!(
@@ -148,13 +151,13 @@ pub(crate) fn log_switched(on: bool, [by, reason]: [Option<&str>; 2], client: Op
     );
 }
 
-/// Logs that the kill switch is as it was before this process began.
+/// Logs that the kill switch was restored to its state before this process began.
 pub(crate) fn log_switch_restored(on: bool) {
     count::record_switch_state(on);
     tracing::info!(target: "tower_error_envelope", on, "restored the kill switch from its journal");
 }
 
-/// Logs that a policy was read again, and applies from now on (M3).
+/// Logs that a policy was reloaded, and applies from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::record_reload("taken");
@@ -174,7 +177,7 @@ pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
     );
 }
 
-/// Logs that changes of the policy will not be noticed.
+/// Logs that a folder of the policy cannot be watched, so that changes in it will not be noticed.
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
     tracing::error!(
@@ -188,15 +191,16 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// Returns true if a subscriber may want the span of a request. [`request_span`] finds out whether it does.
+/// Returns true if a log subscriber may want the spans of requests. [`request_span`] then checks
+/// this for each request.
 #[inline]
 #[must_use]
 pub fn may_want_span() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 
-/// Returns the span of a request (L1). The service's log lines in this span carry the id. Returns `None` if no
-/// subscriber wants the span, because even a disabled span has a cost.
+/// Returns the span of a request (L1). Log lines of the service inside this span show the request
+/// id. Returns `None` if no subscriber wants the span, because even a disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
@@ -211,8 +215,9 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     })
 }
 
-/// Returns true if a subscriber wants the outcome of a request in its span. A formatter writes the fields of a span
-/// anew for each value, so the outcome is recorded only at TRACE.
+/// Returns true if a subscriber wants the outcome of a request in the request's span. The outcome
+/// is recorded only at TRACE, because a formatter writes all fields of a span again for each
+/// recorded value.
 #[inline]
 fn records_outcome() -> bool {
     Level::TRACE <= LevelFilter::current() && tracing::enabled!(target: REQUEST, Level::TRACE)
@@ -226,8 +231,8 @@ pub fn record_status(span: &Span, status: StatusCode) {
     }
 }
 
-/// Records an error in the span of its request. This is done after the error's line is written, which already has the
-/// values.
+/// Records the status and code of an error in the span of its request. Call it after the error's
+/// log line is written, because that line already contains these values.
 fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     if !records_outcome() || record.would_be().is_some() {
         return;
@@ -241,14 +246,15 @@ fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     }
 }
 
-/// Returns true if this code runs inside the span of a request.
+/// Returns true if the current span is the span of a request.
 fn is_inside_span() -> bool {
-    // `Span::current` is not used, because it counts another reference to the span.
+    // `Span::current` is not used, because it increments the reference count of the span.
     let target = |dispatch: &Dispatch| dispatch.current_span().metadata().map(Metadata::target);
     dispatcher::get_default(target) == Some(REQUEST)
 }
 
-/// Writes the line. The function is inlined, so that without a subscriber the only cost is a comparison of two levels.
+/// Writes the log line of a record. The function is inlined, so that without a subscriber the only
+/// cost is a comparison of two levels.
 #[inline]
 fn write(level: Level, record: &ClosedRecord) {
     if level <= LevelFilter::current() {
@@ -265,8 +271,8 @@ fn write_line(level: Level, record: &ClosedRecord) {
                 let cause = record.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 let code_of = |sent: Option<&SentStatus>| Some(sent?.code()?.as_str().to_owned());
                 let end = record.delivery().end;
-                // Outside the span of the request, such as after a guard's refusal or when a future is dropped, the
-                // line gets its own span.
+                // If the code runs outside the span of the request, the line gets its own span.
+                // This happens for example after a guard's refusal, or when a future is dropped.
                 let span = if is_inside_span() { None } else { request_span(record.request_id()) };
                 let _entered = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -319,7 +325,7 @@ fn write_line(level: Level, record: &ClosedRecord) {
     }
 }
 
-/// Returns the codes of other refusals, in one text.
+/// Returns the codes of further refusals as one text, or `None` if there are none.
 fn also(codes: &[ErrorCode]) -> Option<String> {
     let codes: Vec<&str> = codes.iter().map(ErrorCode::as_str).collect();
     (!codes.is_empty()).then(|| codes.join(", "))
@@ -342,8 +348,9 @@ fn message(record: &ClosedRecord) -> &'static str {
     }
 }
 
-/// Returns the part of an error that the line does not have yet. For a [`Fault`], the line already has the code, so
-/// this part is its causes. If the fault has no cause, this part is its text and the paths of its issues.
+/// Returns the part of an error that the log line does not contain yet. For a [`Fault`], the line
+/// already contains the code, so this function returns the fault's causes. If the fault has no
+/// cause, returns its text and the paths of its issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -357,28 +364,31 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
     fault_cause(fault).map(bounded)
 }
 
-/// Returns the reason why a body that a service wrote in the form of the envelope did not keep its code (E9).
+/// Returns a text that explains why the layer did not keep the code in an envelope that the service
+/// wrote itself (E9).
 fn undeclared_code(notes: &RecordFields) -> Option<String> {
     let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 
-/// Returns the [texts](cause_texts) on one line.
+/// Returns the [texts](cause_texts) of an error and its causes on one line.
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     let mut texts = cause_texts(error);
     // Most errors have no cause.
     if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
 }
 
-/// Returns the texts of an error and its causes. A [`Fault`] that has a cause is left out, because its code and text
-/// are logged in other fields. `Display` is the user's own, and may panic (F2).
+/// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, the
+/// fault's own text is left out, because its code and text are logged in other fields. If `Display`
+/// of an error panics, returns the panic's text instead (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();
         let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
         for cause in cause::chain(error).skip(usize::from(is_fault)) {
             let cause = bounded(cause.to_string());
-            // An `io::Error` has the same text as its payload, which is also its source.
+            // A cause whose text the previous text already ends with is left out. For example, an
+            // `io::Error` has the same text as its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
                 texts.push(cause);
             }

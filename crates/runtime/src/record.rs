@@ -1,4 +1,5 @@
-//! Closes the record of a request, and writes its views (rule L5).
+//! Closes the record of a request, and then logs it, counts it and passes it to the observer (rule
+//! L5).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,12 +15,13 @@ use crate::catch::catch;
 use crate::count::{self, RequestTimer};
 use crate::log;
 
-/// The timer and the receivers of a request's record. A request that nobody watches has no such value.
+/// The timer of a request, and the receivers of its record. If nobody wants the record, this value
+/// does not exist.
 #[derive(Default)]
 pub struct Watch {
     /// Measures the request, if a recorder is installed.
     pub timer: Option<RequestTimer>,
-    /// The adapter around the layer.
+    /// The adapter around the layer, which gets the record before it is closed.
     pub exchange: Option<Arc<dyn Exchange>>,
     /// True if an observer gets the record.
     pub is_observed: bool,
@@ -39,17 +41,18 @@ impl Received {
     }
 }
 
-/// A record that is about to be closed. It has the decision, the timer, and the known part of the delivery.
+/// A record that is not closed yet. It contains the layer's decision, the timer, and what is known
+/// about the delivery.
 pub struct OpenRecord {
     follow: Follow,
     timer: Option<RequestTimer>,
-    /// The part of the response's delivery that was observed.
+    /// What was observed of the response's delivery so far.
     pub delivery: Delivery,
 }
 
 impl Watch {
-    /// Returns the watch of a request that is measured, observed or may be logged, or whose end is reported to an
-    /// adapter. Returns `None` for any other request.
+    /// Returns a `Watch` if the request is measured, observed or may be logged, or if its end is
+    /// reported to an adapter. Returns `None` for any other request.
     #[inline]
     pub fn new(
         timer: Option<RequestTimer>,
@@ -76,13 +79,15 @@ impl Watch {
     }
 }
 
-/// Ends a request. Its record is closed, or passed to the adapter around the layer, which sees more of the delivery.
+/// Ends a request. If an adapter around the layer can observe more of the delivery, the record is
+/// passed to this adapter. Otherwise the record is closed.
 pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> Instant) {
     let Watch { timer, exchange, received, is_observed } = watch;
     if let Some(received) = received {
         delivery.request_bytes = Some(received.0.load(Ordering::Relaxed));
     }
-    // A success that only the log and a recorder see needs no record, because all its values are known here.
+    // A complete success needs no record if only the log and a recorder want it, because all its
+    // values are known here.
     if let (None, false, End::Complete, Some(status)) = (&exchange, is_observed, delivery.end, follow.plain_status()) {
         return timer.into_iter().for_each(|timer| timer.count(&SentStatus::new(status), &delivery));
     }
@@ -93,11 +98,11 @@ pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> In
     }
 }
 
-/// True if the process has watched a request.
+/// True once the process has created a [`Watch`] that measures, observes or reports a request.
 static WATCHES: AtomicBool = AtomicBool::new(false);
 
-/// Returns true if anyone may want records: a subscriber of the log, a recorder of metrics, an observer, or an adapter
-/// around a layer.
+/// Returns true if a log subscriber, a metrics recorder, an observer or an adapter around a layer
+/// may want records.
 #[inline]
 #[must_use]
 pub fn wants_records() -> bool {
@@ -106,37 +111,41 @@ pub fn wants_records() -> bool {
 }
 
 impl OpenRecord {
-    /// Returns the part of the record that follows the response. It has the status of the head, if one was decided.
+    /// Returns the part of the record that follows the response. It contains the status of the
+    /// response's head, if a head was decided.
     #[must_use]
     pub fn follow(&self) -> &Follow {
         &self.follow
     }
 
-    /// Notes that the client left before the proxy had a connection to the service for its request.
+    /// Records that the service was not called, because the client left before the proxy had a
+    /// connection for the request.
     pub fn note_not_called(&mut self) {
         self.follow.note_not_called();
     }
 
-    /// Closes the record, and writes every view of it. `view` writes the adapter's own. The cause is dropped, which may
-    /// call the user's own code.
+    /// Closes the record, counts it, logs it, and passes it to the observer. Then calls the
+    /// adapter's own `view`. Finally the error's cause is dropped inside a catch, because its drop
+    /// may be user code.
     pub fn close(mut self, now: fn() -> Instant, view: impl FnOnce(&ClosedRecord)) {
         let Some(record) = self.follow.close(self.delivery, now) else { return };
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
-        // The line of the log needs the span that the adapter's view ends, so it is written first.
+        // The log line needs the span that the adapter's `view` ends, so the line is written before
+        // `view` is called.
         write_views(&record);
         view(&record);
         drop_cause(record);
     }
 }
 
-/// Writes the views of a closed record that every adapter has: the counts, the line of the log, and the observer's
-/// record.
+/// Counts and logs a closed record, and passes it to the observer.
 ///
-/// If a request passes several layers of one process, the innermost layer that decided about its error logs and counts
-/// the error. The outermost layer logs and counts a client that leaves. An outer observer gets the record only if no
-/// inner observer did (L1).
+/// If a request passes through several layers of one process, the innermost layer that decided
+/// about its error logs and counts the error. If the client leaves, the outermost layer logs and
+/// counts this. The observer of an outer layer gets the record only if no observer of an inner
+/// layer got it (L1).
 pub fn write(record: ClosedRecord) {
     write_views(&record);
     drop_cause(record);
@@ -159,18 +168,21 @@ fn drop_cause(mut record: ClosedRecord) {
     }
 }
 
-/// True if the process has made a slot. Before that, requests are not searched for one.
+/// True once the process has created a slot. Before that, the extensions of requests are not
+/// searched for a slot.
 static MADE: AtomicBool = AtomicBool::new(false);
 
-/// Receives what a layer reports about a request to an adapter around it.
+/// Receives the reports of a layer about a request, for an adapter around the layer.
 ///
-/// Put a [`RequestSlot`] with the exchange into the request's extensions. The outermost layer takes the slot out.
+/// Put a [`RequestSlot`] with the exchange into the request's extensions. The outermost layer
+/// removes the slot.
 pub trait Exchange: Send + Sync + 'static {
-    /// Called when the request has its id and its route. The route is the framework's pattern, or otherwise that of the
-    /// policy's route, never a path.
+    /// Called when the id and the route of the request are known. The route is the framework's
+    /// pattern, or else the pattern of the policy's route, but never a path.
     fn begun(&self, id: RequestId, route: Option<&Arc<str>>);
 
-    /// Called when the layer will see no more of the request. Close the record once the delivery has ended.
+    /// Called when the layer has finished with the request. Close the record once the delivery has
+    /// ended.
     fn ended(&self, record: OpenRecord);
 }
 
@@ -186,7 +198,7 @@ impl RequestSlot {
         Self(exchange)
     }
 
-    /// Takes the slot of a request.
+    /// Removes the slot from a request's extensions, and returns its exchange.
     #[inline]
     pub fn take(extensions: &mut Extensions) -> Option<Arc<dyn Exchange>> {
         // If another thread set the flag, passing the request to this thread has made it visible here.

@@ -1,14 +1,17 @@
 //! Reloads a policy when its files change (rules M2, M3).
 //!
-//! 1. The folders of all files are watched, and those of every symbolic link on the way to them, because editors and
-//!    deployments rename files, and Kubernetes swaps a link. The folders in which an included file may appear are also
-//!    watched. If such a folder does not exist, its nearest existing ancestor is watched.
-//! 2. Once the folders are quiet, all files are read again. A valid policy takes effect between two requests. If a file
-//!    is refused, missing or unreadable, the old policy stays active, and the rejection is logged and counted once.
-//!    Until the error is corrected, the folders of the wrong or missing files are also watched, or their nearest
-//!    existing ancestors.
+//! 1. The folders of all files are watched, and the folders of every symbolic link that leads to
+//!    them. The reason is that editors and deployments rename files, and Kubernetes replaces a
+//!    symbolic link. Folders in which an included file may appear are also watched. If such a
+//!    folder does not exist, its nearest existing ancestor is watched.
+//! 2. After a change, once no more events follow, all files are read again. A valid policy applies
+//!    to all requests that begin afterwards. If a file is refused, missing or unreadable, the old
+//!    policy stays active, and the rejection is logged and counted once. Until the error is
+//!    corrected, the folders of the wrong or missing files, or their nearest existing ancestors,
+//!    are also watched.
 //!
-//! The thread that waits ends with the last service and layer.
+//! The thread that waits for changes ends when the last layer and service with this policy is
+//! dropped.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -28,7 +31,7 @@ pub(crate) struct PolicyReloader {
     active: ArcSwap<Policy>,
     path: PathBuf,
     loader: PolicyLoader,
-    /// Locked while the files are read, so that an older reading never replaces a newer one.
+    /// Locked while the files are read, so that an older content never replaces a newer one.
     folders: Mutex<WatchedFolders>,
     /// The status of the policy, and the result of the last read. The lock is never held while files are read.
     state: Mutex<State>,
@@ -47,7 +50,7 @@ enum Outcome {
 }
 
 impl PolicyReloader {
-    /// Reads a policy file, and watches it from then on.
+    /// Reads a policy file, and then watches it.
     pub(crate) fn new(path: &Path, loader: PolicyLoader) -> Result<Arc<Self>, PolicyError> {
         let (mut folders, changes) = WatchedFolders::new().map_err(|error| unwatchable(path, error))?;
         let (file, watched) = folders.read(|folders| read(path, &loader, folders));
@@ -67,12 +70,12 @@ impl PolicyReloader {
         self.active.load_full()
     }
 
-    /// Returns the active policy, and how it became active.
+    /// Returns the active policy, with its age, its files and the last rejection.
     pub(crate) fn status(&self) -> PolicyStatus {
         self.state().status.clone()
     }
 
-    /// Reads the files again. Returns true if another policy is active now.
+    /// Reads the files again. Returns true if a different policy is active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, watched) = folders.read(|folders| read(&self.path, &self.loader, folders));
@@ -117,7 +120,7 @@ impl PolicyReloader {
     }
 }
 
-/// Reads the files, and watches the folders in which the next change will be visible.
+/// Reads the policy's files, and watches the folders in which the next change will be visible.
 fn read(
     path: &Path,
     loader: &PolicyLoader,
@@ -137,12 +140,12 @@ fn status_of(file: PolicyFile, rejection: Option<PolicyRejection>) -> PolicyStat
     PolicyStatus { since: clock::now(), files, policy: Arc::new(file.into_policy()), rejection }
 }
 
-/// Returns the folders that show a change of the policy.
+/// Returns the folders in which a change of the policy is visible.
 fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
     file.folders().filter_map(folders::nearest_to).chain(file.files().flat_map(folders::of_file)).collect()
 }
 
-/// Returns the folders in which the correction of an error will be visible.
+/// Returns the folders in which the correction of a policy's error will be visible.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
     paths.flat_map(folders::of_file).collect()

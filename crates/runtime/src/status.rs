@@ -45,8 +45,8 @@ impl PolicyStatus {
         &self.policy
     }
 
-    /// Returns the time at which the policy became active. For a policy that is not watched, this is the time at which
-    /// the layer got it.
+    /// Returns the time at which the policy became active. For a policy that is not watched, this
+    /// is the time at which the layer got the policy.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since
@@ -59,8 +59,9 @@ impl PolicyStatus {
         &self.files
     }
 
-    /// Returns the URLs of the key sets that were never fetched successfully. The URLs have no queries, which may
-    /// contain credentials. Requests with a token of such a set get 503.
+    /// Returns the URLs of the key sets that were never fetched successfully. The queries of the
+    /// URLs are removed, because they may contain credentials. Requests with a token that needs
+    /// such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
@@ -69,8 +70,8 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// Returns the URLs of the key sets whose last fetch failed, without their queries, and the reason of the failure.
-    /// An older set stays active.
+    /// Returns the key sets whose last fetch failed, as URLs without queries, each with the reason
+    /// of the failure. If an older set exists, it stays active.
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
@@ -79,27 +80,29 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// Returns the last rejection, or `None` if there was none. It is still returned after the policy is corrected.
+    /// Returns the last rejection of new policy files, if there was one. The rejection is still
+    /// returned after the files were corrected.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {
         self.rejection.as_ref()
     }
 }
 
-/// Returns the URL of a set without its query, which may have a secret.
+/// Returns the URL of a set without its query, which may contain a secret.
 #[cfg(feature = "jwt")]
 fn shown_url(keys: &RemoteKeys) -> &str {
     keys.url().split('?').next().unwrap_or_default()
 }
 
 impl PolicyRejection {
-    /// Returns the time since which the files are refused, even if the reason has changed since then.
+    /// Returns the time at which the files were first refused. The reason may have changed since
+    /// then.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at
     }
 
-    /// Returns the error, with its file, line and key, as in the log.
+    /// Returns the text of the error with its file, line and key, as in the log.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why

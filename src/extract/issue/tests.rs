@@ -68,7 +68,7 @@ fn e8_a_name_that_is_its_parents_too_is_told_once_each() {
     }
 }
 
-/// Where serde reads ahead, it loses the path, and its own text stays.
+/// Where serde buffers a value before it chooses a variant, it loses the path inside this value.
 #[test]
 fn e8_what_is_read_ahead_is_told_at_the_place_where_that_began() {
     #[derive(serde::Deserialize)]

@@ -1,4 +1,4 @@
-//! The part of a closed record that the store keeps, with its times in UTC.
+//! The part of a closed record that the store keeps. Its times are in UTC.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -17,31 +17,32 @@ use error_envelope_runtime::cause_text;
 use super::place::Place;
 use super::redact::{self, Hidden};
 
-/// The record of a request that failed, or whose client left. Anything that looks like a credential is removed from
-/// text that the client or the service chose.
+/// The stored record of a request that failed, or whose client left. In texts that come from the
+/// client or the service, anything that looks like a credential is removed.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
-    /// The time, in milliseconds since the Unix epoch.
+    /// The time at which the record was closed, in milliseconds since the Unix epoch.
     pub(crate) at: u64,
     pub(crate) place: Place,
-    /// The mode that applied.
+    /// The mode that applied to the request.
     pub(crate) mode: Mode,
     /// True if the mode is `off` because the kill switch is on.
     pub(crate) kill_switch: bool,
     pub(crate) kind: Arc<Kind>,
     pub(crate) request: RequestLine,
-    /// The names of fields that are dropped.
+    /// The names of the fields of the service's error that the layer dropped.
     pub(crate) dropped: Option<Box<str>>,
-    /// True if the bodies are added later, by the thread that redacts them.
+    /// True if a separate thread redacts the bodies and adds them later.
     pub(crate) has_bodies: bool,
-    /// The cause of the failure, if the policy shows bodies.
+    /// The cause of the failure. It is stored if the policy shows bodies, or if the gateway itself
+    /// failed.
     pub(crate) cause: Option<Box<str>>,
-    /// The trace of the client, if the request continues one.
+    /// The client's trace id, if the request continues a trace of the client.
     pub(crate) trace_id: Option<Box<str>>,
 }
 
-/// The request of an error, and the time that it took.
+/// The facts about the request of an error, and the time that it took.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestLine {
     pub(crate) method: Option<KnownMethod>,
@@ -53,12 +54,12 @@ pub(crate) struct RequestLine {
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// The kind of failure. Each kind needs a different reaction of an operator.
+/// The severity of an error. Each severity needs a different reaction of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Severity {
     /// The client got an error that it did not cause.
     ServerError,
-    /// A body broke off.
+    /// The body of the response was cut off.
     Broken,
     /// A guard refused the request.
     Refusal,
@@ -87,16 +88,17 @@ pub(crate) struct ShownStatus {
     pub(crate) code: Option<ErrorCode>,
 }
 
-/// The fields that many records have in common. Errors of one kind are counted together.
+/// The fields that many records have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// The origin. It is `None` if nothing examined the error, as in mode `off`.
+    /// The origin of the error, or `None` if the layer did not examine the error, as in mode `off`.
     pub(crate) origin: Option<Origin>,
     pub(crate) outcome: Outcome,
     pub(crate) end: End,
-    /// The status that the client got, or `None` if no head was sent.
+    /// The status and code that the client got, or `None` if no response head was sent.
     pub(crate) sent: Option<ShownStatus>,
-    /// The status that the client would have got in `enforce`, or without `auth_observe`, if that differs.
+    /// The status and code that the client would have got in mode `enforce` or without
+    /// `auth_observe`, if they differ.
     pub(crate) would_be: Option<ShownStatus>,
     pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
@@ -105,37 +107,38 @@ pub(crate) struct Kind {
     pub(crate) unknown: Option<Box<str>>,
     /// The codes with which guards that only observe would have refused the request.
     pub(crate) would_refuse: Vec<ErrorCode>,
-    /// True if a guard that only observes would refuse the request in mode `own`.
+    /// True if a guard that only observes would have refused the request in mode `own`.
     pub(crate) own_would_refuse: bool,
-    /// The mildest mode that would rewrite the error.
+    /// The first of the modes `fill` and `enforce` that would rewrite the error.
     pub(crate) rewriting_mode: Option<Mode>,
 }
 
 /// A stored error, or a stored request whose client left.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// The number of the error, counted from 1 in the order in which errors were seen.
+    /// The number of the entry. Entries are numbered from 1, in the order in which they were
+    /// stored.
     pub(crate) number: u64,
     pub(crate) seen: ErrorRecord,
-    /// The bodies, once the credentials have been removed from them.
+    /// The bodies. They are set once the credentials have been removed from them.
     pub(crate) bodies: OnceLock<Bodies>,
 }
 
-/// The bodies before and after the layer, without credentials.
+/// The body that the service sent and the body that the client got, both without credentials.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
     pub(crate) before: Option<Side>,
     pub(crate) after: Option<Side>,
 }
 
-/// The body before or after the layer.
+/// One of the two bodies: before or after the layer.
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) status: u16,
     pub(crate) content_type: Option<Box<str>>,
     /// The text of the body, or `None` if it is not text.
     pub(crate) text: Option<Box<str>>,
-    /// The length of the stored part, in bytes.
+    /// The length of the part of the body that was captured, in bytes.
     pub(crate) length: usize,
     pub(crate) whole: bool,
 }
@@ -153,7 +156,8 @@ impl ErrorRecord {
             request: RequestLine::new(record, at),
             dropped: notes.dropped_fields().map(without_secrets),
             has_bodies: record.captured().is_some(),
-            // If the gateway itself failed, the text is its own.
+            // If the gateway itself failed, the gateway wrote the text of the cause, so the text
+            // may be shown.
             cause: record
                 .cause()
                 .filter(|cause| record.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
@@ -163,7 +167,8 @@ impl ErrorRecord {
     }
 }
 
-/// Returns the error and its causes on one line, as in the log, without what looks like a credential.
+/// Returns the error and its causes on one line, as in the log, but without anything that looks
+/// like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     /// The longest text to store, in characters. The whole text is in the log.
@@ -193,19 +198,20 @@ impl RequestLine {
     }
 }
 
-/// Returns the first characters of a text from a client.
+/// Returns at most the first `most` characters of a text from a client.
 fn bounded(text: &str, most: usize) -> &str {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 impl ShownStatus {
     fn new(sent: &SentStatus) -> Self {
-        // Codes of the catalogue and of the policy come from an operator; any other comes from the service.
+        // A code that is neither in the catalogue nor in the policy comes from the service, and may
+        // look like a credential.
         let code = sent.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned();
         Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
     }
 
-    /// Returns the code's text. It is empty without a code.
+    /// Returns the text of the code, or an empty text if there is no code.
     pub(crate) fn code_of(shown: Option<&Self>) -> &str {
         shown.and_then(|shown| shown.code.as_ref()).map_or("", ErrorCode::as_str)
     }
@@ -229,7 +235,8 @@ impl Kind {
         }
     }
 
-    /// Returns the severity. It is `None` if the client got what it requested, or an error that it caused.
+    /// Returns the severity, or `None` if the client got what it requested, or an error that it
+    /// caused itself.
     pub(crate) fn severity(&self) -> Option<Severity> {
         match self.outcome {
             Outcome::ServerError => Some(Severity::ServerError),
@@ -279,8 +286,8 @@ impl Entry {
 }
 
 impl Bodies {
-    /// Removes credentials from both bodies. A value that is removed from the service's body is also removed from the
-    /// client's.
+    /// Removes credentials from both bodies. A value that is removed from the service's body is
+    /// also removed from the client's body.
     pub(crate) fn new(captured: &BodyCapture) -> Self {
         let mut hidden = Hidden::default();
         let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);
@@ -311,7 +318,7 @@ impl Side {
     }
 }
 
-/// Returns a time in milliseconds since the Unix epoch.
+/// Converts a time to milliseconds since the Unix epoch.
 pub(crate) fn milliseconds(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -322,7 +329,7 @@ pub(crate) fn time(at: SystemTime) -> String {
     rfc3339(milliseconds(at))
 }
 
-/// Formats a time in milliseconds as `2026-11-21T14:02:33.120Z`.
+/// Formats a time in milliseconds since the Unix epoch as `2026-11-21T14:02:33.120Z`.
 pub(crate) fn rfc3339(at_ms: u64) -> String {
     // The last millisecond of the year 9999. Later dates do not fit this format.
     const LAST: u64 = 253_402_300_799_999;

@@ -1,9 +1,10 @@
-//! The stored records: the last errors, and the counts of each route and minute.
+//! Stores the last errors, and counts the requests of each route and minute.
 //!
-//! An [observer](store::Store) counts each request when its record is closed, in bounded memory. Bodies, if the policy
-//! shows them, go to a thread that removes anything that looks like a credential before they are stored.
+//! An [observer](store::Store) counts each request when its record is closed, in bounded memory. If
+//! the policy shows bodies, a separate thread removes anything that looks like a credential from
+//! them, and then stores them.
 //!
-//! The counts start and end with the process.
+//! The counts begin when the process starts, and are lost when it ends.
 
 pub(crate) mod error_record;
 pub(crate) mod place;

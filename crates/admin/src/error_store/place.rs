@@ -4,16 +4,18 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The route and the scope of a request. Requests that match no route differ only by scope.
+/// The route and the scope of a request. All requests of a scope that match no route have the same
+/// place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    /// The pattern, or `None` if no route matched.
+    /// The pattern of the route, or `None` if no route matched.
     pub(crate) route: Option<Arc<str>>,
     /// The scope, or `None` outside all scopes.
     pub(crate) scope: Option<Arc<str>>,
 }
 
-/// The route and scope of a place as texts, with which a known place is found without an allocation.
+/// The route and scope of a place as texts. A map with places can be searched by these texts
+/// without an allocation.
 pub(crate) trait PlaceTexts {
     fn texts(&self) -> (Option<&str>, Option<&str>);
 }

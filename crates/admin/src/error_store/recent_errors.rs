@@ -1,6 +1,8 @@
-//! The last errors, the last requests whose client left, the ids of more of them, and the failures of each minute.
+//! The last errors and the last requests whose client left, the ids of further such requests, and
+//! the number of failures in each minute.
 //!
-//! Their size is limited: the records are in rings, and the failures in rows of minutes.
+//! The size of this data is limited. The oldest record is removed first, and only the minutes of
+//! the last hour are counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::place::Place;
 use super::timeline::{Timeline, minute};
 
-/// The number of errors that are stored whole, and of requests whose client left. The oldest is removed first.
+/// The number of errors that are stored with all fields, and the number of such requests whose
+/// client left. The oldest is removed first.
 pub(crate) const MOST_ENTRIES: usize = 100;
 /// The number of records that can still be found by their ids. The oldest is removed first.
 pub(crate) const MOST_IDS: usize = 10_000;
@@ -21,15 +24,16 @@ pub(crate) const MOST_IDS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct RecentErrors {
     entries: VecDeque<Arc<Entry>>,
-    /// Requests whose client left. They are not errors of a service, and never take the place of an error.
+    /// The last requests whose client left. They are not errors of a service, so they are stored
+    /// separately and never replace an error.
     left: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     pub(crate) timeline: Timeline,
-    /// The number of entries so far.
+    /// The number of entries that were stored so far.
     pub(crate) count: u64,
 }
 
-/// The part of a record that is kept after it is no longer shown.
+/// The part of a record that is still kept when the whole record is no longer stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Id {
     pub(crate) id: RequestId,
@@ -40,7 +44,7 @@ pub(crate) struct Id {
 }
 
 impl RecentErrors {
-    /// Counts a record, and stores it, unless nothing examined its error.
+    /// Counts a record. Also stores it, unless the layer did not examine its error.
     pub(crate) fn insert(&mut self, seen: ErrorRecord) -> Option<Arc<Entry>> {
         let (place, kind) = (seen.place.clone(), seen.kind.clone());
         self.timeline.count(minute(seen.at), &place, &kind);
@@ -64,8 +68,9 @@ impl RecentErrors {
         self.left.iter().rev()
     }
 
-    /// Returns the stored records with this request id, the newest first, and the number of all of them. At most as
-    /// many records are returned as errors are shown. Requests may share an id if clients' ids are trusted.
+    /// Returns the stored records with this request id, the newest first, and the number of all
+    /// such records. At most [`MOST_ENTRIES`] records are returned. Several requests may have the
+    /// same id if clients' ids are trusted.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

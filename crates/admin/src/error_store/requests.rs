@@ -1,5 +1,5 @@
-//! Counts the requests of each route and scope by outcome: minute by minute for the last hour, and since the last
-//! policy.
+//! Counts the requests of each route and scope by outcome, for each minute of the last hour, and
+//! since the active policy began.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,9 +13,9 @@ use super::error_record::ErrorRecord;
 use super::place::{Place, PlaceTexts};
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
-/// The most places with their own row, 700 KiB in all. A reload adds and removes routes. Beyond this number, a place
-/// without a request in the last hour is removed. If every place had a request, requests of further places are counted
-/// only in the sum.
+/// The most places with their own row. The rows use at most 700 KiB. At this number, places without
+/// a request in the last hour are removed, because a reload may have removed their routes. If every
+/// place had a request, requests of further places are counted only in the total.
 const MOST_PLACES: usize = 500;
 
 /// The counts of requests, by outcome.
@@ -23,7 +23,7 @@ const MOST_PLACES: usize = 500;
 pub(crate) struct Requests {
     all: ByOutcome,
     places: HashMap<Place, Row>,
-    /// The minute of the last search for places to remove.
+    /// The minute of the last search for places that can be removed.
     searched: u32,
 }
 
@@ -32,19 +32,19 @@ pub(crate) struct Requests {
 pub(crate) struct Row {
     place: Place,
     minutes: ByOutcome,
-    /// The counts since the last policy.
+    /// The counts under the active policy.
     pub(crate) tally: Tally,
-    /// The service of the last error. Only a gateway has several services.
+    /// The service of the place's last error. Only a gateway has several services.
     pub(crate) service: Option<UpstreamUrl>,
 }
 
-/// The counts of one place since the last policy.
+/// The counts of one place under the active policy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// The mode of the last request, without regard to the kill switch.
+    /// The mode of the last request. The kill switch does not affect it.
     pub(crate) mode: Mode,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
-    /// The number of errors whose code is only that of their status.
+    /// The number of errors whose code follows only from their status.
     pub(crate) without_code: u64,
     /// The number of requests that mode `own` would refuse.
     pub(crate) own_would_refuse: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Tally {
     pub(crate) would_fill: u64,
     /// The number of errors that mode `enforce` would rewrite.
     pub(crate) would_rewrite: u64,
-    /// The time of the last error.
+    /// The time of the last error, in milliseconds since the Unix epoch.
     pub(crate) last: u64,
 }
 
@@ -96,7 +96,8 @@ impl Requests {
         (self.places.len() < MOST_PLACES).then(|| self.places.entry(place.clone()).or_insert_with(row))
     }
 
-    /// Replaces the counts with these, because another policy applies, and returns the old ones.
+    /// Replaces the counts under the old policy with `counts`, because another policy became
+    /// active. Returns the old counts.
     pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
         let replace = |row: &mut Row, tally| mem::replace(&mut row.tally, tally);
         let rows = self.places.iter_mut();
@@ -108,12 +109,12 @@ impl Requests {
         self.places.iter()
     }
 
-    /// Returns the row of a place, or `None` if it has none.
+    /// Returns the row of a place, if it has one.
     pub(crate) fn of_place(&self, place: &Place) -> Option<&Row> {
         self.places.get(place)
     }
 
-    /// Returns one count for each of these minutes, for each outcome.
+    /// Returns for each outcome the number of requests in each of these minutes.
     pub(crate) fn by_outcome(&self, minutes: &Range<u32>) -> [Vec<u32>; Outcome::ALL.len()] {
         self.all.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
@@ -144,7 +145,7 @@ impl Tally {
         let kind = &*seen.kind;
         self.last = seen.at;
         if kind.passed_unrefused() {
-            // In later modes, only guards of routes with `auth_observe` observe.
+            // In the modes after `observe`, only guards of routes with `auth_observe` observe.
             let is_own = kind.own_would_refuse && seen.mode == Mode::Observe;
             *(if is_own { &mut self.own_would_refuse } else { &mut self.auth_would_refuse }) += 1;
         }

@@ -1,4 +1,5 @@
-//! The observer of records. It counts them at once, and a separate thread handles the bodies of errors.
+//! Observes the records of requests. It counts each record at once; a separate thread handles the
+//! bodies of errors.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +17,10 @@ use super::place::Place;
 use super::recent_errors::RecentErrors;
 use super::requests::{Requests, Tally};
 
-/// The most bodies, of at most 16 KiB each, that may wait for redaction. Further bodies are not shown.
+/// The most errors whose bodies may wait for redaction. The bodies of further errors are not shown.
 const MOST_WAITING: usize = 256;
 
-/// The observed records, in bounded memory.
+/// Stores the observed records in bounded memory.
 pub(crate) struct Store {
     pub(crate) switch: KillSwitch,
     kept: Mutex<RecentErrors>,
@@ -27,12 +28,12 @@ pub(crate) struct Store {
     /// show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
-    /// The policy whose requests are counted. If another policy becomes active, this stays locked until the counts are
-    /// replaced.
+    /// The policy whose requests are counted. When another policy becomes active, this mutex stays
+    /// locked until the counts are replaced.
     pub(crate) policy: Mutex<Counted>,
     /// The time since which the policy's requests are counted, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
-    /// The time of the start, in milliseconds since the Unix epoch.
+    /// The time at which the store was created, in milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
 
@@ -72,9 +73,11 @@ impl Default for Store {
 impl Observer for Store {
     fn on_record(&self, record: &ClosedRecord) {
         let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
-        // Requests that pass while the kill switch is on are no evidence for a mode.
+        // Requests while the kill switch is on do not show what a mode would do, so they do not
+        // count for readiness.
         let counted = (outcome, Some(record.own_mode()).filter(|_| !record.kill_switch()));
-        // Nothing examines the errors of mode `off`, but they are counted.
+        // In mode `off`, the layer does not examine errors, so they have no origin. They are still
+        // counted.
         let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
         if !is_kept {
             return self.requests().count(at, place, counted, None);
@@ -90,7 +93,7 @@ impl Observer for Store {
     fn on_policy(&self, policy: &Policy) {
         let hash = policy.summary().hash().map(str::to_owned);
         let mut known = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // Several adapters may report the same policy.
+        // The policy is already known, for example because several adapters report it.
         if hash.is_some() && known.hash == hash {
             return;
         }

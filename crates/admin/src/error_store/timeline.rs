@@ -9,8 +9,9 @@ use error_envelope_core::session::Outcome;
 use super::error_record::{Kind, Severity};
 use super::place::Place;
 
-/// The most combinations of route, scope and code with their own row of minutes, 512 KiB in all. Beyond this number,
-/// the combination with the longest time since its last error is removed.
+/// The most combinations of route, scope and code with their own row of minutes. The rows use at
+/// most 512 KiB. At this number, a new combination replaces the combination whose last error is
+/// oldest.
 pub(crate) const MOST_SERIES: usize = 2048;
 
 /// Counts failures and refusals per minute, for each combination of route, scope and code.
@@ -23,13 +24,15 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    /// The code of the error, or the codes of all guards that would have refused the request.
+    /// The code of the error, or the codes of all guards that only observed but would have refused
+    /// the request.
     codes: Vec<ErrorCode>,
     severity: Severity,
 }
 
 impl Timeline {
-    /// Counts a record, if a server's failure or a guard's refusal decided the response.
+    /// Counts a record if it is a failure of a server, a refusal of a guard, or a request that a
+    /// guard would have refused.
     pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
         if let Some(severity) = kind.severity() {
             let code = kind.sent.as_ref().and_then(|sent| sent.code.clone());
@@ -54,8 +57,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// Returns the count of each place and code in these minutes, for the errors of this severity. If an error has
-    /// several codes, they are joined into one text.
+    /// Returns for each place and code the number of errors of this severity in these minutes. If
+    /// an error has several codes, they are joined into one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
@@ -67,7 +70,7 @@ impl Timeline {
 }
 
 pub(crate) const MINUTE_MS: u64 = 60_000;
-/// The number of minutes that are kept, including the current one.
+/// The number of minutes that are kept, including the current minute.
 pub(crate) const MINUTES: u32 = 60;
 
 /// A count for each of the last minutes.
@@ -75,18 +78,19 @@ pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
 /// A count for each of the last minutes, by outcome.
 pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
 
-/// Returns the number of the minute, counted from the Unix epoch, in which a time in milliseconds is.
+/// Returns the number of the minute that contains a time in milliseconds. Minutes are numbered from
+/// the Unix epoch.
 pub(crate) fn minute(at_ms: u64) -> u32 {
     u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
 }
 
-/// Returns the last `count` minutes, of which the last is the current minute.
+/// Returns the numbers of the last `count` minutes, including the current minute.
 pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
     let end = minute(now_ms).saturating_add(1);
     end.saturating_sub(count)..end
 }
 
-/// A count for each of the last `N` spans. Spans are numbered from the Unix epoch.
+/// A count for each of the last `N` spans of time. Spans are numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
     last: u32,
@@ -103,20 +107,21 @@ impl<const N: usize> Ring<N> {
     /// The number of spans that are kept.
     const LENGTH: u32 = N as u32;
 
-    /// Adds `more` to the count of a span. If the clock was set back, it is added to the last span. A count stays at
-    /// the largest number that it can hold.
+    /// Adds `more` to the count of a span. If the clock was set back, adds it to the last span
+    /// instead. A count never exceeds the largest `u32`.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
         self.advance_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
-    /// Returns the count of one span. It is 0 for a span that is no longer kept, or is in the future.
+    /// Returns the count of one span. Returns 0 for a span that is no longer kept, or that is in
+    /// the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }
 
-    /// Returns one count for each of these spans.
+    /// Returns the count of each of these spans.
     pub(crate) fn counts(&self, spans: Range<u32>) -> Vec<u32> {
         spans.map(|span| self.count_in(span)).collect()
     }
@@ -126,7 +131,7 @@ impl<const N: usize> Ring<N> {
         spans.clone().map(|span| u64::from(self.count_in(span))).sum()
     }
 
-    /// Returns the last span with a count.
+    /// Returns the number of the last span to which something was added.
     pub(crate) fn last(&self) -> u32 {
         self.last
     }
@@ -170,7 +175,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let routes: Vec<Arc<str>> = (0..8_000).map(|at| format!("/{at}").into()).collect();
         for at in 0..1_000_000_usize {
-            // Now and then there is a rarely requested route.
+            // Every hundredth error has a rarely requested route.
             let route = if at % 100 == 0 { 200 + at / 100 % 7_800 } else { at % 200 };
             timeline.count(77, &Place { route: Some(routes[route].clone()), scope: None }, &kind(502));
         }

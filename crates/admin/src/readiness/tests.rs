@@ -1,4 +1,4 @@
-//! Checks the advice on a route before it changes for clients.
+//! Checks the verdict on whether a route is ready for its next mode.
 
 use error_envelope_core::policy::Mode;
 

@@ -24,14 +24,15 @@ use crate::kit::recording;
 /// The labels of each metric, and the values of each label.
 type Exposed = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// An error with a code of its own, from a process that has the layer itself.
+/// An error with a custom code, from a service that itself uses the layer.
 const CANONICAL: &str =
     r#"{"error":{"code":"seat_taken","message":"Seat 7 is taken"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 
 /// The labels that Prometheus itself adds.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// The metric in place of one that a rule records. The rule's own expression is checked against the existing metrics.
+/// An existing metric that replaces the metrics that recording rules define. The expressions of
+/// these rules are checked, too.
 const A_METRIC: &str = "error_envelope_requests_total";
 
 const WORDS: [&str; 18] = [
@@ -55,7 +56,7 @@ const WORDS: [&str; 18] = [
     "time",
 ];
 
-/// Returns what is exposed once everything has happened.
+/// Returns the metrics that are exposed after every kind of event has happened.
 async fn exposed() -> Exposed {
     let (_recording, handle) = recording();
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +146,7 @@ fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy")).join(name)).unwrap()
 }
 
-/// Returns every text under a key, at any place.
+/// Returns every text that is the value of this key, at any depth.
 fn texts(value: &Value, key: &str) -> Vec<String> {
     let inner: Vec<&Value> = match value {
         Value::Object(members) => members.values().collect(),
@@ -176,7 +177,7 @@ fn unknown(expression: &str, exposed: &Exposed) -> Vec<String> {
             }
         }
     }
-    // The remaining words are metrics, labels in groups, and functions. `15m` is no word.
+    // The remaining words are metrics, labels in groups, and functions. `15m` is not a word.
     let bare = Regex::new(r#"\{[^}]*\}|"[^"]*"|\[[^\]]*\]"#).unwrap().replace_all(expression, " ").into_owned();
     let metrics: Vec<_> = exposed.keys().filter(|metric| bare.contains(&***metric)).collect();
     for word in Regex::new(r"\b[a-z_][a-z0-9_]*").unwrap().find_iter(&bare).map(|word| word.as_str()) {

@@ -1,4 +1,5 @@
-//! Tests `/errors.json` and `/readiness.json`: what an operator sees of errors that passed a layer.
+//! Tests what `/errors.json` and `/readiness.json` show an operator about errors that passed
+//! through a layer.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -57,7 +58,7 @@ async fn before_and_after_are_given_without_credentials() {
     let (admin, layer) = watched(&format!("{POLICY}{WITH_BODIES}"));
     through(&layer, "/accounts", 422, SECRET).await;
     through(&layer, "/names/ada", 409, r#"{"error":"Name is taken."}"#).await;
-    // Another thread reads the bodies.
+    // A separate thread redacts the bodies, so the test waits for it.
     let all = async {
         loop {
             let all = errors(&admin, "").await;
@@ -177,7 +178,7 @@ async fn an_error_without_a_trace_of_its_client_is_found_by_the_trace_that_begin
     let id = id_of(&through(&layer, "/names/ada", 409, "{}").await);
     let trace = errors(&admin, "").await["errors"][0]["trace_id"].as_str().unwrap().to_owned();
     let found = errors(&admin, &trace).await;
-    // The page prints a command with both.
+    // The page prints a command that contains both ids.
     let searched = &found["searched_id"];
     assert_eq!((&searched["id"], &searched["trace_id"], &searched["count"]), (&json!(id), &json!(trace), &json!(1)));
     let script = ask(&admin, "GET", "/page.js").await.body;

@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-/// Records what this thread counts, as long as the guard exists.
+/// Installs a recorder for the metrics of this thread, as long as the guard exists.
 pub(crate) fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHandle) {
     let recorder = Box::leak(Box::new(error_envelope_admin::metrics_recorder()));
     let guard = metrics::set_default_local_recorder(recorder);
@@ -57,7 +57,8 @@ pub(crate) async fn read(response: Response<AdminBody>) -> Answer {
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
-/// Sends a request through the layer to a service that breaks its 200 off, and returns the request's id.
+/// Sends a request through the layer to a service that cuts off its 200, and returns the request's
+/// id.
 pub(crate) async fn cut_off(layer: &ErrorEnvelopeLayer, path: &str) -> String {
     let service = layer.layer(service_fn(|_| async {
         let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("the service broke off".into())]);

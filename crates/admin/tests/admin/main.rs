@@ -1,4 +1,4 @@
-//! Tests what is served on the admin address.
+//! Tests the responses of the admin address.
 
 #![allow(clippy::disallowed_methods, reason = "tests may read the clock and spawn tasks; the ban is for the library")]
 

@@ -1,4 +1,4 @@
-//! Tests the counts, as Prometheus reads them.
+//! Tests the counts in the format that Prometheus reads.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -40,7 +40,7 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     let policy = Policy::builder().scope(scope).route(RouteRule::new("GET /a/{id}/{*rest}")).build().unwrap();
     let service = ErrorEnvelopeLayer::new().policy(policy).layer(service_fn(|request: Request<_>| async move {
         let path = request.uri().path();
-        // An inner process with the layer, and with another code each time.
+        // The service itself uses the layer, and returns a different code each time.
         let code = path.bytes().filter(u8::is_ascii_digit).map(char::from).collect::<String>();
         let envelope = format!(
             r#"{{"error":{{"code":"c{code}","message":"{path}"}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}}"#
@@ -60,7 +60,7 @@ async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
         let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).unwrap();
         service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     };
-    // These requests have each kind of path and host, with either status.
+    // These requests cover each kind of path and host, with each of the statuses.
     for n in 0..200 {
         send(n).await;
     }

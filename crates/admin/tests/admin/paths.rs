@@ -1,4 +1,4 @@
-//! Tests each path, requested as an operator does it.
+//! Tests each path with the requests of an operator.
 
 use error_envelope_admin::Admin;
 use tower_error_envelope::ErrorEnvelopeLayer;

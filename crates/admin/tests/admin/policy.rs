@@ -73,7 +73,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     assert_eq!((&refused["since"], &refused["routes"]), (&first["since"], &first["routes"]), "the old one is in force");
 
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/b\"\n").unwrap();
-    // The watching thread may have been faster.
+    // The thread that watches the files may have reloaded the policy already.
     let _ = layer.reload().unwrap();
     let mended = policy_json(&admin).await;
     assert_eq!((&mended["last_refusal"]["stands"], &mended["last_refusal"]["why"]), (&json!(false), &json!(why)));

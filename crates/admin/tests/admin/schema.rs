@@ -12,7 +12,7 @@ const POLICY: &str = "version = 1\n[observe]\nbodies = true\n[header.tenant]\nna
                       [[route]]\nmatch = \"/orders/{id}\"\n[[route]]\nmatch = \"/tenants\"\nmode = \"observe\"\n\
                       require_headers = [\"tenant\"]\n";
 
-/// Returns the faults of a value, by the definition of this name.
+/// Returns the errors of a value according to the definition with this name.
 fn faults(definition: &str, value: &Value) -> Vec<String> {
     let mut schema: Value = serde_json::from_str(include_str!("../../../../manual/admin.schema.json")).unwrap();
     schema["$ref"] = json!(format!("#/$defs/{definition}"));

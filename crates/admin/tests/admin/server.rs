@@ -1,4 +1,4 @@
-//! Tests the admin address as a server: the resources that a client may use.
+//! Tests the admin address as a server, and limits on the resources that a client may use.
 
 use std::convert::Infallible;
 use std::future;
@@ -126,7 +126,7 @@ async fn a_client_that_takes_no_answer_is_let_go() {
     });
     let served = serve(Admin::new().metrics(recorder.handle())).await;
     let mut stream = send(served.address, "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    // As soon as the server can write no more, its time ends.
+    // The paused clock jumps to the server's write timeout as soon as the server can write no more.
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     let mut taken = Vec::new();
     let _ = stream.read_to_end(&mut taken).await;

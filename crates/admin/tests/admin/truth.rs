@@ -1,5 +1,5 @@
-//! Tests that each number of the page and of the readiness report equals what was sent: 2,000 requests in four modes,
-//! some of them to a route with `auth_observe`.
+//! Tests that each number on the page and in the readiness report matches the requests that were
+//! sent. These are 2,000 requests in four modes, some of them to a route with `auth_observe`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -188,22 +188,23 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
     let admin = Admin::new();
-    // The serving layer is not the layer of the page, as in a gateway.
+    // As in a gateway, the layer that serves requests is a clone of the layer that is attached to
+    // the page.
     let layer = admin.attach(ErrorEnvelopeLayer::new().verifier("partner", verify).watching(&file).unwrap());
     let layer = layer.log_upstreams(None);
     let mut all = send(&layer, 2000, 7).await;
     compare(&admin, &all, &all).await;
 
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/new\"\n")).unwrap();
-    // The watching thread may have been faster.
+    // The thread that watches the files may have reloaded the policy already.
     let _ = layer.reload().unwrap();
-    // This page may be the first to use the new policy.
+    // The request for this page may be the first that uses the new policy.
     assert_eq!(ask(&admin, "GET", "/now.json").await.status, 200);
     let since_policy = send(&layer, 200, 11).await;
     add(&mut all, &since_policy);
     compare(&admin, &all, &since_policy).await;
 
-    // Requests may use the next policy before any page does.
+    // Other requests may use the next policy before a request for a page does.
     std::fs::write(&file, format!("{POLICY}\n[[route]]\nmatch = \"/newer\"\n")).unwrap();
     let _ = layer.reload().unwrap();
     let latest = send(&layer, 200, 13).await;

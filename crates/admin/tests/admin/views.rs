@@ -71,7 +71,7 @@ enum BodyEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     Reads,
-    /// The client leaves after this number of frames.
+    /// The client leaves after it has received this number of frames.
     Leaves(u8),
 }
 
@@ -157,7 +157,7 @@ async fn answer(says: Says) -> Result<Response<http_body_util::combinators::Unsy
     }
 }
 
-/// Sends one request. A client never waits for a part that does not arrive.
+/// Sends one request. The client leaves instead of waiting for a part that never arrives.
 async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
     let says = asked.service.clone();
     let service = layer.layer(service_fn(move |request: Request<RequestBody<Full<Bytes>>>| {
@@ -181,7 +181,7 @@ async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
         Client::Leaves(frames) => frames,
     };
     for _ in 0..most {
-        // A server also polls no body that has ended.
+        // Like a server, the client does not poll a body that has ended.
         if http_body::Body::is_end_stream(&*body) {
             break;
         }
@@ -192,7 +192,7 @@ async fn send(layer: &ErrorEnvelopeLayer, asked: &Asked) {
     }
 }
 
-/// The content of a record alone.
+/// The fields of a record that the test compares with the other views.
 #[derive(Clone, Debug)]
 struct Stated {
     /// The fields in the line of the log.
@@ -257,8 +257,8 @@ thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The log of the thread. The subscriber belongs to the process, because levels are global: a temporary subscriber
-/// would take lines of other tests with it.
+/// The log of the thread. The subscriber is set for the whole process, because log levels are
+/// global. A temporary subscriber would change which lines other tests log.
 #[derive(Clone, Copy)]
 struct Log;
 

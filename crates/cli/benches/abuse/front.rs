@@ -1,4 +1,5 @@
-//! The means of an attacker: the gateway's address, the allowed speed, and the time of the end.
+//! What an attacker uses: the gateway's address, the allowed speed, and the signal for the end of
+//! the attack.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// The responses, and how often each came.
+/// Each kind of response, and how often it came.
 pub(crate) type Tally = BTreeMap<String, u64>;
 
 #[derive(Clone)]
@@ -22,9 +23,9 @@ pub(crate) struct Front {
     pub(crate) address: SocketAddr,
     /// The active policy, for an attack that replaces it.
     pub(crate) policy: PathBuf,
-    /// True for a quick run, which has fewer of everything.
+    /// True for a quick run, in which all numbers are smaller.
     pub(crate) quick: bool,
-    /// True for full speed, otherwise the attack keeps its own pace.
+    /// True if the attack runs at full speed. Otherwise the attack keeps its own pace.
     pub(crate) flat_out: bool,
     pub(crate) over: watch::Receiver<bool>,
     pub(crate) tally: Arc<Mutex<Tally>>,
@@ -46,8 +47,8 @@ impl Front {
         let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
-    /// Runs this number of clients, each again and again until the end. At full speed, all run at once. At a pace, each
-    /// has its turn within a second.
+    /// Runs this number of clients, each again and again until the end of the attack. At full
+    /// speed, all clients start at once. Otherwise their starts are spread over a second.
     pub(crate) async fn crowd<F>(&self, many: usize, each: impl Fn(Front, usize) -> F + Clone + Send + Sync + 'static)
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -101,7 +102,7 @@ impl Pace {
     pub(crate) async fn next(&mut self) {
         match &mut self.0 {
             Some(ticks) => drop(ticks.tick().await),
-            // Others on this thread get their turn, and so does the end.
+            // This lets other tasks of this thread run, and lets the attack end.
             None => tokio::task::yield_now().await,
         }
     }

@@ -99,7 +99,7 @@ async fn ask(connection: &mut Option<Connection>, address: SocketAddr, new: bool
     read(response).await
 }
 
-/// The path that gets [`BODY`].
+/// The path to which the service responds with [`BODY`].
 pub(crate) const PATH: &str = "/good";
 pub(crate) const BODY: &str = "fine";
 

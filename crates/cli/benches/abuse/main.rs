@@ -1,9 +1,11 @@
 //! Measures how the gateway withstands attacks.
 //!
-//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command with a service of its own, once for each
-//! [attack](attacks), and prints a row: the attack, the responses, what the gateway held meanwhile, and the times of
-//! good requests during it. [`trial`] states how, and [`row`] states when a row fails. Then it sends the
-//! [shapes](shapes) that would smuggle a request past the gateway, and prints what the service saw of each.
+//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command with a separate
+//! service, once for each [attack](attacks). For each attack it prints a row: the attack, the
+//! responses, the resources that the gateway used, and the times of good requests during the
+//! attack. [`trial`] describes the procedure, and [`row`] defines when a row fails. Then the
+//! benchmark sends [shapes](shapes) of requests that could smuggle a request past the gateway, and
+//! prints what the service received.
 //!
 //! - `-- --check`: the exit code is 1 if a row fails.
 //! - `-- --quick`: each attack is small and short, several run at once, and no times are measured, because the machine
@@ -45,42 +47,44 @@ use clap::Parser;
 use attacks::ATTACKS;
 use row::Row;
 
-/// What the gateway bears from those who mean it harm
+/// Measure how the gateway withstands attacks
 #[derive(Parser)]
 pub(crate) struct Args {
-    /// Exit code 1 if a row fails
+    /// Exit with 1 if a row fails
     #[arg(long)]
     check: bool,
-    /// Small and short, several at once, and no times
+    /// Run small and short attacks, several at once, and measure no times
     #[arg(long)]
     quick: bool,
     /// Write the tables, or the rows that were requested, into crates/cli/benches/abuse/abuse.md
     #[arg(long)]
     write: bool,
-    /// The command to start, instead of the one that cargo has just built
+    /// Start this command instead of the one that cargo has just built
     #[arg(long, value_name = "FILE")]
     gateway: Option<PathBuf>,
-    /// Another command, which each attack tries right before: a table of the times of both follows
+    /// Also run each attack against this command, right before, and print a table that compares the
+    /// times
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
-    /// Rows whose names have one of these; all of them without
+    /// Run only rows whose names contain one of these texts [default: all rows]
     names: Vec<String>,
-    /// What cargo passes
+    /// Ignored, because cargo passes this flag
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The number of parallel attacks if no times are measured. Each waits more than it works.
+/// The number of parallel attacks if no times are measured. An attack mostly waits.
 const AT_ONCE: usize = 4;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench && !args.quick && !args.check {
-        // `cargo test --benches` runs it as well, and then only needs it to start.
+        // `cargo test --benches` also runs this program, and only checks that it starts.
         return ExitCode::SUCCESS;
     }
     if args.asks_for("bombs") {
-        // On a busy machine, this takes longer than the attack in a debug build.
+        // The bombs are made before the attack, because in a debug build on a busy machine this
+        // takes longer than the attack.
         target::make_bombs();
     }
     let (before, rows): (Vec<_>, Vec<_>) = rows(&args).into_iter().unzip();
@@ -98,7 +102,8 @@ fn main() -> ExitCode {
     if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Returns the rows of each attack, with that of the other command first if one was requested.
+/// Returns for each attack its row. If another command was given, the row of that command comes
+/// first.
 fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
     let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

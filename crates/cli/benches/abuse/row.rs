@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::front::Tally;
 
-/// The memory of a container of the smallest size.
+/// The most memory that the gateway may use. It is the memory of the smallest containers.
 pub(crate) const MOST_KIB: u64 = 128 << 10;
 const MOST_TIMES: f64 = 1.5;
 
@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) good: usize,
     /// `None` in a quick run.
     pub(crate) p99: Option<P99>,
-    /// What went wrong, apart from the figures.
+    /// The errors that the figures do not show.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -43,7 +43,8 @@ pub(crate) struct P99 {
 }
 
 impl P99 {
-    /// The median is that of the pairs, so that other work of the machine affects both halves.
+    /// The factor is the median over the pairs, because other work of the machine affects both
+    /// halves of a pair.
     pub(crate) fn from_pairs(pairs: &[(Duration, Duration)]) -> Self {
         let median = |mut all: Vec<f64>| {
             all.sort_by(f64::total_cmp);

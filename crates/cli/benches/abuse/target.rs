@@ -1,4 +1,5 @@
-//! The service behind the gateway. It remembers each request's id, and whether it responded.
+//! The service behind the gateway. It stores the id of each request, and whether it responded to
+//! the request.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,8 +15,8 @@ use hyper::body::Incoming;
 use crate::good;
 use crate::service::{Body, Service, count, full, streamed};
 
-/// The work of a service before its response. Without it, the times of good requests would only show the machine's
-/// scheduling.
+/// The time that the service takes for a response. Without this time, the times of good requests
+/// would only show how the machine schedules its threads.
 pub(crate) const WORK: Duration = Duration::from_millis(5);
 /// The unpacked size of a bomb.
 pub(crate) const BOMB_MIB: usize = 100;
@@ -49,7 +50,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
             Response::new(full(good::BODY))
         }
         "/hang" => std::future::pending().await,
-        // The body is kept, and none of it is read.
+        // The body is kept without reading any of it.
         "/unread" => {
             std::future::pending::<()>().await;
             drop(request);
@@ -109,7 +110,7 @@ static BOMBS: LazyLock<HashMap<&str, Bytes>> = LazyLock::new(|| {
 fn zstd() -> Vec<u8> {
     const BLOCK: u32 = 128 << 10;
     let blocks = (BOMB_MIB << 20) as u32 / BLOCK;
-    // 64 MiB: an exponent of 16 above 1 KiB.
+    // The window descriptor for 64 MiB: an exponent of 16 above 1 KiB.
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 16 << 3];
     for number in 1..=blocks {
         let head = u32::from(number == blocks) | 1 << 1 | BLOCK << 3;

@@ -1,12 +1,15 @@
-//! Runs one attack with its own gateway and service: the attack at full speed, and then at its pace together with good
-//! requests.
+//! Runs one attack with its own gateway and service. The attack runs first at full speed, and then
+//! at its own pace. Good clients send requests at the same time.
 //!
-//! 1. At full speed together with good clients, it measures memory, descriptors and responses. It measures no times,
-//!    because clients, gateway and service share the machine, and all work slows the others.
-//! 2. Five pairs of good requests, alone and during the attack at its pace, give the times. If these are too slow,
-//!    fifteen pairs run.
-//! 3. The attackers leave. The trial waits for the descriptors, stops the gateway, and reads its log to the end. Each
-//!    request that the service saw and never answered must be there as abandoned, once, and no other request twice.
+//! 1. While the attack runs at full speed, the trial measures memory, descriptors and responses. It
+//!    measures no times, because clients, gateway and service share the machine and slow each other
+//!    down.
+//! 2. The times come from five pairs of runs: good requests alone, and good requests during the
+//!    attack at its own pace. If the times are too slow, fifteen pairs run.
+//! 3. The attackers leave. The trial waits until the gateway has closed their descriptors, stops
+//!    the gateway, and reads its whole log. The log must contain each request that the service
+//!    received and never answered exactly once, as abandoned. It must contain no other request
+//!    twice.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -28,15 +31,16 @@ use crate::target::{self, Seen};
 use crate::wait::{found, when};
 
 pub(crate) const PAIRS: usize = 5;
-/// The most pairs if a few look too slow. Other work of the machine comes and goes, and the effect of the attack stays.
+/// The most pairs, which run if the first pairs are too slow. Other work of the machine affects
+/// only some of the pairs, but the effect of an attack remains.
 const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
-/// The most series of one policy without routes. Each histogram has a dozen.
+/// The most series of metrics for one policy without routes. Each histogram has a dozen series.
 const MOST_SERIES: usize = 200;
-/// The longest time of an attack that must reach a number.
+/// The time limit for an attack that must reach a number of responses.
 const LONGEST: Duration = Duration::from_secs(120);
-/// The number of connections to the service that good clients leave, and some more.
+/// The number of descriptors that may stay open, such as those of kept connections to the service.
 const KEPT: usize = 32;
 const QUICK: Duration = Duration::from_millis(1500);
 
@@ -106,8 +110,8 @@ impl Trial {
             pairs.push((quiet.p99(), beside.p99()));
             good.add(quiet);
             good.add(beside);
-            // The next half must be quiet, and connections that end are work too. Kept connections to the service are
-            // none.
+            // The next half of the pair must be quiet, and closing connections is also work. Kept
+            // connections to the service cause no work.
             self.descriptors_come_to(|open| open <= before + KEPT);
             if pairs.len() == PAIRS && P99::from_pairs(&pairs).is_slow() {
                 asked = MOST_PAIRS;
@@ -124,7 +128,8 @@ impl Trial {
         Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, good: answers, p99, wrong }
     }
 
-    /// Returns the result of the attack: the responses, and the frames without responses.
+    /// Returns the number of responses that the attack got, plus the number of frames that get no
+    /// responses.
     fn done(&self) -> u64 {
         let answers: u64 = self.front.tally.lock().expect("no panic under the lock").values().sum();
         answers + self.front.sent.load(Ordering::Relaxed)
@@ -166,7 +171,8 @@ impl Trial {
         good
     }
 
-    /// Requests of strangers are in no label. Otherwise they would make series without end.
+    /// Checks that requests of attackers add no labels to metrics. Otherwise they could create any
+    /// number of series.
     fn strangers_series(&self) -> Option<String> {
         let metrics = self.gateway.ask_admin("GET", "/metrics");
         let series = metrics.lines().filter(|line| line.starts_with("error_envelope_")).count();
@@ -178,7 +184,7 @@ impl Trial {
         }
     }
 
-    /// Returns the lost requests, and the missing and superfluous lines of the log.
+    /// Returns the failures: lost requests, and missing or superfluous lines of the log.
     fn judge(self, good: &Good) -> Vec<String> {
         let at_least = if self.front.quick { 1 } else { self.attack.at_least };
         let mut wrong: Vec<_> = good.lost.iter().map(|lost| format!("a good answer was lost: {lost}")).collect();

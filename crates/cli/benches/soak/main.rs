@@ -1,17 +1,19 @@
 //! Runs the gateway under a mixed load for any time: `cargo bench -p error-envelope-cli --bench soak -- --minutes 10`.
 //!
-//! The clients are those of the gateway's tests. They keep their connections or not, use HTTP/1, HTTP/2 and gRPC, are
-//! slow, leave before or during their response, and send too much. The service responds like many frameworks, breaks
-//! off and hangs. The policy is replaced all the time, every third time by a broken one, and the kill switch is turned
-//! on and off. At the end:
+//! The clients are those of the gateway's tests. Some keep their connections, and others do not.
+//! They use HTTP/1, HTTP/2 and gRPC. Some are slow, leave before or during their response, or send
+//! too much. The service responds like many frameworks, cuts off responses, and hangs. The policy
+//! is replaced all the time, every third time by an invalid policy. The kill switch is turned on
+//! and off. At the end, these checks must pass:
 //!
-//! 1. The number of requests is that of responses and abandoned requests, and the log has one line for each error and
-//!    for each abandoned request.
-//! 2. Each request has another id, and each line of the layer has an id.
-//! 3. Memory at the end is the same as after the first minute.
+//! 1. The number of requests equals the number of responses and abandoned requests. The log
+//!    contains one line for each error and for each abandoned request.
+//! 2. Each request has a different id, and each log line of the layer contains an id.
+//! 3. The memory at the end is about the same as after the first minute.
 //! 4. The number of descriptors is the same as at the beginning.
 //!
-//! `benches/soak.md` is the report. `-- --beside TEXT` adds what else ran on the machine.
+//! The report is `benches/soak.md`. `-- --beside TEXT` adds to the report what else ran on the
+//! machine.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time and spawns tasks")]
 
 #[path = "../../../../tests/it/command.rs"]
@@ -41,21 +43,22 @@ use holds::mixed::service;
 use memory::Memory;
 use wait::{found, when};
 
-/// The gateway under a mixed load
+/// Run the gateway under a mixed load
 #[derive(Parser)]
 struct Args {
-    /// How long; the first minute is for warming up
+    /// Run for this number of minutes; the first minute is for warming up
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     minutes: u64,
-    /// What else the machine does meanwhile, for the report
+    /// Add to the report what else runs on the machine
     #[arg(long, value_name = "TEXT", default_value = "nothing")]
     beside: String,
-    /// What cargo passes
+    /// Ignored, because cargo passes this flag
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The pause of the clients leaves some capacity: the test is about the duration, not about the load.
+/// The clients pause between requests, so that the gateway is not fully loaded. The test is about
+/// the duration, not about the load.
 const CLIENTS: u64 = 48;
 const PAUSE: Duration = Duration::from_millis(40);
 const FLIP_EVERY: Duration = Duration::from_millis(500);
@@ -87,7 +90,7 @@ struct Soak {
 fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench {
-        // `cargo test --benches` runs it as well, and then only needs it to start.
+        // `cargo test --benches` also runs this program, and only checks that it starts.
         return ExitCode::SUCCESS;
     }
     let soak = run(args);
@@ -138,7 +141,7 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused, thrown }
 }
 
-/// Writes another policy, a third one, and a broken one, in turn.
+/// Writes in turn two valid policies and an invalid one.
 fn flip(policy: &Path, over: &AtomicBool) {
     for text in TURN.iter().cycle() {
         let beside = policy.with_extension("new");
@@ -176,7 +179,7 @@ fn sample(gateway: &Gateway, over: &AtomicBool) -> Memory {
     memory
 }
 
-/// Returns the number of lines about an error without a request.
+/// Returns the number of the layer's log lines that contain no request id.
 fn without_id(log: &str) -> usize {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
     let tells = |line: &Value| line.is_null() || line["fields"]["origin"].is_string();

@@ -10,7 +10,7 @@ pub(crate) struct Memory(pub(crate) Vec<(Duration, u64)>);
 const WARM: Duration = Duration::from_secs(60);
 /// The number of samples in the median of a figure.
 pub(crate) const AROUND: usize = 30;
-/// The allowed difference of the two figures, because the load is never the same twice.
+/// The allowed difference between the two figures. The load differs from time to time.
 pub(crate) const MOST_KIB: i64 = 4 * 1024;
 
 impl Memory {

@@ -1,4 +1,5 @@
-//! Writes the type of a code's details in the languages of the exports, from its JSON Schema.
+//! Writes the type of a code's details in the languages of the exports. The type is given by a JSON
+//! Schema.
 //!
 //! `ErrorCode::with_details` accepts only keywords that are handled here.
 
@@ -7,21 +8,21 @@ use serde_json::Value;
 
 use crate::text::json_escaped;
 
-/// Keywords that only describe a value, and check nothing.
+/// Keywords that only describe a value, and restrict nothing.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
 
 /// Keywords whose value is an object with field names that the author of the schema chooses.
 const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// Keywords whose contents are plain values. They are compared as values, not as schemas.
+/// Keywords whose contents are plain values, and not schemas.
 const VALUES: [&str; 2] = ["const", "enum"];
 
-/// Returns the checks of a schema, without its descriptions.
+/// Returns a schema without the keywords that only describe a value.
 pub(super) fn checks(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &[])
 }
 
-/// Returns a schema for comparison. In it and in the schemas within it, the keywords `left_out` are missing, and the
-/// lists in the keywords `sets` are sorted.
+/// Returns a schema in a form that can be compared. The keywords `left_out` are removed, and the
+/// lists in the keywords `sets` are sorted. Both also apply to the schemas inside this schema.
 ///
 /// The fields of `properties` and similar keywords are names, even if they look like keywords.
 pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
@@ -50,7 +51,7 @@ pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Valu
     }
 }
 
-/// Writes a schema as a type of TypeScript.
+/// Writes a JSON Schema as a type of TypeScript.
 pub(super) fn typescript(schema: &Value) -> String {
     if let Some(forms) = schema["anyOf"].as_array() {
         return union(forms.iter().map(typescript));
@@ -78,7 +79,8 @@ fn typescript_object(schema: &Value) -> String {
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
     let mut members: Vec<String> = known.collect();
-    // The type of additional fields would apply to the named fields, too.
+    // If the object has named fields, additional fields get the type `unknown`, because TypeScript
+    // would apply any other type to the named fields, too.
     match &schema["additionalProperties"] {
         Value::Bool(false) => {}
         more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
@@ -87,7 +89,7 @@ fn typescript_object(schema: &Value) -> String {
     if members.is_empty() { "Record<string, never>".to_owned() } else { format!("{{ {} }}", members.join("; ")) }
 }
 
-/// Writes a schema as a schema of Zod 4.
+/// Writes a JSON Schema as a schema of Zod 4.
 pub(super) fn zod(schema: &Value) -> String {
     if let Some(forms) = schema["anyOf"].as_array() {
         return zod_union(forms.iter().map(zod));
@@ -124,7 +126,8 @@ fn zod_object(schema: &Value) -> String {
     }
 }
 
-/// Writes a check of a text's length. JSON Schema counts characters, while JavaScript counts some characters as two.
+/// Writes a Zod check of a text's length. JSON Schema counts characters, but JavaScript counts some
+/// characters as two.
 fn length(schema: &Value, name: &str, is: &str) -> String {
     match &schema[name] {
         Value::Null => String::new(),
@@ -170,8 +173,8 @@ fn key(name: &str) -> String {
     if is_identifier { name.to_owned() } else { literal(name) }
 }
 
-/// Returns a string literal of JSON, which is also one of ECMAScript, Python and Go. Go refuses a byte order mark
-/// within a file.
+/// Returns a string literal of JSON, which is also a string literal of ECMAScript, Python and Go. A
+/// byte order mark is escaped, because Go refuses it within a file.
 pub(super) fn literal(text: &str) -> String {
     json_escaped(&serde_json::Value::from(text).to_string())
 }

@@ -1,11 +1,14 @@
-//! `catalogue --diff OLD` lists the changes since an export in JSON was written, and shows whether they break clients.
+//! `catalogue --diff OLD` lists the changes since the JSON export OLD was written, and shows which
+//! of them break clients.
 //!
-//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details. If one of these is
-//!    removed or changes, it breaks the client. So does another version of the contract.
-//! 2. A new code breaks no client, since the set is open (E2). Another message does not break one either, since it is
-//!    for people.
-//! 3. Details are compared as JSON Schemas if both exports have them. Keywords that only describe them are ignored. If
-//!    a code gets its first schema, the new export promises more than the old one.
+//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details. A
+//!    change breaks clients if it removes or changes a code, status, advice or details. A new
+//!    version of the contract also breaks clients.
+//! 2. A new code breaks no client, because the set of codes is open (E2). A changed message breaks
+//!    no client, because only people read messages.
+//! 3. Details are compared as JSON Schemas if a code has a schema in both exports. Keywords that
+//!    only describe a value are ignored. If a code gets its first schema, the new export promises
+//!    more than the old one, so no client breaks.
 
 use std::path::Path;
 
@@ -18,14 +21,14 @@ use crate::report::{counted, json_text};
 use crate::stdin;
 use crate::text::{one_line, printable};
 
-/// The largest file to read. Every catalogue is smaller.
+/// The size of the largest file to read. Every catalogue is smaller.
 const LARGEST_MIB: u64 = 64;
 
-/// Keywords of JSON Schema that only describe a value, and check nothing.
+/// Keywords of JSON Schema that only describe a value, and restrict nothing.
 const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-/// Keywords whose value is a list in which the order has no meaning.
+/// Keywords whose value is a list in which the order does not matter.
 const SETS: [&str; 3] = ["required", "enum", "type"];
-/// An export in JSON. Fields that are not named here may be added or removed.
+/// An export in JSON. Changes of other fields than these are not reported.
 #[derive(Deserialize)]
 struct Export {
     contract: String,
@@ -51,7 +54,7 @@ struct Code {
     details: Option<Value>,
 }
 
-/// The changes.
+/// The differences between two exports.
 pub(super) struct Diff(Vec<CatalogueChange>);
 
 struct CatalogueChange {
@@ -63,7 +66,7 @@ struct CatalogueChange {
     new: Value,
 }
 
-/// Compares the export in the file with the one that is written now.
+/// Compares the export in the file `old` with the new export.
 ///
 /// # Errors
 ///
@@ -87,7 +90,7 @@ fn read(path: &Path) -> Result<Export, CommandError> {
 fn not_an_export(error: &serde_json::Error) -> String {
     let what = error.to_string();
     let what = what.split(" at line ").next().unwrap_or_default();
-    // An error of the whole file has no line.
+    // An error that concerns the whole file has no line.
     let place = match error.line() {
         0 => String::new(),
         line => format!(":{line}:{}", error.column()),
@@ -138,12 +141,13 @@ impl Diff {
         Self(changes)
     }
 
-    /// Returns true if a change breaks clients.
+    /// Returns true if at least one change breaks clients.
     pub(super) fn breaks(&self) -> bool {
         self.0.iter().any(|change| change.breaks)
     }
 
-    /// Returns the report for people. It has one line for each change, and those that break clients come first.
+    /// Returns the report for people, with one line for each change. The changes that break clients
+    /// come first.
     pub(super) fn human(&self) -> String {
         let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();
@@ -178,7 +182,7 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     changed(false, "message", json!(old.message), json!(new.message));
 }
 
-/// Returns a JSON Schema without its descriptions.
+/// Returns a JSON Schema without its descriptions, and with sorted sets.
 fn meaning(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &SETS)
 }

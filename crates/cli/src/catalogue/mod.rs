@@ -1,18 +1,20 @@
-//! `error-envelope catalogue` exports the codes and the envelope for documents, machines and clients.
+//! `error-envelope catalogue` exports the codes and the envelope for documentation, programs and
+//! clients.
 //!
 //! All formats are written from one list of codes, which contains the library's table and a policy's own codes. So all
 //! formats contain the same codes. These modules write them:
 //!
-//! 1. JSON is for your own programs.
-//! 2. The schema of the JSON and [`document`] describe the envelope, with the shapes and forms of the core's module
-//!    `openapi`.
-//! 3. The templates are for a page of documentation, and for modules of clients.
-//! 4. [`details`] writes a code's details, a JSON Schema of the library's, as TypeScript and Zod.
+//! 1. Your own programs can read the JSON export.
+//! 2. The JSON Schema and the OpenAPI document ([`document`]) describe the envelope. The core's
+//!    module `openapi` defines the schemas in them.
+//! 3. Templates write the page of documentation, and the modules for clients.
+//! 4. [`details`] writes the JSON Schema of a code's details as TypeScript and Zod.
 //!
-//! [`diff`] lists the changes since an export in JSON was written.
+//! [`diff`] lists the changes between an earlier JSON export and the current one.
 //!
-//! The set of codes is open (E2). No format refuses a code that it does not list, and each treats such a code as
-//! transient. The output depends only on the codes, so that a checked-in export shows what changed.
+//! The set of codes is open (E2). No exported module refuses a code that it does not list, and each
+//! module treats such a code as transient. The output depends only on the codes, so a diff of a
+//! checked-in export shows which codes changed.
 
 mod details;
 mod diff;
@@ -107,7 +109,8 @@ impl Format {
     }
 }
 
-/// Parses a group of codes that belong to products (E2).
+/// Returns the names of the groups of codes that belong to products (E2), as possible values of a
+/// flag.
 fn groups() -> PossibleValuesParser {
     codes::GROUPS.iter().map(|(name, about)| PossibleValue::new(name).help(about)).collect::<Vec<_>>().into()
 }
@@ -121,7 +124,7 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("errors.go", include_str!("templates/errors.go")),
 ];
 
-/// Returns the codes in the form of the template with that name.
+/// Renders the template with this name for these codes.
 pub(super) fn render(template: &str, codes: &Codes) -> Result<String, CommandError> {
     rendered(template, codes).map_err(|error| CommandError::Io(format!("the template {template}: {error}")))
 }
@@ -189,7 +192,8 @@ fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
 }
 
-/// Escapes a text for a table cell. A policy's text may contain markup, or the end of the cell.
+/// Escapes a text for a cell of a Markdown table. A policy's text may contain markup, or `|`, which
+/// would end the cell.
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in one_line(text).chars() {
@@ -247,7 +251,8 @@ fn entry(listed: &Listed) -> Json {
     }
 }
 
-/// Returns the JSON Schema 2020-12 of the envelope. It is complete in itself, and has no `$id`.
+/// Returns the JSON Schema 2020-12 of the envelope. The schema refers to no other schema, and has
+/// no `$id`.
 pub(super) fn envelope_schema(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";
 

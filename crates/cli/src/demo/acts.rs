@@ -15,23 +15,26 @@ pub(crate) struct DemoCase {
 pub(crate) enum DemoRequest {
     Get,
     Head,
-    /// A body of this many bytes with a declared length.
+    /// A request with a body of this many bytes, and with a `content-length`.
     Declared(usize),
-    /// A body of this many bytes, chunked, without a declared length.
+    /// A request with a chunked body of this many bytes, and without a `content-length`.
     Chunked(usize),
     Upgrade,
 }
 
 /// The behaviour of the service.
 pub(crate) enum UpstreamBehaviour {
-    /// A well-formed response: status, more header lines, content type, body.
+    /// Sends a well-formed response. The fields are the status, further headers, the content type
+    /// and the body.
     Responds(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
-    /// A well-formed response that is compressed: status, content type, body.
+    /// Sends a well-formed, compressed response. The fields are the status, the content type and
+    /// the body.
     Gzip(u16, &'static str, &'static str),
-    /// Writes the second text unchanged, then closes the connection. The first text describes the error in it.
+    /// Writes the second text unchanged, then closes the connection. The first text describes what
+    /// is wrong with the second.
     Raw(&'static str, &'static str),
-    /// Writes the first text, then the second again and again. The number is the interval in milliseconds; 0 means
-    /// without a pause.
+    /// Writes the first text, then the second text again and again. The number is the pause in
+    /// milliseconds. With 0, there is no pause.
     Goes(&'static str, &'static str, u64),
     /// Closes the connection without a response.
     Hangs,
@@ -43,9 +46,9 @@ pub(crate) enum UpstreamBehaviour {
     Switches,
     /// Reads the whole request body, then responds with 200.
     Reads,
-    /// Runs inside this process, behind the same layer.
+    /// A handler inside this process responds, behind the same layer.
     Inside(HandlerBehaviour),
-    /// Is never called, because the layer itself responds.
+    /// The service is never called, because the layer itself responds.
     Untouched,
 }
 
@@ -61,15 +64,15 @@ pub(crate) enum HandlerBehaviour {
 /// The response that the client should get.
 #[derive(Clone, Copy)]
 pub(crate) enum Expect {
-    /// The envelope: status, code, message.
+    /// The envelope, with this status, code and message.
     Error(u16, &'static str, &'static str),
-    /// The response has no body. The status and the code are in the head.
+    /// A response without a body, whose head has this status and code.
     Head(u16, &'static str),
     /// The service's response, unchanged except for an added request id.
     Passed(u16),
-    /// A body that is broken off.
+    /// A response with this status, whose body is cut off.
     Broken(u16),
-    /// The response has no body.
+    /// A response with this status and without a body or code.
     Empty(u16),
 }
 
@@ -128,7 +131,7 @@ pub(crate) static ACTS: &[DemoCase] = &[
     act("/envelope", Get, Responds(409, &[("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")], JSON, r#"{"error":{"code":"no_qr","message":"QR not yet ready."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#), Error(409, "no_qr", "QR not yet ready.")),
     act("/json-rpc", Get, Responds(400, &[], JSON, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid"}}"#), Passed(400)),
     act("/gzip", Get, Gzip(503, HTML, "<html><h1>Down for maintenance</h1></html>"), Error(503, "service_unavailable", "The service is unavailable.")),
-    // Bodies that lie, trickle or never end.
+    // Bodies with a wrong length, and bodies that are slow or never end.
     act("/truncated", Get, Raw("500, 12 bytes of 500", "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\ncontent-length: 500\r\n\r\nonly this mu"), Error(500, "internal_error", INTERNAL)),
     act("/truncated-200", Get, Raw("200, 12 bytes of 500", "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 500\r\n\r\nonly this mu"), Broken(200)),
     act("/wrong-length", Get, Raw("404, 18 bytes instead of 4", "HTTP/1.1 404 Gone\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\ngone and then some"), Error(404, "not_found", "gone")),
@@ -166,7 +169,7 @@ impl DemoCase {
         ACTS.iter().find(|act| act.path == path)
     }
 
-    /// Returns the middle column of a row.
+    /// Describes the behaviour of the service, for the middle column of the table.
     pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
             Responds(status, _, _, "") => format!("{status}, nothing more").into(),

@@ -1,7 +1,7 @@
 //! `error-envelope demo` runs an embedded service that misbehaves, and a client that shows the results.
 //!
-//! [`acts`] lists each fault with the response that a client should get. The service that plays the faults ([`stage`]),
-//! the index at `/` and the client ([`tour`]) all use this table.
+//! [`acts`] lists each fault with the response that a client should get. The service with these
+//! faults ([`stage`]), the index at `/` and the client ([`tour`]) all use this table.
 
 mod acts;
 mod stage;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// --once 127.0.0.1:0]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<String>,
-    // The slow head should show its 504 soon.
+    // The default is short, so that the demo soon shows the 504 of a slow head.
     /// Limit the time until the embedded service sends its response head, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_timeout: Time,
@@ -47,14 +47,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Returns the address to listen on. With `--once` only the demo's client connects, so any free port will do.
+    /// Returns the address to listen on. With `--once`, only the demo's own client connects, so the
+    /// default is any free port.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
     }
 }
 
-/// Serves and sends the requests at the same time. The exit code is 1 if `--once` found a wrong row.
+/// Serves the demo and sends its requests at the same time. The exit code is 1 if `--once` found a
+/// wrong response.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.init_log()?;
     block_on_threads(args.front.workers(), show(args, &log))
@@ -94,7 +96,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     if let Some(signal) = cut_short {
         return Ok(signal.code());
     }
-    // A demo that served for a day does not report at its end that a row was wrong.
+    // Without `--once`, a wrong row has been printed long ago, and does not change the exit code.
     if !args.once {
         return Ok(0);
     }

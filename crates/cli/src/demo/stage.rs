@@ -1,5 +1,6 @@
-//! The service that the demo wraps. Most of it is a stage of raw sockets, since no HTTP library lets its user send a
-//! wrong length. The other faults are handlers that fail in the layer's own process, which a socket cannot show.
+//! The service that the demo wraps. For most faults, the service writes to raw sockets, because no
+//! HTTP library lets its user send a wrong length. The other faults are handlers that fail inside
+//! the layer's own process.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -25,8 +26,8 @@ use super::acts::{ACTS, DemoCase};
 
 type Header = (&'static str, &'static str);
 
-/// The header which announces that the connection closes. Without it, a request that must not be repeated could be sent
-/// over the connection.
+/// The header that announces the end of the connection. Without this header, the gateway could send
+/// the next request over the connection, even a request that must not be repeated.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
 /// Serves each client that connects.
@@ -34,7 +35,7 @@ pub(crate) async fn play(listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(perform(stream))),
-            // No descriptor is free, so this waits until one is.
+            // No descriptor is free, so the loop tries again after a pause.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
@@ -58,8 +59,8 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the head ends, and returns the length of the head. Returns `None` if the other side closes the
-/// connection before.
+/// Reads until the end of the request's head, and returns the length of the head. Returns `None` if
+/// the client closes the connection before the end of the head.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -71,7 +72,8 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Returns true if the upstream sends a complete response, so that the connection can serve the next request.
+/// Returns true if the service sends a complete response. The connection can then serve another
+/// request.
 fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
@@ -104,7 +106,7 @@ async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::
     }
 }
 
-/// Sends the head, then the chunk again and again. It ends when the client disconnects.
+/// Sends the head, then the chunk again and again, until the client disconnects.
 async fn repeat_body(mut stream: TcpStream, head: &str, chunk: &str, interval_ms: u64) -> io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     loop {
@@ -176,7 +178,7 @@ where
     };
     let stage = to(address)?;
     tokio::spawn(play(listener));
-    // A port that was free a moment ago refuses connections.
+    // This listener is dropped, so its port refuses connections.
     let (_, gone) = bind().await?;
     Ok((open(stage, to(gone)?), address))
 }
@@ -187,7 +189,8 @@ async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Combines the services. `stage` forwards to the stage, and `gone` to a port without a listener.
+/// Combines the services of the demo. `stage` forwards requests to the raw sockets, and `gone` to a
+/// port without a listener.
 fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -209,7 +212,7 @@ where
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
-/// Returns a body that begins well, sends its first bytes, and then panics.
+/// Returns the response of a handler whose body sends some bytes and then panics.
 fn panicking_body() -> Acted {
     let begins = stream::once(async { Ok(Frame::data(Bytes::from_static(b"so far, so good"))) });
     let panics = stream::once(async {

@@ -1,7 +1,7 @@
-//! Sends one request of each kind, all at once, and prints the responses.
+//! Sends one request for each case of the demo, all at once, and prints the responses.
 //!
-//! Each row is compared with its act, so that the demo is also a test. Other programs can read the responses as JSON
-//! lines.
+//! Each response is compared with the expected response, so the demo is also a test. Other programs
+//! can read the responses as JSON lines.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -30,8 +30,8 @@ use crate::failure::{CommandError, print_styled};
 use crate::output;
 use crate::text::{cut, one_line};
 
-/// Sends the requests, prints the table, and returns true if every row is as it should be. If `recorded` is given, also
-/// writes each response to that file as a line of JSON.
+/// Sends the requests, prints the table, and returns true if every response is as expected. If
+/// `recorded` is given, also writes each response to that file as a line of JSON.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<bool, CommandError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();
@@ -65,7 +65,7 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
     (text, wrong)
 }
 
-/// Returns the text in the right column of a row.
+/// Describes the response that the client got, for the right column of the table.
 fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {
@@ -88,7 +88,7 @@ pub(super) fn head(cells: [&str; 3]) -> String {
     format!("{}\n{rule}", paint(BOLD, fit(cells).join(" ").trim_end()))
 }
 
-/// Returns one row. Its last cell is red unless `well` is set.
+/// Returns one row of the table. The last cell is red if `well` is false.
 pub(super) fn row(cells: [&str; 3], well: bool) -> String {
     let [path, upstream, got] = fit(cells);
     format!("{path} {upstream} {}", paint(if well { GREEN } else { RED }, got.trim_end()))
@@ -98,7 +98,8 @@ fn paint(colour: &str, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
-/// Returns each cell on one line. A cell is filled up with spaces, or cut with `…` if it is too long.
+/// Fits each cell into its column: fills up a short cell with spaces, and cuts a long cell with
+/// `…`.
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
@@ -106,10 +107,11 @@ fn fit(cells: [&str; 3]) -> [String; 3] {
     })
 }
 
-/// Writes a line for each response. A request without a response gets no line, and its row is treated as wrong.
+/// Writes a line of JSON for each response. A request without a response gets no line, and its row
+/// is treated as wrong.
 ///
-/// The tests of the contract's exports read these lines. In a line, a body is the received text, which the reader
-/// parses.
+/// The tests of the exported clients read these lines. In a line, `body` is the received text,
+/// which the tests parse.
 pub(super) fn record_lines<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
@@ -130,7 +132,7 @@ fn line(act: &DemoCase, got: &DemoResponse) -> Value {
     json!({ "name": act.path, "status": got.status.as_u16(), "headers": headers, "body": body })
 }
 
-/// Checks the response to an act. `ids` are the ids of other rows.
+/// Compares a response with the case. `ids` contains the request ids of earlier rows.
 pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
@@ -147,7 +149,8 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
     body(act, got, id)
 }
 
-/// Checks that all headers of the service arrive, in their order, and that the layer adds only the id.
+/// Checks that all headers of the service arrive in their order, and that the layer adds only the
+/// request id.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     let UpstreamBehaviour::Responds(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
@@ -178,7 +181,8 @@ fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result
     ensure(!in_body.is_empty() && (message.is_empty() || in_body == message), || format!("message {in_body:?}"))
 }
 
-/// Checks a response that passes. An error that keeps its protocol's shape has a code in its head (R10).
+/// Checks a response that should pass. An error that keeps its protocol's shape has a code in its
+/// head (R10).
 fn passed(act: &DemoCase, got: &DemoResponse, status: u16) -> Result<(), String> {
     ensure(got.code().is_empty() == (status < 400), || format!("x-error-code {:?}", got.code()))?;
     match act.play {
@@ -191,8 +195,8 @@ fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(reason()) }
 }
 
-/// The longest wait for a response. The layer waits at most 1 s for an error's body, so a response that takes longer
-/// than this never comes.
+/// The longest wait for a response. The layer waits at most 1 s for an error's body, so a response
+/// that takes longer than 4 s will never come.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The bodies that the demo sends.
@@ -208,7 +212,7 @@ pub(super) struct DemoResponse {
     pub(super) broken: bool,
 }
 
-/// Sends the request of the act. Returns an error if no response came.
+/// Sends the request of a case. Returns an error if no response came.
 pub(super) async fn visit(client: DemoClient, address: SocketAddr, act: &DemoCase) -> Result<DemoResponse, String> {
     let answer = async {
         let mut response = client.request(request(address, act)?).await?;
@@ -264,12 +268,13 @@ impl DemoResponse {
         self.header("x-error-code")
     }
 
-    /// Returns the first value of a header. It is empty if the header is absent, or not text.
+    /// Returns the first value of a header. The value is empty if the header is absent or not text.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Returns the text in the JSON body at this pointer. It is empty if there is none.
+    /// Returns the text at this JSON pointer in the body. The text is empty if the pointer leads to
+    /// no string.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

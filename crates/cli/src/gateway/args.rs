@@ -1,4 +1,4 @@
-//! The flags of the gateway, and those that it shares with the demo.
+//! The flags of the gateway, including the flags that it shares with the demo.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -120,13 +120,13 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Writes the logs until the [`Writing`] is dropped.
+    /// Starts to write the logs. Dropping the returned [`Writing`] ends the writing.
     pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
         self.log.init(self.access_log.as_ref(), true)
     }
 
-    /// Returns the number of worker threads in addition to the main thread. With one worker it is 0, because the main
-    /// thread does the work.
+    /// Returns the number of worker threads in addition to the main thread. With one worker the
+    /// number is 0, because the main thread does the work.
     pub(crate) fn workers(&self) -> usize {
         workers(self.workers)
     }
@@ -150,7 +150,7 @@ impl Args {
     }
 }
 
-/// The requirement for certificates of clients.
+/// How a client without a certificate is treated.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientAuth {
     /// Serve it; the policy decides which routes require a certificate.
@@ -180,11 +180,12 @@ impl From<Forwarded> for Forwarding {
     }
 }
 
-/// A service to reach over HTTP/2. `None` means all services.
+/// A service to which the gateway connects over HTTP/2. `None` means all services.
 pub(super) type Http2 = Option<UpstreamUrl>;
 
-/// Parses the URL of a service. clap repeats a value that it refuses, so a URL with credentials is not refused here.
-/// Its error is the inner `Err`, which the caller reports without the URL.
+/// Parses the URL of a service. An error message of clap would repeat the refused value, and a URL
+/// may contain credentials. So an error in such a URL is returned as the inner `Err`, which the
+/// caller reports without the URL.
 pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String> {
     match url.parse::<Upstream>() {
         Err(error) if !error.has_credentials() => Err(error.to_string()),
@@ -200,7 +201,8 @@ pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, Str
     }
 }
 
-/// The value that `--upstream-h2` gets if the user passes no value. It cannot be mistaken for a URL.
+/// The value of `--upstream-h2` if the user passes no value. This text is not a valid URL of a
+/// service.
 pub(super) const ALL: &str = "all";
 
 impl Args {
@@ -221,7 +223,9 @@ impl Args {
         Ok(rest.into_iter().fold(upstreams, Upstreams::rest))
     }
 
-    /// Refuses flags for https that would silently have no effect. A scope may name a service by https at any reload.
+    /// Refuses flags for https that would silently have no effect. `by_policy` is true if scopes of
+    /// the policy name services. Flags that also apply to these services are then not refused,
+    /// because a reload can give a scope an https service.
     fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
         let is_https = rest.is_some_and(|rest| *rest.url().scheme() == Scheme::HTTPS);
         let ignored = [
@@ -237,7 +241,7 @@ impl Args {
         }
     }
 
-    /// Returns the most descriptors that connections to the services take.
+    /// Returns the largest number of descriptors that connections to the services use.
     pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
         let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
         self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
@@ -250,10 +254,10 @@ struct Settings {
     limits: UpstreamLimits,
     http2: Vec<Http2>,
     ca: Option<PathBuf>,
-    /// The client certificate, and its key.
+    /// The files of the gateway's client certificate and its key.
     certificate: Option<(PathBuf, PathBuf)>,
     upgrades: Vec<UpgradeProtocol>,
-    /// The trusted certificates, which are read for the first https service.
+    /// The trusted certificates. They are read when the first https service is configured.
     roots: Mutex<Option<RootCertStore>>,
 }
 

@@ -1,4 +1,4 @@
-//! The flags for the limits on clients and on the service.
+//! The flags that set limits for clients and for the service.
 
 use std::fmt;
 use std::time::Duration;
@@ -148,7 +148,7 @@ impl UpstreamFlags {
             .ping_timeout(*self.upstream_ping_timeout)
     }
 
-    /// Returns the most descriptors that connections to the service take.
+    /// Returns the largest number of descriptors that connections to the service use.
     pub(crate) fn descriptors(&self) -> u32 {
         self.upstream_requests.min(self.upstream_connections)
     }
@@ -159,7 +159,7 @@ impl UpstreamFlags {
 pub(crate) struct ByteSize(pub(crate) u64);
 
 impl ByteSize {
-    /// Converts the number. The flags' ranges ensure that it fits.
+    /// Converts the number to a `u32`. The ranges of the flags ensure that it fits.
     fn in_u32(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
@@ -187,11 +187,12 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
     }
 }
 
-/// The longest time that a flag accepts. A year stands for "no limit". It is still short enough to be added to the
-/// current time.
+/// The longest time that a flag accepts. A year means in practice "no limit", and can still be
+/// added to the current time without an overflow.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Parses an address to listen on, or the address of a gateway: HOST:PORT, or a port alone, which means this machine.
+/// Parses an address to listen on, or the address of a gateway. The form is HOST:PORT, or only a
+/// port, which means this machine.
 pub(crate) fn address(given: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (host, port) =
@@ -212,7 +213,7 @@ pub(crate) fn address(given: &str) -> Result<String, String> {
     Err(format!("{wrong}; write HOST:PORT, such as 127.0.0.1:8080, or a port alone for this machine"))
 }
 
-/// Parses a time of more than 0. No work could be done in less.
+/// Parses a time of more than 0. A limit of 0 would leave no time for any work.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;
     if time.is_zero() { Err("write a time of more than 0s and at most 365days".to_owned()) } else { Ok(time) }

@@ -1,7 +1,8 @@
 //! The log on standard error, and the access log: one line per event.
 //!
-//! A separate thread writes each of the two. If a disk is full, or nothing reads a pipe, no request waits. Lines
-//! without room in the queue are dropped and counted, and their number is logged once there is room again.
+//! A separate thread writes each of the two logs. So no request waits if a disk is full, or if
+//! nothing reads a pipe. If the queue is full, lines are dropped and counted. Their number is
+//! logged once the queue has room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
@@ -28,26 +29,27 @@ use crate::exports::Exports;
 use crate::failure::CommandError;
 use crate::output;
 
-/// The variable that sets the filter, and the default if it is empty or missing. The file watcher logs a line at INFO
-/// for each folder that is replaced.
+/// The environment variable that sets the filter of the log. [`DEFAULT`] applies if the variable is
+/// empty or missing. The default silences `notify`, which logs a line at INFO for each folder that
+/// is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
                            warn,tower_error_envelope=info; or unset the variable";
 
-/// The targets of the libraries that an export runs.
+/// The log targets of the libraries with which exports run.
 const EXPORTING: [&str; 5] = ["opentelemetry", "reqwest", "hyper", "h2", "rustls"];
 
 /// The target of the access log's events.
 const ACCESS: &str = "access";
 const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
 
-/// The most lines that may wait to be written. They are as many as a busy gateway logs within some seconds, in less
-/// than 16 MiB.
+/// The most log lines that may wait to be written. A busy gateway logs this many lines within a few
+/// seconds. They use less than 16 MiB.
 const LINES: usize = 16 * 1024;
 /// The most lines of the access log that may wait to be written. A line has at most 5 KiB.
 const ACCESS_LINES: usize = 4 * 1024;
-/// The interval of checks for dropped lines.
+/// The interval between checks for dropped lines.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The format of a log line.
@@ -72,7 +74,8 @@ impl AccessSink {
     pub(crate) fn parse(place: &str) -> Result<Self, String> {
         match place {
             "" => Err("write a path or stdout".to_owned()),
-            // If standard output is a socket, as under systemd, its name cannot be opened.
+            // `/dev/stdout` cannot be opened if standard output is a socket, as under systemd. So
+            // this name means standard output itself.
             "stdout" | "/dev/stdout" => Ok(Self::Stdout),
             path => Ok(Self::File(path.into())),
         }
@@ -80,7 +83,8 @@ impl AccessSink {
 
     fn open(&self) -> Result<Box<dyn Write + Send>, CommandError> {
         let Self::File(path) = self else { return Ok(Box::new(stdout())) };
-        // Appending also writes at the file's new end after `copytruncate`.
+        // With append mode, writing continues at the new end of the file after logrotate's
+        // `copytruncate`.
         let file = output::open(path, OpenOptions::new().append(true).create(true));
         let file = file.map_err(|error| CommandError::Io(format!("--access-log: {}: {error}", path.display())))?;
         Ok(Box::new(file))
@@ -88,15 +92,18 @@ impl AccessSink {
 }
 
 impl Log {
-    /// Writes the log until the [`Writing`] is dropped. `RUST_LOG` sets the filter. These settings do not affect the
-    /// access log, in which each request is a JSON object. `makes_spans` is true if the program makes a span for each
+    /// Starts to write the log. Dropping the returned [`Writing`] ends the writing. `RUST_LOG` sets
+    /// the filter of the log. The format and the filter do not affect the access log, in which each
+    /// request is a JSON object. `makes_spans` is true if the program makes a span for each
     /// request.
     pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {
         let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
-        // With these hints, the filter's level decides which lines are not even made.
+        // The filters get level hints, so that a line below the level of `RUST_LOG` is not even
+        // created.
         let is_line = filter_fn(|event| event.target() != ACCESS).with_max_level_hint(LevelFilter::TRACE);
         let lines_filter = || EnvFilter::new(&directives).and(is_line.clone());
-        // The lines of an export's own libraries are not exported, because they would cause more lines.
+        // The log lines of the exporting libraries are not exported, because each export would
+        // cause more lines.
         let is_own = filter_fn(|event| !EXPORTING.iter().any(|target| event.target().starts_with(target)));
         let is_own = is_own.with_max_level_hint(LevelFilter::TRACE);
         let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
@@ -127,13 +134,13 @@ impl Log {
     }
 }
 
-/// Parses the filter of the log. A wrong filter is refused, because the log lines for which it was set would be lost if
-/// it were ignored.
+/// Parses the filter of the log. A wrong filter is refused. If it were ignored, the log would lack
+/// the lines that the operator wanted.
 fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
     let text = directives.to_str().ok_or_else(|| wrong(&directives, &"not UTF-8"))?;
-    // A space would become part of the target's name, and no such target exists.
+    // Spaces are removed, because a space would become part of a target's name.
     let directives = || text.split(',').map(str::trim);
     EnvFilter::builder().parse(directives().collect::<Vec<_>>().join(",")).map_err(|error| {
         let one = directives().find(|it| !it.is_empty() && it.parse::<Directive>().is_err());
@@ -141,9 +148,10 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// Owns the threads that write. When this is dropped, the waiting lines are written within a second, or are lost.
+/// Owns the threads that write the logs. When this value is dropped, the waiting lines are written.
+/// Lines that cannot be written within a second are lost.
 pub(crate) struct Writing {
-    /// The exports. They are dropped first, so that their last errors are logged.
+    /// The exports by OTLP. They are dropped first, so that their last errors are still logged.
     exports: Exports,
     log: Queue,
     access: Option<Queue>,
@@ -155,8 +163,8 @@ impl Writing {
         self.exports.tracer.clone()
     }
 
-    /// Logs the number of dropped lines, on the current runtime, and counts those of the access log. Install the metrics
-    /// recorder before this call.
+    /// Spawns a task that logs the number of dropped lines, and counts the dropped lines of the
+    /// access log in a metric. Install the metrics recorder before this call.
     pub(crate) fn count_drops(&self) {
         let (log, access) = (self.log.dropped.clone(), self.access.as_ref().map(|queue| queue.dropped.clone()));
         let counter = access.is_some().then(|| {
@@ -179,7 +187,8 @@ impl Writing {
                 let lines = log.lines();
                 if lines > reported {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
-                    // If the line about dropped lines was itself dropped, it is logged again.
+                    // If the line about dropped lines was itself dropped, the next check logs it
+                    // again.
                     reported = if log.lines() == lines { lines } else { reported };
                 }
             }
@@ -206,8 +215,9 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // If nothing reads the log, dropping the thread reports that on standard output. If nothing reads standard
-        // output either, that panics. Without the catch, a stop would end as a failure.
+        // If nothing reads the log, dropping the thread prints a message on standard output. If
+        // nothing reads standard output either, printing panics. Without this catch, a normal stop
+        // would then exit with an error.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
     }
 }
@@ -224,7 +234,7 @@ impl Dropped {
     }
 }
 
-/// Counts the lines that could not be written, which the thread ignores.
+/// Counts the lines that could not be written, because the writing thread ignores write errors.
 struct Sink<W> {
     to: W,
     failed: Arc<AtomicU64>,
@@ -244,9 +254,11 @@ impl<W: Write> Write for Sink<W> {
     }
 }
 
-/// Logs a panic as one event. The standard hook writes several lines, which would break JSON lines.
+/// Logs a panic as one event. The standard panic hook writes several lines, which would break a log
+/// of JSON lines.
 ///
-/// Within a request the panic is logged only at DEBUG, since the layer itself logs such a panic with its place.
+/// A panic inside a request is logged only at DEBUG, because the layer itself logs such a panic
+/// with its place in the code.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
     if span.metadata().is_some_and(|span| span.name() == "envelope") {

@@ -60,7 +60,7 @@ impl AdminListener {
         let address = listener.local_addr().map_err(|error| refused(&error, None))?;
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
-        // Two gateways may run on one host.
+        // The name contains the process id, because several gateways may run on one host.
         let host = rustix::system::uname();
         let name = format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id());
         let admin = Admin::new().metrics(metrics).name(name);

@@ -1,4 +1,5 @@
-//! The operating system: the operator's signals, the descriptors, and the state for the service manager.
+//! Uses the operating system: receives signals, requests descriptors, and reports the state to the
+//! service manager.
 
 use std::sync::mpsc::sync_channel;
 use std::{fmt, future, io, thread};
@@ -17,13 +18,14 @@ pub(crate) enum ShutdownSignal {
     Terminate,
 }
 
-/// Waits for Ctrl-C and SIGTERM. Returns a future for the first signal, which means a stop, and one for the second
-/// signal, which means a stop at once. The handlers are installed when this returns, so that no signal is lost. SIGUSR1
-/// and SIGUSR2, which scripts for other servers send after a log was renamed, have no effect.
+/// Installs handlers for Ctrl-C and SIGTERM. Returns a future for the first signal, which requests
+/// a stop, and a future for the second signal, which requests a stop at once. The handlers are
+/// installed before this function returns, so that no signal is lost. SIGUSR1 and SIGUSR2, which
+/// scripts for other servers send after a log was renamed, have no effect.
 pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>), CommandError> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    // tokio's handler stays installed.
+    // tokio's handler remains installed after the listener is dropped, so the signal has no effect.
     for unused in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
         drop(listen(unused)?);
     }
@@ -43,7 +45,7 @@ pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = S
     Ok((stop, wait(at_once)))
 }
 
-/// Waits for the signal. The sender is dropped only when the runtime ends.
+/// Waits for the signal. The sender of the channel is dropped only when the runtime ends.
 async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     match signal.await {
         Ok(signal) => signal,
@@ -52,7 +54,8 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// Returns a shell's exit code for a program that the signal has ended. It is 128 plus the signal's number.
+    /// Returns the exit code that shells use for a program that this signal ended: 128 plus the
+    /// signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -81,8 +84,9 @@ pub(crate) fn reload_policy_at_hangup(
     })
 }
 
-/// Calls `act` at each SIGHUP, which would otherwise end the program. It runs on a separate thread of this name, so
-/// that no worker of the runtime waits for it. Several signals that come while it runs are treated as one.
+/// Calls `act` at each SIGHUP, which would otherwise end the program. `act` runs on a separate
+/// thread with the name `thread`, so that no worker of the runtime waits for it. Several signals
+/// that arrive while `act` runs are treated as one signal.
 pub(crate) fn run_at_hangup(thread: &str, act: impl Fn() + Send + 'static) -> Result<(), CommandError> {
     let mut signals = listen(SignalKind::hangup())?;
     let (request, requested) = sync_channel(1);
@@ -106,13 +110,13 @@ fn no_signals(error: io::Error) -> CommandError {
 
 /// Reports that this process is serving.
 ///
-/// It notifies systemd, or another service manager with its protocol (`NOTIFY_SOCKET`, `Type=notify`). Without a
-/// service manager nothing is sent.
+/// The function notifies systemd, or another service manager with systemd's protocol
+/// (`NOTIFY_SOCKET`, `Type=notify`). Without a service manager, it sends nothing.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Reports the stop as soon as it begins.
+/// Waits for `stop`, and then reports to the service manager that this process is stopping.
 pub(crate) async fn stopping_after(stop: impl Future<Output = ()>) {
     stop.await;
     notify(&[NotifyState::Stopping]);
@@ -124,17 +128,18 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The number of descriptors for everything else: connections to the service that are being closed, the log, the
-/// policy's files, the runtime, the admin address.
+/// The number of descriptors for other purposes: connections to the service that are being closed,
+/// the log, the policy's files, the runtime and the admin address.
 const OTHERS: u64 = 256;
 
 /// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not grant
 /// them.
 ///
-/// Each client needs a descriptor, and each connection to the service needs another one.
+/// Each client needs a descriptor, and so does each connection to the service.
 ///
-/// Most systems start a program with 1,024 descriptors, and let it request more. If a gateway did not request more, a
-/// thousand idle clients would use up its descriptors, and it could not connect to the service for active clients.
+/// Most systems start a program with 1,024 descriptors, and let the program request more. Without
+/// more, a thousand idle clients would use up the gateway's descriptors. The gateway could then not
+/// connect to the service for active clients.
 pub(crate) fn raise(clients: u32, connections: u32) {
     let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

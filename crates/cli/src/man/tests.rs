@@ -1,4 +1,4 @@
-//! Checks the manual's page on the command, which has the same text.
+//! Checks that the manual's page about the command contains the text of `--help`.
 
 use std::fmt::Write;
 use std::fs;
@@ -77,7 +77,7 @@ fn row(arg: &Arg) -> String {
     if arg.is_hide_set() {
         help += " (listed by `--help-all`)";
     }
-    // Text in angle brackets would be HTML.
+    // In Markdown, text in angle brackets would be HTML.
     let help = help.replace('|', "\\|").replace('<', "&lt;");
     format!("| `{arg}` | {default} | {help} |\n")
 }

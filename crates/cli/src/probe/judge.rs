@@ -1,4 +1,4 @@
-//! Compares a response with the contract and the policy. It sends nothing and has no clock.
+//! Compares a response with the contract and the policy, without I/O or a clock.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorCode, RequestId, testing};
 use super::plan::{Planned, Row, ServiceInfo, Want, code_of};
 use crate::text::{cut, one_line};
 
-/// A rule that a response violates, and what is wrong.
+/// A rule that a response violates, and a text that describes the violation.
 #[derive(Serialize)]
 pub(super) struct Finding {
     pub(super) rule: String,
@@ -28,12 +28,13 @@ impl Finding {
     }
 }
 
-/// The facts with which a response is compared.
+/// Compares the responses of a service with the contract.
 pub(super) struct Judge<'a> {
     pub(super) service: &'a ServiceInfo,
-    /// True if a policy is given. Without one, the layer's own answers are not compared as a whole.
+    /// True if the user gave a policy. Without a policy, the layer's own responses are not compared
+    /// as a whole.
     pub(super) by_policy: bool,
-    /// The ids of earlier responses.
+    /// The request ids of earlier responses.
     pub(super) seen: HashSet<String>,
 }
 
@@ -51,7 +52,7 @@ impl Judge<'_> {
         if status.is_client_error() || status.is_server_error() {
             findings.extend(self.form(row, planned, answer));
             findings.extend(cached(answer));
-            // A rule of the policy may set another code for the service's answers.
+            // A map rule of the policy may change the code of a service's response.
             let is_mapped = self.by_policy && matches!(row.want, Want::Service(_));
             let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code && !is_mapped);
             if known.is_some_and(|known| known.status() != status && ErrorCode::of_status(status) != *known) {
@@ -81,8 +82,9 @@ impl Judge<'_> {
         }
     }
 
-    /// Checks the form of an error. If the policy predicts the layer's own response, the error must be that response.
-    /// Otherwise it must be the envelope, or the shape of the route.
+    /// Checks the form of an error. If the layer's own response can be predicted from the policy,
+    /// the error must equal the prediction. Otherwise the error must be the envelope, or have the
+    /// shape of the route.
     fn form(&self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
         let code = code_of(answer);
         let exact = planned.predicted.as_ref().filter(|reply| self.by_policy && code_of(reply) == code);
@@ -107,7 +109,7 @@ impl Judge<'_> {
     }
 }
 
-/// Returns a text such as `404 not_found`.
+/// Returns the status and the code of a response, such as `404 not_found`.
 pub(super) fn describe(answer: &Response<Bytes>) -> String {
     one_line(&format!("{} {}", answer.status().as_u16(), code_of(answer))).trim_end().to_owned()
 }
@@ -124,8 +126,8 @@ fn envelope(answer: &Response<Bytes>) -> Vec<Finding> {
     findings
 }
 
-/// Returns the differences from the layer's own response. The id and times are ignored, such as `meta.ts` of
-/// `error_with_meta`.
+/// Returns the differences between the predicted response and the actual one. The request id, and
+/// times such as `meta.ts` of `error_with_meta`, are ignored.
 fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding> {
     let rules =
         [("E1", "content-type"), ("E4", "x-content-type-options"), ("G2", "www-authenticate"), ("G3", "accept")];
@@ -140,8 +142,8 @@ fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding
     findings
 }
 
-/// Returns the text with a mark in place of each time in the form that the layer writes. The clocks of two machines
-/// differ.
+/// Replaces each time in the form that the layer writes by a mark, because the clocks of two
+/// machines differ.
 fn without_times(text: &str) -> String {
     const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
 

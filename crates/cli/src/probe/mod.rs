@@ -1,13 +1,13 @@
 //! `error-envelope probe` sends requests that provoke errors to a running service, and compares the responses with the
 //! contract and with a policy.
 //!
-//! 1. [`plan`] lists the requests and the right responses. It completes a request from the policy's routes, so that the
-//!    layer would give the wanted response.
+//! 1. [`plan`] lists the requests and the right responses. It chooses the path, headers and body of
+//!    a request from the policy, so that the layer gives the wanted response.
 //! 2. [`Service::send`] sends one request at a time, each on a separate connection.
-//! 3. [`judge`] compares the response.
+//! 3. [`judge`] compares the response with the contract and the policy.
 //!
-//! If the service is as described, nothing is changed: requests are malformed, too large, forbidden, or for something
-//! that does not exist. DELETE is never sent.
+//! The requests are malformed, too large or forbidden, or their paths do not exist. So they change
+//! nothing if the service has the guards of the policy. DELETE is never sent.
 
 mod judge;
 mod plan;
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     format: OutputFormat,
 }
 
-/// The result of a row.
+/// The result of a row of the plan.
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
@@ -83,7 +83,7 @@ struct Line {
     /// The result, such as `404 not_found`, if a response came.
     got: Option<String>,
     findings: Vec<Finding>,
-    /// The reason why the row was skipped.
+    /// The reason, if the row was skipped.
     why: Option<String>,
 }
 
@@ -92,7 +92,7 @@ struct Line {
 enum Outcome {
     Passed,
     Failed,
-    /// No request was sent, or its response shows nothing about the row.
+    /// No request was sent, or the response shows nothing about the row's rule.
     Skipped,
 }
 
@@ -174,7 +174,7 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
     Ok(lines)
 }
 
-/// Returns the reason why a response shows nothing about the row's own rule.
+/// Returns the reason if a response shows nothing about the row's own rule.
 fn why_inconclusive(row: &Row, answer: &Response<Bytes>) -> Option<String> {
     let status = answer.status();
     match row.want {
@@ -216,8 +216,8 @@ fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
     text
 }
 
-/// Parses `NAME: VALUE`. This is not done in clap, because clap repeats a value that its own parser refuses, and an
-/// invalid line may be a secret.
+/// Parses `NAME: VALUE`. clap does not parse the value, because clap's error would repeat a refused
+/// value, which may be a secret.
 fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE, or NAME: $VARIABLE of the environment".to_owned());
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
@@ -228,7 +228,7 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     Ok((name.trim().parse().map_err(|_| wrong())?, value.parse().map_err(|_| wrong())?))
 }
 
-/// The largest body that is read, in bytes. Every error is shorter.
+/// The largest response body to read, in bytes. Every error is shorter.
 const MAX_BODY: usize = 256 * 1024;
 
 pub(super) enum NoAnswer {
@@ -237,7 +237,7 @@ pub(super) enum NoAnswer {
     Broken(&'static str, String),
 }
 
-/// The service, and the time limit for each response.
+/// The service to probe, and the time limit for each response.
 pub(super) struct Service {
     pub(super) target: Target,
     pub(super) patience: Duration,
@@ -259,7 +259,8 @@ impl Service {
         let body = Limited::new(body, MAX_BODY).collect().await;
         let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
         let closes = head.headers.contains_key(header::CONNECTION);
-        // hyper reads no body of a response to HEAD. Bytes that follow it break the next response on the connection.
+        // A response to HEAD has no body, so hyper does not read one. Bytes that a service sends
+        // after the head show up as a failure of the connection.
         if request.method() == Method::HEAD && !closes {
             let is_ready = sender.ready().await;
             let again =
@@ -277,7 +278,8 @@ impl Service {
     }
 }
 
-/// Prepares a request for hyper, which sends a body of unknown length in chunks.
+/// Prepares a request for hyper. If the request should be chunked, its body declares no length, so
+/// that hyper sends it in chunks.
 fn outgoing(request: Request<Bytes>) -> Request<UnsyncBoxBody<Bytes, Infallible>> {
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     request.map(|body| match chunked {

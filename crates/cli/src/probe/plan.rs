@@ -1,5 +1,5 @@
-//! Chooses a request for a row that, by the policy, provokes the wanted response. The layer itself predicts the
-//! response, because its decisions need no I/O.
+//! Chooses for each row of the plan requests that provoke the wanted response under the policy. The
+//! layer's own code predicts the response, because its decisions need no I/O.
 
 use std::sync::Arc;
 
@@ -10,30 +10,32 @@ use error_envelope_runtime as runtime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
 
-/// The path segment that takes the place of a parameter. No service has anything under this name.
+/// The path segment that replaces a parameter. No service is expected to have a resource with this
+/// name.
 const STAND_IN: &str = "error-envelope-probe";
 
 /// The largest body to send.
 const MAX_UPLOAD: u64 = 16 << 20;
 
-/// Sample values for a required header: a word, a number, ids, a date, a language. One of them fits most patterns.
+/// Sample values for a required header: a word, a number, two ids, a date and a language. Most
+/// patterns match at least one of these samples.
 const SAMPLES: [&str; 6] =
     ["probe", "1", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D", "00000000-0000-4000-8000-000000000000", "2026-01-01", "en"];
 const MALFORMED: [&str; 2] = ["", "~"];
 
-/// The facts about the service.
+/// The policy of the service, its routes, and the user's settings for the probe.
 pub(super) struct ServiceInfo {
     config: Arc<SessionConfig>,
     routes: Vec<(Option<Method>, String)>,
     panic_path: Option<String>,
-    /// The headers that every request has.
+    /// The headers to send with every request.
     headers: HeaderMap,
 }
 
-/// A request, and the layer's reaction to it.
+/// A request, and the response that the layer should give.
 pub(super) struct Planned {
     pub(super) request: Request<Bytes>,
-    /// The layer's own response, or `None` if the service, or its verifier, decides.
+    /// The layer's own response, or `None` if the response depends on the service or its verifier.
     pub(super) predicted: Option<Response<Bytes>>,
     /// The client's request id, if the policy keeps it (I2).
     pub(super) kept_id: Option<String>,
@@ -45,7 +47,7 @@ impl ServiceInfo {
         Self { config: Arc::new(SessionConfig::new(policy, runtime::now)), routes, panic_path, headers }
     }
 
-    /// Returns at most three requests for the row, or the reason why there is none.
+    /// Returns at most three requests for the row, or the reason why no request can be sent.
     pub(super) fn plan(&self, row: &Row) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(row) {
@@ -59,7 +61,7 @@ impl ServiceInfo {
                 }
             }
         }
-        // A route with a small limit comes first, because less must be sent.
+        // Routes with a small body limit come first, because they need fewer bytes.
         planned.sort_by_key(|planned| planned.request.body().len());
         planned.truncate(3);
         let nothing = match row.place {
@@ -86,14 +88,14 @@ impl ServiceInfo {
         };
         let method = |of_route| row.method.and_then(|name| name.parse().ok()).unwrap_or_else(|| own(of_route));
         let mut places: Vec<_> = places.into_iter().map(|(of_route, path)| (method(of_route), path)).collect();
-        // Without the guard, the service would act on such a request.
+        // If the service lacked the guard, it would carry out a DELETE.
         places.retain(|(method, _)| *method != Method::DELETE);
         places.sort_by_key(|(method, _)| !method.is_safe());
         places
     }
 
-    /// Returns the requests for this path: one for each credential that the path reads, and for each sample of its
-    /// required headers.
+    /// Returns the requests for this path. Each request combines one of the headers for credentials
+    /// with one sample for the required headers.
     fn requests(&self, row: &Row, method: &Method, path: &str) -> Vec<Request<Bytes>> {
         let Ok(mut request) = Request::builder().method(method).uri(path).body(Bytes::new()) else { return Vec::new() };
         *request.headers_mut() = self.headers.clone();
@@ -104,7 +106,8 @@ impl ServiceInfo {
         *request.body_mut() = match (row.body, guards.body_limit) {
             (Body::Empty, _) => Bytes::new(),
             (Body::Text(text), _) => Bytes::from_static(text.as_bytes()),
-            // This is a JSON string that never ends, so that a decoder reads to the end.
+            // The body is a JSON string without its closing quote, so a decoder must read the whole
+            // body.
             (_, Some(limit)) if limit < MAX_UPLOAD => format!("\"{}", "a".repeat(limit as usize)).into(),
             _ => return Vec::new(),
         };
@@ -129,8 +132,8 @@ impl ServiceInfo {
         filled
     }
 
-    /// Predicts the response, and returns it if the row wants it. Otherwise the error is the reason, if it is worth
-    /// reporting.
+    /// Predicts the response. Returns the request and the prediction if the row wants this
+    /// response. Otherwise returns an error, with the reason if the user can do something about it.
     fn fits(&self, row: &Row, request: Request<Bytes>) -> Result<Planned, Option<String>> {
         let guards = self.guards(&request);
         if guards.mode != Mode::Enforce {
@@ -161,7 +164,7 @@ impl ServiceInfo {
         Ok(Planned { request, predicted, kept_id: (id != fresh).then(|| id.to_string()) })
     }
 
-    /// Returns an error with this code, as the client of this request would get it.
+    /// Returns the error response with this code that the client of this request would get.
     pub(super) fn model(&self, request: &Request<Bytes>, code: &str, status: StatusCode) -> Option<Response<Bytes>> {
         let known = self.config.policy().codes().iter().find(|known| known.as_str() == code);
         let fault = Fault::new(known.cloned().unwrap_or_else(|| ErrorCode::of_status(status)));
@@ -183,7 +186,7 @@ impl ServiceInfo {
     }
 }
 
-/// Returns the code in the head of a response. It is empty if there is none.
+/// Returns the code in the head of a response, or an empty text if the head has no code.
 pub(super) fn code_of<B>(answer: &Response<B>) -> &str {
     answer.headers().get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default()
 }
@@ -215,7 +218,7 @@ fn add_credentials(headers: &mut HeaderMap, name: &HeaderName, all: &[HeaderName
     headers.extend(values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))));
 }
 
-/// Returns the path in another spelling, such as `//%6frders` for `/orders`.
+/// Spells the path in a different way, such as `//%6frders` for `/orders`.
 fn other_spelling(path: &str) -> Option<String> {
     let at = path.find(|character: char| character.is_ascii_alphanumeric())?;
     let byte = *path.as_bytes().get(at)?;
@@ -224,7 +227,7 @@ fn other_spelling(path: &str) -> Option<String> {
 
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// The rule of the contract that the row is about.
+    /// The rule of the contract that the row tests.
     pub(super) rule: &'static str,
     pub(super) want: Want,
     /// The method, or `None` for the route's own method.
@@ -241,7 +244,8 @@ pub(super) struct Row {
 pub(super) enum Want {
     /// An error that the layer itself writes, with one of these codes.
     Layer(&'static [&'static str]),
-    /// The service's own response, with one of these statuses. Another status shows nothing about the row.
+    /// The service's own response, with one of these statuses. Any other status shows nothing about
+    /// the row's rule.
     Service(&'static [u16]),
 }
 
@@ -249,24 +253,24 @@ pub(super) enum Want {
 pub(super) enum Place {
     /// A path that does not exist.
     Nowhere,
-    /// A route of the policy, or otherwise the path that does not exist.
+    /// A route of the policy. If the policy has no suitable route, a path that does not exist.
     Route,
     /// A route that decodes JSON.
     Json,
-    /// A route, with its path in another spelling.
+    /// A route of the policy, with its path in a different spelling.
     Respelt,
     /// The path of `--panic-path`.
     Panic,
 }
 
-/// The way of sending a header that a guard checks, such as credentials or a required header.
+/// How a request sends a header that a guard checks, such as credentials or a required header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// The user's credentials, or a sample for a required header.
+    /// As the guard requires: the user's credentials, or a sample for a required header.
     Well,
     Missing,
     Malformed,
-    /// Well formed, but never issued.
+    /// Well-formed credentials that were never issued.
     Unknown,
     Twice,
 }
@@ -275,9 +279,9 @@ pub(super) enum Sent {
 pub(super) enum Body {
     Empty,
     Text(&'static str),
-    /// One byte over the limit, with a declared length.
+    /// A body that exceeds the limit by one byte, with a `content-length`.
     TooLarge,
-    /// One byte over the limit, without a declared length.
+    /// A body that exceeds the limit by one byte, without a `content-length`.
     TooLargeChunked,
 }
 
@@ -285,8 +289,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const TEXT: (&str, &str) = ("content-type", "text/plain");
 const NOT_FOUND: Want = Want::Service(&[404]);
 const MISSING: Want = Want::Layer(&["auth_missing"]);
-/// The right response to a wrong credential. Either code is right, because a service's own verifier may treat the
-/// credential as malformed or as unknown.
+/// The right response to wrong credentials. Both codes are right, because a service's own verifier
+/// may treat the credentials as malformed or as unknown.
 const WRONG: Want = Want::Layer(&["auth_invalid", "auth_malformed"]);
 const BAD_REQUEST: Want = Want::Layer(&["bad_request"]);
 const WRONG_TYPE: Want = Want::Layer(&["unsupported_media_type"]);
@@ -295,7 +299,7 @@ const ULID: (&str, &str) = ("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D");
 const BAD_ID: (&str, &str) = ("x-request-id", "not an id");
 const PROBLEM: (&str, &str) = ("accept", "application/problem+json, application/json;q=0.5");
 
-/// The rows, in the order in which they are sent.
+/// The rows, in the order in which their requests are sent.
 pub(super) static ROWS: &[Row] = &[
     row("not-found", "E1", NOT_FOUND),
     Row { method: Some("PROPFIND"), place: Place::Route, ..row("other-method", "R1", Want::Service(&[405, 501])) },
@@ -320,13 +324,13 @@ pub(super) static ROWS: &[Row] = &[
     Row { place: Place::Panic, ..guard("panic", "F2", Want::Layer(&["internal_error"])) },
 ];
 
-/// Creates a row with a GET of a path that does not exist.
+/// Creates a row that sends GET to a path that does not exist.
 const fn row(name: &'static str, rule: &'static str, want: Want) -> Row {
     let (method, place, headers, body) = (Some("GET"), Place::Nowhere, &[], Body::Empty);
     Row { name, rule, want, method, place, headers, credentials: Sent::Well, required: Sent::Well, body }
 }
 
-/// Creates a row with a request to a route, with the route's own method.
+/// Creates a row that sends a request to a route of the policy, with the route's own method.
 const fn guard(name: &'static str, rule: &'static str, want: Want) -> Row {
     Row { method: None, place: Place::Route, ..row(name, rule, want) }
 }

@@ -1,4 +1,4 @@
-//! Checks the parsed parts, and the place that an error names.
+//! Checks the parts of parsed recordings, and the line that an error names.
 
 use std::fs;
 use std::path::PathBuf;

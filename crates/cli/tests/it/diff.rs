@@ -1,4 +1,4 @@
-//! Tests `catalogue --diff OLD`: the effects on clients of a change in the catalogue.
+//! Tests `catalogue --diff OLD`, which shows how changes of the catalogue affect clients.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Tests that the output of `envoy-config` has each line of the manual's checklist, and each service of the policy.
+//! Tests that the output of `envoy-config` contains each setting of the manual's checklist, and
+//! each service of the policy.
 
 use std::fs;
 use std::path::Path;
@@ -176,7 +177,7 @@ fn each_service_that_a_scope_names_has_a_cluster_and_its_routes() {
             ("https://pay", "pay", 443, Some("pay")),
         ]
     );
-    // Without a service for the rest, Envoy has no route there.
+    // Without a service for requests outside all scopes, Envoy has no route for them.
     let alone = written(folder.path(), &WHOLE[..2]);
     assert!(!alone.contains("cluster: upstream,") && !alone.contains("- name: upstream\n    type"), "{alone}");
     parsed(&alone);

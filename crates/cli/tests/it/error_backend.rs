@@ -1,4 +1,5 @@
-//! Tests `error-backend`: errors that another gateway hands over, by the policy of their route.
+//! Tests that `error-backend` writes the errors of another gateway according to the policy of their
+//! routes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,7 +40,8 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
     let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("x-error-code: service_unavailable\r\n"), "{head}");
     assert!(body.contains(&format!("\"request_id\":\"{id}\"")), "{body}");
-    // No guard runs, because the other gateway has already admitted the request, whatever credentials it has.
+    // No guard runs, because the other gateway has already admitted the request, even without
+    // credentials.
     for (target, headers, status, part) in [
         ("/", "x-code: 429\r\nx-original-uri: /v1/models\r\n", 429, "\"code\":\"rate_limit_exceeded\""),
         ("/502?url=http%3A%2F%2Fa.example%2Fv1%2Fmodels", "", 502, "\"type\":\"server_error\""),
@@ -50,7 +52,7 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
         let (head, body) = ask(&stream, target, headers);
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")) && body.contains(part), "{target}: {head}{body}");
     }
-    // The connection is idle, and a stop does not wait for it.
+    // The connection is idle, so a stop does not wait for it.
     backend.is_told_to_end();
     assert_eq!(backend.ended().code(), Some(0));
 }

@@ -15,7 +15,7 @@ const EXPORTS: [(&str, &str); 8] = [
     ("go", "exports/errors.go"),
 ];
 
-/// `exports/` also has the codes of products.
+/// `exports/` also contains the codes of products.
 const ALL: [&str; 2] = ["--group", "channel,media"];
 
 const REWRITE: &str = "UPDATE_EXPORTS=1 cargo test -p error-envelope-cli exports";
@@ -36,7 +36,7 @@ fn the_exports_do_not_drift_from_the_table() {
     }
 }
 
-/// Returns the first line that differs, counted from 1, and its present text.
+/// Returns the number of the first line that differs, counted from 1, and its current text.
 fn differs(before: &str, now: &str) -> Option<(usize, String)> {
     if before == now {
         return None;

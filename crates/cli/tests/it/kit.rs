@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use error_envelope_core::loader::ROUTE_KEYS;
 
-/// The time that another process has for a step.
+/// The time limit for a step of another process.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The result of a run.
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &[&str]) -> Run {
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
 }
 
-/// Does the same as [`run`], with this standard input.
+/// Works like [`run`], but passes `input` to standard input.
 pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Run {
     let mut command = command(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -44,7 +44,8 @@ pub(crate) fn verbs() -> Vec<String> {
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Returns the help below an error: an advice that ends with the list of a table's keys, in lines of 80 columns.
+/// Returns the expected help below an error, in lines of 80 columns. The advice ends with the list
+/// of a route's keys.
 pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
     let (last, others) = quoted.split_last().unwrap();
@@ -71,7 +72,7 @@ impl Running {
         Self::spawn(command(args))
     }
 
-    /// Starts a command as such a run.
+    /// Starts a command that runs until the result is dropped.
     pub(crate) fn spawn(mut command: Command) -> Self {
         Self::of(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
     }
@@ -82,14 +83,14 @@ impl Running {
         Self { process, out }
     }
 
-    /// Returns the part of its next line after this text.
+    /// Reads the process's next line of output, and returns the part after the text `before`.
     pub(crate) fn says(&mut self, before: &str) -> String {
         let mut line = String::new();
         self.out.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    /// Reads its further output, so that it does not fill the pipe.
+    /// Reads the process's further output, so that it does not fill the pipe.
     pub(crate) fn may_say_more(&mut self) {
         let mut out = self.out.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
@@ -99,7 +100,7 @@ impl Running {
         self.is_sent("TERM");
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub(crate) fn is_sent(&self, signal: &str) {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.process.id().to_string()]).status().unwrap();
         assert!(sent.success());
@@ -141,7 +142,7 @@ impl Gateway {
     }
 }
 
-/// Returns the whole response, or `None` if nobody listens.
+/// Returns the whole response, or `None` if no process listens at the address.
 pub(crate) fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -16,7 +16,7 @@ fn no_client_begins_a_line_or_brings_an_escape_in_any_format() {
         let folder = tempfile::tempdir().unwrap();
         let (log, access) = (folder.path().join("log"), folder.path().join("access"));
         let mut command = crate::kit::command(&["gateway", "--listen", "127.0.0.1:0", "--log", format]);
-        // Nothing listens there, so each forwarded request is logged as an error.
+        // No service listens at this address, so each forwarded request is logged as an error.
         command.args(["--upstream", "http://127.0.0.1:1", "--access-log"]).arg(&access).env("RUST_LOG", "debug");
         command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut gateway = Running::of(command.spawn().unwrap());

@@ -14,8 +14,8 @@ fn metrics(gateway: &Gateway) -> String {
     ask(&gateway.admin, "GET", "/metrics", "").unwrap()
 }
 
-/// Starts a service. `/missing` is 404, `/switch` switches protocols and echoes, `/never` sends nothing, `/broken`
-/// breaks off in its body, and every other path is `hello`.
+/// Starts a service. `/missing` returns 404, `/switch` switches protocols and echoes, `/never`
+/// sends nothing, and `/broken` cuts off its body. Every other path returns `hello`.
 fn upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -54,7 +54,7 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
     Some(first)
 }
 
-/// Returns the lines of a file once there are this many.
+/// Waits until a file has `count` lines, and returns them.
 fn lines(file: &Path, count: usize) -> Vec<String> {
     wait_for_value(&format!("{count} lines"), || {
         let text = std::fs::read_to_string(file).ok()?;
@@ -288,7 +288,8 @@ fn the_access_log_has_requests_over_http2_and_what_broke_off() {
     }
 }
 
-/// Standard output is a pipe that nobody reads meanwhile. After some fifty lines, it is full.
+/// Standard output is a pipe that nobody reads during the requests. After about fifty lines, the
+/// pipe is full.
 #[test]
 fn an_access_log_that_is_read_slowly_delays_no_request() {
     const REQUESTS: usize = 200;

@@ -63,7 +63,7 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
 
 #[test]
 fn a_service_that_is_down_is_the_first_problem_and_two_lines_of_the_log() {
-    // Nobody listens any more at this address.
+    // The listener is dropped, so no process listens at this address.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -261,7 +261,7 @@ fn one_command_switches_several_gateways_and_names_those_that_did_not_answer() {
         run(&[&["kill-switch", to, "--timeout", "1s", "--by", "maria", "--format", format], &admins[..]].concat())
     };
     let url = |at: usize| format!("http://{}", gateways[at].admin);
-    // The system still accepts its connections.
+    // The system still accepts connections for the stopped process.
     signal(&gateways[1].process, "-STOP");
     for to in ["on", "off"] {
         let done = switch(to, "human");

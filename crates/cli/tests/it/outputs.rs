@@ -1,4 +1,5 @@
-//! Tests files that the command writes, which may be pipes and devices. None makes the command wait for a reader.
+//! Tests files that the command writes, including pipes and devices. The command never waits until
+//! a process reads a pipe.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
@@ -22,7 +23,7 @@ fn an_access_log_that_is_a_pipe_needs_a_reader_and_is_written_once_it_has_one() 
         let why = format!("{at}: no process reads this pipe; start its reader first, or name a file");
         assert!(run.code == Some(2) && run.err.contains(&why), "{line}: {:?} {}", run.code, run.err);
     }
-    // The pipe is opened without waiting for a writer, for which `cat` would wait.
+    // The pipe is opened without waiting for a writer. `cat` would wait.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let reader = OpenOptions::new().read(true).custom_flags(nonblock).open(&pipe).unwrap();
     let gateway = Gateway::start("http://127.0.0.1:1", &["--access-log", at]);

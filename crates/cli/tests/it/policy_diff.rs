@@ -1,4 +1,5 @@
-//! Tests `diff`: the effects of a change in a policy, between files and between trees of Git.
+//! Tests `diff`, which shows the effects of a change in a policy, between files and between
+//! revisions of Git.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Tests that the output for hostile policies and file names has nothing that controls a terminal or reorders a line
-//! (M2).
+//! Tests that the output for hostile policies and file names contains no character that controls a
+//! terminal or reorders a line (M2).
 
 use std::fs;
 
@@ -13,7 +13,8 @@ const HOSTILE: [char; 14] = [
     '\u{202e}', '\u{2066}', '\u{2069}', '\u{feff}',
 ];
 
-/// A policy that is valid with any text for `$`, with a finding for each lint that shows a text.
+/// A policy that is valid if any text replaces `$`. It causes each warning and note that shows a
+/// text of the policy.
 const VALID: &str = r#"version = 1
 [[route]]
 match = "/a/{*rest}" # $
@@ -37,7 +38,7 @@ status = 409
 details = { type = "object", title = "t$", description = "d$", properties = { "p$" = { type = "string", description = "*/ $", enum = ["e$"] } } }
 "#;
 
-/// One mistake each, with a text in its place.
+/// Policies with one mistake each. A hostile text replaces `$`.
 const WRONG: [&str; 8] = [
     "version = 1\n[defaults]\n\"mode$\" = \"of\"\n",
     "version = 1\n[defaults]\nmode = \"of$\"\n",
@@ -51,7 +52,8 @@ const WRONG: [&str; 8] = [
 
 const FORMATS: [&str; 8] = ["markdown", "json", "json-schema", "openapi", "typescript", "zod", "python", "go"];
 
-/// Returns all characters unchanged, those that TOML allows, and all as escapes.
+/// Returns three texts: all hostile characters unchanged, only those that TOML allows, and all of
+/// them as escapes.
 fn texts() -> [String; 3] {
     let raw = HOSTILE.iter().filter(|it| !it.is_ascii());
     let escapes = HOSTILE.map(|it| format!("\\u{:04x}", u32::from(it)));

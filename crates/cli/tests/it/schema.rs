@@ -1,4 +1,5 @@
-//! Tests that the schema of the policy file states what the reader accepts: tables, keys, words and defaults.
+//! Tests that the schema of the policy file describes exactly what the policy reader accepts:
+//! tables, keys, words and defaults.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +17,8 @@ fn schema() -> Value {
 fn check(text: &str) -> String {
     static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
-    // Each test may be a separate process with a separate count.
+    // Each test may run in a separate process, in which the count starts again, so the name also
+    // contains the process id.
     let name = format!("schema-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
@@ -25,7 +27,7 @@ fn check(text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Returns the names that the reader lists when it finds an unknown one.
+/// Returns the names that the reader's error lists for an unknown name.
 fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let report: Value = serde_json::from_str(&check(text)).unwrap();
     let findings = report["findings"].as_array().unwrap();

@@ -1,4 +1,5 @@
-//! Tests that the output of `check`, which is in the logs of CI, has no key and no secret of a policy (L3).
+//! Tests that the output of `check` contains no key and no secret of a policy, because CI systems
+//! store the output (L3).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +9,12 @@ use serde::Deserialize;
 
 use crate::kit::{Run, command};
 
-/// A text in every key and every clear secret here.
+/// A text that every key and every clear secret in these tests contains.
 const SECRET: &str = "sk_live_";
 
 const BEARER: &str = "version = 1\n[auth.a]\nscheme = \"bearer\"\n";
 
-/// The policies of `tests/policy_errors.toml` that have a secret put it at many wrong places.
+/// The policies in `tests/policy_errors.toml` that contain a secret have it in many wrong places.
 #[test]
 fn l3_no_finding_shows_a_key_or_a_secret_of_a_wrong_file() {
     let refused: Refused = toml::from_str(include_str!("../../../../tests/policy_errors.toml")).unwrap();
@@ -93,7 +94,8 @@ fn l3_a_secret_is_not_taken_for_the_name_of_its_variable() {
     }
 }
 
-/// Only lines that may hold a key are hidden. After a misspelt scheme, the line is shown.
+/// Only lines that may contain a key are hidden. For example, the line of a misspelt scheme is
+/// shown.
 #[test]
 fn m2_a_line_that_holds_no_key_is_shown() {
     for (text, line) in [
@@ -110,7 +112,7 @@ fn m2_a_line_that_holds_no_key_is_shown() {
     }
 }
 
-/// The masked text, and the text under the caret.
+/// Checks the masked line, and the part of it that is underlined.
 #[test]
 fn m2_the_place_in_a_line_that_may_hold_a_key_is_shown() {
     for (text, excerpt) in [

@@ -133,7 +133,8 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
 #[test]
 fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
     for verb in [&["gateway", "--upstream", "http://127.0.0.1:1"][..], &["demo", "--once"]] {
-        // A verb that does not refuse this would serve, and the test would wait for ever.
+        // The policy file is missing, so that a verb that did not refuse the filter would end
+        // instead of serving for ever.
         let output =
             command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -190,7 +191,7 @@ fn a_reader_that_has_enough_is_no_failure() {
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
 }
 
-/// `check policy.toml | head -1` must fail for a refused policy, except in a pipeline without `pipefail`.
+/// With `pipefail`, `check policy.toml | head -1` must fail for a refused policy.
 #[test]
 fn m2_a_reader_that_has_enough_does_not_make_a_wrong_policy_right() {
     let [misspelt, watched] = ["misspelt", "watched"].map(|name| format!("crates/cli/tests/policies/{name}.toml"));

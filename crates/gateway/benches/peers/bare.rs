@@ -1,4 +1,5 @@
-//! The lower limit: a proxy that only forwards, made of hyper and hyper-util like their examples.
+//! The lower limit for the cost: a proxy that only forwards, written with hyper and hyper-util like
+//! their examples.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

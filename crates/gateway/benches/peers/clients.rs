@@ -1,4 +1,5 @@
-//! The clients: a number of connections. Each sends the next request as soon as it has the response.
+//! The clients, which are a number of connections. A connection sends its next request as soon as
+//! it has received the response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ static UPLOAD: [u8; 1_000_000] = [b'x'; 1_000_000];
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
-    /// The number of parallel requests on a connection. With more than one, it uses HTTP/2.
+    /// The number of parallel requests on a connection. If it is more than one, the clients use
+    /// HTTP/2.
     pub(crate) streams: usize,
     pub(crate) path: &'static str,
     pub(crate) status: u16,
@@ -38,7 +40,7 @@ impl Load {
         Self { connections: 1, streams: 1, path, status, upload: 0 }
     }
 
-    /// Sends this number of requests in all.
+    /// Sends this total number of requests.
     pub(crate) fn run(self, proxy: SocketAddr, tls: bool, requests: usize) {
         let left = Arc::new(AtomicUsize::new(requests));
         on_one_thread(async {
@@ -140,7 +142,8 @@ fn connector(http2: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// The cost of a proxy's handshake does not depend on its client's trust.
+/// Accepts any certificate, because the cost of a proxy's handshake does not depend on whether the
+/// client trusts it.
 #[derive(Debug)]
 struct AnyCertificate;
 

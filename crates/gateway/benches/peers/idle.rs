@@ -10,7 +10,7 @@ use crate::workload::Workload;
 
 pub(crate) const NAME: &str = "idle connection";
 const CONNECTIONS: usize = 1_000;
-/// The time after which a proxy has released memory that it releases by a clock.
+/// The time after which a proxy has released the memory that it releases only after a delay.
 const QUIET: Duration = Duration::from_secs(5);
 /// The time for a proxy to close the connections that its clients have closed.
 const CLOSES: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub(crate) fn rows(service: SocketAddr, rounds: usize) -> [(&'static str, Costs)
 
 fn measure(process: &Process) -> (f64, f64) {
     let load = Load { connections: CONNECTIONS, ..Load::get("/ok", 200) };
-    // The memory of the first request belongs to the code, not to a connection.
+    // The memory that the first request needs belongs to the code, not to a connection.
     Load { connections: 1, ..load }.run(process.address, false, 100);
     let (before, open) = (process.memory(), process.descriptors());
     let grown = || process.memory().saturating_sub(before) as f64 / 1024.0 / CONNECTIONS as f64;

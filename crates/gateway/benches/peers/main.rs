@@ -6,9 +6,11 @@
 //!    core.
 //! 2. In a round, each proxy gets the same number of requests, one proxy after the other. The cost of a request is the
 //!    processor time of the proxy's threads that the system has counted, divided by the number of requests.
-//! 3. Two processes of one program can differ by a tenth, and a proxy may cost more after another one. So each row
-//!    starts the proxies several times, and each round has another order.
-//! 4. Each ratio compares a proxy with the bare proxy in one round. The table has the medians over all rounds.
+//! 3. Two processes of the same program can differ by a tenth, and a proxy may cost more if it runs
+//!    after another proxy. So each row starts the proxies several times, and the order differs in
+//!    each round.
+//! 4. Each ratio compares a proxy with the bare proxy in the same round. The table shows the
+//!    medians over all rounds.
 //! 5. The memory of an idle connection is the growth of the resident memory while many connections wait for their next
 //!    request, divided by their number.
 //! 6. With `--check`, callgrind counts instructions and allocations outside the kernel instead, which do not depend on
@@ -16,12 +18,12 @@
 //!    two runs of different length. It also counts the instructions of the access log's own code, with and without an
 //!    access log.
 //!
-//! 7. With `--limits`, it measures the processor time of the bare proxy and the gateway alone, and fails if the gateway
-//!    costs more than a row's limit.
+//! 7. With `--limits`, it measures only the processor time of the bare proxy and the gateway. It
+//!    fails if the gateway costs more than the limit of a row.
 //!
-//! A proxy that is not installed is left out, and a line reports it. Words after `--` choose the rows whose names
-//! contain one of them. `GATEWAY_FLAGS` has further flags for the gateway, and `GATEWAY` is the path of another
-//! gateway.
+//! A proxy that is not installed is left out, and a line reports this. Words after `--` choose the
+//! rows whose names contain one of these words. The environment variable `GATEWAY_FLAGS` contains
+//! further flags for the gateway, and `GATEWAY` the path of another gateway.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
         ["--own", service, "--access-log"] => own::run(service.parse().expect("an address"), true),
         _ if args.contains(&"--check") => return counted::check(),
         _ if args.contains(&"--bench") => return measure(&args),
-        // `cargo test` runs it without a measurement.
+        // `cargo test` runs this program, but measures nothing.
         _ => {}
     }
     ExitCode::SUCCESS
@@ -90,7 +92,7 @@ fn measure(args: &[&str]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Reports the rows in which the gateway costs more than it may.
+/// Reports the rows in which the gateway costs more than its limit.
 fn above_limits(rows: &[(Workload, Costs)]) -> ExitCode {
     let mut is_above = false;
     for (workload, costs) in rows {
@@ -106,7 +108,7 @@ fn above_limits(rows: &[(Workload, Costs)]) -> ExitCode {
     ExitCode::from(u8::from(is_above))
 }
 
-/// Returns the processor's microseconds per request, by peer, round by round.
+/// Returns the processor time per request in microseconds, for each proxy and round.
 fn rows(workload: Workload, peers: &[Peer], service: SocketAddr, quick: bool) -> Costs {
     let requests = workload.requests(quick);
     let (starts, rounds) = if quick { (1, 1) } else { (STARTS, ROUNDS) };

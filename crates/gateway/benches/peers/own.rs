@@ -1,4 +1,5 @@
-//! The gateway in this binary, in which callgrind can distinguish lines. The shipped binary has no table of lines.
+//! Runs the gateway inside this binary, in which callgrind can distinguish source lines. The
+//! shipped binary has no table of lines.
 
 use std::net::SocketAddr;
 

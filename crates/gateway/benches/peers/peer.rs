@@ -15,7 +15,7 @@ use crate::workload::Workload;
 
 /// The core of the proxies.
 const CORE: &str = "0";
-/// The time for a proxy to listen.
+/// The time within which a proxy must begin to listen.
 const START: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,8 @@ impl Peer {
             }
             Self::Envoy => {
                 let envoy = PathBuf::from(std::env::var_os("ENVOY")?);
-                // A process that has not ended yet would still have the shared memory by which Envoys hand over.
+                // Hot restart is disabled, because an earlier Envoy that has not ended yet would
+                // still own the shared memory for it.
                 let args = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"];
                 Process::configured(command, &envoy, &args, "envoy.yaml", &envoy_config(tls, service))
             }
@@ -97,7 +98,7 @@ impl Process {
         Self::announced(Command::new(std::env::current_exe().expect("the path of this binary")).arg("--service"))
     }
 
-    /// Starts a process that prints its address first.
+    /// Starts a process that first prints its address.
     pub(crate) fn announced(command: &mut Command) -> Self {
         // Each line of the log is written, and nothing reads it.
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -125,7 +126,8 @@ impl Process {
         Some(Self { child, address: port, _config: Some(folder), _output: None })
     }
 
-    /// Ends it by SIGTERM, as an operator does, and waits. SIGINT does nothing in the background of a shell.
+    /// Ends the process by SIGTERM, as an operator does, and waits for its end. SIGINT has no
+    /// effect on a background process of a shell.
     pub(crate) fn terminate(mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
@@ -147,7 +149,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Workers of nginx and HAProxy end with their master if it is requested to end.
+        // The workers of nginx and HAProxy end with their master process only if the master gets
+        // SIGTERM.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = Command::new("kill").arg(self.child.id().to_string()).status();
             let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! Reads what the system counts for a process.
+//! Reads the times, memory and descriptors that the system counts for a process.
 
 use std::fs;
 use std::path::{Path, PathBuf};

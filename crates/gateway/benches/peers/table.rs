@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::peer::Peer;
 
-/// The cost of each peer, round by round.
+/// The costs of each proxy, one for each round.
 pub(crate) type Costs = Vec<(Peer, Vec<f64>)>;
 
 pub(crate) fn write<'a>(what: &str, rows: impl Iterator<Item = (&'static str, &'a Costs)>) -> String {

@@ -31,7 +31,7 @@ impl Workload {
         }
     }
 
-    /// Returns the highest cost of the gateway, as a multiple of the bare proxy.
+    /// Returns the highest allowed cost of the gateway, as a multiple of the bare proxy's cost.
     pub(crate) const fn limit(self) -> f64 {
         match self {
             Self::Success | Self::Tls => 1.05,
@@ -45,7 +45,8 @@ impl Workload {
         matches!(self, Self::Tls | Self::Http2)
     }
 
-    /// Returns a number of requests at which one per cent of the proxy's time is many ticks of the scheduler.
+    /// Returns the number of requests. It is so large that one per cent of the proxy's time is many
+    /// ticks of the scheduler.
     pub(crate) const fn requests(self, quick: bool) -> usize {
         let whole = match self {
             Self::Success | Self::Error | Self::Tls | Self::Http2 => 10_000,

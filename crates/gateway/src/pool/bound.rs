@@ -1,4 +1,4 @@
-//! Connections to services that serve only one client's connection.
+//! Connections to services that are reserved for a single connection of a client.
 
 use std::any::Any;
 use std::sync::atomic::AtomicBool;
@@ -12,25 +12,28 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::shared::{Pool, Shared};
 use super::state::Connection;
 
-/// The idle connections to services that serve one client's connection. Each is a [`BoundIdle`] with the id of its
-/// pool.
+/// The idle connections to services that are reserved for one client's connection. Each entry is a
+/// [`BoundIdle`] with the id of its pool.
 ///
-/// NTLM and Negotiate authenticate a connection instead of a request, so the next request on it runs as the user who
-/// logged in. After a connection to a service has carried such credentials, it serves only that client's connection,
-/// and ends with it. While it is idle, its pool owns it, and may close it. Otherwise clients that do nothing would hold
-/// every place of the service.
+/// NTLM and Negotiate authenticate a connection instead of a request. The next request on the
+/// connection then runs as the user who logged in. After a connection to a service has carried such
+/// credentials, it serves only the same client's connection, and is closed together with it. While
+/// the connection to the service is idle, its pool owns it and may close it. Otherwise idle clients
+/// could use up all connections that the service allows.
 #[derive(Default)]
 pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 
-/// Marks a request whose client's connection has, or needs, its own connections to services.
+/// A request extension. It means that the client's connection has its own connections to services,
+/// or needs one.
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
-    /// True if the request has credentials that authenticate its connection.
+    /// True if the request contains credentials that authenticate its connection.
     authenticates: bool,
 }
 
-/// True if any request of the process had a binding. Otherwise requests are not searched for one.
+/// True if any request of the process had a binding. As long as it is false, the extensions of
+/// requests are not searched for a binding.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -40,14 +43,15 @@ impl Binding {
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });
     }
 
-    /// Returns the binding of a request, for the pool that sends it.
+    /// Removes the binding from the request's extensions, and returns it for the pool that sends
+    /// the request.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         // If another thread set the flag, passing the request to this thread has made it visible here.
         if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
     }
 
-    /// Takes one of the client's own connections that is not in use.
+    /// Takes an idle connection of this pool that is reserved for the client.
     pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
         loop {
             let mut connections = self.connections.lock();
@@ -61,19 +65,21 @@ impl Binding {
         }
     }
 
-    /// Returns the owner to which this request's connection is bound, if there is one. The client's own connection
-    /// stays bound, and another connection becomes bound if the request has such credentials.
+    /// Returns the connections of the client to which this request's connection must be given back,
+    /// or `None` if the connection is not bound. A connection that is already the client's own
+    /// (`is_own`) remains bound. Any other connection becomes bound if the request contains such
+    /// credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }
 }
 
 impl BoundConnections {
-    /// Takes back a connection after its request.
+    /// Stores a connection that has served its request, for the client's next request.
     pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
         let number = pool.state().keep_bound(connection);
         self.lock().push((pool.id(), Box::new(BoundIdle::<C> { pool: pool.downgrade(), number })));
-        // The connection gives way at once if a request waits for its place.
+        // If a request waits for a connection, this idle connection is closed at once.
         pool.open_missing_connections();
     }
 
@@ -82,14 +88,15 @@ impl BoundConnections {
     }
 }
 
-/// A bound connection that waits in its pool for its client's next request. The connection ends when this is dropped.
+/// A bound connection that waits in its pool for its client's next request. The connection is
+/// closed when this value is dropped.
 struct BoundIdle<C: Connection> {
     pool: Weak<Shared<C>>,
     number: u64,
 }
 
 impl<C: Connection> BoundIdle<C> {
-    /// Takes the connection. Returns `None` if it gave way to another request.
+    /// Takes the connection. Returns `None` if the pool has closed it for another request.
     fn take(&self) -> Option<C> {
         Pool::upgrade(&self.pool)?.state().take_bound(self.number)
     }
@@ -101,7 +108,8 @@ impl<C: Connection> Drop for BoundIdle<C> {
     }
 }
 
-/// Returns true if a request has credentials that authenticate its connection.
+/// Returns true if the headers contain credentials that authenticate the connection instead of the
+/// request.
 pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
     let is_such = |value: &HeaderValue| {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();

@@ -1,4 +1,4 @@
-//! A request's body on its way to the service.
+//! The body of a request that is sent to the service, and the state of a request on its connection.
 
 use std::io;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send +
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> ForwardBody for B {}
 
-/// A request's body, whose end is recorded in its exchange. For a request without a body this is empty, so that the
-/// request can be copied.
+/// The body of a request to the service. The end of the body is recorded in the exchange. A request
+/// without a body has an empty `Outgoing`, so that the request can be copied.
 pub(crate) struct Outgoing<B> {
     // The body is boxed, so that a request without a body needs no room for one.
     body: Option<Box<Pieces<B>>>,
@@ -31,11 +31,12 @@ pub(crate) struct Outgoing<B> {
 
 struct Pieces<B> {
     body: B,
-    /// The next frame, which waits until the frame before it is written. It is fetched in advance. Otherwise the pool
-    /// could not detect whether the request waits for the client or for the service.
+    /// The next frame, which waits until the previous frame is written. The next frame is read in
+    /// advance. Otherwise the pool could not detect whether the request waits for the client or for
+    /// the service.
     next: Option<Frame<Bytes>>,
     pace: Pace,
-    /// The request's place. It is `None` once the body has ended.
+    /// The request's permit. It is `None` once the body has ended.
     permit: Option<Permit>,
 }
 
@@ -60,7 +61,8 @@ impl<B: ForwardBody> Pieces<B> {
 }
 
 impl<B: ForwardBody> Outgoing<B> {
-    /// Wraps a body, records its pace, and holds the permit until its end.
+    /// Wraps a body. The result records the body's progress in `pace`, and keeps the permit until
+    /// the body ends.
     pub(crate) fn new(body: B, pace: Pace, permit: Permit) -> Self {
         Self { body: Some(Box::new(Pieces { body, next: None, pace, permit: Some(permit) })), exchange: None }
     }
@@ -69,7 +71,7 @@ impl<B: ForwardBody> Outgoing<B> {
         Self { body: None, exchange: None }
     }
 
-    /// Records that the request begins on this connection.
+    /// Records that the request begins on the connection of this exchange.
     pub(crate) fn begin(&mut self, exchange: &Arc<Exchange>) {
         exchange.begin(!self.is_end_stream());
         self.exchange = Some(Arc::clone(exchange));
@@ -88,8 +90,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
             None => ready!(pieces.poll_body(cx)),
         };
         let frame = match frame {
-            // If the service does not read, hyper gets one piece at a time, so that its buffer does not fill. It polls
-            // again once the piece is written.
+            // If the service does not read, hyper gets one piece at a time, so that its buffer does
+            // not fill. Once the piece is written, hyper polls again.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
                 pieces.next = Some(frame);
                 return Poll::Pending;
@@ -112,11 +114,12 @@ impl<B: ForwardBody> Body for Outgoing<B> {
     }
 }
 
-/// A request and its response, on one connection. Tasks pass requests and responses through channels, so that the
-/// values that one task stores are visible to the next task.
+/// The state of the current request and its response on one connection. Tasks pass requests and
+/// responses through channels, so the values that one task stores here are visible to the next
+/// task.
 ///
-/// The exchange is observed where the bytes are read and written, on the task that reads and writes them. So it is
-/// certain whether a response began before its request ended.
+/// The state is updated by the task that reads and writes the bytes. So it shows reliably whether a
+/// response began before its request ended.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
@@ -132,28 +135,29 @@ impl Exchange {
         self.answered.store(false, Relaxed);
     }
 
-    /// Records that the request's body has ended.
+    /// Records that the request's body was handed to hyper completely.
     pub(super) fn end_body(&self) {
         self.body_is_open.store(false, Relaxed);
     }
 
-    /// Returns true if any byte of the response came, even one of an interim response.
+    /// Returns true if any byte of a response came, even of an interim response.
     pub(crate) fn is_answered(&self) -> bool {
         self.answered.load(Relaxed)
     }
 
-    /// Returns true if a response came before its request was completely sent, so that the service may not read the
-    /// rest.
+    /// Returns true if a response came before its request was completely sent. The service may then
+    /// not read the rest of the request.
     pub(crate) fn was_answered_early(&self) -> bool {
         self.answered_early.load(Relaxed)
     }
 
-    /// Excludes the connection from further requests, because the service may not have read everything that was sent.
+    /// Excludes the connection from further requests. The service may not have read the whole
+    /// request, or may send more bytes.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
 
-    /// Returns true if earlier data still waits for the service.
+    /// Returns true if earlier bytes still wait, because the service does not read them.
     pub(super) fn is_held_up(&self) -> bool {
         self.bytes_wait.load(Relaxed)
     }
@@ -174,7 +178,8 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Treats bytes as sent only after a flush, because TLS buffers bytes while the socket accepts no data.
+    /// Records whether written bytes still wait to be sent. Only a flush shows that bytes are sent,
+    /// because TLS buffers bytes while the socket accepts no data.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),
@@ -184,8 +189,8 @@ impl Exchange {
     }
 }
 
-/// Returns true if the bytes are complete heads of interim responses and nothing else. `100 Continue` comes before the
-/// body.
+/// Returns true if the bytes consist only of complete heads of interim responses. Such a response
+/// (for example `100 Continue`) may come before the body is sent.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
     let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
@@ -193,7 +198,8 @@ fn is_interim(bytes: &[u8]) -> bool {
     is_one && ends == begins
 }
 
-/// A connection whose bytes are observed, and which keeps its place in the pool until it is closed.
+/// A stream that records in the exchange what is read and written. It keeps its slot in the pool
+/// until it is closed.
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,

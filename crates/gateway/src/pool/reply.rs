@@ -1,8 +1,8 @@
-//! A response from the service, with the connection over which it comes.
+//! The body of a service's response, which gives the connection back to the pool at its end.
 //!
-//! The last frame waits until the connection is back in its pool. hyper reports on another task, a moment after the
-//! last byte, that a connection is ready. Without the wait, a client that sends again at once would find no connection,
-//! and a second one would be opened.
+//! The body returns its last frame only after the connection is back in its pool. hyper's
+//! connection task becomes ready for the next request only a moment after the last byte. Without
+//! this wait, the pool would open a second connection for a client that sends again at once.
 
 use std::io;
 use std::pin::Pin;
@@ -25,13 +25,14 @@ use crate::count::GaugeGuard;
 use crate::pace::Permit;
 use crate::reset;
 
-/// A connection that a request uses.
+/// A connection that is in use by a request.
 pub(super) struct Lease<C: Connection> {
     /// The connection, or `None` once it is given back.
     pub(super) connection: Option<C>,
     pub(super) is_used: bool,
     pool: Pool<C>,
-    /// The client's connections to which this one belongs, if it is bound to a client.
+    /// The connections of the client for which this connection is reserved, if it is bound to a
+    /// client.
     pub(super) bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
@@ -43,10 +44,10 @@ impl<C: Connection> Lease<C> {
     }
 }
 
-/// Gives a connection back at the end of a response, in any version of HTTP.
+/// A connection that can be given back at the end of a response, for any version of HTTP.
 pub(super) trait GiveBack: Send {
-    /// Gives the connection back once the next request can be sent over it. A connection that cannot be reused is
-    /// dropped.
+    /// Gives the connection back once the next request can be sent over it. Drops the connection if
+    /// it cannot be reused.
     fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -64,8 +65,8 @@ impl<C: Connection> GiveBack for Lease<C> {
     }
 }
 
-/// Ends the use of a connection by a request that is given up. A shared connection stays for other requests; any other
-/// connection ends with its request.
+/// Handles a request that is given up. A shared connection is kept for other requests. Any other
+/// connection is closed.
 impl<C: Connection> Drop for Lease<C> {
     fn drop(&mut self) {
         if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
@@ -79,24 +80,27 @@ pub struct UpstreamBody {
     body: Incoming,
     is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
-    /// The end of the body, or its last frame. It waits until the connection is given back.
+    /// The last frame or the end of the body, which waits until the connection is given back.
     last: Option<NextFrame>,
     /// The request's place. It is `None` once the body has ended.
     permit: Option<Permit>,
-    /// The limit on pauses, or `None` if there is none.
+    /// The limit for pauses of the service, if one is set.
     stall: Option<StallLimit>,
 }
 
-/// A frame of the service's body, or the error that ends the body. It is `None` at the body's end.
+/// The result of a poll of the service's body: a frame, the error that ends the body, or `None` at
+/// its end.
 type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
-    /// Returns true if nothing follows the head. After a switch of protocols, other data follows.
+    /// Returns true if no data follows the head of the response. After a switch of protocols, data
+    /// of the new protocol follows.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// Makes the response that came over `lease`. If there is no body, the lease is given back at once.
+    /// Wraps the body of a response that came over `lease`. If the response has no body, the lease
+    /// is dropped at once.
     pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
@@ -104,12 +108,12 @@ impl UpstreamBody {
         response.map(|body| Self { body, is_http2, lease, last: None, permit: None, stall: None })
     }
 
-    /// Keeps the permit until the body has ended.
+    /// Stores the request's permit until the body has ended.
     pub(crate) fn hold(self, permit: Permit) -> Self {
         Self { permit: Some(permit), ..self }
     }
 
-    /// Limits each pause of the service within the body.
+    /// Sets the longest pause of the service within the body.
     pub(crate) fn limit_pauses(self, limit: Option<Duration>) -> Self {
         Self { stall: limit.map(StallLimit::new), ..self }
     }
@@ -168,11 +172,11 @@ impl Body for UpstreamBody {
     }
 }
 
-/// The limit on the pauses of one body.
+/// The limit for the pauses of one body.
 pub(crate) struct StallLimit {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
-    /// True if the timer runs. It was started when the body had no frame, and no frame has come since then.
+    /// True while the body pauses and the timer runs.
     waits: bool,
 }
 
@@ -181,12 +185,13 @@ impl StallLimit {
         Self { limit, timer: Box::pin(sleep(limit)), waits: false }
     }
 
-    /// Records that a frame of the body came, or its end.
+    /// Records that the body's next frame or its end has come.
     pub(crate) fn note_progress(&mut self) {
         self.waits = false;
     }
 
-    /// Polls the limit, and is ready once the body has paused for too long. It is called when the body has no frame.
+    /// Returns an error once the body has paused for too long. Call this method each time that the
+    /// body is pending.
     pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.waits {
             self.timer.as_mut().reset(Instant::now() + self.limit);
@@ -194,7 +199,7 @@ impl StallLimit {
         }
         ready!(self.timer.as_mut().poll(cx));
         let text = format!("the service paused for more than {:?} in the middle of its response", self.limit);
-        // The error is treated as a failure of the service (F1).
+        // The layer treats this error as a failure of the service (F1).
         let failure = ProxyFailure::new(ProxyError::HttpResponseIncomplete, text);
         Poll::Ready(io::Error::new(io::ErrorKind::ConnectionAborted, failure))
     }

@@ -1,4 +1,5 @@
-//! Sends one request, again and again until the service may have processed it. After that, it is sent once more if it
+//! Sends a request. As long as the service cannot have processed it, it is sent over further
+//! connections. Once the service may have processed it, it is sent again only once, and only if it
 //! may be repeated (F7).
 
 use std::error::Error;
@@ -24,27 +25,27 @@ use super::state::{Connection, Granted, Outcome};
 use crate::access::Exchanged;
 use crate::count::GaugeGuard;
 
-/// Sends requests over a connection.
+/// A connection over which requests can be sent.
 pub(crate) trait Sends<B>: Connection {
-    /// Sends the request now; the returned future is its response.
+    /// Sends the request at once. The returned future waits for the response.
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send;
 
-    /// Records that a response has come.
+    /// Called when a response has come.
     fn received(&self, _: &Response<Incoming>) {}
 
-    /// Returns how far a request got if hyper does not return it.
+    /// Returns how far a failed request got. It is called if hyper does not return the request.
     fn reached(&self, error: &hyper::Error) -> Reached;
 }
 
-/// The reason why a request has no response. It includes the request if no byte of the request was written.
+/// The error of a request without a response. It contains the request if no byte of it was written.
 pub(crate) type Unanswered<B> = TrySendError<Request<Outgoing<B>>>;
 
-/// The progress of a partly written request.
+/// How far a request got before it failed.
 pub(crate) enum Reached {
-    /// The service states that it has not processed the request.
+    /// The service has reported that it did not process the request.
     Unprocessed,
     /// The service may have processed the request, but no byte of a response came.
     Service,
@@ -52,12 +53,12 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// Sends the request over a connection of `pool`. If this is dropped while the request waits for another's connection,
-/// `record` notes it.
+/// Sends the request over a connection of `pool`. If the future is dropped while the request waits
+/// for a connection that others use, `record` notes this.
 ///
 /// # Errors
 ///
-/// Fails if there is no connection, or if the last attempt failed.
+/// Returns an error if the request gets no connection, or if the last attempt failed.
 pub(crate) async fn send<B, C>(
     pool: &Pool<C>,
     mut request: Request<Outgoing<B>>,
@@ -68,8 +69,8 @@ where
     B: ForwardBody,
     C: Connection + Sends<B>,
 {
-    // A request is repeated only once. Otherwise, if a service closes each connection, the request would be sent for
-    // ever.
+    // A request is repeated only once. Otherwise, if a service closes each connection, the request
+    // would be repeated for ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
@@ -80,7 +81,8 @@ where
         } else if may_repeat {
             pool.take_within(&mut queue_time, record).await?
         } else {
-            // The service may have got the first attempt, whatever becomes of this one.
+            // The service may have received the first attempt, so this wait is not recorded as a
+            // request that never called its service.
             pool.take_fresh_within(&mut queue_time).await?
         };
         lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
@@ -128,8 +130,8 @@ fn with_advice(error: hyper::Error) -> BoxError {
     if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
 }
 
-/// The error for a response whose head is too large. hyper reports the same error for too many header lines and for too
-/// many bytes.
+/// The error for a response whose head is too large. It names both limits, because hyper returns
+/// the same error for too many header lines and for too many bytes.
 #[derive(Debug)]
 struct HeadTooLarge(hyper::Error);
 
@@ -145,7 +147,7 @@ impl Error for HeadTooLarge {
     }
 }
 
-/// Copies a request without a body.
+/// Copies a request that has no body. Returns `None` for a request with a body.
 fn copy<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoing<B>>> {
     request.body().is_end_stream().then(|| {
         let mut copy = Request::new(Outgoing::empty());
@@ -157,23 +159,24 @@ fn copy<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoi
     })
 }
 
-/// The shortest interval at which a request checks whether a connection is still being opened for it. Each check locks
-/// the pool and walks the line. The queue time may be far shorter than this, but opening a connection over a network
-/// takes milliseconds at least.
+/// The shortest interval at which a request checks whether a connection is still being opened for
+/// it. Each check locks the pool and walks through the line. The queue time can be far shorter than
+/// this interval, but opening a connection over a network takes at least milliseconds.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
-/// The interval at which a request in line checks whether a service takes more requests on a connection, since no event
-/// reports that.
+/// The interval at which a request in line checks whether the service now accepts more requests on
+/// a shared connection. No event reports this.
 const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
-    /// Takes a connection that is not in use: an idle one, or one that is returned or opened while the request waits.
-    /// `queue_time` is the rest of the request's queue time. A wait for a used connection reduces it.
+    /// Takes an idle connection. If there is none, waits until a connection is returned or opened.
+    /// `queue_time` is the remaining queue time of the request. A wait that ends with a used
+    /// connection reduces it.
     ///
     /// # Errors
     ///
-    /// Returns the error of opening a connection, or tower's `Overloaded` if no connection became free within the queue
-    /// time.
+    /// Returns the error if a connection could not be opened. Returns tower's `Overloaded` if no
+    /// connection became free within the queue time.
     pub(super) async fn take_within(
         &self,
         queue_time: &mut Duration,
@@ -191,12 +194,12 @@ impl<C: Connection> Pool<C> {
         self.wait_in_line(turn, queue_time, record).await
     }
 
-    /// Works like [`Pool::take_within`], but takes a connection over which nothing was sent yet.
+    /// Works like [`Pool::take_within`], but takes a connection over which no request was sent yet.
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let turn = {
             let mut state = self.state();
-            // Closing a shared connection would not free its place while other requests use it. In that case the
-            // request takes any connection, even a used one.
+            // Closing a shared connection would free no slot while other requests use it. So if all
+            // slots are taken, the request accepts any shared connection, even a used one.
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
         };
@@ -215,7 +218,7 @@ impl<C: Connection> Pool<C> {
     }
 }
 
-/// A request's place in line, which it leaves when this is dropped.
+/// A request that waits in line. It leaves the line when this value is dropped.
 struct Turn<'r, C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
@@ -226,11 +229,13 @@ struct Turn<'r, C: Connection> {
 }
 
 impl<C: Connection> Turn<'_, C> {
-    /// Waits for a connection. The queue time does not end the wait while a connection is being opened for this turn. A
-    /// slow network does not mean that connections are lacking, and it has its own limit, that of the response head.
+    /// Waits for a connection. While a connection is being opened for this request, the queue time
+    /// does not end the wait. A slow network does not mean that the service lacks connections, and
+    /// the time limit for the response head also applies to it.
     ///
-    /// `left` is the rest of the request's queue time. A request that joins the line again does not get its used time
-    /// back. A wait for a newly opened connection does not reduce it.
+    /// `left` is the remaining queue time of the request. A request that joins the line again
+    /// continues with the remaining time. A wait that ends with a newly opened connection does not
+    /// reduce `left`.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut began = Instant::now();
         loop {
@@ -260,12 +265,12 @@ impl<C: Connection> Turn<'_, C> {
 impl<C: Connection> Drop for Turn<'_, C> {
     fn drop(&mut self) {
         self.receiver.close();
-        // The connection was granted but not taken, because the client left at that moment.
+        // The request got a connection, but its client left before the request could use it.
         if let Ok(Ok(granted)) = self.receiver.try_recv() {
             self.pool.give_back(granted.connection);
         }
         let mut state = self.pool.state();
-        // A request for which a connection is being opened has called its service, however long that takes.
+        // A request for which a connection is being opened is treated as having called its service.
         if let Some(record) = self.record.filter(|_| !state.is_served_by_opening(self.id)) {
             record.left_line();
         }

@@ -1,5 +1,5 @@
-//! The connections to one service. A returned connection goes to the next request, and new connections are opened for
-//! requests that wait.
+//! The pool of connections to one service. A returned connection goes to the next request. The pool
+//! opens new connections for requests that wait.
 
 use std::io;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ pub(crate) struct Bounds {
     pub(crate) open_timeout: Duration,
 }
 
-/// The connections to one service. Clones share them.
+/// A pool of connections to one service. Clones share the connections.
 pub(crate) struct Pool<C: Connection>(Arc<Shared<C>>);
 
 type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
@@ -37,11 +37,11 @@ pub(super) struct Shared<C: Connection> {
     bounds: Bounds,
     metrics: UpstreamMetrics,
     id: u64,
-    /// Notified when a place becomes free.
+    /// Notified when a slot becomes free.
     freed: Arc<Notify>,
 }
 
-/// The number of pools that the process has created, for their ids.
+/// The number of pools that the process has created. It is the id of the next pool.
 static POOLS: AtomicU64 = AtomicU64::new(0);
 
 impl<C: Connection> Clone for Pool<C> {
@@ -51,7 +51,8 @@ impl<C: Connection> Clone for Pool<C> {
 }
 
 impl<C: Connection> Pool<C> {
-    /// Creates a pool. `open` opens a connection, which keeps its place until its socket is closed.
+    /// Creates a pool. `open` opens a connection, and keeps the slot until the connection's socket
+    /// is closed.
     pub(crate) fn new<F>(
         bounds: Bounds,
         metrics: UpstreamMetrics,
@@ -72,7 +73,7 @@ impl<C: Connection> Pool<C> {
         self.0.id
     }
 
-    /// Returns the most connections to the service at once.
+    /// Returns the largest number of connections to the service at once.
     pub(super) fn max_connections(&self) -> usize {
         self.0.bounds.connections
     }
@@ -81,13 +82,13 @@ impl<C: Connection> Pool<C> {
         &self.0.metrics
     }
 
-    /// Returns the time for which a request may wait in line, over all its turns.
+    /// Returns the total time for which a request may wait in line.
     pub(super) fn queue_time(&self) -> Duration {
         self.0.bounds.queue_time
     }
 
-    /// Returns a connection to the pool for the next request. A closed connection is dropped. Otherwise one queued
-    /// request after the other would get it.
+    /// Returns a connection to the pool for the next request. A closed connection is dropped,
+    /// because each queued request that got it would fail.
     pub(super) fn give_back(&self, connection: C) {
         let mut unfit = Vec::new();
         if !connection.is_fit() {
@@ -102,14 +103,15 @@ impl<C: Connection> Pool<C> {
         self.open_missing_connections();
     }
 
-    /// Gives connections that now have room to requests in line. A service may allow more requests at once than before.
+    /// Gives free room on shared connections to requests in line. The service may now allow more
+    /// requests at once than before.
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().grant_shared(true, &mut unfit);
     }
 
-    /// Opens a connection for each queued request for which no connection is being opened, up to the limit. At the
-    /// limit, idle connections give way.
+    /// Opens a connection for each queued request for which no connection is being opened, up to
+    /// the limit. At the limit, idle connections are closed to make room.
     pub(super) fn open_missing_connections(&self) {
         let mut unfit = Vec::new();
         let ids = self.state().begin_opening(self.max_connections(), &mut unfit);
@@ -136,14 +138,14 @@ impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
         pool.state().free_slot();
-        // The connection is not opened here. A runtime that ends drops a task at once, and its place would call this
-        // function again.
+        // The next connection is not opened here. When a runtime ends, it drops a spawned task at
+        // once, and the task's slot would call this function again.
         pool.0.freed.notify_one();
     }
 }
 
-/// Opens a connection on a separate task. Its place is already counted. The connection is for the first request in
-/// line, which may differ from the request that caused it.
+/// Opens a connection on a separate task. Its slot is already counted. The connection goes to the
+/// first request in line, which may differ from the request that caused the opening.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
     let slot = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
@@ -184,7 +186,8 @@ impl<C: Connection> Drop for Opening<C> {
     }
 }
 
-/// Closes connections that are idle for too long, and opens others when places become free, until the pool is dropped.
+/// Until the pool is dropped, closes connections that are idle for too long, and opens connections
+/// for waiting requests when slots become free.
 async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_timeout: Duration) {
     let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
     let mut rounds = interval_at(Instant::now() + round, round);
@@ -203,10 +206,10 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
     }
 }
 
-/// A place for a connection, which becomes free when this is dropped.
+/// The right to have one connection open. It becomes free when this value is dropped.
 ///
-/// Places limit the number of connections. Each connection has a place from before it is opened until its socket is
-/// closed, even after an upgrade.
+/// Slots limit the number of connections. Each connection has a slot from before it is opened until
+/// its socket is closed, even after an upgrade.
 pub(crate) struct PoolSlot(
     Weak<dyn Freed>,
     #[expect(dead_code, reason = "it is only held, and never read")] Option<GaugeGuard>,
@@ -218,14 +221,14 @@ impl PoolSlot {
     }
 }
 
-/// The owner of places, which is notified when one becomes free.
+/// The owner of slots, which is notified when a slot becomes free.
 pub(super) trait Freed: Send + Sync {
     fn freed(self: Arc<Self>);
 }
 
 #[cfg(test)]
 impl PoolSlot {
-    /// Creates a place that belongs to no pool.
+    /// Creates a slot that belongs to no pool.
     pub(super) fn detached<C: super::Connection>() -> Self {
         Self(Weak::<super::shared::Shared<C>>::new(), None)
     }

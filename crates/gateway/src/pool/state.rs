@@ -9,8 +9,8 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The idle connections that are bound to a client, by number. The connection that has been idle longest comes
-    /// first.
+    /// The idle connections that are bound to a client, by number. The first entry has been idle
+    /// longest.
     bound: BTreeMap<u64, C>,
     last_bound: u64,
     /// The requests in line, in their order.
@@ -18,10 +18,11 @@ pub(super) struct State<C: Connection> {
     last_waiter: u64,
     /// The number of connections whose socket is not closed yet, including those that are being opened.
     pub(super) slots: usize,
-    /// The number of connections that were closed for their places, while these places are not free yet.
+    /// The number of connections that were closed to free their slots, and whose slots are not free
+    /// yet.
     closing: usize,
-    /// The connections that are being opened, by id, each with its task once the task runs. An opening that was given
-    /// up is removed.
+    /// The connections that are being opened, by id. Each entry contains the task that opens the
+    /// connection, once the task has been spawned. If an opening is given up, its entry is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }
@@ -34,10 +35,11 @@ impl<C: Connection> Default for State<C> {
 }
 
 impl<C: Connection> State<C> {
-    /// Puts a request at the end of the line, or at its front if it has waited before.
+    /// Puts a request at the end of the line. A request that needs a fresh connection goes to the
+    /// front, because it has waited before.
     pub(super) fn join_line(&mut self, needs_fresh: bool) -> (u64, oneshot::Receiver<Outcome<C>>) {
         self.last_waiter += 1;
-        // A request that waited for one of these places may have left the line meanwhile.
+        // Requests for which connections are being closed may have left the line in the meantime.
         self.closing = self.closing.min(self.unserved());
         let (waiter, receiver) = Waiter::new(self.last_waiter, needs_fresh);
         if needs_fresh {
@@ -48,7 +50,8 @@ impl<C: Connection> State<C> {
         (self.last_waiter, receiver)
     }
 
-    /// Removes a request that has given up. The connection that is being opened for it is no longer needed.
+    /// Removes a request that has given up. If more connections are being opened than are still
+    /// needed, the newest opening is aborted.
     pub(super) fn leave_line(&mut self, id: u64) {
         let Some(index) = self.line.iter().position(|waiter| waiter.id == id) else { return };
         self.line.remove(index);
@@ -59,9 +62,9 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Gives a connection to the first waiting request that accepts a used connection. If there is none, keeps the
-    /// connection. Connections to close are added to `unfit`. This connection is one of them if all places are taken and the first
-    /// request in line needs a fresh connection.
+    /// Gives a connection to the first waiting request that accepts a used connection. If there is
+    /// no such request, keeps the connection. If all slots are taken and the first request in line
+    /// needs a fresh connection, the connection is added to `unfit`, which the caller closes.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.slots >= bound && self.closing == 0;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
@@ -71,13 +74,15 @@ impl<C: Connection> State<C> {
         self.grant(connection, true);
     }
 
-    /// Records that a request on a shared connection has ended, and gives its room to the first request in line.
+    /// Records that a request on a shared connection has ended, and gives the free room to requests
+    /// in line.
     pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
         self.idle.end_use(connection);
         self.grant_shared(true, unfit);
     }
 
-    /// Gives a connection to the first request in line that may have it, or keeps it for the next request.
+    /// Gives a connection to the first request in line that accepts it, or keeps it for the next
+    /// request.
     fn grant(&mut self, mut connection: C, is_used: bool) {
         while let Some(waiter) = self.next(is_used) {
             match waiter.grant(Ok(Granted { connection, is_used })) {
@@ -88,7 +93,7 @@ impl<C: Connection> State<C> {
         self.idle.put(connection);
     }
 
-    /// Gives the free room on shared connections to as many requests in line as may use it.
+    /// Gives the free room on shared connections to as many requests in line as it allows.
     pub(super) fn grant_shared(&mut self, is_used: bool, unfit: &mut Vec<C>) {
         while self.place_of_next(is_used).is_some()
             && let Some(connection) = self.idle.take(unfit)
@@ -101,7 +106,7 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Takes from the line the first request that may have this kind of connection, used or fresh.
+    /// Removes from the line the first request that accepts this kind of connection, used or fresh.
     fn next(&mut self, is_used: bool) -> Option<Waiter<C>> {
         self.line.remove(self.place_of_next(is_used)?)
     }
@@ -110,26 +115,26 @@ impl<C: Connection> State<C> {
         self.line.iter().position(|waiter| !is_used || !waiter.needs_fresh)
     }
 
-    /// Stores an idle connection that is bound to a client. Returns its number.
+    /// Stores an idle connection that is bound to a client. Returns the connection's number.
     pub(super) fn keep_bound(&mut self, connection: C) -> u64 {
         self.last_bound += 1;
         self.bound.insert(self.last_bound, connection);
         self.last_bound
     }
 
-    /// Takes a bound connection, if it has not given way.
+    /// Takes a bound connection. Returns `None` if it was closed for another request.
     pub(super) fn take_bound(&mut self, number: u64) -> Option<C> {
         self.bound.remove(&number)
     }
 
-    /// Records that the socket of a connection is closed.
+    /// Records that the socket of a connection is closed, so that its slot is free.
     pub(super) fn free_slot(&mut self) {
         self.slots -= 1;
         self.closing = self.closing.saturating_sub(1);
     }
 
-    /// Returns the ids of the connections to open now, and counts them as places in use. If there are too few places,
-    /// idle connections to close are added to `unfit`.
+    /// Returns the ids of the connections to open now, and counts their slots as used. If there are
+    /// too few free slots, adds idle connections to `unfit`, which the caller closes.
     pub(super) fn begin_opening(&mut self, bound: usize, unfit: &mut Vec<C>) -> Vec<u64> {
         let missing =
             self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
@@ -144,13 +149,14 @@ impl<C: Connection> State<C> {
         begun.collect()
     }
 
-    /// Closes an idle connection for each request that waits for a place. Idle connections that are not bound to a
-    /// client are closed first.
+    /// Adds to `unfit` an idle connection for each request that waits for a slot. Connections that
+    /// are not bound to a client are closed first.
     fn make_room(&mut self, unfit: &mut Vec<C>) {
         while self.closing < self.unserved()
             && let Some(oldest) = self.idle.take_oldest().or_else(|| self.bound.pop_first().map(|(_, oldest)| oldest))
         {
-            // The place of a connection that has ended is already free, or about to be.
+            // The slot of a connection that has ended is already free, or becomes free without
+            // being closed here.
             self.closing += usize::from(oldest.is_fit());
             unfit.push(oldest);
         }
@@ -161,7 +167,8 @@ impl<C: Connection> State<C> {
         self.line.len().saturating_sub(self.openings.len())
     }
 
-    /// Stores the task that opens a connection, or aborts it if the opening was given up meanwhile.
+    /// Stores the task that opens a connection. Aborts the task if the opening was given up in the
+    /// meantime.
     pub(super) fn store_opening_task(&mut self, id: u64, task: AbortHandle) {
         match self.openings.iter_mut().find(|(opening, _)| *opening == id) {
             Some((_, running)) => *running = Some(task),
@@ -169,10 +176,10 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Handles the end of an opening. The connection goes to as many requests in line as it takes. An error goes to the
-    /// first of them. If the opening was given up, no request waits for it.
+    /// Handles the result of opening a connection. A connection goes to as many requests in line as
+    /// it accepts. An error goes to the first request in line, unless the opening was given up.
     ///
-    /// Connections to close are added to `unfit`.
+    /// Adds connections that the caller must close to `unfit`.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
         let was_wanted = self.end_opening(id);
         match outcome {
@@ -182,20 +189,21 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Handles the end of an opening without an outcome, because it was given up or the runtime ends.
+    /// Handles an opening that ended without a result, because it was given up or the runtime ends.
     pub(super) fn opening_was_dropped(&mut self, id: u64) {
         if self.end_opening(id) {
             self.fail_first("connecting to the service was cancelled".into());
         }
     }
 
-    /// Removes an opening. Returns true if it was still wanted, and false if it was given up.
+    /// Removes an opening. Returns true if the opening was still wanted, and false if it was given
+    /// up.
     fn end_opening(&mut self, id: u64) -> bool {
         let index = self.openings.iter().position(|(opening, _)| *opening == id);
         index.map(|index| self.openings.remove(index)).is_some()
     }
 
-    /// Returns true if a connection is being opened that this request will get.
+    /// Returns true if one of the connections that are being opened will serve this request.
     pub(super) fn is_served_by_opening(&self, id: u64) -> bool {
         let ahead = self.line.iter().take_while(|waiter| waiter.id != id).count();
         if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
@@ -233,7 +241,7 @@ pub(super) struct Waiter<C> {
     sender: oneshot::Sender<Outcome<C>>,
 }
 
-/// A connection for a request. The flag is true if other requests were sent over it before.
+/// A connection for a request. `is_used` is true if other requests were sent over it before.
 pub(super) struct Granted<C> {
     pub(super) connection: C,
     pub(super) is_used: bool,
@@ -247,18 +255,21 @@ impl<C> Waiter<C> {
         (Self { id, needs_fresh, sender }, receiver)
     }
 
-    /// Gives the request this outcome. Returns the outcome if the request no longer exists.
+    /// Sends the outcome to the request. Returns the outcome if the request no longer waits.
     pub(super) fn grant(self, outcome: Outcome<C>) -> Option<Outcome<C>> {
         self.sender.send(outcome).err()
     }
 }
 
-/// The number of rounds for which a connection may be idle. A connection is closed up to one round early, never late.
+/// The number of rounds for which a connection may be idle. A connection may be closed up to one
+/// round early, but never late.
 pub(super) const ROUNDS: u32 = 8;
 
-/// The idle connections. The newest is used first, and those that were unused for a while are closed.
+/// The idle connections. The newest connection is used first. Connections that were unused for a
+/// while are closed.
 ///
-/// Time is counted in rounds of one task, so that taking or returning a connection does not need the clock.
+/// Time is counted in rounds of the task `tend`, so that taking or returning a connection needs no
+/// clock.
 pub(super) struct Idle<C> {
     /// The connections, with the newest at the end.
     connections: VecDeque<Unused<C>>,
@@ -267,7 +278,8 @@ pub(super) struct Idle<C> {
 
 struct Unused<C> {
     connection: C,
-    /// The number of requests that use the connection now. A shared connection stays in this list while it is used.
+    /// The number of requests that use the connection now. A shared connection remains in this list
+    /// while it is in use.
     in_use: usize,
     since: u32,
 }
@@ -285,8 +297,8 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// Takes the newest connection that is fit and has room. Unfit connections on the way are added to `unfit`, because
-    /// they must not be dropped under a lock.
+    /// Takes the newest connection that can be used and has room. Connections that can no longer be
+    /// used are added to `unfit`, because they must not be dropped under the pool's lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
             let index = self.connections.iter().rposition(|each| each.has_room() || !each.connection.is_fit())?;
@@ -317,12 +329,13 @@ impl<C: Connection> Idle<C> {
         }
     }
 
-    /// Takes the oldest connection, to use its place for another one.
+    /// Takes the oldest connection, so that the caller can close it and use its slot for another
+    /// connection.
     pub(super) fn take_oldest(&mut self) -> Option<C> {
         self.connections.pop_front().map(|oldest| oldest.connection)
     }
 
-    /// Ends a round. Takes the connections that were unused for as long as a connection may be idle.
+    /// Ends a round. Removes and returns the connections that were unused for [`ROUNDS`] rounds.
     pub(super) fn end_round(&mut self) -> Vec<C> {
         self.round = self.round.wrapping_add(1);
         let (kept, mut unused, mut at) = (usize::from(C::IS_SHARED), Vec::new(), 0);
@@ -333,7 +346,7 @@ impl<C: Connection> Idle<C> {
             } else if C::IS_SHARED {
                 at += 1;
             } else {
-                // The connections after this one were used more recently.
+                // All further connections were used more recently.
                 break;
             }
         }
@@ -343,26 +356,29 @@ impl<C: Connection> Idle<C> {
 
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
-    /// True if a connection takes several requests at once. If so, only one connection is opened at a time, and the
-    /// newest idle one is kept.
+    /// True if a connection accepts several requests at once. Then only one connection is opened at
+    /// a time, and the newest idle connection is never closed.
     const IS_SHARED: bool;
 
-    /// Returns true if the next request can use the connection, according to its stored state.
+    /// Returns true if the next request can use the connection, as far as is known without a system
+    /// call.
     fn is_fit(&self) -> bool;
 
-    /// Returns true if the connection has ended. This makes a system call, and is meant for a request that cannot be
-    /// sent again.
+    /// Returns true if the connection has ended. Because the check may need a system call, it is
+    /// made only before a request that cannot be repeated.
     fn has_ended(&self) -> bool;
 
-    /// Returns the number of requests that the connection takes at once now. A service may change that at any time.
+    /// Returns the number of requests that the connection currently accepts at once. A service may
+    /// change this number at any time.
     fn room(&self) -> usize;
 
-    /// Returns a second handle to the same connection, or `None` if only one request at a time goes over it.
+    /// Returns a second handle to the same connection, or `None` if the connection accepts only one
+    /// request at a time.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// Polls, after a response, until it is certain whether the next request may be sent over this connection. Returns
-    /// true if it may.
+    /// Called after a response. Is ready once it is certain whether the next request may be sent
+    /// over this connection, and then returns true if it may.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

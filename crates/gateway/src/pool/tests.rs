@@ -21,12 +21,12 @@ use crate::count::UpstreamMetrics;
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
 
-/// A service that records the calls that it has received.
+/// A simulated service that records how its connections are used.
 #[derive(Default)]
 struct Service {
     opened: AtomicUsize,
     open: AtomicUsize,
-    /// The gate for which opening a connection waits, if there is one.
+    /// A semaphore on which opening a connection waits, if it is set.
     gate: Option<Semaphore>,
     refuses: bool,
     room: usize,
@@ -47,7 +47,7 @@ impl Service {
     }
 }
 
-/// A socket, with the place that it holds.
+/// A simulated socket, with its slot in the pool.
 struct Socket {
     service: Arc<Service>,
     _place: PoolSlot,
@@ -59,7 +59,7 @@ impl Drop for Socket {
     }
 }
 
-/// A simulated connection. With `SHARED`, it takes several requests at once, as HTTP/2 does.
+/// A simulated connection. If `SHARED` is true, it accepts several requests at once, like HTTP/2.
 struct Simulated<const SHARED: bool> {
     number: usize,
     socket: Arc<Socket>,
@@ -134,7 +134,7 @@ impl<C: Connection> Pool<C> {
 
 type Taking<C> = JoinHandle<Result<Lease<C>, BoxError>>;
 
-/// Starts requests that wait for a connection, in this order.
+/// Starts `count` requests that take a connection, one after the other.
 async fn take<C: Connection + Sync>(pool: &Pool<C>, count: usize) -> Vec<Taking<C>> {
     let mut taking = Vec::new();
     for _ in 0..count {
@@ -186,8 +186,8 @@ async fn who_waits_gets_the_connection_that_comes_back_and_none_is_opened_beyond
     give_back(first).await;
     let mut second = waiting.remove(0).await.unwrap().unwrap();
     assert_eq!((number(&mut second), second.is_used), (0, true));
-    // No request waits for the connection that is being opened. So the next request waits for it, and opens no other
-    // one.
+    // No request waits for the connection that is being opened. So the next request waits for this
+    // connection, and none is opened.
     let more = take(&pool, 1).await;
     assert_eq!(service.opened(), 3);
     service.gate.as_ref().unwrap().add_permits(2);

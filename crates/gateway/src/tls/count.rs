@@ -1,4 +1,5 @@
-//! Metrics of certificates and handshakes for operators: gauges and a counter of the crate `metrics`.
+//! Metrics of certificates and TLS handshakes for operators, as gauges and a counter of the crate
+//! `metrics`.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ const OF_CERTIFICATES: [&str; 4] = [NO_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFI
 /// The label for a handshake that took too long.
 pub(crate) const TOO_SLOW: &str = "too_slow";
 
-/// Registers the descriptions of these metrics with the installed recorder.
+/// Registers the descriptions of the metrics in this module with the installed recorder.
 pub(crate) fn describe() {
     describe_gauge!(
         REFUSED,
@@ -34,7 +35,7 @@ pub(crate) fn describe() {
 pub(super) fn record_active_certificate(not_after: Option<i64>) {
     gauge!(REFUSED).set(0.0);
     if let Some(not_after) = not_after {
-        // A float is exact up to the year 285 million.
+        // An `f64` represents each second exactly up to the year 285 million.
         #[allow(clippy::cast_precision_loss)]
         gauge!(NOT_AFTER).set(not_after as f64);
     }
@@ -45,16 +46,17 @@ pub(super) fn record_rejected_certificate() {
     gauge!(REFUSED).set(1.0);
 }
 
-/// Counts a TLS handshake with a client that failed.
+/// Counts a failed TLS handshake with a client.
 pub(crate) fn record_failed_handshake(reason: &'static str) {
     counter!(FAILED, "reason" => reason).increment(1);
 }
 
 /// Returns the label for the reason why a handshake failed:
 ///
-/// - `alert`: the client refused, for example because it does not trust the certificate.
-/// - `incompatible`: both sides have no version or cipher in common.
-/// - `no_tls`: the bytes are not TLS.
+/// - `alert`: the client refused the handshake, for example because it does not trust the
+///   certificate.
+/// - `incompatible`: client and gateway have no TLS version or cipher in common.
+/// - `no_tls`: the client sent bytes that are not TLS.
 /// - `gone`: the client disconnected.
 /// - `no_certificate`, `certificate_expired`, `certificate_unknown` and `too_large` concern the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {

@@ -1,4 +1,4 @@
-//! A certificate and its key, in two PEM files, and the certificates of clients.
+//! Reads a certificate and its key from two PEM files, and verifies the certificates of clients.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
@@ -21,7 +21,7 @@ use x509_parser::extensions::GeneralName;
 
 use crate::error::Error;
 
-/// The files of the pair, and the authorities of client certificates.
+/// The files of a certificate and its key, and the authorities that sign client certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
@@ -29,16 +29,17 @@ pub(crate) struct Pair {
     pub(crate) clients: Option<ClientAuthorities>,
 }
 
-/// The content of the files.
+/// The TLS configuration that was read from the files.
 pub(super) struct Read {
     pub(super) config: Arc<ServerConfig>,
     pub(super) fingerprint: u64,
-    /// The earliest expiry in the chain, in seconds since the Unix epoch.
+    /// The earliest expiry in the certificate chain, in seconds since the Unix epoch.
     pub(super) not_after: Option<i64>,
 }
 
 impl Pair {
-    /// Reads the files. An error never contains a line of a file, because either file may be the key.
+    /// Reads the files. An error never contains a line of a file, because the user may have swapped
+    /// the files, and then each may contain the key.
     pub(super) fn read(&self) -> Result<Read, Error> {
         let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
         let clients = self.clients.as_ref().map(|clients| file(&clients.file)).transpose()?;
@@ -66,8 +67,8 @@ impl Pair {
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
         let mut config = config.map_err(|error| self.mismatch_error(&error))?;
         if self.clients.is_some() {
-            // A client that resumes a session sends no certificate, and would be accepted even if its certificate has
-            // expired since.
+            // Sessions cannot be resumed. A client that resumes a session sends no certificate, so
+            // it would be accepted even if its certificate has expired in the meantime.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
@@ -77,7 +78,7 @@ impl Pair {
 }
 
 impl Pair {
-    /// Returns the pair for use as a client.
+    /// Reads certificate and key for use as the gateway's own client certificate.
     pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
         let chain = certificates(&self.certificate, &file(&self.certificate)?)?;
         let key = private_key(&self.key, &file(&self.key)?)?;
@@ -118,7 +119,8 @@ fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Error
     })
 }
 
-/// The authorities of client certificates, in a PEM file. It is reloaded like the gateway's own certificate.
+/// A PEM file with the authorities that sign client certificates. The file is reloaded like the
+/// gateway's own certificate.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientAuthorities {
@@ -127,8 +129,9 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// Also accepts clients without a certificate. The policy sets which routes they may use (scheme "certificate"). A
-    /// certificate that has expired, or that no authority in `file` signed, ends the handshake.
+    /// Also accepts clients without a certificate. The policy decides which routes these clients
+    /// may use (scheme "certificate"). The handshake fails if a certificate has expired, or if no
+    /// authority in `file` signed it.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }
@@ -157,9 +160,9 @@ impl ClientAuthorities {
     }
 }
 
-/// Returns the name in a verified certificate. It is the first of these that the certificate has: a URI among its
-/// alternative names, a DNS name there, an email address there, or the subject's common name. It is empty if there is
-/// none.
+/// Returns the name in a verified certificate. This is the first of the following names that the
+/// certificate contains: a URI, a DNS name or an email address among its alternative names, or the
+/// subject's common name. Without any of these, the name is empty.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");
@@ -177,7 +180,7 @@ pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertif
     ClientCertificate::new(name)
 }
 
-/// The largest file to read. A certificate chain has some KiB.
+/// The size of the largest file to read. A certificate chain has only a few KiB.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
@@ -191,7 +194,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Returns the certificates in a file, or an error if it has none.
+/// Returns the certificates in a file, or an error if the file contains none.
 pub(super) fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Counts errors by their kind.
+//! Counts errors by their labels.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
@@ -15,12 +15,12 @@ use error_envelope_core::session::{ClosedRecord, Origin, Outcome, SentStatus, Un
 use super::installed;
 use super::kept::{CachedHandle, now_if_kept};
 
-/// The most kinds of errors that a thread keeps at once.
+/// The most combinations of labels whose counters a thread keeps.
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// The counters that this thread used last. Creating a counter's key takes longer than everything else that an
-    /// error needs, and errors often come in large numbers.
+    /// The counters that this thread used last. They are kept because creating the key of a counter
+    /// takes longer than the rest of counting an error, and errors often come in large numbers.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -31,7 +31,7 @@ struct KnownKind {
     counter: CachedHandle<Counter>,
 }
 
-/// The values from which the labels are made.
+/// The values that determine the labels of an error.
 struct Kind {
     sent: Option<SentStatus>,
     would_be: Option<SentStatus>,
@@ -59,7 +59,7 @@ pub(crate) fn record_error(record: &ClosedRecord) {
 
 pub(super) fn record_at(record: &ClosedRecord, now: Option<Instant>) {
     let counted = KINDS.try_with(|kinds| {
-        // The list is already borrowed if the recorder itself sends requests through the layer.
+        // The list is already borrowed if the recorder itself sends a request through the layer.
         let Ok(mut kinds) = kinds.try_borrow_mut() else { return false };
         if let Some(known) = kinds.iter_mut().find(|known| known.kind.is_of(record)) {
             known.count(now);
@@ -73,13 +73,13 @@ pub(super) fn record_at(record: &ClosedRecord, now: Option<Instant>) {
         kinds.push(known);
         true
     });
-    // A thread that is ending can no longer keep counters.
+    // If the thread is ending or the list is borrowed, the counter is used without being kept.
     if !counted.unwrap_or(false) {
         KnownKind::new(record).count(None);
     }
 }
 
-/// Records the time of the wait for an error's body.
+/// Records how long the layer waited for the body of an inner error.
 pub fn record_error_read(time: Duration) {
     let Some(recorder) = installed::find() else { return };
     let register = || metrics::histogram!("error_envelope_error_read_seconds");
@@ -111,7 +111,7 @@ fn count_unread(record: &ClosedRecord, why: UnreadReason) {
     register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
 }
 
-/// Counts a request that a guard would have refused if it did not only observe (M1).
+/// Counts a request that a guard would have refused, but only observed (M1).
 #[cold]
 fn count_would_refuse(record: &ClosedRecord, code: &ErrorCode) {
     let [route, scope] = place_labels(record);
@@ -149,7 +149,8 @@ impl Kind {
         }
     }
 
-    /// Returns true if the record is of this kind. The comparison does not clone the `Arc` of the route's name.
+    /// Returns true if the record has these labels. The comparison does not clone the `Arc` of the
+    /// route's pattern.
     fn is_of(&self, record: &ClosedRecord) -> bool {
         let Self { sent, would_be, origin, route, scope, mode, dialect } = self;
         (*origin, *mode, *dialect) == (record.origin(), record.mode(), record.dialect())
@@ -194,7 +195,7 @@ pub(super) fn text_of_grpc(number: Option<u8>) -> &'static str {
 }
 
 fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
-    // A code in a policy's file has a name that belongs to the policy, so it is copied.
+    // The name of a code from a policy's file belongs to the policy, so the name is copied.
     let custom = code.filter(|code| code.static_name().is_none() && !code.is_foreign());
     match (custom, code) {
         (Some(custom), _) => custom.as_str().to_owned().into(),
@@ -203,7 +204,7 @@ fn label_of_code(code: Option<&ErrorCode>) -> SharedString {
     }
 }
 
-/// Returns the text of the code for the label.
+/// Returns the label of a code as a borrowed text.
 fn text_of_code(code: Option<&ErrorCode>) -> &str {
     code.map_or("none", |code| if code.is_foreign() { "foreign" } else { code.as_str() })
 }
@@ -216,7 +217,7 @@ pub(super) fn text_of_scope(scope: Option<&str>) -> SharedString {
     scope.map_or(SharedString::const_str("none"), |scope| SharedString::from(scope.to_owned()))
 }
 
-/// Returns the digits of a status, as a static text.
+/// Returns the digits of a status as a static text.
 fn text_of(status: StatusCode) -> &'static str {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
 

@@ -1,18 +1,18 @@
-//! Replaces the metrics in a build without the feature `metrics`, which counts no requests.
+//! Replaces the types for counting requests in a build without the feature `metrics`.
 
 use std::sync::Arc;
 
 use error_envelope_core::session::{ClosedRecord, Delivery, KnownMethod, SentStatus};
 
-/// Stands in for the metrics of a layer's requests. It stores nothing.
+/// The metrics of a layer's requests. Without the feature `metrics`, this type stores nothing.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(());
 
-/// Stands in for the time at which a request began; it stores nothing.
+/// The time at which a request began. Without the feature `metrics`, this type stores nothing.
 #[derive(Clone, Copy)]
 pub struct Started(());
 
-/// Stands in for the timer of a request. It measures nothing.
+/// The timer of a request. Without the feature `metrics`, it measures nothing.
 pub struct RequestTimer;
 
 impl RequestMetrics {
@@ -30,7 +30,7 @@ impl RequestMetrics {
 }
 
 impl Started {
-    /// Returns `None`, since nothing is counted.
+    /// Returns `None`, because requests are not counted.
     #[must_use]
     #[inline]
     pub fn now() -> Option<Self> {
@@ -39,7 +39,7 @@ impl Started {
 }
 
 impl RequestTimer {
-    /// Does nothing, since nothing is timed.
+    /// Does nothing, because requests are not timed.
     #[inline]
     pub fn head(&mut self) {}
 

@@ -1,4 +1,5 @@
-//! Shows which policy is active, by a gauge whose label is the hash of the policy's files (rule L2).
+//! Sets a gauge that shows which policy is active. Its label is the hash of the policy's files
+//! (rule L2).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,14 +7,16 @@ use metrics::{Gauge, describe_gauge, gauge};
 
 const POLICY: &str = "error_envelope_policy_info";
 
-/// The hash of the policy that became active last. It is kept because a recorder may be installed later.
+/// The hash of the policy that became active last. It is stored because a recorder may be installed
+/// later.
 static ACTIVE: Mutex<Option<Box<str>>> = Mutex::new(None);
 
-/// Records that the policy with this hash is active from now on, or `None` for a policy without a file.
+/// Records that the policy with this hash is active from now on. `hash` is `None` for a policy
+/// without a file.
 pub(crate) fn record_policy(hash: Option<&str>) {
     let hash = hash.unwrap_or("none");
     let before = ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).replace(hash.into());
-    // A recorder cannot drop a series, so the series of the old policy stays at 0.
+    // A recorder cannot remove a series, so the series of the old policy is set to 0.
     if let Some(before) = before.filter(|before| **before != *hash) {
         gauge_of(&before).set(0.0);
     }

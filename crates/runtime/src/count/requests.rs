@@ -1,9 +1,10 @@
 //! Counts requests, their times and their sizes, by scope, route, method, status class, outcome and gRPC status (rule
 //! L2).
 //!
-//! Handles are registered at the first request of each scope, route, method and class. Later requests find them by two
-//! texts and three indexes, and create no label. They are registered again every ten seconds, because an exporter with an
-//! idle time-out drops a metric, and counts in its old handle are lost.
+//! The handles of metrics are registered at the first request of each scope, route, method and
+//! status class. Later requests find the handles by two texts and three indexes, and create no
+//! labels. The handles are registered again every ten seconds. The reason is that an exporter with
+//! an idle time-out drops a metric, and later counts in the metric's old handle are lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -32,28 +33,30 @@ const NO_HEAD: usize = CLASSES.len() - 1;
 /// The number of labels for gRPC statuses: the 17 statuses of the protocol, `other` and `none`.
 const GRPC: usize = 19;
 
-/// The most routes of a scope, far more than a framework has. Further routes are counted as `none`.
+/// The most routes of a scope that are counted separately. An application has far fewer routes.
+/// Further routes are counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
-/// The metrics of a layer's requests. Clones share them.
+/// The metrics of a layer's requests. Clones share the metrics.
 #[derive(Clone, Default)]
 pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// The address of the recorder with which the handles are registered. If another recorder is installed later, they
-    /// are registered again.
+    /// The address of the recorder with which the handles are registered. If another recorder is
+    /// installed later, the handles are registered again.
     recorder: usize,
     /// The time at which the handles are registered again. Comparing with this time is cheaper than computing the time
     /// since the last registration.
     until: Option<Instant>,
-    /// The counters by scope. The map's hash is fast, but does not protect against collisions, because all keys are
-    /// from the program and the policy, never from a client.
+    /// The counters by scope. The map's hash function is fast, but does not protect against
+    /// collisions. This is safe, because all keys come from the program and the policy, never from
+    /// a client.
     scopes: FxHashMap<Box<str>, Routes>,
     no_scope: Routes,
 }
 
-/// The routes of one scope.
+/// The metrics of one scope, by route.
 #[derive(Default)]
 struct Routes {
     routes: FxHashMap<Arc<str>, Arc<Methods>>,
@@ -66,11 +69,12 @@ type Place<'r> = (Option<&'r str>, Option<&'r Arc<str>>);
 #[derive(Default)]
 struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 
-/// The metrics of a route and a method. Clones share them.
+/// The metrics of a route and a method. Clones share the metrics.
 #[derive(Clone)]
 struct RouteMetrics(Arc<Handles>);
 
-/// The time at which a request began, and the address of its recorder.
+/// The time at which a request began, and the address of the recorder that was installed at this
+/// time.
 #[derive(Clone, Copy)]
 pub struct Started {
     pub(super) recorder: usize,
@@ -207,12 +211,12 @@ impl ClassMetrics {
 pub struct RequestTimer {
     metrics: RouteMetrics,
     started: Instant,
-    /// The time to the head of the response.
+    /// The time from the beginning of the request to the head of the response.
     head: Option<Duration>,
 }
 
 impl Started {
-    /// Returns the current time, or `None` if no recorder is installed.
+    /// Returns the current time and the installed recorder, or `None` if no recorder is installed.
     #[must_use]
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "it measures real time")]
@@ -228,12 +232,13 @@ impl RequestTimer {
         self.head = Some(self.started.elapsed());
     }
 
-    /// Counts the request whose record is closed.
+    /// Counts the request, whose record is `record`.
     pub fn close(self, record: &ClosedRecord) {
         self.count_as((record.status(), record.grpc_status(), record.outcome()), record.delivery());
     }
 
-    /// Counts a request that was delivered completely and did not fail in any other way.
+    /// Counts a request whose response was delivered completely, and which did not fail in any
+    /// other way.
     pub(crate) fn count(self, sent: &SentStatus, delivery: &Delivery) {
         self.count_as((Some(sent.status()), sent.grpc_status(), sent.outcome()), delivery);
     }

@@ -1,4 +1,4 @@
-//! Checks that no counts are lost, neither with a recorder that drops series nor with one that no longer exists.
+//! Checks that no counts are lost if a recorder drops series, or if a recorder no longer exists.
 
 #![allow(clippy::disallowed_methods, reason = "handles are kept for a real time")]
 
@@ -22,14 +22,14 @@ use crate::clock;
 
 const ERRORS: &str = "error_envelope_errors_total";
 
-/// A recorder that drops series, as an exporter with an idle time-out does.
+/// A recorder that drops series, like an exporter with an idle time-out.
 #[derive(Default)]
 struct Forgetful {
     series: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     lookups: AtomicUsize,
 }
 
-/// The number of times that a value was recorded.
+/// A histogram that counts how often a value was recorded.
 struct Times(Arc<AtomicU64>);
 
 impl HistogramFn for Times {
@@ -90,7 +90,7 @@ fn l2_an_errors_counter_is_kept_for_a_while_and_then_registered_anew() {
         record_at(&record, Some(now + KEPT_FOR));
         assert_eq!(recorder.count_of(ERRORS), 1);
     };
-    // A thread's handles end with it.
+    // When a thread ends, its kept handles are dropped.
     thread::scope(|scope| scope.spawn(|| metrics::with_local_recorder(&recorder, count)).join()).unwrap();
 }
 
@@ -128,7 +128,7 @@ fn l2_handles_are_kept_of_the_processs_recorder_alone_once_somebody_vouches_for_
     assert_eq!((lookups(), process.count_of(ERRORS)), (0, 40));
 }
 
-/// Envoy's recorder has no size either.
+/// Envoy's recorder also has size zero.
 fn l2_a_recorder_without_a_size_is_one() {
     static SIZELESS: NoopRecorder = NoopRecorder;
 
@@ -150,7 +150,8 @@ fn l2_the_handles_of_requests_are_registered_anew_after_a_while_also_for_one_tha
         };
         let counted = || [REQUESTS, HEAD, DURATION].map(|name| recorder.count_of(name));
         (0..100).for_each(|_| ask(now).close(&record()));
-        // Five lookups: two for the counts of bytes, and three for the status class.
+        // The handles need five lookups: two for the counts of bytes, and three for the status
+        // class.
         assert_eq!((counted(), recorder.lookups.swap(0, Ordering::Relaxed)), ([100, 100, 100], 5));
         recorder.forget();
         ask(now + KEPT_FOR).close(&record());

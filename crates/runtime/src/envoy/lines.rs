@@ -1,11 +1,13 @@
-//! Lines of a head in Envoy's memory, and their copies as headers of the crate `http`.
+//! Reads the header lines of a head in Envoy's memory, and copies them to headers of the crate
+//! `http`.
 
 use bytes::Bytes;
 use error_envelope_core::session::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The lines of a head as Envoy passes them. The target and the status are also lines, such as `:path`.
+/// The header lines of a head as Envoy passes them. They include the parts of the target and the
+/// status, such as `:path`.
 pub trait HeaderLines<'l>: Copy {
     /// Returns the number of lines.
     fn count(self) -> usize;
@@ -14,7 +16,7 @@ pub trait HeaderLines<'l>: Copy {
     fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone;
 }
 
-/// Returns the lines with copies of their values, which share one allocation.
+/// Returns the names of the lines, with copies of their values. The copies share one allocation.
 pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
     lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
@@ -22,16 +24,17 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Returns true if the crate `http` accepts a line unchanged. The result is false if it would change the line, or
-/// refuse it.
+/// Returns true if the crate `http` accepts a line unchanged, and false if it would change or
+/// refuse the line.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
-    // This reads all bytes without an early end, so that the compiler can use vector instructions.
+    // All bytes are checked without an early exit, so that the compiler can use vector
+    // instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
     let of_value = |plain, byte: &u8| plain & (((*byte >= b' ') & (*byte != 0x7f)) | (*byte == b'\t'));
     (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)
 }
 
-/// Returns the facts about a body with these headers.
+/// Returns what the headers and `ended` show about the body of a message.
 #[must_use]
 #[inline]
 pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {

@@ -1,30 +1,32 @@
-//! The replies that Envoy itself makes (V2, V3).
+//! Describes replies that Envoy itself makes (V2, V3).
 
 use error_envelope_core::session::{BoxError, ProxyError, ProxyFailure, ResponseStep, Session};
 use http::{HeaderMap, StatusCode, response};
 
-/// The facts that Envoy reports about a reply that it makes itself.
+/// What Envoy reports about a reply that it makes itself.
 pub struct EnvoyReply {
     /// The status of the reply, if Envoy reports it separately from the head.
     pub status: Option<StatusCode>,
-    /// Envoy's response code details.
+    /// Envoy's "response code details", which name the reason for the reply.
     pub details: String,
 }
 
 impl EnvoyReply {
-    /// Creates a reply with these details.
+    /// Creates the description of a reply with these details.
     pub fn new(details: impl Into<String>) -> Self {
         Self { status: None, details: details.into() }
     }
 
-    /// Ends the session, since Envoy sends this status instead of the service's response.
+    /// Ends the session with the failure that Envoy reports. Envoy sends `status` instead of the
+    /// service's response.
     pub fn fail(self, session: &mut Session, head: &mut response::Parts, status: StatusCode) -> ResponseStep {
         head.status = status;
         session.proxy_failed(head, self.cause(status))
     }
 
-    /// Returns the status of an error, or `None` for a success. A gRPC client gets 200 with a gRPC status, which Envoy
-    /// has derived from its own HTTP status.
+    /// Returns the HTTP status of the reply if it is an error, and otherwise `None`. A gRPC client
+    /// gets 200 with a gRPC status, which Envoy has derived from an HTTP status. Then the HTTP
+    /// status follows from the gRPC status.
     pub(super) fn failure(&self, head: &response::Parts) -> Option<StatusCode> {
         if self.status.is_some() {
             return self.status.filter(|status| status.as_u16() >= 400);
@@ -42,7 +44,8 @@ impl EnvoyReply {
         }
     }
 
-    /// Returns the details as a cause for the log, with the type of the failure, if any (L4).
+    /// Returns the details as a cause for the log. If the type of the failure is known, the cause
+    /// contains it (L4).
     fn cause(self, status: StatusCode) -> BoxError {
         let details = self.details;
         let has = |part| details.contains(part);
@@ -62,7 +65,7 @@ impl EnvoyReply {
     }
 }
 
-/// Returns the gRPC status in the head of a response that has only a head.
+/// Returns the gRPC status in the head of a response without a body.
 #[must_use]
 pub fn grpc_status(headers: &HeaderMap) -> Option<u32> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()

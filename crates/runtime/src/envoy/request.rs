@@ -1,4 +1,4 @@
-//! The head of a request in Envoy's lines.
+//! Parses the head of a request from Envoy's header lines.
 
 use std::sync::Arc;
 
@@ -12,22 +12,24 @@ use http::{HeaderValue, Method, Uri, Version, request};
 use super::lines::{HeaderLines, append, facts, is_plain, shared};
 use super::response::MAX_COPIED_LINES;
 
-/// The part of a request's head that could be parsed.
+/// The parsed part of a request's head.
 pub struct RequestHead {
     /// The head.
     pub parts: request::Parts,
-    /// The facts about the body.
+    /// What the head shows about the request's body.
     pub facts: BodyFacts,
-    /// True if the head has all lines of the request, so that all changes of the head can be applied. Otherwise only
-    /// the id may change.
+    /// True if `parts` contains all header lines of the request. Only then can all changes of the
+    /// head be applied. Otherwise only the request id may change.
     pub has_all: bool,
-    /// True if the request already has an id (I2).
+    /// True if the request already has the header `x-request-id` (I2).
     pub has_id: bool,
-    /// The reason why the head must not be forwarded, or `None` if all of it was parsed.
+    /// The reason why the request must not be forwarded, or `None` if its head was parsed without
+    /// an error.
     unread: Option<String>,
 }
 
-/// Returns the version that Envoy passes, or HTTP/1.1 if it passes none.
+/// Returns the HTTP version for the name that Envoy passes, or HTTP/1.1 for an unknown or missing
+/// name.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -39,19 +41,19 @@ pub fn version(protocol: Option<&[u8]>) -> Version {
     }
 }
 
-/// The parts of a request's target, which Envoy passes as lines that are not headers.
+/// The parts of a request's target. Envoy passes them as pseudo-headers, such as `:path`.
 #[derive(Default)]
 struct Target<'l> {
     method: &'l [u8],
     scheme: &'l [u8],
     authority: &'l [u8],
-    /// The parsed authority, in versions above HTTP/1.
+    /// The parsed authority. It is set only in versions above HTTP/1.
     named: Option<Authority>,
     path: Option<Bytes>,
 }
 
 impl Default for RequestHead {
-    /// Creates the value for a request whose head has not come yet.
+    /// Creates an empty head, for a request whose head has not come yet.
     fn default() -> Self {
         let parts = http::Request::new(()).into_parts().0;
         Self { parts, facts: BodyFacts::default(), has_all: false, has_id: false, unread: None }
@@ -59,8 +61,8 @@ impl Default for RequestHead {
 }
 
 impl RequestHead {
-    /// Parses the head of a request. If nothing needs the other headers, only its target and the headers that are
-    /// [read](is_read) are parsed.
+    /// Parses the head of a request. If `reads_all` is false, usually only the target and the
+    /// headers that the core [reads](is_read) are parsed.
     pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
         let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
         let mut parts = http::Request::new(()).into_parts().0;
@@ -80,8 +82,8 @@ impl RequestHead {
                     if version >= Version::HTTP_2 {
                         target.named = Authority::try_from(value).ok();
                     }
-                    // The host is inserted at its usual position in the head, so that changes of the head are found
-                    // quickly.
+                    // The host is inserted at its usual position in the head, so that later changes
+                    // of the head are found quickly.
                     if target.named.is_none() {
                         match HeaderValue::from_maybe_shared(owned_value()) {
                             Ok(host) => drop(parts.headers.append(HOST, host)),
@@ -112,7 +114,7 @@ impl RequestHead {
         Self { parts, facts, has_all, has_id, unread }
     }
 
-    /// Begins the request. A head that could not be parsed is refused (V4).
+    /// Begins the session of the request. A request whose head could not be parsed is refused (V4).
     pub fn begin(&mut self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> (Session, RequestStep) {
         if let Some(cause) = self.unread.take() {
             let mut session = self.unread(config, id);
@@ -124,18 +126,20 @@ impl RequestHead {
         begin(config, &mut self.parts, self.facts, id)
     }
 
-    /// Begins a request that must not be forwarded, from those parts of its head that could be parsed (V4).
+    /// Begins the session of a request that must not be forwarded. It uses the parts of the head
+    /// that could be parsed (V4).
     pub fn unread(&self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> Session {
         Session::unread(config, &self.parts, self.facts, id)
     }
 }
 
-/// The initial capacity for the headers that are read. Most requests have at most this many.
+/// The initial capacity for headers if only the headers that the core reads are parsed. Most
+/// requests have at most this many of them.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// Returns the URI in the form in which a server passes it to a service: only the path over HTTP/1, the whole URI
-    /// over HTTP/2 and above.
+    /// Returns the URI in the form in which a server passes it to a service. Over HTTP/1, this is
+    /// only the path. Over HTTP/2 and above, it is the whole URI.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
@@ -156,8 +160,8 @@ impl Target<'_> {
     }
 }
 
-/// Returns the facts about a request's body. After an upgrade, the bytes belong to another protocol, and are not a
-/// body.
+/// Returns what the head shows about the request's body. The bytes that follow an upgrade or
+/// CONNECT belong to another protocol, and are not treated as a body.
 fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();

@@ -1,4 +1,5 @@
-//! The head and the trailers of a response in Envoy's lines.
+//! Parses the head and the trailers of a response from Envoy's header lines, and lets the session
+//! decide.
 
 use error_envelope_core::session::{Follow, HeaderMutation, ResponseStep, Session, changes};
 use http::header::HOST;
@@ -11,13 +12,14 @@ use super::local_reply::EnvoyReply;
 pub struct HeadDecision {
     /// The next step for the response.
     pub step: ResponseStep,
-    /// The changed head. If `id` is set, only its status is valid.
+    /// The changed head. If `id` is set, only the status of the head is valid.
     pub head: response::Parts,
     /// The request id, if it is the only change of the head.
     pub id: Option<HeaderValue>,
 }
 
-/// Decides about a response from its head. The service made the head, or Envoy itself did (`own`, V2).
+/// Lets the session decide about a response from its head. If Envoy itself made the response, `own`
+/// describes it (V2).
 pub fn respond<'l>(
     session: &mut Session,
     lines: impl HeaderLines<'l>,
@@ -48,7 +50,8 @@ pub fn respond<'l>(
         }
     };
     let step = match step {
-        // Envoy redirects a request that is not forwarded yet. The redirect keeps its shape, and gets the request's id.
+        // Envoy may redirect a request before it is forwarded. The redirect passes unchanged, and
+        // gets the request's id.
         ResponseStep::Broken if !session.has_ended() => {
             let id = std::mem::take(session).id_header().cloned();
             id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
@@ -59,8 +62,9 @@ pub fn respond<'l>(
     HeadDecision { step, head, id: None }
 }
 
-/// Returns the status of a response that can pass although its head is not parsed. In this case the session passes the
-/// status, and the header lines are plain.
+/// Returns the status of a response that can pass without its head being parsed. For such a
+/// response, the session passes the status, and the crate `http` would accept all header lines
+/// unchanged.
 fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
     let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
     let status = StatusCode::from_bytes(status).ok()?;
@@ -74,10 +78,11 @@ fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option
     passes.then_some(status)
 }
 
-/// The most lines of a head from which single lines are copied. A head with more lines is parsed as a whole.
+/// The most header lines of a head from which only some lines are copied. A head with more lines is
+/// parsed as a whole.
 pub(super) const MAX_COPIED_LINES: usize = 256;
 
-/// Parses a response's head. Returns `None` if it is not valid.
+/// Parses the head of a response. Returns `None` if the head is not valid.
 fn parse<'l>(lines: impl HeaderLines<'l>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
@@ -102,8 +107,8 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// Returns the names whose lines have changed, with their new values. Envoy itself makes the line `host`, so that line
-/// stays.
+/// Returns the headers that have changed, with their new values. Envoy itself writes the header
+/// `host` of a request, so it is not included.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
     let before = lines.iter().filter_map(|(name, value)| match name {
@@ -118,7 +123,7 @@ pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> V
     changed
 }
 
-/// Returns the new status, if the response's status was changed.
+/// Returns the new status of a response, or `None` if the status was not changed.
 pub fn changed_status<'l>(lines: impl HeaderLines<'l>, after: &response::Parts) -> Option<StatusCode> {
     let status = after.status.as_str().as_bytes();
     let same = lines.iter().any(|(name, value)| name == b":status" && value == status);

@@ -1,4 +1,5 @@
-//! Sends one `GET` over https, without redirects, proxies or connections that stay open.
+//! Sends a `GET` request over https. It follows no redirect, uses no proxy, and closes the
+//! connection afterwards.
 
 use std::fmt::Display;
 use std::io;
@@ -21,19 +22,20 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// The largest key set to read, in bytes. Most sets have a few KiB.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The time limit from the look-up of the name to the last byte. No request waits longer for a fetch, unless its scheme
-/// sets another time.
+/// The time limit for a fetch, from the lookup of the host name to the last byte. A request that
+/// waits for the fetch waits no longer than this, unless its scheme sets another time limit.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The trusted roots.
+/// An https client, with its trusted root certificates.
 #[derive(Clone, Default)]
 pub(super) struct Https {
-    /// The trusted roots. If `None`, the roots of the platform are used, and read when they are first needed.
+    /// The trusted root certificates. If the value is `None`, those of the platform are read when
+    /// they are first needed.
     roots: Option<Arc<RootCertStore>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
-/// The address of a key set.
+/// The parsed address of a key set.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     name: ServerName<'static>,
@@ -50,7 +52,7 @@ pub(super) struct Answer {
 }
 
 impl Target {
-    /// Parses a URL. Returns `None` if it is not an https URL.
+    /// Parses the URL of a key set. Returns `None` if it is not an https URL.
     pub(super) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -80,7 +82,8 @@ impl Https {
         }
     }
 
-    /// Sends one request. The error is for the log, and contains no part of a body.
+    /// Sends one request. The error is a text for the log, and contains no part of the response's
+    /// body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
@@ -101,7 +104,8 @@ impl Https {
         };
         tokio::select! {
             answer = answer => answer,
-            // The connection may end before its last bytes are read, so its end alone does not end the request.
+            // The connection may end before the last bytes of the response are read, so the end of
+            // the connection does not end the request.
             () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
         }
     }
@@ -120,7 +124,7 @@ impl Https {
         }
         let roots = match &self.roots {
             Some(roots) => Arc::clone(roots),
-            // A failure is not stored: the next fetch tries again.
+            // If reading them fails, nothing is stored, so that the next fetch tries again.
             None => {
                 Arc::new(system_roots().map_err(|why| format!("{why}; install ca-certificates or set SSL_CERT_FILE"))?)
             }
@@ -134,11 +138,12 @@ impl Https {
     }
 }
 
-/// Returns the trusted root certificates of the system, or those of `SSL_CERT_FILE`.
+/// Returns the trusted root certificates of the system, or those in the file that the environment
+/// variable `SSL_CERT_FILE` names.
 ///
 /// # Errors
 ///
-/// Fails if there are none.
+/// Returns an error if no certificates are found.
 pub fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

@@ -1,4 +1,4 @@
-//! Keeps one key set up to date, from its first fetch on.
+//! Keeps one key set up to date.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use super::https::{Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
-/// The least time from the start of one fetch to the start of the next. Without it, any client could cause fetches by
-/// sending tokens with ids of keys that do not exist.
+/// The shortest time from the start of one fetch of a set to the start of the next fetch. Without
+/// this limit, any client could cause fetches by sending tokens with ids of keys that do not exist.
 const SPACING: Duration = Duration::from_secs(30);
 
-/// The signals between requests and the task that fetches.
+/// The signals between requests that wait for a fetch and the task that fetches.
 #[derive(Default)]
 pub(super) struct Rounds {
     ended: watch::Sender<u64>,
     demand: Notify,
 }
 
-/// Fetches the set until it is not used any more.
+/// Fetches the set again and again, until it is no longer used.
 pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_unused: impl Fn(&RemoteKeys) -> bool) {
     let Some(rounds) = keys.fetcher::<Rounds>() else { return };
     let mut log = RotationLog::new(keys.url());
@@ -37,7 +37,8 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;
-        // This is created before tokens can request a fetch, so that no such request is lost.
+        // This future is created before tokens can request a fetch, so that no such request is
+        // lost.
         let demanded = rounds.demand.notified();
         keys.rest(false);
         tokio::select! {
@@ -50,11 +51,13 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     }
 }
 
-/// Returns a future that is ready once a fetch has ended.
+/// Requests a fetch of the set. Returns a future that is ready once the fetch has ended, or at once
+/// if no fetch may begin yet.
 pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
-        // If a fetch ended before this line, this check finds that the set is at rest.
+        // If a fetch has just ended, the set is at rest, and this check prevents a wait for the
+        // next fetch.
         (!keys.is_resting()).then(|| {
             rounds.demand.notify_waiters();
             ended
@@ -72,9 +75,9 @@ struct Fetched {
     lifetime: Duration,
 }
 
-/// Logs the reason of a failure once, until the reason changes.
+/// Logs the result of a fetch only if it differs from the previous result.
 struct RotationLog {
-    /// The URL without its query.
+    /// The URL of the set without its query.
     url: Box<str>,
     last: Option<Result<(), String>>,
 }

@@ -56,7 +56,7 @@ fn m1_what_nothing_examines_counts_and_is_not_shown() {
     assert_eq!((kept.errors().count(), kept.ids.len()), (0, 0));
 }
 
-/// Returns the size in bytes, without the overhead of the allocator.
+/// Returns the size of the stored data in bytes, without the overhead of the allocator.
 fn room_of(kept: &RecentErrors) -> usize {
     let mut kinds: Vec<Arc<Kind>> = kept.ids.iter().map(|id| id.kind.clone()).collect();
     let mut distinct = HashSet::new();
@@ -87,7 +87,8 @@ fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
         let route = &routes[number as usize / 100 % routes.len()];
         let unknown = format!("E_{:062}", number / 4);
         let entry = kept.insert(seen(number, Some(route), Some(&unknown))).expect("an error");
-        // These are few enough to be fast, and more than are kept.
+        // Only some events have bodies, so that the test is fast. They are still more than the
+        // store keeps.
         if number % 97 == 0 {
             let text = || Some(body.clone().into());
             let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });

@@ -1,4 +1,4 @@
-//! Checks that no credential is shown, wherever it is in a body.
+//! Checks that credentials are removed from every place in a body.
 
 use proptest::prelude::*;
 
@@ -186,7 +186,7 @@ fn what_is_no_text_is_not_shown() {
     assert_eq!(body(None, &utf16, true).as_deref(), Some("password: [redacted]"));
 }
 
-/// If a text were searched again from each of its letters, that would take minutes.
+/// If redaction searched the text again from each letter, this test would take minutes.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn a_long_body_is_read_in_time() {

@@ -1,4 +1,4 @@
-//! Attacks with errors of the service that unpack to a far larger size.
+//! Attacks in which the service sends compressed errors that unpack to a far larger size.
 
 use tokio::io::AsyncWriteExt;
 

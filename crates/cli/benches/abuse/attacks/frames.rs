@@ -51,7 +51,8 @@ impl Frame {
         Ok(Self { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// Returns what the frame ends and why, or `None` if nothing ends.
+    /// Returns what this frame ends (a stream or the connection) and why, or `None` if it ends
+    /// nothing.
     pub(crate) fn ends(&self) -> Option<String> {
         let reason = |at: usize| {
             let code = self
@@ -68,7 +69,8 @@ impl Frame {
     }
 }
 
-/// Returns the preface and SETTINGS, with each stream's first window if one is named.
+/// Returns the preface and a SETTINGS frame. If `window` is set, it is the initial window of each
+/// stream.
 pub(crate) fn opening(window: Option<u32>) -> Vec<u8> {
     let mut settings = Vec::new();
     if let Some(window) = window {
@@ -78,7 +80,7 @@ pub(crate) fn opening(window: Option<u32>) -> Vec<u8> {
     [PREFACE, &Frame::new(SETTINGS, 0, 0, settings).bytes()].concat()
 }
 
-/// Writes header fields as literals (RFC 7541, section 6.2.2), whatever they contain.
+/// Writes header fields as literals (RFC 7541, section 6.2.2), even if the fields are not valid.
 pub(crate) fn head(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -91,7 +93,7 @@ pub(crate) fn head(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
-/// Writes a length by RFC 7541, section 5.1, with a prefix of 7 bits.
+/// Writes a length in the form of RFC 7541, section 5.1, with a prefix of 7 bits.
 pub(crate) fn length(mut length: usize, block: &mut Vec<u8>) {
     if length < 127 {
         return block.push(length as u8);
@@ -114,11 +116,12 @@ pub(crate) fn request(method: &str, path: &str) -> Vec<u8> {
     ])
 }
 
-/// Returns the status that begins a response's head, or `None` if it is not written as servers write it.
+/// Returns the status at the beginning of a response's head. Returns `None` if the status has a
+/// form that servers do not use.
 pub(crate) fn status(block: &[u8]) -> Option<u16> {
     const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     match block {
-        // A change of the decoder's table size comes first.
+        // The head may begin with a change of the decoder's table size.
         [first, rest @ ..] if first & 0xe0 == 0x20 => status(rest),
         [first @ 0x88..=0x8e, ..] => Some(INDEXED[usize::from(first - 0x88)]),
         [0x48 | 0x08, 3, digits @ ..] => std::str::from_utf8(digits.get(..3)?).ok()?.parse().ok(),
@@ -127,7 +130,8 @@ pub(crate) fn status(block: &[u8]) -> Option<u16> {
     }
 }
 
-/// Decodes digits only (RFC 7541, appendix B): 0 to 2 have five bits, the others six.
+/// Decodes a text that consists only of digits (RFC 7541, appendix B). The digits 0 to 2 have five
+/// bits, and the other digits have six.
 fn huffman(bytes: &[u8]) -> Option<u16> {
     let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
     let (mut rest, mut number) = (&*bits, 0);

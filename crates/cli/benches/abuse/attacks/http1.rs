@@ -30,7 +30,8 @@ pub(super) async fn slow_heads(front: Front) {
                 tokio::select! { ended = read.read_to_end(&mut said) => ended.map(drop), broken = drip => broken };
             let status = crate::front::status(&said).unwrap_or("closed without an answer".to_owned());
             front.note(status);
-            // A byte that arrives after the close gets a reset.
+            // A byte that arrives after the gateway has closed the connection causes a reset, which
+            // is no failure.
             ended.or(Ok(()))
         })
         .await;
@@ -67,7 +68,8 @@ pub(super) async fn slow_bodies(front: Front) {
 }
 
 pub(super) async fn idle(front: Front) {
-    /// This number of clients connect one after the other, and each holds its share.
+    /// The number of clients that connect one after the other. Each of them holds its share of the
+    /// connections.
     const HOLDERS: usize = 50;
     let each = front.many(IDLE) / HOLDERS;
     front
@@ -89,7 +91,7 @@ pub(super) async fn idle(front: Front) {
 
 pub(super) async fn unknown(front: Front) {
     const CLIENTS: usize = 8;
-    /// No two of these values are equal.
+    /// Each request gets a different value.
     static NEXT: AtomicU64 = AtomicU64::new(0);
     front
         .crowd(CLIENTS, |front, _| async move {

@@ -21,7 +21,8 @@ enum Reads {
     No,
 }
 
-/// Sends `begin`, and then frame after frame. Each frame knows its number. A connection that ends is replaced.
+/// Sends `begin`, and then frame after frame. Each frame is made from its number. A connection that
+/// ends is replaced by a new one.
 async fn flood(
     front: Front,
     reads: Reads,
@@ -63,7 +64,7 @@ async fn flood(
         .await;
 }
 
-/// Records what ends streams and the connection, until nothing more arrives.
+/// Counts the frames that end streams or the connection, until nothing more arrives.
 async fn note_ends(read: &mut OwnedReadHalf, front: &Front) {
     loop {
         match Frame::read(read).await {
@@ -78,7 +79,7 @@ async fn note_ends(read: &mut OwnedReadHalf, front: &Front) {
 }
 
 fn stream(number: u32) -> u32 {
-    // A connection has no more stream ids than that.
+    // HTTP/2 has no more stream ids for one connection.
     (number % (1 << 30)) * 2 + 1
 }
 
@@ -177,7 +178,8 @@ pub(super) async fn table_bomb(front: Front) {
                 pace.next().await;
                 let (mut read, mut write) = front.connect().await?.into_split();
                 let mut block = request("GET", "/");
-                // The block has a literal that the table keeps, and then its index again and again.
+                // The block contains a literal that the decoder's table stores, and then the index
+                // of this literal again and again.
                 block.extend([0x40, 1, b'x']);
                 length(ENTRY, &mut block);
                 block.extend([b'y'; ENTRY]);

@@ -22,7 +22,7 @@ pub(crate) struct Attack {
     pub(crate) args: &'static [&'static str],
     pub(crate) policy: &'static str,
     pub(crate) log: Log,
-    /// The least number of responses, however long they take.
+    /// The smallest number of responses that the attack must get, even if this takes long.
     pub(crate) at_least: u64,
     /// The number of the gateway's descriptors that the attack must hold at once before good requests are sent.
     pub(crate) holds: usize,

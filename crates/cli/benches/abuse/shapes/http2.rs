@@ -1,4 +1,4 @@
-//! The shapes over HTTP/2, to a service that uses HTTP/1.
+//! The shapes that are sent over HTTP/2, while the service uses HTTP/1.
 
 use super::Expect::{Either, One, Refused};
 use super::{Expect, HIDDEN, PLACE, Says, Shape};

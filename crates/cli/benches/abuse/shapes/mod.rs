@@ -1,8 +1,8 @@
-//! Sends requests in shapes that two readers may read differently, each on a new connection. It compares the response,
-//! and what the service saw, byte by byte.
+//! Sends requests in shapes that two programs may parse differently, each on a new connection. It
+//! compares the response, and the requests that the service received, byte by byte.
 //!
-//! For any shape, the service sees one request or none. It never sees the request hidden in a body, two lengths, or a
-//! field of framing or a credential in trailers.
+//! For each shape, the service must receive one request or none. It must never receive the request
+//! that is hidden in a body, two lengths, or trailers with framing fields or credentials.
 
 mod http1;
 mod http2;
@@ -34,7 +34,8 @@ enum Expect {
     Either,
 }
 
-/// A shape. `{n}` stands for a path that belongs to this shape, and `{hidden}` for one that nobody may request.
+/// A shape. Its placeholders are replaced by a path that belongs to this shape, and by a path that
+/// no request may reach.
 struct Shape {
     name: &'static str,
     expect: Expect,
@@ -139,7 +140,8 @@ async fn ask(address: std::net::SocketAddr, number: usize, says: &Says) -> Strin
     }
 }
 
-/// The placeholders are as long as their values, so that lengths stay right.
+/// Replaces the placeholders by their values. Both have the same length, so that declared lengths
+/// stay right.
 fn filled(bytes: &[u8], number: usize) -> Vec<u8> {
     let path = path(number);
     let mut filled = bytes.to_vec();
@@ -149,7 +151,7 @@ fn filled(bytes: &[u8], number: usize) -> Vec<u8> {
     filled
 }
 
-/// As long as [`path`].
+/// The placeholder for the path of a shape. It is as long as the text that [`path`] returns.
 const PLACE: &str = "/{shape}";
 
 fn statuses(answer: &[u8]) -> String {
@@ -174,7 +176,7 @@ impl Shaped {
         }
         let whole = self.seen.iter().filter(|seen| seen.is_whole()).count();
         let passed = whole == 1 && self.answered.strip_prefix("100, ").unwrap_or(&self.answered) == "200";
-        // A fault in a body may only show after the head was sent.
+        // The gateway may detect an error in a body only after it has forwarded the head.
         let refused = whole == 0 && !self.answered.contains("200") && !self.answered.contains("stays");
         let right = match self.expect {
             Expect::One => passed,

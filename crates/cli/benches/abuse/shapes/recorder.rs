@@ -10,8 +10,8 @@ use super::{HIDDEN, path};
 use crate::service::Service;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
-/// Fields that no trailer may have (RFC 9110, section 6.5.1): framing, routing and credentials, also those of the
-/// policy.
+/// Fields that trailers must not contain (RFC 9110, section 6.5.1): fields for framing, routing and
+/// credentials, including those that the policy names.
 const NOT_IN_TRAILERS: [&str; 16] = [
     "authorization",
     "connection",
@@ -73,7 +73,8 @@ impl Recorder {
         all.iter().filter(|seen| seen.line.contains(&path(number))).cloned().collect()
     }
 
-    /// Returns the requests that belong to no shape: one that was hidden in a shape, or made from one.
+    /// Returns the requests that belong to no shape. Such a request was hidden inside a shape, or
+    /// was created from parts of a shape.
     pub(super) fn strays(&self) -> Vec<Seen> {
         let all = self.0.lock().expect("no panic under the lock");
         all.iter().filter(|seen| !seen.line.contains("/s-")).cloned().collect()
@@ -131,7 +132,7 @@ impl Seen {
         told
     }
 
-    /// Returns the faults that no service may ever see.
+    /// Returns the violations that a service must never receive.
     pub(super) fn wrongs(&self) -> Vec<String> {
         let mut wrongs = Vec::new();
         let count = |name: &str| self.fields.iter().filter(|field| field.0 == name).count();
@@ -159,7 +160,7 @@ impl Seen {
     }
 }
 
-/// Reads a line that ends with CR LF, and contains neither of them.
+/// Reads a line that ends with CR LF. The line itself must contain neither CR nor LF.
 async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = Vec::new();
     stream.read_until(b'\n', &mut line).await?;

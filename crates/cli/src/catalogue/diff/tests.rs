@@ -15,7 +15,7 @@ fn code(changed: Value) -> Value {
     code
 }
 
-/// Checks the changes of a code that break clients, and those that do not.
+/// Checks which changes of a code break clients, and which do not.
 #[test]
 fn e2_a_client_breaks_by_what_it_acts_on() {
     let details = json!({ "details": { "type": "object" } });

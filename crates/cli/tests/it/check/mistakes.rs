@@ -1,4 +1,4 @@
-//! Tests several mistakes in one file: none hides another.
+//! Tests that no mistake in a file hides another mistake in the same file.
 
 use super::*;
 
@@ -29,8 +29,8 @@ fn check_in(folder: &str, text: &str, args: &[&str]) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// Consequences of a mistake are not reported: without its table, a code would be unknown, and without its pattern, a
-/// route would lack one.
+/// Consequences of a mistake are not reported. For example, if the table of a code is wrong, the
+/// code would also be unknown elsewhere.
 #[test]
 fn five_mistakes_are_told_in_one_run() {
     let (out, code) = check_in("five", FIVE, &[]);
@@ -56,7 +56,8 @@ fn what_is_no_toml_hides_nothing_else() {
     assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
 }
 
-/// A misspelt name is found despite other faults in its table, and each key is judged separately.
+/// A misspelt name is found despite other mistakes in its table, and each key is checked
+/// separately.
 #[test]
 fn mistakes_of_one_table_hide_none_of_another() {
     let text = "\
@@ -106,7 +107,7 @@ codes = [\"gon\", \"seat_taken\", \"lots\"]
     assert!(out.contains("did you mean \"app\"?") && out.contains("did you mean \"seat_taken\"?"), "{out}");
 }
 
-/// Asserts the keys of the errors in a policy of this text, in one run.
+/// Asserts the keys that the errors of a policy with this text name, in one run of `check`.
 #[track_caller]
 fn assert_keys(text: &str, expected: &[&str]) {
     let (out, _) = check_in("hidden", text, &[]);
@@ -231,7 +232,8 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
 }
 
-/// The scheme that is checked further has public keys like the refused one, and no secret.
+/// A scheme with a refused key set is still checked as a scheme with public keys, so no further
+/// mistake is reported.
 #[test]
 fn a_refused_key_set_is_one_mistake() {
     for keys in ["jwks_url = \"http://id.example/keys\"", "jwks_url = 5", "jwks_file = \"missing.json\""] {

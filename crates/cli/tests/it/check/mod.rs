@@ -208,7 +208,7 @@ struct Case {
     file: String,
 }
 
-/// For any fault, the first line states it, and no shown text is cut in the middle of it.
+/// For each wrong file, the first line names the mistake, and no shown text is cut in the middle.
 #[test]
 fn m2_every_wrong_file_is_shown() {
     let refused: Refused = toml::from_str(include_str!("../../../../../tests/policy_errors.toml")).unwrap();
@@ -256,7 +256,8 @@ fn what_a_sidecar_weakens_of_its_base_is_warned_of() {
     assert_eq!((run.code, &*run.err), (Some(1), ""));
 }
 
-/// Returns what `check` prints about a policy of these files: its titles, and lines that name a file.
+/// Returns the titles of the findings that `check` prints about a policy with these files, and the
+/// lines that name a file.
 #[track_caller]
 fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();

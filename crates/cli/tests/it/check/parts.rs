@@ -1,4 +1,4 @@
-//! Tests a team's own file, which another policy includes.
+//! Tests the file of a team, which is included in another policy.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Tests `probe`: a service that keeps the contract passes, and a broken rule is reported with its name.
+//! Tests that `probe` accepts a service that keeps the contract, and that it reports each broken
+//! rule by its name.
 
 mod broken;
 mod servers;

@@ -1,4 +1,4 @@
-//! Tests https: which certificates are trusted.
+//! Tests which certificates are trusted over https.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{probe, report};
 
-/// A server of HTTP/1 over TLS, and the file of its certificate.
+/// A server for HTTP/1 over TLS, and the file with its certificate.
 struct Secured {
     port: u16,
     ca: PathBuf,

@@ -7,7 +7,7 @@ use crate::kit::run;
 
 #[test]
 fn what_cannot_be_reached_exits_3() {
-    // A port that was free a moment ago refuses connections.
+    // The listener is dropped, so its port refuses connections.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = probe(&format!("http://{gone}"), &[]);
     assert_eq!((refused.code, refused.out.as_str()), (Some(3), ""));

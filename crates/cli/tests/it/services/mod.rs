@@ -1,4 +1,5 @@
-//! Tests several services behind one gateway: which of them gets a request, and that one does not disturb another.
+//! Tests several services behind one gateway. Each request must reach the right service, and no
+//! service may disturb another.
 
 mod names;
 
@@ -16,8 +17,8 @@ use tempfile::TempDir;
 
 use crate::kit::{PATIENCE, Running, command, run, wait_for};
 
-/// A service that responds with its name and the path, over connections that it keeps. While it is held, it does not
-/// respond.
+/// A service that responds with its name and the path, and keeps its connections open. While the
+/// service is held, it does not respond.
 #[derive(Clone)]
 struct Service {
     url: String,
@@ -84,12 +85,14 @@ struct Gateway {
 const MAIN: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
 
 impl Gateway {
-    /// Starts a gateway. `files` has the text of each service's file after `version = 1`.
+    /// Starts a gateway. `files` contains the name of each service's policy file, and the file's
+    /// text after `version = 1`.
     fn start(main: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
         Self::start_by(main, files, more, |command| command)
     }
 
-    /// Does the same. `by` may start another command that becomes the gateway.
+    /// Works like `start`. `by` may replace the command by another command that becomes the
+    /// gateway.
     fn start_by(main: &str, files: &[(&str, &str)], more: &[&str], by: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("services")).unwrap();
@@ -138,7 +141,7 @@ fn scope(covers: &str, service: &Service) -> String {
     format!("[scope]\n{covers}\nupstream = \"{}\"\n", service.url)
 }
 
-/// Returns the address of a port that was free a moment ago, and so refuses connections.
+/// Returns the address of a port at which no process listens, so that it refuses connections.
 fn dead() -> String {
     format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
 }
@@ -255,7 +258,8 @@ fn f7_a_service_that_is_gone_or_slow_keeps_nothing_of_another_s() {
 #[test]
 fn two_scopes_with_one_service_share_its_connections() {
     let (shared, other) = (Service::start("shared"), Service::start("other"));
-    // These are two spellings of one address, which is also that of the rest.
+    // The scopes spell the same address in two ways. Requests outside all scopes also use this
+    // address.
     let port = shared.url.rsplit_once(':').unwrap().1.to_owned();
     let again = format!("[scope]\nprefix = \"/b\"\nupstream = \"HTTP://127.0.0.1:{port}/\"\n");
     let files = [
@@ -302,7 +306,8 @@ fn m3_a_reload_moves_new_requests_and_the_old_connections_end() {
     drop(gateway.process);
 }
 
-/// A folder that a deployment moves away removes no guard, whether the watching thread or the signal notices it first.
+/// If a deployment moves a folder away, no guard is removed. It does not matter whether the
+/// watching thread or the signal causes the reload.
 #[test]
 fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let orders = Service::start("orders");
@@ -320,7 +325,7 @@ fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let (asked, ended, began) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
     let client = || {
         let mut statuses = HashSet::new();
-        // A failure meanwhile must be reported.
+        // A failure of the other thread ends the loop, so that it is reported.
         while !ended.load(Ordering::SeqCst) && began.elapsed() < 2 * PATIENCE {
             statuses.insert(gateway.says("/orders/1").0);
             asked.fetch_add(1, Ordering::SeqCst);
@@ -359,7 +364,7 @@ fn logging_to(log: &Path, command: &Command) -> Command {
     shell
 }
 
-/// Returns the first bytes of a connection, to which nothing responds.
+/// Accepts a connection, and returns its first bytes without responding.
 fn first_bytes(listener: &TcpListener) -> String {
     let mut bytes = [0; 3];
     listener.accept().unwrap().0.read_exact(&mut bytes).unwrap();
@@ -380,7 +385,8 @@ fn each_service_has_its_own_version_of_http() {
         for ((path, listener), expected) in ["/one", "/two"].into_iter().zip(&listeners).zip(expected) {
             let asked = gateway.in_flight(path);
             assert_eq!(first_bytes(listener), expected, "{flag} {path}");
-            // A request that may be repeated comes again, and gets no response.
+            // The gateway repeats a request that may be repeated. The repetition gets no response
+            // either.
             drop(asked);
         }
     }

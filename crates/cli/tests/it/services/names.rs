@@ -1,10 +1,11 @@
-//! Tests a service by its name, which the system forgets while the gateway runs.
+//! Tests a service with a host name that stops resolving while the gateway runs.
 
 use super::*;
 
 const NAME: &str = "named.example.test";
 
-/// The names that a process knows. It has its own `/etc/hosts`, and no name server.
+/// The host names that a process can resolve. The process has its own `/etc/hosts`, and no name
+/// server.
 struct Hosts(TempDir);
 
 impl Hosts {
@@ -16,12 +17,13 @@ impl Hosts {
         hosts
     }
 
-    /// This writes to the mounted file, and does not replace it.
+    /// Writes a new line to `hosts`. The file is not replaced, because it is mounted.
     fn become_of(&self, line: &str) {
         fs::write(self.0.path().join("hosts"), format!("{line}\n")).unwrap();
     }
 
-    /// Returns the command in a file system with these names. Some systems give a process no file system of its own.
+    /// Returns a command that runs in a separate mount namespace with these host names. Some
+    /// systems do not allow this.
     fn command_inside(&self, command: &Command) -> Command {
         const SCRIPT: &str = r#"for name in hosts nsswitch.conf resolv.conf; do
             [ ! -e "/etc/$name" ] || mount --bind "$0/$name" "/etc/$name" || exit 1

@@ -1,4 +1,5 @@
-//! Tests that connections which are bound to a client give way while they are idle.
+//! Tests that idle connections which are bound to a client are closed if other requests need their
+//! slots.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::pool::bound::{Binding, BoundConnections};
 /// Connections to services over HTTP/1.
 type Http1 = Simulated<false>;
 
-/// Creates a client with a connection that it has authenticated, and that is idle.
+/// Creates a client that has an idle, authenticated connection.
 async fn authenticated(pool: &Pool<Http1>) -> Arc<BoundConnections> {
     let client = Arc::<BoundConnections>::default();
     let mut lease = pool.take().await.unwrap();
@@ -20,7 +21,7 @@ async fn authenticated(pool: &Pool<Http1>) -> Arc<BoundConnections> {
     client
 }
 
-/// Takes the client's own connection, for its next request.
+/// Takes the client's own connection for its next request.
 fn own<C: Connection>(client: &Arc<BoundConnections>, pool: &Pool<C>) -> Option<C> {
     let mut extensions = Extensions::new();
     Binding::insert(client, false, &mut extensions);
@@ -44,7 +45,8 @@ async fn a_bound_connection_serves_its_client_alone_and_ends_with_it() {
 async fn the_bound_connection_that_has_been_idle_longest_gives_way_to_who_waits_for_a_place() {
     let (pool, service) = pool::<false>(Service::default(), 3);
     let clients = [authenticated(&pool).await, authenticated(&pool).await, authenticated(&pool).await];
-    // The first client's connection is used again, so the second client's has been idle longest.
+    // The first client's connection is used again, so the second client's connection has been idle
+    // longest.
     let used = own(&clients[0], &pool).expect("it is there");
     clients[0].put(&pool, used);
     let began = Instant::now();
@@ -58,7 +60,7 @@ async fn the_bound_connection_that_has_been_idle_longest_gives_way_to_who_waits_
 async fn each_request_that_waits_closes_one_bound_connection_and_none_closes_without_need() {
     let (pool, service) = pool::<false>(Service::default(), 4);
     let _clients = [authenticated(&pool).await, authenticated(&pool).await, authenticated(&pool).await];
-    // There is a free place, and then an idle connection that is not bound to a client.
+    // First a slot is free, and then an idle connection that is not bound to a client.
     give_back(pool.take().await.unwrap()).await;
     let first = pool.take().await.unwrap();
     assert_eq!(service.opened(), 4);
@@ -68,7 +70,8 @@ async fn each_request_that_waits_closes_one_bound_connection_and_none_closes_wit
     for taken in waiting {
         leases.push(taken.await.unwrap().unwrap());
     }
-    // All places but one are in use. The next request takes the last place; the one after it gets none.
+    // All slots except one are in use. The next request takes the last slot, and the request after
+    // it gets none.
     leases.push(pool.take().await.unwrap());
     assert!(pool.take().await.is_err());
     assert_eq!((service.opened(), service.open()), (7, 4));
@@ -96,7 +99,7 @@ async fn a_bound_connection_that_the_service_closed_is_passed_over() {
     service.close(0);
     assert!(own(&clients[0], &pool).is_none());
     service.close(1);
-    // Its place becomes free without another event, and the waiting requests get it.
+    // The connection's slot becomes free without a further event, and the waiting requests get it.
     let waiting = take(&pool, 2).await;
     assert!(waiting.iter().all(|taken| taken.is_finished()));
 }

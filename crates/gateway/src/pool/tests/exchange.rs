@@ -16,7 +16,7 @@ use crate::read_size::ReadSize;
 #[tokio::test]
 async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
     for is_flushed in [false, true] {
-        // As TLS does, the buffer takes all bytes while the socket takes only four.
+        // Like TLS, the buffer accepts all bytes, although the socket accepts only four.
         let (near, mut far) = duplex(4);
         let exchange = Arc::new(Exchange::default());
         let place = PoolSlot::detached::<Simulated<false>>();

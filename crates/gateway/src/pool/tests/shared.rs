@@ -18,7 +18,7 @@ async fn a_shared_connection_takes_as_many_as_it_has_room_for_and_one_is_opened_
         leases.push(taken.await.unwrap().unwrap());
     }
     assert_eq!(leases.iter_mut().map(number).collect::<Vec<_>>(), [0, 0, 1, 1]);
-    // A stream that ends, for whatever reason, makes room.
+    // A request that ends for any reason makes room for another request.
     drop(leases.remove(0));
     run().await;
     assert!(waiting[0].is_finished());
