@@ -1,7 +1,6 @@
 //! `#[derive(AsFault)]` (feature `derive`), and the functions that its code uses.
 
-/// Maps each variant of an error type to a fault. A variant without an attribute becomes
-/// `internal_error`.
+/// Maps each variant of an error type to a fault. A variant without an attribute becomes `internal_error`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,13 +63,12 @@
 ///   [`ErrorCode`](crate::ErrorCode) (`CONFLICT`); the path of a constant (your own, or one of
 ///   [`codes`](crate::codes)); or `custom("seat_taken", 409)`. If your own constant has the name of
 ///   an HTTP status, write its path (`self::TOO_MANY_REQUESTS`);
-/// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It
-///   returns an [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is
+/// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It returns an
+///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is
 ///   [`AsFault`](trait@AsFault). The wrapped error is the only field, or the field that thiserror
 ///   uses as the source;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
-///   Without this attribute the client gets the code's standard message, never the error's
-///   `Display`;
+///   Without this attribute the client gets the code's standard message, never the error's `Display`;
 /// - `details(left, 0 = "seat")`: the fields of `details`, under their own or other names; a field that is `None` is
 ///   left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
@@ -78,14 +76,13 @@
 /// - `transparent`, without other arguments: the fault is that of the only field, which must be
 ///   [`AsFault`](trait@AsFault).
 ///
-/// With the feature `axum`, the error type implements `IntoResponse`, so handlers can return it.
-/// With `tonic`, `?` converts the error into a `Status`. With `utoipa`, the error type implements
-/// `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. The types of the fields in
-/// `details` must then be `ToSchema`. With `aide`, the error type implements `OperationOutput`, for
-/// handlers of an `ApiRouter`. The types in `details` may then be schemars' `JsonSchema` instead.
-/// The constant `CODES` of the error type lists its codes, except those that a function returns. A
-/// generic type must have the bounds of its parameters:
-/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+/// With the feature `axum`, the error type implements `IntoResponse`, so handlers can return it. With `tonic`, `?`
+/// converts the error into a `Status`. With `utoipa`, the error type implements `IntoResponses`, for
+/// `#[utoipa::path(responses(OrderError))]`. The types of the fields in `details` must then be `ToSchema`. With `aide`,
+/// the error type implements `OperationOutput`, for handlers of an `ApiRouter`. The types in `details` may then be
+/// schemars' `JsonSchema` instead. The constant `CODES` of the error type lists its codes, except those that a function
+/// returns. A generic type must have the bounds of its parameters: `enum Failure<E: AsFault> { #[fault(transparent)]
+/// Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 pub use error_envelope_fault::Codes;
 pub use error_envelope_fault::fault::AsFault;
@@ -96,8 +93,7 @@ pub mod private {
     #[cfg(any(feature = "aide", feature = "utoipa"))]
     pub use openapi::responses;
 
-    /// Describes the variants of an error type in an OpenAPI document, with examples of what the
-    /// layer writes.
+    /// Describes the variants of an error type in an OpenAPI document, with examples of what the layer writes.
     #[cfg(any(feature = "aide", feature = "utoipa"))]
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;

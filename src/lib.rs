@@ -47,8 +47,7 @@
 //! }
 //! ```
 //!
-//! If a client orders four lamps (`{"sku":"lamp","quantity":4}`) and three are left, the client
-//! gets this response:
+//! If a client orders four lamps (`{"sku":"lamp","quantity":4}`) and three are left, the client gets this response:
 //!
 //! ```text
 //! HTTP/1.1 409 Conflict
@@ -70,19 +69,19 @@
 //! 4. A failure is a [`Fault`]: an [`ErrorCode`], a message, details. A service maps its own errors to faults with
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
-//! You can keep axum's extractors. The extractors of this crate (feature `axum`) give clients more
-//! helpful messages. For `{"sku":1}`, axum's
+//! You can keep axum's extractors. The extractors of this crate (feature `axum`) give clients more helpful messages.
+//! For `{"sku":1}`, axum's
 //! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer,
 //! expected a string". This crate's `Json` returns "Expected a string, got a number."
 //!
 //! # Where to add the layer
 //!
-//! Add the layer last, on the outermost router. `Router::layer` also covers 404 and 405;
-//! `route_layer` does not cover the 404. A route or fallback that you add after `.layer` is outside
-//! the layer. A fault of such a route becomes a status without a body, and is not logged.
+//! Add the layer last, on the outermost router. `Router::layer` also covers 404 and 405; `route_layer` does not cover
+//! the 404. A route or fallback that you add after `.layer` is outside the layer. A fault of such a route becomes a
+//! status without a body, and is not logged.
 //!
-//! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`.
-//! The log then does not name the route.
+//! To cover routes that are added later, wrap the finished router with `tower_layer::Layer`. The log then does not name
+//! the route.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -97,21 +96,21 @@
 //!
 //! - CORS goes outside, because browsers let scripts read an error only if it has CORS headers. Expose the layer's
 //!   headers with `CorsLayer::new().expose_headers(`[`exposed_headers`](middleware::exposed_headers)`())`.
-//! - Compression goes outside. The layer reads a compressed error only with the feature
-//!   `decompress`. Without this feature, only the status determines the code.
+//! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`. Without this
+//!   feature, only the status determines the code.
 //! - Decompression of requests goes outside. Inside, the body limit would count compressed bytes, and 10 KB can become
 //!   10 MB.
 //! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside, so that their errors become
 //!   `gateway_timeout`, `worker_at_capacity` or `service_unavailable`.
-//! - Tracing goes inside if its log lines should contain the request id. These lines are then
-//!   inside the span `envelope`.
+//! - Tracing goes inside if its log lines should contain the request id. These lines are then inside the span
+//!   `envelope`.
 //! - Remove other layers that set request ids, catch panics or limit bodies.
 //!
 //! # Limits and the log
 //!
 //! Request bodies are limited to 1 MiB unless the policy sets another limit; in RPC streams the limit applies to each
-//! message. axum's own limit is 2 MiB. To accept larger bodies on a route, raise both limits. A 413
-//! of axum has the same code as a 413 of the layer, but no `limit_bytes`.
+//! message. axum's own limit is 2 MiB. To accept larger bodies on a route, raise both limits. A 413 of axum has the
+//! same code as a 413 of the layer, but no `limit_bytes`.
 //!
 //! ```
 //! # #[cfg(feature = "axum")] {
@@ -136,9 +135,8 @@
 //!
 //! # Features
 //!
-//! The default features are `hyper` and `tower`, with which the layer recognises errors of these
-//! crates. If code uses a guard whose feature is missing, the code does not compile, and the
-//! compiler's error names the feature.
+//! The default features are `hyper` and `tower`, with which the layer recognises errors of these crates. If code uses a
+//! guard whose feature is missing, the code does not compile, and the compiler's error names the feature.
 //!
 //! | feature | adds |
 //! |---|---|

@@ -18,32 +18,29 @@ use {
 
 use crate::{ErrorCode, Policy};
 
-/// Adds to each operation of a document the errors that the layer itself can return. These errors
-/// follow from the policy's guards for the operation's method and path. Each error also gets the
-/// headers that every error of the layer has.
+/// Adds to each operation of a document the errors that the layer itself can return. These errors follow from the
+/// policy's guards for the operation's method and path. Each error also gets the headers that every error of the layer
+/// has.
 ///
-/// 1. The guards add errors for credentials (401, 403, 503), and for required headers and paths
-///    with several readings (400). If the operation has a body, the guards also add errors for the
-///    body's type (415) and size (413). Each operation gets 431 and 500.
-/// 2. The extractors add 400 if the operation has parameters. They add 422 and 415 if its body is
-///    JSON or a form.
+/// 1. The guards add errors for credentials (401, 403, 503), and for required headers and paths with several readings
+///    (400). If the operation has a body, the guards also add errors for the body's type (415) and size (413). Each
+///    operation gets 431 and 500.
+/// 2. The extractors add 400 if the operation has parameters. They add 422 and 415 if its body is JSON or a form.
 /// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
 ///    in another dialect. A response without a body gets the envelope with the code of its status.
-/// 4. On routes in the modes `off` and `observe`, only the errors for credentials are added. Other
-///    guards refuse no requests in these modes.
+/// 4. On routes in the modes `off` and `observe`, only the errors for credentials are added. Other guards refuse no
+///    requests in these modes.
 /// 5. If the operation has no `security` of its own, the policy's credentials become `security` and `securitySchemes`:
 ///    keys, tokens, certificates, and the challenge of a custom verifier. `Basic` and other registered schemes are of
-///    the type `http`. A challenge such as `Session header="x-session"` becomes a key in the header
-///    `x-session`.
+///    the type `http`. A challenge such as `Session header="x-session"` becomes a key in the header `x-session`.
 /// 6. Headers that the policy requires become parameters, unless the operation declares them.
 ///
 /// An error type declares all of its codes in each operation that uses it. [`PolicyResponses::operation`] limits the
 /// codes of one operation.
 ///
-/// A status with several codes becomes a `oneOf`. Each branch contains one error, with its code as
-/// a `const` and with the details of its own variant. The set of codes is open, but the document
-/// lists only the known codes. A branch for any other code would match every code. Clients could
-/// then not tell from the code which details an error has.
+/// A status with several codes becomes a `oneOf`. Each branch contains one error, with its code as a `const` and with
+/// the details of its own variant. The set of codes is open, but the document lists only the known codes. A branch for
+/// any other code would match every code. Clients could then not tell from the code which details an error has.
 ///
 /// ```
 /// use tower_error_envelope::AsFault;
@@ -81,8 +78,8 @@ use crate::{ErrorCode, Policy};
 ///
 /// [`Modify::modify`] panics if a response declares a code that no service can have.
 ///
-/// The document's paths must be the paths that the layer gets. If the first of the document's
-/// `servers` has a path, this path is put in front of each operation's path.
+/// The document's paths must be the paths that the layer gets. If the first of the document's `servers` has a path,
+/// this path is put in front of each operation's path.
 /// [`PolicyResponses::also`] adds the errors of other layers around the service.
 ///
 /// ```
@@ -128,9 +125,8 @@ impl PolicyResponses {
     }
 
     /// Sets the codes that the service itself returns for one operation, by its method and its path in the document, as
-    /// in `"POST /orders/{id}"`. These codes replace the codes that the operation's error types
-    /// declare, and may include codes that no error type declares. The errors of the policy's
-    /// guards and of extractors remain.
+    /// in `"POST /orders/{id}"`. These codes replace the codes that the operation's error types declare, and may
+    /// include codes that no error type declares. The errors of the policy's guards and of extractors remain.
     ///
     /// ```
     /// use tower_error_envelope::openapi::PolicyResponses;
@@ -347,8 +343,8 @@ fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> 
     }
 }
 
-/// Returns the responses for these errors, by status. If the list may be incomplete, a response
-/// `default` describes any other error.
+/// Returns the responses for these errors, by status. If the list may be incomplete, a response `default` describes any
+/// other error.
 #[doc(hidden)]
 pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: bool) -> BTreeMap<String, Value> {
     let mut responses = RouteErrors::new(Policy::default(), &http::Method::GET, "/").responses(errors);

@@ -1,11 +1,10 @@
 //! Assertions on envelopes, for the tests of services (feature `testing`). A failed assertion shows the differences.
 //!
 //! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any
-//! framework. Both panic unless the response is exactly the envelope (E1–E4), or an error that the
-//! layer wrote in another built-in dialect, gRPC or Connect. [`Envelope::parse_for`] also reads the
-//! shapes of a policy. The same assertions work for all dialects, because the assertions compare
-//! the content. A failed assertion prints the whole response, with `-` at expected lines and `+` at
-//! actual lines:
+//! framework. Both panic unless the response is exactly the envelope (E1–E4), or an error that the layer wrote in
+//! another built-in dialect, gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. The same
+//! assertions work for all dialects, because the assertions compare the content. A failed assertion prints the whole
+//! response, with `-` at expected lines and `+` at actual lines:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -19,9 +18,9 @@
 //!      "message": "The resource is gone."
 //! ```
 //!
-//! This module is a feature instead of a separate crate, because it checks the output of exactly
-//! this version of the layer. Enable the feature in `[dev-dependencies]`:
-//! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
+//! This module is a feature instead of a separate crate, because it checks the output of exactly this version of the
+//! layer. Enable the feature in `[dev-dependencies]`: `tower-error-envelope = { version = "0.1", features = ["testing"]
+//! }`.
 
 mod dialects;
 mod fits;
@@ -43,9 +42,9 @@ use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
-/// Returns all differences between a response and the envelope that it should be. Each text begins
-/// with the rule that the response violates: `"E1: …"`. The list is empty if the response is
-/// exactly the envelope. Use this function in programs that report the differences, and
+/// Returns all differences between a response and the envelope that it should be. Each text begins with the rule that
+/// the response violates: `"E1: …"`. The list is empty if the response is exactly the envelope. Use this function in
+/// programs that report the differences, and
 /// [`Envelope`] in tests.
 ///
 /// ```
@@ -80,8 +79,7 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 pub struct Envelope {
     status: Option<StatusCode>,
     headers: HeaderMap,
-    /// The body of the response. If the response is in another dialect, this is the envelope with
-    /// the same content.
+    /// The body of the response. If the response is in another dialect, this is the envelope with the same content.
     body: Value,
     other: Option<OtherDialect>,
 }
@@ -98,8 +96,8 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if headers and body are not exactly what the layer writes. The panic's text lists all
-    /// differences, and shows the response.
+    /// Panics if headers and body are not exactly what the layer writes. The panic's text lists all differences, and
+    /// shows the response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
@@ -143,13 +141,13 @@ impl Envelope {
         Self::read(policy, None, headers, body.as_ref())
     }
 
-    /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`],
-    /// the status of the result can also be asserted.
+    /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`], the status of the
+    /// result can also be asserted.
     ///
     /// # Panics
     ///
-    /// Panics for the same reasons as [`Envelope::parse`]. Also panics if the status is not an
-    /// error status, or if the body fails.
+    /// Panics for the same reasons as [`Envelope::parse`]. Also panics if the status is not an error status, or if the
+    /// body fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, body) = response.into_parts();
         let bytes = match body.collect().await {
@@ -239,8 +237,8 @@ impl Envelope {
     }
 
     /// Asserts that the details fit the schema of their code. The catalogue or the policy
-    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)) defines this schema. Absent
-    /// details always fit. The keyword `format` is not checked.
+    /// ([`ErrorCode::with_details`](crate::ErrorCode::with_details)) defines this schema. Absent details always fit.
+    /// The keyword `format` is not checked.
     ///
     /// ```
     /// # use http::HeaderMap;
@@ -256,8 +254,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if the details do not fit, or if the code has no schema. The panic's text names each
-    /// wrong field.
+    /// Panics if the details do not fit, or if the code has no schema. The panic's text names each wrong field.
     #[track_caller]
     pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
         let code = policy.codes().iter().find(|code| *code == self.code());

@@ -61,8 +61,7 @@ impl<B: Body> BodyReader<B> {
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
     }
 
-    /// Polls until the body has ended, failed or exceeded a limit. The caller must not poll again
-    /// after `Ready`.
+    /// Polls until the body has ended, failed or exceeded a limit. The caller must not poll again after `Ready`.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ReadBody<B>> {
         let rest = ready!(self.poll_rest(cx));
         let head = self.head.take().unwrap_or_else(|| http::Response::new(()).into_parts().0);

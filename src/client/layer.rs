@@ -17,9 +17,9 @@ use super::reader::ErrorReader;
 /// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body
 /// unchanged.
 ///
-/// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if the code is
-/// only in the body. Responses that are not errors pass unread. [`ErrorReader::check`] describes
-/// which responses the caller must read to their end.
+/// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if the code is only in the body.
+/// Responses that are not errors pass unread. [`ErrorReader::check`] describes which responses the caller must read to
+/// their end.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ReadErrorLayer {

@@ -1,11 +1,10 @@
 //! Parses error responses for the callers of a service, and decides whether and when to retry (feature `client`).
 //!
-//! 1. [`ErrorReader`] turns a response into a [`ClientError`]. It parses the canonical envelope, every dialect that
-//!    the layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`]
-//!    reads the body of an error up to a size and time limit. It returns any other response
-//!    unchanged.
-//! 2. [`ReadErrorLayer`] parses the error responses that a `tower` client gets. It puts each error
-//!    into the response's extensions, and keeps the body.
+//! 1. [`ErrorReader`] turns a response into a [`ClientError`]. It parses the canonical envelope, every dialect that the
+//!    layer writes or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an error
+//!    up to a size and time limit. It returns any other response unchanged.
+//! 2. [`ReadErrorLayer`] parses the error responses that a `tower` client gets. It puts each error into the response's
+//!    extensions, and keeps the body.
 //! 3. [`RetryPolicy`] is a [`tower::retry::Policy`] that follows the contract's advice.
 //!
 //! ```
@@ -33,13 +32,12 @@
 //! 5. a list of issues
 //! 6. the status
 //!
-//! The contract requires that clients retry errors whose canonical code they do not know. So the
-//! reader treats such a code as transient. If a service has its own code that the reader does not
-//! know, the reader derives a code from the status. [`ClientError::raw_code`] then returns the
-//! service's own code.
+//! The contract requires that clients retry errors whose canonical code they do not know. So the reader treats such a
+//! code as transient. If a service has its own code that the reader does not know, the reader derives a code from the
+//! status. [`ClientError::raw_code`] then returns the service's own code.
 //!
-//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`.
-//! Without these features, the reader reads such an error only from the head.
+//! Details of RPC errors need the feature `protobuf`, and compressed bodies need `decompress`. Without these features,
+//! the reader reads such an error only from the head.
 
 mod bodies;
 

@@ -16,8 +16,8 @@ use error_envelope_core::policy::Policy;
 /// The most bytes to read of an error's body. The layer has the same limit (R4).
 const LIMIT: usize = 64 * 1024;
 
-/// The time limit for an error's body. Such a body is small, so a server that takes longer is
-/// stuck. Without the body, the head still contains the most important facts.
+/// The time limit for an error's body. Such a body is small, so a server that takes longer is stuck. Without the body,
+/// the head still contains the most important facts.
 const TIME: Duration = Duration::from_secs(5);
 
 /// Turns error responses into [`ClientError`]s. Cheap to clone.
@@ -55,16 +55,15 @@ pub struct BufferedResponse<'a> {
 }
 
 impl ErrorReader {
-    /// Creates a reader that knows the catalogue's codes. It reads at most 64 KiB of an error's
-    /// body, for at most 5 s. The layer has the same size limit (R4).
+    /// Creates a reader that knows the catalogue's codes. It reads at most 64 KiB of an error's body, for at most 5 s.
+    /// The layer has the same size limit (R4).
     pub fn new() -> Self {
         Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Adds an organisation's own codes ([`ErrorCode::custom`]) with their advice. Codes of the
-    /// catalogue with changed advice are also allowed. If two codes have the same name, the last
-    /// one is used. If a canonical code is neither in the catalogue nor added here, the reader
-    /// knows only its name and treats it as transient.
+    /// Adds an organisation's own codes ([`ErrorCode::custom`]) with their advice. Codes of the catalogue with changed
+    /// advice are also allowed. If two codes have the same name, the last one is used. If a canonical code is neither
+    /// in the catalogue nor added here, the reader knows only its name and treats it as transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
         let mut codes: Vec<ErrorCode> = self.codes.defined_codes().cloned().collect();
         for code in own {
@@ -74,9 +73,9 @@ impl ErrorReader {
         Self { codes: Arc::new(CodeSet::new(codes)), ..self }
     }
 
-    /// Adds the codes and shapes of a policy, such as the policy of the gateway in front of the
-    /// services (R15). The reader then parses bodies in the policy's custom shapes as the layer
-    /// does. The shapes of all scopes of the policy apply, in the order of the file.
+    /// Adds the codes and shapes of a policy, such as the policy of the gateway in front of the services (R15). The
+    /// reader then parses bodies in the policy's custom shapes as the layer does. The shapes of all scopes of the
+    /// policy apply, in the order of the file.
     ///
     /// ```
     /// use tower_error_envelope::client::ErrorReader;
@@ -100,20 +99,19 @@ impl ErrorReader {
         Self { shapes, ..self }.codes(policy.codes().defined_codes().cloned())
     }
 
-    /// Sets the most bytes to read of an error's body. The same limit applies to the decoded bytes
-    /// of a compressed body. If a body is longer, the error is read only from the head.
+    /// Sets the most bytes to read of an error's body. The same limit applies to the decoded bytes of a compressed
+    /// body. If a body is longer, the error is read only from the head.
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }
 
-    /// Sets the time limit for an error's body. If a body takes longer, the error is read only from
-    /// the head.
+    /// Sets the time limit for an error's body. If a body takes longer, the error is read only from the head.
     pub fn time(self, time: Duration) -> Self {
         Self { time, ..self }
     }
 
-    /// Sets the clock for a date in `retry-after`. The reader compares that date with this clock if
-    /// the response has no `date` header. By default, the reader uses the system's clock.
+    /// Sets the clock for a date in `retry-after`. The reader compares that date with this clock if the response has no
+    /// `date` header. By default, the reader uses the system's clock.
     pub fn clock(self, clock: fn() -> SystemTime) -> Self {
         Self { clock, ..self }
     }
@@ -133,8 +131,8 @@ impl ErrorReader {
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
-    /// Reads the error only from the head. In the layer's responses, the head contains the code
-    /// (E4). Returns `None` if the response is not an error.
+    /// Reads the error only from the head. In the layer's responses, the head contains the code (E4). Returns `None` if
+    /// the response is not an error.
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
         client::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
@@ -142,14 +140,14 @@ impl ErrorReader {
 
     /// Reads the body of an error within the limits. A response that is not an error is returned unchanged.
     ///
-    /// In gRPC, and in streams of Connect and gRPC-Web, the head does not show yet whether the call
-    /// failed. Such a response is also returned unchanged. Read its body to the end, then call
+    /// In gRPC, and in streams of Connect and gRPC-Web, the head does not show yet whether the call failed. Such a
+    /// response is also returned unchanged. Read its body to the end, then call
     /// [`ErrorReader::read_whole`].
     ///
     /// # Errors
     ///
-    /// Returns the [`ClientError`] if the response is an error. A body that is cut off, too long or
-    /// too late is treated as missing.
+    /// Returns the [`ClientError`] if the response is an error. A body that is cut off, too long or too late is treated
+    /// as missing.
     ///
     /// # Panics
     ///

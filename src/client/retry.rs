@@ -18,23 +18,20 @@ use error_envelope_core::client::ClientError;
 /// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
 ///    [`Idempotent`] in its extensions is also treated as idempotent. Without this extension, no
 ///    POST and no gRPC call is repeated.
-/// 2. The advice of an error's code decides. If the advice is `backoff`, or if a canonical code is
-///    unknown, the request is repeated. If the advice is `no` or `refresh`, the request is not
-///    repeated, because `refresh` requires a different request. A `grpc-retry-pushback-ms` that is
-///    negative or not a number also prevents a repetition. The code comes from the [`ClientError`]
-///    that [`ReadErrorLayer`](super::ReadErrorLayer) put into the response. Without such an error,
-///    the code is read from the head.
-/// 3. If a request got no response because its connection failed, it is repeated as if the advice
-///    were `backoff`.
-/// 4. The policy waits as long as the server requests ([`ClientError::retry_after`]). If the server
-///    requests no wait, its length is random, up to a bound that doubles each time ("full jitter").
-///    If a wait would exceed [`total_wait`](Self::total_wait), the caller gets the response
-///    instead.
+/// 2. The advice of an error's code decides. If the advice is `backoff`, or if a canonical code is unknown, the request
+///    is repeated. If the advice is `no` or `refresh`, the request is not repeated, because `refresh` requires a
+///    different request. A `grpc-retry-pushback-ms` that is negative or not a number also prevents a repetition. The
+///    code comes from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) put into the response. Without
+///    such an error, the code is read from the head.
+/// 3. If a request got no response because its connection failed, it is repeated as if the advice were `backoff`.
+/// 4. The policy waits as long as the server requests ([`ClientError::retry_after`]). If the server requests no wait,
+///    its length is random, up to a bound that doubles each time ("full jitter"). If a wait would exceed
+///    [`total_wait`](Self::total_wait), the caller gets the response instead.
 /// 5. All clones share one budget for repetitions. A service that is down therefore does not receive several times its
 ///    usual number of requests.
 ///
-/// Put the policy around the client. Put the time limit of a single attempt inside the policy. The
-/// request's body must be `Clone`. `Full<Bytes>` is `Clone`; a stream is not.
+/// Put the policy around the client. Put the time limit of a single attempt inside the policy. The request's body must
+/// be `Clone`. `Full<Bytes>` is `Clone`; a stream is not.
 ///
 /// ```
 /// use std::time::Duration;
@@ -69,8 +66,8 @@ struct Settings {
     random: fn() -> f64,
 }
 
-/// A request extension that marks the request as idempotent. Such a request may be sent again, even
-/// if its method is POST.
+/// A request extension that marks the request as idempotent. Such a request may be sent again, even if its method is
+/// POST.
 ///
 /// ```
 /// use http::Request;
@@ -83,8 +80,8 @@ struct Settings {
 pub struct Idempotent;
 
 impl RetryPolicy {
-    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in total. The bound of
-    /// the first wait is 100 ms. The bound doubles with each attempt, up to 10 s. The budget is a
+    /// Creates a policy with at most 4 attempts, and waits of at most 60 s in total. The bound of the first wait is 100
+    /// ms. The bound doubles with each attempt, up to 10 s. The budget is a
     /// [`TpsBudget`] with its defaults: 10 repetitions a second, and one more for every five
     /// requests.
     pub fn new() -> Self {
@@ -97,8 +94,7 @@ impl RetryPolicy {
         Self { settings: Arc::new(settings), progress: Progress::default() }
     }
 
-    /// Sets the largest number of attempts, including the first. With 0 or 1, no request is
-    /// repeated.
+    /// Sets the largest number of attempts, including the first. With 0 or 1, no request is repeated.
     pub fn attempts(self, attempts: u32) -> Self {
         self.with(|settings| settings.schedule.attempts = attempts)
     }
@@ -125,8 +121,8 @@ impl RetryPolicy {
         self.with(|settings| settings.budget = Arc::new(budget))
     }
 
-    /// Sets the source of randomness for waits, which returns numbers from 0 to 1. Use this method
-    /// in tests and simulations. The default is the thread's generator.
+    /// Sets the source of randomness for waits, which returns numbers from 0 to 1. Use this method in tests and
+    /// simulations. The default is the thread's generator.
     pub fn random(self, random: fn() -> f64) -> Self {
         self.with(|settings| settings.random = random)
     }

@@ -34,10 +34,9 @@ impl Schedule {
         total: Duration::from_secs(60),
     };
 
-    /// Returns the wait before the next attempt. This is the wait that the server requested, or
-    /// else a `share` (0–1) of the exponential bound ("full jitter"). Returns `None` if there is no
-    /// further attempt. If the server requests a longer wait than `total` still allows, there is no
-    /// further attempt, because an earlier retry would not help.
+    /// Returns the wait before the next attempt. This is the wait that the server requested, or else a `share` (0–1) of
+    /// the exponential bound ("full jitter"). Returns `None` if there is no further attempt. If the server requests a
+    /// longer wait than `total` still allows, there is no further attempt, because an earlier retry would not help.
     pub(super) fn next(&self, progress: &mut Progress, requested: Option<Duration>, share: f64) -> Option<Duration> {
         if progress.again.saturating_add(1) >= self.attempts {
             return None;

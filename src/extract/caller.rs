@@ -9,11 +9,10 @@ use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::auth::Identity;
 
-/// The claims of the caller's JSON web token, deserialized into a type of the service (feature
-/// `jwt`).
+/// The claims of the caller's JSON web token, deserialized into a type of the service (feature `jwt`).
 ///
-/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the
-/// claims do not fit `T`, the rejection is `internal_error`, and the log names the wrong claim.
+/// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`,
+/// the rejection is `internal_error`, and the log names the wrong claim.
 /// [`Identity::claims`] describes this case. On a route without a scheme the rejection is also
 /// `internal_error`. For a caller without a token, `Option<Claims<T>>` is `None`.
 ///

@@ -1,24 +1,21 @@
-//! Turns serde's descriptions of an expected value into words for clients, whose authors may not
-//! know Rust.
+//! Turns serde's descriptions of an expected value into words for clients, whose authors may not know Rust.
 
 use std::borrow::Cow;
 
 use error_envelope_core::message;
 
-/// The most bytes of a custom visitor's description that a message for clients may contain. A
-/// longer description is replaced.
+/// The most bytes of a custom visitor's description that a message for clients may contain. A longer description is
+/// replaced.
 const MAX_BYTES: usize = 128;
 
-/// Turns the text of `serde::de::Expected`, or the name of a primitive type, into words for
-/// clients.
+/// Turns the text of `serde::de::Expected`, or the name of a primitive type, into words for clients.
 pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
     let words = number(expected).or_else(|| words_for(expected).map(Into::into));
     let array = || elements(expected).map(|count| format!("an array of {count} elements").into());
     if let Some(words) = words.or_else(array) {
         return words;
     }
-    // A client gets no names of Rust types. They mean nothing to it, and they are internal to the
-    // program.
+    // A client gets no names of Rust types. They mean nothing to it, and they are internal to the program.
     match expected.split(' ').next().unwrap_or_default() {
         "struct" | "internally" | "adjacently" => "an object".into(),
         "tuple" => "an array".into(),
@@ -33,8 +30,8 @@ fn custom_text(expected: &str) -> Cow<'static, str> {
     text.map_or("another value".into(), |text| text.into_owned().into())
 }
 
-/// Returns the message for a value of the right type that is still not valid. `unexpected` is the
-/// text of `serde::de::Unexpected`.
+/// Returns the message for a value of the right type that is still not valid. `unexpected` is the text of
+/// `serde::de::Unexpected`.
 pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
     match in_words(expected) {
         words if words == WHOLE && unexpected.starts_with("integer `-") => "The number is too small.".to_owned(),
@@ -43,8 +40,8 @@ pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
     }
 }
 
-/// Returns the kind of the value that serde got instead of the expected value. `unexpected` is the
-/// text of `serde::de::Unexpected`. The kind does not contain the value.
+/// Returns the kind of the value that serde got instead of the expected value. `unexpected` is the text of
+/// `serde::de::Unexpected`. The kind does not contain the value.
 pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
     let end = unexpected.find(['`', '"']).unwrap_or(unexpected.len());
     Some(match unexpected[..end].trim_end() {
@@ -72,8 +69,8 @@ const URL: &str = "Expected a URL.";
 const BASE64: &str = "Expected base64.";
 const HEX: &str = "Expected hexadecimal digits.";
 
-/// The beginnings of error texts of uuid, url, chrono, time, base64 and hex, and their messages.
-/// After the beginning, most of these texts quote the client's data.
+/// The beginnings of error texts of uuid, url, chrono, time, base64 and hex, and their messages. After the beginning,
+/// most of these texts quote the client's data.
 const CRATES: [(&str, &str); 24] = [
     ("UUID parsing failed: ", "Expected a UUID."),
     ("relative URL without a base", URL),
@@ -101,8 +98,7 @@ const CRATES: [(&str, &str); 24] = [
     ("Invalid string length", HEX),
 ];
 
-/// Returns the message for an error text of `std`. Error texts of `std` do not quote the client's
-/// data.
+/// Returns the message for an error text of `std`. Error texts of `std` do not quote the client's data.
 fn message_of_std(text: &str) -> Option<&'static str> {
     Some(match text {
         "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
@@ -127,8 +123,7 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
                 $(stringify!($whole) => {
                     format!("a whole number from {} to {}", $whole::MIN, $whole::MAX).into()
                 })*
-                // The limits of these types are too large to help people, so the message omits
-                // them.
+                // The limits of these types are too large to help people, so the message omits them.
                 "u64" | "u128" | "usize" | "i64" | "i128" | "isize" => WHOLE.into(),
                 "f32" | "f64" => "a number".into(),
                 _ => return None,
@@ -152,9 +147,9 @@ fn words_for(expected: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the number of elements in "a tuple of size 2", "an array of length 2" and "tuple struct
-/// Point with 2 elements". The text of a struct with named fields is not matched. Although serde
-/// also reads such a struct from an array, no client sends it as an array.
+/// Returns the number of elements in "a tuple of size 2", "an array of length 2" and "tuple struct Point with 2
+/// elements". The text of a struct with named fields is not matched. Although serde also reads such a struct from an
+/// array, no client sends it as an array.
 fn elements(expected: &str) -> Option<&str> {
     let count = ["a tuple of size ", "an array of length "].iter().find_map(|form| expected.strip_prefix(form));
     let of_struct = || expected.strip_prefix("tuple ")?.strip_suffix(" elements")?.rsplit_once(" with ");

@@ -17,8 +17,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A form. It is the query of a GET or HEAD request. For other methods, it is a body of the type
 /// `application/x-www-form-urlencoded`.
 ///
-/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::extract) describes the
-/// responses to invalid input.
+/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. The [module](crate::extract)
+/// describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -58,8 +58,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
 }
 
 impl<T: Serialize> IntoResponse for Form<T> {
-    /// Writes the value as a form. If the value cannot be written as a form, the response is
-    /// `internal_error`. axum's `Form` would send the reason to the client.
+    /// Writes the value as a form. If the value cannot be written as a form, the response is `internal_error`. axum's
+    /// `Form` would send the reason to the client.
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),

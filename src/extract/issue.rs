@@ -1,9 +1,8 @@
-//! Converts a deserializer error into an issue (rule E8), which consists of a path, a message and a
-//! code.
+//! Converts a deserializer error into an issue (rule E8), which consists of a path, a message and a code.
 //!
-//! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The issue keeps
-//! the part of the text that the program wrote, and omits the client's data. A text in any other
-//! form may quote the client's data, so its message is "Not valid.".
+//! serde's errors are text, in the forms of `serde::de::Error`'s own constructors. The issue keeps the part of the text
+//! that the program wrote, and omits the client's data. A text in any other form may quote the client's data, so its
+//! message is "Not valid.".
 
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
@@ -12,8 +11,7 @@ use super::expected;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// The most characters of a field's name in a path. The limit exists because the client chooses the
-/// names in a map.
+/// The most characters of a field's name in a path. The limit exists because the client chooses the names in a map.
 const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
@@ -34,8 +32,7 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Makes the issue for data that is well-formed but does not fit the type. `text` is serde's error
-/// text.
+/// Makes the issue for data that is well-formed but does not fit the type. `text` is serde's error text.
 pub(super) fn of_data(path: &Path, text: &str) -> Issue {
     let steps = path.iter().map_while(|segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
@@ -112,8 +109,7 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
         (expected::of_value(got, wanted), "invalid_value", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ").filter(|(_, wanted)| wanted.starts_with("struct "))
     {
-        // serde also reads a struct from a list, so it reports the wrong length instead of the
-        // wrong type.
+        // serde also reads a struct from a list, so it reports the wrong length instead of the wrong type.
         (format!("Expected {}, got an array.", expected::in_words(wanted)), "invalid_type", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ") {
         (format!("Expected {}.", expected::in_words(wanted)), "invalid_length", None)
@@ -122,8 +118,8 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     }
 }
 
-/// Splits at the last ", expected ". The text before this separator comes from the client, and may
-/// also contain the separator.
+/// Splits at the last ", expected ". The text before this separator comes from the client, and may also contain the
+/// separator.
 fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(form)?.rsplit_once(", expected ")
 }

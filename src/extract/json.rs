@@ -16,14 +16,14 @@ use error_envelope_core::guard::content_type::{JSON, declared_essence};
 
 /// A JSON body. It is an extractor as a handler's argument, and a response as a handler's result.
 ///
-/// The extractor accepts `application/json` and types that end in `+json`, as axum's `Json` does. A
-/// body must be within axum's limit (2 MiB by default, or axum's `DefaultBodyLimit`) and within the
-/// layer's limit. `Option<Json<T>>` is `None` for a request without a content type. The
+/// The extractor accepts `application/json` and types that end in `+json`, as axum's `Json` does. A body must be within
+/// axum's limit (2 MiB by default, or axum's `DefaultBodyLimit`) and within the layer's limit. `Option<Json<T>>` is
+/// `None` for a request without a content type. The
 /// [module](crate::extract) describes the responses to invalid input.
 ///
-/// The response lists only the first wrong field, because serde stops there. To list all wrong
-/// fields, use types that accept every value of the right JSON type. Then validate the values with
-/// `garde` or `validator` (features of this crate). `?` converts their reports to issues.
+/// The response lists only the first wrong field, because serde stops there. To list all wrong fields, use types that
+/// accept every value of the right JSON type. Then validate the values with `garde` or `validator` (features of this
+/// crate). `?` converts their reports to issues.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -63,8 +63,8 @@ impl<T: DeserializeOwned> Json<T> {
     ///
     /// # Errors
     ///
-    /// Returns the same faults as the extractor: `invalid_request` with an issue, or `bad_request`
-    /// for bytes that are not JSON.
+    /// Returns the same faults as the extractor: `invalid_request` with an issue, or `bad_request` for bytes that are
+    /// not JSON.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         read(bytes).map(Self)
     }
@@ -96,8 +96,8 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
-    /// Writes the value as JSON. If the value cannot be written as JSON, the response is
-    /// `internal_error`. axum's `Json` would send the reason to the client.
+    /// Writes the value as JSON. If the value cannot be written as JSON, the response is `internal_error`. axum's
+    /// `Json` would send the reason to the client.
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
@@ -143,8 +143,8 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     })
 }
 
-/// Returns the error's text without line and column. The issue's path shows better than line and
-/// column where the error is.
+/// Returns the error's text without line and column. The issue's path shows better than line and column where the error
+/// is.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {

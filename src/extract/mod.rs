@@ -1,20 +1,18 @@
 //! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
-//! You can keep axum's own extractors. The layer parses their rejections (rule R13). Clients get
-//! the same statuses and codes from axum's extractors and from these, with two exceptions. With
-//! axum's extractors, an error in a route's only parameter and a body that came too slowly are both
-//! `bad_request`. The reason is that axum's texts for these errors do not name their causes. The
-//! extractors here describe errors for readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13). Clients get the same statuses and
+//! codes from axum's extractors and from these, with two exceptions. With axum's extractors, an error in a route's only
+//! parameter and a body that came too slowly are both `bad_request`. The reason is that axum's texts for these errors
+//! do not name their causes. The extractors here describe errors for readers who do not write Rust:
 //!
-//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request`
-//!    with an issue list. An issue consists of the path of the error, the expected value, and a
-//!    code. Neither a response nor the log quotes data of the client. The issue of a path parameter
-//!    names the parameter, even if it is the only parameter or part of a tuple. The list contains
-//!    only one issue, because serde stops at the first error. `garde` and `validator` (features)
-//!    find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate
-//!    before the handler runs.
-//! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler
-//!    that needs another status takes a parameter `Result<Json<T>, Fault>` and calls
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list.
+//!    An issue consists of the path of the error, the expected value, and a code. Neither a response nor the log quotes
+//!    data of the client. The issue of a path parameter names the parameter, even if it is the only parameter or part
+//!    of a tuple. The list contains only one issue, because serde stops at the first error. `garde` and `validator`
+//!    (features) find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the
+//!    handler runs.
+//! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler that needs another
+//!    status takes a parameter `Result<Json<T>, Fault>` and calls
 //!    [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
@@ -60,9 +58,8 @@
 //! `ws`.
 //!
 //! [`Fault`] itself is a response. [`RequestId`] and [`Identity`] are extractors. [`CallerData`] extracts the value
-//! that a verifier attached to the caller, and `Claims` (feature `jwt`) extracts the content of the
-//! caller's token. Use an `Option` of these extractors on routes whose [credentials are
-//! optional](crate::RouteRule::auth_optional).
+//! that a verifier attached to the caller, and `Claims` (feature `jwt`) extracts the content of the caller's token. Use
+//! an `Option` of these extractors on routes whose [credentials are optional](crate::RouteRule::auth_optional).
 //!
 //! [`Fault`]: crate::Fault
 //! [`Fault::with_status`]: crate::Fault::with_status
@@ -103,8 +100,8 @@ pub use self::validated::Garde;
 #[cfg_attr(docsrs, doc(cfg(feature = "validator")))]
 pub use self::validated::Valid;
 
-/// Implements the traits that axum's extractors also implement. So a handler that switches to these
-/// extractors changes only its import.
+/// Implements the traits that axum's extractors also implement. So a handler that switches to these extractors changes
+/// only its import.
 macro_rules! dereferences {
     ($extractor:ty, $target:ty $(, $generic:ident)?) => {
         impl$(<$generic>)? std::ops::Deref for $extractor {

@@ -9,10 +9,9 @@ use error_envelope_core::fault::Fault;
 /// A `multipart/form-data` body, field by field: axum's
 /// [`Multipart`](https://docs.rs/axum/0.8/axum/extract/struct.Multipart.html) with a [`Fault`] as its rejection.
 ///
-/// `?` converts the errors of axum's methods, with axum's status. A body over a limit is
-/// `payload_too_large`. An incomplete or badly formed body, or a body of another media type, is
-/// `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their route. Uploads
-/// of more than 1 MiB need the layer's `body_limit`.
+/// `?` converts the errors of axum's methods, with axum's status. A body over a limit is `payload_too_large`. An
+/// incomplete or badly formed body, or a body of another media type, is `bad_request`. Uploads of more than 2 MiB need
+/// axum's `DefaultBodyLimit` on their route. Uploads of more than 1 MiB need the layer's `body_limit`.
 ///
 /// ```
 /// use tower_error_envelope::Fault;
@@ -50,8 +49,7 @@ impl<S: Send + Sync> OptionalFromRequest<S> for Multipart {
     }
 }
 
-/// Makes the fault for a request without a form. axum's own text names only the boundary, even if
-/// the body is JSON.
+/// Makes the fault for a request without a form. axum's own text names only the boundary, even if the body is JSON.
 fn no_form(rejection: MultipartRejection) -> Fault {
     Fault::from(rejection).with_message("Content-Type must be multipart/form-data with a boundary.")
 }

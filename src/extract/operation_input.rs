@@ -1,5 +1,5 @@
-//! aide's documentation of a handler's input (feature `aide`). Each extractor here has the same
-//! documentation as axum's extractor for the same part of a request.
+//! aide's documentation of a handler's input (feature `aide`). Each extractor here has the same documentation as axum's
+//! extractor for the same part of a request.
 
 use aide::OperationInput;
 use aide::generate::GenContext;

@@ -11,11 +11,11 @@ use super::issue::{self, Issue, Step};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 
-/// The parameters of a route's path. `T` is a single value, a tuple in the order of the parameters,
-/// or a struct whose fields have the parameters' names.
+/// The parameters of a route's path. `T` is a single value, a tuple in the order of the parameters, or a struct whose
+/// fields have the parameters' names.
 ///
-/// `Option<Path<T>>` is `None` on a route without parameters. An error names the wrong parameter,
-/// even if `T` is a tuple. The [module](crate::extract) describes the responses to invalid input.
+/// `Option<Path<T>>` is `None` on a route without parameters. An error names the wrong parameter, even if `T` is a
+/// tuple. The [module](crate::extract) describes the responses to invalid input.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -76,14 +76,14 @@ async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected([Step::Name(key)], "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text([Step::Name(key)], &message).into(),
         ErrorKind::Message(message) => issue::of_text(only_parameter(parts).await, &message).into(),
-        // The number of parameters is wrong, or `T` cannot be read from a path. Every request to
-        // this route fails in the same way.
+        // The number of parameters is wrong, or `T` cannot be read from a path. Every request to this route fails in
+        // the same way.
         kind => mistake(&kind),
     }
 }
 
-/// Returns the name of the route's parameter as a step of the issue's path, if the route has only
-/// one parameter. axum's error does not name such a parameter, so the name comes from the route.
+/// Returns the name of the route's parameter as a step of the issue's path, if the route has only one parameter. axum's
+/// error does not name such a parameter, so the name comes from the route.
 async fn only_parameter(parts: &mut Parts) -> Option<Step> {
     match &*names(parts).await {
         [name] => Some(Step::Name(name.clone())),
@@ -96,8 +96,8 @@ async fn names(parts: &mut Parts) -> Vec<String> {
     parameters.map(|all| all.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
 }
 
-/// Reports as `internal_error` that the route does not fit its handler. The text for the log
-/// contains types and numbers.
+/// Reports as `internal_error` that the route does not fit its handler. The text for the log contains types and
+/// numbers.
 fn mistake(why: &dyn std::fmt::Display) -> Fault {
     Fault::new(ErrorCode::INTERNAL_ERROR).with_source(why.to_string())
 }

@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use super::caught::{has_ended, size_hint};
 use super::collecting::Collecting;
 
-/// The error of a response body that was cut off after its head was sent. The log contains the
-/// cause, with the request's id.
+/// The error of a response body that was cut off after its head was sent. The log contains the cause, with the
+/// request's id.
 #[derive(Debug)]
 pub struct ResponseBodyError(pub(super) &'static str);
 
@@ -38,8 +38,8 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
     }
 }
 
-/// Polls for the next frame of an inner body. If the body fails or panics, the error is stored in
-/// `broken`. The polled frame is returned in place, because moving it is expensive.
+/// Polls for the next frame of an inner body. If the body fails or panics, the error is stored in `broken`. The polled
+/// frame is returned in place, because moving it is expensive.
 pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
@@ -69,8 +69,8 @@ pub(super) enum BodyAction {
     BrokenOff(&'static str),
 }
 
-/// An inner body of which a part was read, and which is sent unchanged. It sends the part that was
-/// read, and then the rest of the body or the body's error.
+/// An inner body of which a part was read, and which is sent unchanged. It sends the part that was read, and then the
+/// rest of the body or the body's error.
 pub(super) struct ResumedBody<R> {
     read: Bytes,
     error: Option<BoxError>,
@@ -82,8 +82,8 @@ impl<R> ResumedBody<R> {
         Self { read, error, rest }
     }
 
-    /// Drops the error before the rest of the body is dropped. If both were dropped at once and
-    /// both drops panicked, the second panic would abort the process.
+    /// Drops the error before the rest of the body is dropped. If both were dropped at once and both drops panicked,
+    /// the second panic would abort the process.
     pub(super) fn drop_error(&mut self) {
         let error = self.error.take();
         let _ = catch(|| drop(error));

@@ -21,8 +21,8 @@ use error_envelope_core::session::{BoxError, Ending, Follow, ResponseStep, Rest,
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-/// The parts of the inner service's response, or the service's error. The response is taken apart
-/// at once, because moving a whole response is expensive.
+/// The parts of the inner service's response, or the service's error. The response is taken apart at once, because
+/// moving a whole response is expensive.
 type Outcome<R, E> = Result<(response::Parts, R), E>;
 
 impl<S, B, R> State<S, S::Future, B, R>
@@ -76,8 +76,8 @@ where
         call.session.end(ending).map_or(Poll::Pending, |reply| answered_at_once(reply, context))
     }
 
-    /// Polls the inner call. Returns `Ready` once the call has ended or the client's time limit has
-    /// passed. Before that, it drops the call's future.
+    /// Polls the inner call. Returns `Ready` once the call has ended or the client's time limit has passed. Before
+    /// that, it drops the call's future.
     #[inline]
     fn poll_call(self: Pin<&mut Self>, outcome: &mut Option<Outcome<R, S::Error>>, cx: &mut Context<'_>) -> Poll<()> {
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
@@ -95,8 +95,8 @@ where
         Poll::Ready(())
     }
 
-    /// Carries out what the session decided from the head of a response. If the session needs the
-    /// body for its decision, the body is read first.
+    /// Carries out what the session decided from the head of a response. If the session needs the body for its
+    /// decision, the body is read first.
     #[inline(always)]
     fn carry_out(
         mut self: Pin<&mut Self>,
@@ -143,8 +143,8 @@ where
         }
     }
 
-    /// Makes the reply from an inner error whose body was read. The unread rest of the body is
-    /// dropped, or becomes a part of the reply.
+    /// Makes the reply from an inner error whose body was read. The unread rest of the body is dropped, or becomes a
+    /// part of the reply.
     #[inline]
     pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
         let Decided { step, mut head, error, context } = decided;
@@ -165,8 +165,8 @@ where
     }
 }
 
-/// Makes the reply for an error that the session wrote, or for an inner error that passes after its
-/// whole body was read.
+/// Makes the reply for an error that the session wrote, or for an inner error that passes after its whole body was
+/// read.
 #[inline(always)]
 fn written<R, B>(
     step: ResponseStep,
@@ -191,8 +191,8 @@ fn written<R, B>(
     }
 }
 
-/// Records in the request's span the status of a response that passes. Notes in the request's
-/// record which layer writes the error.
+/// Records in the request's span the status of a response that passes. Notes in the request's record which layer writes
+/// the error.
 #[inline(always)]
 fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut response::Parts) {
     if let Some(span) = context.as_deref().and_then(CallContext::span) {
@@ -217,8 +217,8 @@ fn strip<R: Body, B>(
     ResponseBody::new(kind, follow, context)
 }
 
-/// Drops the parts of an unused outcome one by one. If two drops panicked at once, the second panic
-/// would abort the process.
+/// Drops the parts of an unused outcome one by one. If two drops panicked at once, the second panic would abort the
+/// process.
 fn discard<R, E>(outcome: Option<Outcome<R, E>>) {
     match outcome {
         None => {}

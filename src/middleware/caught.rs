@@ -12,9 +12,8 @@ use error_envelope_core::fault::Fault;
 use error_envelope_core::session::{BodyFacts, BoxError, Failure, keep_checksums};
 use error_envelope_runtime::catch;
 
-/// Returns what a body reports about its end and size. If the body panics, the facts are the
-/// defaults, and the panic's text is returned, too. The text is kept because the body may not panic
-/// again when it is read.
+/// Returns what a body reports about its end and size. If the body panics, the facts are the defaults, and the panic's
+/// text is returned, too. The text is kept because the body may not panic again when it is read.
 pub(super) fn facts<B: Body>(body: &B) -> (BodyFacts, Option<Box<str>>) {
     let facts = catch(|| {
         let size = body.size_hint();
@@ -33,8 +32,8 @@ pub(super) fn size_hint<B: Body>(body: &B) -> SizeHint {
     catch(|| body.size_hint()).unwrap_or_default()
 }
 
-/// Returns the failure as which `failure_of` classifies an error, and the error itself. If
-/// `failure_of` panics, returns the panic's text.
+/// Returns the failure as which `failure_of` classifies an error, and the error itself. If `failure_of` panics, returns
+/// the panic's text.
 pub(super) fn inspected(
     error: BoxError,
     failure_of: impl FnOnce(&(dyn Error + 'static)) -> Option<Failure>,
@@ -48,8 +47,8 @@ pub(super) fn inspected(
     }
 }
 
-/// Polls for a body's next frame. The frame's data is copied into `Bytes`, so that message framing
-/// can be parsed. All trailers except checksums are removed (R6). A panic becomes an error (F2).
+/// Polls for a body's next frame. The frame's data is copied into `Bytes`, so that message framing can be parsed. All
+/// trailers except checksums are removed (R6). A panic becomes an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -71,8 +70,7 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// Polls for a body's next frame, drops the frame and returns its length. A panic becomes an error
-/// (F2).
+/// Polls for a body's next frame, drops the frame and returns its length. A panic becomes an error (F2).
 pub(super) fn poll_dropped<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<usize, BoxError>>>
 where
     B: Body<Error: Into<BoxError>>,
@@ -84,8 +82,8 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
 }
 
-/// Makes the error for a panic of a body. The error is a fault, so that it is not mistaken for a
-/// broken body of the client (F1, F2).
+/// Makes the error for a panic of a body. The error is a fault, so that it is not mistaken for a broken body of the
+/// client (F1, F2).
 pub(super) fn panicked(panic: Box<str>) -> BoxError {
     Fault::new(ErrorCode::INTERNAL_ERROR).with_source(format!("a body panicked: {panic}")).into()
 }

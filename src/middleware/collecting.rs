@@ -1,5 +1,5 @@
-//! Reads an inner error's body until the session needs no more of it, the body ends, or the time
-//! limit has passed (rule R4).
+//! Reads an inner error's body until the session needs no more of it, the body ends, or the time limit has passed (rule
+//! R4).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,8 +18,8 @@ use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 pin_project! {
-    /// An inner error whose body is being read (R4). The body is read in place, because a polled
-    /// body must not be moved. `waiting` is empty if the whole body is available at once.
+    /// An inner error whose body is being read (R4). The body is read in place, because a polled body must not be
+    /// moved. `waiting` is empty if the whole body is available at once.
     pub(super) struct Collecting<R> {
         // `None` once the body was dropped.
         #[pin]
@@ -32,8 +32,7 @@ impl<R> Collecting<R>
 where
     R: Body<Error: Into<BoxError>>,
 {
-    /// Reads the part of the body that is available at once. [`Collecting::poll`] waits for the
-    /// rest.
+    /// Reads the part of the body that is available at once. [`Collecting::poll`] waits for the rest.
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
     pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<Decided> {
@@ -100,8 +99,8 @@ pub(super) struct CollectJob {
     context: Option<Box<CallContext>>,
     /// The text of a panic of the body (F2).
     panic: Option<Box<str>>,
-    /// The time at which the wait for the body began (L2). Most bodies are available with their
-    /// heads, and need no wait.
+    /// The time at which the wait for the body began (L2). Most bodies are available with their heads, and need no
+    /// wait.
     #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
 }
@@ -167,8 +166,8 @@ impl CollectJob {
         }
     }
 
-    /// Drops a body that was read, unless its rest may still have to be sent. If the drop panics,
-    /// the panic's text is logged with the inner error.
+    /// Drops a body that was read, unless its rest may still have to be sent. If the drop panics, the panic's text is
+    /// logged with the inner error.
     #[inline]
     fn drop_body<R>(&mut self, mut body: Pin<&mut Option<R>>) {
         if !self.reading.keeps

@@ -1,5 +1,5 @@
-//! The time limit of a wait. The layer waits for an error's body (rule R4), for the rest of a
-//! request (G5), for a request's first byte (G3), or for a verifier (G2).
+//! The time limit of a wait. The layer waits for an error's body (rule R4), for the rest of a request (G5), for a
+//! request's first byte (G3), or for a verifier (G2).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +15,8 @@ pub(super) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-/// The deadline of a wait. A tokio timer wakes the task at the deadline. Without a tokio timer, a
-/// passed deadline is noticed only when bytes arrive.
+/// The deadline of a wait. A tokio timer wakes the task at the deadline. Without a tokio timer, a passed deadline is
+/// noticed only when bytes arrive.
 #[derive(Debug)]
 pub(super) enum Deadline {
     Timer(Pin<Box<Sleep>>),

@@ -11,8 +11,8 @@ use super::caught::{has_ended, poll_dropped};
 use super::request_body::{Budget, BudgetExhausted};
 use error_envelope_core::session::{BoxError, DrainBudget, LocalReply};
 
-/// The most bytes of a request to drop before the response's head is sent. Bytes that are available
-/// at once are dropped without storing any state.
+/// The most bytes of a request to drop before the response's head is sent. Bytes that are available at once are dropped
+/// without storing any state.
 const AT_ONCE: u64 = 64 * 1024;
 
 pin_project! {
@@ -79,8 +79,8 @@ impl<B> Draining<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    /// Reads and drops the part of the request that has already arrived. Returns true if the
-    /// request needs no further draining.
+    /// Reads and drops the part of the request that has already arrived. Returns true if the request needs no further
+    /// draining.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         let mut read = 0;

@@ -31,8 +31,8 @@ pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
 #[cfg(feature = "axum")]
 pub(super) use matched_path::framework_route;
 
-/// Finds the pattern of the axum route that matched a request. axum does not share the pattern's
-/// text, so this module keeps one copy of each text.
+/// Finds the pattern of the axum route that matched a request. axum does not share the pattern's text, so this module
+/// keeps one copy of each text.
 #[cfg(feature = "axum")]
 mod matched_path {
     use std::collections::HashSet;
@@ -41,8 +41,8 @@ mod matched_path {
     use axum::extract::MatchedPath;
     use http::Extensions;
 
-    /// The most patterns to keep. A router has far fewer routes. If a program keeps creating
-    /// routers, patterns beyond this number get no label.
+    /// The most patterns to keep. A router has far fewer routes. If a program keeps creating routers, patterns beyond
+    /// this number get no label.
     const MOST: usize = 16 * 1024;
 
     static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);

@@ -27,14 +27,13 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// Calls the inner service, reads an error's body if the session requires it, and returns the response.
     ///
-    /// If the future is dropped before it has returned the response, the client has left, and the
-    /// request's record is closed (rules F2, L5). If the future is polled again after it has
-    /// returned the response, it stays pending instead of panicking.
+    /// If the future is dropped before it has returned the response, the client has left, and the request's record is
+    /// closed (rules F2, L5). If the future is polled again after it has returned the response, it stays pending
+    /// instead of panicking.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         pub(super) state: State<S, F, B, R>,
-        // Reports the end of the request's record. It moves into the response's body once the
-        // response is sent.
+        // Reports the end of the request's record. It moves into the response's body once the response is sent.
         pub(super) watched: Option<Box<Watched>>,
     }
 
@@ -139,8 +138,8 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, watched: Option<B
         StateProj::Draining { draining } => draining.as_mut().and_then(|it| it.as_mut().reply()).map(|it| it.record),
     };
     let _ = catch(|| state.set(State::Done));
-    // The record is closed outside the request's span. The code that drops the future may have its
-    // own span, which shows why the future was dropped.
+    // The record is closed outside the request's span. The code that drops the future may have its own span, which
+    // shows why the future was dropped.
     if let (Some(record), Some(watched)) = (record, watched) {
         watched.close_unsent(record);
     }
@@ -158,8 +157,8 @@ pin_project! {
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: Option<F>, call: Option<Call> },
         Collecting { #[pin] collecting: Collecting<R> },
-        // An error whose body is read, but which may still pass (M1). The body must not be moved,
-        // because its unread rest may be sent.
+        // An error whose body is read, but which may still pass (M1). The body must not be moved, because its unread
+        // rest may be sent.
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Box<Peeking<S, B>> },
         Verifying { verifying: Box<Verifying<S, B>> },
@@ -177,8 +176,8 @@ pub(super) struct Call {
 
 impl Call {
     /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into
-    /// `future`, which is empty before. The closure borrows both, because values that `catch` takes
-    /// and returns would be moved twice. If the call panics, returns the reply to the client.
+    /// `future`, which is empty before. The closure borrows both, because values that `catch` takes and returns would
+    /// be moved twice. If the call panics, returns the reply to the client.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,
@@ -194,8 +193,7 @@ impl Call {
         let called = catch(|| {
             let _inside = context.as_deref().and_then(CallContext::span).map(Span::enter);
             if let Some(request) = request.take() {
-                // An assignment would also drop the old value, and would therefore move the future
-                // once more.
+                // An assignment would also drop the old value, and would therefore move the future once more.
                 std::mem::forget(future.replace(service.call(request)));
             }
         });
@@ -247,8 +245,7 @@ impl<S, F, B, R> State<S, F, B, R> {
 
 /// A local reply, which is sent at once or after a part of the request was drained.
 pub(super) enum NextReply<B> {
-    /// The rest of the request is read and dropped. The head of the reply is sent before or after
-    /// that.
+    /// The rest of the request is read and dropped. The head of the reply is sent before or after that.
     Drained(Pin<Box<Draining<B>>>),
     AtOnce(Option<Box<LocalReply>>),
 }

@@ -78,9 +78,9 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets a function that maps the inner service's errors to faults. The function is called
-    /// before the layer's built-in classification (rule F1). If the function returns `None`, the
-    /// built-in classification decides. If the function panics, the client gets a 500 (rule F2).
+    /// Sets a function that maps the inner service's errors to faults. The function is called before the layer's
+    /// built-in classification (rule F1). If the function returns `None`, the built-in classification decides. If the
+    /// function panics, the client gets a 500 (rule F2).
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -102,11 +102,10 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Lets errors of type `E` keep their code inside an `anyhow::Error`, which hides the type of
-    /// its content (feature `anyhow`). `E` may be the type of a context, of the error itself, or of
-    /// one of its causes. The setting applies to the whole process, because `?` converts an error
-    /// without knowing the layer. Without this setting, such an error becomes `internal_error`, and
-    /// the log contains a hint.
+    /// Lets errors of type `E` keep their code inside an `anyhow::Error`, which hides the type of its content (feature
+    /// `anyhow`). `E` may be the type of a context, of the error itself, or of one of its causes. The setting applies
+    /// to the whole process, because `?` converts an error without knowing the layer. Without this setting, such an
+    /// error becomes `internal_error`, and the log contains a hint.
     ///
     /// ```
     /// use anyhow::Context;
@@ -132,13 +131,12 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The
-    /// cause consists of the texts of the error and its sources. For a panic, it consists of the
-    /// panic's text and its [place](crate::middleware::log_panic_places) in the code.
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The cause consists of the
+    /// texts of the error and its sources. For a panic, it consists of the panic's text and its
+    /// [place](crate::middleware::log_panic_places) in the code.
     ///
-    /// Never turn development on in production, because such texts can be confidential. In mode
-    /// `enforce`, an outer layer or gateway that rewrites the error removes the cause. The layer
-    /// logs one warning that development is on.
+    /// Never turn development on in production, because such texts can be confidential. In mode `enforce`, an outer
+    /// layer or gateway that rewrites the error removes the cause. The layer logs one warning that development is on.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -155,8 +153,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Passes each error to an [`Observer`] once, when the error is logged. An `Arc` of an observer
-    /// is also an observer.
+    /// Passes each error to an [`Observer`] once, when the error is logged. An `Arc` of an observer is also an
+    /// observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
         self
@@ -175,8 +173,8 @@ impl ErrorEnvelopeLayer {
         self.policy.status()
     }
 
-    /// Logs the address of the service for each request (rule L1), as the field `upstream`. Only
-    /// gateways use this method. The logged address is the upstream of the request's
+    /// Logs the address of the service for each request (rule L1), as the field `upstream`. Only gateways use this
+    /// method. The logged address is the upstream of the request's
     /// [scope](crate::policy::Scope::upstream), or else `rest`. By default, no address is logged,
     /// because the layer calls the service that it wraps.
     ///
@@ -193,8 +191,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If several verifiers are
-    /// set for the same name, the last one is used.
+    /// Sets the verifier of the policy's custom scheme `name` (rule G2). If several verifiers are set for the same
+    /// name, the last one is used.
     ///
     /// ```
     /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
@@ -224,8 +222,8 @@ impl ErrorEnvelopeLayer {
 #[cfg(feature = "jwks-url")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
-    /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By
-    /// default, all layers share one [`KeyFetcher`]. Call this method before
+    /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By default, all layers
+    /// share one [`KeyFetcher`]. Call this method before
     /// [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
@@ -264,10 +262,9 @@ impl ErrorEnvelopeLayer {
     /// change while the process runs. Add verifiers before you call this method, because a scheme without its verifier
     /// is refused.
     ///
-    /// A separate thread reads the files twice, 100 ms apart. The content is used only if both
-    /// reads return the same bytes. To replace a file, rename a new file to its name. This call
-    /// waits at most 1 s until the files stop changing, and at most 10 s for a file system that
-    /// does not respond.
+    /// A separate thread reads the files twice, 100 ms apart. The content is used only if both reads return the same
+    /// bytes. To replace a file, rename a new file to its name. This call waits at most 1 s until the files stop
+    /// changing, and at most 10 s for a file system that does not respond.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -281,8 +278,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// Returns an error for everything that
     /// [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and if a folder cannot be
-    /// watched. Also returns an error if the files keep changing, or if their file system does not
-    /// respond.
+    /// watched. Also returns an error if the files keep changing, or if their file system does not respond.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
@@ -292,8 +288,7 @@ impl ErrorEnvelopeLayer {
         Ok(self)
     }
 
-    /// Reads the policy from a file once, without watching the file. Add verifiers before you call
-    /// this method.
+    /// Reads the policy from a file once, without watching the file. Add verifiers before you call this method.
     ///
     /// # Errors
     ///
@@ -304,15 +299,13 @@ impl ErrorEnvelopeLayer {
         Ok(self.policy(policy))
     }
 
-    /// Reloads a watched policy's files, even if they seem unchanged. Call this method for example
-    /// on SIGHUP. Returns `true` if a different policy is active now. A policy that is not watched
-    /// does not change.
+    /// Reloads a watched policy's files, even if they seem unchanged. Call this method for example on SIGHUP. Returns
+    /// `true` if a different policy is active now. A policy that is not watched does not change.
     ///
-    /// The method blocks its thread for 100 ms, and for as long as it reads the files. While the
-    /// files are being written, the method takes up to 5 s. If their file system does not respond,
-    /// it takes up to 10 s. If another reload is running, it takes up to twice as long. Meanwhile
-    /// the layer keeps serving requests, because no lock is held. Call it from a thread that may
-    /// wait, such as those of tokio's `spawn_blocking`.
+    /// The method blocks its thread for 100 ms, and for as long as it reads the files. While the files are being
+    /// written, the method takes up to 5 s. If their file system does not respond, it takes up to 10 s. If another
+    /// reload is running, it takes up to twice as long. Meanwhile the layer keeps serving requests, because no lock is
+    /// held. Call it from a thread that may wait, such as those of tokio's `spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -342,8 +335,7 @@ impl ErrorEnvelopeLayer {
     }
 }
 
-/// Code that calls these methods does not compile, and the compiler's error names the missing
-/// feature.
+/// Code that calls these methods does not compile, and the compiler's error names the missing feature.
 #[cfg(not(feature = "policy-file"))]
 #[doc(hidden)]
 #[allow(missing_docs, reason = "the functions that the feature adds are documented")]
@@ -362,9 +354,9 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and
-    /// a server may create a clone for each connection. So all clones share the flags `counted` and
-    /// `announced`. If no subscriber wants the log event yet, the next clone tries again.
+    /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and a server may create
+    /// a clone for each connection. So all clones share the flags `counted` and `announced`. If no subscriber wants the
+    /// log event yet, the next clone tries again.
     fn announce(&self) {
         if !self.counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
@@ -393,8 +385,8 @@ impl ErrorEnvelopeLayer {
 }
 
 impl ErrorEnvelopeLayer {
-    /// Logs once which verifiers the policy requires but the layer lacks. Requests that need a
-    /// missing verifier get 503.
+    /// Logs once which verifiers the policy requires but the layer lacks. Requests that need a missing verifier get
+    /// 503.
     fn announce_missing_verifiers(&self) {
         let policy = self.policy.policy();
         let missing = self.verifiers.missing(policy.custom_schemes());

@@ -9,15 +9,15 @@ use http::Extensions;
 use super::broken::ResponseBodyError;
 use error_envelope_core::session::RequestRecord;
 
-/// Marks a response whose error an inner layer writes. A layer adds this mark only if an outer
-/// layer exists, because the mark costs an allocation.
+/// Marks a response whose error an inner layer writes. A layer adds this mark only if an outer layer exists, because
+/// the mark costs an allocation.
 #[derive(Clone, Copy)]
 struct Written {
     is_observed: bool,
 }
 
-/// Notes in the record whether an inner layer already writes the error of this response, and
-/// whether an observer has already got the error. Marks the response for an outer layer.
+/// Notes in the record whether an inner layer already writes the error of this response, and whether an observer has
+/// already got the error. Marks the response for an outer layer.
 #[inline]
 pub(super) fn mark(record: &mut RequestRecord, extensions: &mut Extensions) {
     if record.is_nested() || !extensions.is_empty() {

@@ -1,6 +1,6 @@
-//! The parts of a waiting request. A request waits for the first byte of its body (rule G3), for a
-//! verifier, or for keys that are being fetched (rule G2). The parts include the request's head,
-//! and the service or the failure of its `poll_ready` (rule F3).
+//! The parts of a waiting request. A request waits for the first byte of its body (rule G3), for a verifier, or for
+//! keys that are being fetched (rule G2). The parts include the request's head, and the service or the failure of its
+//! `poll_ready` (rule F3).
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -27,8 +27,7 @@ pub(super) struct Parked<S> {
 }
 
 impl<S> Parked<S> {
-    /// Drops the parts one by one. If two drops panicked at once, the second panic would abort the
-    /// process (F2).
+    /// Drops the parts one by one. If two drops panicked at once, the second panic would abort the process (F2).
     pub(super) fn discard(self) {
         let Self { service, not_ready, head } = self;
         let _ = catch(|| drop(service));
@@ -45,9 +44,8 @@ pub(super) struct Waiting<S> {
     pub(super) received: Option<Received>,
 }
 
-/// The failure of the inner service's `poll_ready`, kept until a request would be forwarded (F3).
-/// Of a panic, only the text is kept. The panic's payload is not `Sync`, and would make the service
-/// not `Sync`, too.
+/// The failure of the inner service's `poll_ready`, kept until a request would be forwarded (F3). Of a panic, only the
+/// text is kept. The panic's payload is not `Sync`, and would make the service not `Sync`, too.
 pub(super) enum NotReady {
     Failed(BoxError),
     Panicked(Box<str>),

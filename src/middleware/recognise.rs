@@ -1,7 +1,7 @@
 //! Maps errors of tokio, tower, hyper and tonic to codes (rule F1). The core does not depend on these crates.
 //!
-//! Errors of tower, hyper and tonic are recognised only with the feature of the same name. Without
-//! this feature, the code follows from the causes of such an error.
+//! Errors of tower, hyper and tonic are recognised only with the feature of the same name. Without this feature, the
+//! code follows from the causes of such an error.
 
 use std::error::Error;
 #[cfg(any(feature = "hyper", feature = "tower"))]
@@ -66,9 +66,9 @@ fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
 }
 
-/// Returns true if tower's buffer or the service behind the buffer failed. Such errors are
-/// recognised by their texts, because tower's types would require every build to include the
-/// buffer. Sizes are compared first, because comparing texts is expensive.
+/// Returns true if tower's buffer or the service behind the buffer failed. Such errors are recognised by their texts,
+/// because tower's types would require every build to include the buffer. Sizes are compared first, because comparing
+/// texts is expensive.
 #[cfg(feature = "tower")]
 fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
     size_of_val(error) == 0 && has_text(error, "buffer's worker closed unexpectedly")
@@ -82,9 +82,8 @@ fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
-/// Returns the kind of an error of hyper. The outermost `hyper::Error` decides, or an error of
-/// hyper's pooled client anywhere in the chain. What hyper calls a user error is always the
-/// program's own mistake, so it gets no kind.
+/// Returns the kind of an error of hyper. The outermost `hyper::Error` decides, or an error of hyper's pooled client
+/// anywhere in the chain. What hyper calls a user error is always the program's own mistake, so it gets no kind.
 #[cfg(feature = "hyper")]
 fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     use error_envelope_core::cause::find;
@@ -99,9 +98,9 @@ fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
     }
 }
 
-/// Returns true if hyper-util's pooled client could not connect. Such an error is recognised by its
-/// text, because its type would require every build to include the client. Such an error always has
-/// a cause, so the text of an error without a cause is not compared.
+/// Returns true if hyper-util's pooled client could not connect. Such an error is recognised by its text, because its
+/// type would require every build to include the client. Such an error always has a cause, so the text of an error
+/// without a cause is not compared.
 #[cfg(feature = "hyper")]
 fn is_failed_connect(error: &(dyn Error + 'static)) -> bool {
     error.source().is_some() && has_text(error, "client error (Connect)")
@@ -112,12 +111,12 @@ fn has_text(error: &(dyn Error + 'static), text: &str) -> bool {
     is_text(error, text, false)
 }
 
-/// Returns true if the text of an error is `text`, or begins with `text` if `may_go_on` is true.
-/// This needs no allocation. Returns false if formatting the error panics.
+/// Returns true if the text of an error is `text`, or begins with `text` if `may_go_on` is true. This needs no
+/// allocation. Returns false if formatting the error panics.
 #[cfg(any(feature = "hyper", feature = "tower"))]
 fn is_text(error: &(dyn Error + 'static), text: &str, may_go_on: bool) -> bool {
-    /// The part of the text that must still follow, or `None` after a difference. A write never
-    /// returns an error, because some `Display` implementations panic if a write fails.
+    /// The part of the text that must still follow, or `None` after a difference. A write never returns an error,
+    /// because some `Display` implementations panic if a write fails.
     struct Remaining<'t>(Option<&'t str>, bool);
 
     impl fmt::Write for Remaining<'_> {

@@ -1,5 +1,5 @@
-//! The request body that the inner service reads. It counts the bytes, and ends with an error at
-//! its limit (rules G4, G5).
+//! The request body that the inner service reads. It counts the bytes, and ends with an error at its limit (rules G4,
+//! G5).
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,8 +20,8 @@ use error_envelope_runtime::{Received, catch};
 pin_project! {
     /// The body of a request that was forwarded.
     ///
-    /// If the body exceeds its limit, the rest is read and dropped within the drain budget. The
-    /// body then fails with an unwrapped
+    /// If the body exceeds its limit, the rest is read and dropped within the drain budget. The body then fails with an
+    /// unwrapped
     /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html),
     /// the only error to which axum responds with 413.
     pub struct RequestBody<B> {
@@ -148,8 +148,7 @@ fn inspect_frame(
     let Some(meter) = meter else { return if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes } };
     match frame {
         Some(Ok(frame)) => match frame.data_ref() {
-            // An HTTP/2 stream usually ends with an empty frame. Another poll would only take the
-            // stream's locks.
+            // An HTTP/2 stream usually ends with an empty frame. Another poll would only take the stream's locks.
             Some(data) if data.is_empty() && meter.rest_is_free() => {
                 if ended() {
                     meter.body_ended();
@@ -160,8 +159,7 @@ fn inspect_frame(
                 if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
                     return FrameOutcome::Over(drain);
                 }
-                // On HTTP/2, unread bytes do not block the connection, so the end of the body need
-                // not be checked.
+                // On HTTP/2, unread bytes do not block the connection, so the end of the body need not be checked.
                 if !meter.rest_is_free() && ended() {
                     meter.body_ended();
                 }
@@ -174,8 +172,8 @@ fn inspect_frame(
     if is_end { FrameOutcome::Ends } else { FrameOutcome::Passes }
 }
 
-/// Makes a `LengthLimitError`. The type has no constructor, so the error comes from a `Limited`
-/// body that exceeds its limit.
+/// Makes a `LengthLimitError`. The type has no constructor, so the error comes from a `Limited` body that exceeds its
+/// limit.
 fn over_limit() -> BoxError {
     let mut limited = Limited::new(Full::new(Bytes::from_static(b"x")), 0);
     let mut cx = Context::from_waker(std::task::Waker::noop());
@@ -185,13 +183,11 @@ fn over_limit() -> BoxError {
     }
 }
 
-/// The budget in bytes and time for a body that is read and dropped, with the timer that wakes the
-/// task.
+/// The budget in bytes and time for a body that is read and dropped, with the timer that wakes the task.
 #[derive(Debug)]
 pub(super) struct Budget {
     budget: session::Budget,
-    /// The timer of the budget. It is set at the first wait for the body, because most bodies are
-    /// available at once.
+    /// The timer of the budget. It is set at the first wait for the body, because most bodies are available at once.
     deadline: Option<Deadline>,
 }
 
@@ -227,8 +223,7 @@ impl Budget {
         }
     }
 
-    /// Polls the body up to its end. Returns `false` if the budget was used up, or the body failed,
-    /// before the end.
+    /// Polls the body up to its end. Returns `false` if the budget was used up, or the body failed, before the end.
     pub(super) fn poll_to_end(
         &mut self,
         cx: &mut Context<'_>,

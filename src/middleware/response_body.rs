@@ -24,9 +24,9 @@ use error_envelope_runtime::catch;
 pin_project! {
     /// The inner service's body, or the reply that the layer wrote.
     ///
-    /// The layer changes only bodies of RPC and event streams, or ends them with an error of their
-    /// protocol (rules F6, P1–P3). If any other inner body fails or panics, this body ends with an
-    /// error (rule F4). The record of the request is closed when the body is dropped (rule L5).
+    /// The layer changes only bodies of RPC and event streams, or ends them with an error of their protocol (rules F6,
+    /// P1–P3). If any other inner body fails or panics, this body ends with an error (rule F4). The record of the
+    /// request is closed when the body is dropped (rule L5).
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
@@ -58,13 +58,12 @@ pin_project! {
         // An inner error's body that was read in part and then passes unchanged (M1).
         Resume { body: Box<ResumedBody<R>> },
         Reply { body: Bytes },
-        // A reply whose request is read and dropped after the reply's head is sent, and before or
-        // after these bytes are sent (G5).
+        // A reply whose request is read and dropped after the reply's head is sent, and before or after these bytes are
+        // sent (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
-        // The empty body of a 204 or 304. The server adds no length that the service did not set
-        // (E5).
+        // The empty body of a 204 or 304. The server adds no length that the service did not set (E5).
         Stripped { length: SizeHint },
         Empty,
     }
@@ -87,9 +86,8 @@ impl<R, B> ResponseBody<R, B> {
     }
 }
 
-/// Keeps the record of a reply if a log, a metric, an observer or an adapter may want the record.
-/// Otherwise the record's cause is dropped here inside a catch, because the drop runs user code,
-/// which may panic.
+/// Keeps the record of a reply if a log, a metric, an observer or an adapter may want the record. Otherwise the
+/// record's cause is dropped here inside a catch, because the drop runs user code, which may panic.
 #[inline]
 pub(super) fn decided(mut record: RequestRecord) -> Follow {
     if runtime::wants_records() {
@@ -183,8 +181,8 @@ where
             Kind::Inner { call: Some(_), .. } if self.follow.has_no_length() => SizeHint::default(),
             Kind::Inner { body, .. } => size_hint(body),
             Kind::Resume { body } => body.size_hint(),
-            // If a body reports the length 0, the server does not poll it, and the request is not
-            // drained. A reply can consist of only a head (P2).
+            // If a body reports the length 0, the server does not poll it, and the request is not drained. A reply can
+            // consist of only a head (P2).
             Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
@@ -336,8 +334,8 @@ impl CallTime {
     }
 }
 
-/// Ends a failed body in the way that the session decides. The error is inspected inside a catch,
-/// because the error's own code may panic.
+/// Ends a failed body in the way that the session decides. The error is inspected inside a catch, because the error's
+/// own code may panic.
 fn broke_off(follow: &mut Follow, origin: Origin, error: BoxError) -> BodyAction {
     let mut is_written_within = false;
     let (failure, cause) = match origin {
@@ -370,8 +368,8 @@ fn end<R, B>(mut kind: Pin<&mut Kind<R, B>>, follow: &mut Follow, action: BodyAc
         BodyAction::GoesOn => Poll::Ready(None),
         BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
         BodyAction::BrokenOff(text) => {
-            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error is returned
-            // one poll later, after the head has been sent.
+            // On HTTP/2, a reset overtakes a head that is not flushed yet. So the error is returned one poll later,
+            // after the head has been sent.
             kind.set(Kind::Broken { error: ResponseBodyError(text) });
             cx.waker().wake_by_ref();
             Poll::Pending

@@ -1,5 +1,5 @@
-//! The service passes each request to a session, and carries out what the session decides. Some
-//! decisions first require the first byte of the body (rule G3) or a verifier's result (rule G2).
+//! The service passes each request to a session, and carries out what the session decides. Some decisions first require
+//! the first byte of the body (rule G3) or a verifier's result (rule G2).
 
 use std::convert::Infallible;
 use std::fmt;
@@ -23,8 +23,8 @@ use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, Known
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::{PolicyHandle, Received, RequestMetrics, RequestSlot, Started, Watch, catch};
 
-/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never returns an
-/// error, because every error becomes a response.
+/// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never returns an error, because every
+/// error becomes a response.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: PolicyHandle,
@@ -55,8 +55,8 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
-    /// Clones the service, but not a stored failure of the inner service's `poll_ready`. The clone
-    /// polls its own inner service again.
+    /// Clones the service, but not a stored failure of the inner service's `poll_ready`. The clone polls its own inner
+    /// service again.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.metrics.clone())
     }
@@ -94,8 +94,8 @@ where
         let started = Started::now();
         let (mut head, body) = request.into_parts();
         let (facts, _) = facts(&body);
-        // The stored failure of `poll_ready` is removed even if a guard replies, because the next
-        // request polls the service again.
+        // The stored failure of `poll_ready` is removed even if a guard replies, because the next request polls the
+        // service again.
         let not_ready = self.not_ready.take();
         let config = self.policy.config();
         let is_observed = config.observer().is_some();
@@ -119,8 +119,8 @@ where
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Begins the metrics of a request if a metrics recorder is installed. Reports the request's id
-    /// and scope to an adapter around the layer, such as the gateway.
+    /// Begins the metrics of a request if a metrics recorder is installed. Reports the request's id and scope to an
+    /// adapter around the layer, such as the gateway.
     #[inline]
     fn watch(
         &self,
@@ -142,8 +142,7 @@ impl<S> ErrorEnvelopeService<S> {
 }
 
 impl<S: Clone> ErrorEnvelopeService<S> {
-    /// Keeps the service that is ready for a request that must wait. The next request gets a fresh
-    /// clone.
+    /// Keeps the service that is ready for a request that must wait. The next request gets a fresh clone.
     fn park(&mut self, not_ready: Option<NotReady>, head: Parts) -> Result<Parked<S>, Box<str>> {
         match catch(|| self.inner.clone()) {
             Ok(fresh) => Ok(Parked { service: std::mem::replace(&mut self.inner, fresh), not_ready, head }),
@@ -157,8 +156,7 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
-/// The body of a request that was not forwarded yet. The body may be moved until its first byte is
-/// polled.
+/// The body of a request that was not forwarded yet. The body may be moved until its first byte is polled.
 enum Unread<B> {
     /// `true` means that `is_end_stream` was checked and returned false.
     New(B, bool),

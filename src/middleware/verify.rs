@@ -15,9 +15,8 @@ use error_envelope_runtime::DropGuarded;
 /// Finds the owner of a request's credentials, for a scheme of the type `custom` in the policy (rule G2).
 ///
 /// If a verifier fails, panics or needs more time than the scheme allows (2 s by default), the request gets 503
-/// `service_unavailable`. A verifier must not block its thread, because nothing can interrupt a
-/// blocked thread. At the time limit, the verifier's future is dropped; its side effects until then
-/// remain.
+/// `service_unavailable`. A verifier must not block its thread, because nothing can interrupt a blocked thread. At the
+/// time limit, the verifier's future is dropped; its side effects until then remain.
 ///
 /// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is a verifier. A verifier with state implements the
 /// trait:
@@ -41,8 +40,7 @@ pub trait Verifier: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Returns an error if the verifier cannot decide. The layer logs the error, but sends no part
-    /// of it to the client.
+    /// Returns an error if the verifier cannot decide. The layer logs the error, but sends no part of it to the client.
     fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send;
 }
 
@@ -72,8 +70,7 @@ impl CredentialRequest {
         &self.0.uri
     }
 
-    /// Returns the headers, except those in which the policy forwards the caller's id to the
-    /// service.
+    /// Returns the headers, except those in which the policy forwards the caller's id to the service.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
@@ -99,8 +96,8 @@ impl fmt::Debug for CredentialRequest {
 /// The future of a verifier.
 pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
-/// A layer's verifiers by the names of their schemes. The map is behind one optional pointer,
-/// because most layers have no verifier.
+/// A layer's verifiers by the names of their schemes. The map is behind one optional pointer, because most layers have
+/// no verifier.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 
@@ -131,8 +128,7 @@ impl Verifiers {
         #[cfg(feature = "jwks-url")]
         if let Some(keys) = unverified.keys() {
             let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
-            // Once the keys are fetched, the session checks the token again, and ignores this
-            // future's result.
+            // Once the keys are fetched, the session checks the token again, and ignores this future's result.
             return Some(Box::pin(async move {
                 fetched.await;
                 Ok(Verified::Missing)

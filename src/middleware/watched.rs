@@ -1,5 +1,5 @@
-//! Follows the delivery of a response to the client, if an observer, a metric or an adapter wants
-//! the request's record (rule L5).
+//! Follows the delivery of a response to the client, if an observer, a metric or an adapter wants the request's record
+//! (rule L5).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,15 +13,14 @@ use super::deadline::now;
 use error_envelope_core::session::{Delivery, End, Follow, RequestRecord};
 use error_envelope_runtime::{self as runtime, Watch};
 
-/// The facts about the delivery of a response until the request's record is closed. If nobody wants
-/// the record, this value does not exist.
+/// The facts about the delivery of a response until the request's record is closed. If nobody wants the record, this
+/// value does not exist.
 pub(super) struct Watched {
     pub(super) watch: Watch,
     sent: u64,
     /// The length of the body, as the body itself or the head declares it.
     declared: Option<u64>,
-    /// True if the body has ended. A server that learns this from `is_end_stream` does not poll
-    /// again.
+    /// True if the body has ended. A server that learns this from `is_end_stream` does not poll again.
     ended: AtomicBool,
     broken: bool,
 }
@@ -56,8 +55,8 @@ impl Watched {
         self.broken = true;
     }
 
-    /// Closes the record of a request whose response is dropped. If the request is logged, it is
-    /// logged inside its span (L1). `is_empty` is true if no part of the body was left to send.
+    /// Closes the record of a request whose response is dropped. If the request is logged, it is logged inside its span
+    /// (L1). `is_empty` is true if no part of the body was left to send.
     pub(super) fn close(mut self, follow: Follow, is_empty: bool, span: Option<&Span>) {
         let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
         let end = match self.broken {

@@ -31,8 +31,8 @@ impl DialectError {
     }
 }
 
-/// Parses the error. If the body fits several dialects, the status decides which one is used. If
-/// `status` is missing, the status of the code in the head is used instead.
+/// Parses the error. If the body fits several dialects, the status decides which one is used. If `status` is missing,
+/// the status of the code in the head is used instead.
 fn content(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> ClientError {
     let named = || policy.codes().find(headers.get("x-error-code")?.to_str().ok()?).map(|code| code.status());
     let response = ResponseView {

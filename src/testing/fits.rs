@@ -5,8 +5,7 @@ use serde_json::Value;
 
 use error_envelope_core::code::details::types;
 
-/// Lists the parts of a value that do not fit the schema. Each text names the path of the part, and
-/// its value.
+/// Lists the parts of a value that do not fit the schema. Each text names the path of the part, and its value.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(forms) = schema["anyOf"].as_array() {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());

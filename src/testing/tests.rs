@@ -95,8 +95,7 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
     assert!(failure(|| of(response.clone())).contains("the status 200 OK is not an error status"));
 }
 
-/// Returns the policy, and the response of a layer whose service fails with a fault. The policy
-/// sets the dialect.
+/// Returns the policy, and the response of a layer whose service fails with a fault. The policy sets the dialect.
 fn answer(policy: Policy, request: http::request::Builder) -> (Policy, http::Response<Vec<u8>>) {
     use http_body_util::BodyExt as _;
     use tower::{Layer as _, ServiceExt as _};

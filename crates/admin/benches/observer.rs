@@ -1,5 +1,4 @@
-//! Measures what observing a request costs the thread that serves the request, while no admin page
-//! is open.
+//! Measures what observing a request costs the thread that serves the request, while no admin page is open.
 //!
 //! `cargo bench -p error-envelope-admin --bench observer` runs it. With `-- --check`, it fails above 2 µs.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -16,8 +15,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-/// The rounds are short, and only the fastest tenth is evaluated, because other programs also use
-/// the machine.
+/// The rounds are short, and only the fastest tenth is evaluated, because other programs also use the machine.
 const TIMES: u32 = 1_000;
 const ROUNDS: usize = 500;
 const MOST: Duration = Duration::from_micros(2);

@@ -1,5 +1,4 @@
-//! A service that misbehaves, with the layer around it and an admin address. Its errors fill the
-//! errors page.
+//! A service that misbehaves, with the layer around it and an admin address. Its errors fill the errors page.
 //!
 //! `cargo run -p error-envelope-admin --example on-call` serves both on free ports.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]

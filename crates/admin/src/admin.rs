@@ -16,15 +16,12 @@ use crate::files::{Journal, TokenFile};
 use crate::guard::Hosts;
 use crate::small_server::Handshake;
 
-/// The admin address: what it serves, and its connections to the layer. Clones share the same
-/// state.
+/// The admin address: what it serves, and its connections to the layer. Clones share the same state.
 ///
-/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what the address serves, and
-///    under which host names.
-/// 2. [`Admin::attach`] connects the address to the layer: to its active policy, its requests, and
-///    its kill switch.
-/// 3. [`Admin::serve`] runs a server for the address. Instead, you can mount [`Admin::service`] in
-///    your own server.
+/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] set what the address serves, and under which host
+///    names.
+/// 2. [`Admin::attach`] connects the address to the layer: to its active policy, its requests, and its kill switch.
+/// 3. [`Admin::serve`] runs a server for the address. Instead, you can mount [`Admin::service`] in your own server.
 /// 4. [`Admin::drain`] marks the process as not ready for new requests.
 #[derive(Clone, Default)]
 #[must_use]
@@ -69,16 +66,14 @@ pub struct Outage {
     pub requests: u64,
 }
 
-/// The state of a certificate that this process serves. [`Admin::show_certificate`] shows it on the
-/// page.
+/// The state of a certificate that this process serves. [`Admin::show_certificate`] shows it on the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateStatus {
     /// The files of the certificate and its key.
     pub files: String,
     /// The earliest expiry in the active chain, or `None` if it is unknown.
     pub not_after: Option<SystemTime>,
-    /// The reason why the current files are rejected, if they are. An older certificate then stays
-    /// active.
+    /// The reason why the current files are rejected, if they are. An older certificate then stays active.
     pub rejection: Option<String>,
 }
 
@@ -107,32 +102,32 @@ impl Admin {
         self
     }
 
-    /// Sets the text that `/metrics` returns if this address does not serve the metrics. Pass a
-    /// sentence that names where they are served.
+    /// Sets the text that `/metrics` returns if this address does not serve the metrics. Pass a sentence that names
+    /// where they are served.
     pub fn metrics_elsewhere(mut self, place: impl Into<Arc<str>>) -> Self {
         self.metrics = Metrics::Elsewhere(place.into());
         self
     }
 
-    /// Also allows requests with this host name, which is given without a port. Letter case is
-    /// ignored. By default, only `localhost` and IP addresses are allowed, because anyone can point
-    /// any other name to this address (DNS rebinding).
+    /// Also allows requests with this host name, which is given without a port. Letter case is ignored. By default,
+    /// only `localhost` and IP addresses are allowed, because anyone can point any other name to this address (DNS
+    /// rebinding).
     pub fn allow_host(mut self, name: &str) -> Self {
         self.hosts.allow(name);
         self
     }
 
-    /// Sets the name of this process that the page shows, such as the name of its host. By default,
-    /// the page shows the host name of the request.
+    /// Sets the name of this process that the page shows, such as the name of its host. By default, the page shows the
+    /// host name of the request.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Requires requests to send the token in this file, as `Authorization: Bearer`. Only the page
-    /// without its data, `/healthz`, `/readyz` and `/metrics` need no token. The page asks for the
-    /// token once, and keeps it in its browser tab. The file is read for each request, so that a
-    /// new token applies at once. White space around the token is ignored.
+    /// Requires requests to send the token in this file, as `Authorization: Bearer`. Only the page without its data,
+    /// `/healthz`, `/readyz` and `/metrics` need no token. The page asks for the token once, and keeps it in its
+    /// browser tab. The file is read for each request, so that a new token applies at once. White space around the
+    /// token is ignored.
     ///
     /// Without a token, [`Admin::serve`] refuses changes on an address other than loopback.
     ///
@@ -149,21 +144,19 @@ impl Admin {
         self
     }
 
-    /// Stores the changes of the kill switch in this file, one JSON object per line. Also sets the
-    /// switch to the state of the last change in the file. Without a journal, a restart clears the
-    /// switch.
+    /// Stores the changes of the kill switch in this file, one JSON object per line. Also sets the switch to the state
+    /// of the last change in the file. Without a journal, a restart clears the switch.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or written, or if its last line is not a valid
-    /// change.
+    /// Returns an error if the file cannot be read or written, or if its last line is not a valid change.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> io::Result<Self> {
         self.journal = Some(Journal::open(&path.into(), &self.shared.store.switch)?);
         Ok(self)
     }
 
-    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter. The page
-    /// then shows the layer's active policy and errors, and the kill switch controls the layer. If
-    /// several layers are attached, the page shows the policy of the last layer.
+    /// Connects this address to a layer, or to the [`PolicyHandle`] of another adapter. The page then shows the layer's
+    /// active policy and errors, and the kill switch controls the layer. If several layers are attached, the page shows
+    /// the policy of the last layer.
     #[must_use]
     pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
         to.map_policy(|policy| {
@@ -175,14 +168,13 @@ impl Admin {
         })
     }
 
-    /// Sets the function that lists the services that cannot be reached now. The page shows these
-    /// services at the top.
+    /// Sets the function that lists the services that cannot be reached now. The page shows these services at the top.
     pub fn show_outages(&self, read: impl Fn() -> Vec<Outage> + Send + 'static) {
         *self.shared.outages.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(read));
     }
 
-    /// Adds a function that returns the state of a certificate that this process serves. The page
-    /// shows the certificate if its new files are rejected, or if it has expired or expires soon.
+    /// Adds a function that returns the state of a certificate that this process serves. The page shows the certificate
+    /// if its new files are rejected, or if it has expired or expires soon.
     pub fn show_certificate(&self, read: impl Fn() -> CertificateStatus + Send + 'static) {
         self.shared.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(read));
     }
@@ -206,13 +198,11 @@ impl Admin {
 }
 
 impl Shared {
-    /// Returns the status of the active policy, or `None` if no layer is connected. The caller must
-    /// not hold a lock of the store, because this call may activate a new policy, and that clears
-    /// counts in the store.
+    /// Returns the status of the active policy, or `None` if no layer is connected. The caller must not hold a lock of
+    /// the store, because this call may activate a new policy, and that clears counts in the store.
     pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
         let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        // A reloaded policy becomes active only when a config is requested. So this requests a
-        // config first.
+        // A reloaded policy becomes active only when a config is requested. So this requests a config first.
         policy.as_ref().map(|policy| {
             drop(policy.config());
             policy.status()

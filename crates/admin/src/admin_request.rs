@@ -1,9 +1,8 @@
-//! Defines the request that a handler gets, and decides whether the sender of a request may read
-//! data or make changes.
+//! Defines the request that a handler gets, and decides whether the sender of a request may read data or make changes.
 //!
 //! 1. If a token file is set, requests must send the token, as `Authorization: Bearer`.
-//! 2. If no token file is set, everybody may read. Changes are then refused unless the server
-//!    listens on loopback, because anyone could reach any other address.
+//! 2. If no token file is set, everybody may read. Changes are then refused unless the server listens on loopback,
+//!    because anyone could reach any other address.
 //! 3. The operator's name and the reason come from the query. They are not verified.
 
 use std::net::IpAddr;
@@ -20,13 +19,12 @@ use crate::small_server::Peer;
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,
-    /// The note or refusal for the change that a POST requests. For any other method, it is an
-    /// empty note.
+    /// The note or refusal for the change that a POST requests. For any other method, it is an empty note.
     pub(crate) change: Change,
 }
 
-/// The note about an accepted change, with the operator's name and reason. If the change is
-/// refused, the value contains the response's status and the reason of the refusal.
+/// The note about an accepted change, with the operator's name and reason. If the change is refused, the value contains
+/// the response's status and the reason of the refusal.
 pub(crate) type Change = Result<SwitchNote, Refusal>;
 
 pub(crate) type Refusal = (StatusCode, &'static str);

@@ -10,13 +10,12 @@ use serde_json::Value;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// The `content-security-policy` of the page. It allows only styles, scripts and data of this
-/// address, and no inline styles or scripts.
+/// The `content-security-policy` of the page. It allows only styles, scripts and data of this address, and no inline
+/// styles or scripts.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                            form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The `content-security-policy` of all other responses, such as JSON or text. It allows a browser
-/// to load nothing.
+/// The `content-security-policy` of all other responses, such as JSON or text. It allows a browser to load nothing.
 const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 5] = [

@@ -37,12 +37,10 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({"errors": errors, "searched_id": searched}))
 }
 
-/// Returns what is stored about an id, even if the errors with this id are no longer among the last
-/// errors.
+/// Returns what is stored about an id, even if the errors with this id are no longer among the last errors.
 fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
-    /// The largest time by which the time in an id may be in the future, in milliseconds. A layer
-    /// does not make an id with a later time. Such an id may be a trace id, whose first bytes are
-    /// not a time.
+    /// The largest time by which the time in an id may be in the future, in milliseconds. A layer does not make an id
+    /// with a later time. Such an id may be a trace id, whose first bytes are not a time.
     const CLOCK_SKEW_MS: u64 = 5 * MINUTE_MS;
 
     let (known, count) = recent.find(id);
@@ -137,20 +135,19 @@ fn describe_side(side: &Side) -> Value {
     })
 }
 
-/// The longest text in which to search for an id, in characters. A client's report of an error is
-/// shorter.
+/// The longest text in which to search for an id, in characters. A client's report of an error is shorter.
 const LONGEST: usize = 4096;
 
-/// Returns the first id in a text, which may contain other words. An id is `req_…` or a bare ULID
-/// in any letter case, or a UUID.
+/// Returns the first id in a text, which may contain other words. An id is `req_…` or a bare ULID in any letter case,
+/// or a UUID.
 pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)
 }
 
-/// Returns true if each word of the text occurs in the error's codes, outcome, route, scope or
-/// service. Letter case is ignored.
+/// Returns true if each word of the text occurs in the error's codes, outcome, route, scope or service. Letter case is
+/// ignored.
 pub(crate) fn fits(entry: &Entry, text: &str) -> bool {
     let (seen, kind) = (&entry.seen, &entry.seen.kind);
     let service = seen.request.service.as_ref().map(ToString::to_string).unwrap_or_default();

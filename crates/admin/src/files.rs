@@ -15,15 +15,13 @@ use crate::error_store::error_record::time;
 
 /// The smallest allowed length of a token, in bytes. A shorter token could be guessed.
 const SHORTEST: usize = 32;
-/// The size of the largest token file, in bytes. If a file is larger, the operator has probably
-/// named the wrong file.
+/// The size of the largest token file, in bytes. If a file is larger, the operator has probably named the wrong file.
 const LONGEST: u64 = 4096;
-/// The time limit for reading the token file. If the file system does not respond, the request
-/// fails, but other requests do not wait.
+/// The time limit for reading the token file. If the file system does not respond, the request fails, but other
+/// requests do not wait.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// A file that contains one token. It is read again for each request, so that a new token applies
-/// at once.
+/// A file that contains one token. It is read again for each request, so that a new token applies at once.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenFile(Arc<Path>);
 
@@ -34,8 +32,8 @@ impl TokenFile {
         Ok(Self(path.into()))
     }
 
-    /// Returns true if `sent` is the token. The comparison takes constant time, so an attacker can
-    /// learn only the token's length.
+    /// Returns true if `sent` is the token. The comparison takes constant time, so an attacker can learn only the
+    /// token's length.
     ///
     /// # Errors
     /// Returns an error if the file can no longer be read, or if its token is too short.
@@ -64,8 +62,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The journal of the kill switch, open for appending.
 ///
-/// It stores the changes of the kill switch, so that the switch survives a restart. Each line is a
-/// JSON object. The last line is the last change.
+/// It stores the changes of the kill switch, so that the switch survives a restart. Each line is a JSON object. The
+/// last line is the last change.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal(Arc<File>);
 
@@ -73,16 +71,15 @@ impl Journal {
     /// Opens the file, and sets the switch to the state of the last change in it.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or written, or if its last line is not a valid
-    /// change.
+    /// Returns an error if the file cannot be read or written, or if its last line is not a valid change.
     pub(crate) fn open(path: &PathBuf, switch: &KillSwitch) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let text = match read_regular(path, MAX_ANY_FILE_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(named)?,
         };
-        // The file is also opened for reading, because opening a pipe only for writing would wait
-        // until a process reads the pipe.
+        // The file is also opened for reading, because opening a pipe only for writing would wait until a process reads
+        // the pipe.
         let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(named)?;
         if let Some(line) = String::from_utf8_lossy(&text).lines().last() {
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the last line is not a valid change; remove it");

@@ -32,8 +32,8 @@
 //! # }
 //! ```
 //!
-//! The admin address has no user accounts. With [`Admin::token_file`], requests must send the token
-//! in that file. Without a token file, anyone who can reach the address can read everything, and
+//! The admin address has no user accounts. With [`Admin::token_file`], requests must send the token in that file.
+//! Without a token file, anyone who can reach the address can read everything, and
 //! [`Admin::serve`] accepts changes only on loopback. So serve the admin address on loopback, or in
 //! a network that only operators use.
 //!

@@ -19,22 +19,22 @@ use crate::error_store::store;
 use crate::error_store::timeline::{MINUTE_MS, MINUTES, Timeline, last_minutes};
 use crate::process;
 
-/// The number of minutes that `now` includes. They are enough to show a rate of errors, and so few
-/// that the rate drops soon after the cause of the errors has ended.
+/// The number of minutes that `now` includes. They are enough to show a rate of errors, and so few that the rate drops
+/// soon after the cause of the errors has ended.
 const NOW_MINUTES: u32 = 15;
 /// The number of minutes that are treated as recent. Places with recent errors are listed above those whose errors have
 /// ended.
 const RECENT_MINUTES: u32 = 2;
-/// A certificate that expires within this number of days is a danger on the page. The alert for
-/// certificates uses the same time.
+/// A certificate that expires within this number of days is a danger on the page. The alert for certificates uses the
+/// same time.
 const URGENT_DAYS: u64 = 7;
 const SOON_DAYS: u64 = 21;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
 pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (admin, shared) = (request.admin, &request.admin.shared);
-    // Reading the policy's status may activate a new policy, which clears counts. So this is done
-    // before the counts are locked.
+    // Reading the policy's status may activate a new policy, which clears counts. So this is done before the counts are
+    // locked.
     let (status, at) = (shared.policy_status(), store::now());
     let problems = problems(shared, status.as_ref(), at);
     let (requests, recent) = (shared.store.requests(), shared.store.recent());
@@ -60,8 +60,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     }))
 }
 
-/// Returns a text for the page: whether this address allows changes of the kill switch, and whether
-/// they need a token.
+/// Returns a text for the page: whether this address allows changes of the kill switch, and whether they need a token.
 fn changes(admin: &Admin) -> &'static str {
     match admin.token {
         _ if admin.is_read_only() => "refused",
@@ -80,8 +79,8 @@ struct Affected {
     codes: Vec<(String, u64, Option<&'static str>)>,
 }
 
-/// Returns as JSON the places with errors of these severities. The places with the most errors in
-/// this minute and the previous minute come first.
+/// Returns as JSON the places with errors of these severities. The places with the most errors in this minute and the
+/// previous minute come first.
 fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, at: u64) -> Vec<Value> {
     let (now, recently) = (last_minutes(at, NOW_MINUTES), last_minutes(at, RECENT_MINUTES));
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! `/readiness.json`: the counts of each route under the active policy, and whether the route is
-//! ready for its next mode.
+//! `/readiness.json`: the counts of each route under the active policy, and whether the route is ready for its next
+//! mode.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -41,8 +41,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     for (place, row) in shared.store.requests().places().filter(|(_, row)| row.tally.requests() > 0) {
         let known = places.entry(place.clone()).or_default();
         (known.tally, known.service) = (row.tally.clone(), row.service.as_ref().map(ToString::to_string));
-        // A place without a route contains the requests of a scope, or of the policy, that match no
-        // route.
+        // A place without a route contains the requests of a scope, or of the policy, that match no route.
         if place.route.is_none() {
             known.mode = status.as_ref().and_then(|status| mode_of(status, place));
         }
@@ -50,16 +49,16 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));
     let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known)).collect();
-    // The counts of a policy begin when it becomes active. If another policy was active for a while
-    // in between, the earlier counts continue.
+    // The counts of a policy begin when it becomes active. If another policy was active for a while in between, the
+    // earlier counts continue.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
     let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
 
-/// Returns the mode of a place's route. For a place without a route, returns the mode for requests
-/// that match no route. Returns `None` if the policy does not contain the place.
+/// Returns the mode of a place's route. For a place without a route, returns the mode for requests that match no route.
+/// Returns `None` if the policy does not contain the place.
 fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
     let policy = status.policy();
     match place.texts() {
@@ -99,13 +98,13 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Ready,
-    /// The next mode would refuse requests that pass now. In mode `enforce`, this verdict means
-    /// that the route would refuse requests without its `auth_observe`.
+    /// The next mode would refuse requests that pass now. In mode `enforce`, this verdict means that the route would
+    /// refuse requests without its `auth_observe`.
     NotReady,
     /// The route had no requests, or its mode is `off`: then the layer does not examine requests.
     Unseen,
-    /// The route is in mode `enforce`, and none of its guards only observes requests that it would
-    /// refuse. Nothing is left to do.
+    /// The route is in mode `enforce`, and none of its guards only observes requests that it would refuse. Nothing is
+    /// left to do.
     Done,
 }
 
@@ -119,8 +118,8 @@ impl Verdict {
         }
     }
 
-    /// Computes the verdict. It does not depend on the codes of errors, because an error whose code
-    /// follows only from its status is still a valid envelope.
+    /// Computes the verdict. It does not depend on the codes of errors, because an error whose code follows only from
+    /// its status is still a valid envelope.
     pub(crate) fn new(mode: Mode, tally: &Tally) -> Self {
         match mode {
             Mode::Enforce if tally.auth_would_refuse == 0 => Self::Done,

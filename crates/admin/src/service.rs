@@ -1,5 +1,4 @@
-//! Handles requests to the admin address. It defines the table of paths, and serves them over
-//! HTTP/1.1.
+//! Handles requests to the admin address. It defines the table of paths, and serves them over HTTP/1.1.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -32,10 +31,10 @@ pub struct AdminService(Admin);
 pub type AdminBody = Full<Bytes>;
 
 impl Admin {
-    /// Returns a service to mount in your own server. Mount it at the root of a host or an address,
-    /// because its page requests absolute paths. Your server must limit the size of heads, waits
-    /// and connections. The service needs a Tokio runtime. If a [token](Self::token_file) is set,
-    /// requests must send it. Otherwise your server must restrict access.
+    /// Returns a service to mount in your own server. Mount it at the root of a host or an address, because its page
+    /// requests absolute paths. Your server must limit the size of heads, waits and connections. The service needs a
+    /// Tokio runtime. If a [token](Self::token_file) is set, requests must send it. Otherwise your server must restrict
+    /// access.
     pub fn service(&self) -> AdminService {
         AdminService(self.clone())
     }
@@ -70,8 +69,8 @@ impl<B> Service<Request<B>> for AdminService {
     }
 }
 
-/// A path, a method and the handler for both. An endpoint for `GET` also serves `HEAD`, because the
-/// server then omits the body.
+/// A path, a method and the handler for both. An endpoint for `GET` also serves `HEAD`, because the server then omits
+/// the body.
 struct Endpoint(&'static str, Method, fn(&AdminRequest<'_>) -> Answer);
 
 static ROWS: [Endpoint; 14] = [
@@ -91,8 +90,8 @@ static ROWS: [Endpoint; 14] = [
     Endpoint("/kill-switch/off", Method::POST, |request| process::turn(request, false)),
 ];
 
-/// Returns true if a path needs no token. The page itself needs none, because it contains no data.
-/// The paths that orchestrators and scrapers request need none either.
+/// Returns true if a path needs no token. The page itself needs none, because it contains no data. The paths that
+/// orchestrators and scrapers request need none either.
 pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/" | "/page.css" | "/page.js" | "/page.svg" | "/healthz" | "/readyz" | "/metrics")
 }
@@ -116,22 +115,22 @@ fn asset(media_type: &'static str, text: &'static str) -> Answer {
     answer::whole(StatusCode::OK, media_type, text)
 }
 
-/// The server's limits. It accepts 64 connections, because the pages of a person, a scraper and the
-/// probes of an orchestrator need only a few. A head may have 16 KiB, because it contains no
-/// cookies of other sites. A stop waits for at most 1 s.
+/// The server's limits. It accepts 64 connections, because the pages of a person, a scraper and the probes of an
+/// orchestrator need only a few. A head may have 16 KiB, because it contains no cookies of other sites. A stop waits
+/// for at most 1 s.
 ///
-/// The server shares its process with the service's traffic, and must never harm it. So the size of
-/// heads, waits and connections are limited.
+/// The server shares its process with the service's traffic, and must never harm it. So the size of heads, waits and
+/// connections are limited.
 const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
 
 impl Admin {
     /// Serves until `stop` is ready, which should be at the end of the process. Call
     /// [`drain`](Self::drain) before that.
     ///
-    /// The server uses HTTP/1.1, with one response per connection and at most 64 connections. For a
-    /// further connection, it closes the connection that has been silent longest. If the address is
-    /// not loopback and no [token](Self::token_file) is set, the server logs a warning and accepts
-    /// no changes. A borrowed listener can be served again later. Until then, its clients wait.
+    /// The server uses HTTP/1.1, with one response per connection and at most 64 connections. For a further connection,
+    /// it closes the connection that has been silent longest. If the address is not loopback and no
+    /// [token](Self::token_file) is set, the server logs a warning and accepts no changes. A borrowed listener can be
+    /// served again later. Until then, its clients wait.
     pub async fn serve(&self, listener: impl Borrow<TcpListener>, stop: impl Future<Output = ()>) {
         let mut served = self.clone();
         if let Ok(address) = listener.borrow().local_addr() {
@@ -141,8 +140,8 @@ impl Admin {
         SERVER.serve(listener, self.tls.clone(), move |request| served.service().call(request), stop).await;
     }
 
-    /// Serves until `work` has ended, and returns the output of `work`. Call [`drain`](Self::drain)
-    /// once `work` begins to stop.
+    /// Serves until `work` has ended, and returns the output of `work`. Call [`drain`](Self::drain) once `work` begins
+    /// to stop.
     pub async fn serve_with<T>(&self, listener: &TcpListener, work: impl Future<Output = T>) -> T {
         let (ends, ended) = oneshot::channel::<()>();
         let work = async {

@@ -2,13 +2,13 @@
 //!
 //! 1. The number of connections is limited. Each connection occupies one place.
 //! 2. A connection that has not sent the whole head of its first request within 5 seconds is closed.
-//! 3. If a client connects while all places are taken, the server closes the connection that has
-//!    waited longest for a request head. This may be an idle connection that was kept open.
-//! 4. A connection is not closed for another connection while its request is handled. If the
-//!    requests of all connections are being handled, new clients wait.
+//! 3. If a client connects while all places are taken, the server closes the connection that has waited longest for a
+//!    request head. This may be an idle connection that was kept open.
+//! 4. A connection is not closed for another connection while its request is handled. If the requests of all
+//!    connections are being handled, new clients wait.
 //!
-//! A client that stops reading its response is disconnected. This server does not limit the time
-//! for handling a request.
+//! A client that stops reading its response is disconnected. This server does not limit the time for handling a
+//! request.
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
@@ -35,18 +35,18 @@ use tokio_io_timeout::TimeoutStream;
 
 /// The time limit for the head of a connection's first request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// The time for which a connection may wait for a head before it can be closed for another
-/// connection. Without this time, clients that reconnect at once would use a whole processor. They
-/// would also displace a probe whose head needs some milliseconds to arrive.
+/// The time for which a connection may wait for a head before it can be closed for another connection. Without this
+/// time, clients that reconnect at once would use a whole processor. They would also displace a probe whose head needs
+/// some milliseconds to arrive.
 const HEAD_GRACE: Duration = Duration::from_millis(20);
-/// The number of clients that may wait in the kernel's queue. Tokio's default of 128 is too small.
-/// If the queue is full, the system ignores a client, and the client tries again only after a
-/// second. With 64 places, a queue of 1,024 is empty after a third of a second.
+/// The number of clients that may wait in the kernel's queue. Tokio's default of 128 is too small. If the queue is
+/// full, the system ignores a client, and the client tries again only after a second. With 64 places, a queue of 1,024
+/// is empty after a third of a second.
 const QUEUE: i32 = 1024;
 /// A client that reads nothing of its response for this time is disconnected.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// The pause after a failed accept. The pause is long enough for a descriptor to become free, and
-/// too short for clients to notice.
+/// The pause after a failed accept. The pause is long enough for a descriptor to become free, and too short for clients
+/// to notice.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server for requests with short responses.
@@ -59,22 +59,22 @@ pub struct SmallServer {
 }
 
 impl SmallServer {
-    /// Creates a server that sends one response per connection. When it is stopped, it ends after
-    /// at most `stop_within`. `most_head` is the largest size of a request head, in bytes.
+    /// Creates a server that sends one response per connection. When it is stopped, it ends after at most
+    /// `stop_within`. `most_head` is the largest size of a request head, in bytes.
     #[must_use]
     pub const fn new(most_connections: usize, most_head: usize, stop_within: Duration) -> Self {
         Self { most_connections, most_head, stop_within, idle: None }
     }
 
-    /// Keeps connections open for further requests. The whole head of the next request must arrive
-    /// within `idle` after the last response.
+    /// Keeps connections open for further requests. The whole head of the next request must arrive within `idle` after
+    /// the last response.
     #[must_use]
     pub const fn keep_alive(self, idle: Duration) -> Self {
         Self { idle: Some(idle), ..self }
     }
 
-    /// Serves until `stop` is ready, and then finishes the requests in flight. If `handshake` is
-    /// set, each connection begins with it.
+    /// Serves until `stop` is ready, and then finishes the requests in flight. If `handshake` is set, each connection
+    /// begins with it.
     pub async fn serve<A, F, B>(
         self,
         listener: impl Borrow<TcpListener>,
@@ -146,8 +146,8 @@ impl SmallServer {
             let answer = answer(request);
             async move {
                 let response = answer.await;
-                // hyper writes a short response before `lost` is polled. A long response may be cut
-                // off if its client reads slowly and no other connection has waited longer.
+                // hyper writes a short response before `lost` is polled. A long response may be cut off if its client
+                // reads slowly and no other connection has waited longer.
                 if self.idle.is_some() {
                     place.waits();
                 }
@@ -167,8 +167,7 @@ impl SmallServer {
             () = place.lost() => Ok(()),
             _ = stopped.changed() => {
                 connection.as_mut().graceful_shutdown();
-                // A response may be a stream that does not end by itself, so it gets only a part of
-                // the time.
+                // A response may be a stream that does not end by itself, so it gets only a part of the time.
                 timeout(self.stop_within / 2, connection).await.unwrap_or(Ok(()))
             }
         };
@@ -187,8 +186,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Pauses after a failed accept, so that the system can free descriptors. If the client left before
-/// it was accepted, nothing is wrong with the system, so the function returns at once.
+/// Pauses after a failed accept, so that the system can free descriptors. If the client left before it was accepted,
+/// nothing is wrong with the system, so the function returns at once.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!(%error, "cannot accept a connection; retrying");
@@ -203,8 +202,7 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 
 struct Places {
     free: Arc<Semaphore>,
-    /// The open connections. The connections that wait for a head are in the order in which they
-    /// began to wait.
+    /// The open connections. The connections that wait for a head are in the order in which they began to wait.
     open: Mutex<VecDeque<(Instant, watch::Sender<Phase>)>>,
 }
 
@@ -222,14 +220,13 @@ impl Places {
         Arc::new(Self { free: Arc::new(Semaphore::new(most)), open: Mutex::default() })
     }
 
-    /// Returns a free place. If no place is free, closes other connections until a place becomes
-    /// free.
+    /// Returns a free place. If no place is free, closes other connections until a place becomes free.
     async fn take(self: &Arc<Self>) -> Place {
         let mut free = Arc::clone(&self.free).try_acquire_owned().ok();
         while free.is_none() {
             self.evict();
-            // If the head of the evicted connection still arrives in time, the connection stays
-            // open, and its place does not become free.
+            // If the head of the evicted connection still arrives in time, the connection stays open, and its place
+            // does not become free.
             free = timeout(HEAD_GRACE, Arc::clone(&self.free).acquire_owned()).await.ok().and_then(Result::ok);
         }
         let (phase, since) = (watch::Sender::new(Phase::New), Instant::now());
@@ -255,8 +252,8 @@ impl Places {
     }
 }
 
-/// One of the server's limited places. A connection keeps its place until it is closed. It starts
-/// in [`Phase::New`], in which it waits for the head of its first request.
+/// One of the server's limited places. A connection keeps its place until it is closed. It starts in [`Phase::New`], in
+/// which it waits for the head of its first request.
 struct Place {
     places: Arc<Places>,
     /// The time at which the connection was accepted. A handshake and the first head have one time limit.

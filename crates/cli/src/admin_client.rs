@@ -1,5 +1,4 @@
-//! Sends requests to the admin addresses of running gateways. The verbs with the flag `--admin URL`
-//! use this module.
+//! Sends requests to the admin addresses of running gateways. The verbs with the flag `--admin URL` use this module.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -62,8 +61,7 @@ impl NoAnswer {
 const MOST_OF_ANSWER: usize = 8 * 1024 * 1024;
 
 impl AdminAddresses {
-    /// Sends the request to all gateways at the same time. Returns the responses in the order of
-    /// the addresses.
+    /// Sends the request to all gateways at the same time. Returns the responses in the order of the addresses.
     pub(crate) fn send(
         &self,
         method: &Method,
@@ -146,8 +144,7 @@ pub(crate) fn json_of(
     })
 }
 
-/// Returns the responses as JSON objects for programs. Each object has these fields of a gateway's
-/// JSON.
+/// Returns the responses as JSON objects for programs. Each object has these fields of a gateway's JSON.
 pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     let line = |(gateway, answer): &Answered| {
         let mut line = json!({ "admin": gateway, "ok": answer.is_ok() });
@@ -160,8 +157,7 @@ pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
     answers.iter().map(line).collect()
 }
 
-/// Returns the exit code of a verb. The code is [`UNREACHABLE`] if every gateway that failed cannot
-/// be reached.
+/// Returns the exit code of a verb. The code is [`UNREACHABLE`] if every gateway that failed cannot be reached.
 pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
     failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
         (0 | UNREACHABLE, true) => UNREACHABLE,

@@ -1,17 +1,17 @@
 //! `error-envelope check` reads policy files as the layer would, and reports errors and likely mistakes.
 //!
-//! 1. Each file is checked as a policy with all the files that it includes. If the file is a part
-//!    of another policy, that whole policy is checked. Warnings and notes about the other files of
-//!    that policy are then left out. All errors are reported at once, in the order of the lines.
-//!    Errors that are only consequences of another error are not reported.
-//! 2. If the policy is valid, likely mistakes in it are reported. A warning is probably a mistake;
-//!    the setting that a note reports may be intended.
+//! 1. Each file is checked as a policy with all the files that it includes. If the file is a part of another policy,
+//!    that whole policy is checked. Warnings and notes about the other files of that policy are then left out. All
+//!    errors are reported at once, in the order of the lines. Errors that are only consequences of another error are
+//!    not reported.
+//! 2. If the policy is valid, likely mistakes in it are reported. A warning is probably a mistake; the setting that a
+//!    note reports may be intended.
 //! 3. If the environment lacks a secret, a note reports that the secret could not be checked.
-//! 4. With `--effective`, the command instead prints the settings that apply to one request, each
-//!    with its line in the policy.
+//! 4. With `--effective`, the command instead prints the settings that apply to one request, each with its line in the
+//!    policy.
 //!
-//! Each finding begins with `FILE:LINE: KEY: what is wrong`, which editors and grep can use, and
-//! shows the line. For programs, [`report`](crate::report) writes all findings.
+//! Each finding begins with `FILE:LINE: KEY: what is wrong`, which editors and grep can use, and shows the line. For
+//! programs, [`report`](crate::report) writes all findings.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -50,8 +50,7 @@ pub(crate) struct Args {
     effective: Option<Vec<String>>,
 }
 
-/// Writes the findings to standard output. Returns the exit code, or an error if no policy could be
-/// checked.
+/// Writes the findings to standard output. Returns the exit code, or an error if no policy could be checked.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy(args.files.iter().map(PathBuf::as_path)).map_err(CommandError::Io)?;
     let (mut report, mut effective, mut unreadable) = (Report::new(args.format), Vec::new(), 0);
@@ -126,8 +125,8 @@ fn part_json(CheckedFile { policy, part, .. }: &CheckedFile) -> Option<Value> {
     Some(json!({ "file": part, "policy": policy.display().to_string() }))
 }
 
-/// Adds the errors of a refused policy. Errors for files that cannot be read are printed at once.
-/// Returns the number of these files.
+/// Adds the errors of a refused policy. Errors for files that cannot be read are printed at once. Returns the number of
+/// these files.
 fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, CommandError> {
     let mut unreadable = 0;
     for error in errors {
@@ -142,9 +141,8 @@ fn add_errors(report: &mut Report, errors: &[PolicyError]) -> Result<usize, Comm
     Ok(unreadable)
 }
 
-/// Returns the summary, such as `1 file: no errors, 2 warnings, no notes`. If there are errors, the
-/// summary is `2 errors in 1 file; …`, because some files of a refused policy may not have been
-/// read.
+/// Returns the summary, such as `1 file: no errors, 2 warnings, no notes`. If there are errors, the summary is `2
+/// errors in 1 file; …`, because some files of a refused policy may not have been read.
 fn summary(report: &Report, [files, wrong]: [usize; 2], unreadable: usize) -> String {
     let kinds = [Kind::Error, Kind::Warning, Kind::Note];
     let has_errors = report.count(Kind::Error) > 0;
@@ -182,8 +180,7 @@ fn reading_json(PathReading { method, path, routes, settings, .. }: &PathReading
 
 /// The policy to check for a file that the user named.
 ///
-/// A file of a team can be a part of another policy. The names and locks of that policy apply to
-/// it.
+/// A file of a team can be a part of another policy. The names and locks of that policy apply to it.
 pub(crate) struct CheckedFile {
     /// The whole policy.
     pub(crate) policy: PathBuf,
@@ -194,8 +191,7 @@ pub(crate) struct CheckedFile {
 }
 
 impl CheckedFile {
-    /// Finds the policy to which this file belongs. `named` is the policy that the user named, if
-    /// any.
+    /// Finds the policy to which this file belongs. `named` is the policy that the user named, if any.
     ///
     /// # Errors
     ///
@@ -247,8 +243,7 @@ fn several_policies_error(file: &Path, policies: &[PathBuf]) -> CommandError {
     ))
 }
 
-/// Returns an absolute path. A path below the current folder becomes relative to the current
-/// folder.
+/// Returns an absolute path. A path below the current folder becomes relative to the current folder.
 fn from_here(path: &Path) -> PathBuf {
     let Ok(here) = env::current_dir().and_then(|here| here.canonicalize()) else { return path.to_owned() };
     let relative = |(up, folder): (usize, &Path)| {

@@ -1,18 +1,16 @@
 //! Decides which lines of a refused policy an error message may show.
 //!
-//! CI systems store the output of `check` in their logs (L3). A wrong policy may contain a
-//! clear-text key instead of a hash, or a secret instead of the name of its variable. The reported
-//! error can be a different error on the same line. So a line is shown unchanged only if its table
-//! and its key prove that it contains neither a key nor a secret. In any other line, only words
-//! that are names in policies are shown, and `…` replaces the rest. These rules apply:
+//! CI systems store the output of `check` in their logs (L3). A wrong policy may contain a clear-text key instead of a
+//! hash, or a secret instead of the name of its variable. The reported error can be a different error on the same line.
+//! So a line is shown unchanged only if its table and its key prove that it contains neither a key nor a secret. In any
+//! other line, only words that are names in policies are shown, and `…` replaces the rest. These rules apply:
 //!
-//! 1. A line that sets a key, a hash or a secret is not shown. A URL with a query, or with a name
-//!    in front of its host, is not shown either. The exception is a line whose `secret_env` is the
-//!    name of an environment variable.
+//! 1. A line that sets a key, a hash or a secret is not shown. A URL with a query, or with a name in front of its host,
+//!    is not shown either. The exception is a line whose `secret_env` is the name of an environment variable.
 //! 2. The head of a table is shown, unless it contains an unknown name, which may be a key.
 //! 3. In `[auth.*]`, a line is shown if its key never contains a credential.
-//! 4. In all other tables of a policy, every line is shown. Lines of unknown tables are not shown,
-//!    because the table may belong to a file of keys.
+//! 4. In all other tables of a policy, every line is shown. Lines of unknown tables are not shown, because the table
+//!    may belong to a file of keys.
 
 use std::ops::Range;
 
@@ -73,8 +71,8 @@ const OTHERS_OF_AUTH: [&str; 10] =
 /// A line that contains one of these texts sets a credential. White space in the line is ignored.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 
-/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the policy
-/// key that the error names.
+/// Returns true if the line in the byte range `line` of a file may be shown. `key` is the policy key that the error
+/// names.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
     if let Some(path) = table_of(line) {
@@ -101,9 +99,9 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// Returns the line with `…` in place of each quoted text, and of each word that is not a name in
-/// policies. Words of `key` are also kept, because the error shows them anyway. Also returns the
-/// range in the masked line that corresponds to `span`. Returns `None` if no word remains.
+/// Returns the line with `…` in place of each quoted text, and of each word that is not a name in policies. Words of
+/// `key` are also kept, because the error shows them anyway. Also returns the range in the masked line that corresponds
+/// to `span`. Returns `None` if no word remains.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
     let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
@@ -146,15 +144,13 @@ fn is_mark(character: char) -> bool {
     matches!(character, ' ' | '\t' | '=' | '.' | ',' | '[' | ']' | '{' | '}' | '#')
 }
 
-/// Returns true if a quoted text is the name of an existing environment variable. Such a text is
-/// not a secret.
+/// Returns true if a quoted text is the name of an existing environment variable. Such a text is not a secret.
 fn is_variable(quoted: &str) -> bool {
     let name = quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     name.is_some_and(|name| is_variable_name(name) && std::env::var_os(name).is_some())
 }
 
-/// Returns true if all names in a table's head are names of policy tables, or look like
-/// misspellings of such names.
+/// Returns true if all names in a table's head are names of policy tables, or look like misspellings of such names.
 fn is_open_head(path: &str) -> bool {
     const LONGEST: usize = 16;
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));

@@ -1,9 +1,8 @@
-//! `error-envelope diff` compares the settings of two policies, including the settings of their
-//! bases and included files.
+//! `error-envelope diff` compares the settings of two policies, including the settings of their bases and included
+//! files.
 //!
-//! The core compares the policies
-//! ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)). This module
-//! prints the changes. Changes that may refuse more requests ("close a door") come first.
+//! The core compares the policies ([`PolicyFile::changes_to`](error_envelope_core::loader::PolicyFile::changes_to)).
+//! This module prints the changes. Changes that may refuse more requests ("close a door") come first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -126,9 +125,8 @@ fn kind_of(change: &PolicyChange) -> &'static str {
 
 /// The policy that an argument names: a file, standard input, or a file in a revision of Git.
 ///
-/// The files of a revision are written to a temporary folder, through a separate Git index. The
-/// work tree and its own index remain unchanged. Reports show the names that the files have in the
-/// revision.
+/// The files of a revision are written to a temporary folder, through a separate Git index. The work tree and its own
+/// index remain unchanged. Reports show the names that the files have in the revision.
 pub(crate) struct PolicySource {
     pub(crate) path: PathBuf,
     revision: Option<WrittenTree>,
@@ -145,8 +143,8 @@ impl PolicySource {
     ///
     /// # Errors
     ///
-    /// Fails if Git cannot be run, or if the revision does not exist. A missing file is not an
-    /// error here; reading it fails later.
+    /// Fails if Git cannot be run, or if the revision does not exist. A missing file is not an error here; reading it
+    /// fails later.
     pub(crate) fn find(name: &Path) -> Result<Self, CommandError> {
         let text = name.to_string_lossy();
         match text.split_once(':').filter(|(revision, _)| !revision.is_empty() && !name.exists()) {
@@ -162,8 +160,7 @@ impl PolicySource {
             revision,
         )?;
         let root = git(&["rev-parse", "--show-toplevel"], None, revision)?;
-        // As in `git show`, a path is relative to the root of the repository, unless it begins with
-        // a dot.
+        // As in `git show`, a path is relative to the root of the repository, unless it begins with a dot.
         let below =
             if file.starts_with('.') { git(&["rev-parse", "--show-prefix"], None, revision)? } else { String::new() };
         let folder = tempfile::tempdir().map_err(|error| failed(revision, &format!("no temporary folder: {error}")))?;

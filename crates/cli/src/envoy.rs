@@ -1,8 +1,7 @@
-//! `error-envelope envoy-config` writes a complete Envoy bootstrap, or only the parts to merge into
-//! an existing one.
+//! `error-envelope envoy-config` writes a complete Envoy bootstrap, or only the parts to merge into an existing one.
 //!
-//! `module.yaml` and `ext_proc.yaml` are the templates. They contain the comments of the output.
-//! Both include `envoy.yaml`, which contains their common parts.
+//! `module.yaml` and `ext_proc.yaml` are the templates. They contain the comments of the output. Both include
+//! `envoy.yaml`, which contains their common parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -123,8 +122,8 @@ fn filter_config(args: &Args) -> Result<String, CommandError> {
     Ok(format!("policy_file = {}{admin}{token}", quoted(file)))
 }
 
-/// The request id that the processor set, or otherwise an id that Envoy makes from the start time
-/// of the request. Header and body get the same id.
+/// The request id that the processor set, or otherwise an id that Envoy makes from the start time of the request.
+/// Header and body get the same id.
 const ID: &str = r#"%COALESCE({"operators":[{"command":"DYNAMIC_METADATA","param":"error_envelope:request_id"},{"command":"START_TIME","param":"req_%s%9f0000000"}]})%"#;
 
 /// Returns a CEL expression that chooses a text by the response's status. The texts come from the catalogue.
@@ -139,8 +138,8 @@ fn by_status(text: impl Fn(&ErrorCode) -> String) -> String {
     format!("%CEL({})%", choice(&named, &usual))
 }
 
-/// Returns the expression for some of the statuses. The function splits the statuses in halves,
-/// because Envoy limits how deep expressions may be nested.
+/// Returns the expression for some of the statuses. The function splits the statuses in halves, because Envoy limits
+/// how deep expressions may be nested.
 fn choice(named: &[(u16, String)], usual: &str) -> String {
     match named {
         [] => usual.to_owned(),
@@ -152,8 +151,8 @@ fn choice(named: &[(u16, String)], usual: &str) -> String {
     }
 }
 
-/// Returns a string literal of CEL. `text` must contain no parenthesis and no percent sign, because
-/// Envoy would treat it as the end of the expression.
+/// Returns a string literal of CEL. `text` must contain no parenthesis and no percent sign, because Envoy would treat
+/// it as the end of the expression.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -161,8 +160,7 @@ fn literal(text: &str) -> String {
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
 
-/// The services to which Envoy forwards requests, in the form that the templates need. Each text is
-/// YAML.
+/// The services to which Envoy forwards requests, in the form that the templates need. Each text is YAML.
 ///
 /// Envoy's routes choose a service in the same way as the policy's scopes (G0).
 struct Services {
@@ -215,8 +213,8 @@ impl Services {
 }
 
 impl Host {
-    /// Creates the routes of a host. A prefix without a service gets no route. For such a prefix,
-    /// Envoy returns 404, which the module rewrites (V2).
+    /// Creates the routes of a host. A prefix without a service gets no route. For such a prefix, Envoy returns 404,
+    /// which the module rewrites (V2).
     fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
         let (name, domains) = match host.host() {
             "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
@@ -249,8 +247,8 @@ impl Cluster {
     }
 }
 
-/// Returns Envoy's matcher for a prefix, which matches only whole segments. Envoy decodes only the
-/// percent codes of letters, digits, `-`, `.`, `_` and `~`. The policy decodes all percent codes.
+/// Returns Envoy's matcher for a prefix, which matches only whole segments. Envoy decodes only the percent codes of
+/// letters, digits, `-`, `.`, `_` and `~`. The policy decodes all percent codes.
 fn path_match(prefix: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
     if prefix.bytes().all(is_plain) {

@@ -1,11 +1,11 @@
-//! `error-envelope error-backend` writes the error responses of another gateway, such as nginx.
-//! That gateway forwards failed requests to it over HTTP.
+//! `error-envelope error-backend` writes the error responses of another gateway, such as nginx. That gateway forwards
+//! failed requests to it over HTTP.
 //!
-//! 1. [`HandedOver`] parses the failed request and its status from the headers and paths of
-//!    ingress-nginx, nginx and Traefik.
-//! 2. [`answer`] writes the error in the same way as errors of other proxies in front of the
-//!    service (V2). It uses the dialect, page, id and advice that the policy sets for the request's
-//!    route. No guard runs, because the other gateway has already admitted the request.
+//! 1. [`HandedOver`] parses the failed request and its status from the headers and paths of ingress-nginx, nginx and
+//!    Traefik.
+//! 2. [`answer`] writes the error in the same way as errors of other proxies in front of the service (V2). It uses the
+//!    dialect, page, id and advice that the policy sets for the request's route. No guard runs, because the other
+//!    gateway has already admitted the request.
 //! 3. A [`SmallServer`] listens for requests. Each error is logged and counted as in the gateway.
 
 use std::future;
@@ -57,10 +57,10 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:8081";
 
-/// The server's limits. It accepts 512 connections, because each gateway keeps only a few
-/// connections, and most systems start a program with 1,024 descriptors. A head may have 64 KiB,
-/// because gateways forward all headers of a client, and accept heads up to this size. An idle
-/// connection stays open for 75 s, which is longer than nginx keeps it (60 s).
+/// The server's limits. It accepts 512 connections, because each gateway keeps only a few connections, and most systems
+/// start a program with 1,024 descriptors. A head may have 64 KiB, because gateways forward all headers of a client,
+/// and accept heads up to this size. An idle connection stays open for 75 s, which is longer than nginx keeps it (60
+/// s).
 const SERVER: SmallServer =
     SmallServer::new(512, 64 * 1024, Duration::from_secs(5)).keep_alive(Duration::from_secs(75));
 
@@ -150,8 +150,7 @@ struct HandedOver {
     /// The head of the request that the client sent.
     head: Parts,
     status: StatusCode,
-    /// The ingress and service of the request for the log, such as
-    /// `handed over by default/shop for shop:80`.
+    /// The ingress and service of the request for the log, such as `handed over by default/shop for shop:80`.
     source: String,
 }
 
@@ -176,8 +175,8 @@ impl HandedOver {
     }
 }
 
-/// Returns the URI that the client requested. If the other gateway sent no URI, the path is
-/// unknown, and only the host decides the scope.
+/// Returns the URI that the client requested. If the other gateway sent no URI, the path is unknown, and only the host
+/// decides the scope.
 fn original(head: &Parts) -> Uri {
     let by_header = text(&head.headers, "x-original-uri").map(str::to_owned);
     let by_query = || {

@@ -1,12 +1,10 @@
-//! `error-envelope explain` shows which rule decides about a recorded error response, and what a
-//! client gets.
+//! `error-envelope explain` shows which rule decides about a recorded error response, and what a client gets.
 //!
-//! It prints how the library decided (rule R1): the sources of the code in their order, up to the
-//! source that decided. Then it prints the client's response in each mode and in each dialect. It
-//! shows neither the values of received headers nor the query of a URL (L3).
+//! It prints how the library decided (rule R1): the sources of the code in their order, up to the source that decided.
+//! Then it prints the client's response in each mode and in each dialect. It shows neither the values of received
+//! headers nor the query of a URL (L3).
 //!
-//! For an error event of the log, it prints what the fields mean, because the log does not contain
-//! the response.
+//! For an error event of the log, it prints what the fields mean, because the log does not contain the response.
 
 mod logged;
 
@@ -162,8 +160,7 @@ impl Explained<'_> {
         }
     }
 
-    /// Lists the sources of the code that were tried, in the order of rule R1, up to the source
-    /// that decided.
+    /// Lists the sources of the code that were tried, in the order of rule R1, up to the source that decided.
     fn tried(&self, explanation: &Explanation, record: Option<&RequestRecord>) -> String {
         let Some(record) = record.filter(|record| record.decided_by().is_some()) else {
             let what = match (record.and_then(RequestRecord::origin), explanation.is_protocol) {
@@ -241,8 +238,7 @@ impl Explained<'_> {
         outcome.passes() && outcome.status == self.recorded.response.status()
     }
 
-    /// Groups the modes in which the client gets the same response. Returns each group with this
-    /// response.
+    /// Groups the modes in which the client gets the same response. Returns each group with this response.
     fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
         let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
         for mode in MODES {

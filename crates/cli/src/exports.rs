@@ -1,5 +1,4 @@
-//! The traces and logs that the program exports by OTLP. Only a build with the feature `otlp`
-//! exports anything.
+//! The traces and logs that the program exports by OTLP. Only a build with the feature `otlp` exports anything.
 
 use std::sync::Arc;
 

@@ -51,8 +51,8 @@ pub(crate) struct Args {
 
 const DEFAULT: &str = "127.0.0.1:9002";
 
-/// Serves until a signal stops the processor. Returns 0, or the exit code for the second signal if
-/// that signal ended the processor at once.
+/// Serves until a signal stops the processor. Returns 0, or the exit code for the second signal if that signal ended
+/// the processor at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.log.init(None, false)?;
     block_on(async {

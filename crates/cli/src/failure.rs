@@ -44,8 +44,7 @@ pub(crate) enum CommandError {
     Io(String),
     /// A service cannot be reached.
     Unreachable(String),
-    /// A policy is refused or cannot be read. The fields are the rendered findings and the exit
-    /// code.
+    /// A policy is refused or cannot be read. The fields are the rendered findings and the exit code.
     Policy(String, u8),
     /// The command failed, and has already printed the reason.
     Reported,
@@ -90,13 +89,11 @@ impl CommandError {
         Self::Policy(Finding::of_error(error).render(), if unreadable { UNUSABLE } else { FOUND })
     }
 
-    /// Makes the command's error from all errors of a policy that `check` found, instead of only
-    /// the first.
+    /// Makes the command's error from all errors of a policy that `check` found, instead of only the first.
     pub(crate) fn of_policy<T>(first: &PolicyError, checked: Result<T, Vec<PolicyError>>) -> Self {
         match checked {
             Err(all) => Self::from(all),
-            // The operator has corrected the file in the meantime, so only the first error is
-            // reported.
+            // The operator has corrected the file in the meantime, so only the first error is reported.
             Ok(_) => Self::from_error(first),
         }
     }
@@ -142,8 +139,8 @@ pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
     print_styled(&printable(text))
 }
 
-/// Works like [`print_unless_closed`], but for a text with colour codes. The other characters of
-/// the text must already be printable.
+/// Works like [`print_unless_closed`], but for a text with colour codes. The other characters of the text must already
+/// be printable.
 pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     match write(text) {
         Err(CommandError::Closed) => Ok(()),
@@ -151,12 +148,12 @@ pub(crate) fn print_styled(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// The number of ready sockets that a runtime takes from the system before it handles them. With
-/// tokio's default of 1,024, requests over 1,024 connections cost a tenth more.
+/// The number of ready sockets that a runtime takes from the system before it handles them. With tokio's default of
+/// 1,024, requests over 1,024 connections cost a tenth more.
 const EVENTS_AT_ONCE: usize = 16;
 
-/// The longest time for which a stop waits for the runtime's threads to drop their tasks. The stop
-/// does not wait for a slow DNS lookup, which can take longer.
+/// The longest time for which a stop waits for the runtime's threads to drop their tasks. The stop does not wait for a
+/// slow DNS lookup, which can take longer.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Runs `main` on this thread, in its own runtime.
@@ -164,9 +161,8 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
     block_on_threads(0, main)
 }
 
-/// Runs `main` on this thread, and the tasks that it spawns on this many other threads. With 0
-/// other threads, the tasks also run on this thread. When `main` has ended, the tasks that still
-/// run are dropped.
+/// Runs `main` on this thread, and the tasks that it spawns on this many other threads. With 0 other threads, the tasks
+/// also run on this thread. When `main` has ended, the tasks that still run are dropped.
 pub(crate) fn block_on_threads<T>(
     threads: usize,
     main: impl Future<Output = Result<T, CommandError>>,
@@ -179,16 +175,15 @@ pub(crate) fn block_on_threads<T>(
     let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     match threads {
-        // With a time limit, this thread would first wait and then drop the tasks. The clients of
-        // these tasks would also have to wait.
+        // With a time limit, this thread would first wait and then drop the tasks. The clients of these tasks would
+        // also have to wait.
         0 => runtime.shutdown_background(),
         _ => runtime.shutdown_timeout(LAST_TASKS),
     }
     outcome
 }
 
-/// Writes a line and flushes it at once, because a script may wait for this line while the program
-/// runs.
+/// Writes a line and flushes it at once, because a script may wait for this line while the program runs.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
     writeln!(out, "{line}")

@@ -121,8 +121,7 @@ fn answer(error: &Value, prefix: &str) -> Option<String> {
     Some(status + &grpc + &code)
 }
 
-/// Returns a heading that names the response that the client got, how the response ended, and the
-/// time.
+/// Returns a heading that names the response that the client got, how the response ended, and the time.
 fn heading(error: &Value) -> String {
     let sent = answer(error, "").unwrap_or("no response".to_owned());
     let how = match error["outcome"].as_str() {
@@ -139,8 +138,7 @@ fn place(error: &Value) -> String {
     route + &more("scope") + &more("service")
 }
 
-/// Describes which part failed: the service, a guard, or the gateway. Returns `None` if a guard
-/// only observed.
+/// Describes which part failed: the service, a guard, or the gateway. Returns `None` if a guard only observed.
 fn who_failed(error: &Value) -> Option<String> {
     let (origin, inner) = (text(error, "origin"), answer(error, "inner_"));
     let why = text(error, "cause").map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -174,8 +172,8 @@ fn is_inner_error(error: &Value) -> bool {
     exceeds("inner_status", 399) || exceeds("inner_grpc_status", 0)
 }
 
-/// Describes the response that a stricter mode would have sent. Refusals of guards are left out,
-/// because the report shows their codes elsewhere.
+/// Describes the response that a stricter mode would have sent. Refusals of guards are left out, because the report
+/// shows their codes elsewhere.
 fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());

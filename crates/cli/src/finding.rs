@@ -1,5 +1,4 @@
-//! An error in a policy file, in the form for people: `FILE:LINE: KEY: what is wrong`, then the
-//! line and advice.
+//! An error in a policy file, in the form for people: `FILE:LINE: KEY: what is wrong`, then the line and advice.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -35,9 +34,8 @@ pub(crate) struct Finding<'a> {
     span: Option<Range<usize>>,
     pub(crate) wrong: &'a str,
     pub(crate) advice: &'a str,
-    /// True if the policy was refused, so that its lines may contain secrets. In an accepted
-    /// policy, each key is a hash, and each secret is the name of a variable, so every line may be
-    /// shown.
+    /// True if the policy was refused, so that its lines may contain secrets. In an accepted policy, each key is a
+    /// hash, and each secret is the name of a variable, so every line may be shown.
     refused: bool,
 }
 
@@ -94,8 +92,8 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Returns the range of columns that the error has on its line, counted in characters from 1.
-    /// The end of the range is exclusive.
+    /// Returns the range of columns that the error has on its line, counted in characters from 1. The end of the range
+    /// is exclusive.
     pub(crate) fn columns(&self) -> Option<Range<usize>> {
         let text = stdin::text_of(self.file.as_deref()?)?;
         let (start, line) = nth_line(&text, self.line?)?;
@@ -111,8 +109,8 @@ impl<'a> Finding<'a> {
         format!("{}: {}{lint}", self.kind.as_str(), self.wrong)
     }
 
-    /// Returns the finding as text with colour codes, which are removed later if the output is not
-    /// a terminal. The text has no newline at its end.
+    /// Returns the finding as text with colour codes, which are removed later if the output is not a terminal. The text
+    /// has no newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(stdin::text_of);
         let title = self.kind.level().no_name().primary_title(self.title());
@@ -139,9 +137,8 @@ impl<'a> Finding<'a> {
         on_one_line(&parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
     }
 
-    /// Returns the line to show, and the byte range to underline in it. This is the range of the
-    /// error, or the whole line if the error does not begin on this line. A line that may not be
-    /// shown is masked.
+    /// Returns the line to show, and the byte range to underline in it. This is the range of the error, or the whole
+    /// line if the error does not begin on this line. A line that may not be shown is masked.
     fn excerpt(&self, text: &str) -> Option<(String, Range<usize>)> {
         let (start, line) = nth_line(text, self.line?)?;
         let end = start + line.trim_end().len();

@@ -1,5 +1,4 @@
-//! Prepares the command line before it is parsed: groups of verbs, `--help-all`, and environment
-//! variables for flags.
+//! Prepares the command line before it is parsed: groups of verbs, `--help-all`, and environment variables for flags.
 
 use std::ffi::OsString;
 
@@ -36,8 +35,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("Export", &["catalogue", "man", "completions"]),
 ];
 
-/// Lists the verbs in groups. clap has no setting for groups. So clap renders the list of each
-/// group, and a help template combines the lists.
+/// Lists the verbs in groups. clap has no setting for groups. So clap renders the list of each group, and a help
+/// template combines the lists.
 pub(crate) fn with_groups(command: Command) -> Command {
     let style = command.get_styles().get_header();
     let title = |title: &str| format!("{style}{title}:{style:#}\n");
@@ -76,8 +75,8 @@ const HELP_ALL: &str = "--help-all";
 /// The verb whose flags can also be set by environment variables.
 const GATEWAY: &str = "gateway";
 const VARIABLES: &str = "ERROR_ENVELOPE_";
-/// The prefixes of the variables that Kubernetes sets in each pod if a service is named
-/// `error-envelope`. These variables are not flags.
+/// The prefixes of the variables that Kubernetes sets in each pod if a service is named `error-envelope`. These
+/// variables are not flags.
 const OF_KUBERNETES: [&str; 2] = ["ERROR_ENVELOPE_SERVICE_", "ERROR_ENVELOPE_PORT"];
 
 /// Lets an environment variable set each flag of the gateway. The command line takes precedence.
@@ -89,8 +88,8 @@ pub(crate) fn with_variables(command: Command) -> Command {
     command.mut_subcommand(GATEWAY, |command| command.mut_args(with_variable))
 }
 
-/// Returns the environment variables with the prefix for flags that set no flag. Without a warning,
-/// a misspelt variable would silently have no effect.
+/// Returns the environment variables with the prefix for flags that set no flag. Without a warning, a misspelt variable
+/// would silently have no effect.
 pub(crate) fn unread_variables(command: &Command) -> Vec<String> {
     let gateway = command.find_subcommand(GATEWAY);
     let read: Vec<_> = gateway.into_iter().flat_map(Command::get_arguments).filter_map(variable).collect();
@@ -109,8 +108,8 @@ fn variable(arg: &Arg) -> Option<String> {
     Some(format!("{VARIABLES}{}", long.to_ascii_uppercase().replace('-', "_")))
 }
 
-/// Returns the command and the arguments to parse. If the arguments contain `--help-all`, the
-/// command has no hidden flags.
+/// Returns the command and the arguments to parse. If the arguments contain `--help-all`, the command has no hidden
+/// flags.
 pub(crate) fn with_help_all(command: Command, mut words: Vec<OsString>) -> (Command, Vec<OsString>) {
     let Some(word) = words.iter_mut().find(|word| *word == HELP_ALL) else { return (command, words) };
     *word = "--help".into();

@@ -36,8 +36,8 @@ fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
         CommandError::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // By default, only the owner may read a temporary file. But the service must be able to read
-    // the policy, so the file gets the usual permissions, which the umask limits.
+    // By default, only the owner may read a temporary file. But the service must be able to read the policy, so the
+    // file gets the usual permissions, which the umask limits.
     let for_others = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(for_others).tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;

@@ -1,8 +1,7 @@
-//! `error-envelope kill-switch` reads or changes the kill switch of running gateways, through their
-//! admin addresses.
+//! `error-envelope kill-switch` reads or changes the kill switch of running gateways, through their admin addresses.
 //!
-//! The command sends its requests to all gateways at once. It prints the results in the order in
-//! which the gateways were named.
+//! The command sends its requests to all gateways at once. It prints the results in the order in which the gateways
+//! were named.
 
 use clap::ValueEnum;
 use form_urlencoded::Serializer;

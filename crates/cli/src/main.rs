@@ -1,27 +1,24 @@
-//! The command `error-envelope`, for owners of a tower-error-envelope policy, and for teams whose
-//! clients use the contract.
+//! The command `error-envelope`, for owners of a tower-error-envelope policy, and for teams whose clients use the
+//! contract.
 //!
 //! These modules are the verbs:
 //!
-//! - [`check`] reports errors in policy files, and the settings of a request. [`diff`] lists the
-//!   settings that differ between two policies. `schema` prints a JSON Schema of policies for
-//!   editors.
-//! - [`catalogue`] writes the error codes and the envelope in the languages of clients and
-//!   documents. It also lists the changes between two exports that break clients.
+//! - [`check`] reports errors in policy files, and the settings of a request. [`diff`] lists the settings that differ
+//!   between two policies. `schema` prints a JSON Schema of policies for editors.
+//! - [`catalogue`] writes the error codes and the envelope in the languages of clients and documents. It also lists the
+//!   changes between two exports that break clients.
 //! - [`probe`] checks whether a running service follows the contract.
-//! - [`gateway`] applies the contract in front of a service. [`demo`] does this for an embedded
-//!   service that misbehaves. [`error_backend`] writes the errors of another gateway. [`ext_proc`]
-//!   applies the policy inside Envoy.
-//! - [`kill_switch`] puts every route of running gateways in mode `off`, and [`find`] finds an
-//!   error in running gateways. Both use the gateways' admin addresses ([`admin_client`]).
+//! - [`gateway`] applies the contract in front of a service. [`demo`] does this for an embedded service that
+//!   misbehaves. [`error_backend`] writes the errors of another gateway. [`ext_proc`] applies the policy inside Envoy.
+//! - [`kill_switch`] puts every route of running gateways in mode `off`, and [`find`] finds an error in running
+//!   gateways. Both use the gateways' admin addresses ([`admin_client`]).
 //! - [`man`] writes manual pages and shell completions from the text of `--help`.
 //!
-//! The verbs share the other modules. [`policy`] reads policies, and [`finding`] shows their lines,
-//! except [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags
-//! from environment variables. [`failure`] defines the errors of verbs. The exit code is 1 if the
-//! input is wrong, and 2 if the input cannot be read. [`otlp`] exports traces and logs. [`target`]
-//! connects to services and gateways. [`stdin`] reads standard input in place of a file, [`output`]
-//! opens files for writing, and [`text`] makes foreign texts printable.
+//! The verbs share the other modules. [`policy`] reads policies, and [`finding`] shows their lines, except
+//! [`confidential`] lines. [`report`] writes findings for programs. [`flags`] reads flags from environment variables.
+//! [`failure`] defines the errors of verbs. The exit code is 1 if the input is wrong, and 2 if the input cannot be
+//! read. [`otlp`] exports traces and logs. [`target`] connects to services and gateways. [`stdin`] reads standard input
+//! in place of a file, [`output`] opens files for writing, and [`text`] makes foreign texts printable.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 #![allow(rustdoc::bare_urls, reason = "the docs of the flags are texts for `--help`")]
@@ -118,8 +115,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args),
-        // The core's `policy/keys.rs` generates the part of this file that describes the keys of a
-        // route. Tests compare the whole file with the code that reads policies.
+        // The core's `policy/keys.rs` generates the part of this file that describes the keys of a route. Tests compare
+        // the whole file with the code that reads policies.
         Verb::Schema => failure::print(include_str!("policy.schema.json")).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::run(&args).map(|()| 0),
         Verb::Probe(args) => probe::run(&args),

@@ -1,5 +1,5 @@
-//! Exports traces and logs by OTLP over HTTP (rule I4). OpenTelemetry's environment variables
-//! configure the export. The spans follow the semantic conventions for HTTP servers.
+//! Exports traces and logs by OTLP over HTTP (rule I4). OpenTelemetry's environment variables configure the export. The
+//! spans follow the semantic conventions for HTTP servers.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -32,27 +32,25 @@ use crate::failure::CommandError;
 
 const NAME: &str = "error-envelope";
 
-/// The time for which a stop waits for the last export of traces, and again for that of logs. A
-/// service manager kills a program whose stop takes much longer than `--stop-timeout`.
+/// The time for which a stop waits for the last export of traces, and again for that of logs. A service manager kills a
+/// program whose stop takes much longer than `--stop-timeout`.
 const LAST_EXPORT: Duration = Duration::from_secs(1);
 
-/// The exporters of traces and logs. When this value is dropped, data that is not exported yet is
-/// sent.
+/// The exporters of traces and logs. When this value is dropped, data that is not exported yet is sent.
 struct Exporters {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
 }
 
 impl Exports {
-    /// Starts the exporters of traces and logs for which the environment names a collector. Traces
-    /// are exported only if the program makes spans.
+    /// Starts the exporters of traces and logs for which the environment names a collector. Traces are exported only if
+    /// the program makes spans.
     pub(crate) fn start(makes_spans: bool) -> Result<Self, CommandError> {
         let (traces_to, logs_to) = (if makes_spans { collector("TRACES")? } else { None }, collector("LOGS")?);
         if traces_to.is_none() && logs_to.is_none() {
             return Ok(Self::default());
         }
-        // This fails if the program already has a crypto provider. The existing provider then
-        // serves the same purpose.
+        // This fails if the program already has a crypto provider. The existing provider then serves the same purpose.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let (resource, ids) = (resource(), traces_to.as_ref().map(|_| Ids::default()));
         let build = |to: &String| Ok(Addressed(SpanExporter::builder().with_http().build()?, to.clone()));
@@ -133,8 +131,8 @@ fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the address of the collector that OpenTelemetry's environment variables set for this
-/// signal (traces or logs). Credentials are removed from the address.
+/// Returns the address of the collector that OpenTelemetry's environment variables set for this signal (traces or
+/// logs). Credentials are removed from the address.
 fn collector(signal: &str) -> Result<Option<String>, CommandError> {
     let of_signal = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_{signal}_{name}");
@@ -174,13 +172,13 @@ fn address_of(endpoint: &Uri) -> Option<String> {
 }
 
 thread_local! {
-    /// The request whose span this thread is starting. OpenTelemetry gets the ids of a span only
-    /// from its id generator, and passes no argument to the generator.
+    /// The request whose span this thread is starting. OpenTelemetry gets the ids of a span only from its id generator,
+    /// and passes no argument to the generator.
     static STARTING: Cell<Option<RequestId>> = const { Cell::new(None) };
 }
 
-/// The span ids of the requests that have not ended. The flag is true if the span has started. A
-/// log line may need the span's id before the span starts.
+/// The span ids of the requests that have not ended. The flag is true if the span has started. A log line may need the
+/// span's id before the span starts.
 #[derive(Clone, Debug, Default)]
 struct Ids(Arc<Mutex<HashMap<RequestId, (SpanId, bool)>>>);
 
@@ -201,8 +199,8 @@ impl Ids {
         }
     }
 
-    /// Returns the id for the span of a request that starts. If clients' ids are trusted, two
-    /// requests may share a request id, but they never share a span.
+    /// Returns the id for the span of a request that starts. If clients' ids are trusted, two requests may share a
+    /// request id, but they never share a span.
     fn of_request(&self, request: RequestId) -> SpanId {
         let mut spans = self.lock();
         let awaited = spans.get(&request).filter(|(_, has_started)| !has_started).map(|(span, _)| *span);
@@ -237,8 +235,8 @@ impl IdGenerator for Ids {
     }
 }
 
-/// Adds the trace id of the request to an exported log line. If spans are exported, also adds the
-/// id of the request's span.
+/// Adds the trace id of the request to an exported log line. If spans are exported, also adds the id of the request's
+/// span.
 #[derive(Debug)]
 struct SpanOfLine(Option<Ids>);
 
@@ -319,8 +317,7 @@ fn span_context(headers: &HeaderMap) -> Option<SpanContext> {
     let parent = headers.get("traceparent")?.to_str().ok()?;
     let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
     let state = states.collect::<Vec<_>>().join(",").parse::<TraceState>().unwrap_or_default();
-    // Only the bits for "sampled" and "random" are kept. Later versions of the format may define
-    // more bits.
+    // Only the bits for "sampled" and "random" are kept. Later versions of the format may define more bits.
     let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..55)?, 16).ok()? & 0x03);
     let (trace, span) = (TraceId::from_hex(parent.get(3..35)?).ok()?, SpanId::from_hex(parent.get(36..52)?).ok()?);
     Some(SpanContext::new(trace, span, flags, true, state))
@@ -363,8 +360,8 @@ fn attributes(request: &AccessEntry, record: &ClosedRecord, upstream: Option<&st
     attributes.into_iter().flatten().collect()
 }
 
-/// Returns the response's error code. If the response has no code, returns the status of a server
-/// error, or the reason why the response did not end.
+/// Returns the response's error code. If the response has no code, returns the status of a server error, or the reason
+/// why the response did not end.
 fn error_type(record: &ClosedRecord) -> Option<Cow<'_, str>> {
     let outcome = record.outcome();
     let by_status = || match outcome {
@@ -381,8 +378,7 @@ fn host_and_port(host: &str) -> (Option<&str>, Option<u64>) {
     port.map_or((Some(host), None), |(address, port)| (Some(address), Some(port)))
 }
 
-/// Returns at most the first 1,024 bytes of a client's text. This limits the memory for spans that
-/// wait to be exported.
+/// Returns at most the first 1,024 bytes of a client's text. This limits the memory for spans that wait to be exported.
 fn bounded(text: &str) -> &str {
     let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]

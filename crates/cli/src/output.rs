@@ -1,5 +1,4 @@
-//! Opens the files that the command writes: regular files, character devices, and pipes that a
-//! process reads.
+//! Opens the files that the command writes: regular files, character devices, and pipes that a process reads.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,8 +12,8 @@ use rustix::io::Errno;
 ///
 /// # Errors
 ///
-/// Returns the errors of the system. Returns `InvalidInput` for a pipe that no process reads, and
-/// for anything that cannot be written like a file, such as a socket.
+/// Returns the errors of the system. Returns `InvalidInput` for a pipe that no process reads, and for anything that
+/// cannot be written like a file, such as a socket.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| open_error(path, error))?;

@@ -1,8 +1,8 @@
 //! Reads a policy without its service, for example in CI.
 //!
-//! In CI, the service's verifiers do not exist, and its secrets should not exist. So each verifier
-//! is assumed to exist. A missing secret is assumed to be valid if the name of its variable is
-//! valid. All other errors are reported as in the layer (M2).
+//! In CI, the service's verifiers do not exist, and its secrets should not exist. So each verifier is assumed to exist.
+//! A missing secret is assumed to be valid if the name of its variable is valid. All other errors are reported as in
+//! the layer (M2).
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,8 +16,7 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use crate::stdin;
 
-/// The text to use in place of a secret that the environment lacks. It is long enough for every
-/// signature algorithm.
+/// The text to use in place of a secret that the environment lacks. It is long enough for every signature algorithm.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the environment variables for secrets that are missing.
@@ -76,8 +75,7 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
-/// Works like [`read`], but applies the rules for the external processor, which supports no
-/// verifiers.
+/// Works like [`read`], but applies the rules for the external processor, which supports no verifiers.
 ///
 /// # Errors
 ///

@@ -1,9 +1,8 @@
-//! Reads a recorded response of a service, in the form that `curl -i` writes, and the request for
-//! this response. The request for the response `NAME.http` is in the file `NAME.request.http` next
-//! to it.
+//! Reads a recorded response of a service, in the form that `curl -i` writes, and the request for this response. The
+//! request for the response `NAME.http` is in the file `NAME.request.http` next to it.
 //!
-//! Special forms of curl are accepted: a status line such as `HTTP/2 404`, further heads before the
-//! last head, and a body whose chunks and codings are already decoded.
+//! Special forms of curl are accepted: a status line such as `HTTP/2 404`, further heads before the last head, and a
+//! body whose chunks and codings are already decoded.
 
 use std::path::{Path, PathBuf};
 
@@ -32,8 +31,8 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Parses one response, and reads its request. The request comes from the file `request`, or
-    /// else from the file next to the response. If neither file exists, the request is `GET /`.
+    /// Parses one response, and reads its request. The request comes from the file `request`, or else from the file
+    /// next to the response. If neither file exists, the request is `GET /`.
     ///
     /// # Errors
     ///
@@ -80,8 +79,8 @@ fn read_request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     }
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[length..]);
-    // A recording of an upload seldom contains the upload's body. Its declared length is kept, so
-    // that the body limit is still checked (G4).
+    // A recording of an upload seldom contains the upload's body. Its declared length is kept, so that the body limit
+    // is still checked (G4).
     if let Some(declared) = declared.filter(|_| body.is_empty()) {
         headers.insert(CONTENT_LENGTH, declared);
     }
@@ -131,8 +130,7 @@ fn head_of<T>(
     let parsed = str::from_utf8(first_line.trim_ascii_end()).map_err(|_| NO_HEAD.to_owned()).and_then(first);
     let first = parsed.map_err(|wrong| error(path, line, &wrong))?;
     let mut head = Head { first, headers: HeaderMap::new(), length: first_line.len(), lines: 1 };
-    // A file that was written by an editor has line feeds without carriage returns, and may end
-    // after the last header.
+    // A file that was written by an editor has line feeds without carriage returns, and may end after the last header.
     for text in all {
         let is_end = text.trim_ascii().is_empty();
         if !is_end {
@@ -162,8 +160,8 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Returns the status, the version, and true if curl may write another head after this one. curl
-/// does this after an interim response, a redirection that it followed, or a proxy's response.
+/// Returns the status, the version, and true if curl may write another head after this one. curl does this after an
+/// interim response, a redirection that it followed, or a proxy's response.
 fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
@@ -210,14 +208,14 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-/// Returns the body. Removes the chunk lines, if the body still has them. Also removes the headers
-/// for codings that are already decoded.
+/// Returns the body. Removes the chunk lines, if the body still has them. Also removes the headers for codings that are
+/// already decoded.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
     let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
     let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
-    // `curl --compressed` decodes a body, but writes the head as it was received. If the body is
-    // text, it is already decoded.
+    // `curl --compressed` decodes a body, but writes the head as it was received. If the body is text, it is already
+    // decoded.
     if headers.contains_key(CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(&body).is_ok() {
         headers.remove(CONTENT_ENCODING);
         headers.remove(CONTENT_LENGTH);

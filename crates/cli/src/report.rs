@@ -49,8 +49,7 @@ pub(crate) fn json_text(object: &Value) -> String {
     json_escaped(&format!("{object:#}\n"))
 }
 
-/// Converts the text of a value from a policy file to JSON. A text that is not JSON becomes a
-/// string.
+/// Converts the text of a value from a policy file to JSON. A text that is not JSON becomes a string.
 pub(crate) fn json_value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
@@ -110,8 +109,8 @@ fn object(finding: &Finding<'_>) -> Value {
     })
 }
 
-/// Returns GitHub's command for a finding:
-/// `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
+/// Returns GitHub's command for a finding: `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what
+/// would be right`.
 fn annotation(finding: &Finding<'_>) -> String {
     let command = if finding.kind == Kind::Note { "notice" } else { finding.kind.as_str() };
     let columns = finding.columns();

@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 
 use error_envelope_runtime::files::read_regular;
 
-/// The name of standard input on the command line and in errors. To read a file with this name,
-/// users write `./-`.
+/// The name of standard input on the command line and in errors. To read a file with this name, users write `./-`.
 pub(crate) const NAME: &str = "-";
 
 /// Reads a file of at most this many MiB, or standard input.
@@ -26,8 +25,8 @@ pub(crate) fn read(path: &Path, most_mib: u64) -> io::Result<Vec<u8>> {
 /// The largest text of a policy, in MiB.
 const POLICY_MIB: u64 = 4;
 
-/// A policy's text from standard input. It is kept, because standard input can be read only once,
-/// and reports show lines of the policy.
+/// A policy's text from standard input. It is kept, because standard input can be read only once, and reports show
+/// lines of the policy.
 static POLICY: OnceLock<String> = OnceLock::new();
 
 /// Reads a policy's text from standard input if one of the names is `-`.

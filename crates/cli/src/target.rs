@@ -27,11 +27,10 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Target {
-    /// Parses a URL. `ca` is the file with the trusted certificates, and `flag` is the name of the
-    /// flag that sets this file.
+    /// Parses a URL. `ca` is the file with the trusted certificates, and `flag` is the name of the flag that sets this
+    /// file.
     pub(crate) fn new(url: &str, ca: Option<&Path>, flag: &str) -> Result<Self, CommandError> {
-        // The error does not repeat the URL, because the part before an `@` is a secret, and a
-        // query may contain a key.
+        // The error does not repeat the URL, because the part before an `@` is a secret, and a query may contain a key.
         let wrong = |what: &str| CommandError::Io(format!("the URL {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("is not valid"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
@@ -83,8 +82,8 @@ fn host_of(authority: &Authority) -> &str {
     authority.host().trim_matches(['[', ']'])
 }
 
-/// Returns the trusted root certificates: only those in the PEM file `file`, or those of the
-/// platform if no file is given. `flag` is the name of the flag that sets the file.
+/// Returns the trusted root certificates: only those in the PEM file `file`, or those of the platform if no file is
+/// given. `flag` is the name of the flag that sets the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
     match file {
         Some(file) => roots_of_file(file).map_err(|what| {

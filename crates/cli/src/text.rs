@@ -1,10 +1,10 @@
-//! Prepares foreign texts for a terminal or for JSON. The functions escape characters that control
-//! a terminal, put a text on one line, or cut it.
+//! Prepares foreign texts for a terminal or for JSON. The functions escape characters that control a terminal, put a
+//! text on one line, or cut it.
 
 use error_envelope_core::message::is_unprintable;
 
-/// Returns the same JSON, but escapes all characters that [`printable`] replaces. JSON itself
-/// requires escapes only for characters below U+0020.
+/// Returns the same JSON, but escapes all characters that [`printable`] replaces. JSON itself requires escapes only for
+/// characters below U+0020.
 pub(crate) fn json_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {

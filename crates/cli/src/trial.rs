@@ -1,9 +1,7 @@
-//! Applies a policy to a recorded response. The library's own code decides how the layer would have
-//! responded.
+//! Applies a policy to a recorded response. The library's own code decides how the layer would have responded.
 //!
-//! Credentials are assumed valid (G2), because recordings seldom contain credentials, and a
-//! policy's keys are hashes. The guards check the rest of the head, and the recorded part of the
-//! body. Ids and times are the same in every trial.
+//! Credentials are assumed valid (G2), because recordings seldom contain credentials, and a policy's keys are hashes.
+//! The guards check the rest of the head, and the recorded part of the body. Ids and times are the same in every trial.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +30,7 @@ pub(crate) struct TrialResult {
     pub(crate) record: Option<RequestRecord>,
     /// The explanation of the response, or `None` if it was not requested.
     pub(crate) explanation: Option<Explanation>,
-    /// True if the layer could not read the body, because the body is too long or in an unknown
-    /// coding (R4, R5).
+    /// True if the layer could not read the body, because the body is too long or in an unknown coding (R4, R5).
     pub(crate) unread: bool,
     /// The ids of the map rules that were tried, in the order of [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
@@ -44,8 +41,8 @@ pub(crate) struct Trial {
     /// The policy's file, with the line of each rule, or `None` for the defaults.
     pub(crate) file: Option<PolicyFile>,
     config: Arc<SessionConfig>,
-    /// The policy with each of these modes set on every route. The mode must be set before a trial,
-    /// because guards depend on it.
+    /// The policy with each of these modes set on every route. The mode must be set before a trial, because guards
+    /// depend on it.
     modes: Vec<(Mode, Arc<SessionConfig>)>,
 }
 
@@ -81,8 +78,8 @@ impl Trial {
         self.config.policy().dialects()
     }
 
-    /// Returns the result for a response, as if its route had this mode and this dialect. The mode
-    /// must be one of the modes that [`from_file`](Self::from_file) got.
+    /// Returns the result for a response, as if its route had this mode and this dialect. The mode must be one of the
+    /// modes that [`from_file`](Self::from_file) got.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let in_mode = self.modes.iter().find(|(each, _)| Some(*each) == mode);
         let config = in_mode.map_or(&self.config, |(_, config)| config);
@@ -109,8 +106,8 @@ fn config(policy: Policy) -> Arc<SessionConfig> {
     Arc::new(SessionConfig::new(policy.without_credentials(), example_time))
 }
 
-/// Passes a request's body to the meter, which checks the length of each RPC message (P1). A body
-/// that is too long as a whole has already been refused.
+/// Passes a request's body to the meter, which checks the length of each RPC message (P1). A body that is too long as a
+/// whole has already been refused.
 fn count(meter: Option<BodyMeter>, body: &Bytes) {
     if let Some(mut meter) = meter {
         let _ = meter.request_data(body);

@@ -1,9 +1,9 @@
-//! Writes the access log and traces. For each request, it emits an event with the target `access`,
-//! and a span. Neither contains the request's query or a credential (L2, L3, I4). The program's log
-//! subscriber writes the events, and the program's [`Tracer`] exports the spans.
+//! Writes the access log and traces. For each request, it emits an event with the target `access`, and a span. Neither
+//! contains the request's query or a credential (L2, L3, I4). The program's log subscriber writes the events, and the
+//! program's [`Tracer`] exports the spans.
 //!
-//! The gateway closes the record of a request (L5). Unlike the layer, the gateway can observe how
-//! much of a response the client received, and when an upgraded connection ends.
+//! The gateway closes the record of a request (L5). Unlike the layer, the gateway can observe how much of a response
+//! the client received, and when an upgraded connection ends.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,8 +21,8 @@ use tracing::Span;
 
 use super::in_flight::RequestTracker;
 
-/// The most bytes of a client's text in an event. A longer text is cut and ends with `…`. This
-/// limits the memory for log lines that wait to be written.
+/// The most bytes of a client's text in an event. A longer text is cut and ends with `…`. This limits the memory for
+/// log lines that wait to be written.
 const MAX_TEXT: usize = 1024;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -189,21 +189,19 @@ impl Exchanged {
         progress.client_left = !progress.is_answered;
     }
 
-    /// Adds the number of bytes that the client received of the response or of the upgraded
-    /// connection.
+    /// Adds the number of bytes that the client received of the response or of the upgraded connection.
     pub(crate) fn sent(&self, bytes: u64) {
         self.lock().response_bytes += bytes;
     }
 
-    /// Records that the response was dropped before the client had received all of it. `is_stalled`
-    /// is true if the client received nothing for too long.
+    /// Records that the response was dropped before the client had received all of it. `is_stalled` is true if the
+    /// client received nothing for too long.
     pub(crate) fn lost(&self, is_stalled: bool) {
         let mut progress = self.lock();
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
     }
 
-    /// Sets whether the upgraded connection is still open. If it is dropped while it is open, it
-    /// counts as cut off.
+    /// Sets whether the upgraded connection is still open. If it is dropped while it is open, it counts as cut off.
     pub(crate) fn set_lost(&self, is_lost: bool) {
         self.lock().is_lost = is_lost;
     }
@@ -250,8 +248,8 @@ impl AccessEntry {
 }
 
 impl Progress {
-    /// Returns how the delivery ended. `seen` is the end that the layer observed. The gateway has
-    /// observed more of the delivery.
+    /// Returns how the delivery ended. `seen` is the end that the layer observed. The gateway has observed more of the
+    /// delivery.
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
@@ -325,11 +323,10 @@ fn text(text: &str) -> Cow<'_, str> {
 
 /// Makes a span for each request.
 pub trait Tracer: Send + Sync + 'static {
-    /// Starts the span of a request. The gateway calls this method just before the service gets the
-    /// request. If no service gets the request, the gateway calls it at the end of the request.
-    /// `parent` contains the client's `traceparent` and `tracestate`, if the `traceparent` is
-    /// valid. Without a parent, the span begins a new trace, whose id is the 16 bytes of the
-    /// request id.
+    /// Starts the span of a request. The gateway calls this method just before the service gets the request. If no
+    /// service gets the request, the gateway calls it at the end of the request. `parent` contains the client's
+    /// `traceparent` and `tracestate`, if the `traceparent` is valid. Without a parent, the span begins a new trace,
+    /// whose id is the 16 bytes of the request id.
     fn start(&self, request: &AccessEntry, id: Option<RequestId>, parent: Option<&HeaderMap>) -> Box<dyn RequestSpan>;
 }
 
@@ -361,8 +358,8 @@ impl Trace {
         Self { tracer, parent, span: OnceLock::new() }
     }
 
-    /// Starts the span, and adds its `traceparent` to the headers for the service. Without a valid
-    /// `traceparent` of the client, the client's `tracestate` is removed.
+    /// Starts the span, and adds its `traceparent` to the headers for the service. Without a valid `traceparent` of the
+    /// client, the client's `tracestate` is removed.
     fn forward(&self, request: &AccessEntry, id: Option<RequestId>, headers: &mut HeaderMap) {
         let span = self.span.get_or_init(|| self.tracer.start(request, id, self.parent.as_ref()));
         let Some(traceparent) = span.traceparent() else { return };

@@ -1,5 +1,4 @@
-//! One client's connection: the client's address for the log and the service, and the client's
-//! requests.
+//! One client's connection: the client's address for the log and the service, and the client's requests.
 //!
 //! The log shows the client's address as the field `client_address` of a span. HTTP/1 runs on the connection's task,
 //! which the span wraps. Each HTTP/2 stream has its own task, so the span also wraps the stream's future and body. A
@@ -72,14 +71,14 @@ pub(super) struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Returns true if the response must close the connection. An HTTP/2 connection gets GOAWAY
-    /// instead, once the gateway accepts no new clients.
+    /// Returns true if the response must close the connection. An HTTP/2 connection gets GOAWAY instead, once the
+    /// gateway accepts no new clients.
     pub(super) fn closes_connection(&self) -> bool {
         self.going.0.closing.load(Ordering::Relaxed) && !self.has_own_task
     }
 
-    /// Drops the unfinished parts of a request. If the gateway itself ends the request, log lines
-    /// during the drop contain the reason.
+    /// Drops the unfinished parts of a request. If the gateway itself ends the request, log lines during the drop
+    /// contain the reason.
     pub(super) fn end(&self, drop_unfinished: impl FnOnce()) {
         let _client = self.span.enter();
         let ended_by = self.going.0.ended_by.get();
@@ -91,22 +90,20 @@ impl ClientRequest {
 
 /// The body of a client's request, with a time limit for its pauses.
 ///
-/// tower-http's `TimeoutBody` is not suitable. It checks its clock before it checks for data, so it
-/// would blame the client if the service reads late. It also hides the body's length.
+/// tower-http's `TimeoutBody` is not suitable. It checks its clock before it checks for data, so it would blame the
+/// client if the service reads late. It also hides the body's length.
 ///
 /// If a client pauses too long within its body, the body fails with an error, which the layer turns into 408.
 ///
-/// If nothing reads the body of an HTTP/2 request, h2 resets the stream as soon as the response has
-/// been sent. RFC 9113 §8.1 requires clients to keep the response, but curl 7.88 gives up when its
-/// next write finds the stream closed. So over HTTP/2, the rest of a dropped body is read. Over
-/// HTTP/1, the rest remains in the socket, which `linger` closes.
+/// If nothing reads the body of an HTTP/2 request, h2 resets the stream as soon as the response has been sent. RFC 9113
+/// §8.1 requires clients to keep the response, but curl 7.88 gives up when its next write finds the stream closed. So
+/// over HTTP/2, the rest of a dropped body is read. Over HTTP/1, the rest remains in the socket, which `linger` closes.
 pub struct ClientBody {
     /// The rest of the body. It is `None` only while this value is being dropped.
     body: Option<Incoming>,
     /// Counts this body as unfinished on its connection. It is set only for HTTP/1.
     active: Option<ActiveBody>,
-    /// True if the rest of the body is read when this value is dropped. It is true only over
-    /// HTTP/2.
+    /// True if the rest of the body is read when this value is dropped. It is true only over HTTP/2.
     lingers: bool,
     linger_timeout: Duration,
     linger_bytes: u64,

@@ -1,6 +1,5 @@
-//! A client's stream for hyper. Bytes can be read from the stream before hyper's server is created,
-//! and put back when that server is dropped. The stream limits how much hyper reads at once, and
-//! records whether a write is waiting.
+//! A client's stream for hyper. Bytes can be read from the stream before hyper's server is created, and put back when
+//! that server is dropped. The stream limits how much hyper reads at once, and records whether a write is waiting.
 
 use std::io;
 use std::pin::Pin;
@@ -16,8 +15,8 @@ use super::read_size::ReadSize;
 /// The first bytes of a client that uses HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The most bytes that are copied into one piece for a write, such as a head and a short body.
-/// Writing one piece costs the system less than writing a list of pieces.
+/// The most bytes that are copied into one piece for a write, such as a head and a short body. Writing one piece costs
+/// the system less than writing a list of pieces.
 const SHORT: usize = 1024;
 
 fn join<'a>(pieces: &[io::IoSlice<'_>], room: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
@@ -42,8 +41,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Self { stream, ahead: Bytes::new(), size, state }
     }
 
-    /// Puts back bytes that hyper has read but not used. The bytes are copied, because even an
-    /// empty slice of hyper's buffer would keep the whole buffer in memory.
+    /// Puts back bytes that hyper has read but not used. The bytes are copied, because even an empty slice of hyper's
+    /// buffer would keep the whole buffer in memory.
     pub(super) fn rewind(&mut self, read: &[u8]) {
         self.ahead = [read, &self.ahead].concat().into();
     }
@@ -54,8 +53,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Ok(self.ahead == PREFACE[..])
     }
 
-    /// Waits for more bytes, and reads at most as many as the HTTP/2 preface still lacks. Returns
-    /// false at the end of the stream.
+    /// Waits for more bytes, and reads at most as many as the HTTP/2 preface still lacks. Returns false at the end of
+    /// the stream.
     pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
         let mut more = [0; PREFACE.len()];
         let room = PREFACE.len().saturating_sub(self.ahead.len()).max(1);
@@ -80,8 +79,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     }
 }
 
-/// Tracks whether a write is waiting. hyper flushes only when it has nothing left to write, so a
-/// flush shows that no write is waiting.
+/// Tracks whether a write is waiting. hyper flushes only when it has nothing left to write, so a flush shows that no
+/// write is waiting.
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.state.activity.note_write(true);

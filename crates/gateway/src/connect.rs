@@ -1,10 +1,10 @@
-//! Connects to the service. Over such a connection, the gateway can still read the service's last
-//! response after the service has stopped reading.
+//! Connects to the service. Over such a connection, the gateway can still read the service's last response after the
+//! service has stopped reading.
 //!
-//! A service that refuses an upload may respond and close the connection while the gateway is still
-//! sending the body. The next write then fails. hyper would give up without reading the response,
-//! and the client would get 502 instead of the service's 403. So a failed write is treated as a
-//! success, and the service's response is read. If the service sent no response, the read fails.
+//! A service that refuses an upload may respond and close the connection while the gateway is still sending the body.
+//! The next write then fails. hyper would give up without reading the response, and the client would get 502 instead of
+//! the service's 403. So a failed write is treated as a success, and the service's response is read. If the service
+//! sent no response, the read fails.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -31,12 +31,12 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to the service. The error's text names the service. The layer treats errors of this
-/// kind as failures of the service.
+/// Connects to the service. The error's text names the service. The layer treats errors of this kind as failures of the
+/// service.
 pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Probe)> {
     let named = |error: io::Error| {
-        // `io::ErrorKind` has no kind for a name that does not resolve. So such an error also gets
-        // the kind of a service that cannot be reached.
+        // `io::ErrorKind` has no kind for a name that does not resolve. So such an error also gets the kind of a
+        // service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
         let text = format!("cannot connect to {}: {error}", upstream.url.authority());
         io::Error::new(kind, ProxyFailure::new(proxy_error(&error), text))
@@ -74,9 +74,8 @@ fn proxy_error(error: &io::Error) -> ProxyError {
 pub(crate) struct Probe(Weak<TcpStream>);
 
 impl Probe {
-    /// Returns true if the service has closed the connection, or sent bytes without a request. The
-    /// check makes a system call, because tokio reports a close only a moment later. A request that
-    /// is sent in that moment would be lost.
+    /// Returns true if the service has closed the connection, or sent bytes without a request. The check makes a system
+    /// call, because tokio reports a close only a moment later. A request that is sent in that moment would be lost.
     pub(crate) fn has_ended(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return true };
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
@@ -125,8 +124,7 @@ impl ServiceStream {
         }
     }
 
-    /// Returns the result of a write, or `done` if the write failed because the service no longer
-    /// reads.
+    /// Returns the result of a write, or `done` if the write failed because the service no longer reads.
     fn or_done_if_unread<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
         match written {
@@ -181,25 +179,23 @@ impl AsyncWrite for ServiceStream {
     }
 }
 
-/// The time without data before the first probe. It is as long as the default interval of HTTP/2
-/// pings to clients. Firewalls forget a silent connection only after minutes.
+/// The time without data before the first probe. It is as long as the default interval of HTTP/2 pings to clients.
+/// Firewalls forget a silent connection only after minutes.
 const QUIET: Duration = Duration::from_secs(30);
 /// The time between two probes. It is longer than any network round trip.
 const AGAIN: Duration = Duration::from_secs(10);
-/// The number of unanswered probes after which a connection is closed. A network may lose one
-/// packet, but hardly three in a row.
+/// The number of unanswered probes after which a connection is closed. A network may lose one packet, but hardly three
+/// in a row.
 const TIMES: u32 = 3;
 
-/// Lets the kernel send small writes at once, and enables its keep-alive probes (RFC 9293 §3.8.4).
-/// The probes begin after 30 s without data. The kernel closes a dead connection about a minute
-/// after the last data.
+/// Lets the kernel send small writes at once, and enables its keep-alive probes (RFC 9293 §3.8.4). The probes begin
+/// after 30 s without data. The kernel closes a dead connection about a minute after the last data.
 ///
-/// If a machine loses its power, or a firewall drops a connection, no packet reports the loss. On
-/// an upgraded connection, and within the service's response, the other side may be silent without
-/// a time limit. In these cases, only the probes detect the loss.
+/// If a machine loses its power, or a firewall drops a connection, no packet reports the loss. On an upgraded
+/// connection, and within the service's response, the other side may be silent without a time limit. In these cases,
+/// only the probes detect the loss.
 pub(super) fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
-    // Without this option, the kernel delays a small write until the previous write is
-    // acknowledged.
+    // Without this option, the kernel delays a small write until the previous write is acknowledged.
     stream.set_nodelay(true)?;
     let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
     SockRef::from(stream).set_tcp_keepalive(&often)

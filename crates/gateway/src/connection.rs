@@ -1,10 +1,9 @@
-//! One connection of a client, from the TLS handshake to the end of the connection. One port serves
-//! HTTP/1, HTTP/2 and upgrades.
+//! One connection of a client, from the TLS handshake to the end of the connection. One port serves HTTP/1, HTTP/2 and
+//! upgrades.
 //!
-//! This module limits every wait for a client, because the layer cannot limit these waits. A client
-//! may delay its handshake, its first byte, a request head or a part of a body, or may not read its
-//! response. The responses that hyper makes itself (400 for a malformed head, 431 for a head that
-//! is too large) have no envelope and no id (F5).
+//! This module limits every wait for a client, because the layer cannot limit these waits. A client may delay its
+//! handshake, its first byte, a request head or a part of a body, or may not read its response. The responses that
+//! hyper makes itself (400 for a malformed head, 431 for a head that is too large) have no envelope and no id (F5).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -57,8 +56,7 @@ where
 {
     /// Serves a client until its connection ends. This runs on a separate task, which also waits for the TLS handshake.
     pub(super) fn serve(&self, stream: TcpStream, peer: SocketAddr, slot: Option<ConnectionSlot>) {
-        // This fails if the socket is already closed. The first read then returns an error, so the
-        // result is ignored.
+        // This fails if the socket is already closed. The first read then returns an error, so the result is ignored.
         let _ = set_socket_options(&stream);
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
@@ -78,8 +76,7 @@ where
             tokio::spawn(connection.serve(stream, false).instrument(span));
             return;
         };
-        // The handshake's future is boxed, so that its memory is freed before the connection is
-        // served.
+        // The handshake's future is boxed, so that its memory is freed before the connection is served.
         let handshake = Box::pin(connection.shake_hands(stream, tls));
         let served = async move {
             if let Some(served) = handshake.await {
@@ -105,8 +102,7 @@ where
     async fn shake_hands(mut self, stream: Lingering, tls: Arc<ServerTls>) -> Option<Serving> {
         let mut stage = self.stage.clone();
         let in_time = tokio::time::timeout(self.requests.limits.tls_handshake_timeout, tls.acceptor().accept(stream));
-        // This future owns the stream. How the stream is closed below depends on how the connection
-        // ends.
+        // This future owns the stream. How the stream is closed below depends on how the connection ends.
         let mut in_time = pin!(in_time);
         let handshake = tokio::select! {
             handshake = &mut in_time => handshake,

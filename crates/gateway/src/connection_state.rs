@@ -1,12 +1,11 @@
 //! The shared state of a client's connection, and of the responses that are being sent over it.
 //!
-//! Over HTTP/2, a client may read its socket but never enlarge its flow-control window. The data of
-//! the response then stays unsent. hyper polls the body again only when the window has room, so the
-//! body cannot detect the stall. Therefore each piece of data counts its bytes when hyper sends
-//! them, and [`ConnectionState::stall_for`] finds responses whose data is not sent. If the client's
-//! socket accepts no data at all, [`linger`](super::linger) detects the stall. Over HTTP/1, this is
-//! the only possible stall. The record of each response that is cut off because of a stall contains
-//! this reason (F2, L5).
+//! Over HTTP/2, a client may read its socket but never enlarge its flow-control window. The data of the response then
+//! stays unsent. hyper polls the body again only when the window has room, so the body cannot detect the stall.
+//! Therefore each piece of data counts its bytes when hyper sends them, and [`ConnectionState::stall_for`] finds
+//! responses whose data is not sent. If the client's socket accepts no data at all, [`linger`](super::linger) detects
+//! the stall. Over HTTP/1, this is the only possible stall. The record of each response that is cut off because of a
+//! stall contains this reason (F2, L5).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -24,8 +23,8 @@ use super::last_body::{BodyNumber, LastBody};
 use super::pool::{Binding, BoundConnections, authenticates_connection};
 use super::reset::ResetOnBreak;
 
-/// The smallest length of the list of tracked responses at which finished responses are removed.
-/// They are removed when the list would have to grow.
+/// The smallest length of the list of tracked responses at which finished responses are removed. They are removed when
+/// the list would have to grow.
 const FEW: usize = 32;
 
 /// The shared state of a client's connection.
@@ -61,8 +60,7 @@ pub(crate) struct ActiveBody {
 struct TrackedResponse {
     progress: Weak<ResponseProgress>,
     taken: u64,
-    /// The time of the first check that found the response without progress. It is `None` before
-    /// that check.
+    /// The time of the first check that found the response without progress. It is `None` before that check.
     moved: Option<Instant>,
 }
 
@@ -115,8 +113,8 @@ impl ConnectionState {
         self.counted.is_http2()
     }
 
-    /// Marks the client as stalled, so that its connection is closed with a reset. Without a reset,
-    /// the kernel would keep the unread data in memory.
+    /// Marks the client as stalled, so that its connection is closed with a reset. Without a reset, the kernel would
+    /// keep the unread data in memory.
     pub(crate) fn give_up(&self) {
         self.stalled.store(true, Ordering::Relaxed);
         self.reset.reset();
@@ -135,8 +133,8 @@ impl ConnectionState {
         open.push(TrackedResponse { progress: Arc::downgrade(progress), taken: 0, moved: None });
     }
 
-    /// Removes the last response from the list if it has ended. If a client sends one request after
-    /// the other, the list therefore never grows.
+    /// Removes the last response from the list if it has ended. If a client sends one request after the other, the list
+    /// therefore never grows.
     fn forget_last(&self) {
         let mut open = self.responses();
         if open.last().is_some_and(|last| last.progress.strong_count() == 0) {
@@ -144,8 +142,8 @@ impl ConnectionState {
         }
     }
 
-    /// Resolves once the data of a response has waited for `limit` while the client read nothing of
-    /// that response. A stall may be detected only after one and a half times `limit`.
+    /// Resolves once the data of a response has waited for `limit` while the client read nothing of that response. A
+    /// stall may be detected only after one and a half times `limit`.
     pub(crate) async fn stall_for(&self, limit: Duration) {
         loop {
             tokio::time::sleep(limit / 4).await;
@@ -252,14 +250,13 @@ impl ResponseProgress {
         self.lost.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if earlier data still waits for the client. Once that data is written, hyper
-    /// polls the body again. Over HTTP/2 the result is always false, because another task writes.
+    /// Returns true if earlier data still waits for the client. Once that data is written, hyper polls the body again.
+    /// Over HTTP/2 the result is always false, because another task writes.
     pub(crate) fn is_held_up(&self) -> bool {
         !self.request.1.is_http2() && self.connection().activity.has_waiting_write()
     }
 
-    /// Records that the response body was cut off, after all earlier data had been sent to the
-    /// client.
+    /// Records that the response body was cut off, after all earlier data had been sent to the client.
     pub(crate) fn ends_broken(&self) {
         self.connection().reset.body_broke_off();
     }

@@ -9,9 +9,8 @@
 //! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
 //! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
 //!
-//! The counter `error_envelope_upstream_requests_total` counts requests to services. Its label
-//! `connection` is `new` or `reused`. The handles of all metrics are created once, not for each
-//! request.
+//! The counter `error_envelope_upstream_requests_total` counts requests to services. Its label `connection` is `new` or
+//! `reused`. The handles of all metrics are created once, not for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -129,8 +128,7 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// The metrics of the connections to one service, and of the requests that use or await a
-/// connection.
+/// The metrics of the connections to one service, and of the requests that use or await a connection.
 pub(super) struct UpstreamMetrics {
     connections: Gauge,
     requests: Gauge,
@@ -140,8 +138,7 @@ pub(super) struct UpstreamMetrics {
 }
 
 impl UpstreamMetrics {
-    /// Creates the metrics of a service. `upstream` is the service's URL, and `limit` is the most
-    /// connections to it.
+    /// Creates the metrics of a service. `upstream` is the service's URL, and `limit` is the most connections to it.
     pub(super) fn new(upstream: String, limit: usize) -> Self {
         let upstream: Arc<str> = upstream.into();
         let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
@@ -153,8 +150,7 @@ impl UpstreamMetrics {
         Self { connections, requests, queue, new: sent("new"), reused: sent("reused") }
     }
 
-    /// Counts a connection until the returned guard is dropped, which happens when the connection's
-    /// socket is closed.
+    /// Counts a connection until the returned guard is dropped, which happens when the connection's socket is closed.
     pub(super) fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(self.connections.clone())
     }
@@ -164,8 +160,8 @@ impl UpstreamMetrics {
         GaugeGuard::new(self.queue.clone())
     }
 
-    /// Counts a request that has a connection, until the returned guard is dropped. `reuses` is
-    /// true if other requests used the connection before.
+    /// Counts a request that has a connection, until the returned guard is dropped. `reuses` is true if other requests
+    /// used the connection before.
     pub(super) fn request(&self, reuses: bool) -> GaugeGuard {
         if reuses {
             self.reused.increment(1)

@@ -1,5 +1,5 @@
-//! Decides when the gateway ends a connection that its client has not closed: because of an unread
-//! response, a long pause between requests, or the end of the gateway.
+//! Decides when the gateway ends a connection that its client has not closed: because of an unread response, a long
+//! pause between requests, or the end of the gateway.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,9 +11,8 @@ use super::config::ClientLimits;
 use super::connection_state::ConnectionState;
 use super::in_flight::{Stage, stopping};
 
-/// The time for which a stop waits for a client that has begun a head or a handshake. The total
-/// wait is at most twice as long. The time is longer than data takes over the network, and much
-/// shorter than the time limit of a stop.
+/// The time for which a stop waits for a client that has begun a head or a handshake. The total wait is at most twice
+/// as long. The time is longer than data takes over the network, and much shorter than the time limit of a stop.
 pub(crate) const LAST_HEAD: Duration = Duration::from_secs(1);
 
 pub(crate) struct Deadlines {
@@ -49,13 +48,11 @@ impl Deadlines {
         }
     }
 
-    /// Resolves once the gateway should no longer wait for a connection that is ending. The wait
-    /// has a limit, because over HTTP/2 hyper sends GOAWAY and waits for a reply, which not every
-    /// client sends.
+    /// Resolves once the gateway should no longer wait for a connection that is ending. The wait has a limit, because
+    /// over HTTP/2 hyper sends GOAWAY and waits for a reply, which not every client sends.
     pub(crate) async fn last(&self) {
         let mut stage = self.stage.clone();
-        // An incomplete head is not a request yet, so the gateway does not wait long for the rest
-        // of the head.
+        // An incomplete head is not a request yet, so the gateway does not wait long for the rest of the head.
         let last_head = pin!(async {
             stopping(&mut stage).await;
             self.state.activity.stops_for(LAST_HEAD).await;
@@ -67,8 +64,8 @@ impl Deadlines {
         }
     }
 
-    /// Waits until the connection can be closed at a stop. If the client has just connected, it may
-    /// have sent a request that the gateway has not read yet.
+    /// Waits until the connection can be closed at a stop. If the client has just connected, it may have sent a request
+    /// that the gateway has not read yet.
     async fn wait_to_leave(&self, stage: &mut watch::Receiver<Stage>) {
         stopping(stage).await;
         self.state.activity.first_request_or(LAST_HEAD).await;

@@ -55,8 +55,7 @@ impl Error {
         self.kind == Kind::Unreadable
     }
 
-    /// Returns true if a URL is refused because it contains credentials. A program must not print
-    /// such a URL.
+    /// Returns true if a URL is refused because it contains credentials. A program must not print such a URL.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.kind == Kind::Credentials

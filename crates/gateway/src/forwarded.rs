@@ -1,5 +1,5 @@
-//! Adds the headers that describe the client to the service. These are `forwarded` (RFC 7239), and
-//! `x-forwarded-for` with `x-forwarded-proto`, which more services read.
+//! Adds the headers that describe the client to the service. These are `forwarded` (RFC 7239), and `x-forwarded-for`
+//! with `x-forwarded-proto`, which more services read.
 //!
 //! By default, a client's own values are replaced, because they may be forged. The headers are created once for each
 //! connection.
@@ -15,9 +15,9 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set. Some services take a client's address or certificate, the
-/// host or the path from them. CGI turns the header `proxy` into the variable `HTTP_PROXY`, which
-/// sets the proxy for the service's own requests.
+/// Other headers that some proxies set. Some services take a client's address or certificate, the host or the path from
+/// them. CGI turns the header `proxy` into the variable `HTTP_PROXY`, which sets the proxy for the service's own
+/// requests.
 const OTHERS: [&str; 25] = [
     "forwarded",
     "x-real-ip",
@@ -46,8 +46,8 @@ const OTHERS: [&str; 25] = [
     "proxy",
 ];
 
-/// The lengths of the names in [`OTHERS`], with one bit for each length. Most other header names
-/// have a length that is not among these.
+/// The lengths of the names in [`OTHERS`], with one bit for each length. Most other header names have a length that is
+/// not among these.
 const LENGTHS: u64 = {
     let (mut lengths, mut at) = (0, 0);
     while at < OTHERS.len() {
@@ -61,11 +61,11 @@ const LENGTHS: u64 = {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Forwarding {
     #[default]
-    /// The client's headers are replaced by the client's address and scheme. Use this value if
-    /// clients connect directly.
+    /// The client's headers are replaced by the client's address and scheme. Use this value if clients connect
+    /// directly.
     Replace,
-    /// The client's address is added to the client's headers. Use this value if clients connect
-    /// only through a trusted proxy.
+    /// The client's address is added to the client's headers. Use this value if clients connect only through a trusted
+    /// proxy.
     Append,
     /// The client's headers pass unchanged.
     Pass,
@@ -82,8 +82,7 @@ pub(super) struct Hop {
 impl Hop {
     pub(super) fn new(forwarding: Forwarding, address: IpAddr, tls: bool) -> Self {
         let scheme = if tls { "https" } else { "http" };
-        // RFC 7239, section 6 requires brackets around an IPv6 address, and quotes around a value
-        // with a colon.
+        // RFC 7239, section 6 requires brackets around an IPv6 address, and quotes around a value with a colon.
         let (open, close) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
         let address = address.to_string();
         let element = format!("for={open}{address}{close};proto={scheme}");
@@ -101,8 +100,7 @@ impl Hop {
                 self.write_first_hop(headers);
             }
             Forwarding::Append => {
-                // A trusted proxy spells the names correctly, so headers in other spellings come
-                // from the client.
+                // A trusted proxy spells the names correctly, so headers in other spellings come from the client.
                 drop(remove_all(headers, |name| looks_similar(name.as_str())));
                 self.append_hop(headers);
             }
@@ -115,9 +113,9 @@ impl Hop {
         headers.insert(FORWARDED, self.element.clone());
     }
 
-    /// Appends this hop to the client's own headers. If only one of `forwarded` and
-    /// `x-forwarded-for` exists, the other is not created. A new header would contain only this
-    /// hop, and a service that prefers the new header would not find the client's address.
+    /// Appends this hop to the client's own headers. If only one of `forwarded` and `x-forwarded-for` exists, the other
+    /// is not created. A new header would contain only this hop, and a service that prefers the new header would not
+    /// find the client's address.
     fn append_hop(&self, headers: &mut HeaderMap) {
         let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
         if !old && !new {
@@ -133,8 +131,7 @@ impl Hop {
     }
 }
 
-/// Appends a value to a header, and joins all its lines into one, because some services read only
-/// the first line.
+/// Appends a value to a header, and joins all its lines into one, because some services read only the first line.
 fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     let lines = headers.get_all(name).into_iter().chain([last]);
     let lines: Vec<_> = lines.map(|line| line.as_bytes().trim_ascii()).filter(|line| !line.is_empty()).collect();
@@ -143,15 +140,14 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
     }
 }
 
-/// Returns true if the name is `x-forwarded-…` or one of [`OTHERS`], in any spelling that a
-/// CGI-like service accepts.
+/// Returns true if the name is `x-forwarded-…` or one of [`OTHERS`], in any spelling that a CGI-like service accepts.
 fn names_client(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
         || name.len() < 64 && LENGTHS >> name.len() & 1 == 1 && OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
-/// Returns true if a name is a wrong spelling of such a header. A wrong spelling contains a
-/// character that is neither a letter, a digit nor a dash.
+/// Returns true if a name is a wrong spelling of such a header. A wrong spelling contains a character that is neither a
+/// letter, a digit nor a dash.
 fn looks_similar(name: &str) -> bool {
     name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && names_client(name)
 }
@@ -224,8 +220,8 @@ mod tests {
                     ("x-forwarded-proto", "https"),
                 ],
             ),
-            // No forged header of a client passes, in any spelling. A header whose name only looks
-            // like one of them passes.
+            // No forged header of a client passes, in any spelling. A header whose name only looks like one of them
+            // passes.
             (
                 Replace,
                 V4,
@@ -252,8 +248,7 @@ mod tests {
                     ("x-forwarded-proto", "http"),
                 ],
             ),
-            // All hops are on one line, and the scheme is the scheme of the request to the first
-            // proxy.
+            // All hops are on one line, and the scheme is the scheme of the request to the first proxy.
             (
                 Append,
                 V4,

@@ -1,8 +1,6 @@
-//! Removes the headers that belong to a single hop (RFC 9110 §7.6.1), and adds their replacements
-//! for the next hop.
+//! Removes the headers that belong to a single hop (RFC 9110 §7.6.1), and adds their replacements for the next hop.
 //!
-//! The bytes of the target and all other header lines pass unchanged. Lines with the same name keep
-//! their order.
+//! The bytes of the target and all other header lines pass unchanged. Lines with the same name keep their order.
 
 use error_envelope_core::session::lines;
 use http::header::{
@@ -12,18 +10,16 @@ use http::uri::Authority;
 use http::{Extensions, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
 
-/// Returns true if a header always belongs to a single hop. The header `connection` may name
-/// further such headers.
+/// Returns true if a header always belongs to a single hop. The header `connection` may name further such headers.
 fn is_of_one_hop(name: &HeaderName) -> bool {
     matches!(name.as_str(), "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
 }
 
-/// Removes the headers of a single hop. Most heads have no such headers, so one pass over all names
-/// costs less than a search for each header.
+/// Removes the headers of a single hop. Most heads have no such headers, so one pass over all names costs less than a
+/// search for each header.
 fn strip(headers: &mut HeaderMap) {
     let removed = remove_all(headers, is_of_one_hop);
-    // If a head has a transfer coding, its `content-length` is wrong (RFC 9112 §6.3), but hyper
-    // would use it.
+    // If a head has a transfer coding, its `content-length` is wrong (RFC 9112 §6.3), but hyper would use it.
     if removed.contains(&TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -34,12 +30,12 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Drops the headers that `connection` names.
 ///
-/// This function must be called before the layer gets a request. Otherwise a client could name
-/// `x-request-id` in `connection`, and the service would not get the id that the layer adds.
+/// This function must be called before the layer gets a request. Otherwise a client could name `x-request-id` in
+/// `connection`, and the service would not get the id that the layer adds.
 pub(crate) fn drop_named(headers: &mut HeaderMap) {
     let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    // Later steps need these headers. `strip` removes those that belong to a single hop. A client
-    // must not remove `host`.
+    // Later steps need these headers. `strip` removes those that belong to a single hop. A client must not remove
+    // `host`.
     let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
     for name in named.iter().filter(|name| !needed.contains(name)) {
         headers.remove(name);
@@ -48,8 +44,8 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 
 /// Turns a client's request into a request of the gateway.
 ///
-/// `host` is set to the host that the client requested. An authority in the request's target takes
-/// precedence over the header `host` (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
+/// `host` is set to the host that the client requested. An authority in the request's target takes precedence over the
+/// header `host` (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
 pub(crate) fn towards_service(head: &mut request::Parts) {
     let trailers = has_token(&head.headers, &TE, "trailers");
     strip(&mut head.headers);
@@ -93,11 +89,11 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
-    // Otherwise hyper would use the service's version, which may be HTTP/1.0. In HTTP/1.0, a
-    // complete body of unknown length looks like a body that was cut off.
+    // Otherwise hyper would use the service's version, which may be HTTP/1.0. In HTTP/1.0, a complete body of unknown
+    // length looks like a body that was cut off.
     head.version = Version::HTTP_11;
-    // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped, because HTTP/2
-    // has no phrases, and the layer may set another status (E6).
+    // The layer reads the reason phrase of a 4xx (R3). Other phrases are dropped, because HTTP/2 has no phrases, and
+    // the layer may set another status (E6).
     let reason = if head.status.is_client_error() { head.extensions.remove::<ReasonPhrase>() } else { None };
     head.extensions.clear();
     if let Some(reason) = reason {
@@ -105,8 +101,8 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     }
 }
 
-/// Writes `content-length` once, if the service repeated it in a list or on several lines (R6).
-/// HTTP/2 clients do not accept a list. hyper has already refused responses with different lengths.
+/// Writes `content-length` once, if the service repeated it in a list or on several lines (R6). HTTP/2 clients do not
+/// accept a list. hyper has already refused responses with different lengths.
 fn keep_one_length(headers: &mut HeaderMap) {
     let mut all = lines(headers, &CONTENT_LENGTH);
     let (Some(first), second) = (all.next(), all.next()) else { return };
@@ -139,8 +135,8 @@ fn host(authority: &Authority) -> Option<HeaderValue> {
     HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()
 }
 
-/// Joins the lines of the header `cookie`. HTTP/2 clients may split it, but HTTP/1 services do not
-/// join it (RFC 9113 §8.2.3).
+/// Joins the lines of the header `cookie`. HTTP/2 clients may split it, but HTTP/1 services do not join it (RFC 9113
+/// §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     if let Entry::Occupied(crumbs) = headers.entry(COOKIE)
         && crumbs.iter().nth(1).is_some()

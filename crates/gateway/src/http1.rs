@@ -18,8 +18,8 @@ use super::pool::{Connection, Exchange, ForwardBody, Observed, Outgoing, PoolSlo
 use super::read_size::{ReadSize, large};
 use super::upstream::Upstream;
 
-/// Prepares a head for hyper's client. hyper expects a target in origin form, and a host. A body of
-/// unknown length needs `transfer-encoding`, without which hyper would drop the body of a GET.
+/// Prepares a head for hyper's client. hyper expects a target in origin form, and a host. A body of unknown length
+/// needs `transfer-encoding`, without which hyper would drop the body of a GET.
 pub(crate) fn prepare<B: ForwardBody>(head: &mut request::Parts, body: &Outgoing<B>, host: Option<&HeaderValue>) {
     if head.uri.authority().is_some() || head.uri.path_and_query().is_none() {
         let path = head.uri.path_and_query().cloned();
@@ -42,8 +42,8 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     let stream = Observed::new(stream, Arc::clone(&exchange), slot, ReadSize::new(limits.buffer));
     let mut client = Builder::new();
     client.max_header_size(limits.buffer as usize).max_buf_size(large(limits.buffer));
-    // The limit is not set if it is hyper's default. If it is set, hyper fills a list for each
-    // response, which costs 1,072 instructions.
+    // The limit is not set if it is hyper's default. If it is set, hyper fills a list for each response, which costs
+    // 1,072 instructions.
     if limits.headers != HEADERS {
         client.max_headers(limits.headers as usize);
     }
@@ -53,14 +53,13 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
             tracing::debug!(target: "error_envelope::gateway::http1", %error, "connection to the service ended with an error");
         }
     });
-    // hyper's task polls for the first request when it first runs. Without this wait, the poll
-    // could come later, and would then look like the end of a response.
+    // hyper's task polls for the first request when it first runs. Without this wait, the poll could come later, and
+    // would then look like the end of a response.
     sender.ready().await?;
     Ok(Http1 { sender, exchange, probe })
 }
 
-/// Returns true if a response without a body declares a body. A response to HEAD and a 304 may do
-/// so.
+/// Returns true if a response without a body declares a body. A response to HEAD and a 304 may do so.
 fn declares_body_of_none<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let has_length = || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
@@ -98,8 +97,8 @@ impl<B: Send + 'static> Connection for Http1<B> {
     }
 
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // After an early response, hyper becomes ready only once it has sent the rest of the
-        // request. The pool does not wait for that.
+        // After an early response, hyper becomes ready only once it has sent the rest of the request. The pool does not
+        // wait for that.
         if self.exchange.was_answered_early() {
             return Poll::Ready(false);
         }
@@ -114,9 +113,9 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
         mut request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send {
         request.body_mut().begin(&self.exchange);
-        // A service that refuses an upgrade may not parse further requests on the connection. In
-        // Node, for example, the socket has no parser after the `upgrade` event (F7). The header is
-        // present only if the gateway forwards the upgrade.
+        // A service that refuses an upgrade may not parse further requests on the connection. In Node, for example, the
+        // socket has no parser after the `upgrade` event (F7). The header is present only if the gateway forwards the
+        // upgrade.
         if request.headers().contains_key(UPGRADE) {
             self.exchange.refuse_reuse();
         }
@@ -124,9 +123,8 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
     }
 
     fn received(&self, response: &Response<Incoming>) {
-        // A service that refuses a body may never read it, even if all of it was sent. A service
-        // that declares a body in a response to HEAD or in a 304 may also send this body. The next
-        // client would then get it (F7).
+        // A service that refuses a body may never read it, even if all of it was sent. A service that declares a body
+        // in a response to HEAD or in a 304 may also send this body. The next client would then get it (F7).
         if response.status() == StatusCode::PAYLOAD_TOO_LARGE || declares_body_of_none(response) {
             self.exchange.refuse_reuse();
         }

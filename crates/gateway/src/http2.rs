@@ -1,9 +1,9 @@
-//! HTTP/2 connections to the service. TLS negotiates HTTP/2 by ALPN. Without TLS, the gateway
-//! assumes that the service supports HTTP/2 ("prior knowledge").
+//! HTTP/2 connections to the service. TLS negotiates HTTP/2 by ALPN. Without TLS, the gateway assumes that the service
+//! supports HTTP/2 ("prior knowledge").
 //!
-//! hyper-util's client is not used, because it keeps a connection for each authority. In HTTP/2,
-//! the client's request contains the authority. So unauthenticated clients could make the gateway
-//! open a connection for each name that they invent.
+//! hyper-util's client is not used, because it keeps a connection for each authority. In HTTP/2, the client's request
+//! contains the authority. So unauthenticated clients could make the gateway open a connection for each name that they
+//! invent.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -43,8 +43,7 @@ pub(crate) fn prepare(head: &mut request::Parts, service: &UpstreamUrl) {
     head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// The number of streams that h2 reports until the service's settings arrive. The settings cannot
-/// contain this value.
+/// The number of streams that h2 reports until the service's settings arrive. The settings cannot contain this value.
 const UNKNOWN: usize = usize::MAX - 1;
 
 /// The interval between checks for the settings, which come with the service's first bytes.
@@ -80,8 +79,8 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     }));
     let last = AtomicUsize::new(UNKNOWN);
     let room = move || {
-        // If the connection's task holds the lock, the last known value is returned. The pool is
-        // locked here, so this function must not wait.
+        // If the connection's task holds the lock, the last known value is returned. The pool is locked here, so this
+        // function must not wait.
         if let Ok(connection) = connection.try_lock() {
             last.store(connection.as_ref().map_or(0, |it| it.current_max_send_streams()), Relaxed);
         }
@@ -90,15 +89,15 @@ pub(crate) async fn open<B: ForwardBody>(upstream: Upstream, slot: PoolSlot) -> 
     Ok(Http2 { sender, room: Arc::new(room) })
 }
 
-/// Returns the error for a service that accepts no requests on a new connection. Such a service is
-/// treated as unreachable (F4a).
+/// Returns the error for a service that accepts no requests on a new connection. Such a service is treated as
+/// unreachable (F4a).
 fn not_connected(text: &'static str) -> BoxError {
     io::Error::new(io::ErrorKind::NotConnected, text).into()
 }
 
-/// The factor by which the size limit for a response head is higher than over HTTP/1. HTTP/2 counts
-/// more bytes for each header line. If a head exceeds this limit, only its own request fails (F7).
-/// h2 ends the whole connection only if a head exceeds the limit by a further quarter.
+/// The factor by which the size limit for a response head is higher than over HTTP/1. HTTP/2 counts more bytes for each
+/// header line. If a head exceeds this limit, only its own request fails (F7). h2 ends the whole connection only if a
+/// head exceeds the limit by a further quarter.
 const HEAD_FACTOR: u32 = 4;
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
@@ -107,8 +106,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout)
-        // Many requests share a connection. Without pings while it is idle, only the next request
-        // would detect that the connection has died silently.
+        // Many requests share a connection. Without pings while it is idle, only the next request would detect that the
+        // connection has died silently.
         .keep_alive_while_idle(true)
         .initial_max_send_streams(UNKNOWN)
         .initial_stream_window_size(limits.stream_window)
@@ -121,8 +120,8 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
 /// A handle to a connection to the service.
 pub(crate) struct Http2<B> {
     sender: SendRequest<Outgoing<B>>,
-    /// Returns the number of streams that the service currently allows. Two handles belong to the
-    /// same connection if they share this function.
+    /// Returns the number of streams that the service currently allows. Two handles belong to the same connection if
+    /// they share this function.
     room: Arc<dyn Fn() -> usize + Send + Sync>,
 }
 
@@ -168,8 +167,8 @@ impl<B: ForwardBody> Sends<B> for Http2<B> {
 }
 
 /// Returns how far a request got. A reset is the service's response to one request, unless its code means that the
-/// request was not processed (RFC 9113 §8.7). GOAWAY means that the service did not process the
-/// requests after the last request that GOAWAY names.
+/// request was not processed (RFC 9113 §8.7). GOAWAY means that the service did not process the requests after the last
+/// request that GOAWAY names.
 fn reached(error: &hyper::Error) -> Reached {
     match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,

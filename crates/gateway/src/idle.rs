@@ -1,17 +1,15 @@
 //! Detects connections that have had no request in flight for a while, in any HTTP version.
 //!
-//! hyper's timer for heads works only for HTTP/1, and starts only once hyper has detected HTTP/1.
-//! So a client that sends only `PRI`, or that keeps an HTTP/2 connection alive with pings, could
-//! stay connected for ever.
+//! hyper's timer for heads works only for HTTP/1, and starts only once hyper has detected HTTP/1. So a client that
+//! sends only `PRI`, or that keeps an HTTP/2 connection alive with pings, could stay connected for ever.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time without a request after which a connection is treated as resting, so that its buffers
-/// are freed. It is longer than the pauses of a busy client. It is short, so that the memory soon
-/// becomes available for other clients.
+/// The time without a request after which a connection is treated as resting, so that its buffers are freed. It is
+/// longer than the pauses of a busy client. It is short, so that the memory soon becomes available for other clients.
 const REST: Duration = Duration::from_millis(200);
 
 /// The activity on a client's connection.
@@ -51,8 +49,8 @@ impl Activity {
         self.bodies.fetch_sub(1, Relaxed);
     }
 
-    /// Resolves once no request was in flight for [`REST`], and the last response is fully written.
-    /// hyper is then between two requests.
+    /// Resolves once no request was in flight for [`REST`], and the last response is fully written. hyper is then
+    /// between two requests.
     pub(crate) async fn rests(&self) {
         loop {
             self.stops_for(REST).await;
@@ -88,8 +86,7 @@ impl Activity {
         self.write_waits.store(waits, Relaxed);
     }
 
-    /// Returns true if data that hyper has written still waits for the socket, because the client
-    /// does not read.
+    /// Returns true if data that hyper has written still waits for the socket, because the client does not read.
     pub(crate) fn has_waiting_write(&self) -> bool {
         self.write_waits.load(Relaxed)
     }

@@ -9,8 +9,7 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
-    /// The gateway is stopping. It accepts no new clients, and ends connections without a request
-    /// in flight.
+    /// The gateway is stopping. It accepts no new clients, and ends connections without a request in flight.
     Stopping,
 }
 

@@ -1,7 +1,7 @@
 //! The last request body of an HTTP/1 connection, and the unread rest of this body.
 //!
-//! If a request body is dropped before its end, hyper closes the connection after the response. So
-//! the rest of a dropped body is kept until the response is sent.
+//! If a request body is dropped before its end, hyper closes the connection after the response. So the rest of a
+//! dropped body is kept until the response is sent.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,14 +23,13 @@ struct BodyState {
     is_unread: bool,
     /// True if the body was dropped.
     is_left: bool,
-    /// True if the head of the response to the body's request was sent, so that the head can no
-    /// longer change.
+    /// True if the head of the response to the body's request was sent, so that the head can no longer change.
     is_answered: bool,
     rest: Option<Incoming>,
 }
 
-/// The number of a request body on its connection. It distinguishes the body from earlier bodies,
-/// which may still exist after their requests have ended.
+/// The number of a request body on its connection. It distinguishes the body from earlier bodies, which may still exist
+/// after their requests have ended.
 pub(crate) type BodyNumber = usize;
 
 impl LastBody {
@@ -57,8 +56,8 @@ impl LastBody {
         }
     }
 
-    /// Drops the rest of the body. hyper then skips the rest if it has already arrived, and
-    /// otherwise closes the connection.
+    /// Drops the rest of the body. hyper then skips the rest if it has already arrived, and otherwise closes the
+    /// connection.
     fn drop_rest(&self) {
         let mut body = self.state();
         body.is_answered = true;
@@ -67,15 +66,15 @@ impl LastBody {
         drop(rest);
     }
 
-    /// Returns the rest of a dropped body, so that the caller can read it. While the rest exists,
-    /// hyper waits for its end.
+    /// Returns the rest of a dropped body, so that the caller can read it. While the rest exists, hyper waits for its
+    /// end.
     pub(crate) fn take_rest(&self) -> Option<Incoming> {
         self.state().rest.take()
     }
 
-    /// Returns true if hyper will close the connection after a response that is sent now, because
-    /// it cannot skip the rest of the request's body. The rest cannot be skipped if the body was
-    /// dropped, or if the service responded before it got all of the body (`is_unsent`).
+    /// Returns true if hyper will close the connection after a response that is sent now, because it cannot skip the
+    /// rest of the request's body. The rest cannot be skipped if the body was dropped, or if the service responded
+    /// before it got all of the body (`is_unsent`).
     pub(crate) fn closes_connection(&self, is_unsent: impl FnOnce() -> bool) -> bool {
         self.is_current.load(Relaxed) && {
             let body = self.state();
@@ -96,8 +95,8 @@ impl LastBody {
         }
     }
 
-    /// Records that the body with this number is dropped, and that `rest` is still unread. If
-    /// `may_be_kept` is true, the rest is kept until the response is sent.
+    /// Records that the body with this number is dropped, and that `rest` is still unread. If `may_be_kept` is true,
+    /// the rest is kept until the response is sent.
     pub(crate) fn leave(&self, number: BodyNumber, rest: Incoming, may_be_kept: bool) {
         let mut body = self.state();
         if body.number != number || !body.is_unread {

@@ -17,22 +17,22 @@
 //! # }
 //! ```
 //!
-//! Keep clones of the layer and of the [`ServerTls`] to reload the policy and the certificate on
-//! demand. Policy and certificate are also reloaded when their files change. Log events have the
-//! same targets as in the command (`error_envelope::gateway::…`). Metrics use the crate `metrics`.
+//! Keep clones of the layer and of the [`ServerTls`] to reload the policy and the certificate on demand. Policy and
+//! certificate are also reloaded when their files change. Log events have the same targets as in the command
+//! (`error_envelope::gateway::…`). Metrics use the crate `metrics`.
 //!
 //! These are the modules, in the order in which a request passes through them:
 //!
-//! 1. `serve` runs until the stop, and accepts clients on `listening_sockets`. `connection` serves one client, over `tls` or plain TCP.
-//! 2. `served` runs hyper over a `client_stream`, which limits its reads to a `read_size`.
-//!    `requests` passes the requests to the layer, and sends each response with a `response_body`.
-//!    `client` describes the client in the log, and `forwarded` describes it to the service.
-//! 3. `upstreams` chooses a service. `proxy` forwards the request to the `upstream` over `http1` or
-//!    `http2`. `pace` limits the time for the response. A `pool` owns the connections to the
-//!    service.
+//! 1. `serve` runs until the stop, and accepts clients on `listening_sockets`. `connection` serves one client, over
+//!    `tls` or plain TCP.
+//! 2. `served` runs hyper over a `client_stream`, which limits its reads to a `read_size`. `requests` passes the
+//!    requests to the layer, and sends each response with a `response_body`. `client` describes the client in the log,
+//!    and `forwarded` describes it to the service.
+//! 3. `upstreams` chooses a service. `proxy` forwards the request to the `upstream` over `http1` or `http2`. `pace`
+//!    limits the time for the response. A `pool` owns the connections to the service.
 //! 4. `headers` replaces the headers of a single hop, and `upgrade` joins two connections.
-//! 5. `connection_state` is the shared state of a client's connection, with its `last_body`. `idle`
-//!    and `deadlines` decide when a connection ends.
+//! 5. `connection_state` is the shared state of a client's connection, with its `last_body`. `idle` and `deadlines`
+//!    decide when a connection ends.
 //! 6. `connect` opens connections to services. `linger` and `reset` end connections of clients.
 //! 7. `in_flight` counts the requests for which a stop waits.
 //! 8. `admin` is the admin address, `access` logs each request, and `count` defines the metrics.

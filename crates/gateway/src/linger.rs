@@ -1,10 +1,9 @@
 //! Closes clients' sockets in such a way that the client still gets the response.
 //!
-//! If a socket with unread bytes is closed, the kernel resets the connection, and the reset
-//! overtakes the response. So a client that is still sending its body would never read a 413.
-//! Therefore only the writing side is closed at first. The gateway then reads and drops the
-//! client's bytes for a while (RFC 9112 §9.6). This is the part of rule G5 that a layer cannot
-//! implement.
+//! If a socket with unread bytes is closed, the kernel resets the connection, and the reset overtakes the response. So
+//! a client that is still sending its body would never read a 413. Therefore only the writing side is closed at first.
+//! The gateway then reads and drops the client's bytes for a while (RFC 9112 §9.6). This is the part of rule G5 that a
+//! layer cannot implement.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -27,13 +26,11 @@ use super::read_size::{Room, large};
 /// A permit for one of the connections that `--max-connections` allows.
 pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
-/// A client's stream that lingers when it is dropped: its socket is closed only after the client's
-/// remaining bytes were read. The stream does not linger if the client has already closed its side,
-/// or if a reset must show the client that its response was cut off. If the client reads nothing
-/// for a while, the connection is reset.
+/// A client's stream that lingers when it is dropped: its socket is closed only after the client's remaining bytes were
+/// read. The stream does not linger if the client has already closed its side, or if a reset must show the client that
+/// its response was cut off. If the client reads nothing for a while, the connection is reset.
 pub(crate) struct Lingering {
-    /// The stream and the state of its socket. The value is `None` only while `Lingering` is being
-    /// dropped.
+    /// The stream and the state of its socket. The value is `None` only while `Lingering` is being dropped.
     open: Option<(TcpStream, Box<SocketState>)>,
     client_closed: bool,
     limits: Arc<ClientLimits>,
@@ -50,17 +47,16 @@ struct SocketState {
 
 /// Limits how much unsent data the kernel accepts for a client's socket.
 ///
-/// By default, the kernel accepts megabytes for a client that reads slowly. It reports that more
-/// can be written only once a third of them are sent, so a slow client would look like a stalled
-/// client. A fast client gets a higher limit, as long as there is [`Room`].
+/// By default, the kernel accepts megabytes for a client that reads slowly. It reports that more can be written only
+/// once a third of them are sent, so a slow client would look like a stalled client. A fast client gets a higher limit,
+/// as long as there is [`Room`].
 struct Unsent {
     small: u32,
     room: Option<Room>,
 }
 
 impl Unsent {
-    /// The time within which a fast client reads half of the waiting data. Such a client reads
-    /// several MB per second.
+    /// The time within which a fast client reads half of the waiting data. Such a client reads several MB per second.
     const FAST: Duration = Duration::from_millis(20);
     const SLOW: Duration = Duration::from_millis(500);
 
@@ -70,8 +66,7 @@ impl Unsent {
         unsent
     }
 
-    /// Adjusts the socket's limit for unsent data. `time` is how long the last write had to wait
-    /// for the client.
+    /// Adjusts the socket's limit for unsent data. `time` is how long the last write had to wait for the client.
     fn adjust_after_wait(&mut self, time: Duration, stream: &TcpStream) {
         let large = large(self.small);
         match &self.room {
@@ -84,8 +79,7 @@ impl Unsent {
 
     fn set_unsent_limit(&self, stream: &TcpStream) {
         let bytes = if self.room.is_some() { u32::try_from(large(self.small)).unwrap_or(u32::MAX) } else { self.small };
-        // This fails if the socket is already closed. The next read then returns an error, so the
-        // result is ignored.
+        // This fails if the socket is already closed. The next read then returns an error, so the result is ignored.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
@@ -109,8 +103,7 @@ impl Lingering {
         self.open.as_mut().map(|(stream, _)| Pin::new(stream)).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Returns the result of a write, or a timeout error if the write has waited for the client for
-    /// too long.
+    /// Returns the result of a write, or a timeout error if the write has waited for the client for too long.
     fn limit_write_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() && self.clock.is_none() {
             return written;
@@ -142,14 +135,13 @@ impl Drop for Lingering {
             });
             return;
         }
-        // The socket is closed first, and its permit for `--max-connections` is released
-        // afterwards.
+        // The socket is closed first, and its permit for `--max-connections` is released afterwards.
         drop(stream);
     }
 }
 
-/// Reads and drops the bytes that the client still sends. The task yields after each read, so that
-/// a client that sends much does not block other clients. A silent client uses no buffer.
+/// Reads and drops the bytes that the client still sends. The task yields after each read, so that a client that sends
+/// much does not block other clients. A silent client uses no buffer.
 async fn drain(mut stream: TcpStream, mut most: u64) -> io::Result<()> {
     stream.shutdown().await?;
     while most > 0 {

@@ -1,5 +1,4 @@
-//! Opens the listening sockets of a process, or takes them from systemd (`LISTEN_FDS`). Accepts
-//! clients on them.
+//! Opens the listening sockets of a process, or takes them from systemd (`LISTEN_FDS`). Accepts clients on them.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as BlockingListener};
@@ -15,12 +14,11 @@ use tokio::sync::Semaphore;
 use crate::error::Error;
 use crate::linger::ConnectionSlot;
 
-/// The number of clients that may wait to be accepted. The system can set a lower limit
-/// (`net.core.somaxconn`, which is also 4,096 since Linux 5.4).
+/// The number of clients that may wait to be accepted. The system can set a lower limit (`net.core.somaxconn`, which is
+/// also 4,096 since Linux 5.4).
 ///
-/// If the queue is full, a client's system repeats its TCP handshake after one second, then after
-/// three, then after seven. The usual queue length is 128. After a deployment, more clients connect
-/// at once.
+/// If the queue is full, a client's system repeats its TCP handshake after one second, then after three, then after
+/// seven. The usual queue length is 128. After a deployment, more clients connect at once.
 pub(crate) const QUEUE: u32 = 4096;
 
 /// The purpose of a listening socket.
@@ -43,8 +41,7 @@ impl SocketPurpose {
     }
 }
 
-/// The listening sockets that systemd passed to this process. The default value contains no
-/// sockets.
+/// The listening sockets that systemd passed to this process. The default value contains no sockets.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct ListeningSockets {
@@ -53,16 +50,15 @@ pub struct ListeningSockets {
 }
 
 impl ListeningSockets {
-    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`). The socket
-    /// with the name `admin` in `LISTEN_FDNAMES` is for the admin address. A socket with any other
-    /// name is for clients. If systemd passed no sockets, the result is empty.
+    /// Takes the sockets of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`). The socket with the name `admin`
+    /// in `LISTEN_FDNAMES` is for the admin address. A socket with any other name is for clients. If systemd passed no
+    /// sockets, the result is empty.
     ///
-    /// Call this function before the process starts a second thread, because the function removes
-    /// the variables from the environment.
+    /// Call this function before the process starts a second thread, because the function removes the variables from
+    /// the environment.
     ///
     /// # Errors
-    /// Returns an error if a socket does not listen for TCP connections, or if two sockets have the
-    /// same purpose.
+    /// Returns an error if a socket does not listen for TCP connections, or if two sockets have the same purpose.
     pub fn from_systemd() -> Result<Self, Error> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
@@ -77,9 +73,8 @@ impl ListeningSockets {
         Ok(sockets)
     }
 
-    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`. Several processes
-    /// of the same user can then listen at the same address. Each of them gets a share of the new
-    /// connections.
+    /// Makes [`listen`](Self::listen) bind clients' sockets with `SO_REUSEPORT`. Several processes of the same user can
+    /// then listen at the same address. Each of them gets a share of the new connections.
     pub fn reuse_port(self, reuse_port: bool) -> Self {
         Self { reuse_port, ..self }
     }
@@ -101,12 +96,12 @@ impl ListeningSockets {
         Ok(())
     }
 
-    /// Returns the socket that was passed for `purpose`. If none was passed, binds a new socket at
-    /// `wanted`, or at `default` if `wanted` is `None`.
+    /// Returns the socket that was passed for `purpose`. If none was passed, binds a new socket at `wanted`, or at
+    /// `default` if `wanted` is `None`.
     ///
     /// # Errors
-    /// Returns an error if the passed socket has a different address than `wanted` (port 0 matches
-    /// any port), or if the address cannot be used.
+    /// Returns an error if the passed socket has a different address than `wanted` (port 0 matches any port), or if the
+    /// address cannot be used.
     pub async fn listen(
         &mut self,
         purpose: SocketPurpose,
@@ -171,8 +166,8 @@ pub(super) struct Acceptor<F> {
 }
 
 impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
-    /// Calls `serve` for each client until `stop` is ready, and then for the clients that already
-    /// wait in the kernel's queue.
+    /// Calls `serve` for each client until `stop` is ready, and then for the clients that already wait in the kernel's
+    /// queue.
     pub(super) async fn run_until(self, stop: impl Future<Output = ()>) {
         tokio::select! {
             biased;
@@ -182,8 +177,7 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         self.empty_queue();
     }
 
-    /// Accepts one client after the other. If no permit is free, clients wait in the kernel's
-    /// queue.
+    /// Accepts one client after the other. If no permit is free, clients wait in the kernel's queue.
     async fn accept_all(&self) -> Infallible {
         loop {
             let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -194,12 +188,11 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
         }
     }
 
-    /// Serves the clients in the kernel's queue, because the kernel would close their connections
-    /// together with the listener. These clients need no permit. If they waited for one, the
-    /// listener would stay open, and further clients would connect.
+    /// Serves the clients in the kernel's queue, because the kernel would close their connections together with the
+    /// listener. These clients need no permit. If they waited for one, the listener would stay open, and further
+    /// clients would connect.
     fn empty_queue(self) {
-        // The socket is used without tokio, because tokio would report an empty queue until it has
-        // polled the socket.
+        // The socket is used without tokio, because tokio would report an empty queue until it has polled the socket.
         let Ok(listener) = self.listener.into_std() else { return };
         // Further clients may connect during this loop, so the loop has a limit.
         for _ in 0..QUEUE {
@@ -217,8 +210,8 @@ impl<F: Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)> Acceptor<F> {
     }
 }
 
-/// Pauses after a failed accept, so that the system can free descriptors. If the client left before
-/// it was accepted, nothing is wrong with the system, so the function returns at once.
+/// Pauses after a failed accept, so that the system can free descriptors. If the client left before it was accepted,
+/// nothing is wrong with the system, so the function returns at once.
 async fn accept_failed(error: &io::Error, retry: Duration) {
     if !has_left(error) {
         tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");

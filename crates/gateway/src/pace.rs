@@ -1,8 +1,7 @@
-//! Limits the time until a service's response head, and the number of requests that the service
-//! handles.
+//! Limits the time until a service's response head, and the number of requests that the service handles.
 //!
-//! If a service sends no head in time, the client gets 504. The clock stops while the request waits
-//! for the client, because a slow upload is not the service's fault.
+//! If a service sends no head in time, the client gets 504. The clock stops while the request waits for the client,
+//! because a slow upload is not the service's fault.
 
 use std::pin::pin;
 use std::sync::atomic::AtomicU32;
@@ -16,9 +15,8 @@ use tower::BoxError;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
-/// Waits for `head` until `limit` has passed. Then returns tower's [`Elapsed`], which the layer
-/// turns into 504 `gateway_timeout`. The time does not count while `pace` shows that the request
-/// waits for the client.
+/// Waits for `head` until `limit` has passed. Then returns tower's [`Elapsed`], which the layer turns into 504
+/// `gateway_timeout`. The time does not count while `pace` shows that the request waits for the client.
 pub(crate) async fn limit_head<T>(
     head: impl Future<Output = Result<T, BoxError>>,
     limit: Duration,
@@ -36,8 +34,7 @@ pub(crate) async fn limit_head<T>(
     }
 }
 
-/// Stores when the body of a request last made progress, and whether the request waits for the
-/// client.
+/// Stores when the body of a request last made progress, and whether the request waits for the client.
 #[derive(Clone)]
 pub(crate) struct Pace(Arc<Mutex<LastMove>>);
 
@@ -47,8 +44,7 @@ struct LastMove {
     ended: bool,
 }
 
-/// A response extension that marks a response that came before the request's body was completely
-/// sent.
+/// A response extension that marks a response that came before the request's body was completely sent.
 #[derive(Clone, Copy)]
 pub(crate) struct UnsentBody;
 
@@ -57,8 +53,8 @@ impl Pace {
         Self(Arc::new(Mutex::new(LastMove { at: Instant::now(), waits_for_client: false, ended: false })))
     }
 
-    /// Returns the time since which the request waits for the service. While the request waits for
-    /// the client, this is the current time.
+    /// Returns the time since which the request waits for the service. While the request waits for the client, this is
+    /// the current time.
     pub(crate) fn waited_since(&self) -> Instant {
         let last = self.last();
         if last.waits_for_client { Instant::now() } else { last.at }
@@ -87,10 +83,9 @@ impl Pace {
 
 /// Limits the number of requests that a service handles at once.
 ///
-/// The limit on clients does not limit their requests. Over HTTP/2, a client sends many requests at
-/// once, and each of them needs a connection to an HTTP/1.1 service. A request keeps its permit
-/// until both its bodies, or its upgraded connection, have ended. (tower's own limit would release
-/// the permit at the response head.)
+/// The limit on clients does not limit their requests. Over HTTP/2, a client sends many requests at once, and each of
+/// them needs a connection to an HTTP/1.1 service. A request keeps its permit until both its bodies, or its upgraded
+/// connection, have ended. (tower's own limit would release the permit at the response head.)
 pub(crate) struct Capacity(Arc<AtomicU32>);
 
 /// The permit of one request. It is released when its last clone is dropped.
@@ -105,8 +100,8 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a permit without waiting. A request that waited would keep its body in memory. If no
-    /// permit is free, returns an error, which the layer turns into 503 `worker_at_capacity`.
+    /// Takes a permit without waiting. A request that waited would keep its body in memory. If no permit is free,
+    /// returns an error, which the layer turns into 503 `worker_at_capacity`.
     pub(crate) fn take(&self) -> Result<Permit, NotCalled> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| NotCalled::new(Overloaded::new()))

@@ -1,8 +1,7 @@
 //! Forwards a request to the service and returns its response.
 //!
-//! The proxy never creates a response itself. It returns failures as errors, and the layer around
-//! the proxy creates the response. [`pool`](super::pool) decides which requests are sent twice, and
-//! over which connection.
+//! The proxy never creates a response itself. It returns failures as errors, and the layer around the proxy creates the
+//! response. [`pool`](super::pool) decides which requests are sent twice, and over which connection.
 
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -136,12 +135,12 @@ impl<B: ForwardBody> Proxy<B> {
 
 /// Refuses these requests, because they cannot be forwarded:
 ///
-/// - CONNECT, which would open a tunnel that bypasses every guard. The client gets 405, because the
-///   method is known but not supported.
+/// - CONNECT, which would open a tunnel that bypasses every guard. The client gets 405, because the method is known but
+///   not supported.
 /// - A request whose target is neither a path nor a URI nor `*`.
 /// - A request that does not name exactly one host, because it has no route (RFC 9112 §3.2).
-/// - A request with a transfer coding other than chunked. Its body would reach the service still
-///   encoded, but without the name of its coding (RFC 9112 §6.1).
+/// - A request with a transfer coding other than chunked. Its body would reach the service still encoded, but without
+///   the name of its coding (RFC 9112 §6.1).
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
@@ -166,16 +165,14 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
 
 /// Stores whether one service can be reached.
 ///
-/// While the service cannot be reached, this type stores the beginning of the outage, its reason,
-/// and the number of failed requests. One line is logged at the beginning and at the end of an
-/// outage. The admin page shows current outages.
+/// While the service cannot be reached, this type stores the beginning of the outage, its reason, and the number of
+/// failed requests. One line is logged at the beginning and at the end of an outage. The admin page shows current
+/// outages.
 ///
-/// An outage begins when no connection can be opened for a request, and ends with the next
-/// response.
+/// An outage begins when no connection can be opened for a request, and ends with the next response.
 #[derive(Debug, Default)]
 pub(crate) struct Reachability {
-    /// True during an outage. Each request reads this flag, so that no lock is needed while the
-    /// service can be reached.
+    /// True during an outage. Each request reads this flag, so that no lock is needed while the service can be reached.
     is_out: AtomicBool,
     outage: Mutex<Option<Outage>>,
 }
@@ -245,8 +242,7 @@ fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
             | ProxyError::TlsCertificateError
             | ProxyError::TlsProtocolError
     );
-    // The service's address is removed from the reason, because the log line has it as a separate
-    // field.
+    // The service's address is removed from the reason, because the log line has it as a separate field.
     let text = failure.text();
     let reason = text.strip_prefix("cannot connect to ").and_then(|rest| rest.split_once(": ")).map_or(text, |it| it.1);
     is_unreachable.then_some(reason)

@@ -1,11 +1,10 @@
 //! Decides how many bytes a connection reads at once.
 //!
-//! Each read costs a system call, wake-ups and a frame, regardless of its size. So large reads are
-//! best for a fast body. But if the receiver stops reading, three pieces remain in memory. One
-//! piece is being written, one waits for that write, and one is being read. So by default a
-//! connection reads pieces of its configured size. If its reads return full pieces and the process
-//! has [`Room`], it reads pieces that are [`TIMES`] as large. All large pieces together never use
-//! more than [`MOST`] bytes.
+//! Each read costs a system call, wake-ups and a frame, regardless of its size. So large reads are best for a fast
+//! body. But if the receiver stops reading, three pieces remain in memory. One piece is being written, one waits for
+//! that write, and one is being read. So by default a connection reads pieces of its configured size. If its reads
+//! return full pieces and the process has [`Room`], it reads pieces that are [`TIMES`] as large. All large pieces
+//! together never use more than [`MOST`] bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 const TIMES: usize = 4;
 /// The number of pieces that remain in memory if the receiver stops reading.
 const PIECES: usize = 3;
-/// The most memory for all large pieces, in bytes. It is enough for about forty bodies at full
-/// speed. Further bodies are read in small pieces.
+/// The most memory for all large pieces, in bytes. It is enough for about forty bodies at full speed. Further bodies
+/// are read in small pieces.
 const MOST: usize = 64 << 20;
 /// The smallest buffer size that hyper accepts, in bytes.
 const LEAST: usize = 8 << 10;
@@ -100,8 +99,7 @@ mod tests {
         let large_ones = |sizes: &[ReadSize]| sizes.iter().filter(|size| size.limit() == large(SMALL) as u64).count();
         assert_eq!(large_ones(&sizes), MOST / PIECES / large(SMALL));
         assert!(sizes.iter().all(|size| size.room.is_some() || size.limit() < u64::from(SMALL)));
-        // A small read, such as a head or the end of a body, releases the room for another
-        // connection.
+        // A small read, such as a head or the end of a body, releases the room for another connection.
         sizes[0].read(100);
         full(&mut sizes[999]);
         assert_eq!((sizes[0].limit(), sizes[999].limit()), ((SMALL as usize - PAGE) as u64, large(SMALL) as u64));

@@ -26,12 +26,12 @@ use super::headers;
 use super::pace::UnsentBody;
 use super::response_body::ResponseBody;
 
-/// The number of headers that the gateway and the layer add to a request: three headers that
-/// describe the client, and the request id.
+/// The number of headers that the gateway and the layer add to a request: three headers that describe the client, and
+/// the request id.
 const ADDED: usize = 4;
 
-/// The service that hyper calls for the requests of one connection. It passes requests to the
-/// layer, together with the facts about the client that the layer and the inner service need.
+/// The service that hyper calls for the requests of one connection. It passes requests to the layer, together with the
+/// facts about the client that the layer and the inner service need.
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) client: Box<Client>,
@@ -78,8 +78,7 @@ where
 }
 
 pin_project! {
-    /// The future of the response to a request. It is ready when the head of the response can be
-    /// sent.
+    /// The future of the response to a request. It is ready when the head of the response can be sent.
     pub(super) struct Answer<F, B: Body> {
         #[pin]
         response: Option<F>,
@@ -164,8 +163,8 @@ fn leave<B: Body<Data = Bytes>>(
     Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
 }
 
-/// Adds the header `date` to a service's response that lacks it. hyper would add the latest date
-/// that it has seen. If the clock was set back, that date is in the future.
+/// Adds the header `date` to a service's response that lacks it. hyper would add the latest date that it has seen. If
+/// the clock was set back, that date is in the future.
 fn add_date(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE)
         && let Ok(date) = httpdate::fmt_http_date(SystemTime::now()).try_into()
@@ -180,9 +179,8 @@ fn close_after<B>(response: &mut Response<B>) {
     }
 }
 
-/// A response to a request whose body was not read to its end. If the rest of the body has already
-/// arrived, it is skipped, and the connection stays open. Otherwise the response gets
-/// `connection: close`.
+/// A response to a request whose body was not read to its end. If the rest of the body has already arrived, it is
+/// skipped, and the connection stays open. Otherwise the response gets `connection: close`.
 struct UnreadRest<B> {
     response: Response<B>,
     rest: Incoming,
@@ -191,13 +189,12 @@ struct UnreadRest<B> {
 }
 
 impl<B> UnreadRest<B> {
-    /// The most polls of the rest while it is pending. Between two polls, hyper reads from the
-    /// socket once more.
+    /// The most polls of the rest while it is pending. Between two polls, hyper reads from the socket once more.
     const MOST_POLLS: u8 = 3;
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Skips the rest of the request's body. Returns true if the rest was read to its end, and
-    /// false if it was too long or has not arrived.
+    /// Skips the rest of the request's body. Returns true if the rest was read to its end, and false if it was too long
+    /// or has not arrived.
     fn poll_skip(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             match Pin::new(&mut self.rest).poll_frame(cx) {

@@ -1,5 +1,4 @@
-//! Decides whether a client's connection ends with a reset, and detects whether an HTTP/2 stream
-//! ended with a reset.
+//! Decides whether a client's connection ends with a reset, and detects whether an HTTP/2 stream ended with a reset.
 
 use std::error::Error;
 use std::io;
@@ -22,8 +21,8 @@ impl ResetOnBreak {
         self.old_client.store(version < Version::HTTP_11, Relaxed);
     }
 
-    /// Records that a response body was cut off. Without a reset, a client of HTTP/1.0 would treat
-    /// the body as complete.
+    /// Records that a response body was cut off. Without a reset, a client of HTTP/1.0 would treat the body as
+    /// complete.
     pub(crate) fn body_broke_off(&self) {
         if self.old_client.load(Relaxed) {
             self.reset();
@@ -40,8 +39,8 @@ impl ResetOnBreak {
     }
 }
 
-/// Returns true if an HTTP/2 body that returns no more frames was cut off by a reset. hyper treats
-/// a reset with `NO_ERROR` as the end of the body, but `is_end_stream` then returns false.
+/// Returns true if an HTTP/2 body that returns no more frames was cut off by a reset. hyper treats a reset with
+/// `NO_ERROR` as the end of the body, but `is_end_stream` then returns false.
 pub(crate) fn is_cut_off(body: &Incoming) -> bool {
     !body.is_end_stream()
 }
@@ -52,8 +51,8 @@ pub(crate) fn cut_off_error(peer: &str) -> BoxError {
         .into()
 }
 
-/// Converts the error of a client's body. If the client left, the result is a `ConnectionReset`. If
-/// the client framed its body wrongly, the error remains hyper's (F1a).
+/// Converts the error of a client's body. If the client left, the result is a `ConnectionReset`. If the client framed
+/// its body wrongly, the error remains hyper's (F1a).
 pub(crate) fn client_body_error(error: hyper::Error) -> BoxError {
     let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
     let is_gone = h2.is_some_and(|error| error.is_io() || error.is_remote());

@@ -1,10 +1,9 @@
 //! The body of a response to a client. If the body is cut off, the client can detect this.
 //!
-//! In HTTP/1.0, a body without a length ends with the connection, so a body that was cut off looks
-//! complete. Only a reset can signal the difference. In HTTP/1.1, the last chunk is missing. In
-//! HTTP/2, hyper sends RST_STREAM. But RST_STREAM drops the data of the stream that is not written
-//! yet, even the head (h2's `send_reset` clears the queue). Another task writes this data, so the
-//! body waits a moment before it returns its error.
+//! In HTTP/1.0, a body without a length ends with the connection, so a body that was cut off looks complete. Only a
+//! reset can signal the difference. In HTTP/1.1, the last chunk is missing. In HTTP/2, hyper sends RST_STREAM. But
+//! RST_STREAM drops the data of the stream that is not written yet, even the head (h2's `send_reset` clears the queue).
+//! Another task writes this data, so the body waits a moment before it returns its error.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -20,13 +19,12 @@ use tokio::time::{Sleep, sleep};
 use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
 
-/// The time for which a body that was cut off waits until its last bytes are written. The time is
-/// much longer than a write takes, and too short for a client to notice.
+/// The time for which a body that was cut off waits until its last bytes are written. The time is much longer than a
+/// write takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 pin_project! {
-    /// A response body that records whether it is cut off, and how much of it the client has
-    /// received.
+    /// A response body that records whether it is cut off, and how much of it the client has received.
     pub(super) struct ResponseBody<B: Body> {
         #[pin]
         body: Option<B>,
@@ -39,8 +37,8 @@ pin_project! {
     impl<B: Body> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // A client may leave as soon as it has received the declared length, even if the rest
-            // of its request is still being read (G5).
+            // A client may leave as soon as it has received the declared length, even if the rest of its request is
+            // still being read (G5).
             let is_at_end = |body: Pin<&B>| body.is_end_stream() || body.size_hint().exact() == Some(0);
             let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(is_at_end);
             if !is_whole {
@@ -70,8 +68,8 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
         if this.progress.is_held_up() {
-            // If the client does not read, only one piece is read in advance, and not as many as
-            // hyper's buffer can contain.
+            // If the client does not read, only one piece is read in advance, and not as many as hyper's buffer can
+            // contain.
             return Poll::Pending;
         }
         if let (None, Some(body)) = (&this.broken, this.body.as_pin_mut()) {
@@ -80,8 +78,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
                     *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });
                 }
                 Some(Ok(frame)) => {
-                    // Trailers are the last frame, and over HTTP/2 hyper does not poll again after
-                    // them.
+                    // Trailers are the last frame, and over HTTP/2 hyper does not poll again after them.
                     *this.ended |= frame.is_trailers();
                     return Poll::Ready(Some(Ok(
                         frame.map_data(|data| TrackedData::new(data, Arc::clone(this.progress)))

@@ -57,16 +57,15 @@ impl Gateway {
         Ok(Self { listener, address, config })
     }
 
-    /// Returns the address on which the gateway listens. If port 0 was requested, the result
-    /// contains the port that the system chose.
+    /// Returns the address on which the gateway listens. If port 0 was requested, the result contains the port that the
+    /// system chose.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves `service` with the layer around it, until `stop` is ready and the drain delay has
-    /// passed. Then the gateway accepts the clients that are already waiting, closes the listener,
-    /// and lets requests in flight finish.
+    /// Serves `service` with the layer around it, until `stop` is ready and the drain delay has passed. Then the
+    /// gateway accepts the clients that are already waiting, closes the listener, and lets requests in flight finish.
     pub async fn serve<S, B>(self, service: S, stop: impl Future<Output = ()>)
     where
         S: Service<Request<RequestBody<ClientBody>>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
@@ -151,8 +150,7 @@ impl Ending {
     }
 }
 
-/// Waits until the load balancer has detected that the gateway is stopping, and sends clients
-/// elsewhere.
+/// Waits until the load balancer has detected that the gateway is stopping, and sends clients elsewhere.
 async fn drain(delay: Duration) {
     if !delay.is_zero() {
         tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
@@ -160,8 +158,7 @@ async fn drain(delay: Duration) {
     }
 }
 
-/// Accepts clients until `stop` is ready. Then serves until the last client has left, or until
-/// `at_once` is ready.
+/// Accepts clients until `stop` is ready. Then serves until the last client has left, or until `at_once` is ready.
 async fn run<T: fmt::Display>(
     acceptor: Acceptor<impl Fn(TcpStream, SocketAddr, Option<ConnectionSlot>)>,
     ending: Ending,

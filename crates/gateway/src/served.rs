@@ -1,9 +1,9 @@
 //! Runs hyper's server for one connection. The server is dropped while the client is silent.
 //!
-//! hyper keeps about 16 KiB of buffers for a connection that waits for its next request, and more
-//! after a large body. So over HTTP/1, hyper's server is dropped after a while without a request,
-//! and created again at the next byte. (The `auto` server of hyper-util also detects the version
-//! from the first bytes, but it keeps its server. It has no separate limit for the size of heads.)
+//! hyper keeps about 16 KiB of buffers for a connection that waits for its next request, and more after a large body.
+//! So over HTTP/1, hyper's server is dropped after a while without a request, and created again at the next byte. (The
+//! `auto` server of hyper-util also detects the version from the first bytes, but it keeps its server. It has no
+//! separate limit for the size of heads.)
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,14 +34,12 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Creates the settings. `half_close` stays off, because a client that has closed its writing
-    /// side looks the same as a client that has left. With `half_close`, the service would continue
-    /// to work for a client that has left, although such a request must be logged as abandoned
-    /// (F2).
+    /// Creates the settings. `half_close` stays off, because a client that has closed its writing side looks the same
+    /// as a client that has left. With `half_close`, the service would continue to work for a client that has left,
+    /// although such a request must be logged as abandoned (F2).
     pub(super) fn new(limits: &ClientLimits) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        // hyper's own time limit for heads is turned off, because `idle` limits this time in any
-        // HTTP version.
+        // hyper's own time limit for heads is turned off, because `idle` limits this time in any HTTP version.
         http1.header_read_timeout(None).max_header_size(limits.max_head as usize);
         http1.max_buf_size(large(limits.stream_buffer).max(limits.max_head as usize));
         http2
@@ -65,8 +63,7 @@ where
     B: Body<Error: Into<BoxError>> + 'static,
     TokioExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    // `FuturesUnordered` polls the deadline only when the deadline wakes the task, and not with
-    // each request.
+    // `FuturesUnordered` polls the deadline only when the deadline wakes the task, and not with each request.
     let mut deadline = FuturesUnordered::from_iter([deadlines.first()]);
     let mut stream = ClientStream::new(stream, ReadSize::new(servers.piece), Arc::clone(&deadlines.state));
     // Data that has arrived is handled before the connection may be closed.
@@ -76,8 +73,7 @@ where
         Some(end) = deadline.next() => return close(stream, end, &deadlines).await,
     };
     if is_http2.is_ok_and(|is_http2| is_http2) {
-        // The servers for HTTP/1 and HTTP/2 are boxed, so that a connection without a server needs
-        // no memory for one.
+        // The servers for HTTP/1 and HTTP/2 are boxed, so that a connection without a server needs no memory for one.
         let mut served = Box::pin(servers.http2.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
@@ -165,9 +161,9 @@ mod tests {
     const LONG: Duration = Duration::from_secs(5);
     const MIB: usize = 1 << 20;
 
-    /// Returns a client's stream, whose buffer has the size `room`, and the sender that stops the
-    /// gateway. The service responds with the length and a checksum of the request body. It
-    /// responds to `/early` before the body is read, and to `/long` with a mebibyte.
+    /// Returns a client's stream, whose buffer has the size `room`, and the sender that stops the gateway. The service
+    /// responds with the length and a checksum of the request body. It responds to `/early` before the body is read,
+    /// and to `/long` with a mebibyte.
     fn served(room: usize) -> (DuplexStream, watch::Sender<Stage>) {
         let (client, stream) = duplex(room);
         let state = ConnectionState::new(Clients::new());

@@ -1,10 +1,9 @@
-//! Forwards upgrades. After a 101, the connections of client and service are joined, and all bytes
-//! pass unchanged.
+//! Forwards upgrades. After a 101, the connections of client and service are joined, and all bytes pass unchanged.
 //!
-//! Requests inside an upgraded connection bypass every guard. So an upgrade is forwarded only if
-//! the client requests exactly one protocol, and this protocol is allowed. The service must switch
-//! to exactly that protocol. Any other request is forwarded without the upgrade, because services
-//! trim and split the header in more ways than can be listed.
+//! Requests inside an upgraded connection bypass every guard. So an upgrade is forwarded only if the client requests
+//! exactly one protocol, and this protocol is allowed. The service must switch to exactly that protocol. Any other
+//! request is forwarded without the upgrade, because services trim and split the header in more ways than can be
+//! listed.
 
 use std::io;
 use std::pin::Pin;
@@ -46,9 +45,8 @@ impl UpgradeProtocol {
     }
 }
 
-/// Parses the name of one protocol, with or without a version (RFC 9110 §7.8). HTTP and TLS are
-/// refused, because a connection with one of these protocols would carry further requests that
-/// bypass the guards.
+/// Parses the name of one protocol, with or without a version (RFC 9110 §7.8). HTTP and TLS are refused, because a
+/// connection with one of these protocols would carry further requests that bypass the guards.
 impl FromStr for UpgradeProtocol {
     type Err = Error;
 
@@ -67,17 +65,16 @@ impl FromStr for UpgradeProtocol {
     }
 }
 
-/// A client's request to switch to another protocol, and the handle with which the gateway gets the
-/// client's side of the upgraded connection.
+/// A client's request to switch to another protocol, and the handle with which the gateway gets the client's side of
+/// the upgraded connection.
 pub(crate) struct UpgradeRequest {
     protocol: HeaderValue,
     client: OnUpgrade,
 }
 
 impl UpgradeRequest {
-    /// Takes the requested upgrade from a request. Returns `None` in HTTP/1.0, which has no
-    /// upgrades (RFC 9110 §7.8), and in HTTP/2. Also returns `None` unless the request names
-    /// exactly one protocol, and that protocol is allowed.
+    /// Takes the requested upgrade from a request. Returns `None` in HTTP/1.0, which has no upgrades (RFC 9110 §7.8),
+    /// and in HTTP/2. Also returns `None` unless the request names exactly one protocol, and that protocol is allowed.
     pub(crate) fn take_from<B>(request: &mut Request<B>, allowed: &[UpgradeProtocol]) -> Option<Self> {
         if request.version() != Version::HTTP_11 || !has_token(request.headers(), &CONNECTION, "upgrade") {
             return None;
@@ -93,9 +90,8 @@ impl UpgradeRequest {
     }
 }
 
-/// Turns the service's 101 into a 101 of the gateway. Returns an error if the service switches
-/// protocols without a request, or to another protocol. The service's connection is then closed,
-/// because the response is dropped.
+/// Turns the service's 101 into a 101 of the gateway. Returns an error if the service switches protocols without a
+/// request, or to another protocol. The service's connection is then closed, because the response is dropped.
 pub(crate) fn switch(
     upgrade_request: Option<UpgradeRequest>,
     mut response: Response<UpstreamBody>,
@@ -112,8 +108,7 @@ pub(crate) fn switch(
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response), record.clone());
     let of_connections = permit.clone();
-    // When the gateway stops, it drops the task below. The record then shows that the connection
-    // was cut off.
+    // When the gateway stops, it drops the task below. The record then shows that the connection was cut off.
     if let Some(record) = &record {
         record.set_lost(true);
     }
@@ -142,8 +137,8 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Copies bytes between the two connections until both have ended. Bytes are counted once they are
-/// written, because a connection may fail before it ends.
+/// Copies bytes between the two connections until both have ended. Bytes are counted once they are written, because a
+/// connection may fail before it ends.
 async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,

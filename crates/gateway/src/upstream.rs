@@ -37,8 +37,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sets the trusted certificates, and the name that the service's certificate must contain.
-    /// This is required for an `https` URL.
+    /// Sets the trusted certificates, and the name that the service's certificate must contain. This is required for an
+    /// `https` URL.
     ///
     /// # Errors
     /// Returns an error if the TLS library refuses its own default versions.
@@ -51,9 +51,8 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Sets the certificate that the gateway presents to the service, and its key, as PEM files.
-    /// Call this method after [`Upstream::tls`], for an `https` URL. The files are read only once,
-    /// by this call.
+    /// Sets the certificate that the gateway presents to the service, and its key, as PEM files. Call this method after
+    /// [`Upstream::tls`], for an `https` URL. The files are read only once, by this call.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read, or if the key does not match the certificate.
@@ -70,15 +69,15 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Uses HTTP/2 instead of HTTP/1.1. Over TLS, the service must offer HTTP/2 by ALPN. Without
-    /// TLS, the gateway assumes that the service supports HTTP/2.
+    /// Uses HTTP/2 instead of HTTP/1.1. Over TLS, the service must offer HTTP/2 by ALPN. Without TLS, the gateway
+    /// assumes that the service supports HTTP/2.
     pub fn http2(mut self) -> Self {
         self.version = Version::HTTP_2;
         self
     }
 
-    /// Sets the time limit for the service's response head. The default is 30 seconds, and the
-    /// maximum is 365 days. After this time the client gets 504.
+    /// Sets the time limit for the service's response head. The default is 30 seconds, and the maximum is 365 days.
+    /// After this time the client gets 504.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout.clamp(*UP_TO_A_YEAR.start(), *UP_TO_A_YEAR.end());
         self
@@ -90,8 +89,8 @@ impl Upstream {
         self
     }
 
-    /// Also forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is
-    /// removed from a request, because the guards cannot check the bytes after a 101.
+    /// Also forwards upgrades to this protocol, in addition to `websocket`. Any other upgrade is removed from a
+    /// request, because the guards cannot check the bytes after a 101.
     pub fn upgrade(mut self, protocol: UpgradeProtocol) -> Self {
         self.upgrades.push(protocol);
         self
@@ -148,8 +147,8 @@ impl UpstreamTls {
     }
 }
 
-/// The time limit for a connection attempt to one address, unless it is the last address. Operating
-/// systems repeat an unanswered attempt after half of this time.
+/// The time limit for a connection attempt to one address, unless it is the last address. Operating systems repeat an
+/// unanswered attempt after half of this time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Addresses = Arc<[SocketAddr]>;
@@ -157,12 +156,11 @@ type Outcome = Option<Result<Addresses, Arc<io::Error>>>;
 
 /// Looks up the host name of one service. Clones share a running lookup.
 ///
-/// 1. The name is looked up for each new connection, so that its current addresses are used. Only
-///    one lookup of a name runs at a time, and all waiting connections share its result. The reason
-///    is that a lookup occupies a thread while the system's resolver hangs, and lookups for other
-///    services also need threads.
-/// 2. The addresses are tried in order. If an address refuses the connection, or does not respond
-///    within its share of the time, the next address is tried.
+/// 1. The name is looked up for each new connection, so that its current addresses are used. Only one lookup of a name
+///    runs at a time, and all waiting connections share its result. The reason is that a lookup occupies a thread while
+///    the system's resolver hangs, and lookups for other services also need threads.
+/// 2. The addresses are tried in order. If an address refuses the connection, or does not respond within its share of
+///    the time, the next address is tried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver(Arc<Mutex<Option<Receiver<Outcome>>>>);
 
@@ -208,8 +206,8 @@ impl Resolver {
     }
 }
 
-/// Connects to the first address that accepts the connection. If no address accepts it, returns the
-/// error of the last address.
+/// Connects to the first address that accepts the connection. If no address accepts it, returns the error of the last
+/// address.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let Some((last, others)) = addresses.split_last() else {
         return Err(unresolved(io::ErrorKind::NotFound, "the service's host name has no address"));

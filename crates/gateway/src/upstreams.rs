@@ -1,13 +1,12 @@
-//! The services behind a gateway: one service for each scope that has an upstream URL, and one for
-//! all other requests.
+//! The services behind a gateway: one service for each scope that has an upstream URL, and one for all other requests.
 //!
-//! 1. The layer adds the upstream URL of the request's scope to the request. The URL comes from the
-//!    same policy whose guards checked the request (G0, M3).
-//! 2. Each URL has its own connections, queue, limits and TLS. So a slow or missing service does
-//!    not use the resources of another service. Scopes with the same URL share these resources.
-//! 3. The resources for the URLs in the first policy are created at the start, and those for other
-//!    URLs at the first request. They are dropped once the active policy no longer contains the
-//!    URL, and all requests in flight have ended.
+//! 1. The layer adds the upstream URL of the request's scope to the request. The URL comes from the same policy whose
+//!    guards checked the request (G0, M3).
+//! 2. Each URL has its own connections, queue, limits and TLS. So a slow or missing service does not use the resources
+//!    of another service. Scopes with the same URL share these resources.
+//! 3. The resources for the URLs in the first policy are created at the start, and those for other URLs at the first
+//!    request. They are dropped once the active policy no longer contains the URL, and all requests in flight have
+//!    ended.
 //! 4. A request for which no service is set gets `not_found`.
 
 use std::collections::{HashMap, HashSet};
@@ -31,12 +30,12 @@ use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Proxy, refuse};
 use super::upstream::Upstream;
 
-/// The interval between checks for services that the active policy no longer names. Until the next
-/// check, idle connections to a removed service stay open.
+/// The interval between checks for services that the active policy no longer names. Until the next check, idle
+/// connections to a removed service stay open.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services behind a gateway: the services of the policy's scopes (`[scope] upstream`), and one
-/// service for all other requests.
+/// The services behind a gateway: the services of the policy's scopes (`[scope] upstream`), and one service for all
+/// other requests.
 ///
 /// ```no_run
 /// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
@@ -60,22 +59,22 @@ pub struct Upstreams {
 type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
 
 impl Upstreams {
-    /// Uses the services in the policy of `layer`, and in each policy that replaces it. `layer`
-    /// must be the gateway's layer.
+    /// Uses the services in the policy of `layer`, and in each policy that replaces it. `layer` must be the gateway's
+    /// layer.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
     }
 
-    /// Sets the service for requests whose scope has no service. If no such service is set, these
-    /// requests get 404 `not_found`.
+    /// Sets the service for requests whose scope has no service. If no such service is set, these requests get 404
+    /// `not_found`.
     pub fn rest(mut self, upstream: Upstream) -> Self {
         self.rest = Some(upstream);
         self
     }
 
-    /// Sets a function that configures the limits, TLS and HTTP version of each scope's service. If
-    /// the function returns an error at the start, [`Upstreams::service`] returns it. If it returns
-    /// an error after a reload, requests for that service get 502.
+    /// Sets a function that configures the limits, TLS and HTTP version of each scope's service. If the function
+    /// returns an error at the start, [`Upstreams::service`] returns it. If it returns an error after a reload,
+    /// requests for that service get 502.
     pub fn prepare<E: Into<BoxError>>(
         mut self,
         prepare: impl Fn(Upstream) -> Result<Upstream, E> + Send + Sync + 'static,
@@ -87,8 +86,7 @@ impl Upstreams {
     /// Combines all services into one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
     ///
     /// # Errors
-    /// Returns an error if `prepare` fails for a service, if an `https` URL has no TLS, or if an
-    /// `http` URL has TLS.
+    /// Returns an error if `prepare` fails for a service, if an `https` URL has no TLS, or if an `http` URL has TLS.
     ///
     /// # Panics
     /// Panics if there is no Tokio runtime.
@@ -103,13 +101,11 @@ impl Upstreams {
 }
 
 impl Upstream {
-    /// Makes a Tower service that calls this service over the network. It works with or without a
-    /// gateway. All requests are sent to this service, even if their scopes name other services.
-    /// For scopes, see [`Upstreams`].
+    /// Makes a Tower service that calls this service over the network. It works with or without a gateway. All requests
+    /// are sent to this service, even if their scopes name other services. For scopes, see [`Upstreams`].
     ///
     /// # Errors
-    /// Returns an error if [`Upstream::tls`] was not called for an `https` URL, or was called for
-    /// an `http` URL.
+    /// Returns an error if [`Upstream::tls`] was not called for an `https` URL, or was called for an `http` URL.
     ///
     /// # Panics
     /// Panics if there is no Tokio runtime.
@@ -121,8 +117,7 @@ impl Upstream {
     }
 }
 
-/// A Tower service that calls other services over the network, and limits the concurrent requests.
-/// It is always ready.
+/// A Tower service that calls other services over the network, and limits the concurrent requests. It is always ready.
 pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
 
 impl<B: Send + 'static> Forward<B> {
@@ -215,11 +210,10 @@ impl<B: ForwardBody> Proxies<B> {
     }
 
     /// Drops the proxies of services that the policy no longer names. A request keeps its proxy until the request ends.
-    /// A request that began under an older policy may create such a proxy again. The next check
-    /// then drops that proxy.
+    /// A request that began under an older policy may create such a proxy again. The next check then drops that proxy.
     fn drop_removed_services(&self, layer: &ErrorEnvelopeLayer) {
-        // The policy is read while the map is locked. So it names every service that requests under
-        // a newer policy have added to the map.
+        // The policy is read while the map is locked. So it names every service that requests under a newer policy have
+        // added to the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
         let policy = Arc::clone(layer.policy_status().policy());
         let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();

@@ -11,11 +11,11 @@ thread_local! {
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 
-/// Runs user code. If the code panics, returns the panic's text (F2). The panic's payload is not
-/// returned, because it is not `Sync`. With `panic = "abort"`, nothing can be caught.
+/// Runs user code. If the code panics, returns the panic's text (F2). The panic's payload is not returned, because it
+/// is not `Sync`. With `panic = "abort"`, nothing can be caught.
 ///
-/// After a panic, the caller must drop the values that the code used, or the values must still be
-/// consistent, as at any `await`.
+/// After a panic, the caller must drop the values that the code used, or the values must still be consistent, as at any
+/// `await`.
 ///
 /// # Errors
 ///
@@ -24,13 +24,12 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
-/// Adds to the log the place in the code at which a panic happened. The cause in the log then ends
-/// in `(at src/orders.rs:41)`.
+/// Adds to the log the place in the code at which a panic happened. The cause in the log then ends in `(at
+/// src/orders.rs:41)`.
 ///
-/// This function wraps the process's panic hook, which is still called. Call it once at the start,
-/// after you set your own hook, because a hook that is set later replaces the wrapped hook. Further
-/// calls have no effect. If a panic of another thread is resumed, its place is unknown. Requests
-/// that do not panic have no extra cost.
+/// This function wraps the process's panic hook, which is still called. Call it once at the start, after you set your
+/// own hook, because a hook that is set later replaces the wrapped hook. Further calls have no effect. If a panic of
+/// another thread is resumed, its place is unknown. Requests that do not panic have no extra cost.
 ///
 /// ```
 /// tower_error_envelope::middleware::log_panic_places();
@@ -90,8 +89,8 @@ impl<T> Drop for DropGuarded<T> {
 
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
     let text = text_of(&*payload);
-    // Dropping a panic's payload may panic again. The payload of that second panic is leaked,
-    // because dropping it might panic, too.
+    // Dropping a panic's payload may panic again. The payload of that second panic is leaked, because dropping it might
+    // panic, too.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

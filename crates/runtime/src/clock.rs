@@ -21,8 +21,7 @@ pub fn new_request_id() -> RequestId {
 /// The number of random bytes in one id.
 const LENGTH: usize = 10;
 
-/// The length of a block of random bytes. One system call fills a block, which is enough for 128
-/// ids.
+/// The length of a block of random bytes. One system call fills a block, which is enough for 128 ids.
 const BLOCK: usize = 128 * LENGTH;
 
 thread_local! {

@@ -2,8 +2,8 @@
 //! [`describe_metrics`](crate::describe_metrics) lists the metrics. Without the feature `metrics`,
 //! nothing is counted.
 //!
-//! The number of different labels is limited. The label of a route is its pattern, never a path.
-//! The label of a code that neither the catalogue nor the policy defines is `foreign`.
+//! The number of different labels is limited. The label of a route is its pattern, never a path. The label of a code
+//! that neither the catalogue nor the policy defines is `foreign`.
 
 #[cfg(feature = "metrics")]
 pub use described::describe;

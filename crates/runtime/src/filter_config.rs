@@ -1,5 +1,5 @@
-//! The configuration of the module for Envoy (`filter_config`). The module parses it. The command
-//! `envoy-config`, which writes it, uses parts of this parser.
+//! The configuration of the module for Envoy (`filter_config`). The module parses it. The command `envoy-config`, which
+//! writes it, uses parts of this parser.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -78,8 +78,7 @@ impl FilterConfig {
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        // Text that is not valid TOML is treated as a policy, so that the error is reported with
-        // its line.
+        // Text that is not valid TOML is treated as a policy, so that the error is reported with its line.
         let mut table = text.parse::<toml::Table>().unwrap_or_default();
         let all = table.len();
         let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
@@ -113,8 +112,8 @@ impl FilterConfig {
         Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
     }
 
-    /// Parses an admin address: an IP address and a port, or only a port on loopback. Host names
-    /// are not accepted, because Envoy would have to wait for their lookup.
+    /// Parses an admin address: an IP address and a port, or only a port on loopback. Host names are not accepted,
+    /// because Envoy would have to wait for their lookup.
     ///
     /// # Errors
     ///
@@ -159,8 +158,8 @@ impl FilterPolicy {
     /// The name that error messages use for a policy in the configuration itself.
     pub const INLINE: &str = "filter_config";
 
-    /// Returns a loader for policies inside Envoy. It refuses schemes that need a verifier, because
-    /// Envoy cannot run a verifier in Rust.
+    /// Returns a loader for policies inside Envoy. It refuses schemes that need a verifier, because Envoy cannot run a
+    /// verifier in Rust.
     pub fn loader() -> PolicyLoader {
         let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \

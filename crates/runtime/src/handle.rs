@@ -1,5 +1,4 @@
-//! Provides the config for requests (rule M3). A request gets the config once, and keeps it until
-//! the request ends.
+//! Provides the config for requests (rule M3). A request gets the config once, and keeps it until the request ends.
 
 use std::fmt;
 #[cfg(feature = "policy-file")]
@@ -22,8 +21,7 @@ use crate::status::PolicyStatus;
 use crate::switch::{KillSwitch, Switched};
 use crate::{clock, count, log};
 
-/// A handle to the active policy and the other settings for requests (M3). Clones share the active
-/// policy.
+/// A handle to the active policy and the other settings for requests (M3). Clones share the active policy.
 ///
 /// ```
 /// use error_envelope_core::policy::{Mode, Policy};
@@ -88,14 +86,13 @@ impl PolicyHandle {
         Self { source: Source::fixed(config), ..self }
     }
 
-    /// Returns a handle with the same settings but the policy in a file. A separate thread reloads
-    /// the policy whenever one of its files changes. The thread ends when the last clone of the
-    /// handle is dropped. If the new policy is refused, the old one stays active (M2).
+    /// Returns a handle with the same settings but the policy in a file. A separate thread reloads the policy whenever
+    /// one of its files changes. The thread ends when the last clone of the handle is dropped. If the new policy is
+    /// refused, the old one stays active (M2).
     ///
     /// # Errors
     ///
-    /// Returns an error if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be
-    /// watched.
+    /// Returns an error if [`PolicyLoader::load`] refuses the policy, or if its folders cannot be watched.
     #[cfg(feature = "policy-file")]
     pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let reloader = PolicyReloader::new(path.as_ref(), loader)?;
@@ -103,8 +100,7 @@ impl PolicyHandle {
         Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(config)) }, ..self })
     }
 
-    /// Returns a handle with the changed config. The change stays in effect when the policy is
-    /// reloaded.
+    /// Returns a handle with the changed config. The change stays in effect when the policy is reloaded.
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
         let config = Arc::new(change(SessionConfig::clone(&self.source.config())));
@@ -145,8 +141,8 @@ impl PolicyHandle {
         self.config().policy().clone()
     }
 
-    /// Returns the status of the active policy: its age, its files, and the last rejection. A kill
-    /// switch does not affect this status.
+    /// Returns the status of the active policy: its age, its files, and the last rejection. A kill switch does not
+    /// affect this status.
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
@@ -156,9 +152,8 @@ impl PolicyHandle {
         }
     }
 
-    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if a different
-    /// policy is active now. A policy that is not watched does not change. This method blocks its
-    /// thread until the files are read.
+    /// Reloads a watched policy's files, even if they seem unchanged. Returns `true` if a different policy is active
+    /// now. A policy that is not watched does not change. This method blocks its thread until the files are read.
     ///
     /// # Errors
     ///
@@ -199,8 +194,8 @@ impl Source {
                     return known;
                 }
                 let config = Arc::new(known.with_policy(policy));
-                // If several requests find the new policy at the same time, only one of them
-                // reports it to the observer.
+                // If several requests find the new policy at the same time, only one of them reports it to the
+                // observer.
                 let is_first = Arc::ptr_eq(&latest.compare_and_swap(&known, config.clone()), &known);
                 if let Some(observer) = config.observer().filter(|_| is_first) {
                     let _ = crate::catch(|| observer.on_policy(config.policy()));

@@ -1,13 +1,12 @@
-//! The shared parts of all adapters of [`error_envelope_core`]: the active policy and its reloader,
-//! the log, counters, ids and the clock. The Tower layer, the module for Envoy and the external
-//! processor use these parts.
+//! The shared parts of all adapters of [`error_envelope_core`]: the active policy and its reloader, the log, counters,
+//! ids and the clock. The Tower layer, the module for Envoy and the external processor use these parts.
 //!
-//! 1. A [`PolicyHandle`] returns the config for a request, and can watch the policy's files
-//!    (feature `policy-file`). A [`KillSwitch`] puts every route in mode `off`.
+//! 1. A [`PolicyHandle`] returns the config for a request, and can watch the policy's files (feature `policy-file`). A
+//!    [`KillSwitch`] puts every route in mode `off`.
 //! 2. [`new_request_id`] generates request ids.
 //! 3. [`catch`] catches panics of user code (F2).
-//! 4. [`end`] closes the record of a request. It then logs the record (target
-//!    `tower_error_envelope`), counts it, and passes it to the observer.
+//! 4. [`end`] closes the record of a request. It then logs the record (target `tower_error_envelope`), counts it, and
+//!    passes it to the observer.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

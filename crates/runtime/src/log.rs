@@ -28,8 +28,8 @@ use crate::count;
 /// The most bytes of a cause's text in the log.
 const MAX_CAUSE: usize = 4096;
 
-/// Writes the log line of a request that failed, or whose client left. For a success, writes only
-/// notes, such as about replaced ids (I2, I3, G1).
+/// Writes the log line of a request that failed, or whose client left. For a success, writes only notes, such as about
+/// replaced ids (I2, I3, G1).
 pub(crate) fn write_record(record: &ClosedRecord) {
     let notes = record.notes();
     warn_of_original_path(record.request_id(), notes);
@@ -46,16 +46,14 @@ pub(crate) fn observe(record: &ClosedRecord) {
     }
 }
 
-/// Returns the level of a record's log line. An error of the server has the level ERROR, with two
-/// exceptions, in which no part of the service is broken. A 503 has the level WARN, because the
-/// service is only busy. A 501 has the level INFO, because the client requested something that does
-/// not exist, such as an unknown gRPC method.
+/// Returns the level of a record's log line. An error of the server has the level ERROR, with two exceptions, in which
+/// no part of the service is broken. A 503 has the level WARN, because the service is only busy. A 501 has the level
+/// INFO, because the client requested something that does not exist, such as an unknown gRPC method.
 fn level(record: &ClosedRecord) -> Level {
     let got = record.sent().filter(|sent| sent.outcome() != Outcome::Ok);
-    // The prediction of a guard that only observes does not lower the level of a service's own 5xx,
-    // or of a body that was cut off. If a stream ends with a fault, or a body is cut off, the
-    // status in the head is a success. In this case the status of the error's code determines the
-    // level.
+    // The prediction of a guard that only observes does not lower the level of a service's own 5xx, or of a body that
+    // was cut off. If a stream ends with a fault, or a body is cut off, the status in the head is a success. In this
+    // case the status of the error's code determines the level.
     let would_be = record.would_be().filter(|_| record.outcome() != Outcome::Broken);
     let status = got.or(would_be).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
     match status {
@@ -76,8 +74,8 @@ fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
     }
 }
 
-/// Warns once if the layer is probably inside a nested router by mistake. The router has stripped a
-/// prefix from the path, and the policy's routes match only the path with this prefix (G0).
+/// Warns once if the layer is probably inside a nested router by mistake. The router has stripped a prefix from the
+/// path, and the policy's routes match only the path with this prefix (G0).
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
     if notes.only_original_path() {
@@ -113,8 +111,8 @@ fn write_notes(id: RequestId, notes: &RecordFields) {
     );
 }
 
-/// Logs the figures of the active policy. `classifier` is true if the layer has a classifier of
-/// errors, and `None` if this is unknown.
+/// Logs the figures of the active policy. `classifier` is true if the layer has a classifier of errors, and `None` if
+/// this is unknown.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     tracing::info!(
@@ -191,16 +189,15 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
 /// The target of the span around a request.
 const REQUEST: &str = "tower_error_envelope::request";
 
-/// Returns true if a log subscriber may want the spans of requests. [`request_span`] then checks
-/// this for each request.
+/// Returns true if a log subscriber may want the spans of requests. [`request_span`] then checks this for each request.
 #[inline]
 #[must_use]
 pub fn may_want_span() -> bool {
     Level::INFO <= LevelFilter::current()
 }
 
-/// Returns the span of a request (L1). Log lines of the service inside this span show the request
-/// id. Returns `None` if no subscriber wants the span, because even a disabled span has a cost.
+/// Returns the span of a request (L1). Log lines of the service inside this span show the request id. Returns `None` if
+/// no subscriber wants the span, because even a disabled span has a cost.
 #[inline(never)]
 pub fn request_span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: REQUEST, Level::INFO, "envelope");
@@ -215,9 +212,8 @@ pub fn request_span(id: RequestId) -> Option<Span> {
     })
 }
 
-/// Returns true if a subscriber wants the outcome of a request in the request's span. The outcome
-/// is recorded only at TRACE, because a formatter writes all fields of a span again for each
-/// recorded value.
+/// Returns true if a subscriber wants the outcome of a request in the request's span. The outcome is recorded only at
+/// TRACE, because a formatter writes all fields of a span again for each recorded value.
 #[inline]
 fn records_outcome() -> bool {
     Level::TRACE <= LevelFilter::current() && tracing::enabled!(target: REQUEST, Level::TRACE)
@@ -231,8 +227,8 @@ pub fn record_status(span: &Span, status: StatusCode) {
     }
 }
 
-/// Records the status and code of an error in the span of its request. Call it after the error's
-/// log line is written, because that line already contains these values.
+/// Records the status and code of an error in the span of its request. Call it after the error's log line is written,
+/// because that line already contains these values.
 fn record_error(span: Option<&Span>, record: &ClosedRecord) {
     if !records_outcome() || record.would_be().is_some() {
         return;
@@ -253,8 +249,8 @@ fn is_inside_span() -> bool {
     dispatcher::get_default(target) == Some(REQUEST)
 }
 
-/// Writes the log line of a record. The function is inlined, so that without a subscriber the only
-/// cost is a comparison of two levels.
+/// Writes the log line of a record. The function is inlined, so that without a subscriber the only cost is a comparison
+/// of two levels.
 #[inline]
 fn write(level: Level, record: &ClosedRecord) {
     if level <= LevelFilter::current() {
@@ -271,8 +267,8 @@ fn write_line(level: Level, record: &ClosedRecord) {
                 let cause = record.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
                 let code_of = |sent: Option<&SentStatus>| Some(sent?.code()?.as_str().to_owned());
                 let end = record.delivery().end;
-                // If the code runs outside the span of the request, the line gets its own span.
-                // This happens for example after a guard's refusal, or when a future is dropped.
+                // If the code runs outside the span of the request, the line gets its own span. This happens for
+                // example after a guard's refusal, or when a future is dropped.
                 let span = if is_inside_span() { None } else { request_span(record.request_id()) };
                 let _entered = span.as_ref().map(Span::enter);
                 tracing::event!(
@@ -348,9 +344,9 @@ fn message(record: &ClosedRecord) -> &'static str {
     }
 }
 
-/// Returns the part of an error that the log line does not contain yet. For a [`Fault`], the line
-/// already contains the code, so this function returns the fault's causes. If the fault has no
-/// cause, returns its text and the paths of its issues.
+/// Returns the part of an error that the log line does not contain yet. For a [`Fault`], the line already contains the
+/// code, so this function returns the fault's causes. If the fault has no cause, returns its text and the paths of its
+/// issues.
 fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
     let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
     if fault.source().is_some() {
@@ -364,8 +360,7 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
     fault_cause(fault).map(bounded)
 }
 
-/// Returns a text that explains why the layer did not keep the code in an envelope that the service
-/// wrote itself (E9).
+/// Returns a text that explains why the layer did not keep the code in an envelope that the service wrote itself (E9).
 fn undeclared_code(notes: &RecordFields) -> Option<String> {
     let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
@@ -378,17 +373,17 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
 }
 
-/// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, the
-/// fault's own text is left out, because its code and text are logged in other fields. If `Display`
-/// of an error panics, returns the panic's text instead (F2).
+/// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, the fault's own text is left
+/// out, because its code and text are logged in other fields. If `Display` of an error panics, returns the panic's text
+/// instead (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();
         let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
         for cause in cause::chain(error).skip(usize::from(is_fault)) {
             let cause = bounded(cause.to_string());
-            // A cause whose text the previous text already ends with is left out. For example, an
-            // `io::Error` has the same text as its source.
+            // A cause whose text the previous text already ends with is left out. For example, an `io::Error` has the
+            // same text as its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
                 texts.push(cause);
             }

@@ -1,5 +1,4 @@
-//! Closes the record of a request, and then logs it, counts it and passes it to the observer (rule
-//! L5).
+//! Closes the record of a request, and then logs it, counts it and passes it to the observer (rule L5).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,8 +14,7 @@ use crate::catch::catch;
 use crate::count::{self, RequestTimer};
 use crate::log;
 
-/// The timer of a request, and the receivers of its record. If nobody wants the record, this value
-/// does not exist.
+/// The timer of a request, and the receivers of its record. If nobody wants the record, this value does not exist.
 #[derive(Default)]
 pub struct Watch {
     /// Measures the request, if a recorder is installed.
@@ -41,8 +39,7 @@ impl Received {
     }
 }
 
-/// A record that is not closed yet. It contains the layer's decision, the timer, and what is known
-/// about the delivery.
+/// A record that is not closed yet. It contains the layer's decision, the timer, and what is known about the delivery.
 pub struct OpenRecord {
     follow: Follow,
     timer: Option<RequestTimer>,
@@ -51,8 +48,8 @@ pub struct OpenRecord {
 }
 
 impl Watch {
-    /// Returns a `Watch` if the request is measured, observed or may be logged, or if its end is
-    /// reported to an adapter. Returns `None` for any other request.
+    /// Returns a `Watch` if the request is measured, observed or may be logged, or if its end is reported to an
+    /// adapter. Returns `None` for any other request.
     #[inline]
     pub fn new(
         timer: Option<RequestTimer>,
@@ -79,15 +76,14 @@ impl Watch {
     }
 }
 
-/// Ends a request. If an adapter around the layer can observe more of the delivery, the record is
-/// passed to this adapter. Otherwise the record is closed.
+/// Ends a request. If an adapter around the layer can observe more of the delivery, the record is passed to this
+/// adapter. Otherwise the record is closed.
 pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> Instant) {
     let Watch { timer, exchange, received, is_observed } = watch;
     if let Some(received) = received {
         delivery.request_bytes = Some(received.0.load(Ordering::Relaxed));
     }
-    // A complete success needs no record if only the log and a recorder want it, because all its
-    // values are known here.
+    // A complete success needs no record if only the log and a recorder want it, because all its values are known here.
     if let (None, false, End::Complete, Some(status)) = (&exchange, is_observed, delivery.end, follow.plain_status()) {
         return timer.into_iter().for_each(|timer| timer.count(&SentStatus::new(status), &delivery));
     }
@@ -101,8 +97,7 @@ pub fn end(follow: Follow, watch: Watch, mut delivery: Delivery, now: fn() -> In
 /// True once the process has created a [`Watch`] that measures, observes or reports a request.
 static WATCHES: AtomicBool = AtomicBool::new(false);
 
-/// Returns true if a log subscriber, a metrics recorder, an observer or an adapter around a layer
-/// may want records.
+/// Returns true if a log subscriber, a metrics recorder, an observer or an adapter around a layer may want records.
 #[inline]
 #[must_use]
 pub fn wants_records() -> bool {
@@ -111,29 +106,27 @@ pub fn wants_records() -> bool {
 }
 
 impl OpenRecord {
-    /// Returns the part of the record that follows the response. It contains the status of the
-    /// response's head, if a head was decided.
+    /// Returns the part of the record that follows the response. It contains the status of the response's head, if a
+    /// head was decided.
     #[must_use]
     pub fn follow(&self) -> &Follow {
         &self.follow
     }
 
-    /// Records that the service was not called, because the client left before the proxy had a
-    /// connection for the request.
+    /// Records that the service was not called, because the client left before the proxy had a connection for the
+    /// request.
     pub fn note_not_called(&mut self) {
         self.follow.note_not_called();
     }
 
-    /// Closes the record, counts it, logs it, and passes it to the observer. Then calls the
-    /// adapter's own `view`. Finally the error's cause is dropped inside a catch, because its drop
-    /// may be user code.
+    /// Closes the record, counts it, logs it, and passes it to the observer. Then calls the adapter's own `view`.
+    /// Finally the error's cause is dropped inside a catch, because its drop may be user code.
     pub fn close(mut self, now: fn() -> Instant, view: impl FnOnce(&ClosedRecord)) {
         let Some(record) = self.follow.close(self.delivery, now) else { return };
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
-        // The log line needs the span that the adapter's `view` ends, so the line is written before
-        // `view` is called.
+        // The log line needs the span that the adapter's `view` ends, so the line is written before `view` is called.
         write_views(&record);
         view(&record);
         drop_cause(record);
@@ -142,10 +135,9 @@ impl OpenRecord {
 
 /// Counts and logs a closed record, and passes it to the observer.
 ///
-/// If a request passes through several layers of one process, the innermost layer that decided
-/// about its error logs and counts the error. If the client leaves, the outermost layer logs and
-/// counts this. The observer of an outer layer gets the record only if no observer of an inner
-/// layer got it (L1).
+/// If a request passes through several layers of one process, the innermost layer that decided about its error logs and
+/// counts the error. If the client leaves, the outermost layer logs and counts this. The observer of an outer layer
+/// gets the record only if no observer of an inner layer got it (L1).
 pub fn write(record: ClosedRecord) {
     write_views(&record);
     drop_cause(record);
@@ -168,21 +160,18 @@ fn drop_cause(mut record: ClosedRecord) {
     }
 }
 
-/// True once the process has created a slot. Before that, the extensions of requests are not
-/// searched for a slot.
+/// True once the process has created a slot. Before that, the extensions of requests are not searched for a slot.
 static MADE: AtomicBool = AtomicBool::new(false);
 
 /// Receives the reports of a layer about a request, for an adapter around the layer.
 ///
-/// Put a [`RequestSlot`] with the exchange into the request's extensions. The outermost layer
-/// removes the slot.
+/// Put a [`RequestSlot`] with the exchange into the request's extensions. The outermost layer removes the slot.
 pub trait Exchange: Send + Sync + 'static {
-    /// Called when the id and the route of the request are known. The route is the framework's
-    /// pattern, or else the pattern of the policy's route, but never a path.
+    /// Called when the id and the route of the request are known. The route is the framework's pattern, or else the
+    /// pattern of the policy's route, but never a path.
     fn begun(&self, id: RequestId, route: Option<&Arc<str>>);
 
-    /// Called when the layer has finished with the request. Close the record once the delivery has
-    /// ended.
+    /// Called when the layer has finished with the request. Close the record once the delivery has ended.
     fn ended(&self, record: OpenRecord);
 }
 

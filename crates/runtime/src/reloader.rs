@@ -1,17 +1,14 @@
 //! Reloads a policy when its files change (rules M2, M3).
 //!
-//! 1. The folders of all files are watched, and the folders of every symbolic link that leads to
-//!    them. The reason is that editors and deployments rename files, and Kubernetes replaces a
-//!    symbolic link. Folders in which an included file may appear are also watched. If such a
-//!    folder does not exist, its nearest existing ancestor is watched.
-//! 2. After a change, once no more events follow, all files are read again. A valid policy applies
-//!    to all requests that begin afterwards. If a file is refused, missing or unreadable, the old
-//!    policy stays active, and the rejection is logged and counted once. Until the error is
-//!    corrected, the folders of the wrong or missing files, or their nearest existing ancestors,
-//!    are also watched.
+//! 1. The folders of all files are watched, and the folders of every symbolic link that leads to them. The reason is
+//!    that editors and deployments rename files, and Kubernetes replaces a symbolic link. Folders in which an included
+//!    file may appear are also watched. If such a folder does not exist, its nearest existing ancestor is watched.
+//! 2. After a change, once no more events follow, all files are read again. A valid policy applies to all requests that
+//!    begin afterwards. If a file is refused, missing or unreadable, the old policy stays active, and the rejection is
+//!    logged and counted once. Until the error is corrected, the folders of the wrong or missing files, or their
+//!    nearest existing ancestors, are also watched.
 //!
-//! The thread that waits for changes ends when the last layer and service with this policy is
-//! dropped.
+//! The thread that waits for changes ends when the last layer and service with this policy is dropped.
 
 use std::collections::BTreeSet;
 use std::error::Error;

@@ -45,8 +45,8 @@ impl PolicyStatus {
         &self.policy
     }
 
-    /// Returns the time at which the policy became active. For a policy that is not watched, this
-    /// is the time at which the layer got the policy.
+    /// Returns the time at which the policy became active. For a policy that is not watched, this is the time at which
+    /// the layer got the policy.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.since
@@ -59,9 +59,8 @@ impl PolicyStatus {
         &self.files
     }
 
-    /// Returns the URLs of the key sets that were never fetched successfully. The queries of the
-    /// URLs are removed, because they may contain credentials. Requests with a token that needs
-    /// such a set get 503.
+    /// Returns the URLs of the key sets that were never fetched successfully. The queries of the URLs are removed,
+    /// because they may contain credentials. Requests with a token that needs such a set get 503.
     #[must_use]
     pub fn missing_key_sets(&self) -> Vec<&str> {
         #[cfg(feature = "jwt")]
@@ -70,8 +69,8 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// Returns the key sets whose last fetch failed, as URLs without queries, each with the reason
-    /// of the failure. If an older set exists, it stays active.
+    /// Returns the key sets whose last fetch failed, as URLs without queries, each with the reason of the failure. If
+    /// an older set exists, it stays active.
     #[must_use]
     pub fn failing_key_sets(&self) -> Vec<(&str, Arc<str>)> {
         #[cfg(feature = "jwt")]
@@ -80,8 +79,8 @@ impl PolicyStatus {
         Vec::new()
     }
 
-    /// Returns the last rejection of new policy files, if there was one. The rejection is still
-    /// returned after the files were corrected.
+    /// Returns the last rejection of new policy files, if there was one. The rejection is still returned after the
+    /// files were corrected.
     #[must_use]
     pub fn rejection(&self) -> Option<&PolicyRejection> {
         self.rejection.as_ref()
@@ -95,8 +94,7 @@ fn shown_url(keys: &RemoteKeys) -> &str {
 }
 
 impl PolicyRejection {
-    /// Returns the time at which the files were first refused. The reason may have changed since
-    /// then.
+    /// Returns the time at which the files were first refused. The reason may have changed since then.
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.at

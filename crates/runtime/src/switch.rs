@@ -13,11 +13,10 @@ use error_envelope_core::session::SessionConfig;
 /// Puts every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off) at once, until the switch is turned off.
 /// While the switch is on, the modes in the policy have no effect.
 ///
-/// In mode `off`, the layer only adds request ids, and responds to failures such as panics.
-/// Credentials are still required (rule M1). Requests keep the config with which they began (rule
-/// M3). If a policy is reloaded while the switch is on, its modes apply when the switch is turned
-/// off. Each change of the switch is logged as a warning, and counted. The state of the switch is
-/// kept in memory, so a restart clears it.
+/// In mode `off`, the layer only adds request ids, and responds to failures such as panics. Credentials are still
+/// required (rule M1). Requests keep the config with which they began (rule M3). If a policy is reloaded while the
+/// switch is on, its modes apply when the switch is turned off. Each change of the switch is logged as a warning, and
+/// counted. The state of the switch is kept in memory, so a restart clears it.
 ///
 /// ```
 /// use tower_error_envelope::middleware::KillSwitch;
@@ -40,8 +39,8 @@ struct State {
     last: RwLock<Option<SwitchChange>>,
 }
 
-/// The operator who turns a [`KillSwitch`] on or off, and the operator's reason. Both are optional.
-/// The log and the admin page show them, but they never become labels of metrics.
+/// The operator who turns a [`KillSwitch`] on or off, and the operator's reason. Both are optional. The log and the
+/// admin page show them, but they never become labels of metrics.
 ///
 /// ```
 /// use error_envelope_runtime::{KillSwitch, SwitchNote};
@@ -80,8 +79,8 @@ impl SwitchNote {
         Self { reason: one_line(reason), ..self }
     }
 
-    /// Sets the address from which the change was requested. Unlike the name and the reason, the
-    /// sender cannot choose this address.
+    /// Sets the address from which the change was requested. Unlike the name and the reason, the sender cannot choose
+    /// this address.
     pub fn peer(self, peer: IpAddr) -> Self {
         Self { peer: Some(peer), ..self }
     }
@@ -157,20 +156,20 @@ impl KillSwitch {
         self.0.on.load(Ordering::Relaxed)
     }
 
-    /// Returns the last change of the switch, with its author, time and reason. Returns `None` if
-    /// the switch has never changed.
+    /// Returns the last change of the switch, with its author, time and reason. Returns `None` if the switch has never
+    /// changed.
     #[must_use]
     #[doc(hidden)]
     pub fn last_change(&self) -> Option<SwitchChange> {
         self.0.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Turns the switch on or off, and stores the note. Returns `false`, and keeps the earlier
-    /// note, if the switch is already in this state.
+    /// Turns the switch on or off, and stores the note. Returns `false`, and keeps the earlier note, if the switch is
+    /// already in this state.
     #[doc(hidden)]
     pub fn set(&self, on: bool, note: SwitchNote) -> bool {
-        // The lock is held until the note is stored. So if two changes happen at the same time, the
-        // stored note belongs to the last change.
+        // The lock is held until the note is stored. So if two changes happen at the same time, the stored note belongs
+        // to the last change.
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {
@@ -181,8 +180,7 @@ impl KillSwitch {
         changed
     }
 
-    /// Applies a change that was made before this process began. The change keeps its original
-    /// time.
+    /// Applies a change that was made before this process began. The change keeps its original time.
     #[doc(hidden)]
     pub fn restore(&self, at: SystemTime, on: bool, note: SwitchNote) {
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);

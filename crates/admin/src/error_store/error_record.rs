@@ -17,8 +17,8 @@ use error_envelope_runtime::cause_text;
 use super::place::Place;
 use super::redact::{self, Hidden};
 
-/// The stored record of a request that failed, or whose client left. In texts that come from the
-/// client or the service, anything that looks like a credential is removed.
+/// The stored record of a request that failed, or whose client left. In texts that come from the client or the service,
+/// anything that looks like a credential is removed.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorRecord {
     pub(crate) id: RequestId,
@@ -35,8 +35,7 @@ pub(crate) struct ErrorRecord {
     pub(crate) dropped: Option<Box<str>>,
     /// True if a separate thread redacts the bodies and adds them later.
     pub(crate) has_bodies: bool,
-    /// The cause of the failure. It is stored if the policy shows bodies, or if the gateway itself
-    /// failed.
+    /// The cause of the failure. It is stored if the policy shows bodies, or if the gateway itself failed.
     pub(crate) cause: Option<Box<str>>,
     /// The client's trace id, if the request continues a trace of the client.
     pub(crate) trace_id: Option<Box<str>>,
@@ -97,8 +96,7 @@ pub(crate) struct Kind {
     pub(crate) end: End,
     /// The status and code that the client got, or `None` if no response head was sent.
     pub(crate) sent: Option<ShownStatus>,
-    /// The status and code that the client would have got in mode `enforce` or without
-    /// `auth_observe`, if they differ.
+    /// The status and code that the client would have got in mode `enforce` or without `auth_observe`, if they differ.
     pub(crate) would_be: Option<ShownStatus>,
     pub(crate) service: Option<ServiceAnswer>,
     pub(crate) dialect: Option<Shape>,
@@ -116,8 +114,7 @@ pub(crate) struct Kind {
 /// A stored error, or a stored request whose client left.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// The number of the entry. Entries are numbered from 1, in the order in which they were
-    /// stored.
+    /// The number of the entry. Entries are numbered from 1, in the order in which they were stored.
     pub(crate) number: u64,
     pub(crate) seen: ErrorRecord,
     /// The bodies. They are set once the credentials have been removed from them.
@@ -156,8 +153,7 @@ impl ErrorRecord {
             request: RequestLine::new(record, at),
             dropped: notes.dropped_fields().map(without_secrets),
             has_bodies: record.captured().is_some(),
-            // If the gateway itself failed, the gateway wrote the text of the cause, so the text
-            // may be shown.
+            // If the gateway itself failed, the gateway wrote the text of the cause, so the text may be shown.
             cause: record
                 .cause()
                 .filter(|cause| record.shows_bodies() || cause::find::<ProxyFailure>(*cause).is_some())
@@ -167,8 +163,7 @@ impl ErrorRecord {
     }
 }
 
-/// Returns the error and its causes on one line, as in the log, but without anything that looks
-/// like a credential.
+/// Returns the error and its causes on one line, as in the log, but without anything that looks like a credential.
 #[cold]
 fn shown_cause(cause: &(dyn Error + Send + Sync + 'static)) -> Box<str> {
     /// The longest text to store, in characters. The whole text is in the log.
@@ -205,8 +200,8 @@ fn bounded(text: &str, most: usize) -> &str {
 
 impl ShownStatus {
     fn new(sent: &SentStatus) -> Self {
-        // A code that is neither in the catalogue nor in the policy comes from the service, and may
-        // look like a credential.
+        // A code that is neither in the catalogue nor in the policy comes from the service, and may look like a
+        // credential.
         let code = sent.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned();
         Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
     }
@@ -235,8 +230,7 @@ impl Kind {
         }
     }
 
-    /// Returns the severity, or `None` if the client got what it requested, or an error that it
-    /// caused itself.
+    /// Returns the severity, or `None` if the client got what it requested, or an error that it caused itself.
     pub(crate) fn severity(&self) -> Option<Severity> {
         match self.outcome {
             Outcome::ServerError => Some(Severity::ServerError),
@@ -286,8 +280,8 @@ impl Entry {
 }
 
 impl Bodies {
-    /// Removes credentials from both bodies. A value that is removed from the service's body is
-    /// also removed from the client's body.
+    /// Removes credentials from both bodies. A value that is removed from the service's body is also removed from the
+    /// client's body.
     pub(crate) fn new(captured: &BodyCapture) -> Self {
         let mut hidden = Hidden::default();
         let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);

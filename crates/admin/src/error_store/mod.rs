@@ -1,8 +1,7 @@
 //! Stores the last errors, and counts the requests of each route and minute.
 //!
-//! An [observer](store::Store) counts each request when its record is closed, in bounded memory. If
-//! the policy shows bodies, a separate thread removes anything that looks like a credential from
-//! them, and then stores them.
+//! An [observer](store::Store) counts each request when its record is closed, in bounded memory. If the policy shows
+//! bodies, a separate thread removes anything that looks like a credential from them, and then stores them.
 //!
 //! The counts begin when the process starts, and are lost when it ends.
 

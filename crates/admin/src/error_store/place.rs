@@ -4,8 +4,7 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The route and the scope of a request. All requests of a scope that match no route have the same
-/// place.
+/// The route and the scope of a request. All requests of a scope that match no route have the same place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// The pattern of the route, or `None` if no route matched.
@@ -14,8 +13,7 @@ pub(crate) struct Place {
     pub(crate) scope: Option<Arc<str>>,
 }
 
-/// The route and scope of a place as texts. A map with places can be searched by these texts
-/// without an allocation.
+/// The route and scope of a place as texts. A map with places can be searched by these texts without an allocation.
 pub(crate) trait PlaceTexts {
     fn texts(&self) -> (Option<&str>, Option<&str>);
 }

@@ -1,8 +1,8 @@
-//! The last errors and the last requests whose client left, the ids of further such requests, and
-//! the number of failures in each minute.
+//! The last errors and the last requests whose client left, the ids of further such requests, and the number of
+//! failures in each minute.
 //!
-//! The size of this data is limited. The oldest record is removed first, and only the minutes of
-//! the last hour are counted.
+//! The size of this data is limited. The oldest record is removed first, and only the minutes of the last hour are
+//! counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::error_record::{Entry, ErrorRecord, Kind};
 use super::place::Place;
 use super::timeline::{Timeline, minute};
 
-/// The number of errors that are stored with all fields, and the number of such requests whose
-/// client left. The oldest is removed first.
+/// The number of errors that are stored with all fields, and the number of such requests whose client left. The oldest
+/// is removed first.
 pub(crate) const MOST_ENTRIES: usize = 100;
 /// The number of records that can still be found by their ids. The oldest is removed first.
 pub(crate) const MOST_IDS: usize = 10_000;
@@ -24,8 +24,8 @@ pub(crate) const MOST_IDS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct RecentErrors {
     entries: VecDeque<Arc<Entry>>,
-    /// The last requests whose client left. They are not errors of a service, so they are stored
-    /// separately and never replace an error.
+    /// The last requests whose client left. They are not errors of a service, so they are stored separately and never
+    /// replace an error.
     left: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     pub(crate) timeline: Timeline,
@@ -68,9 +68,8 @@ impl RecentErrors {
         self.left.iter().rev()
     }
 
-    /// Returns the stored records with this request id, the newest first, and the number of all
-    /// such records. At most [`MOST_ENTRIES`] records are returned. Several requests may have the
-    /// same id if clients' ids are trusted.
+    /// Returns the stored records with this request id, the newest first, and the number of all such records. At most
+    /// [`MOST_ENTRIES`] records are returned. Several requests may have the same id if clients' ids are trusted.
     pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();

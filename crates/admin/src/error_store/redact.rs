@@ -1,9 +1,9 @@
 //! Removes credentials from a body before it is stored, with the core's
 //! [rules](error_envelope_core::redact).
 //!
-//! It removes too much rather than too little, because operators need to see the shape of a body,
-//! not its values. A value that is removed from the service's body is also removed from the
-//! client's body. There, the value may have no name that marks it as a credential.
+//! It removes too much rather than too little, because operators need to see the shape of a body, not its values. A
+//! value that is removed from the service's body is also removed from the client's body. There, the value may have no
+//! name that marks it as a credential.
 
 use std::borrow::Cow;
 
@@ -17,8 +17,8 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     redact::text(text, Strictness::Strict)
 }
 
-/// Removes credentials from a body for the page. Returns `None` if the body is not text. Also
-/// removes the values in `hidden`, and adds each removed value to `hidden`.
+/// Removes credentials from a body for the page. Returns `None` if the body is not text. Also removes the values in
+/// `hidden`, and adds each removed value to `hidden`.
 pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
     let text = readable(body, whole)?;
     let text = match content_type {
@@ -28,9 +28,8 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
     Some(truncated(text))
 }
 
-/// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is
-/// left out. NUL characters are also removed. In UTF-16, every other byte is NUL, so the rules
-/// would not find credentials.
+/// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is left out. NUL
+/// characters are also removed. In UTF-16, every other byte is NUL, so the rules would not find credentials.
 fn readable(body: &[u8], whole: bool) -> Option<String> {
     let text = match str::from_utf8(body) {
         Ok(text) => text,
@@ -40,14 +39,13 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
     Some(text.replace('\0', ""))
 }
 
-/// Removes credentials from JSON, and formats it for people. Returns `None` if the text is not
-/// JSON.
+/// Removes credentials from JSON, and formats it for people. Returns `None` if the text is not JSON.
 fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
     let json = json(text, whole, Strictness::Strict)?;
     let laid = hidden.without(format_json(&json.text, MOST));
     hidden.extend(&json.taken);
-    // If the JSON text is incomplete, credentials are also removed as from plain text, because the
-    // text may not be JSON.
+    // If the JSON text is incomplete, credentials are also removed as from plain text, because the text may not be
+    // JSON.
     Some(if json.is_cut { self::text(&laid).into_owned() + " …" } else { laid })
 }
 
@@ -83,20 +81,20 @@ fn truncated(mut text: String) -> String {
 
 /// The length of the shortest value to search for. Shorter values often occur in a text by chance.
 const SHORTEST: usize = 4;
-/// The number of bytes of a long value to search for. A message is cut at 1,024 bytes (E2), so it
-/// may contain only the beginning of the value.
+/// The number of bytes of a long value to search for. A message is cut at 1,024 bytes (E2), so it may contain only the
+/// beginning of the value.
 const LONGEST: usize = 512;
 
 /// The values to remove from all further texts.
 ///
-/// These values were removed from a service's body. The client's body is searched for them, because
-/// there the name that marked them as credentials may be missing.
+/// These values were removed from a service's body. The client's body is searched for them, because there the name that
+/// marked them as credentials may be missing.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden(Vec<String>);
 
 impl Hidden {
-    /// Adds each value in its spellings: unchanged, with single spaces (as in messages), and each
-    /// of these as a JSON string.
+    /// Adds each value in its spellings: unchanged, with single spaces (as in messages), and each of these as a JSON
+    /// string.
     pub(super) fn extend(&mut self, values: &[String]) {
         for value in values {
             let value = value.trim_matches(|it: char| matches!(it, '"' | '\'' | '`') || it.is_whitespace());
@@ -162,12 +160,11 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// The maximum number of levels of indentation. Without this limit, a body of many nested brackets
-/// would become extremely long.
+/// The maximum number of levels of indentation. Without this limit, a body of many nested brackets would become
+/// extremely long.
 const DEEPEST: usize = 16;
 
-/// Formats a JSON text, which may be incomplete. The result has at most a few bytes more than
-/// `most`.
+/// Formats a JSON text, which may be incomplete. The result has at most a few bytes more than `most`.
 pub(super) fn format_json(json: &str, most: usize) -> String {
     let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
     let mut rest = json;

@@ -1,5 +1,5 @@
-//! Counts the requests of each route and scope by outcome, for each minute of the last hour, and
-//! since the active policy began.
+//! Counts the requests of each route and scope by outcome, for each minute of the last hour, and since the active
+//! policy began.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,9 +13,9 @@ use super::error_record::ErrorRecord;
 use super::place::{Place, PlaceTexts};
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
-/// The most places with their own row. The rows use at most 700 KiB. At this number, places without
-/// a request in the last hour are removed, because a reload may have removed their routes. If every
-/// place had a request, requests of further places are counted only in the total.
+/// The most places with their own row. The rows use at most 700 KiB. At this number, places without a request in the
+/// last hour are removed, because a reload may have removed their routes. If every place had a request, requests of
+/// further places are counted only in the total.
 const MOST_PLACES: usize = 500;
 
 /// The counts of requests, by outcome.
@@ -96,8 +96,8 @@ impl Requests {
         (self.places.len() < MOST_PLACES).then(|| self.places.entry(place.clone()).or_insert_with(row))
     }
 
-    /// Replaces the counts under the old policy with `counts`, because another policy became
-    /// active. Returns the old counts.
+    /// Replaces the counts under the old policy with `counts`, because another policy became active. Returns the old
+    /// counts.
     pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
         let replace = |row: &mut Row, tally| mem::replace(&mut row.tally, tally);
         let rows = self.places.iter_mut();

@@ -1,5 +1,4 @@
-//! Observes the records of requests. It counts each record at once; a separate thread handles the
-//! bodies of errors.
+//! Observes the records of requests. It counts each record at once; a separate thread handles the bodies of errors.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,8 +27,8 @@ pub(crate) struct Store {
     /// show no bodies.
     bodies: OnceLock<Option<SyncSender<Work>>>,
     requests: Mutex<Requests>,
-    /// The policy whose requests are counted. When another policy becomes active, this mutex stays
-    /// locked until the counts are replaced.
+    /// The policy whose requests are counted. When another policy becomes active, this mutex stays locked until the
+    /// counts are replaced.
     pub(crate) policy: Mutex<Counted>,
     /// The time since which the policy's requests are counted, in milliseconds since the Unix epoch.
     pub(crate) counts_since: AtomicU64,
@@ -73,11 +72,9 @@ impl Default for Store {
 impl Observer for Store {
     fn on_record(&self, record: &ClosedRecord) {
         let (at, outcome, place) = (now(), record.outcome(), (record.route(), record.scope()));
-        // Requests while the kill switch is on do not show what a mode would do, so they do not
-        // count for readiness.
+        // Requests while the kill switch is on do not show what a mode would do, so they do not count for readiness.
         let counted = (outcome, Some(record.own_mode()).filter(|_| !record.kill_switch()));
-        // In mode `off`, the layer does not examine errors, so they have no origin. They are still
-        // counted.
+        // In mode `off`, the layer does not examine errors, so they have no origin. They are still counted.
         let is_kept = record.origin().is_some() || matches!(outcome, Outcome::ServerError | Outcome::Broken);
         if !is_kept {
             return self.requests().count(at, place, counted, None);

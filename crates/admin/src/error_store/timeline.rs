@@ -9,9 +9,8 @@ use error_envelope_core::session::Outcome;
 use super::error_record::{Kind, Severity};
 use super::place::Place;
 
-/// The most combinations of route, scope and code with their own row of minutes. The rows use at
-/// most 512 KiB. At this number, a new combination replaces the combination whose last error is
-/// oldest.
+/// The most combinations of route, scope and code with their own row of minutes. The rows use at most 512 KiB. At this
+/// number, a new combination replaces the combination whose last error is oldest.
 pub(crate) const MOST_SERIES: usize = 2048;
 
 /// Counts failures and refusals per minute, for each combination of route, scope and code.
@@ -24,15 +23,14 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Series {
     place: Place,
-    /// The code of the error, or the codes of all guards that only observed but would have refused
-    /// the request.
+    /// The code of the error, or the codes of all guards that only observed but would have refused the request.
     codes: Vec<ErrorCode>,
     severity: Severity,
 }
 
 impl Timeline {
-    /// Counts a record if it is a failure of a server, a refusal of a guard, or a request that a
-    /// guard would have refused.
+    /// Counts a record if it is a failure of a server, a refusal of a guard, or a request that a guard would have
+    /// refused.
     pub(crate) fn count(&mut self, minute: u32, place: &Place, kind: &Kind) {
         if let Some(severity) = kind.severity() {
             let code = kind.sent.as_ref().and_then(|sent| sent.code.clone());
@@ -57,8 +55,8 @@ impl Timeline {
         quietest.and_then(|series| self.series.remove(&series));
     }
 
-    /// Returns for each place and code the number of errors of this severity in these minutes. If
-    /// an error has several codes, they are joined into one text.
+    /// Returns for each place and code the number of errors of this severity in these minutes. If an error has several
+    /// codes, they are joined into one text.
     pub(crate) fn totals_of(&self, severity: Severity, minutes: &Range<u32>) -> Vec<(Place, String, u64)> {
         let of_it = self.series.iter().filter(|(series, _)| series.severity == severity);
         let totals = of_it.map(|(Series { place, codes, .. }, counts)| {
@@ -78,8 +76,7 @@ pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
 /// A count for each of the last minutes, by outcome.
 pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
 
-/// Returns the number of the minute that contains a time in milliseconds. Minutes are numbered from
-/// the Unix epoch.
+/// Returns the number of the minute that contains a time in milliseconds. Minutes are numbered from the Unix epoch.
 pub(crate) fn minute(at_ms: u64) -> u32 {
     u32::try_from(at_ms / MINUTE_MS).unwrap_or(u32::MAX)
 }
@@ -107,16 +104,15 @@ impl<const N: usize> Ring<N> {
     /// The number of spans that are kept.
     const LENGTH: u32 = N as u32;
 
-    /// Adds `more` to the count of a span. If the clock was set back, adds it to the last span
-    /// instead. A count never exceeds the largest `u32`.
+    /// Adds `more` to the count of a span. If the clock was set back, adds it to the last span instead. A count never
+    /// exceeds the largest `u32`.
     pub(crate) fn add(&mut self, span: u32, more: u32) {
         self.advance_to(span);
         let count = &mut self.counts[bucket::<N>(self.last)];
         *count = count.saturating_add(more);
     }
 
-    /// Returns the count of one span. Returns 0 for a span that is no longer kept, or that is in
-    /// the future.
+    /// Returns the count of one span. Returns 0 for a span that is no longer kept, or that is in the future.
     fn count_in(&self, span: u32) -> u32 {
         if self.has(span) { self.counts[bucket::<N>(span)] } else { 0 }
     }

@@ -31,8 +31,8 @@ const CANONICAL: &str =
 /// The labels that Prometheus itself adds.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// An existing metric that replaces the metrics that recording rules define. The expressions of
-/// these rules are checked, too.
+/// An existing metric that replaces the metrics that recording rules define. The expressions of these rules are
+/// checked, too.
 const A_METRIC: &str = "error_envelope_requests_total";
 
 const WORDS: [&str; 18] = [

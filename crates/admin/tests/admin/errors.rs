@@ -1,5 +1,4 @@
-//! Tests what `/errors.json` and `/readiness.json` show an operator about errors that passed
-//! through a layer.
+//! Tests what `/errors.json` and `/readiness.json` show an operator about errors that passed through a layer.
 
 use std::convert::Infallible;
 use std::time::Duration;

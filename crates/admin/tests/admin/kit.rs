@@ -57,8 +57,7 @@ pub(crate) async fn read(response: Response<AdminBody>) -> Answer {
     Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
-/// Sends a request through the layer to a service that cuts off its 200, and returns the request's
-/// id.
+/// Sends a request through the layer to a service that cuts off its 200, and returns the request's id.
 pub(crate) async fn cut_off(layer: &ErrorEnvelopeLayer, path: &str) -> String {
     let service = layer.layer(service_fn(|_| async {
         let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("the service broke off".into())]);

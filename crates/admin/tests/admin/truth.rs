@@ -1,5 +1,5 @@
-//! Tests that each number on the page and in the readiness report matches the requests that were
-//! sent. These are 2,000 requests in four modes, some of them to a route with `auth_observe`.
+//! Tests that each number on the page and in the readiness report matches the requests that were sent. These are 2,000
+//! requests in four modes, some of them to a route with `auth_observe`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -188,8 +188,7 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
     let file = folder.path().join("policy.toml");
     std::fs::write(&file, POLICY).unwrap();
     let admin = Admin::new();
-    // As in a gateway, the layer that serves requests is a clone of the layer that is attached to
-    // the page.
+    // As in a gateway, the layer that serves requests is a clone of the layer that is attached to the page.
     let layer = admin.attach(ErrorEnvelopeLayer::new().verifier("partner", verify).watching(&file).unwrap());
     let layer = layer.log_upstreams(None);
     let mut all = send(&layer, 2000, 7).await;

@@ -257,8 +257,8 @@ thread_local! {
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The log of the thread. The subscriber is set for the whole process, because log levels are
-/// global. A temporary subscriber would change which lines other tests log.
+/// The log of the thread. The subscriber is set for the whole process, because log levels are global. A temporary
+/// subscriber would change which lines other tests log.
 #[derive(Clone, Copy)]
 struct Log;
 

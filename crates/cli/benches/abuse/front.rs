@@ -1,5 +1,4 @@
-//! What an attacker uses: the gateway's address, the allowed speed, and the signal for the end of
-//! the attack.
+//! What an attacker uses: the gateway's address, the allowed speed, and the signal for the end of the attack.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -47,8 +46,8 @@ impl Front {
         let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
-    /// Runs this number of clients, each again and again until the end of the attack. At full
-    /// speed, all clients start at once. Otherwise their starts are spread over a second.
+    /// Runs this number of clients, each again and again until the end of the attack. At full speed, all clients start
+    /// at once. Otherwise their starts are spread over a second.
     pub(crate) async fn crowd<F>(&self, many: usize, each: impl Fn(Front, usize) -> F + Clone + Send + Sync + 'static)
     where
         F: Future<Output = io::Result<()>> + Send + 'static,

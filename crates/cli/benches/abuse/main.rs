@@ -1,10 +1,9 @@
 //! Measures how the gateway withstands attacks.
 //!
-//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command with a separate
-//! service, once for each [attack](attacks). For each attack it prints a row: the attack, the
-//! responses, the resources that the gateway used, and the times of good requests during the
-//! attack. [`trial`] describes the procedure, and [`row`] defines when a row fails. Then the
-//! benchmark sends [shapes](shapes) of requests that could smuggle a request past the gateway, and
+//! `cargo bench -p error-envelope-cli --bench abuse` starts the built command with a separate service, once for each
+//! [attack](attacks). For each attack it prints a row: the attack, the responses, the resources that the gateway used,
+//! and the times of good requests during the attack. [`trial`] describes the procedure, and [`row`] defines when a row
+//! fails. Then the benchmark sends [shapes](shapes) of requests that could smuggle a request past the gateway, and
 //! prints what the service received.
 //!
 //! - `-- --check`: the exit code is 1 if a row fails.
@@ -62,8 +61,7 @@ pub(crate) struct Args {
     /// Start this command instead of the one that cargo has just built
     #[arg(long, value_name = "FILE")]
     gateway: Option<PathBuf>,
-    /// Also run each attack against this command, right before, and print a table that compares the
-    /// times
+    /// Also run each attack against this command, right before, and print a table that compares the times
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
     /// Run only rows whose names contain one of these texts [default: all rows]
@@ -83,8 +81,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if args.asks_for("bombs") {
-        // The bombs are made before the attack, because in a debug build on a busy machine this
-        // takes longer than the attack.
+        // The bombs are made before the attack, because in a debug build on a busy machine this takes longer than the
+        // attack.
         target::make_bombs();
     }
     let (before, rows): (Vec<_>, Vec<_>) = rows(&args).into_iter().unzip();
@@ -102,8 +100,7 @@ fn main() -> ExitCode {
     if args.check && !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Returns for each attack its row. If another command was given, the row of that command comes
-/// first.
+/// Returns for each attack its row. If another command was given, the row of that command comes first.
 fn rows(args: &Args) -> Vec<(Option<Row>, Row)> {
     let asked: Vec<_> = ATTACKS.iter().filter(|attack| args.asks_for(attack.name)).collect();
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -43,8 +43,7 @@ pub(crate) struct P99 {
 }
 
 impl P99 {
-    /// The factor is the median over the pairs, because other work of the machine affects both
-    /// halves of a pair.
+    /// The factor is the median over the pairs, because other work of the machine affects both halves of a pair.
     pub(crate) fn from_pairs(pairs: &[(Duration, Duration)]) -> Self {
         let median = |mut all: Vec<f64>| {
             all.sort_by(f64::total_cmp);

@@ -38,8 +38,8 @@ pub(crate) fn line(row: &Row) -> String {
     format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", describe(answered))
 }
 
-/// Returns a table that compares the p99 of good requests with the other command and with this
-/// command. The other command runs right before each row.
+/// Returns a table that compares the p99 of good requests with the other command and with this command. The other
+/// command runs right before each row.
 pub(crate) fn compared(before: &[Option<Row>], rows: &[Row]) -> String {
     if before.iter().all(Option::is_none) {
         return String::new();
@@ -93,8 +93,7 @@ fn with_rows(old: &str, new: &str) -> String {
 
 /// Puts each table between its markers in `abuse.md`.
 ///
-/// If only some rows were requested, they replace the rows with the same names, and the other rows
-/// stay.
+/// If only some rows were requested, they replace the rows with the same names, and the other rows stay.
 pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/abuse/abuse.md");
     let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));

@@ -1,5 +1,4 @@
-//! The service behind the gateway. It stores the id of each request, and whether it responded to
-//! the request.
+//! The service behind the gateway. It stores the id of each request, and whether it responded to the request.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -15,8 +14,8 @@ use hyper::body::Incoming;
 use crate::good;
 use crate::service::{Body, Service, count, full, streamed};
 
-/// The time that the service takes for a response. Without this time, the times of good requests
-/// would only show how the machine schedules its threads.
+/// The time that the service takes for a response. Without this time, the times of good requests would only show how
+/// the machine schedules its threads.
 pub(crate) const WORK: Duration = Duration::from_millis(5);
 /// The unpacked size of a bomb.
 pub(crate) const BOMB_MIB: usize = 100;

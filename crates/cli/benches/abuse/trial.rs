@@ -1,15 +1,13 @@
-//! Runs one attack with its own gateway and service. The attack runs first at full speed, and then
-//! at its own pace. Good clients send requests at the same time.
+//! Runs one attack with its own gateway and service. The attack runs first at full speed, and then at its own pace.
+//! Good clients send requests at the same time.
 //!
-//! 1. While the attack runs at full speed, the trial measures memory, descriptors and responses. It
-//!    measures no times, because clients, gateway and service share the machine and slow each other
-//!    down.
-//! 2. The times come from five pairs of runs: good requests alone, and good requests during the
-//!    attack at its own pace. If the times are too slow, fifteen pairs run.
-//! 3. The attackers leave. The trial waits until the gateway has closed their descriptors, stops
-//!    the gateway, and reads its whole log. The log must contain each request that the service
-//!    received and never answered exactly once, as abandoned. It must contain no other request
-//!    twice.
+//! 1. While the attack runs at full speed, the trial measures memory, descriptors and responses. It measures no times,
+//!    because clients, gateway and service share the machine and slow each other down.
+//! 2. The times come from five pairs of runs: good requests alone, and good requests during the attack at its own pace.
+//!    If the times are too slow, fifteen pairs run.
+//! 3. The attackers leave. The trial waits until the gateway has closed their descriptors, stops the gateway, and reads
+//!    its whole log. The log must contain each request that the service received and never answered exactly once, as
+//!    abandoned. It must contain no other request twice.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -31,8 +29,8 @@ use crate::target::{self, Seen};
 use crate::wait::{found, when};
 
 pub(crate) const PAIRS: usize = 5;
-/// The most pairs, which run if the first pairs are too slow. Other work of the machine affects
-/// only some of the pairs, but the effect of an attack remains.
+/// The most pairs, which run if the first pairs are too slow. Other work of the machine affects only some of the pairs,
+/// but the effect of an attack remains.
 const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
@@ -110,8 +108,8 @@ impl Trial {
             pairs.push((quiet.p99(), beside.p99()));
             good.add(quiet);
             good.add(beside);
-            // The next half of the pair must be quiet, and closing connections is also work. Kept
-            // connections to the service cause no work.
+            // The next half of the pair must be quiet, and closing connections is also work. Kept connections to the
+            // service cause no work.
             self.descriptors_come_to(|open| open <= before + KEPT);
             if pairs.len() == PAIRS && P99::from_pairs(&pairs).is_slow() {
                 asked = MOST_PAIRS;
@@ -128,8 +126,7 @@ impl Trial {
         Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, good: answers, p99, wrong }
     }
 
-    /// Returns the number of responses that the attack got, plus the number of frames that get no
-    /// responses.
+    /// Returns the number of responses that the attack got, plus the number of frames that get no responses.
     fn done(&self) -> u64 {
         let answers: u64 = self.front.tally.lock().expect("no panic under the lock").values().sum();
         answers + self.front.sent.load(Ordering::Relaxed)
@@ -171,8 +168,7 @@ impl Trial {
         good
     }
 
-    /// Checks that requests of attackers add no labels to metrics. Otherwise they could create any
-    /// number of series.
+    /// Checks that requests of attackers add no labels to metrics. Otherwise they could create any number of series.
     fn strangers_series(&self) -> Option<String> {
         let metrics = self.gateway.ask_admin("GET", "/metrics");
         let series = metrics.lines().filter(|line| line.starts_with("error_envelope_")).count();

@@ -1,19 +1,17 @@
 //! Runs the gateway under a mixed load for any time: `cargo bench -p error-envelope-cli --bench soak -- --minutes 10`.
 //!
-//! The clients are those of the gateway's tests. Some keep their connections, and others do not.
-//! They use HTTP/1, HTTP/2 and gRPC. Some are slow, leave before or during their response, or send
-//! too much. The service responds like many frameworks, cuts off responses, and hangs. The policy
-//! is replaced all the time, every third time by an invalid policy. The kill switch is turned on
-//! and off. At the end, these checks must pass:
+//! The clients are those of the gateway's tests. Some keep their connections, and others do not. They use HTTP/1,
+//! HTTP/2 and gRPC. Some are slow, leave before or during their response, or send too much. The service responds like
+//! many frameworks, cuts off responses, and hangs. The policy is replaced all the time, every third time by an invalid
+//! policy. The kill switch is turned on and off. At the end, these checks must pass:
 //!
-//! 1. The number of requests equals the number of responses and abandoned requests. The log
-//!    contains one line for each error and for each abandoned request.
+//! 1. The number of requests equals the number of responses and abandoned requests. The log contains one line for each
+//!    error and for each abandoned request.
 //! 2. Each request has a different id, and each log line of the layer contains an id.
 //! 3. The memory at the end is about the same as after the first minute.
 //! 4. The number of descriptors is the same as at the beginning.
 //!
-//! The report is `benches/soak.md`. `-- --beside TEXT` adds to the report what else ran on the
-//! machine.
+//! The report is `benches/soak.md`. `-- --beside TEXT` adds to the report what else ran on the machine.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time and spawns tasks")]
 
 #[path = "../../../../tests/it/command.rs"]
@@ -57,8 +55,8 @@ struct Args {
     bench: bool,
 }
 
-/// The clients pause between requests, so that the gateway is not fully loaded. The test is about
-/// the duration, not about the load.
+/// The clients pause between requests, so that the gateway is not fully loaded. The test is about the duration, not
+/// about the load.
 const CLIENTS: u64 = 48;
 const PAUSE: Duration = Duration::from_millis(40);
 const FLIP_EVERY: Duration = Duration::from_millis(500);

@@ -71,8 +71,7 @@ fn machine() -> String {
         let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success());
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
-    // The report omits the host's name and the kernel's build, because they do not affect the
-    // figures.
+    // The report omits the host's name and the kernel's build, because they do not affect the figures.
     let (system, rustc) = (said("uname", &["-sr"]), said("rustc", &["--version"]));
     let parts = [
         format!("{cpus} processors"),

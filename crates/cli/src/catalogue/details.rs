@@ -1,5 +1,4 @@
-//! Writes the type of a code's details in the languages of the exports. The type is given by a JSON
-//! Schema.
+//! Writes the type of a code's details in the languages of the exports. The type is given by a JSON Schema.
 //!
 //! `ErrorCode::with_details` accepts only keywords that are handled here.
 
@@ -21,8 +20,8 @@ pub(super) fn checks(schema: &Value) -> Value {
     compared(schema, &DESCRIBE, &[])
 }
 
-/// Returns a schema in a form that can be compared. The keywords `left_out` are removed, and the
-/// lists in the keywords `sets` are sorted. Both also apply to the schemas inside this schema.
+/// Returns a schema in a form that can be compared. The keywords `left_out` are removed, and the lists in the keywords
+/// `sets` are sorted. Both also apply to the schemas inside this schema.
 ///
 /// The fields of `properties` and similar keywords are names, even if they look like keywords.
 pub(super) fn compared(schema: &Value, left_out: &[&str], sets: &[&str]) -> Value {
@@ -79,8 +78,8 @@ fn typescript_object(schema: &Value) -> String {
         format!("{}{mark}: {}", key(name), typescript(schema))
     });
     let mut members: Vec<String> = known.collect();
-    // If the object has named fields, additional fields get the type `unknown`, because TypeScript
-    // would apply any other type to the named fields, too.
+    // If the object has named fields, additional fields get the type `unknown`, because TypeScript would apply any
+    // other type to the named fields, too.
     match &schema["additionalProperties"] {
         Value::Bool(false) => {}
         more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
@@ -126,8 +125,7 @@ fn zod_object(schema: &Value) -> String {
     }
 }
 
-/// Writes a Zod check of a text's length. JSON Schema counts characters, but JavaScript counts some
-/// characters as two.
+/// Writes a Zod check of a text's length. JSON Schema counts characters, but JavaScript counts some characters as two.
 fn length(schema: &Value, name: &str, is: &str) -> String {
     match &schema[name] {
         Value::Null => String::new(),
@@ -173,8 +171,8 @@ fn key(name: &str) -> String {
     if is_identifier { name.to_owned() } else { literal(name) }
 }
 
-/// Returns a string literal of JSON, which is also a string literal of ECMAScript, Python and Go. A
-/// byte order mark is escaped, because Go refuses it within a file.
+/// Returns a string literal of JSON, which is also a string literal of ECMAScript, Python and Go. A byte order mark is
+/// escaped, because Go refuses it within a file.
 pub(super) fn literal(text: &str) -> String {
     json_escaped(&serde_json::Value::from(text).to_string())
 }

@@ -1,14 +1,12 @@
-//! `catalogue --diff OLD` lists the changes since the JSON export OLD was written, and shows which
-//! of them break clients.
+//! `catalogue --diff OLD` lists the changes since the JSON export OLD was written, and shows which of them break
+//! clients.
 //!
-//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details. A
-//!    change breaks clients if it removes or changes a code, status, advice or details. A new
-//!    version of the contract also breaks clients.
-//! 2. A new code breaks no client, because the set of codes is open (E2). A changed message breaks
-//!    no client, because only people read messages.
-//! 3. Details are compared as JSON Schemas if a code has a schema in both exports. Keywords that
-//!    only describe a value are ignored. If a code gets its first schema, the new export promises
-//!    more than the old one, so no client breaks.
+//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details. A change breaks clients
+//!    if it removes or changes a code, status, advice or details. A new version of the contract also breaks clients.
+//! 2. A new code breaks no client, because the set of codes is open (E2). A changed message breaks no client, because
+//!    only people read messages.
+//! 3. Details are compared as JSON Schemas if a code has a schema in both exports. Keywords that only describe a value
+//!    are ignored. If a code gets its first schema, the new export promises more than the old one, so no client breaks.
 
 use std::path::Path;
 
@@ -146,8 +144,7 @@ impl Diff {
         self.0.iter().any(|change| change.breaks)
     }
 
-    /// Returns the report for people, with one line for each change. The changes that break clients
-    /// come first.
+    /// Returns the report for people, with one line for each change. The changes that break clients come first.
     pub(super) fn human(&self) -> String {
         let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();

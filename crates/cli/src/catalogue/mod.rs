@@ -1,20 +1,19 @@
-//! `error-envelope catalogue` exports the codes and the envelope for documentation, programs and
-//! clients.
+//! `error-envelope catalogue` exports the codes and the envelope for documentation, programs and clients.
 //!
 //! All formats are written from one list of codes, which contains the library's table and a policy's own codes. So all
 //! formats contain the same codes. These modules write them:
 //!
 //! 1. Your own programs can read the JSON export.
-//! 2. The JSON Schema and the OpenAPI document ([`document`]) describe the envelope. The core's
-//!    module `openapi` defines the schemas in them.
+//! 2. The JSON Schema and the OpenAPI document ([`document`]) describe the envelope. The core's module `openapi`
+//!    defines the schemas in them.
 //! 3. Templates write the page of documentation, and the modules for clients.
 //! 4. [`details`] writes the JSON Schema of a code's details as TypeScript and Zod.
 //!
 //! [`diff`] lists the changes between an earlier JSON export and the current one.
 //!
-//! The set of codes is open (E2). No exported module refuses a code that it does not list, and each
-//! module treats such a code as transient. The output depends only on the codes, so a diff of a
-//! checked-in export shows which codes changed.
+//! The set of codes is open (E2). No exported module refuses a code that it does not list, and each module treats such
+//! a code as transient. The output depends only on the codes, so a diff of a checked-in export shows which codes
+//! changed.
 
 mod details;
 mod diff;
@@ -50,7 +49,8 @@ pub(crate) struct Args {
     /// Include the codes of these groups, which belong to products
     #[arg(long, value_name = "GROUP", value_parser = groups(), value_delimiter = ',')]
     group: Vec<String>,
-    /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks clients
+    /// Compare with the JSON export OLD and show the changes (--format human or json); exit code 1 if a change breaks
+    /// clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
 }
@@ -109,8 +109,7 @@ impl Format {
     }
 }
 
-/// Returns the names of the groups of codes that belong to products (E2), as possible values of a
-/// flag.
+/// Returns the names of the groups of codes that belong to products (E2), as possible values of a flag.
 fn groups() -> PossibleValuesParser {
     codes::GROUPS.iter().map(|(name, about)| PossibleValue::new(name).help(about)).collect::<Vec<_>>().into()
 }
@@ -192,8 +191,7 @@ fn comment(text: &str) -> String {
     one_line(text).replace("*/", "* /")
 }
 
-/// Escapes a text for a cell of a Markdown table. A policy's text may contain markup, or `|`, which
-/// would end the cell.
+/// Escapes a text for a cell of a Markdown table. A policy's text may contain markup, or `|`, which would end the cell.
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in one_line(text).chars() {
@@ -251,8 +249,7 @@ fn entry(listed: &Listed) -> Json {
     }
 }
 
-/// Returns the JSON Schema 2020-12 of the envelope. The schema refers to no other schema, and has
-/// no `$id`.
+/// Returns the JSON Schema 2020-12 of the envelope. The schema refers to no other schema, and has no `$id`.
 pub(super) fn envelope_schema(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";
 

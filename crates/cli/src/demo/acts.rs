@@ -24,17 +24,15 @@ pub(crate) enum DemoRequest {
 
 /// The behaviour of the service.
 pub(crate) enum UpstreamBehaviour {
-    /// Sends a well-formed response. The fields are the status, further headers, the content type
-    /// and the body.
+    /// Sends a well-formed response. The fields are the status, further headers, the content type and the body.
     Responds(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
-    /// Sends a well-formed, compressed response. The fields are the status, the content type and
-    /// the body.
+    /// Sends a well-formed, compressed response. The fields are the status, the content type and the body.
     Gzip(u16, &'static str, &'static str),
-    /// Writes the second text unchanged, then closes the connection. The first text describes what
-    /// is wrong with the second.
+    /// Writes the second text unchanged, then closes the connection. The first text describes what is wrong with the
+    /// second.
     Raw(&'static str, &'static str),
-    /// Writes the first text, then the second text again and again. The number is the pause in
-    /// milliseconds. With 0, there is no pause.
+    /// Writes the first text, then the second text again and again. The number is the pause in milliseconds. With 0,
+    /// there is no pause.
     Goes(&'static str, &'static str, u64),
     /// Closes the connection without a response.
     Hangs,

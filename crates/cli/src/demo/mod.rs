@@ -47,16 +47,15 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Returns the address to listen on. With `--once`, only the demo's own client connects, so the
-    /// default is any free port.
+    /// Returns the address to listen on. With `--once`, only the demo's own client connects, so the default is any free
+    /// port.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
     }
 }
 
-/// Serves the demo and sends its requests at the same time. The exit code is 1 if `--once` found a
-/// wrong response.
+/// Serves the demo and sends its requests at the same time. The exit code is 1 if `--once` found a wrong response.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.init_log()?;
     block_on_threads(args.front.workers(), show(args, &log))

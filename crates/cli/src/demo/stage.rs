@@ -1,6 +1,5 @@
-//! The service that the demo wraps. For most faults, the service writes to raw sockets, because no
-//! HTTP library lets its user send a wrong length. The other faults are handlers that fail inside
-//! the layer's own process.
+//! The service that the demo wraps. For most faults, the service writes to raw sockets, because no HTTP library lets
+//! its user send a wrong length. The other faults are handlers that fail inside the layer's own process.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -26,8 +25,8 @@ use super::acts::{ACTS, DemoCase};
 
 type Header = (&'static str, &'static str);
 
-/// The header that announces the end of the connection. Without this header, the gateway could send
-/// the next request over the connection, even a request that must not be repeated.
+/// The header that announces the end of the connection. Without this header, the gateway could send the next request
+/// over the connection, even a request that must not be repeated.
 const CLOSES: [Header; 1] = [("connection", "close")];
 
 /// Serves each client that connects.
@@ -59,8 +58,8 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads until the end of the request's head, and returns the length of the head. Returns `None` if
-/// the client closes the connection before the end of the head.
+/// Reads until the end of the request's head, and returns the length of the head. Returns `None` if the client closes
+/// the connection before the end of the head.
 async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -72,8 +71,7 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Returns true if the service sends a complete response. The connection can then serve another
-/// request.
+/// Returns true if the service sends a complete response. The connection can then serve another request.
 fn is_whole(play: &UpstreamBehaviour) -> bool {
     matches!(play, UpstreamBehaviour::Responds(..) | UpstreamBehaviour::Gzip(..))
 }
@@ -189,8 +187,8 @@ async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Combines the services of the demo. `stage` forwards requests to the raw sockets, and `gone` to a
-/// port without a listener.
+/// Combines the services of the demo. `stage` forwards requests to the raw sockets, and `gone` to a port without a
+/// listener.
 fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,

@@ -1,7 +1,7 @@
 //! Sends one request for each case of the demo, all at once, and prints the responses.
 //!
-//! Each response is compared with the expected response, so the demo is also a test. Other programs
-//! can read the responses as JSON lines.
+//! Each response is compared with the expected response, so the demo is also a test. Other programs can read the
+//! responses as JSON lines.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -30,8 +30,8 @@ use crate::failure::{CommandError, print_styled};
 use crate::output;
 use crate::text::{cut, one_line};
 
-/// Sends the requests, prints the table, and returns true if every response is as expected. If
-/// `recorded` is given, also writes each response to that file as a line of JSON.
+/// Sends the requests, prints the table, and returns true if every response is as expected. If `recorded` is given,
+/// also writes each response to that file as a line of JSON.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<bool, CommandError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();
@@ -98,8 +98,7 @@ fn paint(colour: &str, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
 }
 
-/// Fits each cell into its column: fills up a short cell with spaces, and cuts a long cell with
-/// `…`.
+/// Fits each cell into its column: fills up a short cell with spaces, and cuts a long cell with `…`.
 fn fit(cells: [&str; 3]) -> [String; 3] {
     std::array::from_fn(|column| {
         let width = WIDTHS[column];
@@ -107,11 +106,9 @@ fn fit(cells: [&str; 3]) -> [String; 3] {
     })
 }
 
-/// Writes a line of JSON for each response. A request without a response gets no line, and its row
-/// is treated as wrong.
+/// Writes a line of JSON for each response. A request without a response gets no line, and its row is treated as wrong.
 ///
-/// The tests of the exported clients read these lines. In a line, `body` is the received text,
-/// which the tests parse.
+/// The tests of the exported clients read these lines. In a line, `body` is the received text, which the tests parse.
 pub(super) fn record_lines<'a>(
     file: &Path,
     rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
@@ -149,8 +146,7 @@ pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String
     body(act, got, id)
 }
 
-/// Checks that all headers of the service arrive in their order, and that the layer adds only the
-/// request id.
+/// Checks that all headers of the service arrive in their order, and that the layer adds only the request id.
 fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     let UpstreamBehaviour::Responds(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
@@ -181,8 +177,7 @@ fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result
     ensure(!in_body.is_empty() && (message.is_empty() || in_body == message), || format!("message {in_body:?}"))
 }
 
-/// Checks a response that should pass. An error that keeps its protocol's shape has a code in its
-/// head (R10).
+/// Checks a response that should pass. An error that keeps its protocol's shape has a code in its head (R10).
 fn passed(act: &DemoCase, got: &DemoResponse, status: u16) -> Result<(), String> {
     ensure(got.code().is_empty() == (status < 400), || format!("x-error-code {:?}", got.code()))?;
     match act.play {
@@ -195,8 +190,8 @@ fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(reason()) }
 }
 
-/// The longest wait for a response. The layer waits at most 1 s for an error's body, so a response
-/// that takes longer than 4 s will never come.
+/// The longest wait for a response. The layer waits at most 1 s for an error's body, so a response that takes longer
+/// than 4 s will never come.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The bodies that the demo sends.
@@ -273,8 +268,7 @@ impl DemoResponse {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Returns the text at this JSON pointer in the body. The text is empty if the pointer leads to
-    /// no string.
+    /// Returns the text at this JSON pointer in the body. The text is empty if the pointer leads to no string.
     pub(super) fn member(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

@@ -51,8 +51,7 @@ impl LoggedError {
         log.split(|byte| *byte == b'\n').find_map(|line| {
             let mut event: Map<String, Value> = serde_json::from_slice(line).ok()?;
             let is_ours = event.get("target").and_then(Value::as_str) == Some(TARGET);
-            // A log subscriber with `flatten_event` writes the fields at the same level as `level`
-            // and `timestamp`.
+            // A log subscriber with `flatten_event` writes the fields at the same level as `level` and `timestamp`.
             let fields = event.remove("fields").and_then(|fields| fields.as_object().cloned()).unwrap_or(event);
             (is_ours && fields.contains_key("origin")).then_some(Self(fields))
         })
@@ -88,8 +87,7 @@ impl LoggedError {
             format!("The body has the code {name}, which nothing defines. Add a [[code]], or a [[map]] rule for it.")
         });
         let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
-        // With `auth_observe`, a guard only observes, even in mode `enforce`. So the mode is not
-        // named for guards.
+        // With `auth_observe`, a guard only observes, even in mode `enforce`. So the mode is not named for guards.
         let when = if self.text("origin").as_deref() == Some("guard") || self.text("also").is_some() {
             "if its guards refused"
         } else {

@@ -125,8 +125,8 @@ impl Front {
         self.log.init(self.access_log.as_ref(), true)
     }
 
-    /// Returns the number of worker threads in addition to the main thread. With one worker the
-    /// number is 0, because the main thread does the work.
+    /// Returns the number of worker threads in addition to the main thread. With one worker the number is 0, because
+    /// the main thread does the work.
     pub(crate) fn workers(&self) -> usize {
         workers(self.workers)
     }
@@ -183,9 +183,8 @@ impl From<Forwarded> for Forwarding {
 /// A service to which the gateway connects over HTTP/2. `None` means all services.
 pub(super) type Http2 = Option<UpstreamUrl>;
 
-/// Parses the URL of a service. An error message of clap would repeat the refused value, and a URL
-/// may contain credentials. So an error in such a URL is returned as the inner `Err`, which the
-/// caller reports without the URL.
+/// Parses the URL of a service. An error message of clap would repeat the refused value, and a URL may contain
+/// credentials. So an error in such a URL is returned as the inner `Err`, which the caller reports without the URL.
 pub(super) fn parse_service(url: &str) -> Result<Result<Upstream, Error>, String> {
     match url.parse::<Upstream>() {
         Err(error) if !error.has_credentials() => Err(error.to_string()),
@@ -201,8 +200,7 @@ pub(super) fn parse_http2_service(url: &str) -> Result<Result<Http2, Error>, Str
     }
 }
 
-/// The value of `--upstream-h2` if the user passes no value. This text is not a valid URL of a
-/// service.
+/// The value of `--upstream-h2` if the user passes no value. This text is not a valid URL of a service.
 pub(super) const ALL: &str = "all";
 
 impl Args {
@@ -223,9 +221,9 @@ impl Args {
         Ok(rest.into_iter().fold(upstreams, Upstreams::rest))
     }
 
-    /// Refuses flags for https that would silently have no effect. `by_policy` is true if scopes of
-    /// the policy name services. Flags that also apply to these services are then not refused,
-    /// because a reload can give a scope an https service.
+    /// Refuses flags for https that would silently have no effect. `by_policy` is true if scopes of the policy name
+    /// services. Flags that also apply to these services are then not refused, because a reload can give a scope an
+    /// https service.
     fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
         let is_https = rest.is_some_and(|rest| *rest.url().scheme() == Scheme::HTTPS);
         let ignored = [

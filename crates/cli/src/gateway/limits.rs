@@ -187,12 +187,12 @@ pub(crate) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, S
     }
 }
 
-/// The longest time that a flag accepts. A year means in practice "no limit", and can still be
-/// added to the current time without an overflow.
+/// The longest time that a flag accepts. A year means in practice "no limit", and can still be added to the current
+/// time without an overflow.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Parses an address to listen on, or the address of a gateway. The form is HOST:PORT, or only a
-/// port, which means this machine.
+/// Parses an address to listen on, or the address of a gateway. The form is HOST:PORT, or only a port, which means this
+/// machine.
 pub(crate) fn address(given: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (host, port) =

@@ -1,8 +1,7 @@
 //! The log on standard error, and the access log: one line per event.
 //!
-//! A separate thread writes each of the two logs. So no request waits if a disk is full, or if
-//! nothing reads a pipe. If the queue is full, lines are dropped and counted. Their number is
-//! logged once the queue has room again.
+//! A separate thread writes each of the two logs. So no request waits if a disk is full, or if nothing reads a pipe. If
+//! the queue is full, lines are dropped and counted. Their number is logged once the queue has room again.
 
 use std::ffi::OsStr;
 use std::fmt::{Debug, Display};
@@ -29,9 +28,8 @@ use crate::exports::Exports;
 use crate::failure::CommandError;
 use crate::output;
 
-/// The environment variable that sets the filter of the log. [`DEFAULT`] applies if the variable is
-/// empty or missing. The default silences `notify`, which logs a line at INFO for each folder that
-/// is replaced.
+/// The environment variable that sets the filter of the log. [`DEFAULT`] applies if the variable is empty or missing.
+/// The default silences `notify`, which logs a line at INFO for each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,notify=warn,tower_error_envelope::request=warn";
 const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, as in \
@@ -44,8 +42,8 @@ const EXPORTING: [&str; 5] = ["opentelemetry", "reqwest", "hyper", "h2", "rustls
 const ACCESS: &str = "access";
 const ACCESS_DROPPED: &str = "error_envelope_access_log_dropped_total";
 
-/// The most log lines that may wait to be written. A busy gateway logs this many lines within a few
-/// seconds. They use less than 16 MiB.
+/// The most log lines that may wait to be written. A busy gateway logs this many lines within a few seconds. They use
+/// less than 16 MiB.
 const LINES: usize = 16 * 1024;
 /// The most lines of the access log that may wait to be written. A line has at most 5 KiB.
 const ACCESS_LINES: usize = 4 * 1024;
@@ -74,8 +72,8 @@ impl AccessSink {
     pub(crate) fn parse(place: &str) -> Result<Self, String> {
         match place {
             "" => Err("write a path or stdout".to_owned()),
-            // `/dev/stdout` cannot be opened if standard output is a socket, as under systemd. So
-            // this name means standard output itself.
+            // `/dev/stdout` cannot be opened if standard output is a socket, as under systemd. So this name means
+            // standard output itself.
             "stdout" | "/dev/stdout" => Ok(Self::Stdout),
             path => Ok(Self::File(path.into())),
         }
@@ -83,8 +81,7 @@ impl AccessSink {
 
     fn open(&self) -> Result<Box<dyn Write + Send>, CommandError> {
         let Self::File(path) = self else { return Ok(Box::new(stdout())) };
-        // With append mode, writing continues at the new end of the file after logrotate's
-        // `copytruncate`.
+        // With append mode, writing continues at the new end of the file after logrotate's `copytruncate`.
         let file = output::open(path, OpenOptions::new().append(true).create(true));
         let file = file.map_err(|error| CommandError::Io(format!("--access-log: {}: {error}", path.display())))?;
         Ok(Box::new(file))
@@ -92,18 +89,15 @@ impl AccessSink {
 }
 
 impl Log {
-    /// Starts to write the log. Dropping the returned [`Writing`] ends the writing. `RUST_LOG` sets
-    /// the filter of the log. The format and the filter do not affect the access log, in which each
-    /// request is a JSON object. `makes_spans` is true if the program makes a span for each
-    /// request.
+    /// Starts to write the log. Dropping the returned [`Writing`] ends the writing. `RUST_LOG` sets the filter of the
+    /// log. The format and the filter do not affect the access log, in which each request is a JSON object.
+    /// `makes_spans` is true if the program makes a span for each request.
     pub(crate) fn init(self, access: Option<&AccessSink>, makes_spans: bool) -> Result<Writing, CommandError> {
         let directives = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?.to_string();
-        // The filters get level hints, so that a line below the level of `RUST_LOG` is not even
-        // created.
+        // The filters get level hints, so that a line below the level of `RUST_LOG` is not even created.
         let is_line = filter_fn(|event| event.target() != ACCESS).with_max_level_hint(LevelFilter::TRACE);
         let lines_filter = || EnvFilter::new(&directives).and(is_line.clone());
-        // The log lines of the exporting libraries are not exported, because each export would
-        // cause more lines.
+        // The log lines of the exporting libraries are not exported, because each export would cause more lines.
         let is_own = filter_fn(|event| !EXPORTING.iter().any(|target| event.target().starts_with(target)));
         let is_own = is_own.with_max_level_hint(LevelFilter::TRACE);
         let access = access.map(AccessSink::open).transpose()?.map(|sink| Queue::start(sink, ACCESS_LINES));
@@ -134,8 +128,8 @@ impl Log {
     }
 }
 
-/// Parses the filter of the log. A wrong filter is refused. If it were ignored, the log would lack
-/// the lines that the operator wanted.
+/// Parses the filter of the log. A wrong filter is refused. If it were ignored, the log would lack the lines that the
+/// operator wanted.
 fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     let Some(directives) = directives.filter(|directives| !directives.is_empty()) else { return Ok(DEFAULT.into()) };
     let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
@@ -148,8 +142,8 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
     })
 }
 
-/// Owns the threads that write the logs. When this value is dropped, the waiting lines are written.
-/// Lines that cannot be written within a second are lost.
+/// Owns the threads that write the logs. When this value is dropped, the waiting lines are written. Lines that cannot
+/// be written within a second are lost.
 pub(crate) struct Writing {
     /// The exports by OTLP. They are dropped first, so that their last errors are still logged.
     exports: Exports,
@@ -163,8 +157,8 @@ impl Writing {
         self.exports.tracer.clone()
     }
 
-    /// Spawns a task that logs the number of dropped lines, and counts the dropped lines of the
-    /// access log in a metric. Install the metrics recorder before this call.
+    /// Spawns a task that logs the number of dropped lines, and counts the dropped lines of the access log in a metric.
+    /// Install the metrics recorder before this call.
     pub(crate) fn count_drops(&self) {
         let (log, access) = (self.log.dropped.clone(), self.access.as_ref().map(|queue| queue.dropped.clone()));
         let counter = access.is_some().then(|| {
@@ -187,8 +181,7 @@ impl Writing {
                 let lines = log.lines();
                 if lines > reported {
                     tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
-                    // If the line about dropped lines was itself dropped, the next check logs it
-                    // again.
+                    // If the line about dropped lines was itself dropped, the next check logs it again.
                     reported = if log.lines() == lines { lines } else { reported };
                 }
             }
@@ -215,9 +208,8 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // If nothing reads the log, dropping the thread prints a message on standard output. If
-        // nothing reads standard output either, printing panics. Without this catch, a normal stop
-        // would then exit with an error.
+        // If nothing reads the log, dropping the thread prints a message on standard output. If nothing reads standard
+        // output either, printing panics. Without this catch, a normal stop would then exit with an error.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
     }
 }
@@ -254,11 +246,10 @@ impl<W: Write> Write for Sink<W> {
     }
 }
 
-/// Logs a panic as one event. The standard panic hook writes several lines, which would break a log
-/// of JSON lines.
+/// Logs a panic as one event. The standard panic hook writes several lines, which would break a log of JSON lines.
 ///
-/// A panic inside a request is logged only at DEBUG, because the layer itself logs such a panic
-/// with its place in the code.
+/// A panic inside a request is logged only at DEBUG, because the layer itself logs such a panic with its place in the
+/// code.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let span = Span::current();
     if span.metadata().is_some_and(|span| span.name() == "envelope") {

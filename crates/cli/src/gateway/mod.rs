@@ -1,8 +1,8 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
 //! [`args`] defines the gateway's flags. [`limits`] defines the flags for limits, and [`on_call`]
-//! the flags of the admin address. [`mod@log`] writes the log and the access log. [`system`]
-//! handles the operator's signals.
+//! the flags of the admin address. [`mod@log`] writes the log and the access log. [`system`] handles the operator's
+//! signals.
 
 pub(crate) mod args;
 pub(crate) mod limits;
@@ -23,8 +23,8 @@ use self::on_call::AdminListener;
 use self::system::ShutdownSignal;
 use crate::failure::{CommandError, block_on_threads, print_line};
 
-/// Serves until a signal stops the gateway. Returns 0, or the exit code for the second signal if
-/// that signal ended the gateway at once.
+/// Serves until a signal stops the gateway. Returns 0, or the exit code for the second signal if that signal ended the
+/// gateway at once.
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
     let log = args.front.init_log()?;
@@ -68,8 +68,7 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
     Ok(on_call.into_iter().fold(layer, |layer, on_call| on_call.admin.attach(layer)))
 }
 
-/// Returns the socket for clients. This is the socket that was passed to this process, or else a
-/// new socket.
+/// Returns the socket for clients. This is the socket that was passed to this process, or else a new socket.
 pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
     const DEFAULT: &str = "127.0.0.1:8080";
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
@@ -80,8 +79,7 @@ pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets
     })
 }
 
-/// Opens the gateway, and prints its address as the first line on standard output. Scripts wait for
-/// this line.
+/// Opens the gateway, and prints its address as the first line on standard output. Scripts wait for this line.
 pub(crate) fn open(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
@@ -92,8 +90,7 @@ pub(crate) fn open(
 ) -> Result<Gateway, CommandError> {
     let reloaded = layer.clone();
     system::reload_policy_at_hangup(move || reloaded.reload())?;
-    // The certificate and the policy are reloaded by separate threads, so that neither waits for
-    // the other.
+    // The certificate and the policy are reloaded by separate threads, so that neither waits for the other.
     if let Some(tls) = tls.clone() {
         system::run_at_hangup("tls-hangup", move || tls.reload())?;
     }

@@ -34,8 +34,8 @@ pub(crate) struct AdminArgs {
     /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "admin_tls_cert")]
     admin_tls_key: Option<PathBuf>,
-    /// Keep each change of the kill switch in this file, with its time, its sender and its reason, and apply the last one
-    /// after a restart [default: a restart clears the switch]
+    /// Keep each change of the kill switch in this file, with its time, its sender and its reason, and apply the last
+    /// one after a restart [default: a restart clears the switch]
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_journal: Option<PathBuf>,
 }

@@ -1,5 +1,4 @@
-//! Uses the operating system: receives signals, requests descriptors, and reports the state to the
-//! service manager.
+//! Uses the operating system: receives signals, requests descriptors, and reports the state to the service manager.
 
 use std::sync::mpsc::sync_channel;
 use std::{fmt, future, io, thread};
@@ -18,10 +17,10 @@ pub(crate) enum ShutdownSignal {
     Terminate,
 }
 
-/// Installs handlers for Ctrl-C and SIGTERM. Returns a future for the first signal, which requests
-/// a stop, and a future for the second signal, which requests a stop at once. The handlers are
-/// installed before this function returns, so that no signal is lost. SIGUSR1 and SIGUSR2, which
-/// scripts for other servers send after a log was renamed, have no effect.
+/// Installs handlers for Ctrl-C and SIGTERM. Returns a future for the first signal, which requests a stop, and a future
+/// for the second signal, which requests a stop at once. The handlers are installed before this function returns, so
+/// that no signal is lost. SIGUSR1 and SIGUSR2, which scripts for other servers send after a log was renamed, have no
+/// effect.
 pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = ShutdownSignal>), CommandError> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
@@ -54,8 +53,7 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// Returns the exit code that shells use for a program that this signal ended: 128 plus the
-    /// signal's number.
+    /// Returns the exit code that shells use for a program that this signal ended: 128 plus the signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -84,9 +82,9 @@ pub(crate) fn reload_policy_at_hangup(
     })
 }
 
-/// Calls `act` at each SIGHUP, which would otherwise end the program. `act` runs on a separate
-/// thread with the name `thread`, so that no worker of the runtime waits for it. Several signals
-/// that arrive while `act` runs are treated as one signal.
+/// Calls `act` at each SIGHUP, which would otherwise end the program. `act` runs on a separate thread with the name
+/// `thread`, so that no worker of the runtime waits for it. Several signals that arrive while `act` runs are treated as
+/// one signal.
 pub(crate) fn run_at_hangup(thread: &str, act: impl Fn() + Send + 'static) -> Result<(), CommandError> {
     let mut signals = listen(SignalKind::hangup())?;
     let (request, requested) = sync_channel(1);
@@ -110,8 +108,8 @@ fn no_signals(error: io::Error) -> CommandError {
 
 /// Reports that this process is serving.
 ///
-/// The function notifies systemd, or another service manager with systemd's protocol
-/// (`NOTIFY_SOCKET`, `Type=notify`). Without a service manager, it sends nothing.
+/// The function notifies systemd, or another service manager with systemd's protocol (`NOTIFY_SOCKET`, `Type=notify`).
+/// Without a service manager, it sends nothing.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
@@ -128,18 +126,18 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The number of descriptors for other purposes: connections to the service that are being closed,
-/// the log, the policy's files, the runtime and the admin address.
+/// The number of descriptors for other purposes: connections to the service that are being closed, the log, the
+/// policy's files, the runtime and the admin address.
 const OTHERS: u64 = 256;
 
-/// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not grant
-/// them.
+/// Requests enough descriptors for these numbers of clients and connections. Logs a warning if the system does not
+/// grant them.
 ///
 /// Each client needs a descriptor, and so does each connection to the service.
 ///
-/// Most systems start a program with 1,024 descriptors, and let the program request more. Without
-/// more, a thousand idle clients would use up the gateway's descriptors. The gateway could then not
-/// connect to the service for active clients.
+/// Most systems start a program with 1,024 descriptors, and let the program request more. Without more, a thousand idle
+/// clients would use up the gateway's descriptors. The gateway could then not connect to the service for active
+/// clients.
 pub(crate) fn raise(clients: u32, connections: u32) {
     let wanted = u64::from(clients) + u64::from(connections) + OTHERS;
     match rlimit::increase_nofile_limit(wanted) {

@@ -31,8 +31,7 @@ impl Finding {
 /// Compares the responses of a service with the contract.
 pub(super) struct Judge<'a> {
     pub(super) service: &'a ServiceInfo,
-    /// True if the user gave a policy. Without a policy, the layer's own responses are not compared
-    /// as a whole.
+    /// True if the user gave a policy. Without a policy, the layer's own responses are not compared as a whole.
     pub(super) by_policy: bool,
     /// The request ids of earlier responses.
     pub(super) seen: HashSet<String>,
@@ -82,9 +81,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Checks the form of an error. If the layer's own response can be predicted from the policy,
-    /// the error must equal the prediction. Otherwise the error must be the envelope, or have the
-    /// shape of the route.
+    /// Checks the form of an error. If the layer's own response can be predicted from the policy, the error must equal
+    /// the prediction. Otherwise the error must be the envelope, or have the shape of the route.
     fn form(&self, row: &Row, planned: &Planned, answer: &Response<Bytes>) -> Vec<Finding> {
         let code = code_of(answer);
         let exact = planned.predicted.as_ref().filter(|reply| self.by_policy && code_of(reply) == code);
@@ -126,8 +124,8 @@ fn envelope(answer: &Response<Bytes>) -> Vec<Finding> {
     findings
 }
 
-/// Returns the differences between the predicted response and the actual one. The request id, and
-/// times such as `meta.ts` of `error_with_meta`, are ignored.
+/// Returns the differences between the predicted response and the actual one. The request id, and times such as
+/// `meta.ts` of `error_with_meta`, are ignored.
 fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding> {
     let rules =
         [("E1", "content-type"), ("E4", "x-content-type-options"), ("G2", "www-authenticate"), ("G3", "accept")];
@@ -142,8 +140,7 @@ fn differences(right: &Response<Bytes>, answer: &Response<Bytes>) -> Vec<Finding
     findings
 }
 
-/// Replaces each time in the form that the layer writes by a mark, because the clocks of two
-/// machines differ.
+/// Replaces each time in the form that the layer writes by a mark, because the clocks of two machines differ.
 fn without_times(text: &str) -> String {
     const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
 

@@ -1,13 +1,13 @@
 //! `error-envelope probe` sends requests that provoke errors to a running service, and compares the responses with the
 //! contract and with a policy.
 //!
-//! 1. [`plan`] lists the requests and the right responses. It chooses the path, headers and body of
-//!    a request from the policy, so that the layer gives the wanted response.
+//! 1. [`plan`] lists the requests and the right responses. It chooses the path, headers and body of a request from the
+//!    policy, so that the layer gives the wanted response.
 //! 2. [`Service::send`] sends one request at a time, each on a separate connection.
 //! 3. [`judge`] compares the response with the contract and the policy.
 //!
-//! The requests are malformed, too large or forbidden, or their paths do not exist. So they change
-//! nothing if the service has the guards of the policy. DELETE is never sent.
+//! The requests are malformed, too large or forbidden, or their paths do not exist. So they change nothing if the
+//! service has the guards of the policy. DELETE is never sent.
 
 mod judge;
 mod plan;
@@ -216,8 +216,8 @@ fn human(lines: &[Line], [passed, failed, skipped]: [usize; 3]) -> String {
     text
 }
 
-/// Parses `NAME: VALUE`. clap does not parse the value, because clap's error would repeat a refused
-/// value, which may be a secret.
+/// Parses `NAME: VALUE`. clap does not parse the value, because clap's error would repeat a refused value, which may be
+/// a secret.
 fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong = || CommandError::Io("--header: write NAME: VALUE, or NAME: $VARIABLE of the environment".to_owned());
     let (name, value) = line.split_once(':').ok_or_else(wrong)?;
@@ -259,8 +259,8 @@ impl Service {
         let body = Limited::new(body, MAX_BODY).collect().await;
         let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
         let closes = head.headers.contains_key(header::CONNECTION);
-        // A response to HEAD has no body, so hyper does not read one. Bytes that a service sends
-        // after the head show up as a failure of the connection.
+        // A response to HEAD has no body, so hyper does not read one. Bytes that a service sends after the head show up
+        // as a failure of the connection.
         if request.method() == Method::HEAD && !closes {
             let is_ready = sender.ready().await;
             let again =
@@ -278,8 +278,8 @@ impl Service {
     }
 }
 
-/// Prepares a request for hyper. If the request should be chunked, its body declares no length, so
-/// that hyper sends it in chunks.
+/// Prepares a request for hyper. If the request should be chunked, its body declares no length, so that hyper sends it
+/// in chunks.
 fn outgoing(request: Request<Bytes>) -> Request<UnsyncBoxBody<Bytes, Infallible>> {
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     request.map(|body| match chunked {

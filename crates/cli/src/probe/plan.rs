@@ -1,5 +1,5 @@
-//! Chooses for each row of the plan requests that provoke the wanted response under the policy. The
-//! layer's own code predicts the response, because its decisions need no I/O.
+//! Chooses for each row of the plan requests that provoke the wanted response under the policy. The layer's own code
+//! predicts the response, because its decisions need no I/O.
 
 use std::sync::Arc;
 
@@ -10,15 +10,14 @@ use error_envelope_runtime as runtime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use tower_error_envelope::{ErrorCode, Fault, Mode, Policy, RequestId};
 
-/// The path segment that replaces a parameter. No service is expected to have a resource with this
-/// name.
+/// The path segment that replaces a parameter. No service is expected to have a resource with this name.
 const STAND_IN: &str = "error-envelope-probe";
 
 /// The largest body to send.
 const MAX_UPLOAD: u64 = 16 << 20;
 
-/// Sample values for a required header: a word, a number, two ids, a date and a language. Most
-/// patterns match at least one of these samples.
+/// Sample values for a required header: a word, a number, two ids, a date and a language. Most patterns match at least
+/// one of these samples.
 const SAMPLES: [&str; 6] =
     ["probe", "1", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D", "00000000-0000-4000-8000-000000000000", "2026-01-01", "en"];
 const MALFORMED: [&str; 2] = ["", "~"];
@@ -94,8 +93,8 @@ impl ServiceInfo {
         places
     }
 
-    /// Returns the requests for this path. Each request combines one of the headers for credentials
-    /// with one sample for the required headers.
+    /// Returns the requests for this path. Each request combines one of the headers for credentials with one sample for
+    /// the required headers.
     fn requests(&self, row: &Row, method: &Method, path: &str) -> Vec<Request<Bytes>> {
         let Ok(mut request) = Request::builder().method(method).uri(path).body(Bytes::new()) else { return Vec::new() };
         *request.headers_mut() = self.headers.clone();
@@ -106,8 +105,7 @@ impl ServiceInfo {
         *request.body_mut() = match (row.body, guards.body_limit) {
             (Body::Empty, _) => Bytes::new(),
             (Body::Text(text), _) => Bytes::from_static(text.as_bytes()),
-            // The body is a JSON string without its closing quote, so a decoder must read the whole
-            // body.
+            // The body is a JSON string without its closing quote, so a decoder must read the whole body.
             (_, Some(limit)) if limit < MAX_UPLOAD => format!("\"{}", "a".repeat(limit as usize)).into(),
             _ => return Vec::new(),
         };
@@ -132,8 +130,8 @@ impl ServiceInfo {
         filled
     }
 
-    /// Predicts the response. Returns the request and the prediction if the row wants this
-    /// response. Otherwise returns an error, with the reason if the user can do something about it.
+    /// Predicts the response. Returns the request and the prediction if the row wants this response. Otherwise returns
+    /// an error, with the reason if the user can do something about it.
     fn fits(&self, row: &Row, request: Request<Bytes>) -> Result<Planned, Option<String>> {
         let guards = self.guards(&request);
         if guards.mode != Mode::Enforce {
@@ -244,8 +242,7 @@ pub(super) struct Row {
 pub(super) enum Want {
     /// An error that the layer itself writes, with one of these codes.
     Layer(&'static [&'static str]),
-    /// The service's own response, with one of these statuses. Any other status shows nothing about
-    /// the row's rule.
+    /// The service's own response, with one of these statuses. Any other status shows nothing about the row's rule.
     Service(&'static [u16]),
 }
 
@@ -289,8 +286,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const TEXT: (&str, &str) = ("content-type", "text/plain");
 const NOT_FOUND: Want = Want::Service(&[404]);
 const MISSING: Want = Want::Layer(&["auth_missing"]);
-/// The right response to wrong credentials. Both codes are right, because a service's own verifier
-/// may treat the credentials as malformed or as unknown.
+/// The right response to wrong credentials. Both codes are right, because a service's own verifier may treat the
+/// credentials as malformed or as unknown.
 const WRONG: Want = Want::Layer(&["auth_invalid", "auth_malformed"]);
 const BAD_REQUEST: Want = Want::Layer(&["bad_request"]);
 const WRONG_TYPE: Want = Want::Layer(&["unsupported_media_type"]);

@@ -1,5 +1,5 @@
-//! Tests that the output of `envoy-config` contains each setting of the manual's checklist, and
-//! each service of the policy.
+//! Tests that the output of `envoy-config` contains each setting of the manual's checklist, and each service of the
+//! policy.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! Tests that `error-backend` writes the errors of another gateway according to the policy of their
-//! routes.
+//! Tests that `error-backend` writes the errors of another gateway according to the policy of their routes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -40,8 +39,7 @@ fn v2_a_status_that_is_handed_over_becomes_the_error_of_its_route() {
     let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("x-error-code: service_unavailable\r\n"), "{head}");
     assert!(body.contains(&format!("\"request_id\":\"{id}\"")), "{body}");
-    // No guard runs, because the other gateway has already admitted the request, even without
-    // credentials.
+    // No guard runs, because the other gateway has already admitted the request, even without credentials.
     for (target, headers, status, part) in [
         ("/", "x-code: 429\r\nx-original-uri: /v1/models\r\n", 429, "\"code\":\"rate_limit_exceeded\""),
         ("/502?url=http%3A%2F%2Fa.example%2Fv1%2Fmodels", "", 502, "\"type\":\"server_error\""),

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::kit::{Run, repository};
 
-/// Every flag and argument that names a file to read. `FILE` is replaced by that file, and `OK` by
-/// a valid policy.
+/// Every flag and argument that names a file to read. `FILE` is replaced by that file, and `OK` by a valid policy.
 const READERS: [&str; 31] = [
     "check FILE",
     "check --format json FILE",
@@ -45,8 +44,7 @@ const READERS: [&str; 31] = [
 
 type Make = fn(&Path);
 
-/// Files that would block the command or fill its memory. The tests of policy files also cover the
-/// other kinds.
+/// Files that would block the command or fill its memory. The tests of policy files also cover the other kinds.
 const IRREGULAR: [(&str, Make); 3] = [
     ("a pipe", |path| mkfifo(path)),
     ("a device", |path| symlink("/dev/zero", path).unwrap()),
@@ -57,8 +55,7 @@ pub(crate) fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Runs the command with a limit of 5 seconds and 2 GiB of address space. If the command blocks,
-/// its exit code is 124.
+/// Runs the command with a limit of 5 seconds and 2 GiB of address space. If the command blocks, its exit code is 124.
 pub(crate) fn run_limited(words: &[String]) -> Run {
     let limits = "ulimit -v 2097152; exec timeout 5 \"$0\" \"$@\"";
     let mut command = Command::new("sh");
@@ -107,8 +104,7 @@ fn m2_a_file_that_is_no_regular_file_is_refused_at_once_with_its_name() {
             let run = run_limited(&words(line, folder.path()));
             let said = run.out + &run.err;
             let is_named = said.contains("irregular") || line.contains("SCOPED") && said.contains("keys_file");
-            // `check --policy` may report that the file is not a part of the policy, because it
-            // cannot be read.
+            // `check --policy` may report that the file is not a part of the policy, because it cannot be read.
             let is_told = said.contains(what) || line.starts_with("check --policy");
             if !matches!(run.code, Some(1 | 2)) || !is_named || !is_told {
                 wrong.push(format!("{what}: {line}: {:?} {said}", run.code));

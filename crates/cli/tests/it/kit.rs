@@ -44,8 +44,7 @@ pub(crate) fn verbs() -> Vec<String> {
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Returns the expected help below an error, in lines of 80 columns. The advice ends with the list
-/// of a route's keys.
+/// Returns the expected help below an error, in lines of 80 columns. The advice ends with the list of a route's keys.
 pub(crate) fn advice_to_known_keys(advice: &str) -> String {
     let quoted: Vec<String> = ROUTE_KEYS.iter().map(|key| format!("{key:?}")).collect();
     let (last, others) = quoted.split_last().unwrap();

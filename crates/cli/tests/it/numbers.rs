@@ -14,8 +14,8 @@ fn metrics(gateway: &Gateway) -> String {
     ask(&gateway.admin, "GET", "/metrics", "").unwrap()
 }
 
-/// Starts a service. `/missing` returns 404, `/switch` switches protocols and echoes, `/never`
-/// sends nothing, and `/broken` cuts off its body. Every other path returns `hello`.
+/// Starts a service. `/missing` returns 404, `/switch` switches protocols and echoes, `/never` sends nothing, and
+/// `/broken` cuts off its body. Every other path returns `hello`.
 fn upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -288,8 +288,7 @@ fn the_access_log_has_requests_over_http2_and_what_broke_off() {
     }
 }
 
-/// Standard output is a pipe that nobody reads during the requests. After about fifty lines, the
-/// pipe is full.
+/// Standard output is a pipe that nobody reads during the requests. After about fifty lines, the pipe is full.
 #[test]
 fn an_access_log_that_is_read_slowly_delays_no_request() {
     const REQUESTS: usize = 200;

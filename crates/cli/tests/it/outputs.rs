@@ -1,5 +1,5 @@
-//! Tests files that the command writes, including pipes and devices. The command never waits until
-//! a process reads a pipe.
+//! Tests files that the command writes, including pipes and devices. The command never waits until a process reads a
+//! pipe.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,5 @@
-//! Tests the policies of `examples/policies`. The commands in their README must print what it
-//! shows, and every export must contain their codes.
+//! Tests the policies of `examples/policies`. The commands in their README must print what it shows, and every export
+//! must contain their codes.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,5 +1,4 @@
-//! Tests `diff`, which shows the effects of a change in a policy, between files and between
-//! revisions of Git.
+//! Tests `diff`, which shows the effects of a change in a policy, between files and between revisions of Git.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Tests that the output for hostile policies and file names contains no character that controls a
-//! terminal or reorders a line (M2).
+//! Tests that the output for hostile policies and file names contains no character that controls a terminal or reorders
+//! a line (M2).
 
 use std::fs;
 
@@ -13,8 +13,7 @@ const HOSTILE: [char; 14] = [
     '\u{202e}', '\u{2066}', '\u{2069}', '\u{feff}',
 ];
 
-/// A policy that is valid if any text replaces `$`. It causes each warning and note that shows a
-/// text of the policy.
+/// A policy that is valid if any text replaces `$`. It causes each warning and note that shows a text of the policy.
 const VALID: &str = r#"version = 1
 [[route]]
 match = "/a/{*rest}" # $
@@ -52,8 +51,7 @@ const WRONG: [&str; 8] = [
 
 const FORMATS: [&str; 8] = ["markdown", "json", "json-schema", "openapi", "typescript", "zod", "python", "go"];
 
-/// Returns three texts: all hostile characters unchanged, only those that TOML allows, and all of
-/// them as escapes.
+/// Returns three texts: all hostile characters unchanged, only those that TOML allows, and all of them as escapes.
 fn texts() -> [String; 3] {
     let raw = HOSTILE.iter().filter(|it| !it.is_ascii());
     let escapes = HOSTILE.map(|it| format!("\\u{:04x}", u32::from(it)));

@@ -1,5 +1,5 @@
-//! Tests that the schema of the policy file describes exactly what the policy reader accepts:
-//! tables, keys, words and defaults.
+//! Tests that the schema of the policy file describes exactly what the policy reader accepts: tables, keys, words and
+//! defaults.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,8 +17,8 @@ fn schema() -> Value {
 fn check(text: &str) -> String {
     static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
-    // Each test may run in a separate process, in which the count starts again, so the name also
-    // contains the process id.
+    // Each test may run in a separate process, in which the count starts again, so the name also contains the process
+    // id.
     let name = format!("schema-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();

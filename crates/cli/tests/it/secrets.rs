@@ -1,5 +1,5 @@
-//! Tests that the output of `check` contains no key and no secret of a policy, because CI systems
-//! store the output (L3).
+//! Tests that the output of `check` contains no key and no secret of a policy, because CI systems store the output
+//! (L3).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,8 +94,7 @@ fn l3_a_secret_is_not_taken_for_the_name_of_its_variable() {
     }
 }
 
-/// Only lines that may contain a key are hidden. For example, the line of a misspelt scheme is
-/// shown.
+/// Only lines that may contain a key are hidden. For example, the line of a misspelt scheme is shown.
 #[test]
 fn m2_a_line_that_holds_no_key_is_shown() {
     for (text, line) in [

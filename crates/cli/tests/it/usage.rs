@@ -133,8 +133,8 @@ fn a_policy_or_a_response_may_come_from_standard_input() {
 #[test]
 fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
     for verb in [&["gateway", "--upstream", "http://127.0.0.1:1"][..], &["demo", "--once"]] {
-        // The policy file is missing, so that a verb that did not refuse the filter would end
-        // instead of serving for ever.
+        // The policy file is missing, so that a verb that did not refuse the filter would end instead of serving for
+        // ever.
         let output =
             command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

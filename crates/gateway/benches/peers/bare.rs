@@ -1,5 +1,4 @@
-//! The lower limit for the cost: a proxy that only forwards, written with hyper and hyper-util like
-//! their examples.
+//! The lower limit for the cost: a proxy that only forwards, written with hyper and hyper-util like their examples.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

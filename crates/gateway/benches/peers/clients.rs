@@ -1,5 +1,5 @@
-//! The clients, which are a number of connections. A connection sends its next request as soon as
-//! it has received the response.
+//! The clients, which are a number of connections. A connection sends its next request as soon as it has received the
+//! response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,8 +27,7 @@ static UPLOAD: [u8; 1_000_000] = [b'x'; 1_000_000];
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) connections: usize,
-    /// The number of parallel requests on a connection. If it is more than one, the clients use
-    /// HTTP/2.
+    /// The number of parallel requests on a connection. If it is more than one, the clients use HTTP/2.
     pub(crate) streams: usize,
     pub(crate) path: &'static str,
     pub(crate) status: u16,
@@ -142,8 +141,7 @@ fn connector(http2: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Accepts any certificate, because the cost of a proxy's handshake does not depend on whether the
-/// client trusts it.
+/// Accepts any certificate, because the cost of a proxy's handshake does not depend on whether the client trusts it.
 #[derive(Debug)]
 struct AnyCertificate;
 

@@ -16,8 +16,8 @@ const RECORDED: &str = include_str!("README.md");
 const MOST: f64 = 1.03;
 /// The file of the access log's code.
 const ACCESS: &str = "crates/gateway/src/access.rs";
-/// The most instructions that a request may execute in this file if the access log is off. They are
-/// enough for two checks that it is off.
+/// The most instructions that a request may execute in this file if the access log is off. They are enough for two
+/// checks that it is off.
 const MOST_OFF: f64 = 8.0;
 /// The functions that allocate: those of the system, and those of jemalloc, which the command uses.
 const ALLOCATORS: &[&str] =
@@ -76,8 +76,8 @@ fn costs_while_off(service: SocketAddr) -> bool {
     off.access > MOST_OFF
 }
 
-/// Returns the cost of a request. It is the difference between two runs of different length, so it
-/// does not contain the cost of starting and stopping.
+/// Returns the cost of a request. It is the difference between two runs of different length, so it does not contain the
+/// cost of starting and stopping.
 fn per_request(command: &[String], workload: Workload) -> Count {
     let [few, more] = [FEW, MORE].map(|requests| count(command, workload, requests));
     let requests = (MORE - FEW) as f64;
@@ -106,9 +106,8 @@ fn read(file: &Path) -> Count {
     profile.count
 }
 
-/// The parsed output of callgrind. It lists costs below the names of a file and a function. After
-/// the first occurrence of a name, an id replaces it. The cost of a call belongs to the called
-/// function.
+/// The parsed output of callgrind. It lists costs below the names of a file and a function. After the first occurrence
+/// of a name, an id replaces it. The cost of a call belongs to the called function.
 #[derive(Default)]
 struct Profile<'a> {
     files: HashMap<&'a str, &'a str>,

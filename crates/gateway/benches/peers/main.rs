@@ -6,11 +6,9 @@
 //!    core.
 //! 2. In a round, each proxy gets the same number of requests, one proxy after the other. The cost of a request is the
 //!    processor time of the proxy's threads that the system has counted, divided by the number of requests.
-//! 3. Two processes of the same program can differ by a tenth, and a proxy may cost more if it runs
-//!    after another proxy. So each row starts the proxies several times, and the order differs in
-//!    each round.
-//! 4. Each ratio compares a proxy with the bare proxy in the same round. The table shows the
-//!    medians over all rounds.
+//! 3. Two processes of the same program can differ by a tenth, and a proxy may cost more if it runs after another
+//!    proxy. So each row starts the proxies several times, and the order differs in each round.
+//! 4. Each ratio compares a proxy with the bare proxy in the same round. The table shows the medians over all rounds.
 //! 5. The memory of an idle connection is the growth of the resident memory while many connections wait for their next
 //!    request, divided by their number.
 //! 6. With `--check`, callgrind counts instructions and allocations outside the kernel instead, which do not depend on
@@ -18,12 +16,12 @@
 //!    two runs of different length. It also counts the instructions of the access log's own code, with and without an
 //!    access log.
 //!
-//! 7. With `--limits`, it measures only the processor time of the bare proxy and the gateway. It
-//!    fails if the gateway costs more than the limit of a row.
+//! 7. With `--limits`, it measures only the processor time of the bare proxy and the gateway. It fails if the gateway
+//!    costs more than the limit of a row.
 //!
-//! A proxy that is not installed is left out, and a line reports this. Words after `--` choose the
-//! rows whose names contain one of these words. The environment variable `GATEWAY_FLAGS` contains
-//! further flags for the gateway, and `GATEWAY` the path of another gateway.
+//! A proxy that is not installed is left out, and a line reports this. Words after `--` choose the rows whose names
+//! contain one of these words. The environment variable `GATEWAY_FLAGS` contains further flags for the gateway, and
+//! `GATEWAY` the path of another gateway.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod bare;

@@ -1,5 +1,5 @@
-//! Runs the gateway inside this binary, in which callgrind can distinguish source lines. The
-//! shipped binary has no table of lines.
+//! Runs the gateway inside this binary, in which callgrind can distinguish source lines. The shipped binary has no
+//! table of lines.
 
 use std::net::SocketAddr;
 

@@ -53,8 +53,8 @@ impl Peer {
             }
             Self::Envoy => {
                 let envoy = PathBuf::from(std::env::var_os("ENVOY")?);
-                // Hot restart is disabled, because an earlier Envoy that has not ended yet would
-                // still own the shared memory for it.
+                // Hot restart is disabled, because an earlier Envoy that has not ended yet would still own the shared
+                // memory for it.
                 let args = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"];
                 Process::configured(command, &envoy, &args, "envoy.yaml", &envoy_config(tls, service))
             }
@@ -126,8 +126,8 @@ impl Process {
         Some(Self { child, address: port, _config: Some(folder), _output: None })
     }
 
-    /// Ends the process by SIGTERM, as an operator does, and waits for its end. SIGINT has no
-    /// effect on a background process of a shell.
+    /// Ends the process by SIGTERM, as an operator does, and waits for its end. SIGINT has no effect on a background
+    /// process of a shell.
     pub(crate) fn terminate(mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
@@ -149,8 +149,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The workers of nginx and HAProxy end with their master process only if the master gets
-        // SIGTERM.
+        // The workers of nginx and HAProxy end with their master process only if the master gets SIGTERM.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = Command::new("kill").arg(self.child.id().to_string()).status();
             let _ = self.child.wait();

@@ -45,8 +45,8 @@ impl Workload {
         matches!(self, Self::Tls | Self::Http2)
     }
 
-    /// Returns the number of requests. It is so large that one per cent of the proxy's time is many
-    /// ticks of the scheduler.
+    /// Returns the number of requests. It is so large that one per cent of the proxy's time is many ticks of the
+    /// scheduler.
     pub(crate) const fn requests(self, quick: bool) -> usize {
         let whole = match self {
             Self::Success | Self::Error | Self::Tls | Self::Http2 => 10_000,

@@ -15,16 +15,14 @@ use super::state::Connection;
 /// The idle connections to services that are reserved for one client's connection. Each entry is a
 /// [`BoundIdle`] with the id of its pool.
 ///
-/// NTLM and Negotiate authenticate a connection instead of a request. The next request on the
-/// connection then runs as the user who logged in. After a connection to a service has carried such
-/// credentials, it serves only the same client's connection, and is closed together with it. While
-/// the connection to the service is idle, its pool owns it and may close it. Otherwise idle clients
-/// could use up all connections that the service allows.
+/// NTLM and Negotiate authenticate a connection instead of a request. The next request on the connection then runs as
+/// the user who logged in. After a connection to a service has carried such credentials, it serves only the same
+/// client's connection, and is closed together with it. While the connection to the service is idle, its pool owns it
+/// and may close it. Otherwise idle clients could use up all connections that the service allows.
 #[derive(Default)]
 pub(crate) struct BoundConnections(Mutex<Vec<(u64, Box<dyn Any + Send>)>>);
 
-/// A request extension. It means that the client's connection has its own connections to services,
-/// or needs one.
+/// A request extension. It means that the client's connection has its own connections to services, or needs one.
 #[derive(Clone)]
 pub(crate) struct Binding {
     connections: Arc<BoundConnections>,
@@ -32,8 +30,8 @@ pub(crate) struct Binding {
     authenticates: bool,
 }
 
-/// True if any request of the process had a binding. As long as it is false, the extensions of
-/// requests are not searched for a binding.
+/// True if any request of the process had a binding. As long as it is false, the extensions of requests are not
+/// searched for a binding.
 static BINDINGS: AtomicBool = AtomicBool::new(false);
 
 impl Binding {
@@ -43,8 +41,7 @@ impl Binding {
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });
     }
 
-    /// Removes the binding from the request's extensions, and returns it for the pool that sends
-    /// the request.
+    /// Removes the binding from the request's extensions, and returns it for the pool that sends the request.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
         // If another thread set the flag, passing the request to this thread has made it visible here.
@@ -65,10 +62,9 @@ impl Binding {
         }
     }
 
-    /// Returns the connections of the client to which this request's connection must be given back,
-    /// or `None` if the connection is not bound. A connection that is already the client's own
-    /// (`is_own`) remains bound. Any other connection becomes bound if the request contains such
-    /// credentials.
+    /// Returns the connections of the client to which this request's connection must be given back, or `None` if the
+    /// connection is not bound. A connection that is already the client's own (`is_own`) remains bound. Any other
+    /// connection becomes bound if the request contains such credentials.
     pub(super) fn bind(&self, is_own: bool) -> Option<Arc<BoundConnections>> {
         (is_own || self.authenticates).then(|| Arc::clone(&self.connections))
     }
@@ -88,8 +84,8 @@ impl BoundConnections {
     }
 }
 
-/// A bound connection that waits in its pool for its client's next request. The connection is
-/// closed when this value is dropped.
+/// A bound connection that waits in its pool for its client's next request. The connection is closed when this value is
+/// dropped.
 struct BoundIdle<C: Connection> {
     pool: Weak<Shared<C>>,
     number: u64,
@@ -108,8 +104,7 @@ impl<C: Connection> Drop for BoundIdle<C> {
     }
 }
 
-/// Returns true if the headers contain credentials that authenticate the connection instead of the
-/// request.
+/// Returns true if the headers contain credentials that authenticate the connection instead of the request.
 pub(crate) fn authenticates_connection(headers: &HeaderMap) -> bool {
     let is_such = |value: &HeaderValue| {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| matches!(byte, b' ' | b'\t')).next();

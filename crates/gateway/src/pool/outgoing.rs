@@ -21,8 +21,8 @@ pub(crate) trait ForwardBody: Body<Data = Bytes, Error: Into<BoxError>> + Send +
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static> ForwardBody for B {}
 
-/// The body of a request to the service. The end of the body is recorded in the exchange. A request
-/// without a body has an empty `Outgoing`, so that the request can be copied.
+/// The body of a request to the service. The end of the body is recorded in the exchange. A request without a body has
+/// an empty `Outgoing`, so that the request can be copied.
 pub(crate) struct Outgoing<B> {
     // The body is boxed, so that a request without a body needs no room for one.
     body: Option<Box<Pieces<B>>>,
@@ -31,9 +31,8 @@ pub(crate) struct Outgoing<B> {
 
 struct Pieces<B> {
     body: B,
-    /// The next frame, which waits until the previous frame is written. The next frame is read in
-    /// advance. Otherwise the pool could not detect whether the request waits for the client or for
-    /// the service.
+    /// The next frame, which waits until the previous frame is written. The next frame is read in advance. Otherwise
+    /// the pool could not detect whether the request waits for the client or for the service.
     next: Option<Frame<Bytes>>,
     pace: Pace,
     /// The request's permit. It is `None` once the body has ended.
@@ -61,8 +60,7 @@ impl<B: ForwardBody> Pieces<B> {
 }
 
 impl<B: ForwardBody> Outgoing<B> {
-    /// Wraps a body. The result records the body's progress in `pace`, and keeps the permit until
-    /// the body ends.
+    /// Wraps a body. The result records the body's progress in `pace`, and keeps the permit until the body ends.
     pub(crate) fn new(body: B, pace: Pace, permit: Permit) -> Self {
         Self { body: Some(Box::new(Pieces { body, next: None, pace, permit: Some(permit) })), exchange: None }
     }
@@ -90,8 +88,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
             None => ready!(pieces.poll_body(cx)),
         };
         let frame = match frame {
-            // If the service does not read, hyper gets one piece at a time, so that its buffer does
-            // not fill. Once the piece is written, hyper polls again.
+            // If the service does not read, hyper gets one piece at a time, so that its buffer does not fill. Once the
+            // piece is written, hyper polls again.
             Some(Ok(frame)) if frame.is_data() && this.exchange.as_ref().is_some_and(|it| it.is_held_up()) => {
                 pieces.next = Some(frame);
                 return Poll::Pending;
@@ -114,12 +112,11 @@ impl<B: ForwardBody> Body for Outgoing<B> {
     }
 }
 
-/// The state of the current request and its response on one connection. Tasks pass requests and
-/// responses through channels, so the values that one task stores here are visible to the next
-/// task.
+/// The state of the current request and its response on one connection. Tasks pass requests and responses through
+/// channels, so the values that one task stores here are visible to the next task.
 ///
-/// The state is updated by the task that reads and writes the bytes. So it shows reliably whether a
-/// response began before its request ended.
+/// The state is updated by the task that reads and writes the bytes. So it shows reliably whether a response began
+/// before its request ended.
 #[derive(Default)]
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
@@ -145,14 +142,14 @@ impl Exchange {
         self.answered.load(Relaxed)
     }
 
-    /// Returns true if a response came before its request was completely sent. The service may then
-    /// not read the rest of the request.
+    /// Returns true if a response came before its request was completely sent. The service may then not read the rest
+    /// of the request.
     pub(crate) fn was_answered_early(&self) -> bool {
         self.answered_early.load(Relaxed)
     }
 
-    /// Excludes the connection from further requests. The service may not have read the whole
-    /// request, or may send more bytes.
+    /// Excludes the connection from further requests. The service may not have read the whole request, or may send more
+    /// bytes.
     pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
@@ -178,8 +175,8 @@ impl Exchange {
         self.bytes_wait.store(!all, Relaxed);
     }
 
-    /// Records whether written bytes still wait to be sent. Only a flush shows that bytes are sent,
-    /// because TLS buffers bytes while the socket accepts no data.
+    /// Records whether written bytes still wait to be sent. Only a flush shows that bytes are sent, because TLS buffers
+    /// bytes while the socket accepts no data.
     fn flushed(&self, flushed: &Poll<io::Result<()>>) {
         match flushed {
             Poll::Pending => self.bytes_wait.store(true, Relaxed),
@@ -189,8 +186,8 @@ impl Exchange {
     }
 }
 
-/// Returns true if the bytes consist only of complete heads of interim responses. Such a response
-/// (for example `100 Continue`) may come before the body is sent.
+/// Returns true if the bytes consist only of complete heads of interim responses. Such a response (for example `100
+/// Continue`) may come before the body is sent.
 fn is_interim(bytes: &[u8]) -> bool {
     let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
     let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
@@ -198,8 +195,7 @@ fn is_interim(bytes: &[u8]) -> bool {
     is_one && ends == begins
 }
 
-/// A stream that records in the exchange what is read and written. It keeps its slot in the pool
-/// until it is closed.
+/// A stream that records in the exchange what is read and written. It keeps its slot in the pool until it is closed.
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,

@@ -1,8 +1,8 @@
 //! The body of a service's response, which gives the connection back to the pool at its end.
 //!
-//! The body returns its last frame only after the connection is back in its pool. hyper's
-//! connection task becomes ready for the next request only a moment after the last byte. Without
-//! this wait, the pool would open a second connection for a client that sends again at once.
+//! The body returns its last frame only after the connection is back in its pool. hyper's connection task becomes ready
+//! for the next request only a moment after the last byte. Without this wait, the pool would open a second connection
+//! for a client that sends again at once.
 
 use std::io;
 use std::pin::Pin;
@@ -31,8 +31,7 @@ pub(super) struct Lease<C: Connection> {
     pub(super) connection: Option<C>,
     pub(super) is_used: bool,
     pool: Pool<C>,
-    /// The connections of the client for which this connection is reserved, if it is bound to a
-    /// client.
+    /// The connections of the client for which this connection is reserved, if it is bound to a client.
     pub(super) bound: Option<Arc<BoundConnections>>,
     _counted: GaugeGuard,
 }
@@ -46,8 +45,8 @@ impl<C: Connection> Lease<C> {
 
 /// A connection that can be given back at the end of a response, for any version of HTTP.
 pub(super) trait GiveBack: Send {
-    /// Gives the connection back once the next request can be sent over it. Drops the connection if
-    /// it cannot be reused.
+    /// Gives the connection back once the next request can be sent over it. Drops the connection if it cannot be
+    /// reused.
     fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -65,8 +64,7 @@ impl<C: Connection> GiveBack for Lease<C> {
     }
 }
 
-/// Handles a request that is given up. A shared connection is kept for other requests. Any other
-/// connection is closed.
+/// Handles a request that is given up. A shared connection is kept for other requests. Any other connection is closed.
 impl<C: Connection> Drop for Lease<C> {
     fn drop(&mut self) {
         if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
@@ -88,19 +86,17 @@ pub struct UpstreamBody {
     stall: Option<StallLimit>,
 }
 
-/// The result of a poll of the service's body: a frame, the error that ends the body, or `None` at
-/// its end.
+/// The result of a poll of the service's body: a frame, the error that ends the body, or `None` at its end.
 type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
-    /// Returns true if no data follows the head of the response. After a switch of protocols, data
-    /// of the new protocol follows.
+    /// Returns true if no data follows the head of the response. After a switch of protocols, data of the new protocol
+    /// follows.
     pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
         response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
     }
 
-    /// Wraps the body of a response that came over `lease`. If the response has no body, the lease
-    /// is dropped at once.
+    /// Wraps the body of a response that came over `lease`. If the response has no body, the lease is dropped at once.
     pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
         let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
@@ -190,8 +186,7 @@ impl StallLimit {
         self.waits = false;
     }
 
-    /// Returns an error once the body has paused for too long. Call this method each time that the
-    /// body is pending.
+    /// Returns an error once the body has paused for too long. Call this method each time that the body is pending.
     pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if !self.waits {
             self.timer.as_mut().reset(Instant::now() + self.limit);

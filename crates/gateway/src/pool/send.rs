@@ -1,6 +1,5 @@
-//! Sends a request. As long as the service cannot have processed it, it is sent over further
-//! connections. Once the service may have processed it, it is sent again only once, and only if it
-//! may be repeated (F7).
+//! Sends a request. As long as the service cannot have processed it, it is sent over further connections. Once the
+//! service may have processed it, it is sent again only once, and only if it may be repeated (F7).
 
 use std::error::Error;
 use std::fmt;
@@ -53,8 +52,8 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// Sends the request over a connection of `pool`. If the future is dropped while the request waits
-/// for a connection that others use, `record` notes this.
+/// Sends the request over a connection of `pool`. If the future is dropped while the request waits for a connection
+/// that others use, `record` notes this.
 ///
 /// # Errors
 ///
@@ -69,8 +68,8 @@ where
     B: ForwardBody,
     C: Connection + Sends<B>,
 {
-    // A request is repeated only once. Otherwise, if a service closes each connection, the request
-    // would be repeated for ever.
+    // A request is repeated only once. Otherwise, if a service closes each connection, the request would be repeated
+    // for ever.
     let mut may_repeat = true;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
@@ -81,8 +80,8 @@ where
         } else if may_repeat {
             pool.take_within(&mut queue_time, record).await?
         } else {
-            // The service may have received the first attempt, so this wait is not recorded as a
-            // request that never called its service.
+            // The service may have received the first attempt, so this wait is not recorded as a request that never
+            // called its service.
             pool.take_fresh_within(&mut queue_time).await?
         };
         lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
@@ -130,8 +129,8 @@ fn with_advice(error: hyper::Error) -> BoxError {
     if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
 }
 
-/// The error for a response whose head is too large. It names both limits, because hyper returns
-/// the same error for too many header lines and for too many bytes.
+/// The error for a response whose head is too large. It names both limits, because hyper returns the same error for too
+/// many header lines and for too many bytes.
 #[derive(Debug)]
 struct HeadTooLarge(hyper::Error);
 
@@ -159,24 +158,23 @@ fn copy<B: ForwardBody>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoi
     })
 }
 
-/// The shortest interval at which a request checks whether a connection is still being opened for
-/// it. Each check locks the pool and walks through the line. The queue time can be far shorter than
-/// this interval, but opening a connection over a network takes at least milliseconds.
+/// The shortest interval at which a request checks whether a connection is still being opened for it. Each check locks
+/// the pool and walks through the line. The queue time can be far shorter than this interval, but opening a connection
+/// over a network takes at least milliseconds.
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 
-/// The interval at which a request in line checks whether the service now accepts more requests on
-/// a shared connection. No event reports this.
+/// The interval at which a request in line checks whether the service now accepts more requests on a shared connection.
+/// No event reports this.
 const ROOM_ROUND: Duration = Duration::from_millis(50);
 
 impl<C: Connection> Pool<C> {
-    /// Takes an idle connection. If there is none, waits until a connection is returned or opened.
-    /// `queue_time` is the remaining queue time of the request. A wait that ends with a used
-    /// connection reduces it.
+    /// Takes an idle connection. If there is none, waits until a connection is returned or opened. `queue_time` is the
+    /// remaining queue time of the request. A wait that ends with a used connection reduces it.
     ///
     /// # Errors
     ///
-    /// Returns the error if a connection could not be opened. Returns tower's `Overloaded` if no
-    /// connection became free within the queue time.
+    /// Returns the error if a connection could not be opened. Returns tower's `Overloaded` if no connection became free
+    /// within the queue time.
     pub(super) async fn take_within(
         &self,
         queue_time: &mut Duration,
@@ -198,8 +196,8 @@ impl<C: Connection> Pool<C> {
     pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let turn = {
             let mut state = self.state();
-            // Closing a shared connection would free no slot while other requests use it. So if all
-            // slots are taken, the request accepts any shared connection, even a used one.
+            // Closing a shared connection would free no slot while other requests use it. So if all slots are taken,
+            // the request accepts any shared connection, even a used one.
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
         };
@@ -229,13 +227,12 @@ struct Turn<'r, C: Connection> {
 }
 
 impl<C: Connection> Turn<'_, C> {
-    /// Waits for a connection. While a connection is being opened for this request, the queue time
-    /// does not end the wait. A slow network does not mean that the service lacks connections, and
-    /// the time limit for the response head also applies to it.
+    /// Waits for a connection. While a connection is being opened for this request, the queue time does not end the
+    /// wait. A slow network does not mean that the service lacks connections, and the time limit for the response head
+    /// also applies to it.
     ///
-    /// `left` is the remaining queue time of the request. A request that joins the line again
-    /// continues with the remaining time. A wait that ends with a newly opened connection does not
-    /// reduce `left`.
+    /// `left` is the remaining queue time of the request. A request that joins the line again continues with the
+    /// remaining time. A wait that ends with a newly opened connection does not reduce `left`.
     async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut began = Instant::now();
         loop {

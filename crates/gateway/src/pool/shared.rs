@@ -1,5 +1,5 @@
-//! The pool of connections to one service. A returned connection goes to the next request. The pool
-//! opens new connections for requests that wait.
+//! The pool of connections to one service. A returned connection goes to the next request. The pool opens new
+//! connections for requests that wait.
 
 use std::io;
 use std::pin::Pin;
@@ -51,8 +51,7 @@ impl<C: Connection> Clone for Pool<C> {
 }
 
 impl<C: Connection> Pool<C> {
-    /// Creates a pool. `open` opens a connection, and keeps the slot until the connection's socket
-    /// is closed.
+    /// Creates a pool. `open` opens a connection, and keeps the slot until the connection's socket is closed.
     pub(crate) fn new<F>(
         bounds: Bounds,
         metrics: UpstreamMetrics,
@@ -87,8 +86,8 @@ impl<C: Connection> Pool<C> {
         self.0.bounds.queue_time
     }
 
-    /// Returns a connection to the pool for the next request. A closed connection is dropped,
-    /// because each queued request that got it would fail.
+    /// Returns a connection to the pool for the next request. A closed connection is dropped, because each queued
+    /// request that got it would fail.
     pub(super) fn give_back(&self, connection: C) {
         let mut unfit = Vec::new();
         if !connection.is_fit() {
@@ -103,15 +102,15 @@ impl<C: Connection> Pool<C> {
         self.open_missing_connections();
     }
 
-    /// Gives free room on shared connections to requests in line. The service may now allow more
-    /// requests at once than before.
+    /// Gives free room on shared connections to requests in line. The service may now allow more requests at once than
+    /// before.
     pub(super) fn look_for_room(&self) {
         let mut unfit = Vec::new();
         self.state().grant_shared(true, &mut unfit);
     }
 
-    /// Opens a connection for each queued request for which no connection is being opened, up to
-    /// the limit. At the limit, idle connections are closed to make room.
+    /// Opens a connection for each queued request for which no connection is being opened, up to the limit. At the
+    /// limit, idle connections are closed to make room.
     pub(super) fn open_missing_connections(&self) {
         let mut unfit = Vec::new();
         let ids = self.state().begin_opening(self.max_connections(), &mut unfit);
@@ -138,14 +137,14 @@ impl<C: Connection> Freed for Shared<C> {
     fn freed(self: Arc<Self>) {
         let pool = Pool(self);
         pool.state().free_slot();
-        // The next connection is not opened here. When a runtime ends, it drops a spawned task at
-        // once, and the task's slot would call this function again.
+        // The next connection is not opened here. When a runtime ends, it drops a spawned task at once, and the task's
+        // slot would call this function again.
         pool.0.freed.notify_one();
     }
 }
 
-/// Opens a connection on a separate task. Its slot is already counted. The connection goes to the
-/// first request in line, which may differ from the request that caused the opening.
+/// Opens a connection on a separate task. Its slot is already counted. The connection goes to the first request in
+/// line, which may differ from the request that caused the opening.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
     let slot = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
@@ -186,8 +185,8 @@ impl<C: Connection> Drop for Opening<C> {
     }
 }
 
-/// Until the pool is dropped, closes connections that are idle for too long, and opens connections
-/// for waiting requests when slots become free.
+/// Until the pool is dropped, closes connections that are idle for too long, and opens connections for waiting requests
+/// when slots become free.
 async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_timeout: Duration) {
     let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
     let mut rounds = interval_at(Instant::now() + round, round);
@@ -208,8 +207,8 @@ async fn tend<C: Connection>(pool: Weak<Shared<C>>, freed: Arc<Notify>, idle_tim
 
 /// The right to have one connection open. It becomes free when this value is dropped.
 ///
-/// Slots limit the number of connections. Each connection has a slot from before it is opened until
-/// its socket is closed, even after an upgrade.
+/// Slots limit the number of connections. Each connection has a slot from before it is opened until its socket is
+/// closed, even after an upgrade.
 pub(crate) struct PoolSlot(
     Weak<dyn Freed>,
     #[expect(dead_code, reason = "it is only held, and never read")] Option<GaugeGuard>,

@@ -9,8 +9,7 @@ use tower::BoxError;
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,
-    /// The idle connections that are bound to a client, by number. The first entry has been idle
-    /// longest.
+    /// The idle connections that are bound to a client, by number. The first entry has been idle longest.
     bound: BTreeMap<u64, C>,
     last_bound: u64,
     /// The requests in line, in their order.
@@ -18,11 +17,10 @@ pub(super) struct State<C: Connection> {
     last_waiter: u64,
     /// The number of connections whose socket is not closed yet, including those that are being opened.
     pub(super) slots: usize,
-    /// The number of connections that were closed to free their slots, and whose slots are not free
-    /// yet.
+    /// The number of connections that were closed to free their slots, and whose slots are not free yet.
     closing: usize,
-    /// The connections that are being opened, by id. Each entry contains the task that opens the
-    /// connection, once the task has been spawned. If an opening is given up, its entry is removed.
+    /// The connections that are being opened, by id. Each entry contains the task that opens the connection, once the
+    /// task has been spawned. If an opening is given up, its entry is removed.
     openings: Vec<(u64, Option<AbortHandle>)>,
     last_opening: u64,
 }
@@ -35,8 +33,8 @@ impl<C: Connection> Default for State<C> {
 }
 
 impl<C: Connection> State<C> {
-    /// Puts a request at the end of the line. A request that needs a fresh connection goes to the
-    /// front, because it has waited before.
+    /// Puts a request at the end of the line. A request that needs a fresh connection goes to the front, because it has
+    /// waited before.
     pub(super) fn join_line(&mut self, needs_fresh: bool) -> (u64, oneshot::Receiver<Outcome<C>>) {
         self.last_waiter += 1;
         // Requests for which connections are being closed may have left the line in the meantime.
@@ -50,8 +48,8 @@ impl<C: Connection> State<C> {
         (self.last_waiter, receiver)
     }
 
-    /// Removes a request that has given up. If more connections are being opened than are still
-    /// needed, the newest opening is aborted.
+    /// Removes a request that has given up. If more connections are being opened than are still needed, the newest
+    /// opening is aborted.
     pub(super) fn leave_line(&mut self, id: u64) {
         let Some(index) = self.line.iter().position(|waiter| waiter.id == id) else { return };
         self.line.remove(index);
@@ -62,9 +60,9 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Gives a connection to the first waiting request that accepts a used connection. If there is
-    /// no such request, keeps the connection. If all slots are taken and the first request in line
-    /// needs a fresh connection, the connection is added to `unfit`, which the caller closes.
+    /// Gives a connection to the first waiting request that accepts a used connection. If there is no such request,
+    /// keeps the connection. If all slots are taken and the first request in line needs a fresh connection, the
+    /// connection is added to `unfit`, which the caller closes.
     pub(super) fn give_back(&mut self, connection: C, bound: usize, unfit: &mut Vec<C>) {
         let needs_place = self.openings.is_empty() && self.slots >= bound && self.closing == 0;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
@@ -74,15 +72,13 @@ impl<C: Connection> State<C> {
         self.grant(connection, true);
     }
 
-    /// Records that a request on a shared connection has ended, and gives the free room to requests
-    /// in line.
+    /// Records that a request on a shared connection has ended, and gives the free room to requests in line.
     pub(super) fn end_use(&mut self, connection: &C, unfit: &mut Vec<C>) {
         self.idle.end_use(connection);
         self.grant_shared(true, unfit);
     }
 
-    /// Gives a connection to the first request in line that accepts it, or keeps it for the next
-    /// request.
+    /// Gives a connection to the first request in line that accepts it, or keeps it for the next request.
     fn grant(&mut self, mut connection: C, is_used: bool) {
         while let Some(waiter) = self.next(is_used) {
             match waiter.grant(Ok(Granted { connection, is_used })) {
@@ -133,8 +129,8 @@ impl<C: Connection> State<C> {
         self.closing = self.closing.saturating_sub(1);
     }
 
-    /// Returns the ids of the connections to open now, and counts their slots as used. If there are
-    /// too few free slots, adds idle connections to `unfit`, which the caller closes.
+    /// Returns the ids of the connections to open now, and counts their slots as used. If there are too few free slots,
+    /// adds idle connections to `unfit`, which the caller closes.
     pub(super) fn begin_opening(&mut self, bound: usize, unfit: &mut Vec<C>) -> Vec<u64> {
         let missing =
             self.needed_connections().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.slots));
@@ -149,14 +145,13 @@ impl<C: Connection> State<C> {
         begun.collect()
     }
 
-    /// Adds to `unfit` an idle connection for each request that waits for a slot. Connections that
-    /// are not bound to a client are closed first.
+    /// Adds to `unfit` an idle connection for each request that waits for a slot. Connections that are not bound to a
+    /// client are closed first.
     fn make_room(&mut self, unfit: &mut Vec<C>) {
         while self.closing < self.unserved()
             && let Some(oldest) = self.idle.take_oldest().or_else(|| self.bound.pop_first().map(|(_, oldest)| oldest))
         {
-            // The slot of a connection that has ended is already free, or becomes free without
-            // being closed here.
+            // The slot of a connection that has ended is already free, or becomes free without being closed here.
             self.closing += usize::from(oldest.is_fit());
             unfit.push(oldest);
         }
@@ -167,8 +162,7 @@ impl<C: Connection> State<C> {
         self.line.len().saturating_sub(self.openings.len())
     }
 
-    /// Stores the task that opens a connection. Aborts the task if the opening was given up in the
-    /// meantime.
+    /// Stores the task that opens a connection. Aborts the task if the opening was given up in the meantime.
     pub(super) fn store_opening_task(&mut self, id: u64, task: AbortHandle) {
         match self.openings.iter_mut().find(|(opening, _)| *opening == id) {
             Some((_, running)) => *running = Some(task),
@@ -176,8 +170,8 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Handles the result of opening a connection. A connection goes to as many requests in line as
-    /// it accepts. An error goes to the first request in line, unless the opening was given up.
+    /// Handles the result of opening a connection. A connection goes to as many requests in line as it accepts. An
+    /// error goes to the first request in line, unless the opening was given up.
     ///
     /// Adds connections that the caller must close to `unfit`.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
@@ -196,8 +190,7 @@ impl<C: Connection> State<C> {
         }
     }
 
-    /// Removes an opening. Returns true if the opening was still wanted, and false if it was given
-    /// up.
+    /// Removes an opening. Returns true if the opening was still wanted, and false if it was given up.
     fn end_opening(&mut self, id: u64) -> bool {
         let index = self.openings.iter().position(|(opening, _)| *opening == id);
         index.map(|index| self.openings.remove(index)).is_some()
@@ -261,15 +254,13 @@ impl<C> Waiter<C> {
     }
 }
 
-/// The number of rounds for which a connection may be idle. A connection may be closed up to one
-/// round early, but never late.
+/// The number of rounds for which a connection may be idle. A connection may be closed up to one round early, but never
+/// late.
 pub(super) const ROUNDS: u32 = 8;
 
-/// The idle connections. The newest connection is used first. Connections that were unused for a
-/// while are closed.
+/// The idle connections. The newest connection is used first. Connections that were unused for a while are closed.
 ///
-/// Time is counted in rounds of the task `tend`, so that taking or returning a connection needs no
-/// clock.
+/// Time is counted in rounds of the task `tend`, so that taking or returning a connection needs no clock.
 pub(super) struct Idle<C> {
     /// The connections, with the newest at the end.
     connections: VecDeque<Unused<C>>,
@@ -278,8 +269,7 @@ pub(super) struct Idle<C> {
 
 struct Unused<C> {
     connection: C,
-    /// The number of requests that use the connection now. A shared connection remains in this list
-    /// while it is in use.
+    /// The number of requests that use the connection now. A shared connection remains in this list while it is in use.
     in_use: usize,
     since: u32,
 }
@@ -297,8 +287,8 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// Takes the newest connection that can be used and has room. Connections that can no longer be
-    /// used are added to `unfit`, because they must not be dropped under the pool's lock.
+    /// Takes the newest connection that can be used and has room. Connections that can no longer be used are added to
+    /// `unfit`, because they must not be dropped under the pool's lock.
     pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
         loop {
             let index = self.connections.iter().rposition(|each| each.has_room() || !each.connection.is_fit())?;
@@ -329,8 +319,7 @@ impl<C: Connection> Idle<C> {
         }
     }
 
-    /// Takes the oldest connection, so that the caller can close it and use its slot for another
-    /// connection.
+    /// Takes the oldest connection, so that the caller can close it and use its slot for another connection.
     pub(super) fn take_oldest(&mut self) -> Option<C> {
         self.connections.pop_front().map(|oldest| oldest.connection)
     }
@@ -356,29 +345,27 @@ impl<C: Connection> Idle<C> {
 
 /// A connection to the service.
 pub(crate) trait Connection: Sized + Send + 'static {
-    /// True if a connection accepts several requests at once. Then only one connection is opened at
-    /// a time, and the newest idle connection is never closed.
+    /// True if a connection accepts several requests at once. Then only one connection is opened at a time, and the
+    /// newest idle connection is never closed.
     const IS_SHARED: bool;
 
-    /// Returns true if the next request can use the connection, as far as is known without a system
-    /// call.
+    /// Returns true if the next request can use the connection, as far as is known without a system call.
     fn is_fit(&self) -> bool;
 
-    /// Returns true if the connection has ended. Because the check may need a system call, it is
-    /// made only before a request that cannot be repeated.
+    /// Returns true if the connection has ended. Because the check may need a system call, it is made only before a
+    /// request that cannot be repeated.
     fn has_ended(&self) -> bool;
 
-    /// Returns the number of requests that the connection currently accepts at once. A service may
-    /// change this number at any time.
+    /// Returns the number of requests that the connection currently accepts at once. A service may change this number
+    /// at any time.
     fn room(&self) -> usize;
 
-    /// Returns a second handle to the same connection, or `None` if the connection accepts only one
-    /// request at a time.
+    /// Returns a second handle to the same connection, or `None` if the connection accepts only one request at a time.
     fn share(&self) -> Option<Self>;
 
     fn is_same(&self, other: &Self) -> bool;
 
-    /// Called after a response. Is ready once it is certain whether the next request may be sent
-    /// over this connection, and then returns true if it may.
+    /// Called after a response. Is ready once it is certain whether the next request may be sent over this connection,
+    /// and then returns true if it may.
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
 }

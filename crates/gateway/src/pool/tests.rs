@@ -186,8 +186,8 @@ async fn who_waits_gets_the_connection_that_comes_back_and_none_is_opened_beyond
     give_back(first).await;
     let mut second = waiting.remove(0).await.unwrap().unwrap();
     assert_eq!((number(&mut second), second.is_used), (0, true));
-    // No request waits for the connection that is being opened. So the next request waits for this
-    // connection, and none is opened.
+    // No request waits for the connection that is being opened. So the next request waits for this connection, and none
+    // is opened.
     let more = take(&pool, 1).await;
     assert_eq!(service.opened(), 3);
     service.gate.as_ref().unwrap().add_permits(2);

@@ -1,5 +1,4 @@
-//! Metrics of certificates and TLS handshakes for operators, as gauges and a counter of the crate
-//! `metrics`.
+//! Metrics of certificates and TLS handshakes for operators, as gauges and a counter of the crate `metrics`.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +52,7 @@ pub(crate) fn record_failed_handshake(reason: &'static str) {
 
 /// Returns the label for the reason why a handshake failed:
 ///
-/// - `alert`: the client refused the handshake, for example because it does not trust the
-///   certificate.
+/// - `alert`: the client refused the handshake, for example because it does not trust the certificate.
 /// - `incompatible`: client and gateway have no TLS version or cipher in common.
 /// - `no_tls`: the client sent bytes that are not TLS.
 /// - `gone`: the client disconnected.

@@ -1,15 +1,13 @@
 //! TLS for clients. The certificate and its key are reloaded when their files change.
 //!
-//! 1. At the start, both files must be readable, and the key must belong to the certificate.
-//!    Otherwise the gateway does not start.
-//! 2. After a change, a valid pair of certificate and key takes effect with the next handshake.
-//!    Existing connections keep the old certificate. No client resumes a session of the old
-//!    certificate, because each pair stores its own sessions.
-//! 3. If the new files cannot be read, or the key does not belong to the certificate, the old pair
-//!    stays active, and the error is logged once. This also happens during a deployment that
-//!    replaces one file after the other.
-//! 4. As for a policy, the folders of both files, and of every symbolic link that leads to them,
-//!    are watched.
+//! 1. At the start, both files must be readable, and the key must belong to the certificate. Otherwise the gateway does
+//!    not start.
+//! 2. After a change, a valid pair of certificate and key takes effect with the next handshake. Existing connections
+//!    keep the old certificate. No client resumes a session of the old certificate, because each pair stores its own
+//!    sessions.
+//! 3. If the new files cannot be read, or the key does not belong to the certificate, the old pair stays active, and
+//!    the error is logged once. This also happens during a deployment that replaces one file after the other.
+//! 4. As for a policy, the folders of both files, and of every symbolic link that leads to them, are watched.
 //!
 //! [`pair`] reads the files, and [`count`] records metrics for operators.
 
@@ -32,8 +30,7 @@ use self::pair::{Pair, Read};
 use crate::error::Error;
 use crate::tls::pair::ClientAuthorities;
 
-/// TLS for clients, with a certificate and its key in two PEM files. The files are reloaded when
-/// they change.
+/// TLS for clients, with a certificate and its key in two PEM files. The files are reloaded when they change.
 pub struct ServerTls {
     pair: Pair,
     active: RwLock<Active>,
@@ -42,19 +39,18 @@ pub struct ServerTls {
     /// The result of the last reload.
     last: Mutex<LastReload>,
     refused: count::RefusedClients,
-    /// True if the metrics describe this certificate. The metrics have no label that distinguishes
-    /// several certificates.
+    /// True if the metrics describe this certificate. The metrics have no label that distinguishes several
+    /// certificates.
     is_counted: bool,
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
 
-/// A certificate that expires within this time causes a warning. The alert for certificates uses
-/// the same time.
+/// A certificate that expires within this time causes a warning. The alert for certificates uses the same time.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The TLS configuration for the next handshake, and the earliest expiry in its certificate chain,
-/// in seconds since the Unix epoch.
+/// The TLS configuration for the next handshake, and the earliest expiry in its certificate chain, in seconds since the
+/// Unix epoch.
 struct Active(Arc<ServerConfig>, Option<i64>);
 
 #[derive(PartialEq, Eq)]
@@ -64,13 +60,12 @@ enum LastReload {
 }
 
 impl ServerTls {
-    /// Reads the certificate chain and its key, and then watches their files. If `clients` is set,
-    /// the gateway requests client certificates of these authorities, and also watches the
-    /// authorities' file.
+    /// Reads the certificate chain and its key, and then watches their files. If `clients` is set, the gateway requests
+    /// client certificates of these authorities, and also watches the authorities' file.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or watched, or if the key does not match the
-    /// certificate. Also returns an error if the authorities' file contains no certificate.
+    /// Returns an error if a file cannot be read or watched, or if the key does not match the certificate. Also returns
+    /// an error if the authorities' file contains no certificate.
     pub fn watch(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -79,8 +74,7 @@ impl ServerTls {
         Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients }, true)
     }
 
-    /// Creates TLS for an admin address. Works like [`ServerTls::watch`], but without client
-    /// certificates and metrics.
+    /// Creates TLS for an admin address. Works like [`ServerTls::watch`], but without client certificates and metrics.
     ///
     /// # Errors
     /// Returns the same errors as [`ServerTls::watch`].
@@ -135,8 +129,8 @@ impl ServerTls {
         CertificateStatus { files: self.pair.to_string(), not_after, rejection }
     }
 
-    /// Returns the handshake for an admin address. It offers only HTTP/1.1, because the admin
-    /// address serves no other version.
+    /// Returns the handshake for an admin address. It offers only HTTP/1.1, because the admin address serves no other
+    /// version.
     #[must_use]
     pub fn handshake(self: Arc<Self>) -> Handshake {
         Arc::new(move |stream| {
@@ -147,8 +141,8 @@ impl ServerTls {
         })
     }
 
-    /// Counts a failed handshake, and logs it. A refused client certificate is logged as a warning
-    /// only once for each reason. So the operator sees the reason, but clients cannot fill the log.
+    /// Counts a failed handshake, and logs it. A refused client certificate is logged as a warning only once for each
+    /// reason. So the operator sees the reason, but clients cannot fill the log.
     pub(crate) fn record_failed_handshake(&self, error: &io::Error) {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
@@ -160,12 +154,11 @@ impl ServerTls {
         }
     }
 
-    /// Reads the files again, and logs changes. This blocks the thread until the files are read or
-    /// reading has failed.
+    /// Reads the files again, and logs changes. This blocks the thread until the files are read or reading has failed.
     pub fn reload(&self) {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        // If a symbolic link has changed, the files are in other folders than before. These folders
-        // are watched before the files are read. So a change after the read causes an event.
+        // If a symbolic link has changed, the files are in other folders than before. These folders are watched before
+        // the files are read. So a change after the read causes an event.
         if let Err(error) = folders.watch(folders_of(&self.pair)) {
             tracing::warn!(target: LOG, %error, files = %self.pair, "cannot watch the certificate files; send SIGHUP to reload them");
         }
@@ -207,8 +200,8 @@ impl ServerTls {
     }
 }
 
-/// Logs a warning if a certificate has expired or expires soon. The certificate stays active,
-/// because the clock may be wrong, and some clients may still accept the certificate.
+/// Logs a warning if a certificate has expired or expires soon. The certificate stays active, because the clock may be
+/// wrong, and some clients may still accept the certificate.
 fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
     let Some(at) = not_after.and_then(time_of) else { return };
     let (left, at) = (at.duration_since(SystemTime::now()), format_rfc3339_seconds(at));

@@ -38,8 +38,8 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// Reads the files. An error never contains a line of a file, because the user may have swapped
-    /// the files, and then each may contain the key.
+    /// Reads the files. An error never contains a line of a file, because the user may have swapped the files, and then
+    /// each may contain the key.
     pub(super) fn read(&self) -> Result<Read, Error> {
         let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
         let clients = self.clients.as_ref().map(|clients| file(&clients.file)).transpose()?;
@@ -67,8 +67,8 @@ impl Pair {
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
         let mut config = config.map_err(|error| self.mismatch_error(&error))?;
         if self.clients.is_some() {
-            // Sessions cannot be resumed. A client that resumes a session sends no certificate, so
-            // it would be accepted even if its certificate has expired in the meantime.
+            // Sessions cannot be resumed. A client that resumes a session sends no certificate, so it would be accepted
+            // even if its certificate has expired in the meantime.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
@@ -119,8 +119,8 @@ fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Error
     })
 }
 
-/// A PEM file with the authorities that sign client certificates. The file is reloaded like the
-/// gateway's own certificate.
+/// A PEM file with the authorities that sign client certificates. The file is reloaded like the gateway's own
+/// certificate.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientAuthorities {
@@ -129,9 +129,8 @@ pub struct ClientAuthorities {
 }
 
 impl ClientAuthorities {
-    /// Also accepts clients without a certificate. The policy decides which routes these clients
-    /// may use (scheme "certificate"). The handshake fails if a certificate has expired, or if no
-    /// authority in `file` signed it.
+    /// Also accepts clients without a certificate. The policy decides which routes these clients may use (scheme
+    /// "certificate"). The handshake fails if a certificate has expired, or if no authority in `file` signed it.
     pub fn optional(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), is_required: false }
     }
@@ -160,9 +159,9 @@ impl ClientAuthorities {
     }
 }
 
-/// Returns the name in a verified certificate. This is the first of the following names that the
-/// certificate contains: a URI, a DNS name or an email address among its alternative names, or the
-/// subject's common name. Without any of these, the name is empty.
+/// Returns the name in a verified certificate. This is the first of the following names that the certificate contains:
+/// a URI, a DNS name or an email address among its alternative names, or the subject's common name. Without any of
+/// these, the name is empty.
 pub(crate) fn certificate_name(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
         return ClientCertificate::new("");

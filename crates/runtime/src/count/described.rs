@@ -2,9 +2,9 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 
 use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 
-/// Describes the library's metrics to the installed recorder, and sets the library's gauges to 0,
-/// so that they exist before any event. Call this function once, after the recorder was installed.
-/// Metrics are also counted without this call.
+/// Describes the library's metrics to the installed recorder, and sets the library's gauges to 0, so that they exist
+/// before any event. Call this function once, after the recorder was installed. Metrics are also counted without this
+/// call.
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
@@ -26,30 +26,26 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_kill_switch_thrown` | gauge | |
 /// | `error_envelope_build_info` | gauge | `version` |
 ///
-/// - If no recorder is installed, nothing is counted or timed. A recorder that is installed later
-///   counts only requests that begin after its installation.
+/// - If no recorder is installed, nothing is counted or timed. A recorder that is installed later counts only requests
+///   that begin after its installation.
 /// - A request, its times and its bytes are counted when its record is closed (L5): at the end of the response, or when
-///   the client has left. If no head was sent, the status class is `none`. `method` is a method of
-///   RFC 9110, `PATCH` or `other`. `outcome` is `ok`, `client_error`, `server_error`, `broken` or
-///   `client_left`. It is `unknown` if an adapter cannot observe the end. `grpc_status` is `0` to
-///   `16`, `other` or `none`.
-/// - Each error is counted once, when it is logged (L1). If the client left before the response
-///   ended, the origin is `abandoned`. `dialect` is the shape of an inner error that was rewritten.
-///   In mode `observe`, it is the shape of an inner error that mode `enforce` would rewrite. A
-///   label that does not apply is `none`.
-/// - The number of different labels is limited. `route` is the framework's pattern (axum's
-///   `MatchedPath`), or else the policy's pattern, but never a path. `scope` consists of the
-///   scope's first host and its prefix. The label of a code outside the catalogue and the policy is
-///   `foreign`.
-/// - `error_envelope_error_read_seconds` is the time from the head of an error to the end of its
-///   body. It is measured only if the body did not come together with the head.
-/// - `error_envelope_policy_info` is 1 for the active policy. `hash` is the hash of the policy's
-///   files ([`PolicySummary::hash`]), or `none` for a policy without a file. The series of an
-///   earlier policy remains, with the value 0.
-/// - The other gauges are 0 or 1. `error_envelope_policy_refused` is 1 while the current content of
-///   the policy's files is refused. `error_envelope_kill_switch_thrown` is 1 while a kill switch is
-///   on. If a process has several policies or switches, each gauge shows the last change of any of
-///   them.
+///   the client has left. If no head was sent, the status class is `none`. `method` is a method of RFC 9110, `PATCH` or
+///   `other`. `outcome` is `ok`, `client_error`, `server_error`, `broken` or `client_left`. It is `unknown` if an
+///   adapter cannot observe the end. `grpc_status` is `0` to `16`, `other` or `none`.
+/// - Each error is counted once, when it is logged (L1). If the client left before the response ended, the origin is
+///   `abandoned`. `dialect` is the shape of an inner error that was rewritten. In mode `observe`, it is the shape of an
+///   inner error that mode `enforce` would rewrite. A label that does not apply is `none`.
+/// - The number of different labels is limited. `route` is the framework's pattern (axum's `MatchedPath`), or else the
+///   policy's pattern, but never a path. `scope` consists of the scope's first host and its prefix. The label of a code
+///   outside the catalogue and the policy is `foreign`.
+/// - `error_envelope_error_read_seconds` is the time from the head of an error to the end of its body. It is measured
+///   only if the body did not come together with the head.
+/// - `error_envelope_policy_info` is 1 for the active policy. `hash` is the hash of the policy's files
+///   ([`PolicySummary::hash`]), or `none` for a policy without a file. The series of an earlier policy remains, with
+///   the value 0.
+/// - The other gauges are 0 or 1. `error_envelope_policy_refused` is 1 while the current content of the policy's files
+///   is refused. `error_envelope_kill_switch_thrown` is 1 while a kill switch is on. If a process has several policies
+///   or switches, each gauge shows the last change of any of them.
 ///
 /// [`PolicySummary::hash`]: error_envelope_core::policy::PolicySummary::hash
 pub fn describe() {

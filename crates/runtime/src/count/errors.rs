@@ -19,8 +19,8 @@ use super::kept::{CachedHandle, now_if_kept};
 const KNOWN: usize = 16;
 
 thread_local! {
-    /// The counters that this thread used last. They are kept because creating the key of a counter
-    /// takes longer than the rest of counting an error, and errors often come in large numbers.
+    /// The counters that this thread used last. They are kept because creating the key of a counter takes longer than
+    /// the rest of counting an error, and errors often come in large numbers.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
     static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
@@ -149,8 +149,7 @@ impl Kind {
         }
     }
 
-    /// Returns true if the record has these labels. The comparison does not clone the `Arc` of the
-    /// route's pattern.
+    /// Returns true if the record has these labels. The comparison does not clone the `Arc` of the route's pattern.
     fn is_of(&self, record: &ClosedRecord) -> bool {
         let Self { sent, would_be, origin, route, scope, mode, dialect } = self;
         (*origin, *mode, *dialect) == (record.origin(), record.mode(), record.dialect())

@@ -1,5 +1,4 @@
-//! Sets a gauge that shows which policy is active. Its label is the hash of the policy's files
-//! (rule L2).
+//! Sets a gauge that shows which policy is active. Its label is the hash of the policy's files (rule L2).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,12 +6,10 @@ use metrics::{Gauge, describe_gauge, gauge};
 
 const POLICY: &str = "error_envelope_policy_info";
 
-/// The hash of the policy that became active last. It is stored because a recorder may be installed
-/// later.
+/// The hash of the policy that became active last. It is stored because a recorder may be installed later.
 static ACTIVE: Mutex<Option<Box<str>>> = Mutex::new(None);
 
-/// Records that the policy with this hash is active from now on. `hash` is `None` for a policy
-/// without a file.
+/// Records that the policy with this hash is active from now on. `hash` is `None` for a policy without a file.
 pub(crate) fn record_policy(hash: Option<&str>) {
     let hash = hash.unwrap_or("none");
     let before = ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).replace(hash.into());

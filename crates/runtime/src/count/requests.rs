@@ -1,10 +1,10 @@
 //! Counts requests, their times and their sizes, by scope, route, method, status class, outcome and gRPC status (rule
 //! L2).
 //!
-//! The handles of metrics are registered at the first request of each scope, route, method and
-//! status class. Later requests find the handles by two texts and three indexes, and create no
-//! labels. The handles are registered again every ten seconds. The reason is that an exporter with
-//! an idle time-out drops a metric, and later counts in the metric's old handle are lost.
+//! The handles of metrics are registered at the first request of each scope, route, method and status class. Later
+//! requests find the handles by two texts and three indexes, and create no labels. The handles are registered again
+//! every ten seconds. The reason is that an exporter with an idle time-out drops a metric, and later counts in the
+//! metric's old handle are lost.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -33,8 +33,8 @@ const NO_HEAD: usize = CLASSES.len() - 1;
 /// The number of labels for gRPC statuses: the 17 statuses of the protocol, `other` and `none`.
 const GRPC: usize = 19;
 
-/// The most routes of a scope that are counted separately. An application has far fewer routes.
-/// Further routes are counted as `none`.
+/// The most routes of a scope that are counted separately. An application has far fewer routes. Further routes are
+/// counted as `none`.
 const MOST_ROUTES: usize = 16 * 1024;
 
 /// The metrics of a layer's requests. Clones share the metrics.
@@ -43,15 +43,14 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 
 #[derive(Default)]
 struct Table {
-    /// The address of the recorder with which the handles are registered. If another recorder is
-    /// installed later, the handles are registered again.
+    /// The address of the recorder with which the handles are registered. If another recorder is installed later, the
+    /// handles are registered again.
     recorder: usize,
     /// The time at which the handles are registered again. Comparing with this time is cheaper than computing the time
     /// since the last registration.
     until: Option<Instant>,
-    /// The counters by scope. The map's hash function is fast, but does not protect against
-    /// collisions. This is safe, because all keys come from the program and the policy, never from
-    /// a client.
+    /// The counters by scope. The map's hash function is fast, but does not protect against collisions. This is safe,
+    /// because all keys come from the program and the policy, never from a client.
     scopes: FxHashMap<Box<str>, Routes>,
     no_scope: Routes,
 }
@@ -73,8 +72,7 @@ struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
 #[derive(Clone)]
 struct RouteMetrics(Arc<Handles>);
 
-/// The time at which a request began, and the address of the recorder that was installed at this
-/// time.
+/// The time at which a request began, and the address of the recorder that was installed at this time.
 #[derive(Clone, Copy)]
 pub struct Started {
     pub(super) recorder: usize,
@@ -237,8 +235,7 @@ impl RequestTimer {
         self.count_as((record.status(), record.grpc_status(), record.outcome()), record.delivery());
     }
 
-    /// Counts a request whose response was delivered completely, and which did not fail in any
-    /// other way.
+    /// Counts a request whose response was delivered completely, and which did not fail in any other way.
     pub(crate) fn count(self, sent: &SentStatus, delivery: &Delivery) {
         self.count_as((Some(sent.status()), sent.grpc_status(), sent.outcome()), delivery);
     }

@@ -1,13 +1,12 @@
-//! Reads the header lines of a head in Envoy's memory, and copies them to headers of the crate
-//! `http`.
+//! Reads the header lines of a head in Envoy's memory, and copies them to headers of the crate `http`.
 
 use bytes::Bytes;
 use error_envelope_core::session::BodyFacts;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header lines of a head as Envoy passes them. They include the parts of the target and the
-/// status, such as `:path`.
+/// The header lines of a head as Envoy passes them. They include the parts of the target and the status, such as
+/// `:path`.
 pub trait HeaderLines<'l>: Copy {
     /// Returns the number of lines.
     fn count(self) -> usize;
@@ -24,11 +23,9 @@ pub(super) fn shared<'l>(lines: impl HeaderLines<'l>) -> impl Iterator<Item = (&
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-/// Returns true if the crate `http` accepts a line unchanged, and false if it would change or
-/// refuse the line.
+/// Returns true if the crate `http` accepts a line unchanged, and false if it would change or refuse the line.
 pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
-    // All bytes are checked without an early exit, so that the compiler can use vector
-    // instructions.
+    // All bytes are checked without an early exit, so that the compiler can use vector instructions.
     let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
     let of_value = |plain, byte: &u8| plain & (((*byte >= b' ') & (*byte != 0x7f)) | (*byte == b'\t'));
     (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)

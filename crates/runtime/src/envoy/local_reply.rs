@@ -17,16 +17,14 @@ impl EnvoyReply {
         Self { status: None, details: details.into() }
     }
 
-    /// Ends the session with the failure that Envoy reports. Envoy sends `status` instead of the
-    /// service's response.
+    /// Ends the session with the failure that Envoy reports. Envoy sends `status` instead of the service's response.
     pub fn fail(self, session: &mut Session, head: &mut response::Parts, status: StatusCode) -> ResponseStep {
         head.status = status;
         session.proxy_failed(head, self.cause(status))
     }
 
-    /// Returns the HTTP status of the reply if it is an error, and otherwise `None`. A gRPC client
-    /// gets 200 with a gRPC status, which Envoy has derived from an HTTP status. Then the HTTP
-    /// status follows from the gRPC status.
+    /// Returns the HTTP status of the reply if it is an error, and otherwise `None`. A gRPC client gets 200 with a gRPC
+    /// status, which Envoy has derived from an HTTP status. Then the HTTP status follows from the gRPC status.
     pub(super) fn failure(&self, head: &response::Parts) -> Option<StatusCode> {
         if self.status.is_some() {
             return self.status.filter(|status| status.as_u16() >= 400);
@@ -44,8 +42,7 @@ impl EnvoyReply {
         }
     }
 
-    /// Returns the details as a cause for the log. If the type of the failure is known, the cause
-    /// contains it (L4).
+    /// Returns the details as a cause for the log. If the type of the failure is known, the cause contains it (L4).
     fn cause(self, status: StatusCode) -> BoxError {
         let details = self.details;
         let has = |part| details.contains(part);

@@ -1,9 +1,8 @@
-//! The shared code of the module for Envoy and the external processor. Both parse the heads of
-//! requests and responses from Envoy's header lines, and begin and continue a request's session
-//! with the parsed heads.
+//! The shared code of the module for Envoy and the external processor. Both parse the heads of requests and responses
+//! from Envoy's header lines, and begin and continue a request's session with the parsed heads.
 //!
-//! `lines` reads the header lines of any head. `request` and `response` parse heads. `local_reply`
-//! describes Envoy's own replies and their causes (V2).
+//! `lines` reads the header lines of any head. `request` and `response` parse heads. `local_reply` describes Envoy's
+//! own replies and their causes (V2).
 
 mod lines;
 mod local_reply;

@@ -18,18 +18,16 @@ pub struct RequestHead {
     pub parts: request::Parts,
     /// What the head shows about the request's body.
     pub facts: BodyFacts,
-    /// True if `parts` contains all header lines of the request. Only then can all changes of the
-    /// head be applied. Otherwise only the request id may change.
+    /// True if `parts` contains all header lines of the request. Only then can all changes of the head be applied.
+    /// Otherwise only the request id may change.
     pub has_all: bool,
     /// True if the request already has the header `x-request-id` (I2).
     pub has_id: bool,
-    /// The reason why the request must not be forwarded, or `None` if its head was parsed without
-    /// an error.
+    /// The reason why the request must not be forwarded, or `None` if its head was parsed without an error.
     unread: Option<String>,
 }
 
-/// Returns the HTTP version for the name that Envoy passes, or HTTP/1.1 for an unknown or missing
-/// name.
+/// Returns the HTTP version for the name that Envoy passes, or HTTP/1.1 for an unknown or missing name.
 #[must_use]
 #[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
@@ -61,8 +59,8 @@ impl Default for RequestHead {
 }
 
 impl RequestHead {
-    /// Parses the head of a request. If `reads_all` is false, usually only the target and the
-    /// headers that the core [reads](is_read) are parsed.
+    /// Parses the head of a request. If `reads_all` is false, usually only the target and the headers that the core
+    /// [reads](is_read) are parsed.
     pub fn parse<'l>(lines: impl HeaderLines<'l>, version: Version, ended: bool, reads_all: bool) -> Self {
         let has_all = reads_all || lines.count() > MAX_COPIED_LINES || lines.iter().any(|(name, _)| is_removed(name));
         let mut parts = http::Request::new(()).into_parts().0;
@@ -82,8 +80,8 @@ impl RequestHead {
                     if version >= Version::HTTP_2 {
                         target.named = Authority::try_from(value).ok();
                     }
-                    // The host is inserted at its usual position in the head, so that later changes
-                    // of the head are found quickly.
+                    // The host is inserted at its usual position in the head, so that later changes of the head are
+                    // found quickly.
                     if target.named.is_none() {
                         match HeaderValue::from_maybe_shared(owned_value()) {
                             Ok(host) => drop(parts.headers.append(HOST, host)),
@@ -126,20 +124,20 @@ impl RequestHead {
         begin(config, &mut self.parts, self.facts, id)
     }
 
-    /// Begins the session of a request that must not be forwarded. It uses the parts of the head
-    /// that could be parsed (V4).
+    /// Begins the session of a request that must not be forwarded. It uses the parts of the head that could be parsed
+    /// (V4).
     pub fn unread(&self, config: Arc<SessionConfig>, id: impl FnOnce() -> RequestId) -> Session {
         Session::unread(config, &self.parts, self.facts, id)
     }
 }
 
-/// The initial capacity for headers if only the headers that the core reads are parsed. Most
-/// requests have at most this many of them.
+/// The initial capacity for headers if only the headers that the core reads are parsed. Most requests have at most this
+/// many of them.
 const FEW_READ: usize = 4;
 
 impl Target<'_> {
-    /// Returns the URI in the form in which a server passes it to a service. Over HTTP/1, this is
-    /// only the path. Over HTTP/2 and above, it is the whole URI.
+    /// Returns the URI in the form in which a server passes it to a service. Over HTTP/1, this is only the path. Over
+    /// HTTP/2 and above, it is the whole URI.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
         if *method == Method::CONNECT && self.path.is_none() {
@@ -160,8 +158,8 @@ impl Target<'_> {
     }
 }
 
-/// Returns what the head shows about the request's body. The bytes that follow an upgrade or
-/// CONNECT belong to another protocol, and are not treated as a body.
+/// Returns what the head shows about the request's body. The bytes that follow an upgrade or CONNECT belong to another
+/// protocol, and are not treated as a body.
 fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
     let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
     let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();

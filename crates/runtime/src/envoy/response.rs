@@ -1,5 +1,4 @@
-//! Parses the head and the trailers of a response from Envoy's header lines, and lets the session
-//! decide.
+//! Parses the head and the trailers of a response from Envoy's header lines, and lets the session decide.
 
 use error_envelope_core::session::{Follow, HeaderMutation, ResponseStep, Session, changes};
 use http::header::HOST;
@@ -18,8 +17,7 @@ pub struct HeadDecision {
     pub id: Option<HeaderValue>,
 }
 
-/// Lets the session decide about a response from its head. If Envoy itself made the response, `own`
-/// describes it (V2).
+/// Lets the session decide about a response from its head. If Envoy itself made the response, `own` describes it (V2).
 pub fn respond<'l>(
     session: &mut Session,
     lines: impl HeaderLines<'l>,
@@ -50,8 +48,8 @@ pub fn respond<'l>(
         }
     };
     let step = match step {
-        // Envoy may redirect a request before it is forwarded. The redirect passes unchanged, and
-        // gets the request's id.
+        // Envoy may redirect a request before it is forwarded. The redirect passes unchanged, and gets the request's
+        // id.
         ResponseStep::Broken if !session.has_ended() => {
             let id = std::mem::take(session).id_header().cloned();
             id.into_iter().for_each(|id| drop(head.headers.insert("x-request-id", id)));
@@ -62,9 +60,8 @@ pub fn respond<'l>(
     HeadDecision { step, head, id: None }
 }
 
-/// Returns the status of a response that can pass without its head being parsed. For such a
-/// response, the session passes the status, and the crate `http` would accept all header lines
-/// unchanged.
+/// Returns the status of a response that can pass without its head being parsed. For such a response, the session
+/// passes the status, and the crate `http` would accept all header lines unchanged.
 fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option<StatusCode> {
     let (_, status) = lines.iter().find(|(name, _)| *name == b":status")?;
     let status = StatusCode::from_bytes(status).ok()?;
@@ -78,8 +75,7 @@ fn unparsed_status<'l>(session: &Session, lines: impl HeaderLines<'l>) -> Option
     passes.then_some(status)
 }
 
-/// The most header lines of a head from which only some lines are copied. A head with more lines is
-/// parsed as a whole.
+/// The most header lines of a head from which only some lines are copied. A head with more lines is parsed as a whole.
 pub(super) const MAX_COPIED_LINES: usize = 256;
 
 /// Parses the head of a response. Returns `None` if the head is not valid.
@@ -107,8 +103,8 @@ pub fn trailers<'l>(lines: impl HeaderLines<'l>) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// Returns the headers that have changed, with their new values. Envoy itself writes the header
-/// `host` of a request, so it is not included.
+/// Returns the headers that have changed, with their new values. Envoy itself writes the header `host` of a request, so
+/// it is not included.
 pub fn mutations<'l, 'a>(lines: impl HeaderLines<'l>, after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let has_host = after.contains_key(HOST);
     let before = lines.iter().filter_map(|(name, value)| match name {

@@ -1,5 +1,4 @@
-//! Sends a `GET` request over https. It follows no redirect, uses no proxy, and closes the
-//! connection afterwards.
+//! Sends a `GET` request over https. It follows no redirect, uses no proxy, and closes the connection afterwards.
 
 use std::fmt::Display;
 use std::io;
@@ -22,15 +21,15 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// The largest key set to read, in bytes. Most sets have a few KiB.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The time limit for a fetch, from the lookup of the host name to the last byte. A request that
-/// waits for the fetch waits no longer than this, unless its scheme sets another time limit.
+/// The time limit for a fetch, from the lookup of the host name to the last byte. A request that waits for the fetch
+/// waits no longer than this, unless its scheme sets another time limit.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An https client, with its trusted root certificates.
 #[derive(Clone, Default)]
 pub(super) struct Https {
-    /// The trusted root certificates. If the value is `None`, those of the platform are read when
-    /// they are first needed.
+    /// The trusted root certificates. If the value is `None`, those of the platform are read when they are first
+    /// needed.
     roots: Option<Arc<RootCertStore>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
@@ -82,8 +81,7 @@ impl Https {
         }
     }
 
-    /// Sends one request. The error is a text for the log, and contains no part of the response's
-    /// body.
+    /// Sends one request. The error is a text for the log, and contains no part of the response's body.
     pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(target)).await;
         answer.unwrap_or_else(|_| Err(format!("the key server took longer than {} s", TIMEOUT.as_secs())))
@@ -104,8 +102,8 @@ impl Https {
         };
         tokio::select! {
             answer = answer => answer,
-            // The connection may end before the last bytes of the response are read, so the end of
-            // the connection does not end the request.
+            // The connection may end before the last bytes of the response are read, so the end of the connection does
+            // not end the request.
             () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
         }
     }
@@ -138,8 +136,8 @@ impl Https {
     }
 }
 
-/// Returns the trusted root certificates of the system, or those in the file that the environment
-/// variable `SSL_CERT_FILE` names.
+/// Returns the trusted root certificates of the system, or those in the file that the environment variable
+/// `SSL_CERT_FILE` names.
 ///
 /// # Errors
 ///

@@ -1,16 +1,14 @@
-//! Computes how long a fetched key set stays fresh, from the headers of the provider's response
-//! (RFC 9111 §4.2, §5.3) and within fixed limits.
+//! Computes how long a fetched key set stays fresh, from the headers of the provider's response (RFC 9111 §4.2, §5.3)
+//! and within fixed limits.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderName};
 
-/// The shortest lifetime of a set. Providers do not change their keys more often, and some always
-/// send `max-age=0`.
+/// The shortest lifetime of a set. Providers do not change their keys more often, and some always send `max-age=0`.
 const SHORTEST: Duration = Duration::from_secs(5 * 60);
-/// The longest lifetime of a set. A key that the provider has withdrawn is trusted for at most this
-/// time.
+/// The longest lifetime of a set. A key that the provider has withdrawn is trusted for at most this time.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 const USUAL: Duration = Duration::from_secs(60 * 60);
 
@@ -32,15 +30,13 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     ages.min().map(|age| Duration::from_secs(age.saturating_sub(spent)))
 }
 
-/// Parses a number of seconds. A number that is too large for a `u64` becomes the largest `u64`
-/// (RFC 9111 §1.2.2).
+/// Parses a number of seconds. A number that is too large for a `u64` becomes the largest `u64` (RFC 9111 §1.2.2).
 fn seconds(digits: &str) -> Option<u64> {
     let are_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     are_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// Returns the time until the date in the header `expires`. An invalid date is treated as a past
-/// date (RFC 9111 §5.3).
+/// Returns the time until the date in the header `expires`. An invalid date is treated as a past date (RFC 9111 §5.3).
 fn until_expiry(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| text(headers, name).and_then(|date| httpdate::parse_http_date(date).ok());
     headers.get(EXPIRES)?;
@@ -60,8 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// The current time in the tests, in seconds since the Unix epoch: Sun, 06 Nov 1994 08:49:37
-    /// GMT.
+    /// The current time in the tests, in seconds since the Unix epoch: Sun, 06 Nov 1994 08:49:37 GMT.
     const NOW: u64 = 784_111_777;
 
     fn of(lines: &[(&'static str, &'static str)]) -> u64 {

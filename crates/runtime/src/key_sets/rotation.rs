@@ -10,8 +10,8 @@ use super::https::{Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
-/// The shortest time from the start of one fetch of a set to the start of the next fetch. Without
-/// this limit, any client could cause fetches by sending tokens with ids of keys that do not exist.
+/// The shortest time from the start of one fetch of a set to the start of the next fetch. Without this limit, any
+/// client could cause fetches by sending tokens with ids of keys that do not exist.
 const SPACING: Duration = Duration::from_secs(30);
 
 /// The signals between requests that wait for a fetch and the task that fetches.
@@ -37,8 +37,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;
-        // This future is created before tokens can request a fetch, so that no such request is
-        // lost.
+        // This future is created before tokens can request a fetch, so that no such request is lost.
         let demanded = rounds.demand.notified();
         keys.rest(false);
         tokio::select! {
@@ -51,13 +50,12 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
     }
 }
 
-/// Requests a fetch of the set. Returns a future that is ready once the fetch has ended, or at once
-/// if no fetch may begin yet.
+/// Requests a fetch of the set. Returns a future that is ready once the fetch has ended, or at once if no fetch may
+/// begin yet.
 pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
     let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
         let ended = rounds.ended.subscribe();
-        // If a fetch has just ended, the set is at rest, and this check prevents a wait for the
-        // next fetch.
+        // If a fetch has just ended, the set is at rest, and this check prevents a wait for the next fetch.
         (!keys.is_resting()).then(|| {
             rounds.demand.notify_waiters();
             ended

@@ -87,8 +87,7 @@ fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
         let route = &routes[number as usize / 100 % routes.len()];
         let unknown = format!("E_{:062}", number / 4);
         let entry = kept.insert(seen(number, Some(route), Some(&unknown))).expect("an error");
-        // Only some events have bodies, so that the test is fast. They are still more than the
-        // store keeps.
+        // Only some events have bodies, so that the test is fast. They are still more than the store keeps.
         if number % 97 == 0 {
             let text = || Some(body.clone().into());
             let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });

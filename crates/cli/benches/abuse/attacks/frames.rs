@@ -51,8 +51,7 @@ impl Frame {
         Ok(Self { kind: head[3], flags: head[4], stream, payload })
     }
 
-    /// Returns what this frame ends (a stream or the connection) and why, or `None` if it ends
-    /// nothing.
+    /// Returns what this frame ends (a stream or the connection) and why, or `None` if it ends nothing.
     pub(crate) fn ends(&self) -> Option<String> {
         let reason = |at: usize| {
             let code = self
@@ -69,8 +68,7 @@ impl Frame {
     }
 }
 
-/// Returns the preface and a SETTINGS frame. If `window` is set, it is the initial window of each
-/// stream.
+/// Returns the preface and a SETTINGS frame. If `window` is set, it is the initial window of each stream.
 pub(crate) fn opening(window: Option<u32>) -> Vec<u8> {
     let mut settings = Vec::new();
     if let Some(window) = window {
@@ -116,8 +114,8 @@ pub(crate) fn request(method: &str, path: &str) -> Vec<u8> {
     ])
 }
 
-/// Returns the status at the beginning of a response's head. Returns `None` if the status has a
-/// form that servers do not use.
+/// Returns the status at the beginning of a response's head. Returns `None` if the status has a form that servers do
+/// not use.
 pub(crate) fn status(block: &[u8]) -> Option<u16> {
     const INDEXED: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     match block {
@@ -130,8 +128,8 @@ pub(crate) fn status(block: &[u8]) -> Option<u16> {
     }
 }
 
-/// Decodes a text that consists only of digits (RFC 7541, appendix B). The digits 0 to 2 have five
-/// bits, and the other digits have six.
+/// Decodes a text that consists only of digits (RFC 7541, appendix B). The digits 0 to 2 have five bits, and the other
+/// digits have six.
 fn huffman(bytes: &[u8]) -> Option<u16> {
     let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
     let (mut rest, mut number) = (&*bits, 0);

@@ -30,8 +30,7 @@ pub(super) async fn slow_heads(front: Front) {
                 tokio::select! { ended = read.read_to_end(&mut said) => ended.map(drop), broken = drip => broken };
             let status = crate::front::status(&said).unwrap_or("closed without an answer".to_owned());
             front.note(status);
-            // A byte that arrives after the gateway has closed the connection causes a reset, which
-            // is no failure.
+            // A byte that arrives after the gateway has closed the connection causes a reset, which is no failure.
             ended.or(Ok(()))
         })
         .await;
@@ -68,8 +67,7 @@ pub(super) async fn slow_bodies(front: Front) {
 }
 
 pub(super) async fn idle(front: Front) {
-    /// The number of clients that connect one after the other. Each of them holds its share of the
-    /// connections.
+    /// The number of clients that connect one after the other. Each of them holds its share of the connections.
     const HOLDERS: usize = 50;
     let each = front.many(IDLE) / HOLDERS;
     front

@@ -21,8 +21,8 @@ enum Reads {
     No,
 }
 
-/// Sends `begin`, and then frame after frame. Each frame is made from its number. A connection that
-/// ends is replaced by a new one.
+/// Sends `begin`, and then frame after frame. Each frame is made from its number. A connection that ends is replaced by
+/// a new one.
 async fn flood(
     front: Front,
     reads: Reads,
@@ -178,8 +178,8 @@ pub(super) async fn table_bomb(front: Front) {
                 pace.next().await;
                 let (mut read, mut write) = front.connect().await?.into_split();
                 let mut block = request("GET", "/");
-                // The block contains a literal that the decoder's table stores, and then the index
-                // of this literal again and again.
+                // The block contains a literal that the decoder's table stores, and then the index of this literal
+                // again and again.
                 block.extend([0x40, 1, b'x']);
                 length(ENTRY, &mut block);
                 block.extend([b'y'; ENTRY]);

@@ -30,8 +30,7 @@ pub(super) async fn window_of_one(front: Front) {
     stall(front, None).await;
 }
 
-/// Opens streams. The window of a stream either stays at this size, or grows by a byte now and
-/// then.
+/// Opens streams. The window of a stream either stays at this size, or grows by a byte now and then.
 async fn stall(front: Front, window: Option<u32>) {
     front
         .crowd(CONNECTIONS, move |front, _| async move {

@@ -1,8 +1,8 @@
-//! Sends requests in shapes that two programs may parse differently, each on a new connection. It
-//! compares the response, and the requests that the service received, byte by byte.
+//! Sends requests in shapes that two programs may parse differently, each on a new connection. It compares the
+//! response, and the requests that the service received, byte by byte.
 //!
-//! For each shape, the service must receive one request or none. It must never receive the request
-//! that is hidden in a body, two lengths, or trailers with framing fields or credentials.
+//! For each shape, the service must receive one request or none. It must never receive the request that is hidden in a
+//! body, two lengths, or trailers with framing fields or credentials.
 
 mod http1;
 mod http2;
@@ -34,8 +34,8 @@ enum Expect {
     Either,
 }
 
-/// A shape. Its placeholders are replaced by a path that belongs to this shape, and by a path that
-/// no request may reach.
+/// A shape. Its placeholders are replaced by a path that belongs to this shape, and by a path that no request may
+/// reach.
 struct Shape {
     name: &'static str,
     expect: Expect,
@@ -140,8 +140,7 @@ async fn ask(address: std::net::SocketAddr, number: usize, says: &Says) -> Strin
     }
 }
 
-/// Replaces the placeholders by their values. Both have the same length, so that declared lengths
-/// stay right.
+/// Replaces the placeholders by their values. Both have the same length, so that declared lengths stay right.
 fn filled(bytes: &[u8], number: usize) -> Vec<u8> {
     let path = path(number);
     let mut filled = bytes.to_vec();

@@ -10,8 +10,8 @@ use super::{HIDDEN, path};
 use crate::service::Service;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
-/// Fields that trailers must not contain (RFC 9110, section 6.5.1): fields for framing, routing and
-/// credentials, including those that the policy names.
+/// Fields that trailers must not contain (RFC 9110, section 6.5.1): fields for framing, routing and credentials,
+/// including those that the policy names.
 const NOT_IN_TRAILERS: [&str; 16] = [
     "authorization",
     "connection",
@@ -73,8 +73,8 @@ impl Recorder {
         all.iter().filter(|seen| seen.line.contains(&path(number))).cloned().collect()
     }
 
-    /// Returns the requests that belong to no shape. Such a request was hidden inside a shape, or
-    /// was created from parts of a shape.
+    /// Returns the requests that belong to no shape. Such a request was hidden inside a shape, or was created from
+    /// parts of a shape.
     pub(super) fn strays(&self) -> Vec<Seen> {
         let all = self.0.lock().expect("no panic under the lock");
         all.iter().filter(|seen| !seen.line.contains("/s-")).cloned().collect()

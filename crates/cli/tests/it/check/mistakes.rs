@@ -29,8 +29,8 @@ fn check_in(folder: &str, text: &str, args: &[&str]) -> (String, Option<i32>) {
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
-/// Consequences of a mistake are not reported. For example, if the table of a code is wrong, the
-/// code would also be unknown elsewhere.
+/// Consequences of a mistake are not reported. For example, if the table of a code is wrong, the code would also be
+/// unknown elsewhere.
 #[test]
 fn five_mistakes_are_told_in_one_run() {
     let (out, code) = check_in("five", FIVE, &[]);
@@ -56,8 +56,7 @@ fn what_is_no_toml_hides_nothing_else() {
     assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
 }
 
-/// A misspelt name is found despite other mistakes in its table, and each key is checked
-/// separately.
+/// A misspelt name is found despite other mistakes in its table, and each key is checked separately.
 #[test]
 fn mistakes_of_one_table_hide_none_of_another() {
     let text = "\
@@ -232,8 +231,7 @@ fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
     assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
 }
 
-/// A scheme with a refused key set is still checked as a scheme with public keys, so no further
-/// mistake is reported.
+/// A scheme with a refused key set is still checked as a scheme with public keys, so no further mistake is reported.
 #[test]
 fn a_refused_key_set_is_one_mistake() {
     for keys in ["jwks_url = \"http://id.example/keys\"", "jwks_url = 5", "jwks_file = \"missing.json\""] {

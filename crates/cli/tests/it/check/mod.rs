@@ -256,8 +256,8 @@ fn what_a_sidecar_weakens_of_its_base_is_warned_of() {
     assert_eq!((run.code, &*run.err), (Some(1), ""));
 }
 
-/// Returns the titles of the findings that `check` prints about a policy with these files, and the
-/// lines that name a file.
+/// Returns the titles of the findings that `check` prints about a policy with these files, and the lines that name a
+/// file.
 #[track_caller]
 fn titles(files: &[(&str, &str)]) -> (Vec<String>, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();

@@ -64,8 +64,7 @@ fn each_command_of_the_manual_writes_what_it_shows() {
     assert_eq!(ran, 8, "a command of the page was not seen");
 }
 
-/// Compares the output with the text on the page. In that text, a line with only `…` matches any
-/// number of lines.
+/// Compares the output with the text on the page. In that text, a line with only `…` matches any number of lines.
 fn fits(shown: &str, out: &str) -> bool {
     let mut rest = out;
     let parts: Vec<&str> = shown.split("…\n").collect();

@@ -1,5 +1,5 @@
-//! Tests services that break one rule each. Each service is the gateway behind a proxy that changes
-//! a request or its response.
+//! Tests services that break one rule each. Each service is the gateway behind a proxy that changes a request or its
+//! response.
 
 use super::servers::{Answers, Proxy};
 use super::{Gateway, POLICY, broken, probe, report};

@@ -1,5 +1,4 @@
-//! Tests that `probe` accepts a service that keeps the contract, and that it reports each broken
-//! rule by its name.
+//! Tests that `probe` accepts a service that keeps the contract, and that it reports each broken rule by its name.
 
 mod broken;
 mod servers;

@@ -1,5 +1,5 @@
-//! Tests several services behind one gateway. Each request must reach the right service, and no
-//! service may disturb another.
+//! Tests several services behind one gateway. Each request must reach the right service, and no service may disturb
+//! another.
 
 mod names;
 
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 
 use crate::kit::{PATIENCE, Running, command, run, wait_for};
 
-/// A service that responds with its name and the path, and keeps its connections open. While the
-/// service is held, it does not respond.
+/// A service that responds with its name and the path, and keeps its connections open. While the service is held, it
+/// does not respond.
 #[derive(Clone)]
 struct Service {
     url: String,
@@ -85,14 +85,13 @@ struct Gateway {
 const MAIN: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
 
 impl Gateway {
-    /// Starts a gateway. `files` contains the name of each service's policy file, and the file's
-    /// text after `version = 1`.
+    /// Starts a gateway. `files` contains the name of each service's policy file, and the file's text after `version =
+    /// 1`.
     fn start(main: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
         Self::start_by(main, files, more, |command| command)
     }
 
-    /// Works like `start`. `by` may replace the command by another command that becomes the
-    /// gateway.
+    /// Works like `start`. `by` may replace the command by another command that becomes the gateway.
     fn start_by(main: &str, files: &[(&str, &str)], more: &[&str], by: impl FnOnce(Command) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("services")).unwrap();
@@ -258,8 +257,7 @@ fn f7_a_service_that_is_gone_or_slow_keeps_nothing_of_another_s() {
 #[test]
 fn two_scopes_with_one_service_share_its_connections() {
     let (shared, other) = (Service::start("shared"), Service::start("other"));
-    // The scopes spell the same address in two ways. Requests outside all scopes also use this
-    // address.
+    // The scopes spell the same address in two ways. Requests outside all scopes also use this address.
     let port = shared.url.rsplit_once(':').unwrap().1.to_owned();
     let again = format!("[scope]\nprefix = \"/b\"\nupstream = \"HTTP://127.0.0.1:{port}/\"\n");
     let files = [
@@ -306,8 +304,8 @@ fn m3_a_reload_moves_new_requests_and_the_old_connections_end() {
     drop(gateway.process);
 }
 
-/// If a deployment moves a folder away, no guard is removed. It does not matter whether the
-/// watching thread or the signal causes the reload.
+/// If a deployment moves a folder away, no guard is removed. It does not matter whether the watching thread or the
+/// signal causes the reload.
 #[test]
 fn m2_a_folder_of_scopes_that_is_renamed_opens_no_door() {
     let orders = Service::start("orders");
@@ -385,8 +383,7 @@ fn each_service_has_its_own_version_of_http() {
         for ((path, listener), expected) in ["/one", "/two"].into_iter().zip(&listeners).zip(expected) {
             let asked = gateway.in_flight(path);
             assert_eq!(first_bytes(listener), expected, "{flag} {path}");
-            // The gateway repeats a request that may be repeated. The repetition gets no response
-            // either.
+            // The gateway repeats a request that may be repeated. The repetition gets no response either.
             drop(asked);
         }
     }

@@ -4,8 +4,7 @@ use super::*;
 
 const NAME: &str = "named.example.test";
 
-/// The host names that a process can resolve. The process has its own `/etc/hosts`, and no name
-/// server.
+/// The host names that a process can resolve. The process has its own `/etc/hosts`, and no name server.
 struct Hosts(TempDir);
 
 impl Hosts {
@@ -22,8 +21,7 @@ impl Hosts {
         fs::write(self.0.path().join("hosts"), format!("{line}\n")).unwrap();
     }
 
-    /// Returns a command that runs in a separate mount namespace with these host names. Some
-    /// systems do not allow this.
+    /// Returns a command that runs in a separate mount namespace with these host names. Some systems do not allow this.
     fn command_inside(&self, command: &Command) -> Command {
         const SCRIPT: &str = r#"for name in hosts nsswitch.conf resolv.conf; do
             [ ! -e "/etc/$name" ] || mount --bind "$0/$name" "/etc/$name" || exit 1

@@ -1,5 +1,4 @@
-//! Tests that idle connections which are bound to a client are closed if other requests need their
-//! slots.
+//! Tests that idle connections which are bound to a client are closed if other requests need their slots.
 
 use std::sync::Arc;
 
@@ -45,8 +44,7 @@ async fn a_bound_connection_serves_its_client_alone_and_ends_with_it() {
 async fn the_bound_connection_that_has_been_idle_longest_gives_way_to_who_waits_for_a_place() {
     let (pool, service) = pool::<false>(Service::default(), 3);
     let clients = [authenticated(&pool).await, authenticated(&pool).await, authenticated(&pool).await];
-    // The first client's connection is used again, so the second client's connection has been idle
-    // longest.
+    // The first client's connection is used again, so the second client's connection has been idle longest.
     let used = own(&clients[0], &pool).expect("it is there");
     clients[0].put(&pool, used);
     let began = Instant::now();
@@ -70,8 +68,7 @@ async fn each_request_that_waits_closes_one_bound_connection_and_none_closes_wit
     for taken in waiting {
         leases.push(taken.await.unwrap().unwrap());
     }
-    // All slots except one are in use. The next request takes the last slot, and the request after
-    // it gets none.
+    // All slots except one are in use. The next request takes the last slot, and the request after it gets none.
     leases.push(pool.take().await.unwrap());
     assert!(pool.take().await.is_err());
     assert_eq!((service.opened(), service.open()), (7, 4));

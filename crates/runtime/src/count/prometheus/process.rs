@@ -1,6 +1,5 @@
-//! Records the resources of the process under Prometheus' standard names:
-//! `process_cpu_seconds_total`, `process_open_fds`, `process_resident_memory_bytes`,
-//! `process_start_time_seconds` and others.
+//! Records the resources of the process under Prometheus' standard names: `process_cpu_seconds_total`,
+//! `process_open_fds`, `process_resident_memory_bytes`, `process_start_time_seconds` and others.
 
 use std::sync::OnceLock;
 
