@@ -77,8 +77,8 @@ impl RequestId {
 
     /// Returns the value of the header `traceparent` with which this request begins a trace that is sampled (I4).
     ///
-    /// The id of the parent is the last 64 bits of the id, but never zero. The sampled flag is set because a sampler
-    /// that follows its parent would otherwise drop the trace.
+    /// The parent id is the last 64 bits of the request id. Its lowest bit is always set, so that it is never zero. The
+    /// sampled flag is set because a sampler that follows its parent would otherwise drop the trace.
     pub fn traceparent(self) -> HeaderValue {
         let bits = self.ulid().0;
         let text = format!("00-{bits:032x}-{:016x}-01", bits as u64 | 1);

@@ -154,7 +154,8 @@ limits! {
         /// Sets the most bytes to read of the rest of a request body after an early response.
         linger_bytes: u64 = 64 << 20, 0..=u64::MAX;
         // The pause is long enough for a descriptor to become free, and too short for clients to notice.
-        /// Sets the pause before the next accept if the system could not open a connection.
+        /// Sets the pause before the gateway accepts again, after the system failed to accept a connection, for example
+        /// because no file descriptor was free.
         accept_retry: Duration = 50 * MILLISECOND, UP_TO_A_YEAR;
         // The default is zero, because this time delays each restart. Only operators with a load balancer need it.
         /// Sets the time for which clients are still accepted after a stop signal, while `/readyz` of the admin address

@@ -88,7 +88,7 @@ impl FilterConfig {
         let policy = match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
             (Some(_), 1) => {
-                let why = "filter_config: policy_file is not a text; write policy_file = \"/etc/envoy/policy.toml\"";
+                let why = "filter_config: policy_file is not a string; write policy_file = \"/etc/envoy/policy.toml\"";
                 return Err(why.to_owned());
             }
             (Some(_), _) => {
@@ -127,12 +127,12 @@ impl FilterConfig {
 }
 
 fn parse_admin(text: Option<&str>) -> Result<SocketAddr, String> {
-    let text = text.ok_or("filter_config: admin is not a text; write admin = \"127.0.0.1:9902\"")?;
+    let text = text.ok_or("filter_config: admin is not a string; write admin = \"127.0.0.1:9902\"")?;
     FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
 }
 
 fn parse_token_file(file: Option<&str>) -> Result<String, String> {
-    let why = "filter_config: admin_token_file is not a text; write admin_token_file = \"/etc/envoy/admin-token\"";
+    let why = "filter_config: admin_token_file is not a string; write admin_token_file = \"/etc/envoy/admin-token\"";
     file.map(str::to_owned).ok_or_else(|| why.to_owned())
 }
 

@@ -22,7 +22,7 @@ const ORIGINS: [(&str, &str); 7] = [
     ("panic", "The service panicked."),
     ("inner", "The service sent an error response."),
     ("proxy", "The proxy itself sent the error, not the service."),
-    ("abandoned", "The response ended early. Nothing else of the request was recorded as an error."),
+    ("abandoned", "The request ended before the whole response was sent, and no other error was recorded for it."),
 ];
 
 const SOURCES: [(&str, &str); 6] = [

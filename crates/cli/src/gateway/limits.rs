@@ -59,7 +59,8 @@ pub(crate) struct ClientFlags {
     /// Limit the bytes to read of the rest of a request body after an early response
     #[arg(long, hide = true, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
     linger_bytes: ByteSize,
-    /// Set the pause before the next accept if the system could not open a connection
+    /// Set the pause before the gateway accepts again, after the system failed to accept a connection (for example,
+    /// because no file descriptor was free)
     #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "50ms")]
     accept_retry: Time,
     /// Keep accepting clients for this time after a stop signal, while /readyz returns 503 for the load balancer

@@ -66,7 +66,7 @@ fn host_without_port(written: &str) -> Option<Cow<'_, str>> {
     let host = host.strip_suffix('.').unwrap_or(host);
     // No valid name has more than 253 bytes (RFC 1035 §2.3.4), and each dot costs the look-up of another domain. A
     // service may drop an empty label and then see another host.
-    let has_empty_label = host.is_empty() || host.starts_with('.') || host.ends_with('.') || host.contains("..");
+    let has_empty_label = host.as_bytes().split(|byte| *byte == b'.').any(<[u8]>::is_empty);
     if has_empty_label || host.len() > 253 || !is_port(port) {
         return None;
     }

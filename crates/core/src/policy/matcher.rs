@@ -184,8 +184,8 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// The maximum number of routes that are stored together. Requests in known policies match fewer routes. If a request
-/// matches more routes, its settings are inherited when the request arrives.
+/// The maximum number of routes that are stored together. In real policies, a request matches fewer routes than this.
+/// If a request matches more routes, its settings are inherited when the request arrives.
 const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.

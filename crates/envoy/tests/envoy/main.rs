@@ -459,7 +459,7 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
         ("policy_file = \"a\"\nversion = 1", "mutually exclusive"),
         (r#"{"policy": "version = 1", "other": 1}"#, "other"),
         (r#"{"policy": "version = 1", "policy_file": "a"}"#, "write either"),
-        ("policy_file = \"a\"\nadmin = 9902", "admin is not a text"),
+        ("policy_file = \"a\"\nadmin = 9902", "admin is not a string"),
         (
             "policy_file = \"a\"\nadmin = \"localhost:9902\"",
             "admin: \"localhost:9902\" is not an IP address with a port",

@@ -136,8 +136,8 @@ impl PreservedBody<'_> {
     }
 }
 
-/// Returns true if a value is a name, which may pass even if texts may not. A name is a number, or has the form of a
-/// code (E9).
+/// Returns true if a value is a name, which may pass even if texts may not. A number is treated as a name. A string is
+/// a name if it has the form of an identifier.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
 }

@@ -415,8 +415,8 @@ fn l1_the_cause_of_a_refusal_names_the_claim_that_has_another_type() {
     for (claims, cause) in [
         (json!({"exp": "2024-06-05T23:23:17Z"}), "the token's exp is not a number of seconds"),
         (json!({"exp": NOW + 1, "nbf": true}), "the token's nbf is not a number of seconds"),
-        (json!({"exp": NOW + 1, "iss": ["a"]}), "the token's iss is not a text"),
-        (json!({"exp": NOW + 1, "sub": 7}), "the token's sub is not a text"),
+        (json!({"exp": NOW + 1, "iss": ["a"]}), "the token's iss is not a string"),
+        (json!({"exp": NOW + 1, "sub": 7}), "the token's sub is not a string"),
         (json!({"exp": NOW + 1, "aud": {"a": 1}}), "the token's aud is neither a text nor a list of texts"),
         (json!({"exp": NOW + 1, "aud": ["a", 1]}), "the token's aud is neither a text nor a list of texts"),
         (json!({"sub": null}), "the token has no expiry"),

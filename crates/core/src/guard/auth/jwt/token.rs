@@ -197,8 +197,8 @@ fn misformed_claim(claims: &str) -> &'static str {
     let rows: [(&str, Fits, &str); 5] = [
         ("exp", Value::is_number, "the token's exp is not a number of seconds"),
         ("nbf", Value::is_number, "the token's nbf is not a number of seconds"),
-        ("iss", Value::is_string, "the token's iss is not a text"),
-        ("sub", Value::is_string, "the token's sub is not a text"),
+        ("iss", Value::is_string, "the token's iss is not a string"),
+        ("sub", Value::is_string, "the token's sub is not a string"),
         ("aud", is_audience, "the token's aud is neither a text nor a list of texts"),
     ];
     let claims: Value = serde_json::from_str(claims).unwrap_or_default();
