@@ -71,7 +71,9 @@
 ///   left out;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, to replace the code's status;
-/// - `transparent`, on its own: everything comes from the only field, which must be [`AsFault`](trait@AsFault).
+/// - `transparent`, on its own: everything comes from the only field, which must be [`AsFault`](trait@AsFault) or a
+///   [`Fault`](crate::Fault);
+/// - `header("x-seat", seat)`: a header, whose value is a text or an expression of the fields.
 ///
 /// With the feature `axum` the error implements `IntoResponse`, so handlers can return it. With `tonic`, `?` turns it
 /// into a `Status`. With `utoipa` it implements `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`; the

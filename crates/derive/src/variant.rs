@@ -165,7 +165,7 @@ impl<'a> Variant<'a> {
         // If the inner error lacks a trait, the compiler reports it at the attribute.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
-        let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
+        let fault = quote_spanned!(span=> __error_envelope::__private::Transparent::#method(#field));
         quote!(#pattern => #fault,)
     }
 

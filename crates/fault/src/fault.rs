@@ -175,9 +175,29 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the response, such as another `www-authenticate`.
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.change().headers.get_or_insert_default().append(name, value);
+    /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and value
+    /// may be texts.
+    ///
+    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, so that
+    /// it is logged.
+    ///
+    /// ```
+    /// use tower_error_envelope::{ErrorCode, Fault};
+    ///
+    /// let fault = Fault::new(ErrorCode::CONFLICT).with_header("x-seat", 7).with_header("x-hall", "north");
+    /// assert_eq!((&fault.headers()["x-seat"], &fault.headers()["x-hall"]), (&7.into(), &"north".parse().unwrap()));
+    /// ```
+    pub fn with_header(
+        mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Self {
+        match (name.try_into().map_err(Into::into), value.try_into().map_err(Into::into)) {
+            (Ok(name), Ok(value)) => {
+                self.change().headers.get_or_insert_default().append(name, value);
+            }
+            (Err(error), _) | (_, Err(error)) => self.change().source = Some(Arc::new(error)),
+        }
         self
     }
 
@@ -441,6 +461,16 @@ mod tests {
         let fault = Fault::new(ErrorCode::CONFLICT).with_details(map);
         assert_eq!(fault.details(), None);
         assert!(Error::source(&fault).is_some());
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_one_is_left_out_and_told() {
+        let fault = Fault::new(ErrorCode::CONFLICT).with_header("x-a", "1").with_header(RETRY_AFTER, 30);
+        assert_eq!((&fault.headers()["x-a"], &fault.headers()["retry-after"]), (&1.into(), &30.into()));
+        for (name, value) in [("x a", "1"), ("x-b", "1\n")] {
+            let fault = Fault::new(ErrorCode::CONFLICT).with_header(name, value.to_owned());
+            assert!(!fault.has_headers() && Error::source(&fault).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
         fault = fault.with_status(StatusCode::from_u16(status).expect("a status"));
     }
     for (name, value) in &inner_fault.headers {
-        fault = fault.with_header(name.parse().expect("a name"), value.parse().expect("a value"));
+        fault = fault.with_header(&**name, &**value);
     }
     fault
 }
