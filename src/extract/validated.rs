@@ -6,6 +6,8 @@ use axum_core::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 
 use error_envelope_core::fault::Fault;
+#[cfg(feature = "aide")]
+use error_envelope_core::openapi::VALIDATED;
 
 macro_rules! validated {
     ($name:ident, $library:ident $($bounds:tt)*) => {
@@ -45,6 +47,7 @@ macro_rules! validated {
         impl<E: aide::OperationInput> aide::OperationInput for $name<E> {
             fn operation_input(context: &mut aide::generate::GenContext, operation: &mut aide::openapi::Operation) {
                 E::operation_input(context, operation);
+                operation.extensions.insert(VALIDATED.to_owned(), true.into());
             }
         }
     };
