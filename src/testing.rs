@@ -26,7 +26,7 @@ mod fits;
 mod forms;
 mod wrong;
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE};
@@ -272,9 +272,10 @@ impl Envelope {
     ///
     /// Panics if the status differs, or is unknown.
     #[track_caller]
-    pub fn assert_status(&self, status: u16) -> &Self {
-        let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
-        self.assert(&expected, format_args!("the status is not {status}"))
+    pub fn assert_status(&self, status: impl TryInto<StatusCode, Error: Debug>) -> &Self {
+        let status = status.try_into().unwrap_or_else(|error| panic!("what is expected is no status: {error:?}"));
+        let expected = Self { status: Some(status), ..self.clone() };
+        self.assert(&expected, format_args!("the status is not {}", status.as_u16()))
     }
 
     /// Asserts the dialect, by its name in the policy: `"standard"` for the envelope, `"grpc"` for gRPC and gRPC-Web,
@@ -290,14 +291,15 @@ impl Envelope {
         self
     }
 
-    /// Asserts the code, by its name.
+    /// Asserts the code, by its name or as an [`ErrorCode`](crate::ErrorCode).
     ///
     /// # Panics
     ///
     /// Panics if the code differs.
     #[track_caller]
-    pub fn assert_code(&self, code: &str) -> &Self {
-        self.assert(&self.with("code", code.into()), format_args!("the code is not {code:?}"))
+    pub fn assert_code(&self, code: impl Display) -> &Self {
+        let code = code.to_string();
+        self.assert(&self.with("code", (&*code).into()), format_args!("the code is not {code:?}"))
     }
 
     /// Asserts the message.

@@ -36,6 +36,7 @@ fn what_is_right_passes() {
     let (mut head, body) = response.into_parts();
     head.headers = headers("invalid_request");
     let envelope = of(Response::from_parts(head, body));
+    envelope.assert_status(StatusCode::BAD_REQUEST).assert_code(crate::ErrorCode::INVALID_REQUEST);
     envelope
         .assert_status(400)
         .assert_code("invalid_request")

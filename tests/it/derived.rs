@@ -86,7 +86,7 @@ fn written(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Opt
         fault.status().as_u16(),
         fault.code().to_string(),
         fault.message().into_owned(),
-        fault.details().map(str::to_owned),
+        fault.details_json().map(str::to_owned),
         fault.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()),
     )
 }

@@ -190,7 +190,7 @@ impl<'a> Variant<'a> {
             None => quote!(__error_envelope::Fault::new(__error_envelope::AsFault::code(self))),
         };
         if let Some(status) = &self.fault.status {
-            fault = quote!(__error_envelope::__private::with_status(#fault, #status));
+            fault = quote!(#fault.with_status(#status));
         }
         if let Some(message) = &self.fault.message {
             let message = message::write(message);

@@ -94,7 +94,6 @@ pub mod private {
     use std::marker::PhantomData;
     use std::time::Duration;
 
-    use http::StatusCode;
     use serde::ser::{Error, SerializeMap};
     use serde::{Serialize, Serializer};
     use serde_json::value::{RawValue, Value, to_raw_value};
@@ -311,14 +310,6 @@ pub mod private {
     /// have the value, the header is left out.
     pub fn with_header(fault: Fault, name: &'static str, value: impl fmt::Display) -> Fault {
         fault.with_header(name, value.to_string())
-    }
-
-    /// Sets the status of `status = …` on the fault. The derive has already checked the status.
-    pub fn with_status(fault: Fault, status: u16) -> Fault {
-        match StatusCode::from_u16(status) {
-            Ok(status) => fault.with_status(status),
-            Err(_) => fault,
-        }
     }
 
     /// The details that `details(…)` describes. It is an object with the fields that have a value, in the order of the

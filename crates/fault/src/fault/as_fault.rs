@@ -55,7 +55,7 @@ use crate::code::ErrorCode;
 /// }
 ///
 /// let fault = handler().unwrap_err();
-/// assert_eq!((fault.code(), fault.details()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
+/// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
 /// Wrap an error of another crate in a variant of your own, or map it with
