@@ -46,8 +46,8 @@
 ///
 /// let fault = Fault::from(OrderError::SoldOut { left: 3 });
 /// assert_eq!(fault.to_string(), "conflict: Only 3 left.");
-/// assert_eq!(fault.details(), Some(r#"{"left":3}"#));
-/// assert_eq!(Fault::from(OrderError::Taken(7)).details(), Some(r#"{"seat":7}"#));
+/// assert_eq!(fault.details_json(), Some(r#"{"left":3}"#));
+/// assert_eq!(Fault::from(OrderError::Taken(7)).details_json(), Some(r#"{"seat":7}"#));
 /// assert_eq!(Fault::from(OrderError::Busy { wait: Duration::from_secs(30) }).headers()["retry-after"], "30");
 /// assert_eq!(Fault::from(OrderError::from(StockError)).code(), "not_found");
 /// assert_eq!(Fault::from(OrderError::from("".parse::<u8>().unwrap_err())).code(), "gone");
@@ -74,7 +74,8 @@
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, to replace the code's status;
 /// - `transparent`, without other arguments: the fault is that of the only field, which must be
-///   [`AsFault`](trait@AsFault).
+///   [`AsFault`](trait@AsFault) or a [`Fault`](crate::Fault);
+/// - `header("x-seat", seat)`: a header, whose value is a text or an expression of the fields.
 ///
 /// With the feature `axum`, the error type implements `IntoResponse`, so handlers can return it. With `tonic`, `?`
 /// converts the error into a `Status`. With `utoipa`, the error type implements `IntoResponses`, for
@@ -97,7 +98,7 @@ pub mod private {
     #[cfg(any(feature = "aide", feature = "utoipa"))]
     mod openapi {
         use error_envelope_core::openapi::DeclaredError;
-        use error_envelope_fault::__private::{Declared, with_status};
+        use error_envelope_fault::__private::Declared;
         use serde_json::Value;
 
         use crate::{Codes, Fault};
@@ -110,7 +111,7 @@ pub mod private {
         }
 
         fn to_error(declared: &Declared, details: Option<(Value, bool)>) -> DeclaredError {
-            let fault = declared.status.into_iter().fold(Fault::new(declared.code.clone()), with_status);
+            let fault = declared.status.into_iter().fold(Fault::new(declared.code.clone()), Fault::with_status);
             let fault = declared.message.into_iter().fold(fault, Fault::with_message);
             let error = details.into_iter().fold(DeclaredError::from(fault), DeclaredError::details);
             if declared.waits { error.waits() } else { error }

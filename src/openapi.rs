@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use error_envelope_core::openapi::{self, DeclaredError, Document, RouteErrors, any_error, shared};
-use serde::Deserialize;
+#[cfg(feature = "aide")]
+use serde_json::json;
 use serde_json::{Map, Value};
+#[cfg(feature = "aide")]
+use {aide::openapi::ReferenceOr, error_envelope_core::openapi::VALIDATED};
 #[cfg(feature = "utoipa")]
 use {
     error_envelope_fault::responses::typed,
+    serde::Deserialize,
     utoipa::Modify,
     utoipa::openapi::path::{Operation, PathItem},
     utoipa::openapi::{Components, OpenApi, RefOr},
@@ -22,10 +26,12 @@ use crate::{ErrorCode, Policy};
 /// policy's guards for the operation's method and path. Each error also gets the headers that every error of the layer
 /// has.
 ///
-/// 1. The guards add errors for credentials (401, 403, 503), and for required headers and paths with several readings
-///    (400). If the operation has a body, the guards also add errors for the body's type (415) and size (413). Each
-///    operation gets 431 and 500.
-/// 2. The extractors add 400 if the operation has parameters. They add 422 and 415 if its body is JSON or a form.
+/// 1. The guards add errors for credentials (401, 403, 503), for required headers and for paths with several readings
+///    (400). If the operation has a body, they also add errors for its type (415) and size (413). Each operation gets
+///    500. Errors that the HTTP server writes itself, such as hyper's 431, are not envelopes, and are not listed.
+/// 2. The extractors add 400 if there are parameters, 415 if the body is JSON or a form, and 422 if it is JSON or a form
+///    without files. In a document of aide, `Valid` and `Garde` add 422 to parameters. utoipa does not know them: write
+///    `(status = 422, description = "…")` into the `responses` of its attribute.
 /// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
 ///    in another dialect. A response without a body gets the envelope with the code of its status.
 /// 4. On routes in the modes `off` and `observe`, only the errors for credentials are added. Other guards refuse no
@@ -100,7 +106,7 @@ use crate::{ErrorCode, Policy};
 ///
 /// let responses = &document.paths.paths["/orders"].post.as_ref().unwrap().responses.responses;
 /// let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
-/// assert_eq!(statuses, ["201", "400", "413", "415", "431", "500", "504"]);
+/// assert_eq!(statuses, ["201", "400", "413", "415", "500", "504"]);
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -193,7 +199,7 @@ impl PolicyResponses {
     ///
     /// let document = serde_json::to_value(&document)?;
     /// let responses = document["paths"]["/orders"]["post"]["responses"].as_object().unwrap();
-    /// assert_eq!(responses.keys().collect::<Vec<_>>(), ["200", "400", "409", "413", "431", "500"]);
+    /// assert_eq!(responses.keys().collect::<Vec<_>>(), ["200", "400", "409", "413", "500"]);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     ///
@@ -203,15 +209,39 @@ impl PolicyResponses {
     ///
     /// - A response declares a code that no service can have.
     /// - The document lacks an [operation](Self::operation) whose codes are set.
-    /// - aide cannot read the completed document.
+    /// - aide cannot read a completed part of the document.
     #[cfg(feature = "aide")]
     #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
     pub fn complete_aide(&self, openapi: &mut aide::openapi::OpenApi) {
         let Ok(mut document) = serde_json::to_value(&*openapi) else { return };
         self.complete(&mut document);
-        match aide::openapi::OpenApi::deserialize(&document) {
-            Ok(completed) => (openapi.paths, openapi.components) = (completed.paths, completed.components),
-            Err(error) => panic!("aide cannot read its own document: {error}"),
+        let components = openapi.components.get_or_insert_default();
+        for (name, response) in members(&document["components"]["responses"]) {
+            components.responses.entry(name.clone()).or_insert_with(|| of_aide(response));
+        }
+        for (name, scheme) in members(&document["components"]["securitySchemes"]) {
+            components.security_schemes.entry(name.clone()).or_insert_with(|| of_aide(scheme));
+        }
+        for operation in Document(&document).operations() {
+            let item = openapi.paths.as_mut().and_then(|paths| paths.paths.get_mut(operation.key));
+            let Some(ReferenceOr::Item(item)) = item else { continue };
+            let Some(place) = place_of_aide(item, operation.method.as_str()) else { continue };
+            let completed = &operation.item()["responses"];
+            let responses = place.responses.get_or_insert_default();
+            responses.default = responses.default.take().filter(|_| completed.get("default").is_some());
+            // Responses that are not errors stay as aide wrote them.
+            responses.responses.retain(|status, _| !status.to_string().starts_with(['4', '5']));
+            let errors = members(completed).filter(|(status, _)| status.starts_with(['4', '5']));
+            responses
+                .responses
+                .extend(errors.map(|(status, response)| (of_aide(&status[..].into()), of_aide(response))));
+            let parameters = operation.item()["parameters"].as_array().into_iter().flatten();
+            let added: Vec<_> = parameters.skip(place.parameters.len()).map(of_aide).collect();
+            place.parameters.extend(added);
+            if place.security.is_empty() && operation.item().get("security").is_some() {
+                place.security = of_aide(&operation.item()["security"]);
+            }
+            place.extensions.shift_remove(VALIDATED);
         }
     }
 
@@ -324,6 +354,37 @@ fn insert_absent(object: &mut Value, name: &str, value: Value) {
     let place = &mut object[name];
     if place.is_null() {
         *place = value;
+    }
+}
+
+/// Converts a part of a document for aide, which cannot read `true` and `false` as schemas, although it writes them.
+#[cfg(feature = "aide")]
+fn of_aide<T: serde::de::DeserializeOwned>(part: &Value) -> T {
+    let mut part = part.clone();
+    for group in ["content", "headers"] {
+        for member in part.get_mut(group).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            match &member["schema"] {
+                Value::Bool(true) => member["schema"] = json!({}),
+                Value::Bool(false) => member["schema"] = json!({ "not": {} }),
+                _ => {}
+            }
+        }
+    }
+    serde_json::from_value(part).unwrap_or_else(|error| panic!("aide cannot read a part of its document: {error}"))
+}
+
+#[cfg(feature = "aide")]
+fn place_of_aide<'a>(item: &'a mut aide::openapi::PathItem, method: &str) -> Option<&'a mut aide::openapi::Operation> {
+    match method {
+        "GET" => item.get.as_mut(),
+        "PUT" => item.put.as_mut(),
+        "POST" => item.post.as_mut(),
+        "DELETE" => item.delete.as_mut(),
+        "OPTIONS" => item.options.as_mut(),
+        "HEAD" => item.head.as_mut(),
+        "PATCH" => item.patch.as_mut(),
+        "TRACE" => item.trace.as_mut(),
+        _ => None,
     }
 }
 

@@ -24,11 +24,14 @@
 
 mod dialects;
 mod fits;
+mod forms;
 mod wrong;
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
-use http::header::DATE;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE};
+use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -38,6 +41,7 @@ use similar::TextDiff;
 
 use self::dialects::DialectError;
 use self::fits::misfits;
+use self::forms::{ReadForm, last_event};
 use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
@@ -144,17 +148,95 @@ impl Envelope {
     /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`], the status of the
     /// result can also be asserted.
     ///
+    /// It also reads the built-in page for browsers (R16), as the dialect `"html"`: its code, message and request id. For
+    /// a response to HEAD, use [`Envelope::of_head`]. For an error in an event stream, use
+    /// [`Envelope::of_event_stream`].
+    ///
     /// # Panics
     ///
     /// Panics for the same reasons as [`Envelope::parse`]. Also panics if the status is not an error status, or if the
     /// body fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
-        let (head, body) = response.into_parts();
-        let bytes = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => panic!("the body failed: {error:?}"),
-        };
+        let (head, bytes) = collected(response).await;
         Self::read(&Policy::default(), Some(head.status), &head.headers, &bytes)
+    }
+
+    /// Like [`Envelope::of`], for the response to a HEAD request, which has no body. Its status, code and request id come
+    /// from its head. The message is empty, and there are no details.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use axum::{Router, body::Body, extract::Request};
+    /// use tower::ServiceExt;
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    /// use tower_error_envelope::testing::Envelope;
+    ///
+    /// let app: Router = Router::new().layer(ErrorEnvelopeLayer::new());
+    /// let response = app.oneshot(Request::head("/nothing").body(Body::empty()).unwrap()).await.unwrap();
+    ///
+    /// Envelope::of_head(response).await.assert_status(404).assert_code("not_found");
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the head is not that of an error of the layer, or if the response has a body.
+    pub async fn of_head<B: Body<Error: Debug>>(response: Response<B>) -> Self {
+        let (head, bytes) = collected(response).await;
+        let form = ReadForm::of_head(head.status, &head.headers, &bytes);
+        Self::of_form(form, Some(head.status), head.headers, &bytes)
+    }
+
+    /// Reads the error event at the end of an event stream (F6), in any built-in dialect. The status of the stream cannot
+    /// be asserted, because it was sent before the error.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use axum::response::sse::{Event, Sse};
+    /// use axum::{Router, body::Body, extract::Request, routing::get};
+    /// use futures_util::stream;
+    /// use tower::ServiceExt;
+    /// use tower_error_envelope::policy::EventStreams;
+    /// use tower_error_envelope::testing::Envelope;
+    /// use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
+    ///
+    /// let events = || async {
+    ///     Sse::new(stream::iter([Ok(Event::default().data("1")), Err(Fault::new(ErrorCode::RATE_LIMITED))]))
+    /// };
+    /// let policy = Policy::builder().event_streams(EventStreams::AppendError).build().unwrap();
+    /// let app: Router = Router::new().route("/events", get(events)).layer(ErrorEnvelopeLayer::new().policy(policy));
+    /// let response = app.oneshot(Request::get("/events").body(Body::empty()).unwrap()).await.unwrap();
+    ///
+    /// Envelope::of_event_stream(response).await.assert_code("rate_limited").assert_no_details();
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the response is no event stream, if its body fails, or if its last event is not an error that the layer
+    /// wrote.
+    pub async fn of_event_stream<B: Body<Error: Debug>>(response: Response<B>) -> Self {
+        let (head, bytes) = collected(response).await;
+        let kind = head.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
+        assert!(
+            kind.is_some_and(|kind| kind.starts_with("text/event-stream")),
+            "the response is no event stream, but has the content type {kind:?}; for an error response, use \
+             `Envelope::of`"
+        );
+        let (text, id) = (String::from_utf8_lossy(&bytes), head.headers.get("x-request-id"));
+        let id = id.map(|id| id.to_str().unwrap_or_default());
+        Self::of_form(ReadForm::of_event(&Policy::default(), last_event(&text), id), None, head.headers, &bytes)
+    }
+
+    fn of_form(form: ReadForm, status: Option<StatusCode>, headers: HeaderMap, bytes: &[u8]) -> Self {
+        let ReadForm { name, body, wrong } = form;
+        let text = String::from_utf8_lossy(bytes);
+        if !wrong.is_empty() {
+            let wrong = wrong.join("\n  ");
+            panic!("this is not an error that the layer wrote:\n  {wrong}\n\n{}{text}\n", head(status, &headers))
+        }
+        let other = name.map(|name| OtherDialect { name, text: text.into_owned() });
+        Self { status, headers, body, other }
     }
 
     #[track_caller]
@@ -176,7 +258,13 @@ impl Envelope {
                 wrong = vec![format!("it was read as the dialect {name:?}: {}", read.body["error"])];
                 wrong.extend(read.wrong);
             }
-            (_, None) => {}
+            (_, None) => match ReadForm::of_page(status, headers, bytes) {
+                Some(page) if page.wrong.is_empty() => {
+                    return envelope(page.body, page.name.map(|name| OtherDialect { name, text: text() }));
+                }
+                Some(page) => wrong = page.wrong,
+                None => {}
+            },
         }
         let wrong = wrong.join("\n  ");
         panic!("this answer is not the envelope:\n  {wrong}\n\n{}{}\n", head(status, headers), text())
@@ -188,13 +276,14 @@ impl Envelope {
     ///
     /// Panics if the status differs, or if the envelope was parsed without a status.
     #[track_caller]
-    pub fn assert_status(&self, status: u16) -> &Self {
-        let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
-        self.assert(&expected, format_args!("the status is not {status}"))
+    pub fn assert_status(&self, status: impl TryInto<StatusCode, Error: Debug>) -> &Self {
+        let status = status.try_into().unwrap_or_else(|error| panic!("what is expected is no status: {error:?}"));
+        let expected = Self { status: Some(status), ..self.clone() };
+        self.assert(&expected, format_args!("the status is not {}", status.as_u16()))
     }
 
     /// Asserts the dialect, by its name in the policy: `"standard"` for the envelope, `"grpc"` for gRPC and gRPC-Web,
-    /// `"connect"` for Connect.
+    /// `"connect"` for Connect, `"html"` for the built-in page.
     ///
     /// # Panics
     ///
@@ -206,14 +295,15 @@ impl Envelope {
         self
     }
 
-    /// Asserts the code, by its name.
+    /// Asserts the code, by its name or as an [`ErrorCode`](crate::ErrorCode).
     ///
     /// # Panics
     ///
     /// Panics if the code differs.
     #[track_caller]
-    pub fn assert_code(&self, code: &str) -> &Self {
-        self.assert(&self.with("code", code.into()), format_args!("the code is not {code:?}"))
+    pub fn assert_code(&self, code: impl Display) -> &Self {
+        let code = code.to_string();
+        self.assert(&self.with("code", (&*code).into()), format_args!("the code is not {code:?}"))
     }
 
     /// Asserts the message.
@@ -394,6 +484,15 @@ impl Envelope {
             format!("\nread as the dialect {name:?} from\n{text}\n")
         });
         format!("{}{}\n{from}", head(self.status, &self.headers), pretty(&self.body))
+    }
+}
+
+/// Returns the parts of a response.
+async fn collected<B: Body<Error: Debug>>(response: Response<B>) -> (Parts, Bytes) {
+    let (head, body) = response.into_parts();
+    match body.collect().await {
+        Ok(body) => (head, body.to_bytes()),
+        Err(error) => panic!("the body failed: {error:?}"),
     }
 }
 

@@ -43,7 +43,7 @@ impl NewMessage {
         self.validate()?;
         let messages = store.channel(channel)?.messages.len();
         if self.reply_to.is_some_and(|number| number > messages) {
-            return Err(Fault::invalid([Issue::new("reply_to", "No such message.").code("unknown_message")]));
+            return Err(Fault::invalid([Issue::new("reply_to", "No such message.").with_code("unknown_message")]));
         }
         Ok(store.post(channel, Message { author: session.sub.clone(), text: self.text })?)
     }

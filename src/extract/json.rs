@@ -58,7 +58,7 @@ impl<T: DeserializeOwned> Json<T> {
     ///
     /// let fault = Json::<Vec<u8>>::from_bytes(b"[3,300]").unwrap_err();
     /// assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"));
-    /// assert!(fault.details().unwrap().contains(r#""path":[1]"#));
+    /// assert!(fault.details_json().unwrap().contains(r#""path":[1]"#));
     /// ```
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
-//! You can keep axum's own extractors. The layer parses their rejections (rule R13). Clients get the same statuses and
-//! codes from axum's extractors and from these, with two exceptions. With axum's extractors, an error in a route's only
-//! parameter and a body that came too slowly are both `bad_request`. The reason is that axum's texts for these errors
-//! do not name their causes. The extractors here describe errors for readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
+//! and codes from both kinds of extractors. There are three exceptions. axum's text does not name the source of an error in
+//! a route's only parameter, or of a body that came too slowly, so both are `bad_request`. axum's `Multipart` answers
+//! another media type with 400. The extractors here describe errors for readers who do not write Rust:
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list.
 //!    An issue consists of the path of the error, the expected value, and a code. Neither a response nor the log quotes
@@ -16,7 +16,7 @@
 //!    [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
-//!    - A body without a JSON content type is `unsupported_media_type`.
+//!    - A body with another content type than the extractor's is `unsupported_media_type`.
 //!    - A body over a limit is `payload_too_large`.
 //!    - A body that came too slowly is `request_timeout`.
 //! 4. `Multipart` (feature `multipart`) is axum's extractor with a [`Fault`] as its rejection, and `?` converts errors
@@ -74,7 +74,7 @@ mod json;
 #[cfg(feature = "multipart")]
 mod multipart;
 #[cfg(feature = "aide")]
-mod operation_input;
+mod operation;
 mod path;
 mod query;
 #[cfg(any(feature = "garde", feature = "validator"))]

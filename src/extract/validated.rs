@@ -6,12 +6,14 @@ use axum_core::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 
 use error_envelope_core::fault::Fault;
+#[cfg(feature = "aide")]
+use error_envelope_core::openapi::VALIDATED;
 
 macro_rules! validated {
     ($name:ident, $library:ident $($bounds:tt)*) => {
         impl<E, S> FromRequest<S> for $name<E>
         where
-            E: FromRequest<S, Rejection = Fault> + Deref<Target: $library::Validate $($bounds)*>,
+            E: FromRequest<S, Rejection: Into<Fault>> + Deref<Target: $library::Validate $($bounds)*>,
             S: Send + Sync,
         {
             type Rejection = Fault;
@@ -19,7 +21,7 @@ macro_rules! validated {
             async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
                 use $library::Validate as _;
 
-                let extracted = E::from_request(request, state).await?;
+                let extracted = E::from_request(request, state).await.map_err(Into::into)?;
                 extracted.validate()?;
                 Ok(Self(extracted))
             }
@@ -27,7 +29,7 @@ macro_rules! validated {
 
         impl<E, S> FromRequestParts<S> for $name<E>
         where
-            E: FromRequestParts<S, Rejection = Fault> + Deref<Target: $library::Validate $($bounds)*>,
+            E: FromRequestParts<S, Rejection: Into<Fault>> + Deref<Target: $library::Validate $($bounds)*>,
             S: Send + Sync,
         {
             type Rejection = Fault;
@@ -35,7 +37,7 @@ macro_rules! validated {
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
                 use $library::Validate as _;
 
-                let extracted = E::from_request_parts(parts, state).await?;
+                let extracted = E::from_request_parts(parts, state).await.map_err(Into::into)?;
                 extracted.validate()?;
                 Ok(Self(extracted))
             }
@@ -45,13 +47,14 @@ macro_rules! validated {
         impl<E: aide::OperationInput> aide::OperationInput for $name<E> {
             fn operation_input(context: &mut aide::generate::GenContext, operation: &mut aide::openapi::Operation) {
                 E::operation_input(context, operation);
+                operation.extensions.insert(VALIDATED.to_owned(), true.into());
             }
         }
     };
 }
 
-/// An extractor of this module, such as `Json<T>`, whose value `validator` checks before the handler runs (feature
-/// `validator`).
+/// An extractor such as `Json<T>`, of this module or of axum, whose value `validator` checks before the handler runs
+/// (feature `validator`).
 ///
 /// Each violated rule becomes an issue of 422 `invalid_request`. If the extractor itself refuses the request, the
 /// response is the same as without this wrapper.
@@ -80,7 +83,8 @@ pub struct Valid<E>(pub E);
 #[cfg(feature = "validator")]
 validated!(Valid, validator);
 
-/// An extractor of this module, such as `Json<T>`, whose value `garde` checks before the handler runs (feature `garde`).
+/// An extractor such as `Json<T>`, of this module or of axum, whose value `garde` checks before the handler runs
+/// (feature `garde`).
 ///
 /// Each violated rule becomes an issue of 422 `invalid_request`. If the extractor itself refuses the request, the
 /// response is the same as without this wrapper. If the rules of a type need a context, validate it in the handler and

@@ -36,6 +36,7 @@ fn what_is_right_passes() {
     let (mut head, body) = response.into_parts();
     head.headers = headers("invalid_request");
     let envelope = of(Response::from_parts(head, body));
+    envelope.assert_status(StatusCode::BAD_REQUEST).assert_code(crate::ErrorCode::INVALID_REQUEST);
     envelope
         .assert_status(400)
         .assert_code("invalid_request")
@@ -158,5 +159,80 @@ fn r12_an_answer_of_a_dialect_that_no_layer_wrote_is_told_with_what_was_read() {
     for part in ["it was read as the dialect \"openai\": {", "\"message\":\"Slow down.\"", "E4: x-error-code should be"]
     {
         assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn r16_the_built_in_page_is_read_and_no_other_one() {
+    use crate::policy::ErrorPage;
+
+    let browser = || http::Request::get("/").header("accept", "text/html");
+    let (_, page) = answer(Policy::builder().html(true).build().unwrap(), browser());
+    let envelope = of(page.clone());
+    envelope.assert_dialect("html").assert_status(400).assert_code("invalid_request").assert_no_details();
+    assert!(envelope.message().starts_with("Look at the seats"), "{}", envelope.message());
+    assert!(envelope.request_id().starts_with("req_"));
+    assert!(failure(|| envelope.assert_code("gone")).contains("<h1>Bad Request</h1>"));
+    let (head, body) = page.into_parts();
+    let other = String::from_utf8(body).unwrap().replacen("<h1>", "<H1>", 1);
+    assert!(failure(|| of(Response::from_parts(head, other))).contains("R16: the page is not the built-in one"));
+
+    let own = ErrorPage::template("<title>{{title}}</title>{{message}}{{code}}{{request_id}}");
+    let (_, page) = answer(Policy::builder().html(own).build().unwrap(), browser());
+    assert!(failure(|| of(page)).contains("R16: the page is not the built-in one"));
+}
+
+#[test]
+fn e5_a_response_to_head_is_read_by_its_head() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let of_head = |response: Response<Vec<u8>>| {
+        runtime.block_on(Envelope::of_head(response.map(|body| http_body_util::Full::new(bytes::Bytes::from(body)))))
+    };
+    let (_, response) = answer(Policy::default(), http::Request::head("/"));
+    let envelope = of_head(response.clone());
+    envelope.assert_status(400).assert_code("invalid_request").assert_no_details();
+    assert!((envelope.message(), envelope.request_id()) == ("", response.headers()["x-request-id"].to_str().unwrap()));
+    assert!(failure(|| of(response.clone())).contains("`Envelope::of_head` reads a response to HEAD"));
+    assert!(
+        failure(|| of_head(response.map(|_| b"x".to_vec()))).contains("E5: the response to a HEAD request has a body")
+    );
+    assert!(failure(|| of_head(Response::new(Vec::new()))).contains("E4: x-error-code is missing"));
+}
+
+#[test]
+fn f6_the_error_at_the_end_of_a_stream_is_read() {
+    use crate::policy::EventStreams;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let stream = |kind: &str, id: &str, body: String| {
+        let response = Response::builder().header("content-type", kind).header("x-request-id", id);
+        let response = response.body(http_body_util::Full::new(bytes::Bytes::from(body))).unwrap();
+        runtime.block_on(Envelope::of_event_stream(response))
+    };
+    let events = |error: &str| format!("data: 1\n\ndata: 2\n\nevent: error\ndata: {error}\n\n");
+    let envelope = stream("text/event-stream; charset=utf-8", ID, events(&body("gone", "")));
+    envelope.assert_code("gone").assert_message("Text.").assert_dialect("standard").assert_no_details();
+    let other = failure(|| stream("text/event-stream", "req_2", events(&body("gone", ""))));
+    assert!(other.contains("E3: the request_id of the event is req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"), "{other}");
+    let none = failure(|| stream("text/event-stream", ID, "data: 1\n\n".to_owned()));
+    assert!(none.starts_with("this is not an error that the layer wrote:\n  E1: "), "{none}");
+    assert!(failure(|| stream("application/json", ID, body("gone", ""))).contains("use `Envelope::of`"));
+
+    for dialect in ["standard", "anthropic", "openai", "google", "problem"] {
+        let policy = Policy::builder().event_streams(EventStreams::AppendError).dialect(dialect).build().unwrap();
+        let fails = tower::service_fn(|_| async {
+            let broken = Err(crate::Fault::new(crate::ErrorCode::RATE_LIMITED));
+            let frames =
+                futures_util::stream::iter([Ok(http_body::Frame::data(bytes::Bytes::from("data: 1\n\n"))), broken]);
+            let response = Response::builder().header("content-type", "text/event-stream");
+            Ok::<_, crate::session::BoxError>(response.body(http_body_util::StreamBody::new(frames)).unwrap())
+        });
+        let service = tower::Layer::layer(&crate::ErrorEnvelopeLayer::new().policy(policy), fails);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let envelope = runtime.block_on(async {
+            let response = tower::ServiceExt::oneshot(service, http::Request::new(String::new())).await.unwrap();
+            Envelope::of_event_stream(response).await
+        });
+        envelope.assert_dialect(dialect).assert_code("rate_limited");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::{code, message};
 
-const EMPTY: &str = "E1: the body is empty (a response to HEAD has its code in x-error-code; a `Fault` or an error of \
+const EMPTY: &str = "E1: the body is empty (`Envelope::of_head` reads a response to HEAD; a `Fault` or an error of \
                      your own is empty until the layer writes it: send the request through the router with the \
                      layer, or assert on `Fault::from(error)`)";
 
@@ -41,9 +41,7 @@ pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
 pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Vec<String> {
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut wrong = Vec::new();
-    if let Some(status) = status.filter(|status| !status.is_client_error() && !status.is_server_error()) {
-        wrong.push(format!("E1: the status {status} is not an error status"));
-    }
+    wrong.extend(status.and_then(wrong_status));
     wrong.extend(wrong_lines(
         headers,
         &[
@@ -59,13 +57,19 @@ pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes:
 
 /// Lists the wrong headers of an error response, whose body may be in any dialect.
 pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
+    let mut wrong = wrong_of_head(headers, code);
+    wrong.extend(wrong_length(headers, bytes));
+    wrong
+}
+
+/// Lists the errors in the headers of an error response, whose body may be in any dialect or absent.
+pub(super) fn wrong_of_head(headers: &HeaderMap, code: &str) -> Vec<String> {
     let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
     let mut wrong = wrong_lines(headers, &right);
     let id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
     if id.is_none_or(|id| id.parse::<RequestId>().is_err()) {
         wrong.push(format!("E3: x-request-id should be an id such as req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D, but is {id:?}"));
     }
-    wrong.extend(wrong_length(headers, bytes));
     wrong
 }
 
@@ -80,6 +84,12 @@ fn wrong_lines(headers: &HeaderMap, right: &[(&str, &str, Option<&str>)]) -> Vec
         }
     }
     wrong
+}
+
+/// Returns the error of a status that does not mean an error.
+pub(super) fn wrong_status(status: StatusCode) -> Option<String> {
+    let is_error = status.is_client_error() || status.is_server_error();
+    (!is_error).then(|| format!("E1: the status {status} is not an error status"))
 }
 
 fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {

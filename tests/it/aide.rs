@@ -1,7 +1,7 @@
 //! Tests that aide documents an operation as utoipa does: with the errors of its handler, and those of the policy.
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::post;
+use aide::axum::routing::{get, post};
 use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,36 @@ async fn place(_: RequestId, checked::Json(order): checked::Json<Order>) -> Resu
     }
 }
 
+#[derive(Deserialize, JsonSchema, garde::Validate, validator::Validate)]
+struct Page {
+    #[garde(range(max = 100))]
+    #[validate(range(max = 100))]
+    size: u32,
+}
+
+async fn list(
+    checked::Valid(checked::Query(page)): checked::Valid<checked::Query<Page>>,
+) -> Result<Json<u32>, OrderError> {
+    Ok(Json(page.size))
+}
+
+async fn find(checked::Garde(checked::Query(page)): checked::Garde<checked::Query<Page>>) -> Result<Json<u32>, Fault> {
+    Ok(Json(page.size))
+}
+
+async fn unchecked(checked::Query(page): checked::Query<Page>) -> Result<checked::Json<u32>, Fault> {
+    Ok(checked::Json(page.size))
+}
+
+/// schemars writes the schema of any value as `true`, which aide cannot read.
+async fn any_value() -> Result<checked::Json<Value>, OrderError> {
+    Ok(checked::Json(Value::Null))
+}
+
+async fn by_path(checked::Path(id): checked::Path<u32>) -> Result<checked::Json<u32>, OrderError> {
+    Ok(checked::Json(id))
+}
+
 #[derive(OpenApi)]
 #[openapi(paths(place))]
 struct ByUtoipa;
@@ -79,7 +109,7 @@ fn aide_documents_the_errors_that_utoipa_does() {
     let (aides, utoipas) = (operation(&by_aide), operation(&by_utoipa));
     assert_eq!(aides, utoipas, "{}", serde_json::to_string_pretty(&by_aide).unwrap());
     let statuses: Vec<_> = aides["responses"].as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["400", "409", "413", "415", "422", "431", "500", "default"]);
+    assert_eq!(statuses, ["400", "409", "413", "415", "422", "500", "default"]);
     let errors = &aides["responses"]["409"]["content"]["application/json"]["schema"]["properties"]["error"]["oneOf"];
     assert_eq!(errors[1]["properties"]["code"]["const"], "price_changed");
     assert_eq!(aides["parameters"][0]["name"], "x-tenant");
@@ -87,4 +117,37 @@ fn aide_documents_the_errors_that_utoipa_does() {
     let once = by_aide.clone();
     responses.complete_aide(&mut by_aide);
     assert_eq!(by_aide, once, "a second time changes nothing");
+}
+
+#[test]
+fn a_validator_adds_its_status_to_parameters() {
+    let mut document = aide::openapi::OpenApi::default();
+    let app = ApiRouter::new().api_route("/valid", get(list)).api_route("/garde", get(find));
+    let _: axum::Router = app
+        .api_route("/unchecked", get(unchecked))
+        .api_route("/a/{id}", get(by_path))
+        .api_route("/any", get(any_value))
+        .finish_api(&mut document);
+    let responses =
+        PolicyResponses::new(Policy::default()).operation("GET /garde", [tower_error_envelope::ErrorCode::GONE]);
+    responses.complete_aide(&mut document);
+    let document = serde_json::to_value(&document).unwrap();
+    let statuses = |path: &str| {
+        let keys: Vec<_> = document["paths"][path]["get"]["responses"].as_object().unwrap().keys().cloned().collect();
+        keys
+    };
+    assert_eq!(statuses("/valid"), ["200", "400", "409", "422", "500", "default"]);
+    assert_eq!(statuses("/garde"), ["200", "400", "410", "422", "500"]);
+    assert_eq!(statuses("/unchecked"), ["200", "400", "500", "default"]);
+    let media = |path: &str, status: &str| {
+        let response = &document["paths"][path]["get"]["responses"][status];
+        let response = response["$ref"].as_str().map_or(response, |at| document.pointer(&at[1..]).unwrap());
+        &response["content"]["application/json"]
+    };
+    assert_eq!(media("/unchecked", "200")["schema"], media("/valid", "200")["schema"]);
+    assert_eq!(media("/any", "200")["schema"], true);
+    for (path, status) in [("/a/{id}", "400"), ("/valid", "422"), ("/garde", "422")] {
+        assert!(media(path, status)["examples"]["invalid_request"].is_object(), "{path}: {document}");
+    }
+    assert!(!document.to_string().contains("x-error-envelope-validated"));
 }

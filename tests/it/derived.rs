@@ -52,6 +52,9 @@ enum OrderError {
     #[error(transparent)]
     #[fault(transparent)]
     Upload(#[from] MultipartError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Partner(#[from] Fault),
     #[error("the database failed")]
     Database(#[from] io::Error),
 }
@@ -83,7 +86,7 @@ fn written(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Opt
         fault.status().as_u16(),
         fault.code().to_string(),
         fault.message().into_owned(),
-        fault.details().map(str::to_owned),
+        fault.details_json().map(str::to_owned),
         fault.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()),
     )
 }
@@ -120,6 +123,14 @@ fn each_part_of_the_attribute_is_in_the_fault() {
         ),
         (OrderError::Odd, 422, "invalid_request", ErrorCode::INVALID_REQUEST.message(), None, None),
         (StockError { sku: "a-7" }.into(), 404, "not_found", "Not found.", Some(r#"{"sku":"a-7"}"#), None),
+        (
+            Fault::new(ErrorCode::GONE).with_message("It left.").with_details(json!({"at": 3})).into(),
+            410,
+            "gone",
+            "It left.",
+            Some(r#"{"at":3}"#),
+            None,
+        ),
         (io::Error::other("s3cr3t").into(), 500, "internal_error", ErrorCode::INTERNAL_ERROR.message(), None, None),
     ] {
         let name = format!("{error:?}");
@@ -134,6 +145,8 @@ fn l1_the_error_is_the_cause_and_of_one_that_is_let_through_the_inner_one() {
     let cause = |error: OrderError| Fault::from(error).source().map(ToString::to_string);
     assert_eq!(cause(io::Error::other("why").into()).as_deref(), Some("the database failed"));
     assert_eq!(cause(StockError { sku: "a-7" }.into()).as_deref(), Some("no such product: a-7"));
+    let partner = Fault::new(ErrorCode::OTHER).with_source("the partner is down");
+    assert_eq!(cause(partner.into()).as_deref(), Some("the partner is down"));
 }
 
 #[test]
@@ -148,6 +161,22 @@ fn the_codes_are_those_that_it_can_become() {
     assert_eq!(written(Failure::<StockError>::Late).1, "gateway_timeout");
     assert_eq!(written(Failure::Inner(StockError { sku: "b" })).1, "not_found");
     assert!(!Failure::<StockError>::CODES.is_complete());
+}
+
+#[test]
+fn m2_a_policy_takes_the_codes_of_an_error() {
+    let declined = ErrorCode::custom("card_declined", 402).with_retry(tower_error_envelope::Retry::Refresh);
+    let by_name = |policy: &Policy| {
+        let codes = policy.codes().custom_codes();
+        codes.map(|code| (code.as_str().to_owned(), code.retry())).collect::<Vec<_>>()
+    };
+    let first = Policy::builder().code(declined.clone()).codes(OrderError::CODES).build().unwrap();
+    let last = Policy::builder().codes(OrderError::CODES).codes([SEAT_TAKEN]).code(declined).build().unwrap();
+    let expected = [("card_declined", tower_error_envelope::Retry::Refresh), ("seat_taken", SEAT_TAKEN.retry())];
+    assert_eq!(by_name(&first), expected.map(|(name, retry)| (name.to_owned(), retry)));
+    assert_eq!(by_name(&first), by_name(&last));
+    let described = [ErrorCode::CONFLICT.with_docs("https://x.test/e")];
+    assert_eq!(Policy::builder().codes(described).build().unwrap().codes().defined_codes().count(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use http::HeaderMap;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tower_error_envelope::policy::PolicyLoader;
 use tower_error_envelope::testing::Envelope;
@@ -73,15 +74,18 @@ fn a_misfit_is_reported_with_its_place_and_the_answer() {
 
 #[test]
 fn a_code_of_the_catalogue_takes_a_schema_of_the_policys() {
-    let schema = r#"{"type":"object","properties":{"left":{"type":"integer","minimum":0}},"required":["left"]}"#;
-    let build = |schema: &'static str| Policy::builder().code(ErrorCode::CONFLICT.with_details(schema)).build();
+    let schema =
+        json!({"type": "object", "properties": {"left": {"type": "integer", "minimum": 0}}, "required": ["left"]});
+    let build = |schema: Value| Policy::builder().code(ErrorCode::CONFLICT.with_details(schema)).build();
     let policy = build(schema).unwrap();
     assert_eq!(misfit("conflict", Some(&json!({ "left": 3 })), &policy), None);
     let mistake = misfit("conflict", Some(&json!({ "left": -1 })), &policy).unwrap();
     assert!(mistake.contains("\n  details.left: -1 is less than 0\n"), "{mistake}");
     assert_eq!(policy.codes().custom_codes().count(), 0);
-    assert!(build("left").unwrap_err().to_string().starts_with("code \"conflict\": details: the schema is not JSON"));
-    let twice = ErrorCode::CONFLICT.with_details("{}");
+    // The text of a schema is not a schema.
+    let text = build("{}".into()).unwrap_err().to_string();
+    assert!(text.starts_with("code \"conflict\": details: a text has the wrong type here; write a schema"), "{text}");
+    let twice = ErrorCode::CONFLICT.with_details(json!({}));
     let again = Policy::builder().code(twice.clone()).code(twice).build().unwrap_err().to_string();
     assert!(again.contains("\"conflict\" is defined twice"), "{again}");
     let plain = Policy::builder().code(ErrorCode::CONFLICT).build().unwrap_err().to_string();
@@ -95,7 +99,7 @@ fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
     assert_eq!(messages, ["invalid_request", "payload_too_large"]);
     for code in ErrorCode::ALL.iter().filter_map(ErrorCode::details_schema) {
         // An own code may have a schema of the catalogue.
-        let own = ErrorCode::custom("own", 400).with_details(code);
+        let own = ErrorCode::custom("own", 400).with_details(serde_json::from_str::<Value>(code).unwrap());
         assert_eq!(Policy::builder().code(own).build().err().map(|error| error.to_string()), None);
     }
 }
@@ -190,7 +194,7 @@ fn m2_a_mistake_in_a_schemas_file_is_reported_with_its_line() {
 fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
     let nested = |levels: usize| format!("{}{{}}{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
     let built = |levels| {
-        let code = ErrorCode::custom("deep", 400).with_details(nested(levels));
+        let code = ErrorCode::custom("deep", 400).with_details(RawValue::from_string(nested(levels)).unwrap());
         Policy::builder().code(code).build().map_err(|error| error.to_string())
     };
     assert!(built(15).is_ok());

@@ -36,7 +36,10 @@ fn faults() -> Vec<Fault> {
         Fault::new(ErrorCode::CONFLICT).with_message("Taken \"now\".").with_details(json!({ "seat": 7 })),
         Fault::new(ErrorCode::INVALID_REQUEST),
         Fault::new(ErrorCode::INTERNAL_ERROR).with_source(SECRET).with_details(json!(null)),
-        Fault::invalid([Issue::new("items[0].qty", "At most 9."), Issue::new("name", "Required.").code("missing")]),
+        Fault::invalid([
+            Issue::new("items[0].qty", "At most 9."),
+            Issue::new("name", "Required.").with_code("missing"),
+        ]),
         Fault::new(ErrorCode::custom("seat_taken", 409)).with_status(StatusCode::LOCKED),
     ]
 }

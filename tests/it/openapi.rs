@@ -33,9 +33,6 @@ struct Row {
     body: Option<String>,
     status: u16,
     code: String,
-    /// True if the request has more headers than are checked.
-    #[serde(default)]
-    crowd: bool,
 }
 
 /// An operation, a status and a code.
@@ -82,7 +79,7 @@ proptest! {
         body in proptest::option::of(prop_oneof![select(rows().into_iter().filter_map(|row| row.body).collect::<Vec<_>>()), any::<String>()]),
     ) {
         let path = if row.operation.contains('{') { format!("/orders/{path}") } else { row.path.clone() };
-        let row = Row { headers, path, body, crowd: false, ..row };
+        let row = Row { headers, path, body, ..row };
         prop_assume!(row.path.parse::<http::Uri>().is_ok());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         if let Some(answer) = runtime.block_on(send(&EXAMPLE.0, &row)) {
@@ -97,10 +94,6 @@ async fn send(app: &Router, row: &Row) -> Option<Answer> {
     let mut request = Request::builder().method(method).uri(&row.path);
     for (name, value) in &row.headers {
         request = request.header(name, value);
-    }
-    let crowd = if row.crowd { 13 * 1024 } else { 0 };
-    for _ in 0..crowd {
-        request = request.header("x-crowd", "1");
     }
     let body = row.body.clone().map_or_else(Body::empty, Body::from);
     let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
@@ -195,7 +188,7 @@ fn an_error_with_a_derive_lists_its_statuses_and_one_that_lists_nothing_is_any()
 #[test]
 fn g0_a_policys_guards_are_added_to_what_is_declared() {
     let free = responses_under(Policy::default(), FREE);
-    assert_eq!(keys(&free), ["204", "400", "409", "422", "431", "500", "504", "default"]);
+    assert_eq!(keys(&free), ["204", "400", "409", "422", "500", "504", "default"]);
     let list = responses_under(Policy::default(), LIST);
     assert_eq!(list["410"]["description"], "Sold.", "what a person wrote stays");
     assert_eq!(keys(&list["410"]["content"]["application/json"]["examples"]), ["gone"]);
@@ -205,7 +198,7 @@ fn g0_a_policys_guards_are_added_to_what_is_declared() {
 #[test]
 fn m1_where_nothing_is_enforced_nothing_is_refused() {
     let policy = || Policy::builder().route(RouteRule::new("/seats").mode(Mode::Observe)).build().unwrap();
-    assert_eq!(keys(&responses_under(policy(), LIST)), ["404", "410", "431", "500", "504"]);
+    assert_eq!(keys(&responses_under(policy(), LIST)), ["404", "410", "500", "504"]);
 }
 
 #[test]
@@ -283,11 +276,11 @@ fn an_operation_lists_its_own_codes_and_not_those_of_its_types() {
     let listed =
         PolicyResponses::new(Policy::default()).operation("POST /texts", [ErrorCode::GONE, ErrorCode::NOT_FOUND]);
     let document = written(&listed);
-    assert_eq!(keys(&document["paths"]["/texts"]["post"]["responses"]), ["200", "400", "404", "410", "431", "500"]);
-    assert_eq!(keys(&document["paths"]["/texts"]["get"]["responses"]), ["200", "400", "409", "410", "431", "500"]);
+    assert_eq!(keys(&document["paths"]["/texts"]["post"]["responses"]), ["200", "400", "404", "410", "500"]);
+    assert_eq!(keys(&document["paths"]["/texts"]["get"]["responses"]), ["200", "400", "409", "410", "500"]);
     let all = written(&PolicyResponses::new(Policy::default()));
     let all = &all["paths"]["/texts"]["post"]["responses"];
-    assert_eq!(keys(all), ["200", "400", "409", "410", "422", "431", "500", "default"]);
+    assert_eq!(keys(all), ["200", "400", "409", "410", "422", "500", "default"]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ async fn p1_what_the_manual_reads_of_the_details_is_there() {
     assert!(include_str!("manual_rpc.rs").contains(shown), "{shown}");
 
     let limited = service_fn(async |_| {
-        let fault = Fault::new(ErrorCode::RATE_LIMITED).with_header(http::header::RETRY_AFTER, 7.into());
+        let fault = Fault::new(ErrorCode::RATE_LIMITED).with_header(http::header::RETRY_AFTER, 7);
         Err::<Response<Body>, _>(fault.with_details(serde_json::json!({ "limit": 100 })))
     });
     let call = http::Request::post("/a.B/C").header("content-type", "application/grpc").body(Body::empty()).unwrap();

@@ -165,7 +165,7 @@ impl<'a> Variant<'a> {
         // If the inner error does not implement a trait, the compiler's error points to the attribute.
         let span = self.fault.transparent.unwrap_or_else(Span::call_site);
         let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
-        let fault = quote_spanned!(span=> __error_envelope::AsFault::#method(#field));
+        let fault = quote_spanned!(span=> __error_envelope::__private::Transparent::#method(#field));
         quote!(#pattern => #fault,)
     }
 
@@ -190,7 +190,7 @@ impl<'a> Variant<'a> {
             None => quote!(__error_envelope::Fault::new(__error_envelope::AsFault::code(self))),
         };
         if let Some(status) = &self.fault.status {
-            fault = quote!(__error_envelope::__private::with_status(#fault, #status));
+            fault = quote!(#fault.with_status(#status));
         }
         if let Some(message) = &self.fault.message {
             let message = message::write(message);

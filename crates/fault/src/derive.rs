@@ -27,9 +27,7 @@ pub struct Codes {
 impl Codes {
     /// Returns all codes, each once. The codes of the variants come first, and then the codes of transparent errors.
     pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
-        let mut codes = Vec::new();
-        self.collect(&mut codes);
-        codes.into_iter()
+        (*self).into_iter()
     }
 
     /// Returns true if the list is complete. An incomplete list lacks the codes that a function in `with = …` returns,
@@ -77,6 +75,18 @@ impl Codes {
     }
 }
 
+/// Returns the codes of [`Codes::iter`], for `Policy::builder().codes(OrderError::CODES)`.
+impl IntoIterator for Codes {
+    type Item = &'static ErrorCode;
+    type IntoIter = std::vec::IntoIter<&'static ErrorCode>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let mut codes = Vec::new();
+        self.collect(&mut codes);
+        codes.into_iter()
+    }
+}
+
 /// This module is for the derived code, and is not a part of the public interface.
 pub mod private {
     #[cfg(feature = "openapi")]
@@ -85,7 +95,6 @@ pub mod private {
     use std::marker::PhantomData;
     use std::time::Duration;
 
-    use http::{HeaderName, HeaderValue, StatusCode};
     use serde::ser::{Error, SerializeMap};
     use serde::{Serialize, Serializer};
     use serde_json::value::{RawValue, Value, to_raw_value};
@@ -95,7 +104,7 @@ pub mod private {
     #[cfg(feature = "openapi")]
     use crate::code::Retry;
     pub use crate::code::{code_missing, code_of_http, names as codes};
-    use crate::fault::Fault;
+    use crate::fault::{AsFault, Fault};
     #[cfg(feature = "openapi")]
     use crate::openapi::{
         details::of_fields,
@@ -223,6 +232,54 @@ pub mod private {
 
     impl<T: ?Sized> NoCodes for T {}
 
+    /// A type that the field of a `transparent` variant may have: an error with [`AsFault`], or a [`Fault`] itself.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` has no code for clients: it does not implement `AsFault`",
+        label = "`transparent` needs a field whose type is `AsFault`, or a `Fault`",
+        note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]`",
+        note = "for an error of another crate: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`",
+        note = "features of `tower-error-envelope` cover errors of other crates: `anyhow` (with `#[fault(with = Fault::from)]`), \
+                `axum`, `diesel`, `garde`, `reqwest`, `sqlx`, `tonic`, `validator`, `ws` (axum's WebSockets)",
+        note = "if the feature is on, the build has two versions of the crate, such as `reqwest` 0.12 and 0.13 or `sqlx` 0.8 and 0.9: \
+            `cargo tree -d` lists them, and `cargo update -p reqwest@0.13.5 --precise 0.12.28` leaves one"
+    )]
+    pub trait Transparent: Sized {
+        /// Returns the code of the error.
+        fn code(&self) -> ErrorCode;
+        /// Returns the fault of the error.
+        fn fault(&self) -> Fault;
+        /// Converts the error into its fault, with its cause.
+        fn into_fault(self) -> Fault;
+    }
+
+    impl<E: AsFault> Transparent for E {
+        fn code(&self) -> ErrorCode {
+            AsFault::code(self)
+        }
+
+        fn fault(&self) -> Fault {
+            AsFault::fault(self)
+        }
+
+        fn into_fault(self) -> Fault {
+            AsFault::into_fault(self)
+        }
+    }
+
+    impl Transparent for Fault {
+        fn code(&self) -> ErrorCode {
+            self.code().clone()
+        }
+
+        fn fault(&self) -> Fault {
+            self.clone()
+        }
+
+        fn into_fault(self) -> Fault {
+            self
+        }
+    }
+
     /// A type that the value of `retry_after = …` may have.
     pub trait RetryAfter {
         /// Sets the waiting time on the fault, if this value has a waiting time.
@@ -253,18 +310,7 @@ pub mod private {
     /// Adds the header of `header(NAME, value)` to the fault. The derive has already checked the name. If no header can
     /// have the value, the header is left out.
     pub fn with_header(fault: Fault, name: &'static str, value: impl fmt::Display) -> Fault {
-        match HeaderValue::try_from(value.to_string()) {
-            Ok(value) => fault.with_header(HeaderName::from_static(name), value),
-            Err(_) => fault,
-        }
-    }
-
-    /// Sets the status of `status = …` on the fault. The derive has already checked the status.
-    pub fn with_status(fault: Fault, status: u16) -> Fault {
-        match StatusCode::from_u16(status) {
-            Ok(status) => fault.with_status(status),
-            Err(_) => fault,
-        }
+        fault.with_header(name, value.to_string())
     }
 
     /// The details that `details(…)` describes. The details are an object with the fields that have a value, in the

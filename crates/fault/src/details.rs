@@ -97,11 +97,11 @@ fn cut_traces(value: Node<'_, '_>) -> Option<String> {
 /// Makes sure that an `invalid_request` has an issue list, even if the message is its only issue (E8).
 #[inline]
 pub fn with_issues(fault: Fault) -> Fault {
-    if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details().is_some_and(issues::are_in) {
+    if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
         return fault;
     }
     let list = issues::of_message(&fault.message());
-    let came = fault.details().filter(|details| *details != "null").map(|details| Cow::Owned(details.to_owned()));
+    let came = fault.details_json().filter(|details| *details != "null").map(|details| Cow::Owned(details.to_owned()));
     let details = compose(came, &[], Some(&list), None);
     fault.with_raw_details(details)
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::header::RETRY_AFTER;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
@@ -149,13 +150,13 @@ impl Fault {
         self
     }
 
-    /// Sets a status other than the status of the code. A status outside 400–599 is ignored, because it does not mean
-    /// an error.
-    pub fn with_status(mut self, status: StatusCode) -> Self {
-        if (status.is_client_error() || status.is_server_error()) && self.status() != status {
-            self.change().status = Some(status);
+    /// Sets a status other than the status of the code, such as `422` or `StatusCode::GONE`. A status outside 400–599 is
+    /// ignored, because it does not mean an error.
+    pub fn with_status(self, status: impl TryInto<StatusCode>) -> Self {
+        match status.try_into() {
+            Ok(status) => self.with_error_status(status),
+            Err(_) => self,
         }
-        self
     }
 
     /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
@@ -176,9 +177,29 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the response, such as another `www-authenticate`.
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.change().headers.get_or_insert_default().append(name, value);
+    /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and value
+    /// may be texts.
+    ///
+    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, so that
+    /// it is logged.
+    ///
+    /// ```
+    /// use tower_error_envelope::{ErrorCode, Fault};
+    ///
+    /// let fault = Fault::new(ErrorCode::CONFLICT).with_header("x-seat", 7).with_header("x-hall", "north");
+    /// assert_eq!((&fault.headers()["x-seat"], &fault.headers()["x-hall"]), (&7.into(), &"north".parse().unwrap()));
+    /// ```
+    pub fn with_header(
+        mut self,
+        name: impl TryInto<HeaderName, Error: Into<http::Error>>,
+        value: impl TryInto<HeaderValue, Error: Into<http::Error>>,
+    ) -> Self {
+        match (name.try_into().map_err(Into::into), value.try_into().map_err(Into::into)) {
+            (Ok(name), Ok(value)) => {
+                self.change().headers.get_or_insert_default().append(name, value);
+            }
+            (Err(error), _) | (_, Err(error)) => self.change().source = Some(Arc::new(error)),
+        }
         self
     }
 
@@ -210,8 +231,17 @@ impl Fault {
 
     /// Returns the details as JSON text.
     #[must_use]
-    pub fn details(&self) -> Option<&str> {
+    pub fn details_json(&self) -> Option<&str> {
         self.0.details.as_deref().map(RawValue::get)
+    }
+
+    /// Returns the details, parsed as the caller's type, or `None` if there are none.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the details are not of that type.
+    pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        self.details_json().map(serde_json::from_str).transpose()
     }
 
     /// Returns the status that was set, or otherwise the status of the code.
@@ -228,6 +258,13 @@ impl Fault {
         static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
         self.0.headers.as_deref().unwrap_or(&NONE)
+    }
+
+    fn with_error_status(mut self, status: StatusCode) -> Self {
+        if (status.is_client_error() || status.is_server_error()) && self.status() != status {
+            self.change().status = Some(status);
+        }
+        self
     }
 
     /// Returns the fields of the fault for a change, and drops the prepared replies.
@@ -367,7 +404,7 @@ impl fmt::Debug for Fault {
         f.debug_struct("Fault")
             .field("code", &self.0.code)
             .field("message", &self.message())
-            .field("details", &self.details())
+            .field("details", &self.details_json())
             .field("status", &self.status())
             .field("source", &self.0.source)
             .finish_non_exhaustive()
@@ -441,13 +478,33 @@ mod tests {
     fn details_that_are_no_json_are_left_out_and_told() {
         let map = std::collections::HashMap::from([((1, 2), 3)]);
         let fault = Fault::new(ErrorCode::CONFLICT).with_details(map);
-        assert_eq!(fault.details(), None);
+        assert_eq!(fault.details_json(), None);
         assert!(Error::source(&fault).is_some());
+    }
+
+    #[test]
+    fn details_are_read_as_the_callers_type() {
+        let fault = Fault::new(ErrorCode::CONFLICT).with_details([1, 2]);
+        assert_eq!((fault.details_json(), fault.details().unwrap()), (Some("[1,2]"), Some(vec![1, 2])));
+        assert!(fault.details::<String>().is_err());
+        assert_eq!(Fault::new(ErrorCode::CONFLICT).details::<String>().unwrap(), None);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_one_is_left_out_and_told() {
+        let fault = Fault::new(ErrorCode::CONFLICT).with_header("x-a", "1").with_header(RETRY_AFTER, 30);
+        assert_eq!((&fault.headers()["x-a"], &fault.headers()["retry-after"]), (&1.into(), &30.into()));
+        for (name, value) in [("x a", "1"), ("x-b", "1\n")] {
+            let fault = Fault::new(ErrorCode::CONFLICT).with_header(name, value.to_owned());
+            assert!(!fault.has_headers() && Error::source(&fault).is_some(), "{name}");
+        }
     }
 
     #[test]
     fn a_status_that_is_no_error_is_ignored() {
         assert_eq!(Fault::new(ErrorCode::GONE).with_status(StatusCode::OK).status(), 410);
+        assert_eq!(Fault::new(ErrorCode::GONE).with_status(99).status(), 410);
         assert_eq!(Fault::new(ErrorCode::GONE).with_status(StatusCode::NOT_FOUND).status(), 404);
+        assert_eq!(Fault::new(ErrorCode::GONE).with_status(404).status(), 404);
     }
 }

@@ -27,7 +27,7 @@
 //!
 //! let status = tokio::runtime::Builder::new_current_thread().build()?.block_on(reserve(Request::new(7))).unwrap_err();
 //! assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "Not found."));
-//! assert_eq!(Fault::from(status).details(), Some(r#"{"seat":7}"#));
+//! assert_eq!(Fault::from(status).details_json(), Some(r#"{"seat":7}"#));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -59,7 +59,7 @@ impl From<Fault> for Status {
             status: grpc,
             code: fault.code().as_str(),
             message: &text,
-            details: fault.details(),
+            details: fault.details_json(),
             request_id: None,
             domain: DOMAIN,
             retry_after: rpc::retry_after(fault.headers(), now),

@@ -13,7 +13,7 @@
 //! }
 //!
 //! let fault = reserve(7).unwrap_err();
-//! assert_eq!((fault.status().as_u16(), fault.details()), (409, Some(r#"{"seat":7}"#)));
+//! assert_eq!((fault.status().as_u16(), fault.details_json()), (409, Some(r#"{"seat":7}"#)));
 //! ```
 //!
 //! Integrations with other crates are also here, because the orphan rule requires it. Each integration has a feature:

@@ -25,12 +25,12 @@ use error_envelope_text::issues::written::{NamedIssue, list_of_issues};
 /// use tower_error_envelope::{Fault, Issue};
 ///
 /// let fault = Fault::invalid([
-///     Issue::new("items[0].qty", "At most 9.").code("too_many"),
+///     Issue::new("items[0].qty", "At most 9.").with_code("too_many"),
 ///     Issue::new("", "The dates overlap."),
 /// ]);
 /// assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"));
 /// assert_eq!(
-///     fault.details(),
+///     fault.details_json(),
 ///     Some(r#"{"issues":[{"path":["items",0,"qty"],"message":"At most 9.","code":"too_many"},{"path":[],"message":"The dates overlap."}]}"#),
 /// );
 /// ```
@@ -51,7 +51,7 @@ impl Issue {
     }
 
     /// Sets a code by which programs recognise the mistake, such as `too_many`. By default an issue has no code.
-    pub fn code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
         self
     }
@@ -92,12 +92,12 @@ mod tests {
             (vec![], None),
             (vec![Issue::new("a.0.b[12]", "No.")], Some(r#"{"issues":[{"path":["a",0,"b",12],"message":"No."}]}"#)),
             (
-                vec![Issue::new("b", "1st").code("x"), Issue::new("a", "2nd\nline")],
+                vec![Issue::new("b", "1st").with_code("x"), Issue::new("a", "2nd\nline")],
                 Some(r#"{"issues":[{"path":["b"],"message":"1st","code":"x"},{"path":["a"],"message":"2nd line"}]}"#),
             ),
         ] {
             let fault = Fault::invalid(issues);
-            assert_eq!((fault.status().as_u16(), fault.details()), (422, details));
+            assert_eq!((fault.status().as_u16(), fault.details_json()), (422, details));
         }
     }
 }

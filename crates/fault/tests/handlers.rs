@@ -15,7 +15,7 @@ enum OrderError {
 fn f1_a_derived_error_is_a_fault_a_response_and_a_status() {
     let sold_out = || OrderError::SoldOut { left: 3 };
     let fault = Fault::from(sold_out());
-    assert_eq!((fault.to_string(), fault.details()), ("conflict: Only 3 left.".to_owned(), Some(r#"{"left":3}"#)));
+    assert_eq!((fault.to_string(), fault.details_json()), ("conflict: Only 3 left.".to_owned(), Some(r#"{"left":3}"#)));
     assert_eq!(Fault::from(OrderError::from(std::io::Error::other("s3cr3t"))).code(), &ErrorCode::INTERNAL_ERROR);
     assert_eq!(axum_core::response::IntoResponse::into_response(sold_out()).status(), 409);
     assert_eq!(tonic::Status::from(sold_out()).message(), "Only 3 left.");
@@ -80,7 +80,7 @@ fn f1_a_wrapped_error_has_the_code_that_a_function_returns() {
         assert_eq!(error.code(), code, "{name}");
         let waits = matches!(error, BookingError::File { .. });
         let fault = Fault::from(error);
-        assert_eq!((fault.status().as_u16(), fault.details()), (status, details), "{name}");
+        assert_eq!((fault.status().as_u16(), fault.details_json()), (status, details), "{name}");
         assert_eq!((fault.code().as_str(), fault.headers().contains_key("retry-after")), (code, waits), "{name}");
         assert_eq!(std::error::Error::source(&fault).map(ToString::to_string), Some(cause), "{name}");
     }

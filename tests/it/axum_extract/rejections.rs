@@ -170,7 +170,9 @@ fn r13_a_rejection_by_question_mark_is_the_one_as_a_response_and_is_not_quoted_i
             assert_eq!(by_mark, stock, "{path} {body}");
         }
         assert!(!format!("{lines:?}").contains(SECRET), "{lines:?}");
-        if !["/bytes", "/string", "/raw", "/extension", "/ws"].contains(&path) {
+        // axum's `Multipart` answers another media type with 400.
+        let differs = path == "/upload" && content_type != MULTIPART;
+        if !differs && !["/bytes", "/string", "/raw", "/extension", "/ws"].contains(&path) {
             let own = ask("/own");
             assert_eq!((own.status, &*own.code), (status, code), "{path} {body}");
         }
@@ -183,7 +185,6 @@ async fn a_form_that_is_wrong_is_reported_in_plain_words() {
     const ENDS: &str = "The body ends before its form does.";
     const HEADERS: &str = "The headers of a field in the form cannot be read.";
     for (content_type, body, message) in [
-        (JSON, "{}", NO_FORM),
         ("multipart/form-data", "--b--", NO_FORM),
         (MULTIPART, "", ENDS),
         (MULTIPART, "--b\r\n", ENDS),
@@ -194,6 +195,13 @@ async fn a_form_that_is_wrong_is_reported_in_plain_words() {
         let described = described(request("/own", "/upload", content_type, body)).await;
         let expected = (400, "bad_request", message, None);
         assert_eq!((described.status, &*described.code, &*described.message, described.details), expected, "{body}");
+    }
+    for other in [JSON, "multipart/mixed; boundary=b", "form"] {
+        let answer = answer(app().oneshot(request("/own", "/upload", other, "{}")).await.unwrap()).await;
+        assert_eq!(answer.head.status, 415, "{other}");
+        assert_eq!(answer.head.headers["accept"], "multipart/form-data", "{other}");
+        let envelope = Envelope::parse(&answer.head.headers, &answer.body);
+        envelope.assert_code("unsupported_media_type").assert_message(NO_FORM);
     }
 }
 

@@ -28,12 +28,14 @@ fn app() -> Router {
         .route("/garde", get(|Garde(Query(it)): Garde<Query<Booking>>| async move { it.name }))
         .route("/valid", post(|Valid(Json(it)): Valid<Json<Booking>>| async move { it.name }))
         .route("/valid", get(|Valid(Query(it)): Valid<Query<Booking>>| async move { it.name }))
+        .route("/axum", post(|Valid(it): Valid<axum::Json<Booking>>| async move { it.0.name }))
+        .route("/axum", get(|Garde(it): Garde<axum::extract::Query<Booking>>| async move { it.0.name }))
         .layer(ErrorEnvelopeLayer::new())
 }
 
 #[tokio::test]
 async fn e8_each_violated_rule_is_an_issue_before_the_handler_runs() {
-    for path in ["/garde", "/valid"] {
+    for path in ["/garde", "/valid", "/axum"] {
         let body = |guests: u32| {
             let request = Request::post(path).header("content-type", "application/json");
             request.body(Body::from(json!({ "guests": guests, "name": "" }).to_string())).unwrap()
@@ -47,7 +49,8 @@ async fn e8_each_violated_rule_is_an_issue_before_the_handler_runs() {
         }
         // The extractor itself refuses this query.
         let envelope = Envelope::of(app().oneshot(query("guests=x&name=a")).await.unwrap()).await;
-        envelope.assert_status(400).assert_issue(["guests"], "Expected a whole number.");
+        let message = if path == "/axum" { "invalid digit found in string" } else { "Expected a whole number." };
+        envelope.assert_status(400).assert_code("invalid_request").assert_issue(["guests"], message);
         let response = app().oneshot(query("guests=2&name=a")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
     }

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
-use http::StatusCode;
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::always::SECRET;
@@ -38,10 +37,10 @@ pub(super) fn fault(inner_fault: &InnerFault) -> Fault {
         fault = fault.with_details(super::value::json(details).expect("the case's details are JSON"));
     }
     if let Some(status) = inner_fault.status {
-        fault = fault.with_status(StatusCode::from_u16(status).expect("a status"));
+        fault = fault.with_status(status);
     }
     for (name, value) in &inner_fault.headers {
-        fault = fault.with_header(name.parse().expect("a name"), value.parse().expect("a value"));
+        fault = fault.with_header(&**name, &**value);
     }
     fault
 }

@@ -6,9 +6,9 @@ use toml::de::DeValue;
 use crate::code::details::{self, SchemaError};
 use crate::table::{Kind, Leaf, MAX_FILE_BYTES, Reading, line_of, span_to_show};
 
-/// The schema as JSON text.
+/// The schema.
 #[derive(Clone, Debug)]
-pub(super) struct Details(pub(super) String);
+pub(super) struct Details(pub(super) Json);
 
 impl Leaf for Details {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
@@ -16,11 +16,11 @@ impl Leaf for Details {
             DeValue::Table(_) => {
                 let schema = json_of(value, at)?;
                 let is_right = refuse_mistakes(value, schema.clone(), at);
-                is_right.then(|| Self(schema.to_string()))
+                is_right.then_some(Self(schema))
             }
             DeValue::String(name) => {
                 let (name, text) = at.read_file(name, MAX_FILE_BYTES)?;
-                read_file(&name, &text, at).map(|schema| Self(schema.to_string()))
+                read_file(&name, &text, at).map(Self)
             }
             _ => at.mistyped(
                 value,

@@ -25,7 +25,7 @@ pub use error_envelope_fault::openapi::{form, tree};
 
 pub use self::codes::{Codes, Listed};
 pub use self::declared::DeclaredError;
-pub use self::operation::{Document, Operation, OperationInput};
+pub use self::operation::{Document, Operation, OperationInput, VALIDATED};
 pub use self::route::RouteErrors;
 pub use self::security::Security;
 pub use self::shared::shared;

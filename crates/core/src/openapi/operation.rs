@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// The longest chain of references that is followed.
 const DEEPEST: usize = 16;
 
+/// The key of an operation whose input a validator checks. It is written and removed while a document is made.
+pub const VALIDATED: &str = "x-error-envelope-validated";
+
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
 /// A document, as JSON.
@@ -36,6 +39,8 @@ pub struct Operation<'d> {
 pub struct OperationInput {
     /// True if the path or the query of the operation has parameters.
     pub has_parameters: bool,
+    /// True if a validator checks what the operation reads ([`VALIDATED`]).
+    pub is_validated: bool,
     /// The media types of the request's body, in lower case and without parameters. The list is empty if the operation
     /// reads no body.
     pub media_types: Vec<String>,
@@ -146,7 +151,9 @@ impl<'d> Operation<'d> {
         let kind = |written: &String| written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let is_read = |parameter: &&Value| matches!(parameter["in"].as_str(), Some("path" | "query"));
         OperationInput {
-            has_parameters: self.parameters().iter().any(is_read),
+            // aide documents no parameter for `Path<u32>`.
+            has_parameters: self.key.contains('{') || self.parameters().iter().any(is_read),
+            is_validated: self.item.get(VALIDATED).is_some(),
             media_types: self.content().into_iter().flat_map(Map::keys).map(kind).filter(|it| !it.is_empty()).collect(),
         }
     }

@@ -1,6 +1,6 @@
 //! The builder of a [`Policy`]. The builder stores settings, and [`PolicyBuilder::build`] refuses mistakes in them.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::time::Duration;
 
 use super::Policy;
@@ -21,6 +21,8 @@ pub struct PolicyBuilder {
     pub(crate) headers: Vec<(String, RequiredHeader)>,
     pub(crate) schemes: Vec<(String, AuthScheme)>,
     pub(crate) codes: Vec<ErrorCode>,
+    /// Codes that are added if `codes` lacks them.
+    pub(crate) listed_codes: Vec<ErrorCode>,
     pub(crate) part: PolicyPart,
     pub(crate) scopes: Vec<Scope>,
 }
@@ -131,9 +133,29 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a custom code, created with [`ErrorCode::custom`].
+    /// Adds a custom code, created with [`ErrorCode::custom`], or a code of the catalogue with details, docs or a retry
+    /// advice.
     pub fn code(mut self, code: ErrorCode) -> Self {
         self.codes.push(code);
+        self
+    }
+
+    /// Adds the custom codes of a list, such as all codes of a derived error: `.codes(OrderError::CODES)`.
+    ///
+    /// Codes that [`PolicyBuilder::code`] also adds keep its settings. Unchanged codes of the catalogue are ignored,
+    /// because every policy has them.
+    ///
+    /// ```
+    /// use tower_error_envelope::{ErrorCode, Policy};
+    ///
+    /// const SOLD_OUT: ErrorCode = ErrorCode::custom("sold_out", 409);
+    ///
+    /// let policy = Policy::builder().codes([SOLD_OUT, ErrorCode::NOT_FOUND]).build()?;
+    /// assert_eq!(policy.codes().find("sold_out"), Some(SOLD_OUT));
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn codes(mut self, codes: impl IntoIterator<Item = impl Borrow<ErrorCode>>) -> Self {
+        self.listed_codes.extend(codes.into_iter().map(|code| code.borrow().clone()));
         self
     }
 

@@ -1,6 +1,7 @@
 //! Compiles the settings of a builder into a [`Policy`], or reports the mistakes (rule M2).
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::Arc;
 
 use super::faults::PolicyFaults;
@@ -26,7 +27,12 @@ impl PolicyBuilder {
     /// # Errors
     ///
     /// Returns the first mistake, with its key.
-    pub fn build(self) -> Result<Policy, PolicyError> {
+    pub fn build(mut self) -> Result<Policy, PolicyError> {
+        for code in mem::take(&mut self.listed_codes) {
+            if (!code.is_in_catalogue() || code.is_redefined()) && !self.codes.contains(&code) {
+                self.codes.push(code);
+            }
+        }
         self.compile().map_err(|SettingError { place, key, wrong, right, kind, .. }| {
             let table = self.name_of(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };

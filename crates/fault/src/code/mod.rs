@@ -17,6 +17,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde::Serialize;
 
 pub use code_set::CodeSet;
 use error_code::{CustomCode, DescribedRow, Repr, Row, Text};
@@ -110,9 +111,9 @@ impl ErrorCode {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema for the details of a code, as the text of a JSON Schema (2020-12). The code may be a custom
-    /// code, or a code of the catalogue.
-    /// [`Fault::with_details`](crate::fault::Fault::with_details) sets the details themselves.
+    /// Sets the schema for the details of a code: a JSON Schema (2020-12) as a JSON value, such as `json!({…})`. The code
+    /// may be a custom code, or one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details) sets the
+    /// details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
     /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect, and the details
@@ -124,13 +125,14 @@ impl ErrorCode {
     /// `deprecated`, `examples`. If the schema has any other keyword, the policy is refused when it is built.
     ///
     /// ```
+    /// use serde_json::json;
     /// use tower_error_envelope::{ErrorCode, Policy};
     ///
-    /// let schema = r#"{"type":"object","properties":{"seat":{"type":"string"}},"required":["seat"]}"#;
-    /// let taken = ErrorCode::custom("seat_taken", 409).with_details(schema);
-    /// assert_eq!(taken.details_schema(), Some(schema));
+    /// let schema = json!({ "type": "object", "properties": { "seat": { "type": "string" } }, "required": ["seat"] });
+    /// let taken = ErrorCode::custom("seat_taken", 409).with_details(&schema);
+    /// assert_eq!(taken.details_schema(), Some(&*schema.to_string()));
     ///
-    /// let error = Policy::builder().code(taken.with_details(r#"{"type":"seat"}"#)).build().unwrap_err();
+    /// let error = Policy::builder().code(taken.with_details(json!({ "type": "seat" }))).build().unwrap_err();
     /// assert!(error.to_string().starts_with("code \"seat_taken\": details: type: unknown type \"seat\""));
     ///
     /// let policy = Policy::builder().code(ErrorCode::CONFLICT.with_details(schema)).build()?;
@@ -140,12 +142,15 @@ impl ErrorCode {
     ///
     /// # Panics
     ///
-    /// Panics if the catalogue has a schema for the code (`invalid_request`, `payload_too_large`), or if only the name
-    /// of the code is known.
+    /// Panics if the catalogue has a schema for the code (`invalid_request`, `payload_too_large`), if only the name of
+    /// the code is known, or if the schema cannot be serialized as JSON.
     #[must_use]
     #[track_caller]
-    pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
-        let details = Text::from(schema.into());
+    pub fn with_details(self, schema: impl Serialize) -> Self {
+        let details = match serde_json::to_string(&schema) {
+            Ok(schema) => Text::from(Cow::Owned(schema)),
+            Err(error) => panic!("the schema of the details cannot be serialized as JSON: {error}"),
+        };
         match self.described() {
             Ok(DescribedRow { row, .. }) if row.details.is_some() => {
                 panic!("the catalogue fixes the details of `{}`: use a code of your own", row.name)

@@ -1,5 +1,7 @@
 //! The table, and codes outside it.
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -71,7 +73,7 @@ fn e10_an_own_code_without_advice_has_that_of_its_status() {
 
 #[test]
 fn a_code_of_the_catalogue_takes_details_docs_and_advice_and_nothing_else() {
-    let described = ErrorCode::CONFLICT.with_details("{}").with_details(r#"{"type":"object"}"#);
+    let described = ErrorCode::CONFLICT.with_details(json!({})).with_details(json!({"type": "object"}));
     assert_eq!(
         (described.details_schema(), ErrorCode::CONFLICT.details_schema()),
         (Some(r#"{"type":"object"}"#), None)
@@ -86,7 +88,7 @@ fn a_code_of_the_catalogue_takes_details_docs_and_advice_and_nothing_else() {
     assert_eq!((codes.len(), codes.iter().count()), (1, ErrorCode::ALL.len() + 1));
     assert_eq!(codes.iter().filter(|code| code.details_schema().is_some()).count(), 3);
 
-    let advised = ErrorCode::CONFLICT.with_retry(Retry::Refresh).with_docs("https://x.test/e").with_details("{}");
+    let advised = ErrorCode::CONFLICT.with_retry(Retry::Refresh).with_docs("https://x.test/e").with_details(json!({}));
     assert_eq!(
         (advised.retry(), advised.added_retry(), advised.docs(), advised.details_schema()),
         (Retry::Refresh, Some(Retry::Refresh), Some("https://x.test/e"), Some("{}"))
@@ -102,11 +104,15 @@ fn a_code_of_the_catalogue_takes_details_docs_and_advice_and_nothing_else() {
     let changes: [(&str, Change); 7] = [
         ("`gone` cannot be changed", |_| ErrorCode::GONE.with_grpc(5)),
         ("`gone` cannot be changed", |_| ErrorCode::GONE.with_message("Left.")),
-        ("`seat_taken` cannot be changed", |foreign| foreign.with_details("{}")),
+        ("`seat_taken` cannot be changed", |foreign| foreign.with_details(json!({}))),
         ("`seat_taken` cannot be changed", |foreign| foreign.with_docs("https://x.test/e")),
         ("`seat_taken` cannot be changed", |foreign| foreign.with_retry(Retry::No)),
-        ("the catalogue fixes the details of `invalid_request`", |_| ErrorCode::INVALID_REQUEST.with_details("{}")),
-        ("the catalogue fixes the details of `payload_too_large`", |_| ErrorCode::PAYLOAD_TOO_LARGE.with_details("{}")),
+        ("the catalogue fixes the details of `invalid_request`", |_| {
+            ErrorCode::INVALID_REQUEST.with_details(json!({}))
+        }),
+        ("the catalogue fixes the details of `payload_too_large`", |_| {
+            ErrorCode::PAYLOAD_TOO_LARGE.with_details(json!({}))
+        }),
     ];
     for (wrong, change) in changes {
         let foreign = ErrorCode::foreign("seat_taken").unwrap();

@@ -56,7 +56,7 @@ use crate::code::ErrorCode;
 /// }
 ///
 /// let fault = handler().unwrap_err();
-/// assert_eq!((fault.code(), fault.details()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
+/// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
 /// Wrap an error of another crate in a variant of your own error, or map it with `.map_err(|error|
@@ -72,8 +72,9 @@ use crate::code::ErrorCode;
     note = "for a variant of your own that wraps it: `#[fault(with = code_of)]`, with `fn code_of(error: &{Self}) -> ErrorCode`; \
             for an `anyhow::Error`: `#[fault(with = Fault::from)]`",
     note = "features of `tower-error-envelope` cover errors of other crates: `anyhow`, `axum`, `diesel`, `garde`, `reqwest`, \
-            `sqlx` (0.8 or 0.9, the version that `cargo tree -i sqlx` shows once), `tonic`, `validator`, `ws` (axum's \
-            WebSockets)"
+            `sqlx`, `tonic`, `validator`, `ws` (axum's WebSockets)",
+    note = "if the feature is on, the build has two versions of the crate, such as `reqwest` 0.12 and 0.13 or `sqlx` 0.8 and 0.9: \
+            `cargo tree -d` lists them, and `cargo update -p reqwest@0.13.5 --precise 0.12.28` leaves one"
 )]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// Returns the code, which is `internal_error` by default.

@@ -72,7 +72,7 @@ fn p1_a_statuss_headers_are_within_what_clients_take() {
 fn f1_a_fault_comes_out_of_its_status_as_it_went_in() {
     let again = Fault::from(Status::from(fault().with_status(http::StatusCode::CONFLICT)));
     assert_eq!((again.code(), &*again.message()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
-    assert_eq!((again.details(), again.headers().len()), (fault().details(), 3));
+    assert_eq!((again.details_json(), again.headers().len()), (fault().details_json(), 3));
     assert_eq!(again.status(), 409);
     assert_eq!(again.source().unwrap().to_string(), "s3cr3t");
 }
@@ -82,7 +82,7 @@ fn e7_a_fault_of_another_process_is_the_same_but_for_its_types() {
     let again = Fault::from(sent(fault().into()));
     assert_eq!((again.code(), &*again.message()), (&ErrorCode::RATE_LIMITED, "Wait, s\u{e9}."));
     assert_eq!(
-        again.details(),
+        again.details_json(),
         Some(r#"{"limit":"7","issues":[{"path":["to",2],"message":"No.","code":"too_small"}]}"#)
     );
     assert_eq!(again.headers()[RETRY_AFTER], "30");
@@ -129,7 +129,7 @@ fn r3_which_text_and_details_of_a_status_pass() {
     ] {
         let fault = Fault::from(status);
         let found = (fault.code().as_str(), fault.status().as_u16(), fault.message().into_owned());
-        assert_eq!((found, fault.details()), ((code, http, text.to_owned()), details));
+        assert_eq!((found, fault.details_json()), ((code, http, text.to_owned()), details));
     }
 }
 
@@ -158,7 +158,7 @@ fn e8_violations_without_a_reason_are_an_invalid_request() {
         retry_after: None,
     };
     let fault = Fault::from(Status::with_details(Code::InvalidArgument, "Wrong.", error.to_bytes(4096).into()));
-    assert_eq!((fault.code(), fault.details()), (&ErrorCode::INVALID_REQUEST, details));
+    assert_eq!((fault.code(), fault.details_json()), (&ErrorCode::INVALID_REQUEST, details));
 }
 
 #[test]

@@ -76,7 +76,7 @@ mod tests {
             r#"{"path":["name"],"message":"length is lower than 1","code":"length"},"#,
             r#"{"path":[],"message":"the dates overlap"}]}"#
         );
-        assert_eq!((fault.status().as_u16(), fault.details()), (422, Some(issues)));
+        assert_eq!((fault.status().as_u16(), fault.details_json()), (422, Some(issues)));
     }
 
     #[test]

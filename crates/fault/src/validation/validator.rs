@@ -120,7 +120,7 @@ mod tests {
             r#"{"path":["name"],"message":"No shouting.","code":"shout"},"#,
             r#"{"path":["owner","email"],"message":"Expected an email address.","code":"email"}]}"#
         );
-        assert_eq!((fault.status().as_u16(), fault.details()), (422, Some(issues)));
+        assert_eq!((fault.status().as_u16(), fault.details_json()), (422, Some(issues)));
         assert!(std::error::Error::source(&fault).is_none());
     }
 }

@@ -24,7 +24,7 @@ impl BodyForm for Dialect {
         let body = match dialect {
             Self::Standard => {
                 let advice = advice(&fault);
-                standard::write(fault.code().as_str(), &fault.message(), fault.details(), &advice, &id_text)
+                standard::write(fault.code().as_str(), &fault.message(), fault.details_json(), &advice, &id_text)
             }
             _ => in_dialect(dialect, &fault, id, str::from_utf8(&id_text).unwrap_or_default()),
         };

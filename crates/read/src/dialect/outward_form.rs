@@ -52,7 +52,7 @@ impl<'a> OutwardForm<'a> {
     /// Returns the details to send. `always_lists` is true if every `invalid_request` has an issue list in this form.
     pub fn details<'f>(&self, fault: &'f Fault, always_lists: bool) -> Option<Cow<'f, str>> {
         let text = fault.message();
-        Some(match without_noise(always_lists, fault.details()?, &text)? {
+        Some(match without_noise(always_lists, fault.details_json()?, &text)? {
             details if always_lists && self.text != text => {
                 written::with_new_message(&details, &text, &self.text).map_or(details, Cow::Owned)
             }
@@ -76,9 +76,9 @@ pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Op
 /// Returns the message of a fault in a form that cannot list issues. The result is the fault's own message, or else the
 /// first issue (E8), or else the message of its code.
 pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
-    let first = || written::first_issue_as_text(fault.details()?, fault.left_out());
+    let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     match (fault.own_message(), first()) {
-        (Some(own), Some(first)) => with_issue(own, fault.details().unwrap_or_default(), &first),
+        (Some(own), Some(first)) => with_issue(own, fault.details_json().unwrap_or_default(), &first),
         (own, first) => own.or_else(|| first.map(Cow::Owned)).unwrap_or_else(|| fault.message()),
     }
 }

@@ -33,7 +33,6 @@ async function show(id: number): Promise<string> {
       return data.error.details.issues.map(({ message }) => message).join();
     case "bad_request":
     case "not_found":
-    case "headers_too_large":
     case "internal_error":
     case "gateway_timeout":
       return data.error.message;

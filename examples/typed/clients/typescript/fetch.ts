@@ -27,7 +27,6 @@ export async function show(options: ClientOptions, id: number): Promise<string> 
       return error.error.details.issues.map(({ message }) => message).join();
     case "bad_request":
     case "not_found":
-    case "headers_too_large":
     case "internal_error":
     case "gateway_timeout":
       return error.error.message;

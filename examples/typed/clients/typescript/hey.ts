@@ -31,7 +31,6 @@ export async function show(options: Options, id: number): Promise<string> {
       return error.error.details.issues.map(({ message }) => message).join();
     case "bad_request":
     case "not_found":
-    case "headers_too_large":
     case "internal_error":
     case "gateway_timeout":
       return error.error.message;

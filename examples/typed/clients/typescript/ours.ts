@@ -28,7 +28,6 @@ export async function order(send: typeof fetch, baseUrl: string, sku: string, qu
     case "invalid_request":
     case "payload_too_large":
     case "unsupported_media_type":
-    case "headers_too_large":
     case "internal_error":
     case "service_unavailable":
     case "gateway_timeout":

@@ -190,7 +190,7 @@ impl<'e> ErrorForm<'e> {
     /// Returns the canonical body for an error with this text.
     pub(in crate::session) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
         let advice = self.policy.advice(fault);
-        standard::write(fault.code().as_str(), text, fault.details(), &advice, self.id.as_bytes()).into()
+        standard::write(fault.code().as_str(), text, fault.details_json(), &advice, self.id.as_bytes()).into()
     }
 
     fn write_in_dialect(
@@ -304,7 +304,7 @@ pub(in crate::session) fn with_error<T>(
 ) -> T {
     let can_list_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
     let text = if can_list_issues { fault.message() } else { outward_form::message_or_first_issue(fault) };
-    let details = fault.details().and_then(|details| outward_form::without_noise(false, details, &text));
+    let details = fault.details_json().and_then(|details| outward_form::without_noise(false, details, &text));
     write(&RpcError {
         status,
         code: fault.code().as_str(),

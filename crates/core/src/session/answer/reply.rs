@@ -417,7 +417,7 @@ pub fn fault_cause(fault: &Fault) -> Option<String> {
         return None;
     }
     let text = Some(fault.message()).filter(|text| *text != fault.code().message());
-    let paths = fault.details().map(written::paths).unwrap_or_default();
+    let paths = fault.details_json().map(written::paths).unwrap_or_default();
     let more = if paths.len() > MOST_PATHS { ", …" } else { "" };
     let paths = paths.iter().take(MOST_PATHS).filter_map(|path| clean(path)).collect::<Vec<_>>().join(", ");
     match (text, paths.is_empty()) {
