@@ -56,7 +56,9 @@ impl FromStr for UpgradeProtocol {
         let begins = |with: &str| protocol.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
         if ["h2", "http", "tls"].into_iter().any(begins) {
             let text = format!("an upgrade to {name} would let requests bypass every guard");
-            return Err(Error::invalid(text).with_advice("allow only protocols other than HTTP and TLS, such as websocket"));
+            return Err(
+                Error::invalid(text).with_advice("allow only protocols other than HTTP and TLS, such as websocket")
+            );
         }
         match HeaderValue::from_str(name) {
             Ok(value) if is_token(protocol) && is_token(version) => Ok(Self(value)),
