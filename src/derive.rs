@@ -59,14 +59,12 @@
 ///
 /// `#[fault(…)]` goes on a variant or a struct. It accepts:
 ///
-/// - the code, in one of three forms: a name of the catalogue, which is a constant of
-///   [`ErrorCode`](crate::ErrorCode) (`CONFLICT`); the path of a constant (your own, or one of
-///   [`codes`](crate::codes)); or `custom("seat_taken", 409)`. If your own constant has the name of
-///   an HTTP status, write its path (`self::TOO_MANY_REQUESTS`);
+/// - the code, in one of three forms: a name of the catalogue, which is a constant of [`ErrorCode`](crate::ErrorCode)
+///   (`CONFLICT`); the path of a constant (your own, or one of [`codes`](crate::codes)); or `custom("seat_taken",
+///   409)`. If your own constant has the name of an HTTP status, write its path (`self::TOO_MANY_REQUESTS`);
 /// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It returns an
-///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is
-///   [`AsFault`](trait@AsFault). The wrapped error is the only field, or the field that thiserror
-///   uses as the source;
+///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The
+///   wrapped error is the only field, or the field that thiserror uses as the source;
 /// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
 ///   Without this attribute the client gets the code's standard message, never the error's `Display`;
 /// - `details(left, 0 = "seat")`: the fields of `details`, under their own or other names; a field that is `None` is

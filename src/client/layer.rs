@@ -14,8 +14,7 @@ use super::bodies::{BodyReader, ReadBody, ResponseBody};
 use super::reader::ErrorReader;
 
 /// Reads the bodies of error responses, within an [`ErrorReader`]'s limits. The layer puts the
-/// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body
-/// unchanged.
+/// [`ClientError`](super::ClientError) into the response's extensions, and leaves the body unchanged.
 ///
 /// So a [`RetryPolicy`](super::RetryPolicy) around this layer finds the code even if the code is only in the body.
 /// Responses that are not errors pass unread. [`ErrorReader::check`] describes which responses the caller must read to

@@ -141,8 +141,7 @@ impl ErrorReader {
     /// Reads the body of an error within the limits. A response that is not an error is returned unchanged.
     ///
     /// In gRPC, and in streams of Connect and gRPC-Web, the head does not show yet whether the call failed. Such a
-    /// response is also returned unchanged. Read its body to the end, then call
-    /// [`ErrorReader::read_whole`].
+    /// response is also returned unchanged. Read its body to the end, then call [`ErrorReader::read_whole`].
     ///
     /// # Errors
     ///

@@ -16,8 +16,8 @@ use error_envelope_core::client::ClientError;
 /// Retries requests that may succeed later, as the contract advises.
 ///
 /// 1. Only idempotent requests (RFC 9110 §9.2.2) are repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Idempotent`] in its extensions is also treated as idempotent. Without this extension, no
-///    POST and no gRPC call is repeated.
+///    [`Idempotent`] in its extensions is also treated as idempotent. Without this extension, no POST and no gRPC call
+///    is repeated.
 /// 2. The advice of an error's code decides. If the advice is `backoff`, or if a canonical code is unknown, the request
 ///    is repeated. If the advice is `no` or `refresh`, the request is not repeated, because `refresh` requires a
 ///    different request. A `grpc-retry-pushback-ms` that is negative or not a number also prevents a repetition. The
@@ -81,9 +81,8 @@ pub struct Idempotent;
 
 impl RetryPolicy {
     /// Creates a policy with at most 4 attempts, and waits of at most 60 s in total. The bound of the first wait is 100
-    /// ms. The bound doubles with each attempt, up to 10 s. The budget is a
-    /// [`TpsBudget`] with its defaults: 10 repetitions a second, and one more for every five
-    /// requests.
+    /// ms. The bound doubles with each attempt, up to 10 s. The budget is a [`TpsBudget`] with its defaults: 10
+    /// repetitions a second, and one more for every five requests.
     pub fn new() -> Self {
         let settings = Settings {
             schedule: Schedule::DEFAULT,
@@ -109,9 +108,8 @@ impl RetryPolicy {
         self.with(|settings| settings.schedule.total = total)
     }
 
-    /// Sets the reader for responses that did not pass through a
-    /// [`ReadErrorLayer`](super::ReadErrorLayer). The heads of these responses are read with the
-    /// known codes and the clock of this reader.
+    /// Sets the reader for responses that did not pass through a [`ReadErrorLayer`](super::ReadErrorLayer). The heads
+    /// of these responses are read with the known codes and the clock of this reader.
     pub fn reader(self, reader: ErrorReader) -> Self {
         self.with(|settings| settings.reader = reader)
     }

@@ -12,9 +12,9 @@ use error_envelope_core::guard::auth::Identity;
 /// The claims of the caller's JSON web token, deserialized into a type of the service (feature `jwt`).
 ///
 /// If credentials are optional and the request has none, the rejection is `auth_missing`. If the claims do not fit `T`,
-/// the rejection is `internal_error`, and the log names the wrong claim.
-/// [`Identity::claims`] describes this case. On a route without a scheme the rejection is also
-/// `internal_error`. For a caller without a token, `Option<Claims<T>>` is `None`.
+/// the rejection is `internal_error`, and the log names the wrong claim. [`Identity::claims`] describes this case. On a
+/// route without a scheme the rejection is also `internal_error`. For a caller without a token, `Option<Claims<T>>` is
+/// `None`.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -64,8 +64,7 @@ impl<T: DeserializeOwned, S: Sync> OptionalFromRequestParts<S> for Claims<T> {
     }
 }
 
-/// A clone of the value that a verifier attached to the caller with
-/// [`Verified::with`](crate::auth::Verified::with).
+/// A clone of the value that a verifier attached to the caller with [`Verified::with`](crate::auth::Verified::with).
 ///
 /// If credentials are optional and the request has none, the rejection is `auth_missing`. If no `T` was attached for
 /// the caller, or the route has no scheme, the rejection is `internal_error`. In all three cases

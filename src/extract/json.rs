@@ -18,8 +18,7 @@ use error_envelope_core::guard::content_type::{JSON, declared_essence};
 ///
 /// The extractor accepts `application/json` and types that end in `+json`, as axum's `Json` does. A body must be within
 /// axum's limit (2 MiB by default, or axum's `DefaultBodyLimit`) and within the layer's limit. `Option<Json<T>>` is
-/// `None` for a request without a content type. The
-/// [module](crate::extract) describes the responses to invalid input.
+/// `None` for a request without a content type. The [module](crate::extract) describes the responses to invalid input.
 ///
 /// The response lists only the first wrong field, because serde stops there. To list all wrong fields, use types that
 /// accept every value of the right JSON type. Then validate the values with `garde` or `validator` (features of this

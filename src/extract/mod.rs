@@ -1,9 +1,9 @@
 //! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
 //! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
-//! and codes from both kinds of extractors. There are three exceptions. axum's text does not name the source of an error in
-//! a route's only parameter, or of a body that came too slowly, so both are `bad_request`. axum's `Multipart` answers
-//! another media type with 400. The extractors here describe errors for readers who do not write Rust:
+//! and codes from both kinds of extractors. There are three exceptions. axum's text does not name the source of an
+//! error in a route's only parameter, or of a body that came too slowly, so both are `bad_request`. axum's `Multipart`
+//! answers another media type with 400. The extractors here describe errors for readers who do not write Rust:
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list.
 //!    An issue consists of the path of the error, the expected value, and a code. Neither a response nor the log quotes
@@ -12,8 +12,7 @@
 //!    (features) find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the
 //!    handler runs.
 //! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler that needs another
-//!    status takes a parameter `Result<Json<T>, Fault>` and calls
-//!    [`Fault::with_status`].
+//!    status takes a parameter `Result<Json<T>, Fault>` and calls [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
 //!    - A body with another content type than the extractor's is `unsupported_media_type`.

@@ -1,10 +1,9 @@
 //! Refuses requests from pages of other sites in an operator's browser.
 //!
-//! 1. A `Host` that is a name other than `localhost` is refused, unless
-//!    [`Admin::allow_host`](crate::Admin::allow_host) allows it. An attacker can point a name to
-//!    this address (DNS rebinding). The browser then treats the attacker's page as a page of this
-//!    address. With an IP address, this attack is impossible. A request without a `Host` does not
-//!    come from a browser.
+//! 1. A `Host` that is a name other than `localhost` is refused, unless [`Admin::allow_host`](crate::Admin::allow_host)
+//!    allows it. An attacker can point a name to this address (DNS rebinding). The browser then treats the attacker's
+//!    page as a page of this address. With an IP address, this attack is impossible. A request without a `Host` does
+//!    not come from a browser.
 //! 2. A request that changes something is refused if `Origin`, `Referer` or `Sec-Fetch-Site` names another site. Old
 //!    browsers send only `Referer`.
 

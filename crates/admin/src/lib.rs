@@ -33,9 +33,8 @@
 //! ```
 //!
 //! The admin address has no user accounts. With [`Admin::token_file`], requests must send the token in that file.
-//! Without a token file, anyone who can reach the address can read everything, and
-//! [`Admin::serve`] accepts changes only on loopback. So serve the admin address on loopback, or in
-//! a network that only operators use.
+//! Without a token file, anyone who can reach the address can read everything, and [`Admin::serve`] accepts changes
+//! only on loopback. So serve the admin address on loopback, or in a network that only operators use.
 //!
 //! Pages of other sites in an operator's browser have no access. A `Host` must be an IP address, `localhost` or an
 //! [allowed](Admin::allow_host) name (against DNS rebinding). Changes from other sites are refused.

@@ -124,8 +124,8 @@ fn asset(media_type: &'static str, text: &'static str) -> Answer {
 const SERVER: SmallServer = SmallServer::new(64, 16 * 1024, Duration::from_secs(1));
 
 impl Admin {
-    /// Serves until `stop` is ready, which should be at the end of the process. Call
-    /// [`drain`](Self::drain) before that.
+    /// Serves until `stop` is ready, which should be at the end of the process. Call [`drain`](Self::drain) before
+    /// that.
     ///
     /// The server uses HTTP/1.1, with one response per connection and at most 64 connections. For a further connection,
     /// it closes the connection that has been silent longest. If the address is not loopback and no

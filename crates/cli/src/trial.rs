@@ -47,8 +47,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Reads the policy of a file, or uses the defaults. `modes` are the modes in which
-    /// [`run`](Self::run) can try responses, in addition to the policy's own modes.
+    /// Reads the policy of a file, or uses the defaults. `modes` are the modes in which [`run`](Self::run) can try
+    /// responses, in addition to the policy's own modes.
     ///
     /// # Errors
     ///

@@ -150,8 +150,8 @@ impl Fault {
         self
     }
 
-    /// Sets a status other than the status of the code, such as `422` or `StatusCode::GONE`. A status outside 400–599 is
-    /// ignored, because it does not mean an error.
+    /// Sets a status other than the status of the code, such as `422` or `StatusCode::GONE`. A status outside 400–599
+    /// is ignored, because it does not mean an error.
     pub fn with_status(self, status: impl TryInto<StatusCode>) -> Self {
         match status.try_into() {
             Ok(status) => self.with_error_status(status),
@@ -177,11 +177,11 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and value
-    /// may be texts.
+    /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and
+    /// value may be texts.
     ///
-    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, so that
-    /// it is logged.
+    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, so
+    /// that it is logged.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Fault};

@@ -1,6 +1,6 @@
-//! A reverse proxy that returns every error as one JSON envelope. It runs the layer of
-//! [`tower_error_envelope`] in front of services, over HTTP/1.1 and HTTP/2, with and without TLS.
-//! The command `error-envelope gateway` is this library with a command line.
+//! A reverse proxy that returns every error as one JSON envelope. It runs the layer of [`tower_error_envelope`] in
+//! front of services, over HTTP/1.1 and HTTP/2, with and without TLS. The command `error-envelope gateway` is this
+//! library with a command line.
 //!
 //! ```no_run
 //! use error_envelope_gateway::{Gateway, GatewayConfig, Upstream};

@@ -103,8 +103,7 @@ impl Upstream {
     }
 }
 
-/// Creates an upstream that uses HTTP/1.1 and the default limits. For an `https` URL, also call
-/// [`Upstream::tls`].
+/// Creates an upstream that uses HTTP/1.1 and the default limits. For an `https` URL, also call [`Upstream::tls`].
 impl From<UpstreamUrl> for Upstream {
     fn from(url: UpstreamUrl) -> Self {
         Self {

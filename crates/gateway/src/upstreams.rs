@@ -122,8 +122,8 @@ pub struct Forward<B: Send + 'static>(Arc<Proxies<B>>);
 
 impl<B: Send + 'static> Forward<B> {
     /// Returns a function that lists the services that cannot be reached now, for
-    /// [`Admin::show_outages`](error_envelope_admin::Admin::show_outages). The function does not
-    /// keep the connections to the services alive.
+    /// [`Admin::show_outages`](error_envelope_admin::Admin::show_outages). The function does not keep the connections
+    /// to the services alive.
     pub fn outages(&self) -> impl Fn() -> Vec<Outage> + Send + Sync + use<B> {
         let proxies = Arc::downgrade(&self.0);
         move || {

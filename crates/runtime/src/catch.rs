@@ -6,8 +6,8 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// The text of this thread's last panic, and its place in the code. The value is `None` unless
-    /// [`log_panic_places`] was called.
+    /// The text of this thread's last panic, and its place in the code. The value is `None` unless [`log_panic_places`]
+    /// was called.
     static LAST: RefCell<Option<(Box<str>, String)>> = const { RefCell::new(None) };
 }
 

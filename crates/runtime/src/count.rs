@@ -1,6 +1,5 @@
 //! Counts metrics with the crate `metrics` (rule L2). The application chooses the recorder.
-//! [`describe_metrics`](crate::describe_metrics) lists the metrics. Without the feature `metrics`,
-//! nothing is counted.
+//! [`describe_metrics`](crate::describe_metrics) lists the metrics. Without the feature `metrics`, nothing is counted.
 //!
 //! The number of different labels is limited. The label of a route is its pattern, never a path. The label of a code
 //! that neither the catalogue nor the policy defines is `foreign`.

@@ -150,8 +150,8 @@ pub fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// Returns the text as one line without unprintable characters. The line ends soon after
-/// [`MAX_BYTES`], because callers cut the line there.
+/// Returns the text as one line without unprintable characters. The line ends soon after [`MAX_BYTES`], because callers
+/// cut the line there.
 fn printable(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(2 * MAX_BYTES));
     let mut gap = false;

@@ -1,5 +1,4 @@
-//! Removes credentials from a body before it is stored, with the core's
-//! [rules](error_envelope_core::redact).
+//! Removes credentials from a body before it is stored, with the core's [rules](error_envelope_core::redact).
 //!
 //! It removes too much rather than too little, because operators need to see the shape of a body, not its values. A
 //! value that is removed from the service's body is also removed from the client's body. There, the value may have no

@@ -1,7 +1,7 @@
 //! `error-envelope demo` runs an embedded service that misbehaves, and a client that shows the results.
 //!
-//! [`acts`] lists each fault with the response that a client should get. The service with these
-//! faults ([`stage`]), the index at `/` and the client ([`tour`]) all use this table.
+//! [`acts`] lists each fault with the response that a client should get. The service with these faults ([`stage`]), the
+//! index at `/` and the client ([`tour`]) all use this table.
 
 mod acts;
 mod stage;

@@ -38,8 +38,7 @@ const SERVICES: &str = "Connections to the service";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Forward requests to this service, such as http://127.0.0.1:3000, if no scope of the policy sets a service for
-    /// them
-    /// [default: a request without a service gets 404]
+    /// them [default: a request without a service gets 404]
     #[arg(long, value_name = "URL", value_parser = parse_service)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Listen on this address; a port alone means loopback, and port 0 picks a free port [default: 127.0.0.1:8080, or

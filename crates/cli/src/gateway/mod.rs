@@ -1,8 +1,7 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] defines the gateway's flags. [`limits`] defines the flags for limits, and [`on_call`]
-//! the flags of the admin address. [`mod@log`] writes the log and the access log. [`system`] handles the operator's
-//! signals.
+//! [`args`] defines the gateway's flags. [`limits`] defines the flags for limits, and [`on_call`] the flags of the
+//! admin address. [`mod@log`] writes the log and the access log. [`system`] handles the operator's signals.
 
 pub(crate) mod args;
 pub(crate) mod limits;

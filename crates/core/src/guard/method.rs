@@ -6,9 +6,8 @@
 //! plain is never interpreted. If the value is not plain, and a route for the path names a method, the request is
 //! refused. Patterns contain methods in capitals.
 //!
-//! Most services run some handler for a method that they do not know. So for a method that is not
-//! [usual](is_usual), the requirements of all methods of the path's routes apply, unless one of the
-//! routes names the method.
+//! Most services run some handler for a method that they do not know. So for a method that is not [usual](is_usual),
+//! the requirements of all methods of the path's routes apply, unless one of the routes names the method.
 
 use http::Method;
 use http::header::COOKIE;

@@ -341,8 +341,7 @@ fn default_of(key: &str) -> Option<String> {
 }
 
 impl PolicyFile {
-    /// Returns the API keys that are neither revoked nor expired, in the form of
-    /// [`PolicyChange::key`].
+    /// Returns the API keys that are neither revoked nor expired, in the form of [`PolicyChange::key`].
     fn live_keys(&self, now: SystemTime) -> impl Iterator<Item = String> {
         self.builder
             .schemes

@@ -1,7 +1,7 @@
 //! The contract as an OpenAPI document: the envelope, and the possible errors of each route.
 //!
-//! 1. [`codes`] lists the codes, and [`schema`] defines the envelope. The schema uses only
-//!    [`form`]s that all validators read alike.
+//! 1. [`codes`] lists the codes, and [`schema`] defines the envelope. The schema uses only [`form`]s that all
+//!    validators read alike.
 //! 2. [`document`] writes a separate document with the envelope, and with a response for each status.
 //! 3. [`RouteErrors`] completes an existing document. `RouteErrors` lists the errors that the layer itself may return
 //!    for an operation because of the policy's guards. It adds these errors to the declared errors.

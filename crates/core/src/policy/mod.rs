@@ -72,8 +72,8 @@ pub use crate::table::PolicyError;
 
 /// The layer's settings for each request. A policy is built in Rust with [`Policy::builder`], or read from a file.
 ///
-/// [`Policy::default`] is the policy of a layer without configuration. This policy enforces
-/// everything, its only guard is the body limit (1 MiB), and it never keeps a client's request id.
+/// [`Policy::default`] is the policy of a layer without configuration. This policy enforces everything, its only guard
+/// is the body limit (1 MiB), and it never keeps a client's request id.
 ///
 /// ```
 /// use tower_error_envelope::policy::{RequiredHeader, Trust};

@@ -168,8 +168,7 @@ impl Names {
         share(&mut self.types, types, || refusals.keep(MediaTypes::new(types).map(Arc::new)))
     }
 
-    /// Returns the empty value of `json`, which is only another way to set
-    /// [`media_types`](Self::media_types).
+    /// Returns the empty value of `json`, which is only another way to set [`media_types`](Self::media_types).
     #[allow(clippy::unused_self, reason = "it has the same signature as its sister functions")]
     pub(super) fn as_content_type(&self, _: &bool, _: &mut Refusals) -> Option<()> {
         Some(())

@@ -114,8 +114,8 @@ impl Policy {
     }
 }
 
-/// The services for one host, for routers that need all services in advance.
-/// [`Policy::upstreams_by_host`] returns them.
+/// The services for one host, for routers that need all services in advance. [`Policy::upstreams_by_host`] returns
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUpstreams<'a> {
     host: String,

@@ -54,8 +54,8 @@ impl Session {
     }
 
     /// Does the same as [`Session::begin`], but works on a copy of the head that contains only the header lines that
-    /// [are read](crate::session::request::header_use::is_read). An adapter whose proxy owns the
-    /// heads calls this method. The config must not [read any](SessionConfig::reads_any) other headers.
+    /// [are read](crate::session::request::header_use::is_read). An adapter whose proxy owns the heads calls this
+    /// method. The config must not [read any](SessionConfig::reads_any) other headers.
     ///
     /// The head does not change. If the request is forwarded, the adapter sets its `x-request-id` to
     /// [`Session::id_header`], which replaces any other value. It changes nothing else.

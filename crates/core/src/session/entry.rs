@@ -49,8 +49,7 @@ impl Session {
     /// Creates a request that must not be forwarded, because its head never arrived or could not be read (V4).
     ///
     /// The request has no route, and no guard has checked it. `head` decides the protocol of the response. Pass an
-    /// empty head if no head arrived. End the request with [`Session::end`] or
-    /// [`Session::proxy_failed`].
+    /// empty head if no head arrived. End the request with [`Session::end`] or [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
         let settings = config.policy().settings_without_host().normal;

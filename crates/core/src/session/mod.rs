@@ -23,8 +23,8 @@
 //!
 //! A session that has ended returns `Broken` or `None`. Each request has one [`RequestRecord`] (L5). The record travels
 //! in the step, or in the value that follows the body, until the adapter closes it. If the meter of
-//! [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call
-//! about the response returns the refusal of that body. `reply` chooses the refusal.
+//! [`guard::body_limit`](crate::guard::body_limit) has cut the request's body off (G4), each call about the response
+//! returns the refusal of that body. `reply` chooses the refusal.
 //!
 //! A request goes through these files in this order:
 //!

@@ -6,9 +6,8 @@
 //! 2. The type of a value is a [`Leaf`]. A leaf is read from TOML, and printed as it is written in a file.
 //! 3. [`Reading`] is the place in a file. `Reading` collects all mistakes, with their keys and bytes. A wrong key is
 //!    left out, and the other keys of its table are read.
-//! 4. The meaning of a table is checked when the policy is built, for files and Rust alike.
-//!    [`Refusals`] collects the mistakes that this check finds, so that one mistake does not hide
-//!    another.
+//! 4. The meaning of a table is checked when the policy is built, for files and Rust alike. [`Refusals`] collects the
+//!    mistakes that this check finds, so that one mistake does not hide another.
 
 #[cfg(feature = "policy-file")]
 mod document;

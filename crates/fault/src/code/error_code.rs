@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// known. Two codes are equal if their names are equal.
 ///
 /// The constants of this type are the codes of the catalogue's groups `auth`, `quota`, `generic` and `status`, which
-/// any service can use. The groups that belong to products are in
-/// [`codes`](crate::codes). Some constants have another name than HTTP has for their status. A
-/// search of the documentation for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or `BAD_GATEWAY` also finds these constants.
+/// any service can use. The groups that belong to products are in [`codes`](crate::codes). Some constants have another
+/// name than HTTP has for their status. A search of the documentation for `UNAUTHORIZED`, `TOO_MANY_REQUESTS` or
+/// `BAD_GATEWAY` also finds these constants.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Retry};

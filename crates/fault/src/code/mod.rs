@@ -85,8 +85,7 @@ impl ErrorCode {
         }
     }
 
-    /// Sets the retry advice of a custom code, or of a code of the catalogue, like
-    /// [`ErrorCode::with_docs`].
+    /// Sets the retry advice of a custom code, or of a code of the catalogue, like [`ErrorCode::with_docs`].
     ///
     /// # Panics
     ///
@@ -111,9 +110,9 @@ impl ErrorCode {
         self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
-    /// Sets the schema for the details of a code: a JSON Schema (2020-12) as a JSON value, such as `json!({…})`. The code
-    /// may be a custom code, or one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details) sets the
-    /// details themselves.
+    /// Sets the schema for the details of a code: a JSON Schema (2020-12) as a JSON value, such as `json!({…})`. The
+    /// code may be a custom code, or one of the catalogue. [`Fault::with_details`](crate::fault::Fault::with_details)
+    /// sets the details themselves.
     ///
     /// Pass the code to the policy (`PolicyBuilder::code`), where the exports and
     /// `testing::Envelope::assert_details_fit` find the schema. At run time the schema has no effect, and the details

@@ -1,8 +1,7 @@
 //! The table of codes, and the code of each status (R1). A row defines the constant, the texts and the numbers of a
 //! code. If HTTP has another name for the status of a code, that name is in brackets, so that rustdoc and editors find
 //! the constant by it. A group that has a description belongs to products (E2). The constants of such a group are in a
-//! module of [`codes`], and not on
-//! [`ErrorCode`]. A test compares the table with the catalogue.
+//! module of [`codes`], and not on [`ErrorCode`]. A test compares the table with the catalogue.
 
 use super::error_code::{ErrorCode, Retry, Row};
 

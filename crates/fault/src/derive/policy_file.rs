@@ -33,8 +33,7 @@ impl Codes {
     /// status and the message of the code, and the part of its details' schema that every export can express.
     ///
     /// The command exports the codes of such a file, as in `error-envelope catalogue --policy errors.toml --format
-    /// typescript`. The service's own policy gets the codes with `base =
-    /// ["errors.toml"]`.
+    /// typescript`. The service's own policy gets the codes with `base = ["errors.toml"]`.
     ///
     /// A code gets a message only if all variants with the code have the same `message = "…"`, without fields. Details
     /// need the feature `utoipa` or `aide`, which know the types of the fields. The codes of the catalogue are not

@@ -12,8 +12,8 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use super::shared::{Pool, Shared};
 use super::state::Connection;
 
-/// The idle connections to services that are reserved for one client's connection. Each entry is a
-/// [`BoundIdle`] with the id of its pool.
+/// The idle connections to services that are reserved for one client's connection. Each entry is a [`BoundIdle`] with
+/// the id of its pool.
 ///
 /// NTLM and Negotiate authenticate a connection instead of a request. The next request on the connection then runs as
 /// the user who logged in. After a connection to a service has carried such credentials, it serves only the same

@@ -1,9 +1,9 @@
 //! The shapes in which services report errors (R2).
 //!
-//! [`read`] parses a body of any shape. The function tries the canonical envelope first, then the
-//! protocols that keep their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is
-//! a [`DialectSpec`], which is a constant in its own file, with a row in `table.rs`. `foreign` tries the policy's own
-//! shapes (R15), then the rows of that table in their order, then the general rule for a JSON object.
+//! [`read`] parses a body of any shape. The function tries the canonical envelope first, then the protocols that keep
+//! their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`DialectSpec`],
+//! which is a constant in its own file, with a row in `table.rs`. `foreign` tries the policy's own shapes (R15), then
+//! the rows of that table in their order, then the general rule for a JSON object.
 //!
 //! The result contains no value that the client sent (R13). The module `classify` chooses the code, and the parts of
 //! the body that a client may get. The module `outward` chooses how a route writes the code and these parts.

@@ -1,7 +1,7 @@
 //! Decides by the credentials of a request whether it is let in, and how it is refused (rule G2).
 //!
-//! 1. An [`AuthScheme`] contains the settings in a policy. The settings are compiled into a
-//!    [`Scheme`], which is always valid.
+//! 1. An [`AuthScheme`] contains the settings in a policy. The settings are compiled into a [`Scheme`], which is always
+//!    valid.
 //! 2. A scheme checks the headers, and the time if a key or a token can expire. A scheme accepts the request, returns
 //!    an error, or leaves the decision to a verifier of the user.
 //! 3. If a route has several schemes, one that accepts the request is enough. If no scheme accepts the request, the

@@ -199,9 +199,9 @@ impl AuthScheme {
     }
 
     /// Creates a scheme for the client's certificate from the TLS handshake: `scheme = "certificate"`. The server that
-    /// verified the certificate adds a
-    /// [`ClientCertificate`](super::ClientCertificate) to the extensions of the request. The name
-    /// of the certificate is the id of the identity. A request without a certificate gets `auth_missing`.
+    /// verified the certificate adds a [`ClientCertificate`](super::ClientCertificate) to the extensions of the
+    /// request. The name of the certificate is the id of the identity. A request without a certificate gets
+    /// `auth_missing`.
     pub fn certificate() -> Self {
         Self::new(SchemeKind::Certificate)
     }

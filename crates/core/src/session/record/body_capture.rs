@@ -8,8 +8,8 @@ use http::{HeaderMap, StatusCode};
 
 /// The error response that the service sent, and the response that the client receives. The bodies are stored if the
 /// policy has `[observe] bodies = true` and the layer has an
-/// [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets,
-/// which must not be logged, so `Debug` shows only their lengths (L3).
+/// [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets, which must not be
+/// logged, so `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyCapture {
     pub(in crate::session) before: Option<CapturedBody>,

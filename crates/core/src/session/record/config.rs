@@ -104,9 +104,8 @@ impl SessionConfig {
     }
 
     /// Returns true if a session with this config may read, set or remove request headers of any name. If the result is
-    /// false, the session reads only the headers for which
-    /// [`is_read`](crate::session::request::header_use::is_read) returns true, and sets only the
-    /// id. An adapter whose proxy owns the heads then need not copy other headers for
+    /// false, the session reads only the headers for which [`is_read`](crate::session::request::header_use::is_read)
+    /// returns true, and sets only the id. An adapter whose proxy owns the heads then need not copy other headers for
     /// [`Session::begin_copy`](crate::session::request::state::Session::begin_copy).
     #[must_use]
     pub fn reads_any(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The head of a request: its id (I1–I4), the guards (G0–G4), and the state that a session keeps of it.
 //!
-//! [`sent`] notes the facts of the headers, [`identity`] chooses the id, and [`guarded`] decides what the body limit counts
-//! (P1) and runs the guards. [`facts`] stores the facts that later decisions need.
+//! [`sent`] notes the facts of the headers, [`identity`] chooses the id, and [`guarded`] decides what the body limit
+//! counts (P1) and runs the guards. [`facts`] stores the facts that later decisions need.
 
 pub(in crate::session) mod accept;
 pub(in crate::session) mod auth;

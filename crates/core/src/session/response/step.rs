@@ -20,9 +20,8 @@ pub enum RequestStep {
     /// Forward the request. If there is a meter, pass the chunks of the body to the meter.
     Forward(Option<BodyMeter>),
     /// Run the verifier, or fetch the keys, of
-    /// [`Session::verification`](crate::session::request::state::Session::verification), but no
-    /// longer than this time. Then call
-    /// [`Session::verified`](crate::session::request::state::Session::verified) (G2).
+    /// [`Session::verification`](crate::session::request::state::Session::verification), but no longer than this time.
+    /// Then call [`Session::verified`](crate::session::request::state::Session::verified) (G2).
     Verify(Duration),
     /// Wait at most this long for the first byte of the body, then call
     /// [`Session::first_byte`](crate::session::request::state::Session::first_byte) (G3).
@@ -67,8 +66,7 @@ pub enum Rest {
 /// The reason why a request ends without a response of the service.
 #[derive(Debug)]
 pub enum Ending {
-    /// The service failed (F1).
-    /// [`Session::classify`](crate::session::request::state::Session::classify) returns the
+    /// The service failed (F1). [`Session::classify`](crate::session::request::state::Session::classify) returns the
     /// failure.
     Failed(Failure, BoxError),
     /// User code panicked with this text (F2).

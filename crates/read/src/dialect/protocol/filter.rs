@@ -1,9 +1,9 @@
 //! Filters a protocol's JSON (R10). On a 5xx, only its structure passes. On a 4xx, everything except stack traces
 //! passes.
 //!
-//! One pass over the text writes the output, without building a tree. A stack of at most
-//! [`MAX_DEPTH`] entries stores the open objects and lists. If a value must not pass, its name is
-//! left out as well, and the content of the value is skipped.
+//! One pass over the text writes the output, without building a tree. A stack of at most [`MAX_DEPTH`] entries stores
+//! the open objects and lists. If a value must not pass, its name is left out as well, and the content of the value is
+//! skipped.
 
 use std::borrow::Cow;
 
