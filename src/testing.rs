@@ -2,8 +2,9 @@
 //!
 //! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both fail unless
 //! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another dialect: a built-in one,
-//! gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. The same assertions work for all of
-//! these, because they compare the content. A failure prints the whole response, with `-` at expected lines and `+` at
+//! gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. [`Envelope::of_head`] reads the response
+//! to a HEAD request, and [`Envelope::of_event_stream`] the error at the end of an event stream. The same assertions work
+//! for all of these, because they compare the content. A failure prints the whole response, with `-` at expected lines and `+` at
 //! actual ones:
 //!
 //! ```text
