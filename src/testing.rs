@@ -1,10 +1,11 @@
 //! Assertions on envelopes, for the tests of services (feature `testing`). A failed assertion shows the differences.
 //!
-//! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any
-//! framework. Both panic unless the response is exactly the envelope (E1–E4), or an error that the layer wrote in
-//! another built-in dialect, gRPC or Connect. [`Envelope::parse_for`] also reads the shapes of a policy. The same
-//! assertions work for all dialects, because the assertions compare the content. A failed assertion prints the whole
-//! response, with `-` at expected lines and `+` at actual lines:
+//! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both panic unless
+//! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another built-in dialect, gRPC or
+//! Connect. [`Envelope::parse_for`] also reads the shapes of a policy. [`Envelope::of_head`] reads the response to a
+//! HEAD request, and [`Envelope::of_event_stream`] reads the error at the end of an event stream. The same assertions
+//! work for all dialects, because the assertions compare the content. A failed assertion prints the whole response,
+//! with `-` at expected lines and `+` at actual lines:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
