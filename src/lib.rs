@@ -70,8 +70,7 @@
 //!    [`AsFault`](trait@AsFault), and its handlers use `?`.
 //!
 //! You can keep axum's extractors. The extractors of this crate (feature `axum`) give clients more helpful messages.
-//! For `{"sku":1}`, axum's
-//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer,
+//! For `{"sku":1}`, axum's [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) returns "invalid type: integer,
 //! expected a string". This crate's `Json` returns "Expected a string, got a number."
 //!
 //! # Where to add the layer

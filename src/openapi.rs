@@ -1,6 +1,6 @@
-//! Completes OpenAPI documents of utoipa or aide (features of the same names). A
-//! [`Fault`](crate::Fault) and error types with `#[derive(AsFault)]` declare their own responses.
-//! [`PolicyResponses`] adds to each operation the possible responses of the policy's guards.
+//! Completes OpenAPI documents of utoipa or aide (features of the same names). A [`Fault`](crate::Fault) and error
+//! types with `#[derive(AsFault)]` declare their own responses. [`PolicyResponses`] adds to each operation the possible
+//! responses of the policy's guards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ use crate::{ErrorCode, Policy};
 /// 1. The guards add errors for credentials (401, 403, 503), for required headers and for paths with several readings
 ///    (400). If the operation has a body, they also add errors for its type (415) and size (413). Each operation gets
 ///    500. Errors that the HTTP server writes itself, such as hyper's 431, are not envelopes, and are not listed.
-/// 2. The extractors add 400 if there are parameters, 415 if the body is JSON or a form, and 422 if it is JSON or a form
-///    without files. In a document of aide, `Valid` and `Garde` add 422 to parameters. utoipa does not know them: write
-///    `(status = 422, description = "…")` into the `responses` of its attribute.
+/// 2. The extractors add 400 if there are parameters, 415 if the body is JSON or a form, and 422 if it is JSON or a
+///    form without files. In a document of aide, `Valid` and `Garde` add 422 to parameters. utoipa does not know them:
+///    write `(status = 422, description = "…")` into the `responses` of its attribute.
 /// 3. Errors that the document declares appear as this route's clients get them: with another name (`[[outward]]`), or
 ///    in another dialect. A response without a body gets the envelope with the code of its status.
 /// 4. On routes in the modes `off` and `observe`, only the errors for credentials are added. Other guards refuse no
@@ -85,8 +85,8 @@ use crate::{ErrorCode, Policy};
 /// [`Modify::modify`] panics if a response declares a code that no service can have.
 ///
 /// The document's paths must be the paths that the layer gets. If the first of the document's `servers` has a path,
-/// this path is put in front of each operation's path.
-/// [`PolicyResponses::also`] adds the errors of other layers around the service.
+/// this path is put in front of each operation's path. [`PolicyResponses::also`] adds the errors of other layers around
+/// the service.
 ///
 /// ```
 /// use tower_error_envelope::openapi::PolicyResponses;

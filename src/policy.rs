@@ -1,7 +1,7 @@
 //! The parts of a [`Policy`](crate::Policy). A policy determines the settings for each request.
 //!
-//! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and
-//! [`Mode`](crate::Mode), which the root of the crate also exports.
+//! Most programs need only [`Policy`](crate::Policy), [`RouteRule`](crate::RouteRule) and [`Mode`](crate::Mode), which
+//! the root of the crate also exports.
 
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName};
 #[cfg(feature = "foreign")]

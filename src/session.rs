@@ -1,5 +1,5 @@
-//! The types for observers and verifiers. They are the parts of a [`ClosedRecord`], and
-//! [`BoxError`], which is an error of any type.
+//! The types for observers and verifiers. They are the parts of a [`ClosedRecord`], and [`BoxError`], which is an error
+//! of any type.
 //!
 //! Authors of other adapters depend on the crate `error-envelope-core`, whose module `session` defines the steps of a
 //! request.

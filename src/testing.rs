@@ -49,8 +49,7 @@ use error_envelope_core::policy::Policy;
 
 /// Returns all differences between a response and the envelope that it should be. Each text begins with the rule that
 /// the response violates: `"E1: …"`. The list is empty if the response is exactly the envelope. Use this function in
-/// programs that report the differences, and
-/// [`Envelope`] in tests.
+/// programs that report the differences, and [`Envelope`] in tests.
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -149,8 +148,8 @@ impl Envelope {
     /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`], the status of the
     /// result can also be asserted.
     ///
-    /// It also reads the built-in page for browsers (R16), as the dialect `"html"`: its code, message and request id. For
-    /// a response to HEAD, use [`Envelope::of_head`]. For an error in an event stream, use
+    /// It also reads the built-in page for browsers (R16), as the dialect `"html"`: its code, message and request id.
+    /// For a response to HEAD, use [`Envelope::of_head`]. For an error in an event stream, use
     /// [`Envelope::of_event_stream`].
     ///
     /// # Panics
@@ -162,8 +161,8 @@ impl Envelope {
         Self::read(&Policy::default(), Some(head.status), &head.headers, &bytes)
     }
 
-    /// Like [`Envelope::of`], for the response to a HEAD request, which has no body. Its status, code and request id come
-    /// from its head. The message is empty, and there are no details.
+    /// Like [`Envelope::of`], for the response to a HEAD request, which has no body. Its status, code and request id
+    /// come from its head. The message is empty, and there are no details.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -188,8 +187,8 @@ impl Envelope {
         Self::of_form(form, Some(head.status), head.headers, &bytes)
     }
 
-    /// Reads the error event at the end of an event stream (F6), in any built-in dialect. The status of the stream cannot
-    /// be asserted, because it was sent before the error.
+    /// Reads the error event at the end of an event stream (F6), in any built-in dialect. The status of the stream
+    /// cannot be asserted, because it was sent before the error.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -214,8 +213,8 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if the response is no event stream, if its body fails, or if its last event is not an error that the layer
-    /// wrote.
+    /// Panics if the response is no event stream, if its body fails, or if its last event is not an error that the
+    /// layer wrote.
     pub async fn of_event_stream<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, bytes) = collected(response).await;
         let kind = head.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());

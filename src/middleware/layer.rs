@@ -166,17 +166,16 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Returns the status of the active policy: its age, its files, and the last rejection. A
-    /// [`KillSwitch`] does not affect this status.
+    /// Returns the status of the active policy: its age, its files, and the last rejection. A [`KillSwitch`] does not
+    /// affect this status.
     #[must_use]
     pub fn policy_status(&self) -> PolicyStatus {
         self.policy.status()
     }
 
     /// Logs the address of the service for each request (rule L1), as the field `upstream`. Only gateways use this
-    /// method. The logged address is the upstream of the request's
-    /// [scope](crate::policy::Scope::upstream), or else `rest`. By default, no address is logged,
-    /// because the layer calls the service that it wraps.
+    /// method. The logged address is the upstream of the request's [scope](crate::policy::Scope::upstream), or else
+    /// `rest`. By default, no address is logged, because the layer calls the service that it wraps.
     ///
     /// ```
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -223,8 +222,7 @@ impl ErrorEnvelopeLayer {
 #[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 impl ErrorEnvelopeLayer {
     /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By default, all layers
-    /// share one [`KeyFetcher`]. Call this method before
-    /// [`watching`](Self::watching), which reads the policy file.
+    /// share one [`KeyFetcher`]. Call this method before [`watching`](Self::watching), which reads the policy file.
     ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
@@ -276,9 +274,9 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// Returns an error for everything that
-    /// [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and if a folder cannot be
-    /// watched. Also returns an error if the files keep changing, or if their file system does not respond.
+    /// Returns an error for everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, and if a
+    /// folder cannot be watched. Also returns an error if the files keep changing, or if their file system does not
+    /// respond.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
@@ -292,8 +290,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// Returns an error for everything that
-    /// [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
+    /// Returns an error for everything that [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
     pub fn policy_file(self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let policy = self.loader().load(path)?.into_policy();
         Ok(self.policy(policy))
@@ -314,8 +311,8 @@ impl ErrorEnvelopeLayer {
         self.policy.reload()
     }
 
-    /// Checks a policy file and its included files in the same way as
-    /// [`ErrorEnvelopeLayer::watching`], but returns all errors instead of only the first.
+    /// Checks a policy file and its included files in the same way as [`ErrorEnvelopeLayer::watching`], but returns all
+    /// errors instead of only the first.
     ///
     /// # Errors
     ///

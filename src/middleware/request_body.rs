@@ -21,8 +21,7 @@ pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// If the body exceeds its limit, the rest is read and dropped within the drain budget. The body then fails with an
-    /// unwrapped
-    /// [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html),
+    /// unwrapped [`LengthLimitError`](https://docs.rs/http-body-util/0.1/http_body_util/struct.LengthLimitError.html),
     /// the only error to which axum responds with 413.
     pub struct RequestBody<B> {
         // `None` if the wait for the first byte reached the end of the body (G3).
