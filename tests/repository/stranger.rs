@@ -224,6 +224,7 @@ fn ask(curl: &str, address: &str) -> String {
         match &*word {
             "-H" => head += &format!("{}\r\n", words.next().unwrap()),
             "-d" => body = words.next().unwrap(),
+            "-w" => assert_eq!(words.next().as_deref(), Some("\\n")),
             url => path = url.strip_prefix(&format!("http://{ADDRESS}")).unwrap().to_owned(),
         }
     }
