@@ -217,7 +217,7 @@ pub fn is_leading_part(name: &str) -> bool {
 
 /// Returns true if a text in a field for places names no place.
 pub fn is_no_place(text: &str) -> bool {
-    text.is_empty() || NO_PLACES.contains(&text)
+    text.is_empty() || NO_PLACES.contains(&text) || text.contains("://")
 }
 
 /// Returns true if the name of a field in a map is not a step in the paths of the issues below the field (R13).

@@ -62,7 +62,12 @@ impl Ranks {
             return Self::NONE;
         }
         let name = normalized(bare, &mut buffer);
-        let (name, is_led) = without_leading_word(name);
+        let (name, is_led) = match without_leading_word(name) {
+            // RESTCONF (RFC 8040) puts the layer of an error into `error-type`, and its code into `error-tag`.
+            (b"tag", true) => (&b"code"[..], true),
+            (b"no", true) => (&b"num"[..], true),
+            other => other,
+        };
         // A name without a leading word has a better rank than the same name with a leading word.
         let rank = |at: usize| u8::try_from(2 * at + usize::from(is_led)).unwrap_or(NONE);
         let place = |names: &[&[u8]]| names.iter().position(|it| *it == name).map_or(NONE, rank);

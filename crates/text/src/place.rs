@@ -98,7 +98,12 @@ impl Place {
     #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
-            if step.contains('~') { self.step(&step.replace("~1", "/").replace("~0", "~")) } else { self.step(step) }
+            match step {
+                _ if step.contains('~') => self.step(&step.replace("~1", "/").replace("~0", "~")),
+                // ASP.NET and others put an index into brackets: `/lines[0]/qty`, `#/Invoice[0].Lines[1]`.
+                _ if step.contains('[') && step.contains(']') => self.dotted(step),
+                _ => self.step(step),
+            }
         }
     }
 
@@ -225,7 +230,7 @@ pub fn is_dotted(text: &str) -> bool {
 fn dotted_step(text: &str) -> (&str, &str) {
     for (open, close) in [("[\"", "\"]"), ("['", "']"), ("[", "]")] {
         if let Some((step, rest)) = text.strip_prefix(open).and_then(|inside| inside.split_once(close)) {
-            return (step, rest.trim_start_matches('.'));
+            return (step, rest.trim_start_matches(['.', '/']));
         }
     }
     match text.find(['.', '[']) {
@@ -265,6 +270,9 @@ mod tests {
             ("имя.0", r#"["имя",0]"#),
             ("items/0", r#"["items",0]"#),
             ("#/items/0/a~1b~0", r#"["items",0,"a/b~"]"#),
+            ("#/Invoice[0].Lines[1]", r#"["Invoice",0,"Lines",1]"#),
+            ("/lines[0]/qty", r#"["lines",0,"qty"]"#),
+            ("lines[0]/qty", r#"["lines",0,"qty"]"#),
         ] {
             assert_eq!(json(&Place::parse(text)), path, "{text}");
         }

@@ -395,9 +395,14 @@ pub(super) fn names_code(name: &str) -> bool {
 }
 
 fn ends_like_a_code(name: &str) -> bool {
+    /// Words before `code` that make it data: a place, a secret, or something that the client typed.
+    const OF_DATA: &str = "zip postal post area country region language currency access activation auth authorization \
+                           confirmation cvc cvv otp pin recovery security verification coupon discount gift invitation invite \
+                           promo promotion referral voucher bar item product qr sort swift tracking";
+
     let words = words(name);
-    let is_place = || words.iter().any(|word| matches!(&**word, "zip" | "postal"));
-    words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_place()
+    let is_of_data = || words.iter().any(|word| OF_DATA.split(' ').any(|data| data == word));
+    words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_of_data()
 }
 
 /// Returns true if no value under this name is kept, at any depth (E9).

@@ -21,6 +21,9 @@ pub(super) fn start(text: &str) -> Option<usize> {
         if pythons > 1 || is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
             return Some(at);
         }
+        if let Some(end) = before_place_in_rust(line) {
+            return Some(at + end);
+        }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
     }
     None
@@ -56,6 +59,17 @@ fn is_of_trace(line: &str) -> bool {
         || is_of_php(line)
         || is_of_ruby(line)
         || is_of_perl(line)
+}
+
+/// Returns the end of the text before the place of an error in Rust code, which snafu writes behind the error:
+/// `no such table, at src/cart.rs:41:10`.
+fn before_place_in_rust(line: &str) -> Option<usize> {
+    let is_place = |place: &str| {
+        let mut numbers = place.split_once(".rs:").map_or("", |(_, numbers)| numbers).split(':');
+        numbers.next().is_some_and(is_number) && numbers.next().is_some_and(is_number)
+    };
+    let mut places = line.match_indices(", at ");
+    places.find(|(at, words)| is_place(line[at + words.len()..].split(' ').next().unwrap_or_default())).map(|(at, _)| at)
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.

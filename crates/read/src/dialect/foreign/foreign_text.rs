@@ -19,6 +19,7 @@ use crate::dialect::field_names::{
     is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
 };
 use crate::dialect::phrases::is_phrase;
+use crate::dialect::rest;
 use crate::dialect::tree::Node;
 
 /// The text and the code of a body, with the places at which they were found.
@@ -67,8 +68,15 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         Some((holder, wrappers)) => (holder, wrappers, false),
         None => (without_text().unwrap_or(body), Vec::new(), false),
     };
-    let sentence = texts(holder).find(|text| !is_word(&text.value, status));
-    let text = sentence.or_else(|| led_sentence(holder)).or_else(|| texts(holder).next());
+    let first = texts(holder).next();
+    // A first text that could not become the code would be lost, so only a real sentence replaces it.
+    let stays = |first: &Found<'_, '_>| {
+        is_word(&first.value, status) && !is_code(&first.value, status) && !is_phrase(first.value.trim())
+    };
+    let keeps_first = first.as_ref().is_some_and(stays);
+    let is_better = |text: &str| !is_word(text, status) && (!keeps_first || rest::sentence(text).is_some());
+    let sentence = texts(holder).find(|text| is_better(&text.value));
+    let text = sentence.or_else(|| led_sentence(holder).filter(|_| !keeps_first)).or(first);
     let extensions = holder.field("extensions").filter(|it| it.is_object());
     // The code of an issue is not the code of the body, so the body's own code is searched first.
     let outer = Some(body).filter(|_| is_issue);

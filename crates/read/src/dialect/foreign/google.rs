@@ -35,7 +35,8 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     let status = error.string("status")?;
-    error.raw("code").filter(|code| json::is_number(code))?;
+    // A longer number is not the status, but the service's own code.
+    error.number("code").filter(|code| code.len() <= 3)?;
     Some(parse(error, status, &GoogleDetails::parse(error)))
 }
 
