@@ -400,6 +400,30 @@ impl Envelope {
         self.assert(&self.with("details", details), format_args!("{what}"))
     }
 
+    /// Asserts a header of the response by its name and its value, such as `assert_header("retry-after", "30")`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the header is absent, occurs more than once, or has another value.
+    #[track_caller]
+    pub fn assert_header(&self, name: &str, value: &str) -> &Self {
+        let lines: Vec<_> = self.headers.get_all(name).iter().collect();
+        assert!(lines == [value], "the header {name} should be {value:?}, but is {lines:?}\n\n{}", self.text());
+        self
+    }
+
+    /// Returns the status, or `None` after [`Envelope::parse`] and for an event stream.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Returns the headers of the response.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Returns the dialect's name, which is `"standard"` for the envelope.
     #[must_use]
     pub fn dialect(&self) -> &str {

@@ -44,6 +44,10 @@ fn what_is_right_passes() {
         .assert_issue(("items", 0), "Required.")
         .assert_details(json!({"issues": [{"message": "Required.", "path": ["items", 0]}]}));
     assert_eq!((envelope.request_id(), envelope.issues().len()), (ID, 1));
+    assert_eq!((envelope.status(), envelope.headers().len()), (Some(StatusCode::BAD_REQUEST), 4));
+    envelope.assert_header("x-error-code", "invalid_request");
+    let text = failure(|| envelope.assert_header("retry-after", "3"));
+    assert!(text.starts_with("the header retry-after should be \"3\", but is []\n\n400 Bad Request\n"), "{text}");
 }
 
 #[test]

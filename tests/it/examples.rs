@@ -31,7 +31,7 @@ const EXAMPLES: [(&str, &[&str]); 13] = [
     ("verifier", &["auth_missing", "auth_invalid", "service_unavailable"]),
     ("sse", &["internal_error", "not_found"]),
     ("messaging", &["internal_error", "not_found", "auth_expired"]),
-    ("upload", &["payload_too_large", "invalid_request", "bad_request", "bad_request", "payload_too_large"]),
+    ("upload", &["payload_too_large", "invalid_request", "bad_request", "unsupported_media_type", "payload_too_large"]),
 ];
 
 #[test]

@@ -423,6 +423,14 @@ impl From<ErrorCode> for Fault {
     }
 }
 
+/// Returns the fault with the [code of the status](ErrorCode::of_status), for `?` on `Result<_, StatusCode>`. A status
+/// outside 400–599 is an `internal_error`, because it does not mean an error.
+impl From<StatusCode> for Fault {
+    fn from(status: StatusCode) -> Self {
+        Self::new(ErrorCode::of_status(status)).with_status(status)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -497,6 +505,16 @@ mod tests {
         for (name, value) in [("x a", "1"), ("x-b", "1\n")] {
             let fault = Fault::new(ErrorCode::CONFLICT).with_header(name, value.to_owned());
             assert!(!fault.has_headers() && Error::source(&fault).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn r1_a_status_is_the_fault_of_its_code() {
+        for (status, code, sent) in
+            [(429, "rate_limited", 429), (418, "bad_request", 418), (502, "other", 502), (200, "internal_error", 500)]
+        {
+            let fault = Fault::from(StatusCode::from_u16(status).unwrap());
+            assert_eq!((fault.code().as_str(), fault.status().as_u16()), (code, sent));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_error_envelope::client::{BufferedResponse, ClientError, ErrorReader, Issue, Step};
-use tower_error_envelope::{ErrorCode, Retry};
+use tower_error_envelope::{ErrorCode, Fault, Retry};
 
 use super::{Answer, bytes, cases};
 
@@ -135,6 +135,15 @@ fn issue(issue: &Issue) -> Value {
 
 fn error(answer: http::response::Builder, body: &str) -> ClientError {
     ErrorReader::new().read(&answer.body(body).unwrap()).unwrap()
+}
+
+#[test]
+fn an_upstreams_error_is_no_error_of_the_client() {
+    let upstream = error(http::Response::builder().status(403).header("x-error-code", "forbidden"), "");
+    let fault = Fault::from(upstream);
+    assert_eq!((fault.status().as_u16(), fault.code()), (502, &ErrorCode::OTHER));
+    let cause = std::error::Error::source(&fault).unwrap().to_string();
+    assert_eq!(cause, format!("403 forbidden: {}", ErrorCode::FORBIDDEN.message()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::Shape;
-use crate::fault::Advice;
+use crate::fault::{Advice, AsFault};
 use crate::json::{self, Object};
 
 /// The content of an error response in any shape.
@@ -197,6 +197,14 @@ impl fmt::Debug for ClientError {
 }
 
 impl Error for ClientError {}
+
+/// The error of an upstream is a 502 `other` to clients, whatever its code, because they did not send the request that
+/// failed. The log has its status, code, message and request id.
+impl AsFault for ClientError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::OTHER
+    }
+}
 
 impl Issue {
     fn parse(issue: &RawValue) -> Option<Self> {
