@@ -265,6 +265,11 @@ impl<'l> Check<'l> {
         let durations = self.views.sums("error_envelope_request_duration_seconds_count", &["route"]);
         let all = tally(self.ledger.iter().map(|entry| vec![entry.route()]));
         self.same_counts("request_duration_seconds_count", &durations, &all);
+        let heads = self.views.sums("error_envelope_response_head_seconds_count", &["status_class"]);
+        let unsent = heads.get(&vec!["none".to_owned()]).copied().unwrap_or(0);
+        if unsent > 0 {
+            self.report(format!("response_head_seconds_count: {unsent} heads that nobody got"));
+        }
     }
 
     /// Checks that each request is counted, and none as one whose client left or whose response broke off.

@@ -126,7 +126,7 @@ impl Entry {
             return "broken";
         }
         match (self.grpc_number(), self.got.status.unwrap_or(0)) {
-            (Some(2 | 4 | 12..=15), _) => "server_error",
+            (Some(2 | 4 | 12..=15 | 17..), _) => "server_error",
             (Some(1..), _) => "client_error",
             (_, 500..) => "server_error",
             (_, 400..) => "client_error",

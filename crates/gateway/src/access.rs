@@ -56,6 +56,8 @@ pub struct AccessEntry {
     pub client: IpAddr,
     path: Option<PathAndQuery>,
     began: Instant,
+    /// The time until the end of the response, once it has ended. The views of a record then agree on it.
+    took: Option<Duration>,
     is_logged: bool,
     trace: Option<Trace>,
 }
@@ -127,6 +129,7 @@ impl Recording {
             client,
             path: request.uri().path_and_query().cloned(),
             began: Instant::now(),
+            took: None,
             is_logged: self.log,
             trace: self.tracer.clone().map(|tracer| Trace::new(tracer, request.headers())),
         }
@@ -217,7 +220,7 @@ impl AccessEntry {
     /// Returns the time since the request's head.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.took.unwrap_or_else(|| self.began.elapsed())
     }
 
     fn log(&self, record: &ClosedRecord, upstream: Option<&str>) {
@@ -277,7 +280,10 @@ impl Drop for Exchanged {
             response_bytes: Some(progress.response_bytes),
             end,
         };
-        let (entry, upstream) = (self.entry.take(), progress.upstream.take());
+        let (mut entry, upstream) = (self.entry.take(), progress.upstream.take());
+        if let Some(entry) = &mut entry {
+            entry.took = Some(entry.began.elapsed());
+        }
         let _client = self.client.enter();
         let by = self.tracker.ended_by.get().filter(|_| end == End::Stopped);
         let stopped = by.map(|by| tracing::error_span!(target: "tower_error_envelope", "stopped", by));

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
 
+use error_envelope_core::session::{ProxyError, ProxyFailure};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{HeaderName, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
@@ -100,7 +101,10 @@ pub(crate) fn switch(
     permit: Permit,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
-    let broken = |text: &str| Err(Fault::new(ErrorCode::OTHER).with_source(text));
+    let broken = |text: &str| {
+        let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
+        Err(Fault::new(ErrorCode::OTHER).with_source(cause))
+    };
     let Some(upgrade_request) = upgrade_request else {
         return broken("the service switched protocols without a request for it");
     };
@@ -115,9 +119,12 @@ pub(crate) fn switch(
         record.set_lost(true);
     }
     tokio::spawn(async move {
-        joined.await;
+        let end = joined.await;
         if let Some(record) = record {
-            record.set_lost(false);
+            match end {
+                UpgradeEnd::Ended => record.set_lost(false),
+                UpgradeEnd::ClientFailed { is_stalled } => record.lost(is_stalled),
+            }
         }
         drop(of_connections);
     });
@@ -141,35 +148,59 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 
 /// Copies bytes between the two connections until both have ended. Bytes are counted once they are written, because a
 /// connection may fail before it ends.
-async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) {
+async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) -> UpgradeEnd {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
         Err(error) => {
             tracing::debug!(target: LOG, %error, "upgrade failed");
-            return;
+            return UpgradeEnd::Ended;
         }
     };
     let (sends, receives) = (record.clone(), record);
-    let mut client =
-        Noted { stream: TokioIo::new(client), note: move |bytes| sends.iter().for_each(|record| record.sent(bytes)) };
-    let mut service = Noted {
-        stream: TokioIo::new(service),
-        note: move |bytes| receives.iter().for_each(|record| record.received(bytes)),
-    };
+    let mut client = Noted::new(TokioIo::new(client), move |bytes| sends.iter().for_each(|record| record.sent(bytes)));
+    let mut service =
+        Noted::new(TokioIo::new(service), move |bytes| receives.iter().for_each(|record| record.received(bytes)));
     if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut service).await {
         tracing::debug!(target: LOG, %error, "upgraded connection failed");
     }
+    match client.failure {
+        Some(kind) => UpgradeEnd::ClientFailed { is_stalled: kind == io::ErrorKind::TimedOut },
+        None => UpgradeEnd::Ended,
+    }
 }
 
-/// A connection that reports how many bytes are written to it.
+/// How an upgraded connection ended.
+enum UpgradeEnd {
+    /// Both sides ended it, or the service did.
+    Ended,
+    /// The client's side failed: the client left, or read nothing for too long.
+    ClientFailed { is_stalled: bool },
+}
+
+/// A connection that reports how many bytes are written to it, and stores how it failed.
 struct Noted<S, N> {
     stream: S,
     note: N,
+    failure: Option<io::ErrorKind>,
+}
+
+impl<S, N> Noted<S, N> {
+    fn new(stream: S, note: N) -> Self {
+        Self { stream, note, failure: None }
+    }
+
+    fn noting<T>(&mut self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &done {
+            self.failure.get_or_insert(error.kind());
+        }
+        done
+    }
 }
 
 impl<S: AsyncRead + Unpin, N: Unpin> AsyncRead for Noted<S, N> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, read)
+        let done = Pin::new(&mut self.stream).poll_read(cx, read);
+        self.noting(done)
     }
 }
 
@@ -179,13 +210,15 @@ impl<S: AsyncWrite + Unpin, N: Fn(u64) + Unpin> AsyncWrite for Noted<S, N> {
         if let Poll::Ready(Ok(bytes)) = &written {
             (self.note)(*bytes as u64);
         }
-        written
+        self.noting(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let done = Pin::new(&mut self.stream).poll_flush(cx);
+        self.noting(done)
     }
 
+    /// A shutdown also fails if the other side has already closed, so its error is not stored.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

@@ -204,16 +204,28 @@ fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it()
     assert_eq!((&left["status"], &left["outcome"]), (&Value::Null, &"client_left".into()), "{left}");
     assert!(left["request_id"].is_string(), "{left}");
 
-    let mut upgraded = TcpStream::connect(&gateway.address).unwrap();
-    write!(upgraded, "GET /switch HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").unwrap();
-    let mut reader = BufReader::new(upgraded.try_clone().unwrap());
-    assert!(head(&mut reader).unwrap().contains("101"));
-    write!(upgraded, "12345678").unwrap();
+    let upgraded = || {
+        let mut upgraded = TcpStream::connect(&gateway.address).unwrap();
+        write!(upgraded, "GET /switch HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").unwrap();
+        let mut reader = BufReader::new(upgraded.try_clone().unwrap());
+        assert!(head(&mut reader).unwrap().contains("101"));
+        write!(upgraded, "12345678").unwrap();
+        (upgraded, reader)
+    };
+    let (upgraded_client, mut reader) = upgraded();
     reader.read_exact(&mut [0; 8]).unwrap();
-    upgraded.shutdown(Shutdown::Write).unwrap();
+    upgraded_client.shutdown(Shutdown::Write).unwrap();
     let switched = line(&file, 2);
     let bytes = (&switched["request_bytes"], &switched["response_bytes"]);
     assert_eq!((&switched["status"], bytes), (&101.into(), (&8.into(), &8.into())), "{switched}");
+    assert_eq!(switched["end"], "complete", "{switched}");
+
+    // A close with unread bytes resets the connection.
+    let (resets, reader) = upgraded();
+    assert_eq!(resets.peek(&mut [0; 1]).unwrap(), 1);
+    drop((resets, reader));
+    let reset = line(&file, 3);
+    assert_eq!((&reset["status"], &reset["end"]), (&101.into(), &"client_left".into()), "{reset}");
 }
 
 /// The test truncates the file as `logrotate` does with `copytruncate`.

@@ -254,7 +254,8 @@ impl RequestTimer {
             &own
         };
         numbers.count(outcome, grpc);
-        if let Some(head) = self.head {
+        // A head that was made, but not sent, has no time.
+        if let Some(head) = self.head.filter(|_| status.is_some()) {
             numbers.head.record(head);
         }
         numbers.duration.record(time);

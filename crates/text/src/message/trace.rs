@@ -69,7 +69,9 @@ fn before_place_in_rust(line: &str) -> Option<usize> {
         numbers.next().is_some_and(is_number) && numbers.next().is_some_and(is_number)
     };
     let mut places = line.match_indices(", at ");
-    places.find(|(at, words)| is_place(line[at + words.len()..].split(' ').next().unwrap_or_default())).map(|(at, _)| at)
+    places
+        .find(|(at, words)| is_place(line[at + words.len()..].split(' ').next().unwrap_or_default()))
+        .map(|(at, _)| at)
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.

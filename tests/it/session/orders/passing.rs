@@ -12,11 +12,12 @@ use crate::choices::Choices;
 pub(super) struct Passing {
     follow: Follow,
     is_copy: bool,
+    has_failed: bool,
 }
 
 impl Passing {
     pub(super) fn new(follow: Follow) -> Self {
-        Self { is_copy: follow.is_copy(), follow }
+        Self { is_copy: follow.is_copy(), has_failed: false, follow }
     }
 
     pub(super) fn call(&mut self, choices: &mut Choices<'_>, now: Instant) {
@@ -41,6 +42,7 @@ impl Passing {
             }
             6 => follow.end(now),
             7 | 8 => {
+                self.has_failed = true;
                 let error = io::Error::new(io::ErrorKind::UnexpectedEof, CAUSE);
                 let failure = match choices.below(3) {
                     0 => follow.classify(&error),
@@ -64,13 +66,14 @@ impl Passing {
     }
 
     /// Drops the body, at any point.
-    pub(super) fn drop(mut self, choices: &mut Choices<'_>, ledger: &mut Ledger, now: Instant) {
-        let ends = [End::Complete, End::ClientLeft, End::ServiceBrokeOff, End::Stalled, End::Stopped, End::Unknown];
-        let delivery =
-            Delivery { head_sent: true, request_bytes: None, response_bytes: None, end: choices.one_of(&ends) };
+    pub(super) fn drop(mut self, end: End, ledger: &mut Ledger, now: Instant) {
+        let delivery = Delivery { head_sent: true, request_bytes: None, response_bytes: None, end };
         let record = self.follow.close(delivery, || now).expect("claim 5, an open record");
         ledger.record(&record);
         assert!(!self.is_copy || ledger.has_an_error(), "claim 5, a copied error is logged");
+        let is_of_service = self.has_failed || !matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped);
+        let broke_off = record.unread().is_some_and(|why| why.as_str() == "broke_off");
+        assert!(is_of_service || !broke_off, "claim 5, a service that did not break off its body: {delivery:?}");
         assert!(self.follow.close(delivery, || now).is_none(), "claim 2, a second record");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::session::{
-    BodyMeter, Ending, FirstByte, Follow, MeterAction, Read, Reading, RequestStep, ResponseStep, Rest, Session,
+    BodyMeter, End, Ending, FirstByte, Follow, MeterAction, Read, Reading, RequestStep, ResponseStep, Rest, Session,
     UnreadReason,
 };
 use http::response;
@@ -26,6 +26,8 @@ pub(super) struct Run {
     is_cut: bool,
     reading: Option<BeingRead>,
     passing: Option<Passing>,
+    /// How the delivery ends. It is chosen first, because no choices are left at the end.
+    end: End,
     ledger: Ledger,
     now: Instant,
 }
@@ -38,9 +40,18 @@ struct BeingRead {
 
 impl Run {
     pub(super) fn begin(choices: &mut Choices<'_>) -> Self {
+        let end = choices.one_of(&[
+            End::Complete,
+            End::ClientLeft,
+            End::ServiceBrokeOff,
+            End::Stalled,
+            End::Stopped,
+            End::Unknown,
+        ]);
         let (guarded, session, step) = Guarded::begin(choices);
         let (ledger, now) = (Ledger::default(), Instant::now());
-        let mut run = Self { guarded, session, meter: None, is_cut: false, reading: None, passing: None, ledger, now };
+        let mut run =
+            Self { guarded, session, meter: None, is_cut: false, reading: None, passing: None, end, ledger, now };
         run.request_step(step);
         run
     }
@@ -72,7 +83,7 @@ impl Run {
             assert!(frames < 2000, "claim 5, a body of empty frames");
         }
         if let Some(passing) = self.passing.take() {
-            passing.drop(choices, &mut self.ledger, self.now);
+            passing.drop(self.end, &mut self.ledger, self.now);
         }
         self.finish(choices);
         let Self { mut session, ledger, guarded, .. } = self;

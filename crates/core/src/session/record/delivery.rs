@@ -113,7 +113,8 @@ impl SentStatus {
     pub fn outcome(&self) -> Outcome {
         match (self.grpc_status(), self.status.as_u16()) {
             (Some(0), 0..400) => Outcome::Ok,
-            (Some(2 | 4 | 12..=15), _) => Outcome::ServerError,
+            // Clients treat a number that gRPC does not define as 2.
+            (Some(2 | 4 | 12..=15 | 17..), _) => Outcome::ServerError,
             (Some(1..), _) => Outcome::ClientError,
             (_, 500..) => Outcome::ServerError,
             (_, 400..) => Outcome::ClientError,
