@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::credentials::Credentials;
 use crate::code::{CodeSet, ErrorCode};
@@ -15,6 +15,7 @@ use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
+use crate::fields::{X_ERROR_CODE, X_REQUEST_ID};
 use crate::page::PageType;
 use crate::policy::Policy;
 use crate::policy::choice::UnknownCodes;
@@ -348,9 +349,6 @@ impl KeptProtocols {
         named.of_json().map_or(self != Self::Nothing, |protocol| self.keep(protocol))
     }
 }
-
-pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Returns the code in a response's head, as an envelope without a text (R1). Returns `None` if the head has no code,
 /// or more than one.

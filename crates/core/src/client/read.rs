@@ -20,16 +20,15 @@ use crate::dialect::{
     self, CustomShape, Dialect, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard,
 };
 use crate::fault::Advice;
-use crate::fields;
+use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID};
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::issues::written::{self, NamedIssue};
 use crate::json::{Object, Writer};
 use crate::message;
 use crate::request_id::RequestId;
 
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 /// The headers that may contain a request id: the contract's header, and Anthropic's (R12).
-const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+const IDS: [HeaderName; 2] = [X_REQUEST_ID, HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The longest id that is read. A longer id would fill the log.
