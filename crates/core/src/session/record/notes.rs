@@ -59,7 +59,7 @@ named! {
 }
 
 /// Further log fields of a request: ids that clients and services sent, and the parts of an error that were lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordFields {
     pub(in crate::session) client_request_id: Option<Box<str>>,
     pub(in crate::session) upstream_request_id: Option<Box<str>>,
@@ -110,33 +110,7 @@ impl MapRuleId {
     }
 }
 
-impl Default for RecordFields {
-    fn default() -> Self {
-        Self::NONE
-    }
-}
-
 impl RecordFields {
-    pub(in crate::session) const NONE: Self = Self {
-        client_request_id: None,
-        upstream_request_id: None,
-        removed_headers: None,
-        only_original_path: false,
-        dropped_fields: None,
-        unknown_code: None,
-        caller: None,
-        shown_path: None,
-        traceparent: None,
-        readings: Vec::new(),
-        counts_whole: false,
-        policy_status: None,
-        service_code: None,
-        also: Vec::new(),
-        observes_credentials: false,
-        request: None,
-        captured: None,
-    };
-
     /// Returns the first 128 printable characters of the `x-request-id` that the client sent, if it was not kept (I2).
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {
