@@ -21,7 +21,7 @@ use crate::policy::Policy;
 use crate::policy::choice::UnknownCodes;
 use crate::policy::keys::RouteSettings;
 use crate::policy::rule::Rule;
-use crate::request_id::RequestId;
+use crate::request_id::is_of_layer;
 use crate::target::Target;
 use crate::{dialect, page};
 
@@ -377,6 +377,5 @@ fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
 /// form.
 pub(super) fn has_head_of_layer(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
-    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
+    id.is_some_and(is_of_layer) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }
