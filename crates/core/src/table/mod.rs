@@ -191,4 +191,27 @@ macro_rules! setters {
     };
 }
 
-pub(crate) use {setters, tables};
+/// Makes the setters of a builder that keeps its values in the field `table`. `+=` marks a setter that adds to a list.
+macro_rules! table_setters {
+    ($of:ident: $($(#[$about:meta])* $key:ident $(+= $item:ident)?: $type:ty,)*) => {
+        impl $of {
+            $($crate::table::table_setters! { @one [$(#[$about])*] $key $($item)?: $type })*
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident: $type:ty) => {
+        $($attribute)*
+        pub fn $key(mut self, $key: $type) -> Self {
+            self.table.$key = Some($key.into());
+            self
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident $item:ident: $type:ty) => {
+        $($attribute)*
+        pub fn $key(mut self, $item: $type) -> Self {
+            self.table.$key.get_or_insert_default().0.push($item.into());
+            self
+        }
+    };
+}
+
+pub(crate) use {setters, table_setters, tables};

@@ -20,7 +20,7 @@ use crate::code::ErrorCode;
 use crate::fields::is_same_to_cgi;
 #[cfg(feature = "policy-file")]
 use crate::table::NamedText;
-use crate::table::{Message, OneOrMore, closest, named, tables};
+use crate::table::{Message, OneOrMore, closest, named, table_setters, tables};
 
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
 /// they accept.
@@ -228,19 +228,7 @@ impl AuthScheme {
     }
 }
 
-macro_rules! scheme_setters {
-    ($($(#[$about:meta])* $key:ident: $type:ty,)*) => {
-        impl AuthScheme {
-            $($(#[$about])*
-            pub fn $key(mut self, $key: $type) -> Self {
-                self.table.$key = Some($key.into());
-                self
-            })*
-        }
-    };
-}
-
-scheme_setters! {
+table_setters! { AuthScheme:
     /// Sets a regular expression that the whole key must match. A key that does not match is refused with
     /// `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]
