@@ -16,11 +16,30 @@ use {
     error_envelope_fault::responses::typed,
     serde::Deserialize,
     utoipa::Modify,
-    utoipa::openapi::path::{Operation, PathItem},
     utoipa::openapi::{Components, OpenApi, RefOr},
 };
 
 use crate::{ErrorCode, Policy};
+
+/// Returns the operation of a path item for a method. The items of aide and utoipa have the same fields, but different
+/// types.
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+macro_rules! operation_of {
+    ($item:ident, $method:expr $(, $further:literal => $field:ident)?) => {
+        match $method {
+            "GET" => $item.get.as_mut(),
+            "PUT" => $item.put.as_mut(),
+            "POST" => $item.post.as_mut(),
+            "DELETE" => $item.delete.as_mut(),
+            "OPTIONS" => $item.options.as_mut(),
+            "HEAD" => $item.head.as_mut(),
+            "PATCH" => $item.patch.as_mut(),
+            "TRACE" => $item.trace.as_mut(),
+            $($further => $item.$field.as_mut(),)?
+            _ => None,
+        }
+    };
+}
 
 /// Adds to each operation of a document the errors that the layer itself can return. These errors follow from the
 /// policy's guards for the operation's method and path. Each error also gets the headers that every error of the layer
@@ -225,7 +244,7 @@ impl PolicyResponses {
         for operation in Document(&document).operations() {
             let item = openapi.paths.as_mut().and_then(|paths| paths.paths.get_mut(operation.key));
             let Some(ReferenceOr::Item(item)) = item else { continue };
-            let Some(place) = place_of_aide(item, operation.method.as_str()) else { continue };
+            let Some(place) = operation_of!(item, operation.method.as_str()) else { continue };
             let completed = &operation.item()["responses"];
             let responses = place.responses.get_or_insert_default();
             responses.default = responses.default.take().filter(|_| completed.get("default").is_some());
@@ -328,7 +347,10 @@ impl Modify for PolicyResponses {
         }
         for operation in Document(&document).operations() {
             let item = openapi.paths.paths.get_mut(operation.key);
-            let Some(place) = item.and_then(|item| place(item, operation.method.as_str())) else { continue };
+            let Some(place) = item.and_then(|item| operation_of!(item, operation.method.as_str(), "QUERY" => query))
+            else {
+                continue;
+            };
             let completed = &operation.item()["responses"];
             let responses = &mut place.responses.responses;
             responses.retain(|status, _| completed.get(status).is_some());
@@ -371,37 +393,6 @@ fn of_aide<T: serde::de::DeserializeOwned>(part: &Value) -> T {
         }
     }
     serde_json::from_value(part).unwrap_or_else(|error| panic!("aide cannot read a part of its document: {error}"))
-}
-
-#[cfg(feature = "aide")]
-fn place_of_aide<'a>(item: &'a mut aide::openapi::PathItem, method: &str) -> Option<&'a mut aide::openapi::Operation> {
-    match method {
-        "GET" => item.get.as_mut(),
-        "PUT" => item.put.as_mut(),
-        "POST" => item.post.as_mut(),
-        "DELETE" => item.delete.as_mut(),
-        "OPTIONS" => item.options.as_mut(),
-        "HEAD" => item.head.as_mut(),
-        "PATCH" => item.patch.as_mut(),
-        "TRACE" => item.trace.as_mut(),
-        _ => None,
-    }
-}
-
-#[cfg(feature = "utoipa")]
-fn place<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
-    match method {
-        "GET" => item.get.as_mut(),
-        "PUT" => item.put.as_mut(),
-        "POST" => item.post.as_mut(),
-        "DELETE" => item.delete.as_mut(),
-        "OPTIONS" => item.options.as_mut(),
-        "HEAD" => item.head.as_mut(),
-        "PATCH" => item.patch.as_mut(),
-        "TRACE" => item.trace.as_mut(),
-        "QUERY" => item.query.as_mut(),
-        _ => None,
-    }
 }
 
 /// Returns the responses for these errors, by status. If the list may be incomplete, a response `default` describes any

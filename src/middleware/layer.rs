@@ -46,12 +46,19 @@ use error_envelope_runtime::{DropGuarded, KillSwitch, PolicyHandle, PolicyHolder
 pub struct ErrorEnvelopeLayer {
     policy: PolicyHandle,
     verifiers: Verifiers,
-    counted: Arc<AtomicBool>,
-    announced: Arc<AtomicBool>,
-    missing_announced: Arc<AtomicBool>,
+    announced: Arc<Announced>,
     metrics: RequestMetrics,
     #[cfg(feature = "jwks-url")]
     key_fetcher: Option<KeyFetcher>,
+}
+
+/// What has been said about the active policy.
+#[derive(Default)]
+struct Announced {
+    is_counted: AtomicBool,
+    is_logged: AtomicBool,
+    /// True if the missing verifiers were logged.
+    are_missing_logged: AtomicBool,
 }
 
 impl ErrorEnvelopeLayer {
@@ -60,9 +67,7 @@ impl ErrorEnvelopeLayer {
         Self {
             policy: PolicyHandle::fixed(Policy::default()).with_config(config),
             verifiers: Verifiers::default(),
-            counted: Arc::default(),
             announced: Arc::default(),
-            missing_announced: Arc::default(),
             metrics: RequestMetrics::default(),
             #[cfg(feature = "jwks-url")]
             key_fetcher: None,
@@ -72,9 +77,7 @@ impl ErrorEnvelopeLayer {
     /// Sets the policy. The policy may be shared. Services that already exist keep their policy.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = self.policy.with_policy(policy.into());
-        self.counted = Arc::default();
         self.announced = Arc::default();
-        self.missing_announced = Arc::default();
         self
     }
 
@@ -280,9 +283,7 @@ impl ErrorEnvelopeLayer {
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let loader = self.loader();
         self.policy = self.policy.with_file(path, loader)?;
-        self.counted = Arc::default();
         self.announced = Arc::default();
-        self.missing_announced = Arc::default();
         Ok(self)
     }
 
@@ -352,10 +353,10 @@ impl ErrorEnvelopeLayer {
 
 impl ErrorEnvelopeLayer {
     /// Counts and logs the active policy once. axum wraps each route with a clone of the layer, and a server may create
-    /// a clone for each connection. So all clones share the flags `counted` and `announced`. If no subscriber wants the
+    /// a clone for each connection. So all clones share [`Announced`]. If no subscriber wants the
     /// log event yet, the next clone tries again.
     fn announce(&self) {
-        if !self.counted.swap(true, Ordering::Relaxed) {
+        if !self.announced.is_counted.swap(true, Ordering::Relaxed) {
             self.policy.record();
         }
         let config = self.policy.config();
@@ -363,7 +364,7 @@ impl ErrorEnvelopeLayer {
             true => tracing::enabled!(target: "tower_error_envelope", tracing::Level::WARN),
             false => tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO),
         };
-        if !is_wanted || self.announced.swap(true, Ordering::Relaxed) {
+        if !is_wanted || self.announced.is_logged.swap(true, Ordering::Relaxed) {
             return;
         }
         // If a kill switch is on, this is logged elsewhere.
@@ -389,7 +390,7 @@ impl ErrorEnvelopeLayer {
         let missing = self.verifiers.missing(policy.custom_schemes());
         let Some(first) = missing.first() else { return };
         if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::ERROR)
-            || self.missing_announced.swap(true, Ordering::Relaxed)
+            || self.announced.are_missing_logged.swap(true, Ordering::Relaxed)
         {
             return;
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::admin_request::AdminRequest;
 use crate::answer::{self, Answer};
 use crate::error_store::error_record::{rfc3339, time};
-use crate::error_store::place::{Place, PlaceTexts};
+use crate::error_store::place::Place;
 use crate::error_store::requests::Tally;
 
 /// The outcomes of requests whose client got an error.
@@ -43,7 +43,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         (known.tally, known.service) = (row.tally.clone(), row.service.as_ref().map(ToString::to_string));
         // A place without a route contains the requests of a scope, or of the policy, that match no route.
         if place.route.is_none() {
-            known.mode = status.as_ref().and_then(|status| mode_of(status, place));
+            known.mode = status.as_ref().and_then(|status| mode_of(status, place.scope.as_deref()));
         }
     }
     let mut places: Vec<_> = places.into_iter().collect();
@@ -57,16 +57,13 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
 
-/// Returns the mode of a place's route. For a place without a route, returns the mode for requests that match no route.
-/// Returns `None` if the policy does not contain the place.
-fn mode_of(status: &PolicyStatus, place: &Place) -> Option<Mode> {
+/// Returns the mode for requests of the scope that match no route. Returns `None` if the policy does not contain the
+/// scope.
+fn mode_of(status: &PolicyStatus, scope: Option<&str>) -> Option<Mode> {
     let policy = status.policy();
-    match place.texts() {
-        (Some(pattern), scope) => {
-            policy.routes().find(|route| (route.pattern(), route.scope()) == (pattern, scope)).map(|route| route.mode())
-        }
-        (None, Some(scope)) => policy.scope_modes().find(|(known, _)| *known == scope).map(|(_, mode)| mode),
-        (None, None) => Some(policy.summary().mode()),
+    match scope {
+        Some(scope) => policy.scope_modes().find(|(known, _)| *known == scope).map(|(_, mode)| mode),
+        None => Some(policy.summary().mode()),
     }
 }
 
@@ -82,7 +79,7 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
         "mode": mode.as_str(),
         "in_policy": in_policy,
         "next": next(mode).map(Mode::as_str),
-        "verdict": Verdict::new(mode, tally).as_str(),
+        "verdict": verdict(mode, tally),
         "requests": tally.requests(),
         "errors": tally.count_of(&ERRORS),
         "without_code": reads.then_some(tally.without_code),
@@ -95,40 +92,23 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
     })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Ready,
-    /// The next mode would refuse requests that pass now. In mode `enforce`, this verdict means that the route would
-    /// refuse requests without its `auth_observe`.
-    NotReady,
-    /// The route had no requests, or its mode is `off`: then the layer does not examine requests.
-    Unseen,
-    /// The route is in mode `enforce`, and none of its guards only observes requests that it would refuse. Nothing is
-    /// left to do.
-    Done,
-}
-
-impl Verdict {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::NotReady => "not_ready",
-            Self::Unseen => "unseen",
-            Self::Done => "done",
-        }
-    }
-
-    /// Computes the verdict. It does not depend on the codes of errors, because an error whose code follows only from
-    /// its status is still a valid envelope.
-    pub(crate) fn new(mode: Mode, tally: &Tally) -> Self {
-        match mode {
-            Mode::Enforce if tally.auth_would_refuse == 0 => Self::Done,
-            Mode::Enforce => Self::NotReady,
-            Mode::Off => Self::Unseen,
-            _ if tally.own_would_refuse > 0 => Self::NotReady,
-            _ if tally.requests() == 0 => Self::Unseen,
-            _ => Self::Ready,
-        }
+/// Returns the verdict on a route. It does not depend on the codes of errors, because an error whose code follows only
+/// from its status is still a valid envelope.
+///
+/// 1. `ready`: the next mode would refuse no request that passes now.
+/// 2. `not_ready`: the next mode would refuse requests that pass now. In mode `enforce`, this verdict means that the
+///    route would refuse requests without its `auth_observe`.
+/// 3. `unseen`: the route had no requests, or its mode is `off`: then the layer does not examine requests.
+/// 4. `done`: the route is in mode `enforce`, and none of its guards only observes requests that it would refuse.
+///    Nothing is left to do.
+pub(crate) fn verdict(mode: Mode, tally: &Tally) -> &'static str {
+    match mode {
+        Mode::Enforce if tally.auth_would_refuse == 0 => "done",
+        Mode::Enforce => "not_ready",
+        Mode::Off => "unseen",
+        _ if tally.own_would_refuse > 0 => "not_ready",
+        _ if tally.requests() == 0 => "unseen",
+        _ => "ready",
     }
 }
 

@@ -20,7 +20,7 @@ use error_envelope_core::session::{
     BodyFacts, Delivery, End, Follow, ProxyError, ProxyFailure, ResponseStep, Session, SessionConfig,
 };
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
-use error_envelope_runtime::{PolicyHandle, Watch, end, new_request_id};
+use error_envelope_runtime::{Watch, end, new_request_id};
 use http::header::{ACCEPT, HOST};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -30,7 +30,7 @@ use http_body_util::Full;
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::limits::address;
 use crate::gateway::log::Log;
-use crate::gateway::on_call::{AdminArgs, AdminListener};
+use crate::gateway::on_call::{AdminArgs, AdminListener, watched_policy};
 use crate::gateway::system;
 use crate::policy;
 use crate::text::{cut, one_line};
@@ -71,13 +71,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     block_on(async {
         log.count_drops();
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
-        let policy = match &args.policy {
-            None => PolicyHandle::fixed(tower_error_envelope::Policy::default()),
-            Some(file) => PolicyHandle::watching(file, policy::loader_without_credentials())
-                .map_err(|first| CommandError::of_policy(&first, policy::read(file)))?,
-        };
-        let policy = on_call.iter().fold(policy, |policy, on_call| on_call.admin.attach(policy));
-        policy.announce();
+        let loader = policy::loader_without_credentials;
+        let policy = watched_policy(args.policy.as_deref(), loader, on_call.as_ref())?;
         let listener = sockets.listen(SocketPurpose::Clients, args.listen.as_deref(), DEFAULT).await?;
         let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
         let reloaded = policy.clone();
@@ -91,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let answer = move |request| future::ready(Ok(answer(policy.config(), request)));
         tokio::select! {
             () = SERVER.serve(listener, None, answer, stop) => Ok(0),
-            signal = at_once => Ok(signal.code()),
+            signal = at_once => Ok(signal.code),
         }
     })
 }

@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use error_envelope_core::policy::Policy;
 use error_envelope_extproc::{Processor, ProcessorLimits, policy_loader};
 use error_envelope_gateway::{ListeningSockets, SocketPurpose};
-use error_envelope_runtime::PolicyHandle;
 use humantime::Duration as Time;
 
 use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::args::workers;
 use crate::gateway::limits::{address, delay, time};
 use crate::gateway::log::Log;
-use crate::gateway::on_call::{AdminArgs, AdminListener};
-use crate::gateway::system::{self, ShutdownSignal};
+use crate::gateway::on_call::{AdminArgs, AdminListener, watched_policy};
+use crate::gateway::system;
 
 /// Run an external processor for Envoy, which applies the policy
 ///
@@ -59,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         log.count_drops();
         let mut sockets = ListeningSockets::from_systemd()?;
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
-        let handle = policy(args, on_call.as_ref())?;
+        let handle = watched_policy(args.policy.as_deref(), policy_loader, on_call.as_ref())?;
         let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
         let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
         let (stop, at_once) = system::stop()?;
@@ -68,29 +66,18 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let processor = Processor::listening(listener, handle, limits(args));
         let processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
         print_line(format_args!("listening on http://{}", processor.local_addr()))?;
-        let processor = with_admin(processor, on_call)?;
+        let processor = match on_call {
+            Some(AdminListener { admin, listener, url }) => {
+                print_line(format_args!("admin on {url}"))?;
+                processor.admin(admin, listener)
+            }
+            None => processor,
+        };
         system::ready();
         let ended = processor.serve_until(system::stopping_after(stop), at_once).await;
         let cut_short = ended.map_err(|error| CommandError::Io(format!("cannot serve: {error}")))?;
-        Ok(cut_short.map_or(0, ShutdownSignal::code))
+        Ok(cut_short.map_or(0, |signal| signal.code))
     })
-}
-
-fn policy(args: &Args, on_call: Option<&AdminListener>) -> Result<PolicyHandle, CommandError> {
-    let handle = match &args.policy {
-        None => PolicyHandle::fixed(Policy::default()),
-        Some(file) => PolicyHandle::watching(file, policy_loader())
-            .map_err(|first| CommandError::of_policy(&first, policy_loader().check(file)))?,
-    };
-    let handle = on_call.into_iter().fold(handle, |handle, on_call| on_call.admin.attach(handle));
-    handle.announce();
-    Ok(handle)
-}
-
-fn with_admin(processor: Processor, on_call: Option<AdminListener>) -> Result<Processor, CommandError> {
-    let Some(AdminListener { admin, listener, url }) = on_call else { return Ok(processor) };
-    print_line(format_args!("admin on {url}"))?;
-    Ok(processor.admin(admin, listener))
 }
 
 fn limits(args: &Args) -> ProcessorLimits {

@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use error_envelope_core::message;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{ClosedRecord, Outcome};
 use error_envelope_gateway::{AccessEntry, RequestSpan, Tracer};
@@ -380,8 +381,7 @@ fn host_and_port(host: &str) -> (Option<&str>, Option<u64>) {
 
 /// Returns at most the first 1,024 bytes of a client's text. This limits the memory for spans that wait to be exported.
 fn bounded(text: &str) -> &str {
-    let end = (0..=text.len().min(1024)).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
+    &text[..message::boundary(text, 1024)]
 }
 
 /// Returns true if the semantic conventions allow this method in a span.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use error_envelope_core::loader::Effective;
@@ -19,6 +19,9 @@ use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
 use crate::recorded::Recorded;
+
+/// The first day of 2026, in milliseconds since the Unix epoch. It is the time of every trial, and of its request id.
+const TIME_MS: u64 = 1_767_225_600_000;
 
 /// The response that the layer would send for a recorded response.
 pub(crate) struct TrialResult {
@@ -86,7 +89,8 @@ impl Trial {
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        let (mut session, mut step) = Session::begin(config.clone(), &mut head, facts, example_id);
+        let (mut session, mut step) =
+            Session::begin(config.clone(), &mut head, facts, || RequestId::from_parts(TIME_MS, 0));
         loop {
             step = match step {
                 RequestStep::Send(reply) => return TrialResult::answered(*reply),
@@ -103,7 +107,7 @@ impl Trial {
 }
 
 fn config(policy: Policy) -> Arc<SessionConfig> {
-    Arc::new(SessionConfig::new(policy.without_credentials(), example_time))
+    Arc::new(SessionConfig::new(policy.without_credentials(), || UNIX_EPOCH + Duration::from_millis(TIME_MS)))
 }
 
 /// Passes a request's body to the meter, which checks the length of each RPC message (P1). A body that is too long as a
@@ -177,14 +181,4 @@ impl TrialResult {
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Bytes {
         self.body.clone().unwrap_or_else(|| recorded.response.body().clone())
     }
-}
-
-/// Returns the request id of every trial.
-pub(crate) fn example_id() -> RequestId {
-    RequestId::from_parts(1_767_225_600_000, 0)
-}
-
-/// Returns the first day of 2026, which is the time of every trial.
-fn example_time() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_767_225_600)
 }

@@ -9,7 +9,7 @@ use crate::dialect::custom::{
     Pointer, StatusNames, Template,
 };
 use crate::dialect::{Dialect, Shape};
-use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, tables};
+use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, table_setters, tables};
 
 /// A shape of error bodies that services send or clients expect: `[shape.NAME]` in the policy file (rule R15).
 ///
@@ -140,60 +140,48 @@ impl BodyShape {
         self.table.not.get_or_insert_default().0.push((place.into(), expected.into()));
         self
     }
+}
 
+table_setters! { BodyShape:
     /// Adds a place where a body may have its code, which is a text or a number. The first place with a code is used.
-    pub fn code(mut self, place: impl Into<String>) -> Self {
-        self.table.code.get_or_insert_default().0.push(place.into());
-        self
-    }
+    code += place: impl Into<String>,
 
     /// Adds a place where a body may have its message. The first place with a message is used.
-    pub fn message(mut self, place: impl Into<String>) -> Self {
-        self.table.message.get_or_insert_default().0.push(place.into());
-        self
-    }
+    message += place: impl Into<String>,
 
     /// Adds a place where a body may have its details, which may be any JSON except `null`. If a body has details in
     /// several of these places, the place that was added first is used.
-    pub fn details(mut self, place: impl Into<String>) -> Self {
-        self.table.details.get_or_insert_default().0.push(place.into());
-        self
-    }
+    details += place: impl Into<String>,
 
     /// Sets the place of the request id in a received body in this shape.
-    pub fn request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.table.request_id = Some(request_id.into());
-        self
-    }
+    request_id: impl Into<String>,
 
     /// Sets the media type of the bodies that are written. The media type must be a JSON type. The default is
     /// `application/json`.
-    pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
-        self.table.media_type = Some(media_type.into());
-        self
-    }
+    media_type: impl Into<String>,
 
     /// Sets a second header for the request id, in addition to `x-request-id`.
-    pub fn id_header(mut self, id_header: impl Into<String>) -> Self {
-        self.table.id_header = Some(id_header.into());
-        self
-    }
+    id_header: impl Into<String>,
 
     /// Sets the template of bodies. A template is JSON in which `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`,
     /// `{{details}}`, `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) are placeholders
     /// for whole values. A placeholder without a value becomes `null`. If the placeholder ends with `?`, as in
     /// `{{details?}}`, its field is left out instead.
-    pub fn write(mut self, write: impl Into<String>) -> Self {
-        self.table.write = Some(write.into());
-        self
-    }
+    write: impl Into<String>,
 
     /// Sets the places of the issues in a body.
-    pub fn issues(mut self, issues: ShapeIssues) -> Self {
-        self.table.issues = Some(issues);
-        self
-    }
+    issues: ShapeIssues,
 
+    /// Adds a place whose value stays in a received body in this shape, even if rule R3 removes the body's texts. The
+    /// value must be a name, a number or a boolean. If R3 keeps the texts, all fields stay.
+    stays += place: impl Into<String>,
+
+    /// Adds a field of the body, or of its `error`, that the layer ignores. The layer neither searches the field for
+    /// field errors (rule R13) nor logs it as dropped (R14).
+    ignores += place: impl Into<String>,
+}
+
+impl BodyShape {
     /// Adds the shape's own name for a code. The layer reads this name as the code, and writes it as `{{name}}`. If a
     /// code has two names, the layer writes the first name.
     pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
@@ -206,20 +194,6 @@ impl BodyShape {
     /// name of a status only repeats the status.
     pub fn by_status(mut self, status: impl ToString, name: impl Into<String>) -> Self {
         self.table.by_status.get_or_insert_default().0.push((status.to_string(), name.into()));
-        self
-    }
-
-    /// Adds a place whose value stays in a received body in this shape, even if rule R3 removes the body's texts. The
-    /// value must be a name, a number or a boolean. If R3 keeps the texts, all fields stay.
-    pub fn stays(mut self, place: impl Into<String>) -> Self {
-        self.table.stays.get_or_insert_default().0.push(place.into());
-        self
-    }
-
-    /// Adds a field of the body, or of its `error`, that the layer ignores. The layer neither searches the field for
-    /// field errors (rule R13) nor logs it as dropped (R14).
-    pub fn ignores(mut self, place: impl Into<String>) -> Self {
-        self.table.ignores.get_or_insert_default().0.push(place.into());
         self
     }
 

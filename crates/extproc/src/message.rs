@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{RequestRecord, SentStatus};
-use error_envelope_runtime::envoy::{HeaderLines, changed_status, grpc_status, mutations};
+use error_envelope_core::session::RequestRecord;
+use error_envelope_runtime::envoy::{HeaderLines, changed_status, error_fields, grpc_status, mutations};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, request, response};
 
@@ -153,11 +153,6 @@ pub(crate) fn response_trailers(changes: HeaderMutation) -> ProcessingResponse {
     message(Verdict::ResponseTrailers(TrailersResponse { header_mutation: Some(changes) }))
 }
 
-/// Returns the code that a client got, or `none` if it got none.
-pub(crate) fn code_of(sent: Option<&SentStatus>) -> &str {
-    sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
-}
-
 /// Returns the message that makes Envoy send this reply instead of the service's response.
 pub(crate) fn immediate(reply: Response<Bytes>, code: &str, request: &request::Parts) -> ProcessingResponse {
     let (head, body) = reply.into_parts();
@@ -215,13 +210,7 @@ pub(crate) fn with_note(
     if matches!(message.response, Some(Verdict::ImmediateResponse(_))) {
         noted.push(("local_reply", METADATA));
     }
-    if let Some((record, origin)) = record.and_then(|record| Some((record, record.origin()?))) {
-        noted.extend([("origin", origin.as_str()), ("mode", record.mode().as_str())]);
-        // A field that a request does not have gets no value. An access log then writes a dash.
-        let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
-        noted.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
-        noted.extend(record.route().map(|route| ("route", route)));
-    }
+    noted.extend(record.into_iter().flat_map(error_fields));
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let noted = noted.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect();
     let noted = Value { kind: Some(Kind::StructValue(Struct { fields: noted })) };

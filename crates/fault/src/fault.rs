@@ -45,6 +45,7 @@ use error_envelope_text::message;
 #[must_use]
 pub struct Fault(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     code: ErrorCode,
     message: Option<Cow<'static, str>>,
@@ -68,25 +69,6 @@ pub struct Advice {
     pub retry: Option<Retry>,
     /// The address of a page about the error.
     pub docs: Option<Box<str>>,
-}
-
-/// An `Inner` is cloned only to change a fault. The prepared replies would not fit the changed fault, so the clone has
-/// none.
-impl Clone for Inner {
-    fn clone(&self) -> Self {
-        Self {
-            code: self.code.clone(),
-            message: self.message.clone(),
-            wording: self.wording,
-            details: self.details.clone(),
-            left_out: self.left_out,
-            status: self.status,
-            headers: self.headers.clone(),
-            source: self.source.clone(),
-            advice: self.advice.clone(),
-            memo: None,
-        }
-    }
 }
 
 /// One fault for each code of the catalogue, in its order. Most errors have only a code, and share this fault.
@@ -308,7 +290,7 @@ impl Fault {
     /// The fault must belong to one policy, and must have no header that depends on the route, such as one of CORS.
     /// Otherwise, the reply prepared for one policy or route could be sent for another.
     pub fn with_stored_reply(self) -> Self {
-        Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
+        Self(Arc::new(Inner { memo: Some(ReplyCache::default()), ..(*self.0).clone() }))
     }
 
     /// Returns the slot for the fault's prepared reply in this form. `forms` returns the number of forms. Returns

@@ -119,6 +119,11 @@ impl RequestId {
     }
 }
 
+/// Returns true if a text is an id in the form that only a layer writes.
+pub fn is_of_layer(id: &str) -> bool {
+    id.starts_with(PREFIX) && id.parse::<RequestId>().is_ok()
+}
+
 /// Returns the trace id in a valid W3C `traceparent` (L1).
 pub fn trace_id_of(value: &[u8]) -> Option<&str> {
     if is_traceparent(value) { str::from_utf8(value.get(3..35)?).ok() } else { None }

@@ -84,18 +84,6 @@ impl<B: Send + 'static> Connection for Http1<B> {
         self.probe.has_ended()
     }
 
-    fn room(&self) -> usize {
-        1
-    }
-
-    fn share(&self) -> Option<Self> {
-        None
-    }
-
-    fn is_same(&self, _: &Self) -> bool {
-        false
-    }
-
     fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         // After an early response, hyper becomes ready only once it has sent the rest of the request. The pool does not
         // wait for that.

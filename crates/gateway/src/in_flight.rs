@@ -29,10 +29,6 @@ pub(super) struct RequestTracker {
 }
 
 impl RequestTracker {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
     /// Counts a request until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);

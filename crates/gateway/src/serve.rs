@@ -103,7 +103,7 @@ impl Gateway {
         };
         let (stages, stage) = watch::channel(Stage::Serving);
         let service = layer.layer(service);
-        let tracker = RequestTracker::new();
+        let tracker = Arc::<RequestTracker>::default();
         let ending = Ending { stages, tracker: Arc::clone(&tracker), limits };
         let slots = Arc::new(Semaphore::new(limits.max_connections as usize));
         let retry = limits.accept_retry;

@@ -14,6 +14,7 @@ use tracing::{Level, Metadata, Span};
 use error_envelope_core::cause::{self, Unrecognised};
 use error_envelope_core::code::{self, ErrorCode};
 use error_envelope_core::fault::Fault;
+use error_envelope_core::message;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
@@ -357,7 +358,7 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
             None => text,
         });
     }
-    fault_cause(fault).map(bounded)
+    fault_cause(fault).map(|text| message::cut(text, MAX_CAUSE))
 }
 
 /// Returns a text that explains why the layer did not keep the code in an envelope that the service wrote itself (E9).
@@ -370,7 +371,7 @@ fn undeclared_code(notes: &RecordFields) -> Option<String> {
 pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     let mut texts = cause_texts(error);
     // Most errors have no cause.
-    if texts.len() > 1 { bounded(texts.join(": ")) } else { texts.pop().unwrap_or_default() }
+    if texts.len() > 1 { message::cut(texts.join(": "), MAX_CAUSE) } else { texts.pop().unwrap_or_default() }
 }
 
 /// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, the fault's own text is left
@@ -381,7 +382,7 @@ pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
         for cause in cause::chain(error).skip(usize::from(is_fault)) {
-            let cause = bounded(cause.to_string());
+            let cause = message::cut(cause.to_string(), MAX_CAUSE);
             // A cause whose text the previous text already ends with is left out. For example, an `io::Error` has the
             // same text as its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
@@ -391,15 +392,6 @@ pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
         texts
     });
     texts.unwrap_or_else(|panic| vec![format!("an error whose Display implementation panicked: {panic}")])
-}
-
-fn bounded(mut text: String) -> String {
-    if text.len() > MAX_CAUSE {
-        let end = (0..=MAX_CAUSE).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]

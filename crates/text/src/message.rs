@@ -7,8 +7,8 @@ mod trace;
 
 use std::borrow::Cow;
 
-use bytes::{boundary, is_plain, is_plain_without};
-pub use bytes::{has_any, has_byte, has_escape};
+pub use bytes::{boundary, has_any, has_byte, has_escape};
+use bytes::{is_plain, is_plain_without};
 
 /// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;
@@ -28,6 +28,15 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
         Cow::Owned(printable(trimmed))
     };
     if line.is_empty() { None } else { Some(truncated(line)) }
+}
+
+/// Returns at most this many bytes of a text. A text that is cut ends with `…` behind these bytes.
+pub fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(boundary(&text, most));
+        text.push('…');
+    }
+    text
 }
 
 /// Returns the text of an inner 4xx whose code was not recognised (R3). Returns `None` if the text is a page, JSON or a

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use error_envelope_core::message;
 use error_envelope_core::redact::{self, Strictness, TAKEN, end_of_string, is_telling_parameter, json};
 
 /// The most bytes of a body's text that the page shows.
@@ -24,7 +25,7 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden:
         Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes(), hidden),
         _ => redacted_json(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
     };
-    Some(truncated(text))
+    Some(message::cut(text, MOST))
 }
 
 /// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is left out. NUL
@@ -69,15 +70,6 @@ fn form(body: &[u8], hidden: &mut Hidden) -> String {
     fields.collect::<Vec<_>>().join("\n")
 }
 
-fn truncated(mut text: String) -> String {
-    if text.len() > MOST {
-        let end = (0..=MOST).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or_default());
-        text.push('…');
-    }
-    text
-}
-
 /// The length of the shortest value to search for. Shorter values often occur in a text by chance.
 const SHORTEST: usize = 4;
 /// The number of bytes of a long value to search for. A message is cut at 1,024 bytes (E2), so it may contain only the
@@ -107,8 +99,7 @@ impl Hidden {
     }
 
     fn push(&mut self, mut value: String) {
-        let end = (0..=LONGEST.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
-        value.truncate(end.unwrap_or_default());
+        value.truncate(message::boundary(&value, LONGEST));
         if value.chars().count() >= SHORTEST && !TAKEN.contains(&value) && !self.0.contains(&value) {
             self.0.push(value);
         }

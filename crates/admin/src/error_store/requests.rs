@@ -2,6 +2,7 @@
 //! policy began.
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use error_envelope_core::policy::{Mode, UpstreamUrl};
 use error_envelope_core::session::{DecidedBy, Outcome};
 
 use super::error_record::ErrorRecord;
-use super::place::{Place, PlaceTexts};
+use super::place::Place;
 use super::timeline::{ByOutcome, MINUTES, Ring, minute};
 
 /// The most places with their own row. The rows use at most 700 KiB. At this number, places without a request in the
@@ -22,7 +23,7 @@ const MOST_PLACES: usize = 500;
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     all: ByOutcome,
-    places: HashMap<Place, Row>,
+    places: hashbrown::HashMap<Place, Row, RandomState>,
     /// The minute of the last search for places that can be removed.
     searched: u32,
 }
@@ -80,7 +81,7 @@ impl Requests {
                 row.note(seen);
             }
         };
-        match self.places.get_mut(&place as &dyn PlaceTexts) {
+        match self.places.get_mut(&place) {
             Some(row) => count(row),
             None => self.enter(minute, place).map_or((), count),
         }

@@ -3,7 +3,7 @@
 use error_envelope_core::policy::Mode;
 
 use crate::error_store::requests::Tally;
-use crate::readiness::{Verdict, next};
+use crate::readiness::{next, verdict};
 
 /// Returns the counts of a place with this many successes.
 fn tally(requests: u64) -> Tally {
@@ -13,13 +13,13 @@ fn tally(requests: u64) -> Tally {
 #[test]
 fn a_route_is_ready_as_far_as_it_was_seen() {
     for (mode, after, without_requests, with_requests) in [
-        (Mode::Off, Some(Mode::Observe), Verdict::Unseen, Verdict::Unseen),
-        (Mode::Observe, Some(Mode::Own), Verdict::Unseen, Verdict::Ready),
-        (Mode::Own, Some(Mode::Fill), Verdict::Unseen, Verdict::Ready),
-        (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen, Verdict::Ready),
-        (Mode::Enforce, None, Verdict::Done, Verdict::Done),
+        (Mode::Off, Some(Mode::Observe), "unseen", "unseen"),
+        (Mode::Observe, Some(Mode::Own), "unseen", "ready"),
+        (Mode::Own, Some(Mode::Fill), "unseen", "ready"),
+        (Mode::Fill, Some(Mode::Enforce), "unseen", "ready"),
+        (Mode::Enforce, None, "done", "done"),
     ] {
-        let verdicts = [0, 7].map(|requests| Verdict::new(mode, &tally(requests)));
+        let verdicts = [0, 7].map(|requests| verdict(mode, &tally(requests)));
         assert_eq!((next(mode), verdicts), (after, [without_requests, with_requests]), "{mode:?}");
     }
 }
@@ -28,7 +28,7 @@ fn a_route_is_ready_as_far_as_it_was_seen() {
 fn m1_a_code_that_is_missing_holds_no_route_back() {
     let tally = Tally { without_code: 7, would_fill: 7, would_rewrite: 7, ..tally(7) };
     for mode in [Mode::Observe, Mode::Own, Mode::Fill] {
-        assert_eq!(Verdict::new(mode, &tally), Verdict::Ready, "{mode:?}");
+        assert_eq!(verdict(mode, &tally), "ready", "{mode:?}");
     }
 }
 
@@ -37,10 +37,10 @@ fn m1_a_request_that_would_be_refused_holds_a_route_back() {
     let own = Tally { own_would_refuse: 1, ..tally(7) };
     let auth = Tally { auth_would_refuse: 1, ..tally(7) };
     for (mode, by_own, by_auth) in [
-        (Mode::Observe, Verdict::NotReady, Verdict::Ready),
-        (Mode::Fill, Verdict::NotReady, Verdict::Ready),
-        (Mode::Enforce, Verdict::Done, Verdict::NotReady),
+        (Mode::Observe, "not_ready", "ready"),
+        (Mode::Fill, "not_ready", "ready"),
+        (Mode::Enforce, "done", "not_ready"),
     ] {
-        assert_eq!([&own, &auth].map(|tally| Verdict::new(mode, tally)), [by_own, by_auth], "{mode:?}");
+        assert_eq!([&own, &auth].map(|tally| verdict(mode, tally)), [by_own, by_auth], "{mode:?}");
     }
 }

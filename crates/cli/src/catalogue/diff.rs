@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::details::compared;
@@ -55,10 +55,12 @@ struct Code {
 /// The differences between two exports.
 pub(super) struct Diff(Vec<CatalogueChange>);
 
+#[derive(Serialize)]
 struct CatalogueChange {
     breaks: bool,
     /// The code, or `None` for a change of the contract as a whole.
     code: Option<String>,
+    #[serde(rename = "change")]
     what: &'static str,
     old: Value,
     new: Value,
@@ -158,8 +160,7 @@ impl Diff {
 
     /// Returns the report for programs, as JSON.
     pub(super) fn json(&self) -> String {
-        let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
-        json_text(&json!({ "breaks": self.breaks(), "changes": changes }))
+        json_text(&json!({ "breaks": self.breaks(), "changes": self.0 }))
     }
 }
 
@@ -200,11 +201,6 @@ impl CatalogueChange {
             (old, Value::Null) => format!("{mark:<7} {subject}{what} removed, was {old}\n"),
             (old, new) => format!("{mark:<7} {subject}{what} was {old}, is {new}\n"),
         })
-    }
-
-    fn object(&self) -> Value {
-        let Self { breaks, code, what, old, new } = self;
-        json!({ "breaks": breaks, "code": code, "change": what, "old": old, "new": new })
     }
 }
 

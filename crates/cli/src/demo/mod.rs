@@ -93,7 +93,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     };
     let (outcome, cut_short) = tokio::join!(tour, gateway.serve_until(service, stop, at_once));
     if let Some(signal) = cut_short {
-        return Ok(signal.code());
+        return Ok(signal.code);
     }
     // Without `--once`, a wrong row has been printed long ago, and does not change the exit code.
     if !args.once {

@@ -19,7 +19,6 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
-use self::system::ShutdownSignal;
 use crate::failure::{CommandError, block_on_threads, print_line};
 
 /// Serves until a signal stops the gateway. Returns 0, or the exit code for the second signal if that signal ended the
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         let gateway = open(listener, tls, &args.front, layer, on_call, log.tracer())?;
         system::ready();
         let cut_short = gateway.serve_until(service, system::stopping_after(stop), at_once).await;
-        Ok(cut_short.map_or(0, ShutdownSignal::code))
+        Ok(cut_short.map_or(0, |signal| signal.code))
     })
 }
 

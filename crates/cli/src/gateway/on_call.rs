@@ -1,12 +1,15 @@
 //! The flags of the admin address.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use error_envelope_admin::{Admin, install_metrics};
 use error_envelope_gateway::{ListeningSockets, ServerTls, SocketPurpose};
+use error_envelope_runtime::PolicyHandle;
 use tokio::net::TcpListener;
+use tower_error_envelope::Policy;
+use tower_error_envelope::policy::PolicyLoader;
 
 use super::limits::address;
 use super::system;
@@ -87,6 +90,22 @@ impl AdminListener {
         };
         Ok(Some(Self { admin, listener, url: format!("{scheme}://{address}") }))
     }
+}
+
+/// Watches a policy file, or uses the built-in settings if there is no file. The admin address shows the policy.
+pub(crate) fn watched_policy(
+    file: Option<&Path>,
+    loader: fn() -> PolicyLoader,
+    on_call: Option<&AdminListener>,
+) -> Result<PolicyHandle, CommandError> {
+    let handle = match file {
+        None => PolicyHandle::fixed(Policy::default()),
+        Some(file) => PolicyHandle::watching(file, loader())
+            .map_err(|first| CommandError::of_policy(&first, loader().check(file)))?,
+    };
+    let handle = on_call.into_iter().fold(handle, |handle, on_call| on_call.admin.attach(handle));
+    handle.announce();
+    Ok(handle)
 }
 
 fn host(name: &str) -> Result<String, String> {

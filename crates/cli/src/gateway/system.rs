@@ -12,10 +12,14 @@ use crate::failure::CommandError;
 
 /// A request to end the program. The first one lets requests in flight finish; the second one does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ShutdownSignal {
-    Interrupt,
-    Terminate,
+pub(crate) struct ShutdownSignal {
+    name: &'static str,
+    /// The exit code that shells use for a program that this signal ended: 128 plus the signal's number.
+    pub(crate) code: u8,
 }
+
+const INTERRUPT: ShutdownSignal = ShutdownSignal { name: "Ctrl-C", code: 130 };
+const TERMINATE: ShutdownSignal = ShutdownSignal { name: "SIGTERM", code: 143 };
 
 /// Installs handlers for Ctrl-C and SIGTERM. Returns a future for the first signal, which requests a stop, and a future
 /// for the second signal, which requests a stop at once. The handlers are installed before this function returns, so
@@ -33,8 +37,8 @@ pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = S
     tokio::spawn(async move {
         for received in [first, second] {
             let _ = received.send(tokio::select! {
-                _ = interrupt.recv() => ShutdownSignal::Interrupt,
-                _ = terminate.recv() => ShutdownSignal::Terminate,
+                _ = interrupt.recv() => INTERRUPT,
+                _ = terminate.recv() => TERMINATE,
             });
         }
     });
@@ -52,22 +56,9 @@ async fn wait(signal: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     }
 }
 
-impl ShutdownSignal {
-    /// Returns the exit code that shells use for a program that this signal ended: 128 plus the signal's number.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-        }
-    }
-}
-
 impl fmt::Display for ShutdownSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "Ctrl-C",
-            Self::Terminate => "SIGTERM",
-        })
+        f.write_str(self.name)
     }
 }
 

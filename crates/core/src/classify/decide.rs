@@ -9,6 +9,7 @@ use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{CodeOf, Dialect, DialectCode, Foreign, ParsedBody, ParsedError, Shape, standard};
 use crate::policy::rule::{self, Rule};
+use crate::table::named;
 
 /// The code of an inner error.
 pub(super) struct Decision<'k> {
@@ -211,42 +212,29 @@ pub(super) fn code_of_status(
     }
 }
 
-/// The source that decided the code of an inner error: the first of these sources that had a code (R1).
-///
-/// ```
-/// use tower_error_envelope::session::DecidedBy;
-///
-/// assert_eq!(DecidedBy::Rule.as_str(), "rule");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DecidedBy {
-    /// An inner layer: a canonical envelope, or its `x-error-code` (E7).
-    Layer,
-    /// A rule of the policy, that is a `[[map]]` table.
-    Rule,
-    /// The code in the body, which the catalogue, the policy or the dialect defines.
-    Dialect,
-    /// The request's credentials and the challenge, on a 401.
-    Credentials,
-    /// A list of issues (E8).
-    Issues,
-    /// The status, because nothing else in the response was known.
-    Status,
-}
-
-impl DecidedBy {
-    /// Returns the word for the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Layer => "layer",
-            Self::Rule => "rule",
-            Self::Dialect => "dialect",
-            Self::Credentials => "credentials",
-            Self::Issues => "issues",
-            Self::Status => "status",
-        }
+named! {
+    "Returns the word for the log."
+    /// The source that decided the code of an inner error: the first of these sources that had a code (R1).
+    ///
+    /// ```
+    /// use tower_error_envelope::session::DecidedBy;
+    ///
+    /// assert_eq!(DecidedBy::Rule.as_str(), "rule");
+    /// ```
+    #[non_exhaustive]
+    pub enum DecidedBy {
+        /// An inner layer: a canonical envelope, or its `x-error-code` (E7).
+        Layer = "layer",
+        /// A rule of the policy, that is a `[[map]]` table.
+        Rule = "rule",
+        /// The code in the body, which the catalogue, the policy or the dialect defines.
+        Dialect = "dialect",
+        /// The request's credentials and the challenge, on a 401.
+        Credentials = "credentials",
+        /// A list of issues (E8).
+        Issues = "issues",
+        /// The status, because nothing else in the response was known.
+        Status = "status",
     }
 }
 

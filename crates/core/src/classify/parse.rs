@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::credentials::Credentials;
 use crate::code::{CodeSet, ErrorCode};
@@ -15,12 +15,13 @@ use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
+use crate::fields::{X_ERROR_CODE, X_REQUEST_ID};
 use crate::page::PageType;
 use crate::policy::Policy;
 use crate::policy::choice::UnknownCodes;
 use crate::policy::keys::RouteSettings;
 use crate::policy::rule::Rule;
-use crate::request_id::RequestId;
+use crate::request_id::is_of_layer;
 use crate::target::Target;
 use crate::{dialect, page};
 
@@ -349,9 +350,6 @@ impl KeptProtocols {
     }
 }
 
-pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// Returns the code in a response's head, as an envelope without a text (R1). Returns `None` if the head has no code,
 /// or more than one.
 pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
@@ -379,6 +377,5 @@ fn page_of_layer(inner: &Inner<'_, '_>) -> Option<PageType> {
 /// form.
 pub(super) fn has_head_of_layer(headers: &HeaderMap) -> bool {
     let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
-    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
+    id.is_some_and(is_of_layer) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }

@@ -8,15 +8,16 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::value::RawValue;
 
 use super::decide::{CodeSource, Decision, is_name};
-use super::parse::{Parsed, X_ERROR_CODE};
+use super::parse::Parsed;
 use super::{details, rest};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::codes::means_bad_input;
 use crate::dialect::standard::Envelope;
 use crate::dialect::{CodeOf, Foreign, Members, ParsedBody, ParsedError, Shape, outgoing};
+use crate::fields::{self, X_ERROR_CODE};
 use crate::issues::written;
 use crate::json::Writer;
-use crate::{dialect, fields, message};
+use crate::{dialect, message};
 
 /// The details of a rewritten error, and the parts of the body that do not reach any client.
 pub(super) struct ReplyDetails {

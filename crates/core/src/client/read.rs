@@ -20,16 +20,15 @@ use crate::dialect::{
     self, CustomShape, Dialect, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard,
 };
 use crate::fault::Advice;
-use crate::fields;
+use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID};
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::issues::written::{self, NamedIssue};
 use crate::json::{Object, Writer};
 use crate::message;
-use crate::request_id::RequestId;
+use crate::request_id::is_of_layer;
 
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 /// The headers that may contain a request id: the contract's header, and Anthropic's (R12).
-const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+const IDS: [HeaderName; 2] = [X_REQUEST_ID, HeaderName::from_static("request-id")];
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// The longest id that is read. A longer id would fill the log.
@@ -164,7 +163,7 @@ fn parts_of_status(
 ) -> ErrorParts {
     let rich = reported.rich.as_ref();
     // A domain defines the meaning of a reason. If no layer wrote the error, its domain is not ours.
-    let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
+    let domain = rich.filter(|rich| is_of_layer(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(reported, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { reported.status.http() };
     let is_grpc = rpc_of(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
@@ -179,10 +178,6 @@ fn parts_of_status(
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
         ..parts_of_head(status, code, answer)
     }
-}
-
-fn is_ours(id: &str) -> bool {
-    id.starts_with("req_") && id.parse::<RequestId>().is_ok()
 }
 
 /// Returns the details. Metadata become fields with texts, and violations become an issue list.

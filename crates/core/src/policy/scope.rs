@@ -23,7 +23,7 @@ use crate::guard::pattern::{Pattern, RemainingPath, segments_of, split_segment};
 use crate::guard::reading::PathList;
 use crate::outward::OutwardRule;
 use crate::policy::rule::MapRule;
-use crate::table::{Kind, Refusals, SettingError, tables};
+use crate::table::{Kind, Refusals, SettingError, table_setters, tables};
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///
@@ -123,6 +123,24 @@ pub(crate) struct PolicyPart {
     pub(crate) shapes: Vec<BodyShape>,
 }
 
+table_setters! { Scope:
+    /// Sets the prefix of the paths in the scope: `"/orders"` covers `/orders` and `/orders/1`, but not `/orders2`.
+    prefix: impl Into<String>,
+
+    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If no URL
+    /// is set, the URL of the nearest enclosing scope applies. The layer itself ignores the URL, because it calls the
+    /// service that it wraps.
+    upstream: impl Into<String>,
+
+    /// Sets how long the service may take to send the head of its response. The time replaces the gateway's own limit.
+    /// The time must be more than 0, and at most 365 days.
+    upstream_timeout: Duration,
+
+    /// Sets how long the body of a response may pause in a gateway. After this time, the body is cut off (rules F4,
+    /// F6). By default there is no limit.
+    stall_timeout: Duration,
+}
+
 impl Scope {
     /// Creates a scope. Add at least one host or a prefix to the scope.
     pub fn new() -> Self {
@@ -133,34 +151,6 @@ impl Scope {
     /// `"*.orders.example.com"` for its subdomains.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.table.hosts.get_or_insert_default().push(host.into());
-        self
-    }
-
-    /// Sets the prefix of the paths in the scope: `"/orders"` covers `/orders` and `/orders/1`, but not `/orders2`.
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.table.prefix = Some(prefix.into());
-        self
-    }
-
-    /// Sets the URL of the service that a gateway calls for these requests, such as `"http://orders:8080"`. If no URL
-    /// is set, the URL of the nearest enclosing scope applies. The layer itself ignores the URL, because it calls the
-    /// service that it wraps.
-    pub fn upstream(mut self, url: impl Into<String>) -> Self {
-        self.table.upstream = Some(url.into());
-        self
-    }
-
-    /// Sets how long the service may take to send the head of its response. The time replaces the gateway's own limit.
-    /// The time must be more than 0, and at most 365 days.
-    pub fn upstream_timeout(mut self, timeout: Duration) -> Self {
-        self.table.upstream_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets how long the body of a response may pause in a gateway. After this time, the body is cut off (rules F4,
-    /// F6). By default there is no limit.
-    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.table.stall_timeout = Some(timeout);
         self
     }
 

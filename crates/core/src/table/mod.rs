@@ -26,7 +26,7 @@ pub use self::error::PolicyError;
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
 pub(crate) use self::refusal::{Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
-pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, words};
+pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, named, words};
 #[cfg(feature = "policy-file")]
 pub(crate) use self::{
     document::Document,
@@ -191,4 +191,27 @@ macro_rules! setters {
     };
 }
 
-pub(crate) use {setters, tables};
+/// Makes the setters of a builder that keeps its values in the field `table`. `+=` marks a setter that adds to a list.
+macro_rules! table_setters {
+    ($of:ident: $($(#[$about:meta])* $key:ident $(+= $item:ident)?: $type:ty,)*) => {
+        impl $of {
+            $($crate::table::table_setters! { @one [$(#[$about])*] $key $($item)?: $type })*
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident: $type:ty) => {
+        $($attribute)*
+        pub fn $key(mut self, $key: $type) -> Self {
+            self.table.$key = Some($key.into());
+            self
+        }
+    };
+    (@one [$($attribute:tt)*] $key:ident $item:ident: $type:ty) => {
+        $($attribute)*
+        pub fn $key(mut self, $item: $type) -> Self {
+            self.table.$key.get_or_insert_default().0.push($item.into());
+            self
+        }
+    };
+}
+
+pub(crate) use {setters, table_setters, tables};

@@ -11,23 +11,36 @@ pub(crate) trait KeywordValue: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Defines an enum whose values are words in the policy file, and the default for a policy that sets no value.
-macro_rules! words {
-    ($($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
+/// Defines an enum whose values have words, each beside its value. `$as_str` is the documentation of the method that
+/// returns the word.
+macro_rules! named {
+    ($as_str:literal $(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         $vis enum $name {
             $($(#[$of])* $variant,)*
         }
 
         impl $name {
-            /// Returns the word in the policy file.
+            #[doc = $as_str]
             #[must_use]
             $vis const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
             }
+        }
+    };
+}
+
+/// Defines an enum whose values are words in the policy file, and the default for a policy that sets no value.
+macro_rules! words {
+    ($($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $crate::table::named! {
+            "Returns the word in the policy file."
+            $(#[$doc])*
+            #[derive(Default)]
+            $vis enum $name { $($(#[$of])* $variant = $word,)* }
         }
 
         impl $crate::table::KeywordValue for $name {
@@ -57,7 +70,7 @@ macro_rules! facts {
     )*};
 }
 
-pub(crate) use {facts, words};
+pub(crate) use {facts, named, words};
 
 /// A text for clients.
 pub(crate) type Message = std::borrow::Cow<'static, str>;

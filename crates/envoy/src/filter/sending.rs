@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use error_envelope_core::session::{BoxError, DrainBudget, Ending, Failure, FinalFrame, Follow, LocalReply};
+use error_envelope_runtime::envoy;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
 
-use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, code_of, now};
+use super::state::{BodyStatus, Filter, Lingering, Phase, Wait, now};
 use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
@@ -251,7 +252,7 @@ fn note_reply(stream: &Stream<'_>, LocalReply { reply, record, .. }: &LocalReply
     let pairs = [
         ("local_reply", "error_envelope"),
         ("request_id", str::from_utf8(&id).unwrap_or_default()),
-        ("code", code_of(record.sent())),
+        ("code", envoy::code_of(record.sent())),
         ("body", &text),
         ("content_type", line("content-type")),
         ("content_security_policy", line("content-security-policy")),

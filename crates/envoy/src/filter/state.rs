@@ -1,14 +1,13 @@
 //! The state that a stream keeps between two hooks.
 
 use std::cell::{Cell, RefCell};
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::request_id::RequestId;
-use error_envelope_core::session::{
-    BodyMeter, Delivery, End, Follow, Origin, Reading, RequestRecord, SentStatus, Session, SessionConfig,
-};
+use error_envelope_core::session::{BodyMeter, Delivery, End, Follow, Reading, RequestRecord, Session, SessionConfig};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::envoy::{self, EnvoyReply, RequestHead};
 use http::{Response, Version, response};
@@ -205,8 +204,9 @@ impl Filter {
 
     /// Reports an error to access logs and traces, once.
     fn note(&self, stream: &Stream<'_>, record: &RequestRecord) {
-        let Some(origin) = record.origin().filter(|_| !self.is_noted.get()) else { return };
-        self.is_noted.set(true);
+        if record.origin().is_none() || self.is_noted.replace(true) {
+            return;
+        }
         let (noted, span) = (self.module.metadata, stream.span());
         if !noted && span.is_none() {
             return;
@@ -215,10 +215,11 @@ impl Filter {
         let id = str::from_utf8(&id).unwrap_or_default();
         if let Some(span) = span {
             span.tag("error_envelope.request_id", id);
-            span.tag("error_envelope.code", code_of(record.sent()));
+            span.tag("error_envelope.code", envoy::code_of(record.sent()));
         }
         if noted {
-            note(stream, record, id, origin);
+            let pairs: Vec<_> = iter::once(("request_id", id)).chain(envoy::error_fields(record)).collect();
+            stream.note("error_envelope", &pairs);
         }
     }
 
@@ -254,19 +255,6 @@ impl Filter {
     #[cfg(not(feature = "panics"))]
     #[inline]
     pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
-}
-
-fn note(stream: &Stream<'_>, record: &RequestRecord, id: &str, origin: Origin) {
-    let mut pairs = vec![("request_id", id), ("origin", origin.as_str()), ("mode", record.mode().as_str())];
-    // A field that a request does not have gets no value. An access log then writes a dash.
-    let codes = [("code", record.sent()), ("would_be_code", record.would_be())];
-    pairs.extend(codes.iter().filter_map(|(name, sent)| Some((*name, sent.and_then(SentStatus::code)?.as_str()))));
-    pairs.extend(record.route().map(|route| ("route", route)));
-    stream.note("error_envelope", &pairs);
-}
-
-pub(super) fn code_of(sent: Option<&SentStatus>) -> &str {
-    sent.and_then(SentStatus::code).map_or("none", |code| code.as_str())
 }
 
 #[allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]

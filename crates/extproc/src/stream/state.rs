@@ -6,7 +6,7 @@ use std::sync::Arc;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{BodyMeter, Ending, Follow, LocalReply, Reading, Session, SessionConfig};
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::envoy::RequestHead;
+use error_envelope_runtime::envoy::{self, RequestHead};
 use error_envelope_runtime::{PolicyHandle, RequestMetrics, RequestTimer, Started};
 use http::response;
 use tonic::Status;
@@ -114,7 +114,7 @@ impl ProcessingStream {
     pub(super) fn answer(&mut self, LocalReply { reply, record, .. }: LocalReply) -> Reply {
         self.phase = Phase::Done;
         self.timers.clear();
-        let reply = message::immediate(reply, message::code_of(record.sent()), &self.head.parts);
+        let reply = message::immediate(reply, envoy::code_of(record.sent()), &self.head.parts);
         self.send(reply, Follow::decided(record))
     }
 

@@ -45,7 +45,14 @@ pub(super) enum Repr {
 #[derive(Clone)]
 pub(super) struct DescribedRow {
     pub(super) row: &'static Row,
+    pub(super) description: Description,
+}
+
+/// What a policy or a service can add to any code.
+#[derive(Clone, Default)]
+pub(super) struct Description {
     pub(super) retry: Option<Retry>,
+    /// The address of the page about the code.
     pub(super) docs: Option<Text>,
     /// The JSON Schema for the details of errors with the code.
     pub(super) details: Option<Text>,
@@ -57,17 +64,13 @@ pub(super) struct CustomCode {
     pub(super) status: u16,
     pub(super) grpc: Option<u8>,
     pub(super) jsonrpc: Option<i32>,
-    pub(super) retry: Option<Retry>,
     pub(super) message: Option<Text>,
-    /// The address of the page about the code.
-    pub(super) docs: Option<Text>,
-    /// The JSON Schema for the details of errors with the code.
-    pub(super) details: Option<Text>,
+    pub(super) description: Description,
 }
 
 impl CustomCode {
     pub(super) fn new(name: Text, status: u16) -> Self {
-        Self { name, status, grpc: None, jsonrpc: None, retry: None, message: None, docs: None, details: None }
+        Self { name, status, grpc: None, jsonrpc: None, message: None, description: Description::default() }
     }
 }
 

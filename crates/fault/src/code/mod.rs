@@ -20,7 +20,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 pub use code_set::CodeSet;
-use error_code::{CustomCode, DescribedRow, Repr, Row, Text};
+use error_code::{CustomCode, DescribedRow, Description, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
 pub use table::codes;
 #[doc(hidden)]
@@ -79,10 +79,7 @@ impl ErrorCode {
     #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
         let docs = Text::from(address.into());
-        match self.described() {
-            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { docs: Some(docs), ..row }))),
-            Err(code) => code.with(|own| own.docs = Some(docs)),
-        }
+        self.describe(|description| description.docs = Some(docs))
     }
 
     /// Sets the retry advice of a custom code, or of a code of the catalogue, like [`ErrorCode::with_docs`].
@@ -93,10 +90,7 @@ impl ErrorCode {
     #[must_use]
     #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
-        match self.described() {
-            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { retry: Some(retry), ..row }))),
-            Err(code) => code.with(|own| own.retry = Some(retry)),
-        }
+        self.describe(|description| description.retry = Some(retry))
     }
 
     /// Sets the default message of a custom code.
@@ -150,13 +144,8 @@ impl ErrorCode {
             Ok(schema) => Text::from(Cow::Owned(schema)),
             Err(error) => panic!("the schema of the details cannot be serialized as JSON: {error}"),
         };
-        match self.described() {
-            Ok(DescribedRow { row, .. }) if row.details.is_some() => {
-                panic!("the catalogue fixes the details of `{}`: use a code of your own", row.name)
-            }
-            Ok(row) => Self(Repr::Described(Arc::new(DescribedRow { details: Some(details), ..row }))),
-            Err(code) => code.with(|own| own.details = Some(details)),
-        }
+        assert!(!self.has_fixed_details(), "the catalogue fixes the details of `{self}`: use a code of your own");
+        self.describe(|description| description.details = Some(details))
     }
 
     /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422, `other` for 502 and
@@ -218,10 +207,8 @@ impl ErrorCode {
         const INTERNAL_ERROR: i32 = -32_603;
 
         let set = match &self.0 {
-            Repr::Row(row) => Some(row.jsonrpc),
-            Repr::Described(described) => Some(described.row.jsonrpc),
             Repr::Own(own) => own.jsonrpc,
-            Repr::Plain { .. } | Repr::Foreign(_) => None,
+            _ => self.catalogue_row().map(|row| row.jsonrpc),
         };
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
@@ -229,12 +216,7 @@ impl ErrorCode {
     /// Returns the address of the page about the code, if it has one (E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
-        let docs = match &self.0 {
-            Repr::Described(described) => &described.docs,
-            Repr::Own(own) => &own.docs,
-            _ => return None,
-        };
-        docs.as_ref().map(Text::as_str)
+        self.description()?.docs.as_ref().map(Text::as_str)
     }
 
     /// Returns the retry advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and
@@ -242,13 +224,9 @@ impl ErrorCode {
     /// transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        match &self.0 {
-            Repr::Row(row) => row.retry,
-            Repr::Described(described) => described.retry.unwrap_or(described.row.retry),
-            Repr::Plain { status, .. } => Retry::of_status(*status),
-            Repr::Own(own) => own.retry.unwrap_or_else(|| Retry::of_status(own.status)),
-            Repr::Foreign(_) => Retry::Backoff,
-        }
+        let set = self.description().and_then(|description| description.retry);
+        let set = set.or_else(|| self.catalogue_row().map(|row| row.retry));
+        set.unwrap_or_else(|| Retry::of_status(self.status().as_u16()))
     }
 
     /// Returns the message for errors that set no other message. The message is for people, and may change at any time.
@@ -267,22 +245,14 @@ impl ErrorCode {
     /// service's envelope may have any form (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
-        match &self.0 {
-            Repr::Row(row) => row.details,
-            Repr::Described(described) => described.details.as_ref().map(Text::as_str).or(described.row.details),
-            Repr::Own(own) => own.details.as_ref().map(Text::as_str),
-            Repr::Plain { .. } | Repr::Foreign(_) => None,
-        }
+        let set = self.description().and_then(|description| description.details.as_ref());
+        set.map(Text::as_str).or_else(|| self.catalogue_row()?.details)
     }
 
     /// Returns the group of the code in the catalogue, such as `auth`, or `None` if the code is not in the catalogue.
     #[must_use]
     pub fn group(&self) -> Option<&'static str> {
-        match &self.0 {
-            Repr::Row(row) => Some(row.group),
-            Repr::Described(described) => Some(described.row.group),
-            Repr::Plain { .. } | Repr::Own(_) | Repr::Foreign(_) => None,
-        }
+        self.catalogue_row().map(|row| row.group)
     }
 
     /// Returns true if only the name of the code is known, because the code is neither in the catalogue nor a custom
@@ -304,20 +274,33 @@ impl ErrorCode {
         self.clone().with(|own| {
             own.grpc = own.grpc.or(other.grpc);
             own.jsonrpc = own.jsonrpc.or(other.jsonrpc);
-            own.retry = own.retry.or(other.retry);
             own.message = own.message.take().or_else(|| other.message.clone());
-            own.docs = own.docs.take().or_else(|| other.docs.clone());
-            own.details = own.details.take().or_else(|| other.details.clone());
+            let (set, other) = (&mut own.description, &other.description);
+            set.retry = set.retry.or(other.retry);
+            set.docs = set.docs.take().or_else(|| other.docs.clone());
+            set.details = set.details.take().or_else(|| other.details.clone());
         })
     }
 
-    /// Returns the catalogue's row together with everything that was added to it. Returns the code itself if the code
-    /// is not in the catalogue.
-    fn described(self) -> Result<DescribedRow, Self> {
+    /// Changes the description of a custom code, or of a code of the catalogue.
+    #[track_caller]
+    fn describe(mut self, set: impl FnOnce(&mut Description)) -> Self {
+        if let Repr::Row(row) = self.0 {
+            self.0 = Repr::Described(Arc::new(DescribedRow { row, description: Description::default() }));
+        }
+        if let Repr::Described(described) = &mut self.0 {
+            set(&mut Arc::make_mut(described).description);
+            return self;
+        }
+        self.with(|own| set(&mut own.description))
+    }
+
+    /// Returns what was added to the code, or `None` if nothing was added.
+    fn description(&self) -> Option<&Description> {
         match &self.0 {
-            Repr::Row(row) => Ok(DescribedRow { row, retry: None, docs: None, details: None }),
-            Repr::Described(described) => Ok((**described).clone()),
-            _ => Err(self),
+            Repr::Described(described) => Some(&described.description),
+            Repr::Own(own) => Some(&own.description),
+            _ => None,
         }
     }
 
@@ -328,7 +311,7 @@ impl ErrorCode {
 
     /// Returns the retry advice that was added to a code of the catalogue.
     pub fn added_retry(&self) -> Option<Retry> {
-        if let Repr::Described(described) = &self.0 { described.retry } else { None }
+        if let Repr::Described(described) = &self.0 { described.description.retry } else { None }
     }
 
     /// Returns true if the catalogue fixes the details of the code.
@@ -361,7 +344,11 @@ impl ErrorCode {
     #[inline]
     pub(crate) fn stock_place(&self) -> Option<usize> {
         match &self.0 {
-            Repr::Described(described) if described.docs.is_some() || described.retry.is_some() => None,
+            Repr::Described(described)
+                if described.description.docs.is_some() || described.description.retry.is_some() =>
+            {
+                None
+            }
             _ => self.place(),
         }
     }
@@ -369,11 +356,7 @@ impl ErrorCode {
     /// Returns the index in [`ErrorCode::ALL`], or `None` if the code is not in the catalogue.
     #[inline]
     pub fn place(&self) -> Option<usize> {
-        match &self.0 {
-            Repr::Row(row) => Some(row.place),
-            Repr::Described(described) => Some(described.row.place),
-            _ => None,
-        }
+        self.catalogue_row().map(|row| row.place)
     }
 
     /// Returns a code of which only the name is known, because only an inner process defines it (E2, E7). Returns
@@ -413,12 +396,16 @@ impl ErrorCode {
 
     /// Returns the row of the code in the catalogue. For a custom code, returns the row for the code's status.
     fn row(&self) -> &'static Row {
+        self.catalogue_row().unwrap_or_else(|| table::of_status(self.status().as_u16()))
+    }
+
+    /// Returns the row of the code in the catalogue, if it has one.
+    #[inline]
+    fn catalogue_row(&self) -> Option<&'static Row> {
         match &self.0 {
-            Repr::Row(row) => row,
-            Repr::Described(described) => described.row,
-            Repr::Plain { status, .. } => table::of_status(*status),
-            Repr::Own(own) => table::of_status(own.status),
-            Repr::Foreign(_) => table::of_status(500),
+            Repr::Row(row) => Some(row),
+            Repr::Described(described) => Some(described.row),
+            _ => None,
         }
     }
 }

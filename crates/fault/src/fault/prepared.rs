@@ -56,6 +56,7 @@ pub struct WrittenReply {
 }
 
 /// The prepared replies of a fault, with one slot for each form. A slot is filled by the first error in its form.
+#[derive(Default)]
 pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
 pub type Slot = OnceLock<Option<Box<PreparedReply>>>;
@@ -202,11 +203,15 @@ pub fn length_value(length: usize) -> HeaderValue {
     VALUES.get(length).cloned().unwrap_or_else(|| HeaderValue::from(length))
 }
 
-impl ReplyCache {
-    pub(super) const fn new() -> Self {
-        Self(OnceLock::new())
+/// The cache is cloned only with a fault that is then changed. The prepared replies would not fit the changed fault, so
+/// the clone has none.
+impl Clone for ReplyCache {
+    fn clone(&self) -> Self {
+        Self::default()
     }
+}
 
+impl ReplyCache {
     /// Returns the slot for a reply in this form. `forms` returns the number of forms.
     #[inline]
     pub(super) fn slot(&self, form: usize, forms: impl FnOnce() -> usize) -> Option<&Slot> {

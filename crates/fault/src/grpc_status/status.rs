@@ -17,7 +17,7 @@ use http::header::RETRY_AFTER;
 use tonic::{Code, Status, TimeoutExpired};
 
 use crate::cause::{chain, find};
-use crate::code::{self, CodeSet, ErrorCode, is_identifier};
+use crate::code::{CodeSet, ErrorCode, is_identifier};
 use crate::fault::Fault;
 use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
 use crate::rpc::{ReportedStatus, status};
@@ -135,8 +135,7 @@ fn repeats_a_cause(status: &Status) -> bool {
 }
 
 fn issue(violation: &Violation) -> written::NamedIssue<'_> {
-    let code = violation.reason.to_ascii_lowercase();
-    let code = code::is_well_formed(code.as_bytes()).then_some(Cow::Owned(code));
+    let code = rpc::details::issue_code(&violation.reason).map(Cow::Owned);
     written::NamedIssue { parameter: violation.field.clone(), message: Cow::Borrowed(&violation.description), code }
 }
 

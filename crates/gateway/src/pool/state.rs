@@ -358,12 +358,18 @@ pub(crate) trait Connection: Sized + Send + 'static {
 
     /// Returns the number of requests that the connection currently accepts at once. A service may change this number
     /// at any time.
-    fn room(&self) -> usize;
+    fn room(&self) -> usize {
+        1
+    }
 
     /// Returns a second handle to the same connection, or `None` if the connection accepts only one request at a time.
-    fn share(&self) -> Option<Self>;
+    fn share(&self) -> Option<Self> {
+        None
+    }
 
-    fn is_same(&self, other: &Self) -> bool;
+    fn is_same(&self, _: &Self) -> bool {
+        false
+    }
 
     /// Called after a response. Is ready once it is certain whether the next request may be sent over this connection,
     /// and then returns true if it may.

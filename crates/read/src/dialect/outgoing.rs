@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Writer, push_string};
+use super::json::{self, Object, Writer, push_string, quoted, with_fields};
 use super::json_rpc_call::JsonRpcCall;
 use crate::code::ErrorCode;
 pub use crate::code::is_identifier;
@@ -133,6 +133,16 @@ impl PreservedBody<'_> {
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
         !self.negotiated && (of.raw("code").is_some_and(is_name) || has_words())
+    }
+
+    /// Returns an error object of the body with our message and with `more`. A code that may not stay is replaced. If
+    /// the fields may not pass, our details replace the body's.
+    pub(super) fn rewrite_error(&self, error: &Object<'_>, out: &Outgoing<'_>, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let code = (!self.keeps_code(error)).then(|| ("code", quoted(out.code)));
+        let details = out.details.filter(|_| !self.whole).map(|details| ("details", details.into()));
+        let set = code.into_iter().chain([("message", quoted(out.message))]).chain(more.iter().cloned()).chain(details);
+        let stays = |name: &str, value: &_| self.whole || name == "code" && is_name(value);
+        with_fields(error, &set.collect::<Vec<_>>(), stays)
     }
 }
 

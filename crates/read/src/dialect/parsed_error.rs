@@ -26,6 +26,7 @@ impl<'a, 'm> Body<'a, 'm> {
 pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
 /// The values that were read from an error body.
+#[derive(Default)]
 pub struct ParsedError<'a> {
     pub code: Option<Cow<'a, str>>,
     /// The first text or number under a name of a code, whatever its form. Rules of the policy compare this text or
@@ -52,8 +53,9 @@ pub struct ParsedError<'a> {
 }
 
 /// The owner of a code in a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodeOf {
+    #[default]
     Error,
     /// An issue of the body owns the code. The code stays in that issue.
     Issue,
@@ -63,9 +65,10 @@ pub enum CodeOf {
 }
 
 /// The meaning of a name in a dialect (R2).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub enum DialectCode {
     /// The dialect does not define the name.
+    #[default]
     Unknown,
     Code(ErrorCode),
     /// The name means the code with this name, because a shape of the policy defines it so (R15).
@@ -78,20 +81,7 @@ pub enum DialectCode {
 
 impl<'a> ParsedError<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self {
-            code,
-            raw_code: None,
-            code_of: CodeOf::Error,
-            wider: None,
-            message,
-            details: None,
-            issues: None,
-            more_issues: 0,
-            meaning: DialectCode::Unknown,
-            client_message: ClientMessage::All,
-            message_source: None,
-            issues_source: None,
-        }
+        Self { code, message, ..Self::default() }
     }
 
     pub(super) fn set_issues(&mut self, list: IssueList) {

@@ -202,11 +202,7 @@ impl Codec {
 /// protocol.
 #[inline]
 fn is_connect_get(uri: &Uri) -> bool {
-    uri.query().is_some_and(is_connect_query)
-}
-
-fn is_connect_query(query: &str) -> bool {
-    query.split('&').any(|pair| pair == "connect=v1")
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "connect=v1"))
 }
 
 fn rest_after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {

@@ -239,16 +239,10 @@ impl<'a> Reader<'a> {
             is_object,
             is_in_credential: is_taken,
             has_messages,
-            name: Cow::Borrowed(""),
             meaning,
-            previous_name: None,
-            names_credential: false,
-            sent: Vec::new(),
             has_texts,
-            ends_with_credential: false,
-            has_place: false,
-            has_credential_place: false,
             first_text: self.texts.len(),
+            ..Level::default()
         });
         match self.tokens.next()? {
             '}' | ']' => self.close(),

@@ -7,6 +7,7 @@ use super::name;
 use crate::field_names::{PLACES, PLACES_OF_DATA, is_code_name, is_text_or_code};
 
 /// An object or an array whose end has not been read yet.
+#[derive(Default)]
 pub(super) struct Level<'a> {
     pub(super) start: usize,
     pub(super) is_object: bool,

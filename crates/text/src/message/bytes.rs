@@ -71,7 +71,7 @@ fn controls(eight: u64) -> u64 {
 }
 
 /// Returns the position at which a text must be cut, so that at most this many bytes are left.
-pub(super) fn boundary(text: &str, most: usize) -> usize {
+pub fn boundary(text: &str, most: usize) -> usize {
     (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 

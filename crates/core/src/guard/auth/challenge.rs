@@ -10,14 +10,10 @@ use serde_json::{Value, json};
 use crate::fault::Fault;
 use crate::table::SettingError;
 
-/// The challenge lines of one scheme, one for each error of a token. All lines are the same if the scheme is not
-/// Bearer.
+/// The challenge lines of one scheme, one for each [`TokenError`], in its order. All lines are the same if the scheme
+/// is not Bearer.
 #[derive(Debug)]
-pub(super) struct Challenges {
-    no_token: HeaderValue,
-    invalid: HeaderValue,
-    expired: HeaderValue,
-}
+pub(super) struct Challenges([HeaderValue; 3]);
 
 /// The error of a token, as RFC 6750 names it. Only the description states that a token has expired. A layer that gets
 /// a 401 reads the expiry from the description (R1).
@@ -30,12 +26,7 @@ pub(super) enum TokenError {
 
 impl Challenges {
     pub(super) fn line(&self, error: TokenError) -> HeaderValue {
-        let line = match error {
-            TokenError::NoToken => &self.no_token,
-            TokenError::Invalid => &self.invalid,
-            TokenError::Expired => &self.expired,
-        };
-        line.clone()
+        self.0[error as usize].clone()
     }
 
     /// Parses a challenge, and refuses a challenge that clients cannot parse.
@@ -49,12 +40,12 @@ impl Challenges {
                 "error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
             ),
         ];
-        let [no_token, invalid, expired] = lines.map(|line| {
+        let lines = lines.map(|line| {
             let line = line.filter(|_| has_error == Some(false));
             HeaderValue::try_from(line.as_deref().unwrap_or(challenge)).ok()
         });
-        match (has_error.filter(|_| challenge.is_ascii()), no_token, invalid, expired) {
-            (Some(_), Some(no_token), Some(invalid), Some(expired)) => Ok(Self { no_token, invalid, expired }),
+        match (has_error.filter(|_| challenge.is_ascii()), lines) {
+            (Some(_), [Some(no_token), Some(invalid), Some(expired)]) => Ok(Self([no_token, invalid, expired])),
             _ => {
                 let wrong = "this is not a valid challenge";
                 let right = "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)";

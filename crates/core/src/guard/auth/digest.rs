@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// A digest as four words. Comparing two digests takes four instructions for any value.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Digest([u64; 4]);
 
 impl Digest {
@@ -20,10 +20,6 @@ impl Digest {
             *word = u64::from_le_bytes(*bytes);
         }
         Self(words)
-    }
-
-    pub(super) fn words(&self) -> [u64; 4] {
-        self.0
     }
 
     /// Parses 64 hexadecimal digits.

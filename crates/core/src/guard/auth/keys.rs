@@ -108,7 +108,7 @@ impl ApiKeys {
                 return Err(SettingError::new("keys", "two keys have the same id", "give each a different id"));
             }
             let digest = parse_digest(&digest)?;
-            if !seen.insert(digest.words()) {
+            if !seen.insert(digest) {
                 return Err(SettingError::new("keys", "two keys have the same hash", "keep one of them"));
             }
             digests.push(digest);

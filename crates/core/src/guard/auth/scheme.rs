@@ -20,7 +20,7 @@ use crate::code::ErrorCode;
 use crate::fields::is_same_to_cgi;
 #[cfg(feature = "policy-file")]
 use crate::table::NamedText;
-use crate::table::{Message, OneOrMore, closest, tables};
+use crate::table::{Message, OneOrMore, closest, named, table_setters, tables};
 
 /// A way for callers to prove their identity: `[auth.*]` in the policy file (rule G2). Routes name the schemes that
 /// they accept.
@@ -88,29 +88,20 @@ type KeysFile = ();
 #[cfg(not(feature = "policy-file"))]
 type NamedText = ();
 
-/// The ways in which callers prove their identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SchemeKind {
-    Bearer,
-    Header,
-    Jwt,
-    Certificate,
-    Custom,
+named! {
+    "Returns the word in the policy file."
+    /// The ways in which callers prove their identity.
+    pub(crate) enum SchemeKind {
+        Bearer = "bearer",
+        Header = "header",
+        Jwt = "jwt",
+        Certificate = "certificate",
+        Custom = "custom",
+    }
 }
 
 impl SchemeKind {
     pub(crate) const ALL: [Self; 5] = [Self::Bearer, Self::Header, Self::Jwt, Self::Certificate, Self::Custom];
-
-    /// Returns the word in the policy file.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bearer => "bearer",
-            Self::Header => "header",
-            Self::Jwt => "jwt",
-            Self::Certificate => "certificate",
-            Self::Custom => "custom",
-        }
-    }
 
     /// Returns the kind with this name. For a misspelled name, returns the kind that was probably meant, so that the
     /// other keys can be checked.
@@ -237,19 +228,7 @@ impl AuthScheme {
     }
 }
 
-macro_rules! scheme_setters {
-    ($($(#[$about:meta])* $key:ident: $type:ty,)*) => {
-        impl AuthScheme {
-            $($(#[$about])*
-            pub fn $key(mut self, $key: $type) -> Self {
-                self.table.$key = Some($key.into());
-                self
-            })*
-        }
-    };
-}
-
-scheme_setters! {
+table_setters! { AuthScheme:
     /// Sets a regular expression that the whole key must match. A key that does not match is refused with
     /// `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]

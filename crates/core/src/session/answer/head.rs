@@ -10,11 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
 use crate::fault::length_value;
-use crate::fields::{self, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID, list};
+use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID, list};
 use crate::{dialect, page};
 
 pub(in crate::session) const X_UPSTREAM_ERROR_CODE: HeaderName = HeaderName::from_static("x-upstream-error-code");
-pub(in crate::session) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 

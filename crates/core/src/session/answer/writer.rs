@@ -5,12 +5,12 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::body::{ErrorForm, OutgoingReply, RetainedBody};
-use super::head::{ErrorHead, X_ERROR_CODE};
+use super::head::ErrorHead;
 use super::{body, head};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
-use crate::fields::X_REQUEST_ID;
+use crate::fields::{X_ERROR_CODE, X_REQUEST_ID};
 use crate::guard::body_limit;
 use crate::page::PageType;
 use crate::session::request::facts::negotiates;

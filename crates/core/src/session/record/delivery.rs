@@ -6,6 +6,7 @@ use http::StatusCode;
 use super::notes::UnreadReason;
 use crate::code::ErrorCode;
 use crate::dialect::status::Status;
+use crate::table::named;
 
 /// The status that a client got, or would have got in another mode. Status and code are in one value, so that no view
 /// combines the status of one response with the code of another response.
@@ -48,38 +49,42 @@ pub struct Delivery {
     pub end: End,
 }
 
-/// The way in which the delivery of a response ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The server took the last byte, or dropped a body that had ended.
-    Complete,
-    /// The client left before the response was complete.
-    ClientLeft,
-    /// The service's body broke off after the head had been sent.
-    ServiceBrokeOff,
-    /// The client read nothing for too long.
-    Stalled,
-    /// The process stopped.
-    Stopped,
-    /// The adapter cannot observe the delivery.
-    Unknown,
+named! {
+    "Returns the word for this value, which all views of a record use."
+    /// The way in which the delivery of a response ended.
+    pub enum End {
+        /// The server took the last byte, or dropped a body that had ended.
+        Complete = "complete",
+        /// The client left before the response was complete.
+        ClientLeft = "client_left",
+        /// The service's body broke off after the head had been sent.
+        ServiceBrokeOff = "service_broke_off",
+        /// The client read nothing for too long.
+        Stalled = "stalled",
+        /// The process stopped.
+        Stopped = "stopped",
+        /// The adapter cannot observe the delivery.
+        Unknown = "unknown",
+    }
 }
 
-/// The result of a request, as the metrics count it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// A success.
-    Ok,
-    /// An error that the client caused.
-    ClientError,
-    /// An error that the client did not cause.
-    ServerError,
-    /// A body broke off, or the process itself ended the response. The outcome does not depend on the status.
-    Broken,
-    /// The client left before the end of the response.
-    ClientLeft,
-    /// The adapter noticed neither a head that was sent nor that the client left.
-    Unknown,
+named! {
+    "Returns the word for this value, which all views of a record use."
+    /// The result of a request, as the metrics count it.
+    pub enum Outcome {
+        /// A success.
+        Ok = "ok",
+        /// An error that the client caused.
+        ClientError = "client_error",
+        /// An error that the client did not cause.
+        ServerError = "server_error",
+        /// A body broke off, or the process itself ended the response. The outcome does not depend on the status.
+        Broken = "broken",
+        /// The client left before the end of the response.
+        ClientLeft = "client_left",
+        /// The adapter noticed neither a head that was sent nor that the client left.
+        Unknown = "unknown",
+    }
 }
 
 impl SentStatus {
@@ -153,21 +158,6 @@ impl ServiceAnswer {
     }
 }
 
-impl End {
-    /// Returns the word for this value, which all views of a record use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::ClientLeft => "client_left",
-            Self::ServiceBrokeOff => "service_broke_off",
-            Self::Stalled => "stalled",
-            Self::Stopped => "stopped",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 impl Outcome {
     /// All outcomes, in the order of [`Outcome::index`].
     pub const ALL: [Self; 6] =
@@ -177,18 +167,5 @@ impl Outcome {
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
-    }
-
-    /// Returns the word for this value, which all views of a record use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::ClientError => "client_error",
-            Self::ServerError => "server_error",
-            Self::Broken => "broken",
-            Self::ClientLeft => "client_left",
-            Self::Unknown => "unknown",
-        }
     }
 }

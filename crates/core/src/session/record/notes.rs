@@ -13,48 +13,53 @@ use crate::guard::auth::Identity;
 use crate::message::is_unprintable;
 use crate::policy::{BodyLimitPer, MatchedReading};
 use crate::request_id;
+use crate::table::named;
 
 /// The maximum number of characters that are logged of an id from a client or a service (I2).
 const MAX_NOTE: usize = 128;
 
-/// The origin of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// A guard refused the request.
-    Guard,
-    /// The service returned a typed [`Fault`](crate::fault::Fault).
-    Fault,
-    /// An error value of the inner service, or of the body of its response.
-    Error,
-    /// User code panicked.
-    Panic,
-    /// A 4xx or 5xx that the inner service sent.
-    Inner,
-    /// A response of the proxy itself (V2).
-    Proxy,
-    /// There is no error. The client disconnected before the response head (F2), cancelled a call, or read nothing for
-    /// too long. Or the process stopped.
-    Abandoned,
+named! {
+    "Returns the word for the log."
+    /// The origin of an error.
+    #[non_exhaustive]
+    pub enum Origin {
+        /// A guard refused the request.
+        Guard = "guard",
+        /// The service returned a typed [`Fault`](crate::fault::Fault).
+        Fault = "fault",
+        /// An error value of the inner service, or of the body of its response.
+        Error = "error",
+        /// User code panicked.
+        Panic = "panic",
+        /// A 4xx or 5xx that the inner service sent.
+        Inner = "inner",
+        /// A response of the proxy itself (V2).
+        Proxy = "proxy",
+        /// There is no error. The client disconnected before the response head (F2), cancelled a call, or read nothing
+        /// for too long. Or the process stopped.
+        Abandoned = "abandoned",
+    }
 }
 
-/// The reason why the body of an inner error was not read to its end. If the body was not read to its end, only the
-/// status decides the code (R4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UnreadReason {
-    /// The body is longer than `inspect.max_bytes`.
-    TooLong,
-    /// The body took longer than `inspect.timeout`.
-    TooLate,
-    /// The body failed, or (in `observe`) the client stopped reading.
-    BrokeOff,
-    /// The adapter does not get the body.
-    NotShown,
+named! {
+    "Returns the word for the metrics."
+    /// The reason why the body of an inner error was not read to its end. If the body was not read to its end, only the
+    /// status decides the code (R4).
+    #[non_exhaustive]
+    pub enum UnreadReason {
+        /// The body is longer than `inspect.max_bytes`.
+        TooLong = "too_long",
+        /// The body took longer than `inspect.timeout`.
+        TooLate = "too_late",
+        /// The body failed, or (in `observe`) the client stopped reading.
+        BrokeOff = "broke_off",
+        /// The adapter does not get the body.
+        NotShown = "not_shown",
+    }
 }
 
 /// Further log fields of a request: ids that clients and services sent, and the parts of an error that were lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordFields {
     pub(in crate::session) client_request_id: Option<Box<str>>,
     pub(in crate::session) upstream_request_id: Option<Box<str>>,
@@ -105,62 +110,7 @@ impl MapRuleId {
     }
 }
 
-impl Origin {
-    /// Returns the word for the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Guard => "guard",
-            Self::Fault => "fault",
-            Self::Error => "error",
-            Self::Panic => "panic",
-            Self::Inner => "inner",
-            Self::Proxy => "proxy",
-            Self::Abandoned => "abandoned",
-        }
-    }
-}
-
-impl UnreadReason {
-    /// Returns the word for the metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::TooLate => "too_late",
-            Self::BrokeOff => "broke_off",
-            Self::NotShown => "not_shown",
-        }
-    }
-}
-
-impl Default for RecordFields {
-    fn default() -> Self {
-        Self::NONE
-    }
-}
-
 impl RecordFields {
-    pub(in crate::session) const NONE: Self = Self {
-        client_request_id: None,
-        upstream_request_id: None,
-        removed_headers: None,
-        only_original_path: false,
-        dropped_fields: None,
-        unknown_code: None,
-        caller: None,
-        shown_path: None,
-        traceparent: None,
-        readings: Vec::new(),
-        counts_whole: false,
-        policy_status: None,
-        service_code: None,
-        also: Vec::new(),
-        observes_credentials: false,
-        request: None,
-        captured: None,
-    };
-
     /// Returns the first 128 printable characters of the `x-request-id` that the client sent, if it was not kept (I2).
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {

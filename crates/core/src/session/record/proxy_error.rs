@@ -8,63 +8,48 @@ use super::notes::Origin;
 use crate::cause::{chain, find};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::table::named;
 
-macro_rules! proxy_errors {
-    ($($(#[$doc:meta])* $kind:ident $name:literal)*) => {
-        /// The types of errors that RFC 9209 §2.3 defines.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum ProxyError {
-            $($(#[$doc])* $kind,)*
-        }
-
-        impl ProxyError {
-            /// Returns the name in `Proxy-Status`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
-proxy_errors! {
-    /// The name of the service could not be resolved in time.
-    DnsTimeout "dns_timeout"
-    /// The name of the service has no address.
-    DnsError "dns_error"
-    /// No service is set for the request.
-    DestinationNotFound "destination_not_found"
-    /// The service could not be reached.
-    DestinationUnavailable "destination_unavailable"
-    /// The service refused the connection.
-    ConnectionRefused "connection_refused"
-    /// The service did not accept the connection in time.
-    ConnectionTimeout "connection_timeout"
-    /// The connection ended before the head of a response.
-    ConnectionTerminated "connection_terminated"
-    /// No further request or connection to the service is allowed at the moment.
-    ConnectionLimitReached "connection_limit_reached"
-    /// The service's certificate is not valid.
-    TlsCertificateError "tls_certificate_error"
-    /// The TLS handshake with the service failed.
-    TlsProtocolError "tls_protocol_error"
-    /// The service sent no response head in time.
-    HttpResponseTimeout "http_response_timeout"
-    /// The response was cut off.
-    HttpResponseIncomplete "http_response_incomplete"
-    /// The head of the response was too large.
-    HttpResponseHeaderSectionSize "http_response_header_section_size"
-    /// A guard refused the request.
-    HttpRequestDenied "http_request_denied"
-    /// The request was wrong, or too slow.
-    HttpRequestError "http_request_error"
-    /// The response was not valid HTTP.
-    HttpProtocolError "http_protocol_error"
-    /// This process failed.
-    ProxyInternalError "proxy_internal_error"
+named! {
+    "Returns the name in `Proxy-Status`."
+    /// The types of errors that RFC 9209 §2.3 defines.
+    #[non_exhaustive]
+    pub enum ProxyError {
+        /// The name of the service could not be resolved in time.
+        DnsTimeout = "dns_timeout",
+        /// The name of the service has no address.
+        DnsError = "dns_error",
+        /// No service is set for the request.
+        DestinationNotFound = "destination_not_found",
+        /// The service could not be reached.
+        DestinationUnavailable = "destination_unavailable",
+        /// The service refused the connection.
+        ConnectionRefused = "connection_refused",
+        /// The service did not accept the connection in time.
+        ConnectionTimeout = "connection_timeout",
+        /// The connection ended before the head of a response.
+        ConnectionTerminated = "connection_terminated",
+        /// No further request or connection to the service is allowed at the moment.
+        ConnectionLimitReached = "connection_limit_reached",
+        /// The service's certificate is not valid.
+        TlsCertificateError = "tls_certificate_error",
+        /// The TLS handshake with the service failed.
+        TlsProtocolError = "tls_protocol_error",
+        /// The service sent no response head in time.
+        HttpResponseTimeout = "http_response_timeout",
+        /// The response was cut off.
+        HttpResponseIncomplete = "http_response_incomplete",
+        /// The head of the response was too large.
+        HttpResponseHeaderSectionSize = "http_response_header_section_size",
+        /// A guard refused the request.
+        HttpRequestDenied = "http_request_denied",
+        /// The request was wrong, or too slow.
+        HttpRequestError = "http_request_error",
+        /// The response was not valid HTTP.
+        HttpProtocolError = "http_protocol_error",
+        /// This process failed.
+        ProxyInternalError = "proxy_internal_error",
+    }
 }
 
 /// Recognises errors whose types are from other crates, and returns their type for `Proxy-Status`. The function checks

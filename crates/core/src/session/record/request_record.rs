@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use http::{Extensions, StatusCode, Uri};
@@ -540,7 +540,7 @@ impl RequestRecord {
     #[must_use]
     #[inline]
     pub fn notes(&self) -> &RecordFields {
-        static NONE: RecordFields = RecordFields::NONE;
+        static NONE: LazyLock<RecordFields> = LazyLock::new(RecordFields::default);
 
         self.notes.as_deref().unwrap_or(&NONE)
     }

@@ -3,7 +3,7 @@
 use crate::dialect::error_object;
 use crate::dialect::form::{DialectSpec, KnownFields};
 use crate::dialect::json::{Writer, quoted, string, with_fields};
-use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, timestamp};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
 pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
@@ -26,13 +26,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let (Some(error), Some(meta)) = (kept.body.object("error"), kept.body.object("meta")) else { return write(out) };
-    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
-    let mut set = vec![("message", quoted(out.message))];
-    if !kept.keeps_code(&error) {
-        set.insert(0, ("code", quoted(out.code)));
-    }
-    set.extend(out.details.filter(|_| !kept.whole).map(|details| ("details", details.into())));
-    let error = with_fields(&error, &set, stays);
+    let error = kept.rewrite_error(&error, out, &[]);
     let mut set = vec![("request_id", quoted(out.request_id))];
     if !kept.whole || meta.raw("ts").and_then(string).is_none() {
         set.push(("ts", quoted(&timestamp(out.now))));

@@ -21,7 +21,7 @@ use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, list};
 use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 use crate::dialect::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use crate::dialect::status::Status;
-use crate::request_id::RequestId;
+use crate::request_id::is_of_layer;
 
 pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
     has_wait: true,
@@ -196,9 +196,7 @@ impl<'a> GoogleDetails<'a> {
 
     /// Returns true if a layer wrote the details. A layer writes only details that this module reads completely.
     fn are_a_layers(&self) -> bool {
-        let ours = |info: &Object<'_>| {
-            info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
-        };
+        let ours = |info: &Object<'_>| info.string("requestId").is_some_and(|id| is_of_layer(&id));
         let known = |name: &str| [ERROR_INFO, REQUEST_INFO, RETRY_INFO, BAD_REQUEST].contains(&name);
         self.0.iter().all(|detail| known(&detail.name))
             && self.by_type(ERROR_INFO).count() == 1

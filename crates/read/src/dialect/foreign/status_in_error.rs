@@ -8,7 +8,7 @@ use crate::dialect::error_object;
 use crate::dialect::form::DialectSpec;
 use crate::dialect::issues::written;
 use crate::dialect::json::{Writer, quoted, with_fields};
-use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
+use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
 pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
@@ -47,13 +47,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         let list = || with_fields(&kept.body, &[("message", quoted(out.message))], |_, _| true);
         return if kept.whole { list() } else { write(out) };
     };
-    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
-    let mut set = vec![("message", quoted(out.message)), ("status", out.status.as_str().into())];
-    if !kept.keeps_code(&error) {
-        set.insert(0, ("code", quoted(out.code)));
-    }
-    set.extend(out.details.filter(|_| !kept.whole).map(|details| ("details", details.into())));
-    let error = with_fields(&error, &set, stays);
+    let error = kept.rewrite_error(&error, out, &[("status", out.status.as_str().into())]);
     with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
 }
 
