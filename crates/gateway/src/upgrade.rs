@@ -119,13 +119,11 @@ pub(crate) fn switch(
         record.set_lost(true);
     }
     tokio::spawn(async move {
-        let end = joined.await;
-        if let Some(record) = record {
-            match end {
-                UpgradeEnd::Ended => record.set_lost(false),
-                UpgradeEnd::ClientFailed { is_stalled } => record.lost(is_stalled),
-            }
-        }
+        let failure = joined.await;
+        record.into_iter().for_each(|record| match failure {
+            None => record.set_lost(false),
+            Some(kind) => record.lost(kind == io::ErrorKind::TimedOut),
+        });
         drop(of_connections);
     });
     let (mut head, body) = response.into_parts();
@@ -148,12 +146,14 @@ fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 
 /// Copies bytes between the two connections until both have ended. Bytes are counted once they are written, because a
 /// connection may fail before it ends.
-async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) -> UpgradeEnd {
+///
+/// Returns the kind of error with which the client's side failed: the client left, or read nothing for too long.
+async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord>) -> Option<io::ErrorKind> {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
         Err(error) => {
             tracing::debug!(target: LOG, %error, "upgrade failed");
-            return UpgradeEnd::Ended;
+            return None;
         }
     };
     let (sends, receives) = (record.clone(), record);
@@ -163,18 +163,7 @@ async fn join(client: OnUpgrade, service: OnUpgrade, record: Option<AccessRecord
     if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut service).await {
         tracing::debug!(target: LOG, %error, "upgraded connection failed");
     }
-    match client.failure {
-        Some(kind) => UpgradeEnd::ClientFailed { is_stalled: kind == io::ErrorKind::TimedOut },
-        None => UpgradeEnd::Ended,
-    }
-}
-
-/// How an upgraded connection ended.
-enum UpgradeEnd {
-    /// Both sides ended it, or the service did.
-    Ended,
-    /// The client's side failed: the client left, or read nothing for too long.
-    ClientFailed { is_stalled: bool },
+    client.failure
 }
 
 /// A connection that reports how many bytes are written to it, and stores how it failed.

@@ -22,7 +22,7 @@ use crate::fault::{Fault, length_value};
 use crate::guard::auth::challenges_of_service;
 use crate::guard::body_limit::{self, BodyFlags, DrainBudget};
 use crate::issues::written;
-use crate::message::clean;
+use crate::message::{self, clean};
 use crate::policy::{Mode, Policy};
 use crate::session::record::body_capture::CapturedBody;
 use crate::session::record::delivery::SentStatus;
@@ -147,7 +147,11 @@ impl RequestState {
         } else {
             None
         };
-        let (code, cause) = (rewrite.code().clone(), Cause::of_fault(rewrite.parts().0));
+        // In development, the text that a handler wrote itself is the cause (E11).
+        let shows_text = self.config.development.is_some() && inner_status.is_server_error() && !read.is_empty();
+        let text = || Some(Cause::Error(message::cut(String::from_utf8_lossy(read).trim().to_owned(), 1024).into()));
+        let code = rewrite.code().clone();
+        let cause = Cause::of_fault(rewrite.parts().0).or_else(|| if shows_text { text() } else { None });
         let mut outgoing = match known {
             Some(outgoing) => outgoing,
             None => {
