@@ -11,8 +11,9 @@
 //!    of a tuple. The list contains only one issue, because serde stops at the first error. `garde` and `validator`
 //!    (features) find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the
 //!    handler runs.
-//! 2. The status is the same as with axum: 422 for a body, and 400 for a query or a path. A handler that needs another
-//!    status takes a parameter `Result<Json<T>, Fault>` and calls [`Fault::with_status`].
+//! 2. The status of a value that does not fit its type is the same as with axum: 422 for a body, and 400 for a query or
+//!    a path. A rule that `Garde` or `Valid` finds violated is always 422. A handler that needs another status takes a
+//!    parameter `Result<Json<T>, Fault>` and calls [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
 //!    - A body with another content type than the extractor's is `unsupported_media_type`.

@@ -142,6 +142,9 @@ impl PolicyBuilder {
 
     /// Adds the custom codes of a list, such as all codes of a derived error: `.codes(OrderError::CODES)`.
     ///
+    /// The codes of a derived error have only a name and a status. The list adds no schema of their details and no
+    /// message: pass [`ErrorCode::with_details`] to [`PolicyBuilder::code`].
+    ///
     /// Codes that [`PolicyBuilder::code`] also adds keep its settings. Unchanged codes of the catalogue are ignored,
     /// because every policy has them.
     ///
