@@ -42,7 +42,7 @@ use similar::TextDiff;
 
 use self::dialects::DialectError;
 use self::fits::misfits;
-use self::forms::{ReadForm, last_event};
+use self::forms::ReadForm;
 use self::wrong::{wrong_body, wrong_head};
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
@@ -148,7 +148,6 @@ impl Envelope {
     /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`], the status of the
     /// result can also be asserted.
     ///
-    /// It also reads the built-in page for browsers (R16), as the dialect `"html"`: its code, message and request id.
     /// For a response to HEAD, use [`Envelope::of_head`]. For an error in an event stream, use
     /// [`Envelope::of_event_stream`].
     ///
@@ -225,7 +224,8 @@ impl Envelope {
         );
         let (text, id) = (String::from_utf8_lossy(&bytes), head.headers.get("x-request-id"));
         let id = id.map(|id| id.to_str().unwrap_or_default());
-        Self::of_form(ReadForm::of_event(&Policy::default(), last_event(&text), id), None, head.headers, &bytes)
+        let last = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        Self::of_form(ReadForm::of_event(&Policy::default(), last, id), None, head.headers, &bytes)
     }
 
     fn of_form(form: ReadForm, status: Option<StatusCode>, headers: HeaderMap, bytes: &[u8]) -> Self {
@@ -258,13 +258,7 @@ impl Envelope {
                 wrong = vec![format!("it was read as the dialect {name:?}: {}", read.body["error"])];
                 wrong.extend(read.wrong);
             }
-            (_, None) => match ReadForm::of_page(status, headers, bytes) {
-                Some(page) if page.wrong.is_empty() => {
-                    return envelope(page.body, page.name.map(|name| OtherDialect { name, text: text() }));
-                }
-                Some(page) => wrong = page.wrong,
-                None => {}
-            },
+            (_, None) => {}
         }
         let wrong = wrong.join("\n  ");
         panic!("this answer is not the envelope:\n  {wrong}\n\n{}{}\n", head(status, headers), text())
@@ -283,7 +277,7 @@ impl Envelope {
     }
 
     /// Asserts the dialect, by its name in the policy: `"standard"` for the envelope, `"grpc"` for gRPC and gRPC-Web,
-    /// `"connect"` for Connect, `"html"` for the built-in page.
+    /// `"connect"` for Connect.
     ///
     /// # Panics
     ///

@@ -167,26 +167,6 @@ fn r12_an_answer_of_a_dialect_that_no_layer_wrote_is_told_with_what_was_read() {
 }
 
 #[test]
-fn r16_the_built_in_page_is_read_and_no_other_one() {
-    use crate::policy::ErrorPage;
-
-    let browser = || http::Request::get("/").header("accept", "text/html");
-    let (_, page) = answer(Policy::builder().html(true).build().unwrap(), browser());
-    let envelope = of(page.clone());
-    envelope.assert_dialect("html").assert_status(400).assert_code("invalid_request").assert_no_details();
-    assert!(envelope.message().starts_with("Look at the seats"), "{}", envelope.message());
-    assert!(envelope.request_id().starts_with("req_"));
-    assert!(failure(|| envelope.assert_code("gone")).contains("<h1>Bad Request</h1>"));
-    let (head, body) = page.into_parts();
-    let other = String::from_utf8(body).unwrap().replacen("<h1>", "<H1>", 1);
-    assert!(failure(|| of(Response::from_parts(head, other))).contains("R16: the page is not the built-in one"));
-
-    let own = ErrorPage::template("<title>{{title}}</title>{{message}}{{code}}{{request_id}}");
-    let (_, page) = answer(Policy::builder().html(own).build().unwrap(), browser());
-    assert!(failure(|| of(page)).contains("R16: the page is not the built-in one"));
-}
-
-#[test]
 fn e5_a_response_to_head_is_read_by_its_head() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let of_head = |response: Response<Vec<u8>>| {

@@ -49,13 +49,11 @@ fn with_kept(came: Option<String>, kept: &[(&str, &RawValue)]) -> Option<String>
     }
     let came = if has_room(came.as_deref()) { came.unwrap_or_default() } else { object_for_issues(came) };
     let names = Object::parse(&came);
-    let is_new = |at: usize| {
-        let name = kept[at].0;
-        !names.as_ref().is_some_and(|names| names.has(name)) && kept[..at].iter().all(|(other, _)| *other != name)
-    };
-    let new: Vec<_> = (0..kept.len()).filter(|at| is_new(*at)).map(|at| kept[at]).collect();
+    let has = |name: &str| names.as_ref().is_some_and(|names| names.has(name));
+    let is_new = |at: &usize| !has(kept[*at].0) && kept[..*at].iter().all(|(other, _)| *other != kept[*at].0);
+    let new: Vec<usize> = (0..kept.len()).filter(is_new).collect();
     let mut object = open_object(came);
-    new.iter().for_each(|(name, value)| push_member(&mut object, name, value.get()));
+    new.iter().for_each(|at| push_member(&mut object, kept[*at].0, kept[*at].1.get()));
     Some(closed(object))
 }
 

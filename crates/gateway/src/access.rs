@@ -281,9 +281,7 @@ impl Drop for Exchanged {
             end,
         };
         let (mut entry, upstream) = (self.entry.take(), progress.upstream.take());
-        if let Some(entry) = &mut entry {
-            entry.took = Some(entry.began.elapsed());
-        }
+        entry.iter_mut().for_each(|entry| entry.took = Some(entry.began.elapsed()));
         let _client = self.client.enter();
         let by = self.tracker.ended_by.get().filter(|_| end == End::Stopped);
         let stopped = by.map(|by| tracing::error_span!(target: "tower_error_envelope", "stopped", by));

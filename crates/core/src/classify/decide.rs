@@ -15,7 +15,8 @@ use crate::table::named;
 pub(super) struct Decision<'k> {
     pub(super) code: ErrorCode,
     pub(super) source: CodeSource<'k>,
-    /// True if the service's response determines the code, and false if only its status does (P1).
+    /// True if an inner layer, the body or a `[[map]]` rule names the code, or if the body lists issues. False if the
+    /// code follows only from the status. A gRPC client then gets the status of gRPC's table for HTTP (P1).
     pub(super) is_code_named: bool,
     /// True if the fields other than code and message may reach the client (R3).
     pub(super) passes: bool,

@@ -243,7 +243,7 @@ impl Leaf for Expected {
                 let right = "write a JSON type, a value, or { is = \"a text\" } for a fixed text";
                 at.refuse(Kind::InvalidValue, "a table is not a condition", right)
             }
-            _ => at.mistyped(value, "write a JSON type, a text, a whole number, true or false"),
+            _ => at.mistyped(value, "write the name of a JSON type, such as \"string\", a whole number, true or false"),
         }
     }
 }

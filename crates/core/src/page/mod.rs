@@ -129,25 +129,6 @@ pub(crate) fn with_id(page: &[u8], inner: Option<&HeaderValue>, id: &HeaderValue
     page.into()
 }
 
-/// Returns the message of a built-in page as it was before it was escaped, for tests of services. Returns `None` if the
-/// page differs from the built-in one.
-#[cfg(feature = "client")]
-pub fn built_in_message(page: &str, code: &str, request_id: &str) -> Option<String> {
-    let value = |name: &str, page| {
-        let (before, after) = BUILT_IN.split_once(name)?;
-        let (start, end) = (before.rsplit("}}").next()?, after.split("{{").next()?);
-        let (_, rest): (_, &str) = str::split_once(page, start)?;
-        rest.split_once(end).map(|(value, _)| value)
-    };
-    let (title, message) = (value("{{title}}", page)?, value("{{message}}", page)?);
-    let status = value("{{status}}", page)?;
-    let values =
-        [("title", title), ("status", status), ("code", code), ("request_id", request_id), ("message", message)];
-    let same =
-        values.iter().fold(BUILT_IN.to_owned(), |page, (name, value)| page.replace(&format!("{{{{{name}}}}}"), value));
-    (same == page).then(|| template::unescaped(message))
-}
-
 #[cfg(test)]
 pub(crate) mod samples {
     use http::StatusCode;

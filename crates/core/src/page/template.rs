@@ -137,13 +137,6 @@ fn escape(page: &mut String, char: char, is_bare: bool) {
     }
 }
 
-/// Returns the text that [`escape`] wrote.
-#[cfg(feature = "client")]
-pub(super) fn unescaped(text: &str) -> String {
-    let names = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#96;", "`"), ("&amp;", "&")];
-    names.iter().fold(text.to_owned(), |text, (name, char)| text.replace(name, char))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

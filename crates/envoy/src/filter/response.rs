@@ -22,7 +22,9 @@ impl Filter {
                 own
             }
             Phase::Called | Phase::Draining(..) => own,
-            Phase::Peeking => own.or_else(|| Some(EnvoyReply::new("a response before the guards"))),
+            Phase::Peeking => {
+                own.or_else(|| Some(EnvoyReply::new("a response arrived before the guards had finished")))
+            }
             // Envoy's own reply comes while a body is collected (V3). No known Envoy version calls this hook then,
             // because the reply bypasses the filters.
             Phase::Collecting(_) => own.or_else(|| Some(EnvoyReply::new("a second head"))),

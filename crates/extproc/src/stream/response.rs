@@ -27,8 +27,10 @@ impl ProcessingStream {
                 details
             }
             Phase::Called => details,
-            Phase::Collecting(_) => Some("a second head"),
-            Phase::Verifying(_) | Phase::Peeking => details.or(Some("a response before the guards")),
+            Phase::Collecting(_) => Some("a second head arrived"),
+            Phase::Verifying(_) | Phase::Peeking => {
+                details.or(Some("a response arrived before the guards had finished"))
+            }
         };
         let lines = Lines::new(message.headers.as_ref());
         let decision = envoy::respond(&mut self.session, lines, message.end_of_stream, details.map(EnvoyReply::new));

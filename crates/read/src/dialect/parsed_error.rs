@@ -71,7 +71,7 @@ pub enum DialectCode {
     #[default]
     Unknown,
     Code(ErrorCode),
-    /// The name means the code with this name, because a shape of the policy defines it so (R15).
+    /// A shape of the policy maps the name in the body to the code with this name (R15).
     Named(Box<str>),
     /// The name is itself a canonical code, because layers also write this shape (R15).
     Canonical,

@@ -149,9 +149,9 @@ impl RequestState {
         };
         // In development, the text that a handler wrote itself is the cause (E11).
         let shows_text = self.config.development.is_some() && inner_status.is_server_error() && !read.is_empty();
-        let text = || Some(Cause::Error(message::cut(String::from_utf8_lossy(read).trim().to_owned(), 1024).into()));
+        let text = || Cause::Error(message::cut(String::from_utf8_lossy(read).trim().to_owned(), 1024).into());
+        let cause = Cause::of_fault(rewrite.parts().0).or_else(|| shows_text.then(text));
         let code = rewrite.code().clone();
-        let cause = Cause::of_fault(rewrite.parts().0).or_else(|| if shows_text { text() } else { None });
         let mut outgoing = match known {
             Some(outgoing) => outgoing,
             None => {

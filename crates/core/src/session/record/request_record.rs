@@ -472,12 +472,6 @@ impl RequestRecord {
         self.label.route(&self.config)
     }
 
-    /// Returns true if the route is from the framework. No rule of the policy can refer to a route of the framework.
-    #[must_use]
-    pub fn is_framework_route(&self) -> bool {
-        self.label.framework_route.is_some()
-    }
-
     /// Returns the name of the policy's scope for the request: its first host and its prefix. Returns `None` if the
     /// request is in no scope.
     #[must_use]

@@ -70,10 +70,8 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
     };
     let first = texts(holder).next();
     // A first text that could not become the code would be lost, so only a real sentence replaces it.
-    let stays = |first: &Found<'_, '_>| {
-        is_word(&first.value, status) && !is_code(&first.value, status) && !is_phrase(first.value.trim())
-    };
-    let keeps_first = first.as_ref().is_some_and(stays);
+    let stays = |text: &str| is_word(text, status) && !is_code(text, status) && !is_phrase(text.trim());
+    let keeps_first = first.as_ref().is_some_and(|first| stays(&first.value));
     let is_better = |text: &str| !is_word(text, status) && (!keeps_first || rest::sentence(text).is_some());
     let sentence = texts(holder).find(|text| is_better(&text.value));
     let text = sentence.or_else(|| led_sentence(holder).filter(|_| !keeps_first)).or(first);
