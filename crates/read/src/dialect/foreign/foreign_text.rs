@@ -68,13 +68,16 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         Some((holder, wrappers)) => (holder, wrappers, false),
         None => (without_text().unwrap_or(body), Vec::new(), false),
     };
-    let first = texts(holder).next();
-    // A first text that could not become the code would be lost, so only a real sentence replaces it.
-    let stays = |text: &str| is_word(text, status) && !is_code(text, status) && !is_phrase(text.trim());
-    let keeps_first = first.as_ref().is_some_and(|first| stays(&first.value));
-    let is_better = |text: &str| !is_word(text, status) && (!keeps_first || rest::sentence(text).is_some());
-    let sentence = texts(holder).find(|text| is_better(&text.value));
-    let text = sentence.or_else(|| led_sentence(holder).filter(|_| !keeps_first)).or(first);
+    let text = match texts(holder).next() {
+        Some(first) if is_word(&first.value, status) => {
+            // A word that could not become the code would be lost, so only a real sentence replaces it.
+            let stays = !is_code(&first.value, status) && !is_phrase(first.value.trim());
+            let is_better = |text: &str| !is_word(text, status) && (!stays || rest::sentence(text).is_some());
+            let sentence = texts(holder).find(|text| is_better(&text.value));
+            sentence.or_else(|| led_sentence(holder).filter(|_| !stays)).or(Some(first))
+        }
+        first => first.or_else(|| led_sentence(holder)),
+    };
     let extensions = holder.field("extensions").filter(|it| it.is_object());
     // The code of an issue is not the code of the body, so the body's own code is searched first.
     let outer = Some(body).filter(|_| is_issue);
