@@ -25,8 +25,7 @@ use crate::session::request::state::RequestState;
 /// takes a refusal that follows from the head out of the state, so a second call does not return it.
 #[inline]
 pub(in crate::session) fn observed_refusal(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {
-    let observes = state.settings.mode == Mode::Observe || state.has_observed_refusal();
-    if observes { would_refuse(state, status) } else { None }
+    if state.observes_guards() { would_refuse(state, status) } else { None }
 }
 
 fn would_refuse(state: &mut RequestState, status: StatusCode) -> Option<RequestRecord> {

@@ -23,7 +23,7 @@ use crate::guard::auth::challenges_of_service;
 use crate::guard::body_limit::{self, BodyFlags, DrainBudget};
 use crate::issues::written;
 use crate::message::{self, clean};
-use crate::policy::{Mode, Policy};
+use crate::policy::Policy;
 use crate::session::record::body_capture::CapturedBody;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
@@ -111,14 +111,17 @@ impl RequestState {
 
     /// Rewrites a response that the proxy itself made (V2).
     pub(in crate::session) fn replace_proxys(
-        self,
+        mut self,
         head: &mut response::Parts,
         rewrite: Rewrite<'_>,
         cause: &(dyn Error + 'static),
     ) -> RewrittenBody {
         let fault = Fault::new(rewrite.code().clone());
         self.mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
-        self.replace(head, rewrite, Origin::Proxy, &[])
+        let would_be = if self.observes_guards() { refusal_before_failure(&mut self) } else { None };
+        let mut written = self.replace(head, rewrite, Origin::Proxy, &[]);
+        written.record.would_be = would_be;
+        written
     }
 
     /// Rewrites the head and the body of an error. `read` is the part of the body that was read.
@@ -246,7 +249,7 @@ impl RequestState {
             self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
         }
         let sent = sent_status(outgoing.sent, outgoing.grpc, code);
-        let observes = origin != Origin::Guard && (self.settings.mode == Mode::Observe || self.has_observed_refusal());
+        let observes = origin != Origin::Guard && self.observes_guards();
         let would_be = if observes { refusal_before_failure(&mut self) } else { None };
         let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
         if would_be.is_some() {

@@ -210,6 +210,12 @@ impl RequestState {
         self.cold.as_ref().is_some_and(|cold| cold.observed.is_some())
     }
 
+    /// Returns true if the response may be one that a stricter guard would have refused (M1).
+    #[inline]
+    pub(in crate::session) fn observes_guards(&self) -> bool {
+        self.settings.mode == Mode::Observe || self.has_observed_refusal()
+    }
+
     /// Notes, for the request's error event (L1), a refusal that the request would also have got.
     pub(in crate::session) fn note_refusal(&mut self, refusal: Option<&Fault>) {
         if let Some(refusal) = refusal
