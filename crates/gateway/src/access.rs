@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -69,6 +71,8 @@ pub(crate) struct Exchanged {
     /// The span of the client's connection, which has the client's address as a field.
     client: Span,
     tracker: Arc<RequestTracker>,
+    /// True if the server got the head of the response.
+    is_answered: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -86,8 +90,6 @@ struct Progress {
     is_lost: bool,
     /// True if the client read nothing for too long.
     is_stalled: bool,
-    /// True if the server got the head of the response.
-    is_answered: bool,
     /// True if the client left before the end of its request, and before its response. Nothing reads that response
     /// (F1a).
     client_left: bool,
@@ -112,6 +114,7 @@ impl Recording {
             entry: is_wanted.then(|| Box::new(self.entry(address, request))),
             client,
             tracker: tracker.clone(),
+            is_answered: AtomicBool::new(false),
             progress: Mutex::default(),
         });
         request.extensions_mut().insert(exchanged.clone());
@@ -182,14 +185,13 @@ impl Exchanged {
 
     /// Records that the server has the head of the response.
     pub(crate) fn answered(&self) {
-        self.lock().is_answered = true;
+        self.is_answered.store(true, Relaxed);
     }
 
     /// Records that the client left before it had sent all of its request. Many clients end an upload as soon as they
     /// have an answer, so this states nothing about a response that was there before.
     pub(crate) fn client_left(&self) {
-        let mut progress = self.lock();
-        progress.client_left = !progress.is_answered;
+        self.lock().client_left = !self.is_answered.load(Relaxed);
     }
 
     /// Adds the number of bytes that the client received of the response or of the upgraded connection.
