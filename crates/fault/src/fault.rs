@@ -123,11 +123,13 @@ impl Fault {
     /// Sets the details, which may be any JSON value.
     ///
     /// If the value cannot be serialized as JSON, such as a map whose keys are not strings, the fault has no details.
-    /// The reason becomes its source, so that it is logged.
+    /// The reason becomes its source, unless it already has one, so that it is logged.
     pub fn with_details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
-            Err(error) => self.change().source = Some(Arc::new(error)),
+            Err(error) => {
+                self.change().source.get_or_insert_with(|| Arc::new(error));
+            }
         }
         self
     }
@@ -162,8 +164,8 @@ impl Fault {
     /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and
     /// value may be texts.
     ///
-    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, so
-    /// that it is logged.
+    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, unless
+    /// it already has one, so that it is logged.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Fault};
@@ -180,7 +182,9 @@ impl Fault {
             (Ok(name), Ok(value)) => {
                 self.change().headers.get_or_insert_default().append(name, value);
             }
-            (Err(error), _) | (_, Err(error)) => self.change().source = Some(Arc::new(error)),
+            (Err(error), _) | (_, Err(error)) => {
+                self.change().source.get_or_insert_with(|| Arc::new(error));
+            }
         }
         self
     }
@@ -487,6 +491,8 @@ mod tests {
         for (name, value) in [("x a", "1"), ("x-b", "1\n")] {
             let fault = Fault::new(ErrorCode::CONFLICT).with_header(name, value.to_owned());
             assert!(!fault.has_headers() && Error::source(&fault).is_some(), "{name}");
+            let fault = Fault::new(ErrorCode::CONFLICT).with_source("the cause").with_header(name, value.to_owned());
+            assert_eq!(Error::source(&fault).unwrap().to_string(), "the cause");
         }
     }
 
