@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use self::custom::CustomShape;
 use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody, Readable};
+use crate::dialect::codes::is_code;
 use crate::dialect::form::KnownFields;
 use crate::dialect::json::Object;
 use crate::dialect::parsed_error::{Body, ParsedError};
@@ -42,7 +43,10 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
     };
     let text = TEXTS.into_iter().find_map(|name| Some((name, object.words(name)?)));
     let name = text.as_ref().map_or("", |(name, _)| *name);
-    let mut parsed = ParsedError::new(object.name("code"), text.map(|(_, text)| text));
+    let own = |name: &'static str| object.name(name).map(|code| (name, code));
+    let code = own("code").or_else(|| own("error").filter(|(_, code)| name != "error" && is_code(code, status)));
+    let place = code.as_ref().map(|(place, _)| *place);
+    let mut parsed = ParsedError::new(code.map(|(_, code)| code), text.map(|(_, text)| text));
     parsed.details = object.json("details");
     let part = |name: &str| object.raw(name).map(RawValue::get);
     parsed.message_source = part(name);
@@ -52,8 +56,7 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
             .into_iter()
             .for_each(|root| rest::prefer_sentence(&mut parsed, root, name, (target.as_str(), status)));
     }
-    let code = parsed.code.as_ref().and_then(|_| part("code"));
-    let sources = [parsed.message_source, code, parsed.details.as_ref().and_then(|_| part("details"))];
+    let sources = [parsed.message_source, place.and_then(part), parsed.details.as_ref().and_then(|_| part("details"))];
     let error = body.error.as_ref().map(Object::text);
     (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
 }
