@@ -374,15 +374,19 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
     if texts.len() > 1 { message::cut(texts.join(": "), MAX_CAUSE) } else { texts.pop().unwrap_or_default() }
 }
 
-/// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, the fault's own text is left
-/// out, because its code and text are logged in other fields. If `Display` of an error panics, returns the panic's text
-/// instead (F2).
+/// Returns the texts of an error and its causes. If the error is a [`Fault`] with a cause, or a wrapper with the text of
+/// such a fault, this text is left out, because its parts are logged in other fields. If `Display` of an error panics,
+/// returns the panic's text instead (F2).
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();
-        let is_fault = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
-        for cause in cause::chain(error).skip(usize::from(is_fault)) {
-            let cause = message::cut(cause.to_string(), MAX_CAUSE);
+        for error in cause::chain(error) {
+            let has_cause = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
+            let cause = message::cut(error.to_string(), MAX_CAUSE);
+            if has_cause && texts.iter().all(|text| *text == cause) {
+                texts.clear();
+                continue;
+            }
             // A cause whose text the previous text already ends with is left out. For example, an `io::Error` has the
             // same text as its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
@@ -414,5 +418,8 @@ mod tests {
             remaining_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
             Some("no route to host")
         );
+        // As axum's error of a body wraps it.
+        let wrapped = std::io::Error::other(fault().with_source("the disk failed"));
+        assert_eq!(remaining_cause(&wrapped).as_deref(), Some("the disk failed"));
     }
 }
