@@ -4,7 +4,7 @@ use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -77,8 +77,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
             return Err(fault.with_header(ACCEPT, HeaderValue::from_static(JSON)));
         }
+        let is_coded = request.headers().contains_key(CONTENT_ENCODING);
         let body = Bytes::from_request(request, state).await?;
-        Self::from_bytes(&body)
+        // RFC 9110, 8.4: a resource that does not decode a body answers 415. Some clients name a charset there, and their
+        // JSON is read.
+        Self::from_bytes(&body).map_err(|fault| match is_coded && *fault.code() == ErrorCode::BAD_REQUEST {
+            true => Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE)
+                .with_message("The body must not have a Content-Encoding.")
+                .with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            false => fault,
+        })
     }
 }
 

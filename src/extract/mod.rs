@@ -7,7 +7,7 @@
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list.
 //!    An issue consists of the path of the error, the expected value, and a code. Neither a response nor the log quotes
-//!    data of the client. The issue of a path parameter names the parameter, even if it is the only parameter or part
+//!    values of the client. The path of an unknown field contains the name that the client sent. The issue of a path parameter names the parameter, even if it is the only parameter or part
 //!    of a tuple. The list contains only one issue, because serde stops at the first error. `garde` and `validator`
 //!    (features) find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the
 //!    handler runs.
@@ -16,7 +16,8 @@
 //!    parameter `Result<Json<T>, Fault>` and calls [`Fault::with_status`].
 //! 3. Other errors of a body have other codes:
 //!    - A body that is not JSON is `bad_request`, with line and column. An incomplete body is also `bad_request`.
-//!    - A body with another content type than the extractor's is `unsupported_media_type`.
+//!    - A body with another content type than the extractor's is `unsupported_media_type`. So is a body that [`Json`]
+//!      cannot parse, if the request has a `content-encoding`.
 //!    - A body over a limit is `payload_too_large`.
 //!    - A body that came too slowly is `request_timeout`.
 //! 4. `Multipart` (feature `multipart`) is axum's extractor with a [`Fault`] as its rejection, and `?` converts errors

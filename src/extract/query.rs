@@ -1,8 +1,12 @@
 //! The query string.
 
+use std::borrow::Cow;
+
 use axum_core::extract::FromRequestParts;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::{Error, MapDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
 
 use super::issue;
 use error_envelope_core::fault::Fault;
@@ -39,7 +43,68 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
 /// Parses a text of the type `application/x-www-form-urlencoded`.
 pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
-    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
-    let value = serde_path_to_error::deserialize(pairs);
-    value.map_err(|error| issue::of_data(error.path(), &error.inner().to_string()).into())
+    let pairs = form_urlencoded::parse(text).map(|(name, value)| (name, Field(value)));
+    let value = serde_path_to_error::deserialize(MapDeserializer::new(pairs));
+    value.map_err(|error: serde_path_to_error::Error<Error>| {
+        issue::of_data(error.path(), &error.inner().to_string()).into()
+    })
+}
+
+/// The value of a field. In contrast to the value of `serde_urlencoded`, its error names the expected type.
+struct Field<'a>(Cow<'a, str>);
+
+impl<'de> IntoDeserializer<'de> for Field<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+macro_rules! parses {
+    ($($deserialize:ident $visit:ident $type:ident)*) => {$(
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            // This is the form of serde's own error, in which the value is replaced by the word `text`.
+            let error = |_| Error::custom(concat!("invalid type: text, expected ", stringify!($type)));
+            visitor.$visit(self.0.parse().map_err(error)?)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Field<'de> {
+    type Error = Error;
+
+    parses! {
+        deserialize_bool visit_bool bool
+        deserialize_u8 visit_u8 u8 deserialize_u16 visit_u16 u16 deserialize_u32 visit_u32 u32
+        deserialize_u64 visit_u64 u64 deserialize_u128 visit_u128 u128
+        deserialize_i8 visit_i8 i8 deserialize_i16 visit_i16 i16 deserialize_i32 visit_i32 i32
+        deserialize_i64 visit_i64 i64 deserialize_i128 visit_i128 i128
+        deserialize_f32 visit_f32 f32 deserialize_f64 visit_f64 f64
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.0.into_deserializer().deserialize_any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.0.into_deserializer().deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
 }
