@@ -20,7 +20,7 @@
 ///     #[fault(custom("card_declined", 402))]
 ///     Declined,
 ///     #[error("the till is busy")]
-///     #[fault(WORKER_AT_CAPACITY, retry_after = *wait)]
+///     #[fault(WORKER_AT_CAPACITY, retry_after = wait)]
 ///     Busy { wait: Duration },
 ///     #[error(transparent)]
 ///     #[fault(transparent)]
