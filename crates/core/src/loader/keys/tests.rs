@@ -273,7 +273,9 @@ fn assert_generated(file: &str, generate: impl FnOnce(&str) -> String) {
 fn the_schema_has_each_row() {
     assert_generated("crates/cli/src/policy.schema.json", |have| {
         let definitions: String = descriptions().iter().map(Description::definition).collect();
-        let text = spliced(have, "  \"$defs\": {\n", "    \"key\": {\n", &definitions);
+        let text = spliced(have, "  \"$defs\": {\n", "    \"locked_key\": {\n", &definitions);
+        let names: Vec<_> = RouteTable::KEYS.iter().map(|key| format!("        {key:?}")).collect();
+        let text = spliced(&text, "a key of `[defaults]`.\",\n      \"enum\": [\n", "\n      ]", &names.join(",\n"));
         let defaults = "A route can set other values.\",\n      \"properties\": {\n";
         let text = spliced(&text, defaults, "\n      },\n", &references(8));
         let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
