@@ -2,8 +2,8 @@
 //! the rows (rule G0).
 //!
 //! A new key needs a row, and the code that reads it. The row makes the setters of [`RouteRule`](super::RouteRule) too.
-//! `crates/cli/src/policy.schema.json` and the list in `manual/policy.md` are generated from the rows: the comment of a
-//! row is the description in the schema, and `manual` is the comment in the manual.
+//! The comment of a row is its description in `crates/cli/src/policy.schema.json`, from which the tables in
+//! `manual/policy.md` are made.
 //!
 //! `KEY: TYPE` is the type of the value that a table may set. `= DEFAULT` is the value that applies if no table sets
 //! the key. Without `= DEFAULT`, the default of the type applies. `=> MADE, by` is the type into which the value is
@@ -33,7 +33,6 @@ pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 macro_rules! keys {
     ($(
         $(#[doc = $about:literal])+
-        #[manual = $note:literal]
         $(#[rust = $more:literal])?
         $(#[guard($guard:expr)])?
         $(#[weaker($weaker:expr)])?
@@ -237,113 +236,99 @@ macro_rules! for_each_key {
     ($call:ident $($with:tt)*) => {
         $call! {
             $([$with])*
-            // The text for the schema, which is not a comment.
-            #[doc = " How much the layer does (M1). `off`: only request ids, responses to failures, and credentials."]
-            /// `observe`: also logs what `enforce` would do. `own`: guards also refuse requests. `fill`: also rewrites
-            /// empty, HTML and plain-text errors. `enforce`: rewrites all errors.
-            #[manual = r#""off", "observe", "own", "fill", "enforce": see rolling-out.md"#]
+            /// The mode decides how much the layer does (M1). With `"off"`, the layer sets request ids, checks
+            /// credentials and responds to failures. `"observe"` works like `"off"`, and the log also shows what
+            /// `"enforce"` would do. With `"own"`, guards also refuse requests. `"fill"` works like `"own"`, and the
+            /// layer also rewrites errors whose body is empty, HTML or plain text. With `"enforce"`, the layer rewrites
+            /// all errors.
             #[weaker(|own, base| base.is_enforced() && !own.is_enforced())]
             mode: Mode;
-            /// The form of errors for clients (R2, R12): a built-in dialect, or one of the policy's shapes with a
-            /// template (R15).
-            #[manual = "or {dialects}"]
+            /// The dialect is the form of errors for clients (R2, R12). It is a built-in dialect, or a shape of the
+            /// policy that has a template (R15).
             dialect: DialectName => Dialect, by dialect;
-            /// A client that prefers `application/problem+json` gets RFC 9457 (R11).
-            #[manual = "a client that prefers application/problem+json gets RFC 9457"]
+            /// If true, a client that prefers `application/problem+json` gets errors in that form, which RFC 9457
+            /// defines (R11).
             negotiate: bool = true;
-            /// The treatment of a well-formed code that is neither in the catalogue nor in the policy (E2). Clients get
-            /// the code itself, or the code of its status.
-            #[manual = r#""by_status": an unknown code is replaced by the code of its status"#]
+            /// This key applies to envelopes of other layers whose code is well formed, but neither in the catalogue
+            /// nor in the policy (E2). With `"keep"`, clients get this code. With `"by_status"`, clients get the code
+            /// of the status instead.
             unknown_codes: UnknownCodes;
-            /// The longest request body, in bytes or with KiB, MiB or GiB (G4). In RPC streams the limit applies to
-            /// each message. `"none"` removes the limit.
-            #[manual = r#"bytes, or with KiB, MiB, GiB; "none" lifts it; see "Body limits""#]
+            /// A request body must not be longer than this limit, in bytes or with KiB, MiB or GiB (G4). In an RPC
+            /// stream, the limit applies to each message. `"none"` removes the limit.
             #[rust = "The framework inside has a limit of its own, which still applies. axum's extractors read at most 2 MiB. To read more, set axum's `DefaultBodyLimit` on the same routes as well."]
             #[guard(|own, base| own.unwrap_or(u64::MAX) > base.unwrap_or(u64::MAX))]
             body_limit: Limit = Some(DEFAULT_BODY_LIMIT);
-            /// The unit to which the limit applies if a request's content type is that of an RPC stream (P1): each
-            /// message, or the whole body.
-            #[manual = r#"or "message", "body": what the limit counts in an RPC stream"#]
+            /// This key decides what `body_limit` counts (P1). With `"auto"`, the limit applies to each message of an
+            /// RPC, and to the whole body of any other request. With `"message"`, the limit applies to each message of
+            /// an RPC with any path. With `"body"`, the limit applies to the whole body.
             #[guard(|own, base| own.counts_less_than(*base))]
             body_limit_per: BodyLimitPer;
-            /// Request bodies must be `application/json` (G3).
-            #[manual = "true: request bodies must be application/json"]
+            /// If true, a request with a body must declare the content type `application/json` (G3).
             #[rust = "The type must be exactly this one: `application/vnd.api+json` gets 415, although the `Json` of axum and of this crate would read it. For such bodies, use `.content_types([\"application/json\", \"application/vnd.api+json\"])` instead."]
             json: bool => (), by as_content_type;
-            /// The media types that the route decodes, instead of `json` (G3).
-            #[manual = "instead of json: the media types that the route decodes"]
+            /// A request with a body must declare one of these media types (G3). This key replaces `json`. An empty
+            /// list allows every type.
             #[guard(lets_more_in)]
             content_types: Texts => Shared<MediaTypes>, by media_types;
-            /// Names of [auth.*] tables. A request needs the credentials of only one of these tables. An empty list
-            /// requires no credentials (G2).
-            #[manual = "names of [auth.*]: any one of them lets the request in; [] is open"]
+            /// This list names `[auth.NAME]` tables. A request needs the credentials of only one of these tables (G2).
+            /// An empty list requires no credentials.
             #[guard(lets_more_in)]
             auth: Texts => Shared<[Arc<Scheme>]>, by schemes;
-            /// Credentials are checked, but a failed check is only logged (M1).
-            #[manual = "true: credentials are checked and logged; a request without valid ones passes"]
+            /// If true, credentials are checked, but a failed check is only logged (M1).
             #[guard(|own, base| *own && !*base)]
             auth_observe: bool;
             // Bad credentials are still refused, because a client that sends credentials expects to be recognised.
-            /// A request without credentials passes, without an identity. Credentials that are sent are still checked
-            /// (G2).
-            #[manual = "true: a request without credentials passes; credentials that are sent are checked"]
+            /// If true, a request without credentials passes, without an identity. Credentials that are sent are still
+            /// checked (G2).
             #[rust = "Handlers take an `Option<Identity>`."]
             #[guard(|own, base| *own && !*base)]
             auth_optional: bool;
-            /// Names of [header.*] tables. A request must have all of these headers (G1).
-            #[manual = "names of [header.*]: a request must have all of them"]
+            /// This list names `[header.NAME]` tables. A request must have all of these headers (G1).
             #[guard(|own, base| base.iter().any(|name| !own.contains(name)))]
             require_headers: Texts => Shared<[HeaderGuard]>, by headers;
-            /// The treatment of a service's error with `cache-control: no-transform`: it is rewritten, or it passes
-            /// (R9).
-            #[manual = r#""respect": an error with cache-control: no-transform passes"#]
+            /// This key applies to a service's error with `cache-control: no-transform` (R9). With `"rewrite"`, the
+            /// layer rewrites the error. With `"respect"`, the error passes unchanged.
             no_transform: NoTransform;
-            /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK. These errors
-            /// keep their shape, or become envelopes (R10).
-            #[manual = r#""rewrite": errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and SDKs become envelopes, too"#]
+            /// This key applies to errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK (R10). With
+            /// `"pass"`, these errors keep their shape. With `"rewrite"`, they become envelopes.
             protocols: Protocols;
-            /// Names of fields that are copied from the body of a foreign 4xx into `details` (R14).
-            #[manual = "names of fields of a foreign 4xx body that pass into `details`"]
+            /// The layer copies the fields with these names from the body of a foreign 4xx into `details` (R14).
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
-            /// If true, the sentences and codes of a foreign 4xx body that no rule reads pass into `details` (rule E9).
-            #[manual = "keep the sentences and codes of a 4xx body that no rule reads, in `details`"]
+            /// If true, the sentences and codes of a foreign 4xx body that no rule reads stay in `details` (E9).
             keep_rest: bool = true;
-            /// `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17): keys, tokens, cookies,
-            /// passwords, connection strings, e-mail addresses.
-            #[manual = "true: secrets in the texts of foreign 4xx errors are replaced (R17)"]
+            /// If true, `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17). Secrets are keys,
+            /// tokens, cookies, passwords, connection strings and email addresses.
             #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool;
-            /// The treatment of CORS preflights: they skip the guards, or are guarded (G0).
-            #[manual = r#""guard": the guards apply to CORS preflights, too"#]
+            /// This key applies to CORS preflights (G0). With `"pass"`, the guards do not apply to them. With
+            /// `"guard"`, the guards apply as to any other request.
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
-            /// The treatment of a path whose readings match routes with different guards. All guards apply, or the
-            /// request gets 400 (G0). A third choice is 400 for every path with characters that services read
-            /// differently.
-            #[manual = r#""refuse": 400 for a path whose readings match different guards; "plain": 400 unless all its characters are plain"#]
+            /// Services may read a path in several ways, and these readings may match routes with different guards
+            /// (G0). With `"guard"`, the guards of every reading apply. With `"refuse"`, a path whose readings have
+            /// different guards gets 400. With `"plain"`, every path gets 400 unless it is plain. A plain path contains
+            /// only letters and digits of ASCII, `-`, `.`, `_`, `~` and `/`. It has no empty segment other than the
+            /// last, and no dot segment.
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
-            /// The treatment of the ASCII letter case of paths: guards ignore it, or compare it (G0).
-            #[manual = r#""exact": guards treat /Admin and /admin as different paths"#]
+            /// With `"fold"`, the guards ignore the ASCII letter case of paths (G0). With `"exact"`, the guards treat
+            /// `/Admin` and `/admin` as different paths.
             #[weaker(|own, base| (*own, *base) == (LetterCase::Exact, LetterCase::Fold))]
             case: LetterCase;
-            /// The end of an event stream that is cut off between two events: nothing, or an error event (F6).
-            #[manual = r#""append_error": an event stream that breaks off ends with an error event"#]
+            /// This key applies to an event stream that is cut off between two events (F6). With `"break"`, the stream
+            /// breaks off. With `"append_error"`, the stream ends with an error event.
             event_streams: EventStreams;
-            /// The treatment of an error without a declared length in the external processor (R4). The head of the
-            /// error decides, or Envoy buffers the body. Other adapters ignore this key.
-            #[manual = r#""buffered": ext-proc reads errors without a length"#]
+            /// This key applies to errors without a declared length in the external processor (R4). With `"head"`, the
+            /// head of the error decides its code. With `"buffered"`, Envoy buffers the body, and the external
+            /// processor reads it. Other adapters ignore this key.
             ext_proc_bodies: ExtProcBodies;
-            /// Clients whose Accept prefers text/html to JSON get an error page. The page is built in, or a template
-            /// file of at most 64 KiB (R16).
-            #[manual = r#"true, or a template file: an error page; see "A page for browsers""#]
+            /// If true, a client whose `Accept` header prefers `text/html` to JSON gets an error page (R16). A text is
+            /// the name of a template file for the page, which has at most 64 KiB.
             html: ErrorPage => Shared<PageTemplate>, by page;
-            /// Clients whose Accept prefers text/markdown to JSON get errors as Markdown (R18). A table that sets a
-            /// dialect must also set this key to offer Markdown.
-            #[manual = "agents that prefer text/markdown get Markdown; see \"Markdown for agents\""]
+            /// If true, a client whose `Accept` header prefers `text/markdown` to JSON gets errors as Markdown (R18). A
+            /// table that sets a dialect must also set this key to offer Markdown.
             markdown: bool;
-            /// Scripts of other origins may read the request id, the code and retry-after (E4).
-            #[manual = "browsers may read the id, the code and retry-after"]
+            /// If true, scripts of other origins may read the request id, the code and `retry-after` (E4).
             expose_headers: bool = true;
         }
     };

@@ -17,7 +17,6 @@ use crate::policy::rule::MapRule;
 macro_rules! setters {
     ([$of:ident] [$keys:tt] $(
         $(#[doc = $about:literal])+
-        #[manual = $note:literal]
         $(#[rust = $more:literal])?
         $(#[guard($guard:expr)])?
         $(#[weaker($weaker:expr)])?

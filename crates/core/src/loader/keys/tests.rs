@@ -1,6 +1,8 @@
 //! Each row of the table must be read, written, set by a setter and described.
 
-use std::path::Path;
+mod manual;
+
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::dialect::{Dialect, DialectName};
@@ -189,11 +191,10 @@ const LIMIT: &str = r#""anyOf": [
         }
       ]"#;
 
-/// A key for readers: its description in the schema, its comment in the manual, and the schema of its values.
+/// A key for readers: its description, and the schema of its values.
 struct Description {
     key: &'static str,
     about: &'static str,
-    note: &'static str,
     schema: String,
 }
 
@@ -202,12 +203,11 @@ fn schema_of<T: Values>(_: fn(&RouteTable) -> &Option<T>) -> String {
 }
 
 macro_rules! descriptions {
-    ($($(#[doc = $about:literal])+ #[manual = $note:literal] $(#[rust = $more:literal])? $(#[guard($guard:expr)])? $(#[weaker($weaker:expr)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
+    ($($(#[doc = $about:literal])+ $(#[rust = $more:literal])? $(#[guard($guard:expr)])? $(#[weaker($weaker:expr)])? $key:ident: $value:ty $(=> $made:ty, by $make:ident)? $(= $default:expr)?;)*) => {
         fn descriptions() -> Vec<Description> {
             vec![$(Description {
                 key: stringify!($key),
                 about: concat!($($about),+).trim_start(),
-                note: $note,
                 schema: schema_of(|keys| &keys.$key),
             }),*]
         }
@@ -229,13 +229,6 @@ impl Description {
             self.key, self.schema
         )
     }
-
-    fn manual_line(&self) -> String {
-        let is_other = |dialect: &&Dialect| **dialect != Dialect::default();
-        let words = Dialect::ALL.iter().filter(is_other).map(|dialect| format!("{:?}", dialect.as_str()));
-        let note = self.note.replace("{dialects}", &words.collect::<Vec<_>>().join(", "));
-        format!("{:<33} # {note}\n", format!("{} = {}", self.key, self.default()))
-    }
 }
 
 /// Returns references to all definitions, as members of an object.
@@ -253,38 +246,46 @@ fn spliced(text: &str, opens: &str, closes: &str, lines: &str) -> String {
     [before, opens, lines, closes, after].concat()
 }
 
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(path(file)).unwrap()
+}
+
 const UPDATE: &str = "UPDATE_MANUAL";
 
-fn assert_generated(file: &str, generate: impl FnOnce(&str) -> String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
-    let have = fs::read_to_string(&path).unwrap();
-    let wanted = generate(&have);
+fn assert_generated(file: &str, wanted: &str) {
     if env::var_os(UPDATE).is_some() {
-        fs::write(&path, &wanted).unwrap();
+        fs::write(path(file), wanted).unwrap();
     } else {
         assert!(
-            have == wanted,
+            read(file) == wanted,
             "{file} is stale: {UPDATE}=1 cargo test -p error-envelope-core --lib keys writes it anew"
         );
     }
 }
 
-#[test]
-fn the_schema_has_each_row() {
-    assert_generated("crates/cli/src/policy.schema.json", |have| {
-        let definitions: String = descriptions().iter().map(Description::definition).collect();
-        let text = spliced(have, "  \"$defs\": {\n", "    \"key\": {\n", &definitions);
-        let defaults = "A route can set other values.\",\n      \"properties\": {\n";
-        let text = spliced(&text, defaults, "\n      },\n", &references(8));
-        let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
-        spliced(&text, route, "\n        },\n", &references(10))
-    });
+const SCHEMA: &str = "crates/cli/src/policy.schema.json";
+
+/// Returns the schema with the rows.
+fn with_rows(schema: &str) -> String {
+    let definitions: String = descriptions().iter().map(Description::definition).collect();
+    let text = spliced(schema, "  \"$defs\": {\n", "    \"locked_key\": {\n", &definitions);
+    let names: Vec<_> = RouteTable::KEYS.iter().map(|key| format!("        {key:?}")).collect();
+    let text = spliced(&text, "a key of `[defaults]`.\",\n      \"enum\": [\n", "\n      ]", &names.join(",\n"));
+    let defaults = "A route can set other values.\",\n      \"properties\": {\n";
+    let text = spliced(&text, defaults, "\n      },\n", &references(8));
+    let route = "`GET|HEAD /a/{one}/{*rest}`.\",\n            \"type\": \"string\"\n          },\n";
+    spliced(&text, route, "\n        },\n", &references(10))
 }
 
 #[test]
-fn the_manual_has_each_row() {
-    assert_generated("manual/policy.md", |have| {
-        let lines: String = descriptions().iter().map(Description::manual_line).collect();
-        spliced(have, "# what every request gets unless a route sets another value\n", "\n[inspect]", &lines)
-    });
+fn the_schema_and_the_manual_have_each_row() {
+    let schema = with_rows(&read(SCHEMA));
+    assert_generated(SCHEMA, &schema);
+    let tables = manual::tables(&schema, &read("manual/contract.md"));
+    let page = "manual/policy.md";
+    assert_generated(page, &spliced(&read(page), manual::OPENS, manual::CLOSES, &tables));
 }
