@@ -13,7 +13,11 @@
 //! 2. `future` defines the states of the request, and polls the futures for which they wait.
 //! 3. `calling` polls the inner call, and carries out what the session decides about the response. For an inner error,
 //!    `collecting` first reads the body.
-//! 4. `response_body` defines the body that the server sends.
+//! 4. `response_body` defines the body that the server sends. `broken` ends a body that breaks off.
+//! 5. `watched` closes the record of the request when its body has ended or is dropped, and `error-envelope-runtime` logs
+//!    it. If layers are nested, `logged` lets only the innermost layer log an error.
+//!
+//! `extensions` reads what hyper and axum store in a head, and `context` has the state that only few calls need.
 //!
 //! If the inner service does not read a part of a request, `draining` reads and drops this part. If a body exceeds its
 //! limit, `request_body` itself reads and drops the rest. All of these files wait with `deadline`, and call user code

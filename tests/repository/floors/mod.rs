@@ -11,6 +11,7 @@ mod crates;
 mod methods;
 mod modules;
 mod picture;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

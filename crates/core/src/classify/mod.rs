@@ -3,10 +3,12 @@
 //! [`response`] reads an inner 4xx or 5xx in five steps, unless the response consists only of a status or a line of
 //! text. Each step depends only on the results of earlier steps:
 //!
-//! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps
+//! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps.
+//!    `error-envelope-read` parses the body, beginning with [`dialect::read`](crate::dialect::read)
 //! 2. [`decide`](decide::decide): the code
 //! 3. [`text`](rewrite::text): the text
-//! 4. [`details`](reply_details::ReplyDetails): the fields in addition to code and text
+//! 4. [`details`](reply_details::ReplyDetails): the fields in addition to code and text. `rest` finds the sentences and
+//!    codes that no rule reads (E9)
 //! 5. [`retained`](rewrite::retained): the part of the body that stays in its place
 //!
 //! The first match in this list decides the code (R1). But if the response has a `Fault` in its extensions,

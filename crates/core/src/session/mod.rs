@@ -38,18 +38,40 @@
 //!    fault's prepared reply, whose template `head` makes once, or from `head` itself. `body` makes the body.
 //! 5. `record` stores what happened.
 //!
-//! For example, a FastAPI service answers with a 422 and `{"detail":[{"loc":["body","to"],"msg":"Field required"}]}`:
+//! For example, a FastAPI service answers with a 422 and this body:
 //!
-//! | station | what it decides |
+//! ```json
+//! {"detail":[{"loc":["body","qty"],"msg":"Field required","type":"missing"}]}
+//! ```
+//!
+//! This is its way from the head to the new bytes. In the paths, `layer` is the folder `src/middleware`. `read`, `fault`
+//! and `runtime` are the sources of these crates:
+//!
+//! | file: function | what it decides or does |
 //! |---|---|
-//! | `response/responding` | A 422 in mode `enforce` is to be rewritten, so its body is read |
-//! | `response/reading` | The body is complete, and within the budget |
-//! | `response/inner_error`, `classify` | The body is read as JSON, because it is neither empty nor a line of text |
-//! | the crate `read`: `dialect`, then `dialect/foreign` | The body is neither an envelope nor in the form of a protocol. Its list has one issue, `to`: *Field required*. Without the feature `foreign`, the issue has no path |
-//! | the crate `text` | `loc` is the path of the field, and its first part names the body. `msg` is the text of the issue |
-//! | `classify/decide` | A list of issues on a 422 is `invalid_request` |
-//! | `classify/rewrite`, `classify/reply_details` | The text is the catalogue's. The issues become `details` |
-//! | `answer/reply`, `answer/writer` | The status stays. Head and body are written |
+//! | `layer/calling.rs`: `poll_calling` | Takes the head from the service, and asks the session |
+//! | `response/responding.rs`: `rewrite_error` | A 422 in mode `enforce` is to be rewritten, so its body is read |
+//! | `layer/collecting.rs`: `poll` | Collects the body |
+//! | `response/reading.rs`: `end` | The body is complete, and within the budget |
+//! | `response/inner_error.rs`: `decoded_body` | The body has neither a coding nor another charset than UTF-8 |
+//! | `classify/mod.rs`: `response` | The status tells of a mistake in the input, so the body is parsed |
+//! | `read/dialect/mod.rs`: `read` | The body is JSON, and neither an envelope nor in the form of a protocol |
+//! | `read/dialect/foreign/shapes.rs`: `read` | No known shape fits. Without the feature `foreign`, `without_foreign.rs` reads the body, and the issue has no path |
+//! | `read/dialect/foreign/foreign_text.rs`: `read` | A list of one error is read as this error: its text is `msg` |
+//! | `read/dialect/foreign/framework_errors/search.rs`: `issues` | `detail` is a list of issues |
+//! | `read/dialect/foreign/framework_errors/entry.rs`: `read` | `loc` is the place, without its first part, which names the body. `msg` is the text, and `type` is the code of the issue |
+//! | `classify/decide.rs`: `code_of_body` | A list of issues on a 422 is `invalid_request` |
+//! | `classify/rewrite.rs`: `text` | The message is the catalogue's, because the issue has the text |
+//! | `classify/reply_details.rs`: `details_of` | The issues become `details` |
+//! | `answer/reply.rs`: `replace` | The status stays 422. The fault and the facts for the log are stored in the record |
+//! | `answer/writer.rs`: `prepared_reply` | The head comes from a template, which `answer/head.rs` made once |
+//! | `fault/fault/prepared.rs`: `fill` | Writes the id and the length into this head |
+//! | `answer/body.rs`: `canonical` | The route has the standard dialect |
+//! | `read/dialect/standard.rs`: `write` | Writes the envelope |
+//! | `layer/response_body.rs`: `poll_own` | Sends the bytes |
+//! | `layer/watched.rs`: `close` | Closes the record when the body is dropped |
+//! | `runtime/record.rs`: `write_views` | Each observer gets the closed record |
+//! | `runtime/log.rs`: `write_record` | Writes the log line |
 //!
 //! `entry` contains the calls without a response of the service. All files share the `RequestState` in `request/state`.
 //! The folders are ordered from low to high: `record`, `request`, `answer`, `response`, then `admission` and `entry`.

@@ -5,6 +5,10 @@
 //! issues. Then the search tries the sentences in the body (`sentences` of the crate `text`). A body that only looks
 //! similar stays unchanged, because a wrong path is worse than no path.
 //!
+//! For example, `{"detail":[{"loc":["body","qty"],"msg":"Field required","type":"missing"}]}` is FastAPI's list of one
+//! issue. `search::issues` finds the list in `detail`. A list comes before a map. `entry::read` takes `loc` for the place
+//! and removes `body`, takes `msg` for the text, and `type` for the code.
+//!
 //! The client gets the path, the text and the code of each issue. The value that the client sent is not repeated.
 
 mod entry;
