@@ -249,7 +249,10 @@ impl RequestRecord {
             delivery.response_bytes = delivery.response_bytes.map(|_| 0);
         }
         if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
-            self.origin.get_or_insert(Origin::Abandoned);
+            // In mode `off`, the error of a service has no origin until its delivery ends early. Only the outermost
+            // layer logs such an end, because no layer has decided about the error (L1).
+            let is_inner = delivery.head_sent && self.is_inner_error() && !self.is_nested();
+            self.origin.get_or_insert(if is_inner { Origin::Inner } else { Origin::Abandoned });
         }
         ClosedRecord { record: self, delivery }
     }
@@ -293,6 +296,10 @@ impl RequestRecord {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
+    }
+
+    fn is_inner_error(&self) -> bool {
+        self.service().is_some_and(|service| service.status().as_u16() >= 400)
     }
 
     /// Returns true if the service was called.
@@ -410,7 +417,7 @@ impl RequestRecord {
         }
         let Some((origin, code, cause)) = why else { return };
         // In mode `off`, the error of a service has no origin until it breaks off.
-        let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
+        let is_error = self.is_inner_error();
         // A refusal that was only observed is not the failure.
         let is_observed = self.origin == Some(Origin::Guard) && self.would_be.is_some();
         if self.origin.is_none() || is_observed || origin == Origin::Panic {
