@@ -298,11 +298,16 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Returns kinds that get no response, and whose clients leave when the test lets them.
+/// Returns kinds for tests of their own. Most get no response, and their clients leave when the test lets them.
 pub(crate) fn patient() -> Vec<Kind> {
     let silent = || Answer::new(200, &[JSON], "{}").ends(AnswerEnd::Silent);
     let kind = |name| Kind::get(name, silent()).leaves(Leaves::WhenLet);
-    vec![kind("holds"), kind("left-in-line"), kind("left-in-line-2").http2("left-in-line-2")]
+    vec![
+        kind("holds"),
+        kind("left-in-line"),
+        kind("left-in-line-2").http2("left-in-line-2"),
+        Kind::get("waits", Answer::new(200, &[JSON], "{}")),
+    ]
 }
 
 /// Returns a kind that waits for the gateway's own time limit. It is sent once in each mode.

@@ -73,6 +73,8 @@ pub(crate) struct Exchanged {
     tracker: Arc<RequestTracker>,
     /// True if the server got the head of the response.
     is_answered: AtomicBool,
+    /// True from the call of the service until the request is handed to a connection to the service.
+    is_waiting: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -93,8 +95,6 @@ struct Progress {
     /// True if the client left before the end of its request, and before its response. Nothing reads that response
     /// (F1a).
     client_left: bool,
-    /// True if the request left the line for a connection to the service before it got a connection.
-    left_line: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
@@ -115,6 +115,7 @@ impl Recording {
             client,
             tracker: tracker.clone(),
             is_answered: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
             progress: Mutex::default(),
         });
         request.extensions_mut().insert(exchanged.clone());
@@ -151,10 +152,11 @@ impl Exchange for Exchanged {
 }
 
 impl Exchanged {
-    /// Takes the record of a request out of its extensions.
+    /// Takes the record of a request out of its extensions. From now on, the request waits for a connection to the
+    /// service.
     #[inline]
     pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<AccessRecord> {
-        request.extensions_mut().remove()
+        request.extensions_mut().remove().inspect(|record: &AccessRecord| record.set_waiting(true))
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -173,9 +175,13 @@ impl Exchanged {
         }
     }
 
-    /// Notes that the request left the line for a connection to the service before it got a connection.
-    pub(crate) fn left_line(&self) {
-        self.lock().left_line = true;
+    /// Records whether the request still waits for a connection to the service.
+    pub(crate) fn set_waiting(&self, is_waiting: bool) {
+        self.is_waiting.store(is_waiting, Relaxed);
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Relaxed)
     }
 
     /// Adds the number of bytes that were read of the request's body.
@@ -273,7 +279,7 @@ impl Drop for Exchanged {
         // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
-        if progress.left_line {
+        if *self.is_waiting.get_mut() {
             open.note_not_called();
         }
         open.delivery = Delivery {

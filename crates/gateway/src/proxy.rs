@@ -13,14 +13,15 @@ use std::time::{Duration, SystemTime};
 use error_envelope_admin::Outage;
 use error_envelope_core::cause;
 use error_envelope_core::policy::{UpstreamTimeouts, UpstreamUrl};
-use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
+use error_envelope_core::session::{NotCalled, ProxyError, ProxyFailure, has_clear_host};
 use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
+use tower::timeout::error::Elapsed;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::Exchanged;
+use super::access::AccessRecord;
 use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::headers;
@@ -79,8 +80,11 @@ impl<B: ForwardBody> Proxy<B> {
     }
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
-    pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = Exchanged::take_from(&mut request);
+    pub(crate) async fn send(
+        self: Arc<Self>,
+        record: Option<AccessRecord>,
+        mut request: Request<B>,
+    ) -> Result<Response<UpstreamBody>, BoxError> {
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;
@@ -113,6 +117,10 @@ impl<B: ForwardBody> Proxy<B> {
         });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
         let response = limit_head(response, limit, pace.as_ref()).await;
+        if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &response) {
+            // A service to which no connection could be opened is the one that failed.
+            record.set_waiting(error.is::<NotCalled>() || error.is::<Elapsed>());
+        }
         self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));
         let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -371,8 +371,7 @@ impl Follow {
         }
     }
 
-    /// Notes that the request left the proxy's waiting line before the service got the request. At that time, the
-    /// client had no response yet.
+    /// Notes that the proxy has handed the request to no connection to the service.
     pub fn note_not_called(&mut self) {
         if let Some(record) = &mut self.record {
             record.note_not_called();
