@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::plan::{MODES, kinds, patient, too_slow};
 use super::process::Process;
 use super::service::Service;
-use super::views::{Views, series};
+use super::views::{Views, series, text};
 use super::{compare, expect_none, plants, rounds, runtime, send, wait};
 
 fn gateway(name: &str, service: SocketAddr, timeout: &str, more: &[&str]) -> Process {
@@ -129,6 +129,32 @@ fn l5_a_client_that_leaves_while_a_connection_is_opened_has_called_no_service() 
     let mut ledger = runtime.block_on(waiting).expect("no panic");
     let views = gateway.views(&ledger);
     take_ids(&mut ledger, &views);
+    expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
+}
+
+#[test]
+fn l5_a_wait_for_a_connection_that_lasts_too_long_has_called_no_service() {
+    let runtime = runtime();
+    let service = runtime.block_on(Service::start(&patient()));
+    let limits = ["--upstream-connections", "1", "--upstream-queue-time", "60s"];
+    let gateway = gateway("late", service.address, "1s", &limits);
+    let front = gateway.address;
+    let kind = |name: &str| patient().into_iter().filter(|kind| kind.name == name).collect::<Vec<_>>();
+    let holding = runtime.spawn({
+        // Its time limit stands still, because it waits for its client.
+        let (service, kinds) = (service.clone(), kind("holds-uploading"));
+        async move { send(front, &service, &kinds, &["enforce"], 1, false).await }
+    });
+    wait::until("the service has the first request", || wait::when(service.has_calls(), ()));
+    let mut ledger = runtime.block_on(send(front, &service, &kind("waits"), &MODES, 2, false));
+    let codes: Vec<_> = ledger.iter().map(|entry| (entry.got.status, entry.code().unwrap_or_default())).collect();
+    assert_eq!(codes, [(Some(504), "gateway_timeout"); 10]);
+    service.let_leave("holds-uploading");
+    ledger.extend(runtime.block_on(holding).expect("no panic"));
+    let views = gateway.views(&ledger);
+    let cause = format!("no connection to http://{} within the time limit", service.address);
+    let is_of_wait = |line: &&Value| text(&line["cause"]).contains(&cause);
+    assert_eq!(views.lines.iter().filter(is_of_wait).count(), 10, "{:?}", views.lines);
     expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
 }
 

@@ -304,6 +304,7 @@ pub(crate) fn patient() -> Vec<Kind> {
     let kind = |name| Kind::get(name, silent()).leaves(Leaves::WhenLet);
     vec![
         kind("holds"),
+        kind("holds-uploading").sends(Upload::Half(50_000)),
         kind("left-in-line"),
         kind("left-in-line-2").http2("left-in-line-2"),
         Kind::get("waits", Answer::new(200, &[JSON], "{}")),

@@ -4,6 +4,7 @@
 //! response. [`pool`](super::pool) decides which requests are sent twice, and over which connection.
 
 use std::error::Error as StdError;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -116,10 +117,14 @@ impl<B: ForwardBody> Proxy<B> {
             }
         });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
-        let response = limit_head(response, limit, pace.as_ref()).await;
-        if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &response) {
+        let mut response = limit_head(response, limit, pace.as_ref()).await;
+        if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &mut response) {
+            if error.is::<Elapsed>() {
+                let text = format!("no connection to {} within the time limit for its response", self.url);
+                *error = NotCalled::new(io::Error::new(io::ErrorKind::TimedOut, text)).into();
+            }
             // A service to which no connection could be opened is the one that failed.
-            record.set_waiting(error.is::<NotCalled>() || error.is::<Elapsed>());
+            record.set_waiting(error.is::<NotCalled>());
         }
         self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));
         let response = response?;
