@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, Request};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -67,6 +68,12 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
     let mut got = Got::default();
     // A front that responds before it has read everything may have closed the connection.
     let _ = wire.send(&[bytes.as_bytes(), &body].concat()).await;
+    if kind.leaves == Leaves::AtOnce {
+        let _ = wire.stream.shutdown().await;
+        wire.closed().await;
+        got.has_left = true;
+        return got;
+    }
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {
             () = service.has_come(number, kind) => None,

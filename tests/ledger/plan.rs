@@ -44,6 +44,8 @@ pub(crate) enum Leaves {
     WhenLet,
     /// The client leaves when the first bytes of the body have arrived.
     InBody,
+    /// The client closes its side with its request, and then waits until the connection ends.
+    AtOnce,
 }
 
 #[derive(Clone)]
@@ -307,6 +309,7 @@ pub(crate) fn patient() -> Vec<Kind> {
         kind("holds-uploading").sends(Upload::Half(50_000)),
         kind("left-in-line"),
         kind("left-in-line-2").http2("left-in-line-2"),
+        kind("left-at-once").leaves(Leaves::AtOnce),
         Kind::get("waits", Answer::new(200, &[JSON], "{}")),
     ]
 }
