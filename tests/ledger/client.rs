@@ -63,6 +63,7 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
             bytes.push_str("transfer-encoding: chunked\r\n");
             b"xyz\r\nno\r\n".to_vec()
         }
+        Upload::Contradicts(..) => unreachable!("over HTTP/1, the bytes after the length are another request"),
     };
     bytes.push_str("\r\n");
     let mut got = Got::default();
@@ -119,9 +120,10 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
     }
     let length = match kind.upload {
         Upload::Length(length) | Upload::Half(length) | Upload::Unfinished(length) | Upload::Chunked(length) => length,
+        Upload::Contradicts(_, declared, _) => declared,
         Upload::Nothing | Upload::BadChunk => 0,
     };
-    if matches!(kind.upload, Upload::Length(_) | Upload::Half(_) | Upload::Unfinished(_)) {
+    if length > 0 && !matches!(kind.upload, Upload::Chunked(_)) {
         request = request.header("content-length", length);
     }
     let request = request.body(()).expect("a request");
@@ -132,6 +134,10 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
         let part = kind.upload.part(body.len());
         let is_whole = part == body.len();
         let _ = upload.send_data(Bytes::from(body).slice(..part), is_whole);
+    }
+    if let Upload::Contradicts(first, _, sent) = kind.upload {
+        service.has_come(number, kind).await;
+        let _ = upload.send_data(vec![b'u'; sent - first].into(), true);
     }
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {

@@ -173,6 +173,18 @@ fn l5_a_service_that_refuses_connections_is_named() {
     assert_eq!(named, MODES.len(), "{:?}", views.lines);
 }
 
+#[test]
+fn l5_a_request_that_is_malformed_from_the_start_is_no_client_that_left() {
+    let runtime = runtime();
+    let service = runtime.block_on(Service::start(&patient()));
+    let gateway = gateway("malformed", service.address, "60s", &[]);
+    let kind = patient().into_iter().filter(|kind| kind.name == "malformed-at-once-2").collect::<Vec<_>>();
+    let mut ledger = runtime.block_on(send(gateway.address, &service, &kind, &MODES, 20, false));
+    let views = gateway.views(&ledger);
+    take_ids(&mut ledger, &views);
+    expect_none(&compare::falsehoods(&ledger, &views), ledger.len());
+}
+
 /// Gives requests whose ids nobody saw the ids of the access log's lines with their paths.
 fn take_ids(ledger: &mut [Entry], views: &Views) {
     let seen: HashSet<_> = ledger.iter().filter_map(Entry::id).map(str::to_owned).collect();

@@ -25,12 +25,19 @@ pub(crate) enum Upload {
     Unfinished(usize),
     /// A chunk with a length that is no number.
     BadChunk,
+    /// The first number of bytes of a body of the second length. When the service has them, the rest of a body of the
+    /// third length follows. The lengths differ, so the request is malformed (RFC 9113 §8.1.1).
+    Contradicts(usize, usize, usize),
 }
 
 impl Upload {
     /// Returns how much of a body of this length is sent.
     pub(crate) fn part(self, length: usize) -> usize {
-        if matches!(self, Self::Half(_) | Self::Unfinished(_)) { length / 2 } else { length }
+        match self {
+            Self::Half(_) | Self::Unfinished(_) => length / 2,
+            Self::Contradicts(first, ..) => first,
+            Self::Nothing | Self::Length(_) | Self::Chunked(_) | Self::BadChunk => length,
+        }
     }
 }
 
@@ -257,6 +264,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("answered-early-2", missing()).sends(Upload::Unfinished(50_000)).http2("answered-early-2"),
         get("answered-early-ok", ok()).sends(Upload::Unfinished(50_000)),
         get("bad-chunk", ok()).sends(Upload::BadChunk),
+        get("too-short-2", silent()).sends(Upload::Contradicts(20_000, 50_000, 20_000)).http2("too-short-2"),
+        get("too-long-2", silent()).sends(Upload::Contradicts(20_000, 25_000, 30_000)).http2("too-long-2"),
         get("let-in", ok()).to("closed", &[KEY]),
         get("let-in-missing", missing()).to("closed", &[KEY]),
         get("no-key", ok()).to("closed", &[]),
@@ -310,6 +319,10 @@ pub(crate) fn patient() -> Vec<Kind> {
         kind("left-in-line"),
         kind("left-in-line-2").http2("left-in-line-2"),
         kind("left-at-once").leaves(Leaves::AtOnce),
+        kind("malformed-at-once-2")
+            .sends(Upload::Contradicts(0, 50_000, 20_000))
+            .leaves(Leaves::Never)
+            .http2("malformed-at-once-2"),
         Kind::get("waits", Answer::new(200, &[JSON], "{}")),
     ]
 }

@@ -92,9 +92,10 @@ struct Progress {
     is_lost: bool,
     /// True if the client read nothing for too long.
     is_stalled: bool,
-    /// True if the client left before the end of its request, and before its response. Nothing reads that response
-    /// (F1a).
-    client_left: bool,
+    /// True if the request broke off before its response. Nothing reads that response (F1a).
+    is_unread: bool,
+    /// True if the request broke off because it was malformed, and not because the client left.
+    is_malformed: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
@@ -194,10 +195,11 @@ impl Exchanged {
         self.is_answered.store(true, Relaxed);
     }
 
-    /// Records that the client left before it had sent all of its request. Many clients end an upload as soon as they
-    /// have an answer, so this states nothing about a response that was there before.
-    pub(crate) fn client_left(&self) {
-        self.lock().client_left = !self.is_answered.load(Relaxed);
+    /// Records that the request broke off, because it was malformed or because the client left. Many clients end an
+    /// upload as soon as they have an answer, so this states nothing about a response that was there before.
+    pub(crate) fn broke_off(&self, is_malformed: bool) {
+        let mut progress = self.lock();
+        (progress.is_unread, progress.is_malformed) = (!self.is_answered.load(Relaxed), is_malformed);
     }
 
     /// Adds the number of bytes that the client received of the response or of the upgraded connection.
@@ -264,9 +266,10 @@ impl Progress {
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
-            End::Complete if !self.is_lost && !self.client_left => seen,
+            End::Complete if !self.is_lost && !self.is_unread => seen,
             _ if is_stopping => End::Stopped,
             _ if self.is_stalled => End::Stalled,
+            _ if self.is_malformed => End::Malformed,
             _ => End::ClientLeft,
         }
     }
@@ -283,7 +286,7 @@ impl Drop for Exchanged {
             open.note_not_called();
         }
         open.delivery = Delivery {
-            head_sent: open.delivery.head_sent && !progress.client_left,
+            head_sent: open.delivery.head_sent && !progress.is_unread,
             request_bytes: Some(progress.request_bytes),
             response_bytes: Some(progress.response_bytes),
             end,

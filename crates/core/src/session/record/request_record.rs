@@ -248,11 +248,18 @@ impl RequestRecord {
             self.sent = None;
             delivery.response_bytes = delivery.response_bytes.map(|_| 0);
         }
-        if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
+        if let End::ClientLeft | End::Stalled | End::Malformed | End::Stopped = delivery.end {
             // In mode `off`, the error of a service has no origin until its delivery ends early. Only the outermost
             // layer logs such an end, because no layer has decided about the error (L1).
             let is_inner = delivery.head_sent && self.is_inner_error() && !self.is_nested();
-            self.origin.get_or_insert(if is_inner { Origin::Inner } else { Origin::Abandoned });
+            self.origin.get_or_insert(match delivery.end {
+                _ if is_inner => Origin::Inner,
+                End::Malformed => Origin::Error,
+                _ => Origin::Abandoned,
+            });
+        }
+        if delivery.end == End::Malformed {
+            self.cause.get_or_insert_with(|| Cause::Error("the request's stream broke the rules of HTTP/2".into()));
         }
         ClosedRecord { record: self, delivery }
     }
@@ -585,6 +592,7 @@ impl ClosedRecord {
         let broke = self.label.bits & RecordLabel::BROKEN != 0;
         match (self.delivery.end, &self.sent) {
             (End::ClientLeft, _) => Outcome::ClientLeft,
+            (End::Malformed, _) => Outcome::ClientError,
             (End::ServiceBrokeOff | End::Stalled | End::Stopped, _) => Outcome::Broken,
             (_, Some(_)) if broke => Outcome::Broken,
             (_, Some(sent)) => sent.outcome(),

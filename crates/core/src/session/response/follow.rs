@@ -381,7 +381,7 @@ impl Follow {
     /// Closes the record, once.
     pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
         // None of these ends is the fault of the service.
-        let left = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped);
+        let left = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Malformed | End::Stopped);
         let record = match self.record.take() {
             Some(record) => *record,
             None => self.take_record(left, || Some(now()))?,
