@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, Request};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -62,11 +63,18 @@ async fn over_http1(front: SocketAddr, service: &Service, kind: &Kind, target: &
             bytes.push_str("transfer-encoding: chunked\r\n");
             b"xyz\r\nno\r\n".to_vec()
         }
+        Upload::Contradicts(..) => unreachable!("over HTTP/1, the bytes after the length are another request"),
     };
     bytes.push_str("\r\n");
     let mut got = Got::default();
     // A front that responds before it has read everything may have closed the connection.
     let _ = wire.send(&[bytes.as_bytes(), &body].concat()).await;
+    if kind.leaves == Leaves::AtOnce {
+        let _ = wire.stream.shutdown().await;
+        wire.closed().await;
+        got.has_left = true;
+        return got;
+    }
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {
             () = service.has_come(number, kind) => None,
@@ -112,9 +120,10 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
     }
     let length = match kind.upload {
         Upload::Length(length) | Upload::Half(length) | Upload::Unfinished(length) | Upload::Chunked(length) => length,
+        Upload::Contradicts(_, declared, _) => declared,
         Upload::Nothing | Upload::BadChunk => 0,
     };
-    if matches!(kind.upload, Upload::Length(_) | Upload::Half(_) | Upload::Unfinished(_)) {
+    if length > 0 && !matches!(kind.upload, Upload::Chunked(_)) {
         request = request.header("content-length", length);
     }
     let request = request.body(()).expect("a request");
@@ -125,6 +134,10 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
         let part = kind.upload.part(body.len());
         let is_whole = part == body.len();
         let _ = upload.send_data(Bytes::from(body).slice(..part), is_whole);
+    }
+    if let Upload::Contradicts(first, _, sent) = kind.upload {
+        service.has_come(number, kind).await;
+        let _ = upload.send_data(vec![b'u'; sent - first].into(), true);
     }
     if matches!(kind.leaves, Leaves::BeforeHead | Leaves::WhenLet) || matches!(kind.upload, Upload::Half(_)) {
         let head = tokio::select! {

@@ -160,6 +160,7 @@ impl<'l> Check<'l> {
             _ if self.views.is_blind => "unknown",
             "client_left" => "client_left",
             "broken" => "service_broke_off",
+            _ if entry.is_malformed() => "malformed",
             _ => complete,
         };
         self.same(of, "end", &text(&line["end"]), end);
@@ -209,6 +210,9 @@ impl<'l> Check<'l> {
             let is_guards = entry.is_refused() && entry.outcome() != "server_error";
             if is_guards && !matches!(&*origin, "guard" | "abandoned") && entry.kind.upload != Upload::BadChunk {
                 self.report(format!("{of}: its origin is {origin}, and its service was not called"));
+            }
+            if entry.is_malformed() && (&*origin, line["cause"].is_string()) != ("error", true) {
+                self.report(format!("{of}: its origin is {origin}, and its cause {}", line["cause"]));
             }
             if origin == "inner" && !entry.is_called() {
                 self.report(format!("{of}: an inner error of a service that was not called"));

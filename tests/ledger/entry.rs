@@ -62,7 +62,7 @@ impl Entry {
     /// such a request reaches the service before that.
     pub(crate) fn is_cut_at_once(&self) -> bool {
         match self.kind.upload {
-            Upload::BadChunk => true,
+            Upload::BadChunk | Upload::Contradicts(..) => true,
             Upload::Chunked(_) => self.got.status == Some(413),
             _ => false,
         }
@@ -122,6 +122,9 @@ impl Entry {
         if self.got.has_left {
             return "client_left";
         }
+        if self.is_malformed() {
+            return "client_error";
+        }
         if self.is_broken() {
             return "broken";
         }
@@ -142,17 +145,24 @@ impl Entry {
         self.got.status.map_or("none".to_owned(), |status| status.to_string())
     }
 
+    /// Returns true if the request was malformed, so that its stream was reset before a response.
+    pub(crate) fn is_malformed(&self) -> bool {
+        matches!(self.kind.upload, Upload::Contradicts(..))
+    }
+
     /// Returns true if the response broke off for the client. This includes a response that the service broke off after
     /// the head and that the layer ended: an event stream with a last event, a call with a status (F6).
     pub(crate) fn is_broken(&self) -> bool {
         let is_cut = self.kind.answer.end == AnswerEnd::Cut && self.is_called();
-        self.got.is_broken || is_cut && self.kind.answer.status < 400 && self.got.status == Some(200)
+        self.got.is_broken && !self.is_malformed()
+            || is_cut && self.kind.answer.status < 400 && self.got.status == Some(200)
     }
 
     /// Returns true if a guard refused the request: before the service was called, or during a body that exceeds its
     /// limit.
     pub(crate) fn is_refused(&self) -> bool {
-        self.got.status == Some(413) || !self.is_called() && !matches!(self.outcome(), "ok" | "client_left")
+        let is_uncalled = !self.is_called() && !self.is_malformed() && !matches!(self.outcome(), "ok" | "client_left");
+        self.got.status == Some(413) || is_uncalled
     }
 
     /// Returns true if the service was called, and did not respond.

@@ -25,12 +25,19 @@ pub(crate) enum Upload {
     Unfinished(usize),
     /// A chunk with a length that is no number.
     BadChunk,
+    /// The first number of bytes of a body of the second length. When the service has them, the rest of a body of the
+    /// third length follows. The lengths differ, so the request is malformed (RFC 9113 §8.1.1).
+    Contradicts(usize, usize, usize),
 }
 
 impl Upload {
     /// Returns how much of a body of this length is sent.
     pub(crate) fn part(self, length: usize) -> usize {
-        if matches!(self, Self::Half(_) | Self::Unfinished(_)) { length / 2 } else { length }
+        match self {
+            Self::Half(_) | Self::Unfinished(_) => length / 2,
+            Self::Contradicts(first, ..) => first,
+            Self::Nothing | Self::Length(_) | Self::Chunked(_) | Self::BadChunk => length,
+        }
     }
 }
 
@@ -44,6 +51,8 @@ pub(crate) enum Leaves {
     WhenLet,
     /// The client leaves when the first bytes of the body have arrived.
     InBody,
+    /// The client closes its side with its request, and then waits until the connection ends.
+    AtOnce,
 }
 
 #[derive(Clone)]
@@ -255,6 +264,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("answered-early-2", missing()).sends(Upload::Unfinished(50_000)).http2("answered-early-2"),
         get("answered-early-ok", ok()).sends(Upload::Unfinished(50_000)),
         get("bad-chunk", ok()).sends(Upload::BadChunk),
+        get("too-short-2", silent()).sends(Upload::Contradicts(20_000, 50_000, 20_000)).http2("too-short-2"),
+        get("too-long-2", silent()).sends(Upload::Contradicts(20_000, 25_000, 30_000)).http2("too-long-2"),
         get("let-in", ok()).to("closed", &[KEY]),
         get("let-in-missing", missing()).to("closed", &[KEY]),
         get("no-key", ok()).to("closed", &[]),
@@ -298,11 +309,22 @@ pub(crate) fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Returns kinds that get no response, and whose clients leave when the test lets them.
+/// Returns kinds for tests of their own. Most get no response, and their clients leave when the test lets them.
 pub(crate) fn patient() -> Vec<Kind> {
     let silent = || Answer::new(200, &[JSON], "{}").ends(AnswerEnd::Silent);
     let kind = |name| Kind::get(name, silent()).leaves(Leaves::WhenLet);
-    vec![kind("holds"), kind("left-in-line"), kind("left-in-line-2").http2("left-in-line-2")]
+    vec![
+        kind("holds"),
+        kind("holds-uploading").sends(Upload::Half(50_000)),
+        kind("left-in-line"),
+        kind("left-in-line-2").http2("left-in-line-2"),
+        kind("left-at-once").leaves(Leaves::AtOnce),
+        kind("malformed-at-once-2")
+            .sends(Upload::Contradicts(0, 50_000, 20_000))
+            .leaves(Leaves::Never)
+            .http2("malformed-at-once-2"),
+        Kind::get("waits", Answer::new(200, &[JSON], "{}")),
+    ]
 }
 
 /// Returns a kind that waits for the gateway's own time limit. It is sent once in each mode.

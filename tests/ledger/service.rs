@@ -143,6 +143,7 @@ impl Service {
         }
         let enough = |served: Served| match kind.upload {
             Upload::Half(length) => served.received >= (length / 2) as u64,
+            Upload::Contradicts(first, ..) => served.received >= first as u64,
             Upload::Length(_) | Upload::Unfinished(_) | Upload::Chunked(_) | Upload::Nothing | Upload::BadChunk => {
                 served.calls > 0 && kind.leaves != Leaves::InBody
             }

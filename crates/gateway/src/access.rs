@@ -73,6 +73,8 @@ pub(crate) struct Exchanged {
     tracker: Arc<RequestTracker>,
     /// True if the server got the head of the response.
     is_answered: AtomicBool,
+    /// True from the call of the service until the request is handed to a connection to the service.
+    is_waiting: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -90,11 +92,10 @@ struct Progress {
     is_lost: bool,
     /// True if the client read nothing for too long.
     is_stalled: bool,
-    /// True if the client left before the end of its request, and before its response. Nothing reads that response
-    /// (F1a).
-    client_left: bool,
-    /// True if the request left the line for a connection to the service before it got a connection.
-    left_line: bool,
+    /// True if the request broke off before its response. Nothing reads that response (F1a).
+    is_unread: bool,
+    /// True if the request broke off because it was malformed, and not because the client left.
+    is_malformed: bool,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
@@ -115,6 +116,7 @@ impl Recording {
             client,
             tracker: tracker.clone(),
             is_answered: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
             progress: Mutex::default(),
         });
         request.extensions_mut().insert(exchanged.clone());
@@ -151,10 +153,11 @@ impl Exchange for Exchanged {
 }
 
 impl Exchanged {
-    /// Takes the record of a request out of its extensions.
+    /// Takes the record of a request out of its extensions. From now on, the request waits for a connection to the
+    /// service.
     #[inline]
     pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<AccessRecord> {
-        request.extensions_mut().remove()
+        request.extensions_mut().remove().inspect(|record: &AccessRecord| record.set_waiting(true))
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -173,9 +176,13 @@ impl Exchanged {
         }
     }
 
-    /// Notes that the request left the line for a connection to the service before it got a connection.
-    pub(crate) fn left_line(&self) {
-        self.lock().left_line = true;
+    /// Records whether the request still waits for a connection to the service.
+    pub(crate) fn set_waiting(&self, is_waiting: bool) {
+        self.is_waiting.store(is_waiting, Relaxed);
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Relaxed)
     }
 
     /// Adds the number of bytes that were read of the request's body.
@@ -188,10 +195,11 @@ impl Exchanged {
         self.is_answered.store(true, Relaxed);
     }
 
-    /// Records that the client left before it had sent all of its request. Many clients end an upload as soon as they
-    /// have an answer, so this states nothing about a response that was there before.
-    pub(crate) fn client_left(&self) {
-        self.lock().client_left = !self.is_answered.load(Relaxed);
+    /// Records that the request broke off, because it was malformed or because the client left. Many clients end an
+    /// upload as soon as they have an answer, so this states nothing about a response that was there before.
+    pub(crate) fn broke_off(&self, is_malformed: bool) {
+        let mut progress = self.lock();
+        (progress.is_unread, progress.is_malformed) = (!self.is_answered.load(Relaxed), is_malformed);
     }
 
     /// Adds the number of bytes that the client received of the response or of the upgraded connection.
@@ -258,9 +266,10 @@ impl Progress {
     fn end(&self, seen: End, is_stopping: bool) -> End {
         match seen {
             End::ServiceBrokeOff => seen,
-            End::Complete if !self.is_lost && !self.client_left => seen,
+            End::Complete if !self.is_lost && !self.is_unread => seen,
             _ if is_stopping => End::Stopped,
             _ if self.is_stalled => End::Stalled,
+            _ if self.is_malformed => End::Malformed,
             _ => End::ClientLeft,
         }
     }
@@ -273,11 +282,11 @@ impl Drop for Exchanged {
         // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
-        if progress.left_line {
+        if *self.is_waiting.get_mut() {
             open.note_not_called();
         }
         open.delivery = Delivery {
-            head_sent: open.delivery.head_sent && !progress.client_left,
+            head_sent: open.delivery.head_sent && !progress.is_unread,
             request_bytes: Some(progress.request_bytes),
             response_bytes: Some(progress.response_bytes),
             end,

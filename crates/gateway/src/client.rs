@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_core::session::client_left;
+use futures_util::FutureExt;
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Version};
@@ -147,7 +148,8 @@ impl ClientBody {
     fn record(&self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
         match frame {
             Some(Ok(frame)) => self.record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
-            Some(Err(error)) if client_left(&**error) => self.record.client_left(),
+            Some(Err(error)) if reset::is_malformed(&**error) => self.record.broke_off(true),
+            Some(Err(error)) if client_left(&**error) => self.record.broke_off(false),
             _ => {}
         }
     }
@@ -181,10 +183,18 @@ impl Body for ClientBody {
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        let Some(mut rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
         if let Some(active) = &self.active {
             active.leave(rest);
         } else if let (true, Ok(runtime)) = (self.lingers, Handle::try_current()) {
+            // hyper drops a request whose stream was reset, often before the body's error is read.
+            let mut next = rest.frame().now_or_never();
+            while let Some(Some(Ok(_))) = next {
+                next = rest.frame().now_or_never();
+            }
+            if let Some(Some(Err(error))) = next {
+                self.record(Some(&Err(reset::client_body_error(error))));
+            }
             runtime.spawn(tokio::time::timeout(self.linger_timeout, drain(rest, self.linger_bytes)));
         }
     }

@@ -4,6 +4,7 @@
 //! response. [`pool`](super::pool) decides which requests are sent twice, and over which connection.
 
 use std::error::Error as StdError;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,14 +14,15 @@ use std::time::{Duration, SystemTime};
 use error_envelope_admin::Outage;
 use error_envelope_core::cause;
 use error_envelope_core::policy::{UpstreamTimeouts, UpstreamUrl};
-use error_envelope_core::session::{ProxyError, ProxyFailure, has_clear_host};
+use error_envelope_core::session::{NotCalled, ProxyError, ProxyFailure, has_clear_host};
 use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
+use tower::timeout::error::Elapsed;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::access::Exchanged;
+use super::access::AccessRecord;
 use super::count::UpstreamMetrics;
 use super::error::Error;
 use super::headers;
@@ -79,8 +81,11 @@ impl<B: ForwardBody> Proxy<B> {
     }
 
     /// Forwards a client's request that was not [refused](refuse), and returns the service's response.
-    pub(crate) async fn send(self: Arc<Self>, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
-        let record = Exchanged::take_from(&mut request);
+    pub(crate) async fn send(
+        self: Arc<Self>,
+        record: Option<AccessRecord>,
+        mut request: Request<B>,
+    ) -> Result<Response<UpstreamBody>, BoxError> {
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
         let permit = self.capacity.take()?;
@@ -112,7 +117,15 @@ impl<B: ForwardBody> Proxy<B> {
             }
         });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
-        let response = limit_head(response, limit, pace.as_ref()).await;
+        let mut response = limit_head(response, limit, pace.as_ref()).await;
+        if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &mut response) {
+            if error.is::<Elapsed>() {
+                let text = format!("no connection to {} within the time limit for its response", self.url);
+                *error = NotCalled::new(io::Error::new(io::ErrorKind::TimedOut, text)).into();
+            }
+            // A service to which no connection could be opened is the one that failed.
+            record.set_waiting(error.is::<NotCalled>());
+        }
         self.reachability.note(&self.url, response.as_ref().map_err(|error| &**error as &(dyn StdError + 'static)));
         let response = response?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::header::{CONNECTION, DATE, HeaderValue};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -67,12 +68,18 @@ where
 {
     type Response = Response<ResponseBody<B>>;
     type Error = Infallible;
-    type Future = Answer<Oneshot<S, Inbound>, B>;
+    type Future = Answer<Either<S::Future, Oneshot<S, Inbound>>, B>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
         let (request, record) = self.inbound(request);
-        let response = self.service.clone().oneshot(request);
+        let mut service = self.service.clone();
+        // Over HTTP/1, hyper drops the answer before it polls it if the client closes its side at once. The layer sees
+        // such a request only if it is called here (F2). Over HTTP/2, the answer runs on a task of its own.
+        let is_http1 = request.version() < Version::HTTP_2;
+        let is_ready = is_http1 && service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready();
+        let response =
+            if is_ready { Either::Left(service.call(request)) } else { Either::Right(service.oneshot(request)) };
         Answer::new(response, AnswerContext { request: going, active, record })
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use error_envelope_core::cause::find;
 use http::Version;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -49,6 +50,11 @@ pub(crate) fn is_cut_off(body: &Incoming) -> bool {
 pub(crate) fn cut_off_error(peer: &str) -> BoxError {
     io::Error::new(io::ErrorKind::ConnectionReset, format!("the {peer} reset its stream in the middle of its body"))
         .into()
+}
+
+/// Returns true if h2 reset the stream of a request, because the request was malformed (RFC 9113 §8.1.1).
+pub(crate) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    find::<h2::Error>(error).is_some_and(h2::Error::is_library)
 }
 
 /// Converts the error of a client's body. If the client left, the result is a `ConnectionReset`. If the client framed

@@ -25,6 +25,7 @@ use http_body::Body;
 use tower::{BoxError, Service};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
 
+use super::access::Exchanged;
 use super::error::Error;
 use super::pool::{ForwardBody, UpstreamBody};
 use super::proxy::{Proxy, refuse};
@@ -155,9 +156,9 @@ impl<B: ForwardBody> Service<Request<B>> for Forward<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.0.choose(&request) {
-            Ok(proxy) => Box::pin(proxy.send(request)),
+            Ok(proxy) => Box::pin(proxy.send(Exchanged::take_from(&mut request), request)),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
     }

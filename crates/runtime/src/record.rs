@@ -113,8 +113,7 @@ impl OpenRecord {
         &self.follow
     }
 
-    /// Records that the service was not called, because the client left before the proxy had a connection for the
-    /// request.
+    /// Records that the service was not called, because the proxy has handed the request to no connection to it.
     pub fn note_not_called(&mut self) {
         self.follow.note_not_called();
     }

@@ -34,10 +34,11 @@ const SOURCES: [(&str, &str); 6] = [
     ("status", "The code comes from the status alone, because nothing else was known or the mode reads no body."),
 ];
 
-const ENDS: [(&str, &str); 5] = [
+const ENDS: [(&str, &str); 6] = [
     ("client_left", "The client left before it had the whole response."),
     ("service_broke_off", "The service's body broke off, so the response is incomplete."),
     ("stalled", "The client read nothing for too long, so its connection was closed."),
+    ("malformed", "The request was malformed, so its stream was reset before the response was complete."),
     ("stopped", "The process stopped before the response was complete."),
     ("unknown", "The layer did not see how much of the response the client got."),
 ];

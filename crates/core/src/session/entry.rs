@@ -355,9 +355,9 @@ mod tests {
     use http::header::{CONTENT_TYPE, RETRY_AFTER};
     use http::{HeaderValue, Request, Response, StatusCode};
 
-    use super::super::{MeterAction, RewrittenBody};
+    use super::super::{Delivery, End, MeterAction, RewrittenBody};
     use super::*;
-    use crate::policy::Policy;
+    use crate::policy::{Mode, Policy};
 
     fn parts(lines: &[(&'static str, &'static str)]) -> Parts {
         let builder = lines.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value));
@@ -404,6 +404,28 @@ mod tests {
         let local = session.end(Ending::Malformed("a header".into())).unwrap();
         assert_eq!(local.reply.status(), StatusCode::BAD_REQUEST);
         assert_eq!(local.record.origin(), Some(Origin::Guard));
+    }
+
+    #[test]
+    fn l5_an_error_of_the_service_stays_one_if_its_delivery_ends_early() {
+        for (mode, end) in [
+            (Mode::Off, End::ClientLeft),
+            (Mode::Off, End::Stalled),
+            (Mode::Off, End::Stopped),
+            (Mode::Own, End::Stalled),
+        ] {
+            let policy = Policy::builder().mode(mode).build().unwrap();
+            let config = Arc::new(SessionConfig::new(policy, || SystemTime::UNIX_EPOCH));
+            let mut session =
+                Session::unread(config, &parts(&[]), BodyFacts::default(), || RequestId::from_parts(1, 2));
+            let mut head = Response::new(()).into_parts().0;
+            head.status = StatusCode::INTERNAL_SERVER_ERROR;
+            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let ResponseStep::Pass(mut follow) = session.respond(&mut head, BodyFacts::default) else { unreachable!() };
+            let delivery = Delivery { head_sent: true, request_bytes: None, response_bytes: None, end };
+            let record = follow.close(delivery, || unreachable!("no body is copied")).unwrap();
+            assert_eq!(record.origin(), Some(Origin::Inner), "{mode:?}, {end:?}");
+        }
     }
 
     #[test]

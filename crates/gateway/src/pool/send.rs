@@ -52,8 +52,7 @@ pub(crate) enum Reached {
     Response,
 }
 
-/// Sends the request over a connection of `pool`. If the future is dropped while the request waits for a connection
-/// that others use, `record` notes this.
+/// Sends the request over a connection of `pool`. `record` notes whether the request was handed to a connection.
 ///
 /// # Errors
 ///
@@ -78,10 +77,8 @@ where
         let mut lease = if let Some(own_connection) = own_connection {
             Lease::new(own_connection, true, pool.clone())
         } else if may_repeat {
-            pool.take_within(&mut queue_time, record).await?
+            pool.take_within(&mut queue_time).await?
         } else {
-            // The service may have received the first attempt, so this wait is not recorded as a request that never
-            // called its service.
             pool.take_fresh_within(&mut queue_time).await?
         };
         lease.bound = binding.as_ref().and_then(|binding| binding.bind(is_own));
@@ -93,11 +90,19 @@ where
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
         let copy = if may_be_copied { copy(&request) } else { None };
+        if let Some(record) = record {
+            record.set_waiting(false);
+        }
         let mut failed = match connection.send(request).await {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
-        let again = match (failed.take_message(), copy) {
+        let unwritten = failed.take_message();
+        // The service may have received an earlier attempt.
+        if let Some(record) = record.filter(|_| may_repeat && unwritten.is_some()) {
+            record.set_waiting(true);
+        }
+        let again = match (unwritten, copy) {
             (Some(unwritten), _) if was_used => {
                 request = unwritten;
                 continue;
@@ -175,11 +180,7 @@ impl<C: Connection> Pool<C> {
     ///
     /// Returns the error if a connection could not be opened. Returns tower's `Overloaded` if no connection became free
     /// within the queue time.
-    pub(super) async fn take_within(
-        &self,
-        queue_time: &mut Duration,
-        record: Option<&Exchanged>,
-    ) -> Result<Lease<C>, BoxError> {
+    pub(super) async fn take_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut unfit = Vec::new();
         let turn = {
             let mut state = self.state();
@@ -189,7 +190,7 @@ impl<C: Connection> Pool<C> {
             state.join_line(false)
         };
         drop(unfit);
-        self.wait_in_line(turn, queue_time, record).await
+        self.wait_in_line(turn, queue_time).await
     }
 
     /// Works like [`Pool::take_within`], but takes a connection over which no request was sent yet.
@@ -201,32 +202,29 @@ impl<C: Connection> Pool<C> {
             let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
             state.join_line(!takes_any)
         };
-        self.wait_in_line(turn, queue_time, None).await
+        self.wait_in_line(turn, queue_time).await
     }
 
     async fn wait_in_line(
         &self,
         (id, receiver): (u64, Receiver<Outcome<C>>),
         queue_time: &mut Duration,
-        record: Option<&Exchanged>,
     ) -> Result<Lease<C>, BoxError> {
-        let turn = Turn { id, receiver, pool: self.clone(), record, _counted: self.metrics().queued() };
+        let turn = Turn { id, receiver, pool: self.clone(), _counted: self.metrics().queued() };
         self.open_missing_connections();
         turn.wait(queue_time).await
     }
 }
 
 /// A request that waits in line. It leaves the line when this value is dropped.
-struct Turn<'r, C: Connection> {
+struct Turn<C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
     pool: Pool<C>,
-    /// The record of the request, until the wait ends.
-    record: Option<&'r Exchanged>,
     _counted: GaugeGuard,
 }
 
-impl<C: Connection> Turn<'_, C> {
+impl<C: Connection> Turn<C> {
     /// Waits for a connection. While a connection is being opened for this request, the queue time does not end the
     /// wait. A slow network does not mean that the service lacks connections, and the time limit for the response head
     /// also applies to it.
@@ -240,7 +238,6 @@ impl<C: Connection> Turn<'_, C> {
             let look = if C::IS_SHARED { until.min(now + ROOM_ROUND) } else { until };
             match tokio::time::timeout_at(look, &mut self.receiver).await {
                 Ok(Ok(outcome)) => {
-                    self.record = None;
                     let Granted { connection, is_used } = outcome?;
                     if is_used {
                         *left = left.saturating_sub(began.elapsed());
@@ -259,18 +256,13 @@ impl<C: Connection> Turn<'_, C> {
     }
 }
 
-impl<C: Connection> Drop for Turn<'_, C> {
+impl<C: Connection> Drop for Turn<C> {
     fn drop(&mut self) {
         self.receiver.close();
         // The request got a connection, but its client left before the request could use it.
         if let Ok(Ok(granted)) = self.receiver.try_recv() {
             self.pool.give_back(granted.connection);
         }
-        let mut state = self.pool.state();
-        // A request for which a connection is being opened is treated as having called its service.
-        if let Some(record) = self.record.filter(|_| !state.is_served_by_opening(self.id)) {
-            record.left_line();
-        }
-        state.leave_line(self.id);
+        self.pool.state().leave_line(self.id);
     }
 }

@@ -71,7 +71,8 @@ impl Passing {
         let record = self.follow.close(delivery, || now).expect("claim 5, an open record");
         ledger.record(&record);
         assert!(!self.is_copy || ledger.has_an_error(), "claim 5, a copied error is logged");
-        let is_cut_elsewhere = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped);
+        let ends = [End::ClientLeft, End::Stalled, End::Malformed, End::Stopped];
+        let is_cut_elsewhere = ends.contains(&delivery.end);
         let is_of_service = !self.is_copy || self.has_failed || !is_cut_elsewhere;
         let broke_off = record.unread().is_some_and(|why| why.as_str() == "broke_off");
         assert!(is_of_service || !broke_off, "claim 5, a service that did not break off its body: {delivery:?}");

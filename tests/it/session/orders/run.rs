@@ -45,6 +45,7 @@ impl Run {
             End::ClientLeft,
             End::ServiceBrokeOff,
             End::Stalled,
+            End::Malformed,
             End::Stopped,
             End::Unknown,
         ]);

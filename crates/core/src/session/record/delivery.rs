@@ -61,6 +61,8 @@ named! {
         ServiceBrokeOff = "service_broke_off",
         /// The client read nothing for too long.
         Stalled = "stalled",
+        /// The server reset the stream, because the request was malformed (F1a).
+        Malformed = "malformed",
         /// The process stopped.
         Stopped = "stopped",
         /// The adapter cannot observe the delivery.

@@ -248,8 +248,18 @@ impl RequestRecord {
             self.sent = None;
             delivery.response_bytes = delivery.response_bytes.map(|_| 0);
         }
-        if matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped) {
-            self.origin.get_or_insert(Origin::Abandoned);
+        if let End::ClientLeft | End::Stalled | End::Malformed | End::Stopped = delivery.end {
+            // In mode `off`, the error of a service has no origin until its delivery ends early. Only the outermost
+            // layer logs such an end, because no layer has decided about the error (L1).
+            let is_inner = delivery.head_sent && self.is_inner_error() && !self.is_nested();
+            self.origin.get_or_insert(match delivery.end {
+                _ if is_inner => Origin::Inner,
+                End::Malformed => Origin::Error,
+                _ => Origin::Abandoned,
+            });
+        }
+        if delivery.end == End::Malformed {
+            self.cause.get_or_insert_with(|| Cause::Error("the request's stream broke the rules of HTTP/2".into()));
         }
         ClosedRecord { record: self, delivery }
     }
@@ -293,6 +303,10 @@ impl RequestRecord {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
+    }
+
+    fn is_inner_error(&self) -> bool {
+        self.service().is_some_and(|service| service.status().as_u16() >= 400)
     }
 
     /// Returns true if the service was called.
@@ -410,7 +424,7 @@ impl RequestRecord {
         }
         let Some((origin, code, cause)) = why else { return };
         // In mode `off`, the error of a service has no origin until it breaks off.
-        let is_error = self.service().is_some_and(|service| service.status().as_u16() >= 400);
+        let is_error = self.is_inner_error();
         // A refusal that was only observed is not the failure.
         let is_observed = self.origin == Some(Origin::Guard) && self.would_be.is_some();
         if self.origin.is_none() || is_observed || origin == Origin::Panic {
@@ -578,6 +592,7 @@ impl ClosedRecord {
         let broke = self.label.bits & RecordLabel::BROKEN != 0;
         match (self.delivery.end, &self.sent) {
             (End::ClientLeft, _) => Outcome::ClientLeft,
+            (End::Malformed, _) => Outcome::ClientError,
             (End::ServiceBrokeOff | End::Stalled | End::Stopped, _) => Outcome::Broken,
             (_, Some(_)) if broke => Outcome::Broken,
             (_, Some(sent)) => sent.outcome(),

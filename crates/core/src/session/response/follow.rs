@@ -371,8 +371,7 @@ impl Follow {
         }
     }
 
-    /// Notes that the request left the proxy's waiting line before the service got the request. At that time, the
-    /// client had no response yet.
+    /// Notes that the proxy has handed the request to no connection to the service.
     pub fn note_not_called(&mut self) {
         if let Some(record) = &mut self.record {
             record.note_not_called();
@@ -382,7 +381,7 @@ impl Follow {
     /// Closes the record, once.
     pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
         // None of these ends is the fault of the service.
-        let left = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Stopped);
+        let left = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Malformed | End::Stopped);
         let record = match self.record.take() {
             Some(record) => *record,
             None => self.take_record(left, || Some(now()))?,

@@ -42,8 +42,8 @@ async fn the_queue_time_is_one_for_all_turns_of_a_request() {
         give_back(kept).await;
     });
     let (mut left, began) = (QUEUE_TIME, Instant::now());
-    let _granted = pool.take_within(&mut left, None).await.unwrap();
-    assert!(pool.take_within(&mut left, None).await.is_err());
+    let _granted = pool.take_within(&mut left).await.unwrap();
+    assert!(pool.take_within(&mut left).await.is_err());
     assert_eq!(began.elapsed().as_millis(), QUEUE_TIME.as_millis());
 }
 
