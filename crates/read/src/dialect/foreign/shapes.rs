@@ -220,10 +220,11 @@ fn details<'t, 'a>(body: Node<'t, 'a>, read: &ForeignText<'t, 'a>) -> Option<Nod
 
 /// Returns the name of the shape for the log, or `None` if the body does not describe an error.
 fn shape_of(body: Node<'_, '_>, parsed: &ParsedError<'_>) -> Option<Shape> {
-    if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
-        return parsed.issues.is_some().then_some(Shape::Issues);
-    }
     let has = |name| body.has(name);
+    if parsed.message.is_none() && parsed.code.is_none() && parsed.details.is_none() {
+        let shape = if has("detail") { Shape::FastApi } else { Shape::Issues };
+        return parsed.issues.is_some().then_some(shape);
+    }
     Some(match body.field("error") {
         Some(error) if error.is_object() => Shape::ErrorObject,
         _ if has("detail") => Shape::FastApi,
@@ -248,6 +249,29 @@ mod tests {
         format!("{code:?} {raw_code:?} {code_of:?} {message:?} {details:?} {issues:?} {all}")
     }
 
+    fn read_text(text: &str, status: StatusCode) -> Option<(Shape, ParsedError<'_>)> {
+        let readable = Readable {
+            codes: &CodeSet::default(),
+            shapes: &[],
+            dialect: Dialect::default(),
+            target: &crate::target::UNKNOWN,
+            headers: &HeaderMap::new(),
+        };
+        let body = Body::new(None, Object::parse(text).unwrap());
+        let ParsedBody::Foreign(Foreign { shape, parsed, .. }) = read(body, &readable, status) else { return None };
+        Some((shape, parsed))
+    }
+
+    #[test]
+    fn r2_a_list_of_errors_has_the_same_shape_whatever_its_length() {
+        let issue = r#"{"loc":["body","qty"],"msg":"Field required","type":"missing"}"#;
+        for list in [issue.to_owned(), [issue, issue].join(",")] {
+            let text = format!(r#"{{"detail":[{list}]}}"#);
+            let (shape, _) = read_text(&text, StatusCode::UNPROCESSABLE_ENTITY).unwrap();
+            assert_eq!(shape, Shape::FastApi, "{text}");
+        }
+    }
+
     #[test]
     fn r2_a_body_that_is_a_text_alone_has_nothing_to_add() {
         let names =
@@ -264,22 +288,11 @@ mod tests {
             "must have required property 'qty'",
         ];
         let mut alone = 0;
-        let codes = CodeSet::default();
-        let readable = Readable {
-            codes: &codes,
-            shapes: &[],
-            dialect: Dialect::default(),
-            target: &crate::target::UNKNOWN,
-            headers: &HeaderMap::new(),
-        };
         for (name, text) in names.iter().flat_map(|name| texts.map(|text| (name, text))) {
             for rest in ["", r#","success":false"#, r#","ok":null,"done":true"#, r#","code":12"#] {
                 let text = format!(r#"{{"{name}":"{text}"{rest}}}"#);
                 let body = || Body::new(None, Object::parse(&text).unwrap());
-                let ParsedBody::Foreign(Foreign { shape, parsed, .. }) = read(body(), &readable, StatusCode::NOT_FOUND)
-                else {
-                    continue;
-                };
+                let Some((shape, parsed)) = read_text(&text, StatusCode::NOT_FOUND) else { continue };
                 let tree = Tree::parse(&text);
                 let root = tree.root().unwrap();
                 let found = foreign_text::read(root, StatusCode::NOT_FOUND);
