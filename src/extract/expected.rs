@@ -126,7 +126,7 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
                 // The limits of these types are too large to help people, so the message omits them.
                 "u64" | "u128" | "usize" | "i64" | "i128" | "isize" => WHOLE.into(),
                 "f32" | "f64" => "a number".into(),
-                _ => return None,
+                _ => format!("{} other than 0", number(name.strip_prefix("a nonzero ")?)?).into(),
             }
         };
     }
@@ -136,7 +136,8 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
 
 fn words_for(expected: &str) -> Option<&'static str> {
     Some(match expected {
-        "bool" | "a boolean" => "a boolean",
+        "bool" => "`true` or `false`",
+        "a boolean" => "a boolean",
         "char" | "a character" => "a single character",
         "String" | "&str" | "a string" | "a borrowed string" | "str" => "a string",
         "unit" => "null",
@@ -166,6 +167,8 @@ mod tests {
         for (expected, words) in [
             ("u8", "a whole number from 0 to 255"),
             ("f64", "a number"),
+            ("a nonzero u8", "a whole number from 0 to 255 other than 0"),
+            ("bool", "`true` or `false`"),
             ("a string", "a string"),
             ("struct Confidential", "an object"),
             ("struct Confidential with 3 elements", "an object"),

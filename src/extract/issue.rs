@@ -4,6 +4,8 @@
 //! that the program wrote, and omits the client's data. A text in any other form may quote the client's data, so its
 //! message is "Not valid.".
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
 
@@ -16,6 +18,10 @@ const MAX_NAME_CHARS: usize = 128;
 const MAX_STEPS: usize = 32;
 
 const UNKNOWN: &str = "unknown";
+/// The text for an array with more elements than its type, for which serde has no form.
+pub(super) const TOO_LONG: &str = "invalid length: too many elements";
+/// The text of `std` for a number that its type cannot hold.
+pub(super) const TOO_LARGE: &str = "number too large to fit in target type";
 
 /// One invalid value, in the shape of a Zod issue.
 #[derive(Debug, Serialize)]
@@ -102,6 +108,10 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else if let Some(rest) = text.strip_prefix("unknown variant ") {
         let known = split_unknown(rest).1;
         (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
+    } else if text == TOO_LONG {
+        ("The array has too many elements.".to_owned(), "invalid_length", None)
+    } else if let Some(wanted) = whole_number(text) {
+        (format!("Expected {wanted}."), "invalid_value", None)
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
         let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
         (format!("Expected {}{got}.", expected::in_words(wanted)), "invalid_type", None)
@@ -116,6 +126,13 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else {
         (expected::of_parsing(text).unwrap_or("Not valid.").to_owned(), "invalid_value", None)
     }
+}
+
+/// Returns the words for the whole number that a type expects, if serde got a number with a fraction, or one that is too
+/// large for all types.
+fn whole_number(text: &str) -> Option<Cow<'static, str>> {
+    let (_, wanted) = split(text, "invalid type: floating point ")?;
+    Some(expected::in_words(wanted)).filter(|words| words.starts_with("a whole number"))
 }
 
 /// Splits at the last ", expected ". The text before this separator comes from the client, and may also contain the

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::issue;
@@ -127,15 +127,30 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value =
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let text = match error.inner().classify() {
+            Category::Data => Some(without_place(error.inner())),
+            _ => text_of_json(body, error.inner()).map(str::to_owned),
+        };
+        match text {
             // The status is the same as that of axum's `Json`.
-            Category::Data => Fault::from(issue::of_data(error.path(), &without_place(error.inner())))
-                .with_status(StatusCode::UNPROCESSABLE_ENTITY),
-            Category::Syntax | Category::Eof | Category::Io => not_json(body, error.inner()),
-        })?;
+            Some(text) => {
+                Fault::from(issue::of_data(error.path(), &text)).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            None => not_json(body, error.inner()),
+        }
+    })?;
     deserializer.end().map_err(|error| not_json(body, &error))?;
     Ok(value)
+}
+
+/// Returns a text for two errors that serde_json reports as wrong syntax, although the body is JSON: an array that is
+/// longer than its type, and a number that no type can hold.
+fn text_of_json(body: &[u8], error: &serde_json::Error) -> Option<&'static str> {
+    let text = error.to_string();
+    let texts = [("trailing characters", issue::TOO_LONG), ("number out of range", issue::TOO_LARGE)];
+    let (_, found) = texts.into_iter().find(|(begin, _)| text.starts_with(begin))?;
+    serde_json::from_slice::<IgnoredAny>(body).is_ok().then_some(found)
 }
 
 /// Makes the fault of a body that is not JSON. serde_json's own error text is not used, because it can quote the body.
@@ -143,6 +158,8 @@ fn not_json(body: &[u8], error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
     Fault::new(ErrorCode::BAD_REQUEST).with_message(if body.trim_ascii().is_empty() {
         "The body is empty: it must be JSON.".to_owned()
+    } else if error.to_string().starts_with("recursion limit exceeded") {
+        "The body is nested too deeply.".to_owned()
     } else if error.is_eof() {
         format!("The body ends before its JSON does, at line {line}, column {column}.")
     } else {

@@ -46,7 +46,7 @@ pub(crate) mod verify;
 mod watched;
 
 pub use error_envelope_core::session::exposed_headers;
-pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, log_panic_places};
+pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchNote, log_panic_places};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use error_envelope_runtime::{describe_metrics, keep_counters};

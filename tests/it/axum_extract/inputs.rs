@@ -209,7 +209,7 @@ async fn e8_a_query_or_a_path_that_does_not_fit_says_so_too() {
         ("/page", json!(["size"]), "Required."),
         ("/page?size=s3cr3t", json!(["size"]), "Expected a whole number from 0 to 255."),
         ("/page?size=300", json!(["size"]), "Expected a whole number from 0 to 255."),
-        ("/page?size=3&all=s3cr3t", json!(["all"]), "Expected a boolean."),
+        ("/page?size=3&all=s3cr3t", json!(["all"]), "Expected `true` or `false`."),
         ("/page?size=3&size=4", json!(["size"]), "Given more than once."),
         ("/seats/a/s3cr3t", json!(["number"]), "Expected a whole number from 0 to 255."),
         ("/seats/s3cr3t/7", json!(["row"]), "Expected a single character."),
@@ -279,6 +279,28 @@ async fn r1_a_body_of_another_type_or_of_none_is_415() {
     let mut twice = json_of("/order", r#"{"items":[]}"#);
     twice.headers_mut().append(header::CONTENT_TYPE, "application/json".parse().unwrap());
     envelope(&send(app(), twice).await, 415).assert_code("unsupported_media_type");
+}
+
+/// serde_json calls the syntax of these bodies wrong.
+#[test]
+fn e8_json_that_no_type_can_hold_is_not_called_broken() {
+    for (body, message) in [
+        ("[1,2,3]", "The array has too many elements."),
+        ("[1,1e999]", "The number is too large."),
+        ("[1,1.5]", "Expected a whole number."),
+    ] {
+        let fault = Json::<(u64, u64)>::from_bytes(body.as_bytes()).unwrap_err();
+        assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"), "{body}");
+        assert!(fault.details_json().unwrap().contains(message), "{body}: {:?}", fault.details_json());
+    }
+    for (body, message) in [
+        ("[1,2]]".to_owned(), "The body is not valid JSON at line 1, column 6."),
+        ("[\"\\ud800\"]".to_owned(), "The body is not valid JSON at line 1, column 9."),
+        ("[".repeat(200), "The body is nested too deeply."),
+    ] {
+        let fault = Json::<serde_json::Value>::from_bytes(body.as_bytes()).unwrap_err();
+        assert_eq!((fault.status().as_u16(), &*fault.message()), (400, message), "{body}");
+    }
 }
 
 #[tokio::test]
