@@ -43,7 +43,7 @@ struct State {
 /// admin page show them, but they never become labels of metrics.
 ///
 /// ```
-/// use error_envelope_runtime::{KillSwitch, SwitchNote};
+/// use tower_error_envelope::middleware::{KillSwitch, SwitchNote};
 ///
 /// let switch = KillSwitch::new();
 /// switch.set(true, SwitchNote::new().by("maria").reason("orders loses its own error texts"));

@@ -237,7 +237,11 @@ impl PolicyAdvice {
 
 pub(super) fn refuse_docs(address: &str) -> Result<(), SettingError> {
     if address.contains("{{") {
-        return Err(SettingError::new("docs", "the address has an unknown placeholder", "the only one is {{code}}"));
+        let right = match address.contains(CODE) {
+            true => "only the docs of [advice] may have {{code}}: write the code itself",
+            false => "the only one is {{code}}, in the docs of [advice]",
+        };
+        return Err(SettingError::new("docs", "the address has an unknown placeholder", right));
     }
     if is_https_uri(address) {
         return Ok(());
