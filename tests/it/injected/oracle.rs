@@ -49,7 +49,12 @@ fn one_line(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> 
     let most = usize::from(has_failed || seen.ended.is_none());
     ensure(seen.lines.len() <= most && (seen.lines.len() == 1 || !has_failed), "not one line")?;
     let abandoned = seen.lines.iter().all(|line| line.field("origin") == Some("abandoned"));
-    ensure(abandoned != has_failed || seen.lines.is_empty(), "an error is abandoned, or a client that left an error")?;
+    // In mode `off`, the error of a service is its error, although its client left.
+    let is_passed_error = !has_failed && passed && answer.head.status.as_u16() >= 400;
+    ensure(
+        abandoned != has_failed || seen.lines.is_empty() || is_passed_error,
+        "an error is abandoned, or a client that left an error",
+    )?;
     let id = answer.id();
     ensure(seen.lines.iter().all(|line| line.field("request_id") == Some(&id)), "a line of another id")
 }
