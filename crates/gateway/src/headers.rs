@@ -58,7 +58,19 @@ pub(crate) fn towards_service(head: &mut request::Parts) {
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
+    write_length_once(&mut head.headers);
     head.extensions = Extensions::new();
+}
+
+/// Writes the length as one line without leading zeros. HTTP/2 allows equal lengths in several lines, but some services
+/// refuse such a request, or read another line than the gateway.
+fn write_length_once(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(CONTENT_LENGTH).into_iter();
+    let (Some(first), more) = (lines.next(), lines.next().is_some()) else { return };
+    let length = first.to_str().ok().and_then(|length| length.parse::<u64>().ok());
+    if let Some(length) = length.filter(|_| more || first.len() > 1 && first.as_bytes().starts_with(b"0")) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
 }
 
 pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap) -> bool {
@@ -144,6 +156,31 @@ fn join_cookies(headers: &mut HeaderMap) {
         let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
         if let Ok(joined) = HeaderValue::from_bytes(&joined) {
             headers.insert(COOKIE, joined);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_gets_one_length_without_leading_zeros() {
+        for (lines, written) in [
+            (&["10", "010"][..], &["10"][..]),
+            (&["10", "10"], &["10"]),
+            (&["010"], &["10"]),
+            (&["0"], &["0"]),
+            (&["10"], &["10"]),
+            (&[], &[]),
+        ] {
+            let mut request = http::Request::builder().version(Version::HTTP_2).uri("/p");
+            for line in lines {
+                request = request.header(CONTENT_LENGTH, *line);
+            }
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            towards_service(&mut head);
+            assert_eq!(head.headers.get_all(CONTENT_LENGTH).iter().collect::<Vec<_>>(), written, "{lines:?}");
         }
     }
 }

@@ -33,6 +33,10 @@ use super::pool::{self, Binding, Bounds, ForwardBody, Outgoing, Pool, UpstreamBo
 use super::upgrade::{self, UpgradeProtocol, UpgradeRequest};
 use super::upstream::Upstream;
 
+/// The most header lines of a request. Clients of HTTP/2 may send each cookie as a line, so hyper's limit for HTTP/1,
+/// which is 100, is too low.
+const MAX_HEADER_LINES: usize = 256;
+
 /// Forwards requests to one service.
 pub(crate) struct Proxy<B: Send + 'static> {
     connections: Connections<B>,
@@ -154,6 +158,8 @@ impl<B: ForwardBody> Proxy<B> {
 /// - A request that does not name exactly one host, because it has no route (RFC 9112 §3.2).
 /// - A request with a transfer coding other than chunked. Its body would reach the service still encoded, but without
 ///   the name of its coding (RFC 9112 §6.1).
+/// - A request with more than 256 header lines, which only HTTP/2 lets pass. In memory, an empty line takes many times
+///   the two bytes with which a client can send it.
 pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let failure = |text: &str| ProxyFailure::new(ProxyError::HttpRequestError, text);
@@ -172,6 +178,10 @@ pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     }
     if !headers::is_coded_at_most_in_chunks(request.headers()) {
         return bad("The only supported transfer coding is chunked.");
+    }
+    if request.headers().len() > MAX_HEADER_LINES {
+        let text = format!("the request has more than {MAX_HEADER_LINES} header lines");
+        return Err(Fault::new(ErrorCode::HEADERS_TOO_LARGE).with_source(failure(&text)));
     }
     Ok(())
 }
@@ -259,4 +269,19 @@ fn unreachable_because<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
     let text = failure.text();
     let reason = text.strip_prefix("cannot connect to ").and_then(|rest| rest.split_once(": ")).map_or(text, |it| it.1);
     is_unreachable.then_some(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_with_very_many_header_lines_is_refused() {
+        let with = |lines: usize| {
+            let request = (0..lines).fold(Request::builder().header(HOST, "a"), |it, _| it.header("x", ""));
+            refuse(&request.uri("/").body(()).unwrap())
+        };
+        assert!(with(MAX_HEADER_LINES - 1).is_ok());
+        assert_eq!(with(MAX_HEADER_LINES).unwrap_err().code(), &ErrorCode::HEADERS_TOO_LARGE);
+    }
 }
