@@ -5,14 +5,13 @@
 //! The gateway closes the record of a request (L5). Unlike the layer, the gateway can observe how much of a response
 //! the client received, and when an upgraded connection ends.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use error_envelope_core::message::is_invisible;
+use error_envelope_core::message::on_one_line;
 use error_envelope_core::request_id::{RequestId, is_traceparent};
 use error_envelope_core::session::{ClosedRecord, Delivery, End};
 use error_envelope_runtime::{Exchange, OpenRecord, RequestSlot};
@@ -22,10 +21,6 @@ use http::{Method, Request, Version};
 use tracing::Span;
 
 use super::in_flight::RequestTracker;
-
-/// The most bytes of a client's text in an event. A longer text is cut and ends with `…`. This limits the memory for
-/// log lines that wait to be written.
-const MAX_TEXT: usize = 1024;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -234,13 +229,13 @@ impl AccessEntry {
     }
 
     fn log(&self, record: &ClosedRecord, upstream: Option<&str>) {
-        let header = |value: &HeaderValue| text(&String::from_utf8_lossy(value.as_bytes())).into_owned();
+        let header = |value: &HeaderValue| on_one_line(&String::from_utf8_lossy(value.as_bytes())).into_owned();
         let delivery = record.delivery();
         tracing::info!(
             target: "access",
             request_id = %record.request_id(),
-            method = &*text(self.method.as_str()),
-            path = &*text(self.path()),
+            method = &*on_one_line(self.method.as_str()),
+            path = &*on_one_line(self.path()),
             route = record.route(),
             status = record.status().map(|status| status.as_u16()),
             grpc_status = record.grpc_status(),
@@ -250,10 +245,10 @@ impl AccessEntry {
             duration_ms = self.elapsed().as_micros() as f64 / 1000.0,
             request_bytes = delivery.request_bytes,
             response_bytes = delivery.response_bytes,
-            caller = record.notes().caller().map(text).as_deref(),
+            caller = record.notes().caller().map(on_one_line).as_deref(),
             client_address = %self.client,
             user_agent = self.user_agent.as_ref().map(header).as_deref(),
-            host = self.host.as_deref().map(text).as_deref(),
+            host = self.host.as_deref().map(on_one_line).as_deref(),
             protocol = ?self.version,
             upstream,
         );
@@ -316,24 +311,6 @@ fn host_without_credentials<B>(request: &Request<B>) -> Option<String> {
     let authority_or_host = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes))?;
     let host = authority_or_host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     Some(String::from_utf8_lossy(host).into_owned())
-}
-
-/// Returns a client's text on one line. Invisible characters, and those that change the direction of writing, are
-/// escaped.
-fn text(text: &str) -> Cow<'_, str> {
-    let is_plain = |it: char| !is_invisible(it);
-    if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(MAX_TEXT);
-    for it in text.chars() {
-        if shown.len() >= MAX_TEXT {
-            shown.push('…');
-            break;
-        }
-        if is_plain(it) { shown.push(it) } else { shown.extend(it.escape_unicode()) }
-    }
-    Cow::Owned(shown)
 }
 
 /// Makes a span for each request.

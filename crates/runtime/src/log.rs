@@ -292,7 +292,7 @@ fn write_line(level: Level, record: &ClosedRecord) {
                     scope = record.scope(),
                     upstream = record.upstream().map(tracing::field::display),
                     method = record.method().as_str(),
-                    path = record.shown_path(),
+                    path = record.shown_path().map(message::on_one_line).as_deref(),
                     mode = record.own_mode().as_str(),
                     kill_switch = record.kill_switch().then_some(true),
                     decided_by = record.decided_by().map(|by| by.as_str()),

@@ -222,9 +222,39 @@ pub fn is_invisible(character: char) -> bool {
         )
 }
 
+/// The most bytes of a client's text in a log line. A longer text is cut and ends with `…`. This limits the memory for
+/// log lines that wait to be written.
+const MAX_TEXT: usize = 1024;
+
+/// Returns a client's text on one line. Invisible characters, and those that change the direction of writing, are
+/// escaped.
+#[must_use]
+pub fn on_one_line(text: &str) -> Cow<'_, str> {
+    let is_plain = |it: char| !is_invisible(it);
+    if text.len() <= MAX_TEXT && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(MAX_TEXT);
+    for it in text.chars() {
+        if shown.len() >= MAX_TEXT {
+            shown.push('…');
+            break;
+        }
+        if is_plain(it) { shown.push(it) } else { shown.extend(it.escape_unicode()) }
+    }
+    Cow::Owned(shown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn l3_a_text_of_a_client_is_one_visible_line() {
+        let shown = on_one_line("/p\u{9b}31m\u{202e}\u{2028}é\n");
+        assert_eq!(shown, "/p\\u{9b}31m\\u{202e}\\u{2028}é\\u{a}");
+        assert_eq!(on_one_line(&"x".repeat(2000)).len(), MAX_TEXT + '…'.len_utf8());
+    }
 
     #[test]
     fn e2_a_message_is_one_printable_line() {
