@@ -133,7 +133,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         if is_never_kept(name) || self.is_passed_over(field) {
             return None;
         }
-        self.leaf(field, &text, &kept)
+        self.leaf(field, name, &text, &kept)
     }
 
     fn value(&mut self, value: Node<'t, 'a>, name: &str, names: usize, is_in_issue: bool) -> Option<String> {
@@ -165,7 +165,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
         let text = value.word_or_digits()?;
         let kept = kept_text(value, &text, name, names == 1, self.context.status)?;
-        self.leaf(value, &text, &kept)
+        self.leaf(value, name, &text, &kept)
     }
 
     /// Returns true if a value was read, is the error itself, or comes after the last value that is checked.
@@ -178,8 +178,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
 
     /// Returns a text or a number as the client gets it, as JSON. `kept` is the part of `text` that may reach the
     /// client.
-    fn leaf(&mut self, value: Node<'t, 'a>, text: &str, kept: &str) -> Option<String> {
-        if self.context.withheld.contains(&text) || self.is_said(kept) || self.is_sent(text) {
+    fn leaf(&mut self, value: Node<'t, 'a>, name: &str, text: &str, kept: &str) -> Option<String> {
+        if self.context.withheld.contains(&text) || self.is_said(kept) || self.is_sent(text) || is_secret(name, text) {
             return None;
         }
         let json = if value.is_text() { self.quoted(kept)? } else { value.raw().to_owned() };
@@ -208,6 +208,17 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         let Some(target) = self.context.target else { return false };
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
         target.contains(text) || decoded.contains(text)
+    }
+}
+
+/// Returns true if the name of a field states that its text is a credential (R17).
+fn is_secret(name: &str, text: &str) -> bool {
+    #[cfg(feature = "redact")]
+    return crate::redact::is_secret(name, text);
+    #[cfg(not(feature = "redact"))]
+    {
+        let _ = (name, text);
+        false
     }
 }
 

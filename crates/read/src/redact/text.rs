@@ -79,6 +79,12 @@ pub fn is_telling_parameter(name: &str) -> bool {
     name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
+/// Returns true if the name of a field states that its value is a credential, and the value is not a sentence about it.
+#[must_use]
+pub fn is_secret(name: &str, value: &str) -> bool {
+    name::is_telling(name) && matches!(text(&format!("{name}: {value}"), Strictness::Readable), Cow::Owned(_))
+}
+
 /// Applies the rules to a text as its reader understands it. Then applies them to each percent-encoded word as a
 /// separate text. So a separator outside of an encoding does not end a value inside of it, and a separator inside does
 /// not end a value outside.
