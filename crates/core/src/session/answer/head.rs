@@ -9,6 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
+use crate::dialect::rpc::Rpc;
 use crate::fault::length_value;
 use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID, list};
 use crate::{dialect, page};
@@ -267,10 +268,11 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
 }
 
 /// Forbids caches to store the error, unless the service itself sent a `cache-control` (R7). A 401, a 403, a 429 and a
-/// 5xx must never be stored.
+/// 5xx must never be stored. Neither must an error of gRPC, which other clients of a cache would read as a success.
 fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
-    if seen.cache_control && !never {
+    let is_rpc = || headers.get(CONTENT_TYPE).is_some_and(|it| Rpc::of_media_type(it.as_bytes()).is_some());
+    if seen.cache_control && !never && !is_rpc() {
         return;
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

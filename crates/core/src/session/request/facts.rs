@@ -18,6 +18,7 @@ use crate::fields;
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::auth::Identity;
 use crate::guard::body_limit::Messages;
+use crate::guard::call_path::names_method;
 use crate::page::PageType;
 use crate::policy::{BodyLimitPer, Policy, RouteSettings};
 use crate::session::record::notes::{RecordFields, RequestFacts};
@@ -53,6 +54,7 @@ impl RequestFlags {
     /// page.
     const PAGE: u16 = Self::STREAM;
     const MARKDOWN: u16 = 1 << 12;
+    const METHOD: u16 = 1 << 13;
 
     /// Returns the flags that records contain.
     #[inline]
@@ -61,6 +63,12 @@ impl RequestFlags {
         bit(Self::NESTED, RecordLabel::NESTED)
             | bit(Self::CALLED, RecordLabel::CALLED)
             | bit(Self::HEAD, RecordLabel::BODILESS)
+    }
+
+    /// Returns true if the request is a call to a path that names a method of an RPC service. Any client can claim to use
+    /// an RPC protocol.
+    pub(in crate::session) fn names_method(self) -> bool {
+        self.has_flag(Self::METHOD)
     }
 
     pub(in crate::session) fn note_nested(&mut self, is_nested: bool) {
@@ -99,8 +107,10 @@ impl RequestFlags {
             }
         }
         if rpc.is_some() {
+            let is_method = settings.body_limit_per == BodyLimitPer::Message || names_method(head.uri.path());
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
-                | flag(Self::STREAM, view.counts_messages());
+                | flag(Self::STREAM, view.counts_messages())
+                | flag(Self::METHOD, is_method);
         } else if settings.has_pages() || has_problem(settings) && sent.has(HeaderFlags::CHOOSES) {
             bits |= chosen(&head.headers, settings);
         }
