@@ -41,7 +41,6 @@ impl Context<'_> {
 
 /// Returns true if a text may name a field, or quote a value. The check is quick, because it only searches for a quote,
 /// or for a text behind a colon.
-#[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }

@@ -18,7 +18,6 @@ pub struct RequestTimer;
 impl RequestMetrics {
     /// Returns a timer that measures nothing.
     #[must_use]
-    #[inline]
     pub fn begin<'r>(
         &self,
         _: Started,
@@ -32,7 +31,6 @@ impl RequestMetrics {
 impl Started {
     /// Returns `None`, because requests are not counted.
     #[must_use]
-    #[inline]
     pub fn now() -> Option<Self> {
         None
     }
@@ -40,14 +38,11 @@ impl Started {
 
 impl RequestTimer {
     /// Does nothing, because requests are not timed.
-    #[inline]
     pub fn head(&mut self) {}
 
     /// Does nothing, since nothing is counted.
-    #[inline]
     pub fn close(self, _: &ClosedRecord) {}
 
     /// Does nothing, since nothing is counted.
-    #[inline]
     pub(crate) fn count(self, _: &SentStatus, _: &Delivery) {}
 }
