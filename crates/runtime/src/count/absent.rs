@@ -1,4 +1,4 @@
-//! Replaces the types for counting requests in a build without the feature `metrics`.
+//! Replaces the metrics in a build without the feature `metrics`. Nothing is counted.
 
 use std::sync::Arc;
 
@@ -46,3 +46,17 @@ impl RequestTimer {
     /// Does nothing, since nothing is counted.
     pub(crate) fn count(self, _: &SentStatus, _: &Delivery) {}
 }
+
+pub(crate) fn record_error(_: &ClosedRecord) {}
+
+pub(crate) fn record_policy(_: Option<&str>) {}
+
+#[cfg(feature = "policy-file")]
+pub(crate) fn record_reload(_: &'static str) {}
+
+#[cfg(feature = "jwks-url")]
+pub(crate) fn record_key_set_fetch(_: &'static str) {}
+
+pub(crate) fn record_switch(_: &'static str) {}
+
+pub(crate) fn record_switch_state(_: bool) {}
