@@ -188,14 +188,12 @@ pub use error_envelope_core::policy::{Mode, Policy, PolicyError, RouteRule};
 #[cfg(not(feature = "derive"))]
 pub use error_envelope_fault::AsFault;
 #[cfg(feature = "tonic")]
-#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
 pub use error_envelope_fault::grpc_status;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use error_envelope_fault::{__derived_output, __derived_response, __derived_responses, __derived_status};
 pub use error_envelope_fault::{BodyForm, ErrorCode, Fault, Issue, ParseRequestIdError, RequestId, Retry, codes};
 #[cfg(feature = "prometheus")]
-#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;

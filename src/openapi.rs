@@ -23,7 +23,6 @@ use crate::{ErrorCode, Policy};
 
 /// Returns the operation of a path item for a method. The items of aide and utoipa have the same fields, but different
 /// types.
-#[cfg(any(feature = "aide", feature = "utoipa"))]
 macro_rules! operation_of {
     ($item:ident, $method:expr $(, $further:literal => $field:ident)?) => {
         match $method {
@@ -230,7 +229,6 @@ impl PolicyResponses {
     /// - The document lacks an [operation](Self::operation) whose codes are set.
     /// - aide cannot read a completed part of the document.
     #[cfg(feature = "aide")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
     pub fn complete_aide(&self, openapi: &mut aide::openapi::OpenApi) {
         let Ok(mut document) = serde_json::to_value(&*openapi) else { return };
         self.complete(&mut document);

@@ -5,11 +5,9 @@
 
 pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName};
 #[cfg(feature = "foreign")]
-#[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
 pub use error_envelope_core::dialect::{Expected, PathNotation};
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::rule::MapRule;
@@ -18,5 +16,4 @@ pub use error_envelope_core::policy::{
     Protocols, Scope, Trust, UnknownCodes,
 };
 #[cfg(feature = "foreign")]
-#[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
 pub use error_envelope_core::policy::{BodyShape, ShapeIssues};

@@ -40,7 +40,6 @@ use error_envelope_core::guard::auth::Identity;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[cfg(feature = "jwt")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Claims<T>(pub T);

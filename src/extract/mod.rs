@@ -85,20 +85,16 @@ pub use error_envelope_fault::extract::MissingRequestId;
 
 pub use self::caller::CallerData;
 #[cfg(feature = "jwt")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use self::caller::Claims;
 pub use self::form::Form;
 pub use self::json::Json;
 #[cfg(feature = "multipart")]
-#[cfg_attr(docsrs, doc(cfg(feature = "multipart")))]
 pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;
 #[cfg(feature = "garde")]
-#[cfg_attr(docsrs, doc(cfg(feature = "garde")))]
 pub use self::validated::Garde;
 #[cfg(feature = "validator")]
-#[cfg_attr(docsrs, doc(cfg(feature = "validator")))]
 pub use self::validated::Valid;
 
 /// Implements the traits that axum's extractors also implement. So a handler that switches to these extractors changes

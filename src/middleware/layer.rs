@@ -128,7 +128,6 @@ impl ErrorEnvelopeLayer {
     /// # let _ = layer;
     /// ```
     #[cfg(feature = "anyhow")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
     pub fn recognise<E: AsFault + Send + Sync + 'static>(self) -> Self {
         error_envelope_fault::anyhow::recognise::<E>();
         self
@@ -218,12 +217,7 @@ impl ErrorEnvelopeLayer {
         self.verifiers.add(name.into(), verifier);
         self
     }
-}
 
-/// Settings for policies that fetch the key sets of token issuers from URLs.
-#[cfg(feature = "jwks-url")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
-impl ErrorEnvelopeLayer {
     /// Sets the fetcher for the key sets (`jwks_url`) of policies that are read from files. By default, all layers
     /// share one [`KeyFetcher`]. Call this method before [`watching`](Self::watching), which reads the policy file.
     ///
@@ -236,6 +230,7 @@ impl ErrorEnvelopeLayer {
     /// # let _ = layer;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "jwks-url")]
     pub fn key_fetcher(mut self, fetcher: KeyFetcher) -> Self {
         self.key_fetcher = Some(fetcher);
         self
@@ -244,7 +239,6 @@ impl ErrorEnvelopeLayer {
 
 /// Policies that are read from files.
 #[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 impl ErrorEnvelopeLayer {
     /// Creates a layer with the policy of a file. The policy is reloaded when this file, an included file, or a key
     /// file changes or is replaced: see [`ErrorEnvelopeLayer::watching`].
@@ -380,9 +374,7 @@ impl ErrorEnvelopeLayer {
             );
         }
     }
-}
 
-impl ErrorEnvelopeLayer {
     /// Logs once which verifiers the policy requires but the layer lacks. Requests that need a missing verifier get
     /// 503.
     fn announce_missing_verifiers(&self) {

@@ -48,7 +48,6 @@ mod watched;
 pub use error_envelope_core::session::exposed_headers;
 pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus, SwitchNote, log_panic_places};
 #[cfg(feature = "metrics")]
-#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use error_envelope_runtime::{describe_metrics, keep_counters};
 
 pub use broken::ResponseBodyError;

@@ -95,7 +95,6 @@ impl Admin {
     }
 
     #[cfg(feature = "prometheus")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
     /// Serves this recorder's metrics at `/metrics`. [`install_metrics`](crate::install_metrics) makes such a recorder.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
         self.metrics = Metrics::Here(handle);

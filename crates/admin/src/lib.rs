@@ -56,7 +56,6 @@ mod small_server;
 
 pub use admin::{Admin, CertificateStatus, Outage};
 #[cfg(feature = "prometheus")]
-#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use error_envelope_runtime::{PrometheusHandle, PrometheusRecorder, install_metrics, metrics_recorder};
 pub use service::{AdminBody, AdminService};
 pub use small_server::{Connection, Handshake, Shaken, SmallServer};

@@ -186,10 +186,7 @@ fn on_one_line(text: &str) -> String {
 
 /// Returns the byte offset at which the line `number` starts, and the line. The first line is 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
-    let mut start = 0;
-    for line in text.split('\n').take(number - 1) {
-        start += line.len() + 1;
-    }
+    let start = text.split('\n').take(number - 1).map(|line| line.len() + 1).sum();
     Some((start, text.get(start..)?.split('\n').next()?))
 }
 

@@ -87,7 +87,6 @@ impl PolicyLoader {
     /// setting, a policy with a `jwks_url` is refused. The function is called while a policy is read, even if the
     /// policy is then refused.
     #[cfg(feature = "jwt")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
         self.env.key_sets = Box::new(by_url);
         self

@@ -75,7 +75,6 @@ impl Recorder for Envoys {
 
 /// Returns true if two keys are equal. A counter's labels always have the same order here, while `Key` compares them in
 /// any order, which takes longer.
-#[inline]
 fn is_same(one: &Key, other: &Key) -> bool {
     one.get_hash() == other.get_hash() && one.name() == other.name() && one.labels().eq(other.labels())
 }

@@ -120,7 +120,6 @@ impl Identity {
 
 /// The claims of a JSON Web Token (feature `jwt`).
 #[cfg(feature = "jwt")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl Identity {
     /// Returns all claims of the caller's token, as a JSON object. Returns `None` if the caller was not identified by a
     /// token.

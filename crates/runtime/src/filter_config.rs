@@ -1,7 +1,6 @@
 //! The configuration of the module for Envoy (`filter_config`). The module parses it. The command `envoy-config`, which
 //! writes it, uses parts of this parser.
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
@@ -144,13 +143,11 @@ fn parse_metadata(given: Option<bool>) -> Result<bool, String> {
 }
 
 fn other_keys(value: &Value) -> String {
-    let mut keys = String::new();
-    for (key, _) in value.as_object().into_iter().flatten() {
-        let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
-    }
+    let keys: Vec<_> = value.as_object().into_iter().flatten().map(|(key, _)| format!("{key:?}")).collect();
     format!(
-        "filter_config has the keys {keys}; write either \"policy\" or \"policy_file\", and optionally \"admin\", \
-         \"admin_token_file\" and \"metadata\" (true or false)"
+        "filter_config has the keys {}; write either \"policy\" or \"policy_file\", and optionally \"admin\", \
+         \"admin_token_file\" and \"metadata\" (true or false)",
+        keys.join(", ")
     )
 }
 

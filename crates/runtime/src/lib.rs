@@ -12,9 +12,9 @@
 
 mod catch;
 mod clock;
+#[cfg_attr(not(feature = "metrics"), path = "count/absent.rs")]
 mod count;
 #[cfg(feature = "envoy")]
-#[cfg_attr(docsrs, doc(cfg(feature = "envoy")))]
 pub mod envoy;
 #[cfg(feature = "policy-file")]
 mod filter_config;
@@ -34,17 +34,13 @@ pub use self::catch::{DropGuarded, catch, log_panic_places};
 pub use self::clock::{new_request_id, now};
 pub use self::count::{RequestMetrics, RequestTimer, Started};
 #[cfg(feature = "metrics")]
-#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use self::count::{describe as describe_metrics, keep_counters, record_error_read};
 #[cfg(feature = "prometheus")]
-#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use self::count::{install as install_metrics, recorder as metrics_recorder};
 #[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use self::filter_config::{FilterConfig, FilterPolicy};
 pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg(feature = "jwks-url")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
 pub use self::key_sets::{KeyFetcher, system_roots};
 pub use self::log::{cause_text, cause_texts, log_policy, may_want_span, record_status, request_span};
 pub use self::record::{Exchange, OpenRecord, Received, RequestSlot, Watch, end, wants_records, write as write_record};
@@ -52,12 +48,10 @@ pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::{KillSwitch, SwitchChange, SwitchNote};
 
 #[cfg(feature = "prometheus")]
-#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 /// Watches files that are reloaded when they change, such as a policy or a certificate.
 #[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub mod files {
     pub use error_envelope_core::loader::{MAX_ANY_FILE_BYTES, read_regular};
 

@@ -33,7 +33,6 @@ pub struct List {
 }
 
 impl List {
-    #[inline]
     pub fn new() -> Self {
         Self { json: vec![b'['], len: 0, more: 0 }
     }
@@ -63,35 +62,29 @@ impl List {
     }
 
     /// Counts issues that are left out of the list.
-    #[inline]
     pub fn leave_out(&mut self, issues: usize) {
         self.more += issues;
     }
 
     /// Returns true if the list is full. Further issues are then only counted.
-    #[inline]
     pub fn is_full(&self) -> bool {
         self.len == MAX_ISSUES || self.more > 0
     }
 
     /// Returns the number of issues.
-    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    #[inline]
     pub fn into_list(self) -> Option<IssueList> {
         let more = self.more;
         self.into_json().map(|json| IssueList { json, more })
     }
 
-    #[inline]
     pub fn into_json(self) -> Option<String> {
         if self.json.len() > 1 { Some(self.close()) } else { None }
     }
 
-    #[inline]
     pub fn close(mut self) -> String {
         self.json.push(b']');
         String::from_utf8(self.json).unwrap_or_default()
@@ -102,25 +95,21 @@ impl List {
 pub struct Path(Vec<u8>);
 
 impl Path {
-    #[inline]
     pub fn new() -> Self {
         Self(vec![b'['])
     }
 
-    #[inline]
     pub fn name(&mut self, name: &str) {
         self.comma();
         push_string(&mut self.0, name);
     }
 
     /// Adds a number in its original spelling.
-    #[inline]
     pub fn raw(&mut self, number: &str) {
         self.comma();
         self.0.extend_from_slice(number.as_bytes());
     }
 
-    #[inline]
     pub fn close(mut self) -> Vec<u8> {
         self.0.push(b']');
         self.0
@@ -134,7 +123,6 @@ impl Path {
 }
 
 /// Returns true if a step of a path is an index.
-#[inline]
 pub fn is_index(step: &str) -> bool {
     let digits = !step.is_empty() && step.len() <= MAX_DIGITS && step.bytes().all(|byte| byte.is_ascii_digit());
     digits && (step == "0" || !step.starts_with('0'))

@@ -11,25 +11,16 @@
 //!
 //! All modules are only for the other crates of the workspace, and may change in any version.
 
+#![doc(hidden)]
 #![allow(rustdoc::private_intra_doc_links, reason = "contributors also follow the links of a room's page")]
 
-#[doc(hidden)]
 pub mod field_names;
-#[doc(hidden)]
 pub mod field_ranks;
-#[doc(hidden)]
 pub mod framework_text;
-#[doc(hidden)]
 pub mod issue_list;
-#[doc(hidden)]
 pub mod issues;
-#[doc(hidden)]
 pub mod json;
-#[doc(hidden)]
 pub mod message;
-#[doc(hidden)]
 pub mod place;
-#[doc(hidden)]
 pub mod sentences;
-#[doc(hidden)]
 pub mod tree;

@@ -34,7 +34,6 @@ enum Beginning {
 
 impl Place {
     /// Parses names with dots and brackets: `b[0].c`, `items[1][qty]`, `items.0.name`, `items[0]["a.b"]`.
-    #[inline]
     pub fn of_dotted(text: &str) -> Self {
         let mut place = Self::default();
         place.dotted(text);
@@ -85,7 +84,6 @@ impl Place {
 
     /// Adds a name from a map. The name is split at dots, and a part of the request at its beginning is removed (R13).
     /// A name with very many dots becomes one step (E8).
-    #[inline]
     pub fn key(&mut self, name: &str) {
         if name.split('.').nth(MAX_STEPS).is_some() {
             return self.push(Step::Name(name.to_owned()));
@@ -95,7 +93,6 @@ impl Place {
     }
 
     /// Adds the steps of a JSON Pointer (RFC 6901), of its fragment form, or of a text in the same notation.
-    #[inline]
     pub fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()).take(MAX_STEPS) {
             match step {
@@ -108,7 +105,6 @@ impl Place {
     }
 
     /// Adds a name, or an index in digits.
-    #[inline]
     pub fn step(&mut self, step: &str) {
         // tsoa puts a `$` before an index.
         let step = step.strip_prefix('$').filter(|digits| is_index(digits)).unwrap_or(step);
@@ -127,7 +123,6 @@ impl Place {
     }
 
     /// Adds a name from a sentence, unless the place already ends with that name.
-    #[inline]
     pub fn end_with(&mut self, name: &str) {
         if !matches!(self.steps.last(), Some(Step::Name(last)) if last == name) {
             self.name(name);
@@ -140,29 +135,24 @@ impl Place {
         }
     }
 
-    #[inline]
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.steps.truncate(len);
     }
 
-    #[inline]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
     /// Returns true if the place names a field. A place that consists of numbers names no field.
-    #[inline]
     pub fn has_name(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Name(_)))
     }
 
     /// Records that the part of the request is already known, so that the first step is a field.
-    #[inline]
     pub fn in_known_part(mut self) -> Self {
         self.begins = Beginning::Field;
         self
@@ -217,7 +207,6 @@ impl Place {
 }
 
 /// Returns true if a text may be a place, because it only has names, dots and brackets.
-#[inline]
 pub fn is_dotted(text: &str) -> bool {
     let of_place =
         |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '[' | ']' | '$');

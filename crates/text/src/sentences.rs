@@ -41,7 +41,6 @@ impl Context<'_> {
 
 /// Returns true if a text may name a field, or quote a value. The check is quick, because it only searches for a quote,
 /// or for a text behind a colon.
-#[inline]
 pub fn may_name_field(text: &str) -> bool {
     has_any(text.as_bytes(), [b'`', b'"', b'\'', b':', b'=']) || !text.is_ascii()
 }
@@ -76,7 +75,7 @@ pub fn missing_name(text: &str) -> Option<String> {
         [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
         _ => None,
     });
-    of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
+    of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.1.map(str::to_owned))
 }
 
 /// Reads a text with several sentences. `pairs` are the byte pairs of the whole text, which include the pairs of each
@@ -118,7 +117,7 @@ fn read_piece(text: &str, joined: &str, pairs: &BytePairs, context: Context<'_>)
 /// Reads a text that is a single issue. Such a text matches a row of the table, or is a message of serde.
 fn read_single(text: &str, pairs: &BytePairs, context: Context<'_>) -> Option<Reading> {
     let of_row = pairs.rows().find_map(|row| row.read(text, context));
-    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(Reading::from_serde))
+    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare(text)).map(|(reading, _)| reading))
 }
 
 /// Returns true if a text consists only of a message of serde, as poem reports it for a query. If the text is in
@@ -141,7 +140,7 @@ impl Sentence {
         }
         let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
         match serde {
-            Some(text) if self.message.is_empty() => serde::parse_text(text).map(Reading::from_serde),
+            Some(text) if self.message.is_empty() => serde::parse_text(text).map(|(reading, _)| reading),
             _ => Some(self.reading_of(&captures, text)),
         }
     }

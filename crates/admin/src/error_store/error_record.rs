@@ -249,28 +249,6 @@ impl Kind {
     pub(crate) fn passed_unrefused(&self) -> bool {
         !self.would_refuse.is_empty() && !self.is_refused()
     }
-
-    #[cfg(test)]
-    pub(crate) fn of(origin: Origin, status: u16) -> Self {
-        Self {
-            origin: Some(origin),
-            outcome: match status {
-                500.. => Outcome::ServerError,
-                400.. => Outcome::ClientError,
-                _ => Outcome::Ok,
-            },
-            end: End::Complete,
-            sent: Some(ShownStatus { status, grpc: None, code: None }),
-            would_be: None,
-            service: None,
-            dialect: None,
-            by: None,
-            unknown: None,
-            would_refuse: Vec::new(),
-            own_would_refuse: false,
-            rewriting_mode: None,
-        }
-    }
 }
 
 impl Entry {
@@ -333,7 +311,30 @@ pub(crate) fn rfc3339(at_ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::*;
+
+    impl Kind {
+        pub(crate) fn of(origin: Origin, status: u16) -> Self {
+            Self {
+                origin: Some(origin),
+                outcome: match status {
+                    500.. => Outcome::ServerError,
+                    400.. => Outcome::ClientError,
+                    _ => Outcome::Ok,
+                },
+                end: End::Complete,
+                sent: Some(ShownStatus { status, grpc: None, code: None }),
+                would_be: None,
+                service: None,
+                dialect: None,
+                by: None,
+                unknown: None,
+                would_refuse: Vec::new(),
+                own_would_refuse: false,
+                rewriting_mode: None,
+            }
+        }
+    }
 
     #[test]
     fn a_time_fits_its_format() {

@@ -200,9 +200,7 @@ impl Layout {
 
     fn new_line(&mut self) {
         self.out.push('\n');
-        for _ in 0..self.depth.min(DEEPEST) {
-            self.out.push_str("  ");
-        }
+        self.out.extend(std::iter::repeat_n("  ", self.depth.min(DEEPEST)));
     }
 }
 

@@ -118,16 +118,7 @@ fn reports_expiry(response: &HeaderMap) -> bool {
 }
 
 fn any_challenge(response: &HeaderMap, is: &dyn Fn(&http_auth::ChallengeRef<'_>) -> bool) -> bool {
-    for line in response.get_all(WWW_AUTHENTICATE) {
-        let Ok(line) = line.to_str() else { continue };
-        for challenge in ChallengeParser::new(line) {
-            let Ok(challenge) = challenge else { break };
-            if is(&challenge) {
-                return true;
-            }
-        }
-    }
-    false
+    challenge_lines(response).any(|line| ChallengeParser::new(line).map_while(Result::ok).any(|it| is(&it)))
 }
 
 fn challenge_lines(response: &HeaderMap) -> impl Iterator<Item = &str> {

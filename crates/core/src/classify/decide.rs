@@ -45,8 +45,10 @@ pub(super) fn decide<'k>(parsed: &Parsed<'k, '_>) -> Decision<'k> {
     let (body, (code, source)) = match parsed.content {
         ParsedBody::Envelope(envelope) => (None, code_of_envelope(envelope, parsed)),
         ParsedBody::Foreign(foreign) => {
-            let vouched = vouched_code(foreign, parsed);
-            (Some(&foreign.parsed), vouched.unwrap_or_else(|| code_of_body(Some(&foreign.parsed), parsed)))
+            let body = &foreign.parsed;
+            // A code that an inner layer wrote, or that is canonical, takes precedence over every rule.
+            let vouched = canonical_code(body, parsed).or_else(|| code_in_head(body, parsed));
+            (Some(body), vouched.unwrap_or_else(|| code_of_body(Some(body), parsed)))
         }
         ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => (None, code_of_body(None, parsed)),
     };
@@ -111,11 +113,6 @@ fn code_of_envelope<'k>(envelope: &Envelope<'_>, parsed: &Parsed<'k, '_>) -> (Er
     } else {
         (envelope.code.clone(), CodeSource::Layer { in_head: false })
     }
-}
-
-/// Returns a code that takes precedence over every rule, because an inner layer wrote it, or because it is canonical.
-fn vouched_code<'k>(foreign: &Foreign<'_>, parsed: &Parsed<'k, '_>) -> Option<(ErrorCode, CodeSource<'k>)> {
-    canonical_code(&foreign.parsed, parsed).or_else(|| code_in_head(&foreign.parsed, parsed))
 }
 
 /// Returns the code of a body in a shape that the policy can also write. This code is treated as a canonical code

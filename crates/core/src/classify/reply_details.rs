@@ -72,7 +72,7 @@ impl ReplyDetails {
             kept: takes_fields.then(|| fields.as_object()),
             unknown_code: foreign.and_then(|foreign| unknown_code(foreign, parsed, decision)),
             lack_issues: needs_list && !is_layers && passing.is_none_or(|foreign| foreign.parsed.issues.is_none()),
-            dropped: fields.dropped_line(),
+            dropped: (!fields.dropped.is_empty()).then(|| line(&fields.dropped)),
         }
     }
 
@@ -221,10 +221,6 @@ impl<'a> UnreadFields<'a> {
     fn add(&mut self, rest: &'a [(Box<str>, Box<RawValue>)]) {
         self.dropped.retain(|name| rest.iter().all(|(kept, _)| **kept != **name));
         self.kept.extend(rest.iter().map(|(name, value)| (&**name, &**value)));
-    }
-
-    fn dropped_line(&self) -> Option<Box<str>> {
-        (!self.dropped.is_empty()).then(|| line(&self.dropped))
     }
 
     /// Returns the kept fields as a JSON object.

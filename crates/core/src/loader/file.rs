@@ -84,9 +84,7 @@ impl PolicyFile {
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
-}
 
-impl PolicyFile {
     /// Reads a file of this name from its text. The names of other files in the text are relative to `name`. Errors are
     /// sorted by file and line. The list of errors has at least one element, and at most 200.
     pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {

@@ -22,7 +22,7 @@ impl PolicyFile {
         let witnesses = self.witnesses();
         tables::lint_routes(&mut report, &witnesses);
         patterns::lint_overlap(&mut report);
-        patterns::lint_methods(&mut report);
+        report.for_each_pattern(patterns::lint_methods);
         patterns::lint_expressions(&mut report);
         tables::lint_shadows(&mut report, &witnesses);
         tables::lint_rules(&mut report);

@@ -138,11 +138,9 @@ impl<'d> Operation<'d> {
     #[must_use]
     pub fn parameters(&self) -> Vec<&'d Value> {
         let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());
-        let mut by_name: BTreeMap<_, &'d Value> = BTreeMap::new();
-        for parameter in lists.flatten().map(|parameter| self.document.followed(parameter)) {
-            by_name.insert((parameter["in"].as_str(), parameter["name"].as_str()), parameter);
-        }
-        by_name.into_values().collect()
+        let all = lists.flatten().map(|parameter| self.document.followed(parameter));
+        let by_name = all.map(|parameter| ((parameter["in"].as_str(), parameter["name"].as_str()), parameter));
+        by_name.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// Returns the parts of a request that the operation reads.

@@ -113,13 +113,6 @@ impl MapRule {
     }
 }
 
-#[cfg(test)]
-impl MapRule {
-    pub(crate) fn compiled(self) -> Result<Rule, SettingError> {
-        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
-    }
-}
-
 /// A valid [`MapRule`].
 #[derive(Debug)]
 pub(crate) struct Rule {

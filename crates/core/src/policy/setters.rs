@@ -33,7 +33,7 @@ macro_rules! setters {
 /// One setter. The key or its type determines the argument of the setter.
 macro_rules! setter {
     ([$($doc:tt)*] ($($keys:tt)+) redact bool) => {
-        setter! { [$($doc)* #[cfg(feature = "redact")] #[cfg_attr(docsrs, doc(cfg(feature = "redact")))]] redact ($($keys)+) bool, |value| value }
+        setter! { [$($doc)* #[cfg(feature = "redact")]] redact ($($keys)+) bool, |value| value }
     };
     ([$($doc:tt)*] ($($keys:tt)+) $key:ident ExtProcBodies) => {
         setter! { [$($doc)* #[doc(hidden)]] $key ($($keys)+) ExtProcBodies, |value| value }
@@ -103,7 +103,6 @@ macro_rules! part_setters {
             /// of a scope are tried only for its requests, before those of the enclosing policy. The whole policy may
             /// use the names of the shapes.
             #[cfg(feature = "foreign")]
-            #[cfg_attr(docsrs, doc(cfg(feature = "foreign")))]
             pub fn shape(mut self, shape: BodyShape) -> Self {
                 self.part.shapes.push(shape);
                 self

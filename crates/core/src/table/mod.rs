@@ -158,7 +158,7 @@ macro_rules! setters {
         }
     )*) => {
         $(impl $name {
-            $($crate::table::setters! { @one [$(#[doc = $about])* $(#[cfg($cfg)] #[cfg_attr(docsrs, doc(cfg($cfg)))])?] $key $type $($need)? })*
+            $($crate::table::setters! { @one [$(#[doc = $about])* $(#[cfg($cfg)])?] $key $type $($need)? })*
         })*
         $crate::table::tables! { $(
             $(#[doc = $what])*

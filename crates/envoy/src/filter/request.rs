@@ -202,7 +202,6 @@ impl Filter {
 /// The details that Envoy shows for a call that is ended after its head.
 const BROKEN_OFF: &str = "error_envelope_broken_off";
 
-#[inline]
 fn drain_if_over(meter: &mut BodyMeter, chunks: &[&[u8]]) -> Option<DrainBudget> {
     chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
         MeterAction::Within => None,

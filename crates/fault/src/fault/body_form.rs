@@ -49,7 +49,6 @@ impl Fault {
     /// }
     /// ```
     #[cfg(feature = "ws")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "ws")))]
     #[must_use]
     pub fn to_message(&self, id: RequestId, form: impl BodyForm) -> axum::extract::ws::Message {
         let body = self.to_body(id, form);

@@ -61,13 +61,11 @@ statuses! {
 
 impl Status {
     /// Returns the status with that number, or `UNKNOWN` if no status has it.
-    #[inline]
     pub const fn new(number: u8) -> Self {
         if number > 16 { Self::UNKNOWN } else { Self(number) }
     }
 
     /// Returns the status of an error, which is never `OK`.
-    #[inline]
     pub fn from_code(code: &ErrorCode) -> Self {
         match Self::new(code.grpc()) {
             Self::OK => Self::UNKNOWN,
@@ -107,7 +105,6 @@ impl Status {
         Some(Self::new(number))
     }
 
-    #[inline]
     pub const fn number(self) -> u8 {
         self.0
     }
@@ -133,7 +130,6 @@ impl Status {
     }
 
     /// Returns the HTTP status that google.rpc.Code defines for this status.
-    #[inline]
     pub fn http(self) -> StatusCode {
         StatusCode::from_u16(self.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

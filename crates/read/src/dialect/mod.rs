@@ -107,7 +107,8 @@ pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
 
 /// Returns the text of a body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
-    if text.starts_with('"') && kind.is_any_json() { json::string_of_text(text) } else { None }
+    let may_be_string = matches!(kind, TextKind::Json | TextKind::Unclear | TextKind::Bytes);
+    if may_be_string && text.starts_with('"') { json::string_of_text(text) } else { None }
 }
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
@@ -150,10 +151,6 @@ impl TextKind {
 
     fn may_be_json(self) -> bool {
         self != Self::Other
-    }
-
-    fn is_any_json(self) -> bool {
-        matches!(self, Self::Json | Self::Unclear | Self::Bytes)
     }
 
     /// Returns true if a body of this type is a text for people.

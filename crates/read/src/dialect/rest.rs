@@ -224,7 +224,8 @@ fn is_secret(name: &str, text: &str) -> bool {
 
 /// Returns true if an object is an issue, and not a map from fields to texts.
 fn is_entry(object: Node<'_, '_>) -> bool {
-    object.children().any(|field| is_text_of_issue(field.name()) || is_any(&PLACES, field.name()))
+    let is_of_issue = |name| is_text_name(name) || is_any(&ISSUE_TEXTS, name) || is_any(&PLACES, name);
+    object.children().any(|field| is_of_issue(field.name()))
 }
 
 /// Returns true if a field of an issue was not read with the issue. The place and values that the client sent are read.
@@ -235,10 +236,6 @@ fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let is_kind = || name == "type" && field.raw() == "\"field\"";
     let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
     field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
-}
-
-fn is_text_of_issue(name: &str) -> bool {
-    is_text_name(name) || is_any(&ISSUE_TEXTS, name)
 }
 
 fn is_any(names: &[&str], name: &str) -> bool {

@@ -44,24 +44,12 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
 
 /// Returns the values in an entry that repeat what the client sent. Each value is returned as a text and as its JSON.
 fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
-    let mut values = Vec::new();
-    let mut add = |value: Node<'_, 'a>| {
-        let text = value.text().unwrap_or(Cow::Borrowed(value.raw()));
-        for text in [text, Cow::Borrowed(value.raw().trim_matches('"'))] {
-            if !text.is_empty() {
-                values.push(text);
-            }
-        }
-    };
-    for name in VALUES {
-        if let Some(value) = entry.field(name) {
-            add(value);
-        }
-    }
-    if let Some(value) = entry.field("context").and_then(|context| context.field("value")) {
-        add(value);
-    }
-    values
+    let of_context = entry.field("context").and_then(|context| context.field("value"));
+    let fields = VALUES.into_iter().filter_map(|name| entry.field(name)).chain(of_context);
+    let texts = fields.flat_map(|value| {
+        [value.text().unwrap_or(Cow::Borrowed(value.raw())), Cow::Borrowed(value.raw().trim_matches('"'))]
+    });
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 fn without_quoted(text: &str, value: &str) -> String {

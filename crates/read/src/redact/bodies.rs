@@ -20,7 +20,8 @@ pub fn body(body: &[u8]) -> Option<Vec<u8>> {
     if let Some(json) = json(body, true, Strictness::Readable) {
         return json.is_changed.then(|| json.text.into_bytes());
     }
-    let redacted = if is_event_stream(body) {
+    let is_event_stream = body.split(['\r', '\n']).any(|line| line.starts_with("data:"));
+    let redacted = if is_event_stream {
         redacted_events(body)
     } else {
         redacted_string(body).unwrap_or_else(|| text(body, Strictness::Readable))
@@ -38,11 +39,6 @@ fn redacted_string(body: &str) -> Option<Cow<'_, str>> {
         Cow::Borrowed(_) => Cow::Borrowed(body),
         Cow::Owned(redacted) => Cow::Owned(serde_json::Value::from(redacted).to_string()),
     })
-}
-
-fn is_event_stream(body: &str) -> bool {
-    let is_data = |line: &str| line.starts_with("data:");
-    body.split(['\r', '\n']).any(is_data)
 }
 
 fn redacted_events(body: &str) -> Cow<'_, str> {

@@ -1,12 +1,11 @@
 //! Installs a recorder for the metrics of the process, in the format of Prometheus.
 
-mod process;
-
 use std::thread;
 use std::time::Duration;
 
 use metrics::SetRecorderError;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_process::Collector;
 
 use super::requests::HEAD;
 use super::{describe, keep_counters};
@@ -74,7 +73,6 @@ pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder
     metrics::set_global_recorder(recorder)?;
     keep_counters();
     describe();
-    process::describe();
     upkeep(handle.clone());
     Ok(handle)
 }
@@ -82,11 +80,14 @@ pub fn install() -> Result<PrometheusHandle, SetRecorderError<PrometheusRecorder
 /// Starts the thread for the upkeep. If no thread can be started, the upkeep happens at each scrape, and the metrics of
 /// resources keep their values from the start.
 fn upkeep(handle: PrometheusHandle) {
-    process::collect();
+    // It records under Prometheus' standard names: `process_cpu_seconds_total`, `process_open_fds` and others.
+    let process = Collector::default();
+    process.describe();
+    process.collect();
     let all = move || loop {
         thread::sleep(UPKEEP_EVERY);
         handle.run_upkeep();
-        process::collect();
+        process.collect();
     };
     let _ = thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(all);
 }

@@ -33,7 +33,6 @@ pub(super) fn is_plain(name: &[u8], value: &[u8]) -> bool {
 
 /// Returns what the headers and `ended` show about the body of a message.
 #[must_use]
-#[inline]
 pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
     if ended {
         return BodyFacts { ended, lower: 0, upper: Some(0) };

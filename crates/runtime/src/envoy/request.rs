@@ -29,7 +29,6 @@ pub struct RequestHead {
 
 /// Returns the HTTP version for the name that Envoy passes, or HTTP/1.1 for an unknown or missing name.
 #[must_use]
-#[inline]
 pub fn version(protocol: Option<&[u8]>) -> Version {
     match protocol {
         Some(b"HTTP/1.0") => Version::HTTP_10,

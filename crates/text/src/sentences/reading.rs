@@ -1,6 +1,5 @@
 //! The parsed content of a sentence.
 
-use super::serde::SerdeError;
 use crate::place::Place;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,10 +9,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    pub(super) fn from_serde(error: SerdeError<'_>) -> Self {
-        Self { place: error.place, text: error.text.into_owned() }
-    }
-
     /// Returns true if the sentence names a parameter. axum names a parameter of a path in a tuple by just a number.
     pub(super) fn names_parameter(&self) -> bool {
         !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")

@@ -27,7 +27,6 @@ impl BytePairs {
         Self(has)
     }
 
-    #[inline]
     pub(super) fn contain_all(&self, needed: NeededPairs) -> bool {
         needed.0.iter().all(|at| self.0[*at % PLACES])
     }
@@ -38,7 +37,6 @@ impl BytePairs {
     }
 }
 
-#[inline]
 fn index_of_pair(pair: &[u8]) -> usize {
     (usize::from(pair[0]) * 37 + usize::from(pair[1])) % PLACES
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::reading::Reading;
 use crate::place::{Place, is_dotted};
 
 const MISSING: &str = "missing field `";
@@ -22,16 +23,9 @@ const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
 const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
-/// The content of serde's message about one field.
-pub(super) struct SerdeError<'a> {
-    pub(super) place: Place,
-    /// The name of the field in the message.
-    pub(super) name: Option<String>,
-    pub(super) text: Cow<'a, str>,
-}
-
-/// Parses a message of serde. Returns `None` if the text names no field.
-pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
+/// Parses a message of serde. Also returns the name of the field in the message. Returns `None` if the text names no
+/// field.
+pub(super) fn parse_text(text: &str) -> Option<(Reading, Option<&str>)> {
     let text = without_position(text);
     let (path, message) = split(text)?;
     let name = name_in(message);
@@ -49,7 +43,7 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     if let Some(name) = name.filter(|name| !has_it(name)) {
         place.name(name);
     }
-    Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(message) })
+    Some((Reading { place, text: without_values(message).into_owned() }, name))
 }
 
 /// Returns true if a text is a message of serde, with or without a path before it.
@@ -193,7 +187,7 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Option<(String, String)> {
-        parse_text(text).map(|parsed| (String::from_utf8(parsed.place.json()).unwrap(), parsed.text.into_owned()))
+        parse_text(text).map(|(parsed, _)| (String::from_utf8(parsed.place.json()).unwrap(), parsed.text))
     }
 
     #[test]
@@ -265,7 +259,7 @@ mod tests {
             let variants: serde::de::value::Error = variants;
             for error in [expected.to_string(), variants.to_string()] {
                 let text = format!("{path}: {error} at line 1 column 3");
-                let parsed = parse_text(&text).unwrap();
+                let (parsed, _) = parse_text(&text).unwrap();
                 proptest::prop_assert!(!parsed.text.contains("s3cret"), "{error} {}", parsed.text);
                 proptest::prop_assert!(parsed.text.contains(", expected "), "{error} {}", parsed.text);
                 proptest::prop_assert!(!String::from_utf8(parsed.place.json()).unwrap().contains("s3cret"));

@@ -48,7 +48,7 @@ pub(crate) fn check_without_wait<'a>(
         match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(rejection) => {
-                return SchemesOutcome::Refused(AuthRefusal::One(only.clone(), rejection));
+                return SchemesOutcome::Refused(AuthRefusal::One((only.clone(), rejection)));
             }
             Checked::NeedsVerifier => {
                 return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.refused_or_open();

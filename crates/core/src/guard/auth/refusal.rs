@@ -1,5 +1,6 @@
 //! The refusal of a request that no scheme lets in (rule G2).
 
+use std::slice;
 use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
@@ -16,7 +17,7 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum AuthRefusal {
     /// One scheme refused the request. Most refusals are of this kind, which allocates nothing.
-    One(Arc<Scheme>, Rejection),
+    One((Arc<Scheme>, Rejection)),
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
@@ -37,41 +38,30 @@ impl AuthRefusal {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             // A fault with a cause belongs to one request only, so it is not prepared.
-            Self::One(scheme, rejection) if rejection.cause.is_none() => {
-                let make = || refuse([(scheme, rejection)]);
+            Self::One((scheme, rejection)) if rejection.cause.is_none() => {
+                let make = || refuse(self.all());
                 scheme.refusals.get_or_prepare(rejection.why as usize, rejection.token_sent, make)
             }
-            Self::One(scheme, rejection) => refuse([(scheme, rejection)]),
-            Self::Several(all) => refuse(all.iter().map(|(scheme, rejection)| (scheme, rejection))),
+            _ => refuse(self.all()),
         }
     }
 
     /// Returns the caller that the credentials name, if they are genuine. If there are several schemes, the caller is
     /// from the scheme whose check got furthest.
     pub(crate) fn caller(&self) -> Option<Identity> {
-        let (scheme, rejection) = match self {
-            Self::One(scheme, rejection) => (scheme, rejection),
-            Self::Several(all) => furthest(all.iter().map(|(scheme, rejection)| (scheme, rejection)))?,
-        };
+        let (scheme, rejection) = furthest(self.all())?;
         Some(Identity::new(scheme.name.clone(), Some(rejection.caller.as_deref()?)))
     }
 
     /// Returns true if the request has no credentials for any of the schemes.
     pub(crate) fn is_for_missing_credentials(&self) -> bool {
-        match self {
-            Self::One(_, rejection) => rejection.why == AuthFailure::Missing,
-            Self::Several(all) => all.iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing),
-        }
+        self.all().iter().all(|(_, rejection)| rejection.why == AuthFailure::Missing)
     }
 
     /// Adds a scheme, unless it is already in the list. A second result of one scheme for the same request would be the
     /// same.
     fn with_scheme(self, scheme: &Arc<Scheme>, rejection: Rejection) -> Self {
-        let is_there = match &self {
-            Self::One(only, _) => Arc::ptr_eq(only, scheme),
-            Self::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
-        };
-        if is_there {
+        if self.all().iter().any(|(other, _)| Arc::ptr_eq(other, scheme)) {
             return self;
         }
         let mut all = self.into_list();
@@ -79,30 +69,32 @@ impl AuthRefusal {
         Self::Several(all)
     }
 
+    fn all(&self) -> &[(Arc<Scheme>, Rejection)] {
+        match self {
+            Self::One(only) => slice::from_ref(only),
+            Self::Several(all) => all,
+        }
+    }
+
     fn into_list(self) -> Vec<(Arc<Scheme>, Rejection)> {
         match self {
-            Self::One(scheme, rejection) => vec![(scheme, rejection)],
+            Self::One(only) => vec![only],
             Self::Several(all) => all,
         }
     }
 }
 
-fn refuse<'a>(
-    all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Rejection), IntoIter: DoubleEndedIterator + Clone>,
-) -> Fault {
-    let all = all.into_iter();
+fn refuse(all: &[(Arc<Scheme>, Rejection)]) -> Fault {
     // If no scheme is in the list, nothing has refused the request.
-    let Some((scheme, rejection)) = furthest(all.clone()) else { return Fault::new(ErrorCode::AUTH_MISSING) };
+    let Some((scheme, rejection)) = furthest(all) else { return Fault::new(ErrorCode::AUTH_MISSING) };
     let fault = scheme.fault(rejection);
     if fault.status() == StatusCode::UNAUTHORIZED { with_challenges(fault, all) } else { fault }
 }
 
 /// Returns the scheme whose check got furthest. If several checks got equally far, returns the first of these schemes.
-fn furthest<'a>(
-    all: impl DoubleEndedIterator<Item = (&'a Arc<Scheme>, &'a Rejection)>,
-) -> Option<(&'a Arc<Scheme>, &'a Rejection)> {
+fn furthest(all: &[(Arc<Scheme>, Rejection)]) -> Option<&(Arc<Scheme>, Rejection)> {
     // `max_by_key` returns the last of equal elements, so the order is reversed to get the first.
-    all.rev().max_by_key(|(_, rejection)| rejection.why)
+    all.iter().rev().max_by_key(|(_, rejection)| rejection.why)
 }
 
 /// Returns the challenges for a 401 that a service sent without a challenge (RFC 9110 §15.5.2). The result contains the
@@ -123,7 +115,7 @@ pub(crate) fn challenges_of_service(schemes: &[Arc<Scheme>], code: &ErrorCode) -
 }
 
 /// Adds a challenge line for each scheme. Equal lines are added only once.
-fn with_challenges<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
+fn with_challenges(mut fault: Fault, all: &[(Arc<Scheme>, Rejection)]) -> Fault {
     for (scheme, rejection) in all {
         let line = scheme.challenges.line(match rejection {
             Rejection { why: AuthFailure::Expired, .. } => TokenError::Expired,

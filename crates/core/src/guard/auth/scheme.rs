@@ -144,14 +144,12 @@ impl From<SchemeTable> for AuthScheme {
 impl AuthScheme {
     /// Creates a scheme of keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
     #[cfg(feature = "auth")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn bearer() -> Self {
         Self::new(SchemeKind::Bearer)
     }
 
     /// Creates a scheme of keys that are sent in a separate header, such as `x-api-key`: `scheme = "header"`.
     #[cfg(feature = "auth")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn header(name: impl Into<String>) -> Self {
         let mut scheme = Self::new(SchemeKind::Header);
         scheme.table.header = Some(name.into());
@@ -184,7 +182,6 @@ impl AuthScheme {
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
     #[cfg(feature = "jwt")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
         Self { tokens: Some(keys), ..Self::new(SchemeKind::Jwt) }.algorithms([""; 0])
     }
@@ -213,7 +210,6 @@ impl AuthScheme {
 
     /// Adds a key, which may already be revoked or expired.
     #[cfg(feature = "auth")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     pub fn key(mut self, key: Key) -> Self {
         self.table.keys.get_or_insert_default().push(key.0);
         self
@@ -232,7 +228,6 @@ table_setters! { AuthScheme:
     /// Sets a regular expression that the whole key must match. A key that does not match is refused with
     /// `auth_malformed`, and is not hashed.
     #[cfg(all(feature = "auth", feature = "pattern"))]
-    #[cfg_attr(docsrs, doc(cfg(all(feature = "auth", feature = "pattern"))))]
     pattern: impl Into<String>,
 
     /// Sets the `www-authenticate` of a 401 (rule G2), such as `Bearer resource_metadata="https://…"` (RFC 9728). The
@@ -248,7 +243,6 @@ table_setters! { AuthScheme:
     /// Sets the header in which a request must repeat the id of its key (rule G2), so that a key belongs to one app
     /// only. If the header is missing, repeated or different, the request gets 403 `forbidden`.
     #[cfg(feature = "auth")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
     id_header: impl Into<String>,
 
     /// Sets how long a custom scheme's verifier may take, or how long a token waits for keys to be fetched: 2 s by
@@ -261,18 +255,15 @@ table_setters! { AuthScheme:
 
     /// Sets the issuer that a token must have (`iss`). By default any issuer is accepted.
     #[cfg(feature = "jwt")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     issuer: impl Into<String>,
 
     /// Sets by how much clocks may differ when `exp` and `nbf` are checked: 0 by default, at most 5 min.
     #[cfg(feature = "jwt")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     leeway: Duration,
 
     /// Sets whether the claim `email_verified` must be true: false by default. A token without this claim is refused
     /// with `auth_no_email`.
     #[cfg(feature = "jwt")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     require_verified_email: bool,
 }
 
@@ -322,7 +313,6 @@ words! {
 
 /// Requirements for JSON web tokens.
 #[cfg(feature = "jwt")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 impl AuthScheme {
     /// Sets the algorithms with which a token may be signed, by their names in RFC 7518 and RFC
     /// 8037. With a secret, the possible algorithms are HS256, HS384 and HS512. With public keys,

@@ -81,11 +81,7 @@ const REGISTERED: &str = "\
 /// Methods of caches and of UPnP, which are in no registry.
 const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
 
-pub(super) fn lint_methods(report: &mut Report<'_>) {
-    report.for_each_pattern(unregistered);
-}
-
-fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
+pub(super) fn lint_methods(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
     const NAME: &str = "method-unregistered";
     let known = |method: &str| REGISTERED.split(' ').chain(COMMON.split(' ')).any(|it| it == method);
     for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {

@@ -143,7 +143,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
-        if rule.requires_outer_spaces() {
+        if rule.exact_message().is_some_and(|text| text != text.trim()) {
             let wrong = "no error matches, because messages are compared without surrounding white space";
             report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {

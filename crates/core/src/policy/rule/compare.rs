@@ -17,12 +17,6 @@ impl Rule {
             && self.text.as_ref().is_none_or(|wide| other.text.as_ref().is_some_and(|narrow| wide.covers(narrow)))
     }
 
-    /// Returns true if the rule requires a message with white space around it. No message has such white space, because
-    /// messages are trimmed first.
-    pub(crate) fn requires_outer_spaces(&self) -> bool {
-        self.exact_message().is_some_and(|text| text != text.trim())
-    }
-
     fn media_type(&self) -> Option<String> {
         self.content_type.as_deref().map(str::to_ascii_lowercase)
     }

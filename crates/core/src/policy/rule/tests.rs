@@ -2,6 +2,12 @@
 
 use super::*;
 
+impl MapRule {
+    pub(crate) fn compiled(self) -> Result<Rule, SettingError> {
+        crate::table::alone(|it| self.compile(&CodeSet::default(), it))
+    }
+}
+
 fn not_found_at(path: &str) -> ErrorFacts<'_> {
     ErrorFacts {
         status: StatusCode::NOT_FOUND,

@@ -140,7 +140,8 @@ impl RpcError<'_> {
         let mut status = Status { code, message: self.message.to_owned(), details: Vec::new() };
         let details = max.checked_sub(status.encoded_len()).and_then(|room| self.details(room));
         let Some(details) = details else { return Vec::new() };
-        status.details = details.into_iter().map(PackedDetail::into_any).collect();
+        let with_url = |it: PackedDetail| Any { type_url: format!("{TYPE_URL}{}", it.name), value: it.value };
+        status.details = details.into_iter().map(with_url).collect();
         status.encode_to_vec()
     }
 
@@ -229,9 +230,5 @@ fn max_framed_len(name: &str, length: usize) -> usize {
 impl PackedDetail {
     fn pack(name: &'static str, message: &impl Message) -> Self {
         Self { name, value: message.encode_to_vec() }
-    }
-
-    fn into_any(self) -> Any {
-        Any { type_url: format!("{TYPE_URL}{}", self.name), value: self.value }
     }
 }

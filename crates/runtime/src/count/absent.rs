@@ -1,4 +1,4 @@
-//! Replaces the types for counting requests in a build without the feature `metrics`.
+//! Replaces the metrics in a build without the feature `metrics`. Nothing is counted.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ pub struct RequestTimer;
 impl RequestMetrics {
     /// Returns a timer that measures nothing.
     #[must_use]
-    #[inline]
     pub fn begin<'r>(
         &self,
         _: Started,
@@ -32,7 +31,6 @@ impl RequestMetrics {
 impl Started {
     /// Returns `None`, because requests are not counted.
     #[must_use]
-    #[inline]
     pub fn now() -> Option<Self> {
         None
     }
@@ -40,14 +38,25 @@ impl Started {
 
 impl RequestTimer {
     /// Does nothing, because requests are not timed.
-    #[inline]
     pub fn head(&mut self) {}
 
     /// Does nothing, since nothing is counted.
-    #[inline]
     pub fn close(self, _: &ClosedRecord) {}
 
     /// Does nothing, since nothing is counted.
-    #[inline]
     pub(crate) fn count(self, _: &SentStatus, _: &Delivery) {}
 }
+
+pub(crate) fn record_error(_: &ClosedRecord) {}
+
+pub(crate) fn record_policy(_: Option<&str>) {}
+
+#[cfg(feature = "policy-file")]
+pub(crate) fn record_reload(_: &'static str) {}
+
+#[cfg(feature = "jwks-url")]
+pub(crate) fn record_key_set_fetch(_: &'static str) {}
+
+pub(crate) fn record_switch(_: &'static str) {}
+
+pub(crate) fn record_switch_state(_: bool) {}
