@@ -65,15 +65,19 @@
 /// - `with = code_of` instead of a code: a function that takes the wrapped error by reference. It returns an
 ///   [`ErrorCode`](crate::ErrorCode), a [`Fault`](crate::Fault), or an error that is [`AsFault`](trait@AsFault). The
 ///   wrapped error is the only field, or the field that thiserror uses as the source;
-/// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them.
+/// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any other expression.
 ///   Without this attribute the client gets the code's standard message, never the error's `Display`;
 /// - `details(left, 0 = "seat")`: the fields of `details`, under their own or other names; a field that is `None` is
 ///   left out;
-/// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
+/// - `retry_after = 30` in seconds, or a field or any other expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, to replace the code's status;
 /// - `transparent`, without other arguments: the fault is that of the only field, which must be
 ///   [`AsFault`](trait@AsFault) or a [`Fault`](crate::Fault);
-/// - `header("x-seat", seat)`: a header, whose value is a text or an expression of the fields.
+/// - `header("x-seat", seat)`: a header. Its value is a text, which is not a format string, or an expression whose type
+///   implements `Display`.
+///
+/// Expressions may use the fields of the variant. Each field is a reference, as in `retry_after =
+/// Duration::from_secs(*minutes * 60)`. In a tuple variant, `_0` is the first field, and `_1` is the second.
 ///
 /// With the feature `axum`, the error type implements `IntoResponse`, so handlers can return it. With `tonic`, `?`
 /// converts the error into a `Status`. With `utoipa`, the error type implements `IntoResponses`, for

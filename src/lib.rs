@@ -97,8 +97,9 @@
 //!   headers with `CorsLayer::new().expose_headers(`[`exposed_headers`](middleware::exposed_headers)`())`.
 //! - Compression goes outside. The layer reads a compressed error only with the feature `decompress`. Without this
 //!   feature, only the status determines the code.
-//! - Decompression of requests goes outside. Inside, the body limit would count compressed bytes, and 10 KB can become
-//!   10 MB.
+//! - Decompression of requests goes inside. Outside, a request with an unsupported encoding would get an empty 415
+//!   without an envelope. Inside, the policy's body limit counts compressed bytes, and 10 KB can become 10 MB. So a
+//!   second limit must count decompressed bytes. axum's `DefaultBodyLimit` does this for extractors.
 //! - Time-outs, load shedding, concurrency and rate limits, and buffers go inside, so that their errors become
 //!   `gateway_timeout`, `worker_at_capacity` or `service_unavailable`.
 //! - Tracing goes inside if its log lines should contain the request id. These lines are then inside the span

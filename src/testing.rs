@@ -1,11 +1,12 @@
 //! Assertions on envelopes, for the tests of services (feature `testing`). A failed assertion shows the differences.
 //!
 //! [`Envelope::of`] takes a response. [`Envelope::parse`] takes headers and bytes from any framework. Both panic unless
-//! the response is exactly the envelope (E1–E4), or an error that the layer wrote in another built-in dialect, gRPC or
-//! Connect. [`Envelope::parse_for`] also reads the shapes of a policy. [`Envelope::of_head`] reads the response to a
-//! HEAD request, and [`Envelope::of_event_stream`] reads the error at the end of an event stream. The same assertions
-//! work for all dialects, because the assertions compare the content. A failed assertion prints the whole response,
-//! with `-` at expected lines and `+` at actual lines:
+//! the response is exactly the envelope (E1–E4), or an error in another built-in dialect, gRPC or Connect. Of an error
+//! in these dialects, they parse the body, and check only the headers `x-error-code`, `x-content-type-options`,
+//! `x-request-id` and `content-length`. [`Envelope::parse_for`] also reads the shapes of a policy.
+//! [`Envelope::of_head`] reads the response to a HEAD request, and [`Envelope::of_event_stream`] reads the error at the
+//! end of an event stream. The same assertions work for all dialects, because the assertions compare the content. A
+//! failed assertion prints the whole response, with `-` at expected lines and `+` at actual lines:
 //!
 //! ```text
 //! the code is not "not_found" (- expected, + got):
@@ -100,8 +101,9 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// Panics if headers and body are not exactly what the layer writes. The panic's text lists all differences, and
-    /// shows the response.
+    /// Panics if headers and body are not exactly the envelope, and are not an error in another dialect either. The
+    /// [module](crate::testing) describes what is checked. The panic's text lists all differences, and shows the
+    /// response.
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {

@@ -1,16 +1,23 @@
 //! Extractors for axum handlers, with [`Fault`]s as their rejections (feature `axum`).
 //!
-//! You can keep axum's own extractors. The layer parses their rejections (rule R13), and clients get the same statuses
-//! and codes from both kinds of extractors. There are three exceptions. axum's text does not name the source of an
-//! error in a route's only parameter, or of a body that came too slowly, so both are `bad_request`. axum's `Multipart`
-//! answers another media type with 400. The extractors here describe errors for readers who do not write Rust:
+//! You can keep axum's own extractors. The layer parses their rejections (rule R13). With these exceptions, clients get
+//! the same statuses and codes from both kinds of extractors:
+//!
+//! - axum's text does not name the source of an error in a route's only parameter, or of a body that came too slowly.
+//!   So axum's extractors answer both errors with 400 `bad_request`.
+//! - axum's `Multipart` answers another media type with 400, and not with 415.
+//! - axum's `Json` answers a body that it cannot parse with 400, even if the request has a `content-encoding`.
+//! - An issue of axum's extractors has no `code`. If `Path` contains a tuple, the issue's path is the index of the
+//!   parameter, and not its name.
+//!
+//! The extractors here describe errors for readers who do not write Rust:
 //!
 //! 1. [`Json`], [`Form`], [`Query`] and [`Path`] report data that does not fit as `invalid_request` with an issue list.
 //!    An issue consists of the path of the error, the expected value, and a code. Neither a response nor the log quotes
-//!    values of the client. The path of an unknown field contains the name that the client sent. The issue of a path parameter names the parameter, even if it is the only parameter or part
-//!    of a tuple. The list contains only one issue, because serde stops at the first error. `garde` and `validator`
-//!    (features) find all errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the
-//!    handler runs.
+//!    values of the client. Only the path may contain a name that the client sent, such as the name of an unknown
+//!    field. The issue of a path parameter names the parameter, even if it is the only parameter or part of a tuple. The
+//!    list contains only one issue, because serde stops at the first error. `garde` and `validator` (features) find all
+//!    errors. `?` converts their reports; `Garde<Json<T>>` and `Valid<Json<T>>` validate before the handler runs.
 //! 2. The status of a value that does not fit its type is the same as with axum: 422 for a body, and 400 for a query or
 //!    a path. A rule that `Garde` or `Valid` finds violated is always 422. A handler that needs another status takes a
 //!    parameter `Result<Json<T>, Fault>` and calls [`Fault::with_status`].

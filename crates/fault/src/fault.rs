@@ -409,8 +409,9 @@ impl From<ErrorCode> for Fault {
     }
 }
 
-/// Returns the fault with the [code of the status](ErrorCode::of_status), for `?` on `Result<_, StatusCode>`. A status
-/// outside 400–599 is an `internal_error`, because it does not mean an error.
+/// Returns the fault with the [code of the status](ErrorCode::of_status), for `?` on `Result<_, StatusCode>`. A 401 is
+/// always `auth_invalid`, even if the request has no credentials. A status outside 400–599 is an `internal_error`,
+/// because it does not mean an error.
 impl From<StatusCode> for Fault {
     fn from(status: StatusCode) -> Self {
         Self::new(ErrorCode::of_status(status)).with_status(status)

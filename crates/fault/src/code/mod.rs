@@ -151,6 +151,9 @@ impl ErrorCode {
     /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422, `other` for 502 and
     /// 520–527, and `worker_at_capacity` for 529. A 4xx for which the catalogue has no code gets `bad_request`, and any
     /// other status gets `internal_error`.
+    ///
+    /// The code for 401 is `auth_invalid`, even if the request has no credentials. If a service returns a plain 401
+    /// without a fault, the layer examines the request, and a request without credentials gets `auth_missing`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
         Self(Repr::Row(table::of_status(status.as_u16())))
