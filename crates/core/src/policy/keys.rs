@@ -243,15 +243,16 @@ macro_rules! for_each_key {
             /// all errors.
             #[weaker(|own, base| base.is_enforced() && !own.is_enforced())]
             mode: Mode;
-            /// The dialect is the form of errors for clients (R2, R12). It is a built-in dialect, or a shape of the
-            /// policy that has a template (R15).
+            /// The dialect is the form of errors for clients (R2, R12). It is a built-in dialect, or the NAME of a
+            /// `[shape.NAME]` with `write` (R15).
             dialect: DialectName => Dialect, by dialect;
-            /// If true, a client that prefers `application/problem+json` gets errors in that form, which RFC 9457
-            /// defines (R11).
+            /// If true, and the dialect is `"standard"`, a client that prefers `application/problem+json` gets errors
+            /// in that form, which RFC 9457 defines (R11).
             negotiate: bool = true;
-            /// This key applies to envelopes of other layers whose code is well formed, but neither in the catalogue
-            /// nor in the policy (E2). With `"keep"`, clients get this code. With `"by_status"`, clients get the code
-            /// of the status instead.
+            /// This key applies to codes that are well formed, but neither in the catalogue nor in the policy (E2).
+            /// Such a code comes from an envelope of another layer, or from a service's `x-error-code` if the body is
+            /// empty. With `"keep"`, clients get this code. With `"by_status"`, clients get the code of the status
+            /// instead.
             unknown_codes: UnknownCodes;
             /// A request body must not be longer than this limit, in bytes or with KiB, MiB or GiB (G4). In an RPC
             /// stream, the limit applies to each message. `"none"` removes the limit.
@@ -266,8 +267,9 @@ macro_rules! for_each_key {
             /// If true, a request with a body must declare the content type `application/json` (G3).
             #[rust = "The type must be exactly this one: `application/vnd.api+json` gets 415, although the `Json` of axum and of this crate would read it. For such bodies, use `.content_types([\"application/json\", \"application/vnd.api+json\"])` instead."]
             json: bool => (), by as_content_type;
-            /// A request with a body must declare one of these media types (G3). This key replaces `json`. An empty
-            /// list allows every type.
+            /// A request with a body must declare one of these media types (G3). An empty list allows every type. One
+            /// table must not set both `json = true` and media types. A more specific table that sets `json` or this
+            /// key replaces both, so `json = false` ends an inherited list.
             #[guard(lets_more_in)]
             content_types: Texts => Shared<MediaTypes>, by media_types;
             /// This list names `[auth.NAME]` tables. A request needs the credentials of only one of these tables (G2).
@@ -289,15 +291,19 @@ macro_rules! for_each_key {
             /// This key applies to a service's error with `cache-control: no-transform` (R9). With `"rewrite"`, the
             /// layer rewrites the error. With `"respect"`, the error passes unchanged.
             no_transform: NoTransform;
-            /// This key applies to errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and products with an SDK (R10). With
-            /// `"pass"`, these errors keep their shape. With `"rewrite"`, they become envelopes.
+            /// This key applies to errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and some products (R10). The products
+            /// are AWS, Azure, Kubernetes, Elasticsearch, OpenSearch, OCI registries and Docker. With `"pass"`, these
+            /// errors keep their shape. With `"rewrite"`, they become envelopes.
             protocols: Protocols;
-            /// The layer copies the fields with these names from the body of a foreign 4xx into `details` (R14).
+            /// The layer copies the fields with these names from the body of a foreign 4xx into `details` (R14). It
+            /// finds them at the top of the body, inside `error` and inside `errors[0]`. The names are not JSON
+            /// pointers, and letter case matters.
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
             /// If true, the sentences and codes of a foreign 4xx body that no rule reads stay in `details` (E9).
             keep_rest: bool = true;
-            /// If true, `[redacted]` replaces secrets in the texts of foreign 4xx errors (R17). Secrets are keys,
-            /// tokens, cookies, passwords, connection strings and email addresses.
+            /// If true, `[redacted]` replaces secrets in the texts of foreign errors that clients get (R17). On a 5xx,
+            /// such a text is, for example, a message that a `[[map]]` rule keeps. Secrets are keys, tokens, cookies,
+            /// passwords, connection strings and email addresses.
             #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool;
             /// This key applies to CORS preflights (G0). With `"pass"`, the guards do not apply to them. With
@@ -305,10 +311,10 @@ macro_rules! for_each_key {
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
             /// Services may read a path in several ways, and these readings may match routes with different guards
-            /// (G0). With `"guard"`, the guards of every reading apply. With `"refuse"`, a path whose readings have
-            /// different guards gets 400. With `"plain"`, every path gets 400 unless it is plain. A plain path contains
-            /// only letters and digits of ASCII, `-`, `.`, `_`, `~` and `/`. It has no empty segment other than the
-            /// last, and no dot segment.
+            /// (G0). For example, `/pub/%2e%2e/admin` is also read as `/admin`. With `"guard"`, the guards of every
+            /// reading apply. With `"refuse"`, a path whose readings have different guards gets 400. With `"plain"`,
+            /// every path gets 400 unless it is plain. A plain path contains only letters and digits of ASCII, `-`,
+            /// `.`, `_`, `~` and `/`. It has no empty segment other than the last, and no dot segment.
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]
             paths: Paths;
             /// With `"fold"`, the guards ignore the ASCII letter case of paths (G0). With `"exact"`, the guards treat
@@ -323,12 +329,14 @@ macro_rules! for_each_key {
             /// processor reads it. Other adapters ignore this key.
             ext_proc_bodies: ExtProcBodies;
             /// If true, a client whose `Accept` header prefers `text/html` to JSON gets an error page (R16). A text is
-            /// the name of a template file for the page, which has at most 64 KiB.
+            /// the path of a template file for the page, relative to the policy file. The template has at most 64 KiB.
             html: ErrorPage => Shared<PageTemplate>, by page;
             /// If true, a client whose `Accept` header prefers `text/markdown` to JSON gets errors as Markdown (R18). A
-            /// table that sets a dialect must also set this key to offer Markdown.
+            /// table that sets another dialect than `"standard"`, but not this key, ends an inherited `markdown =
+            /// true`. A more specific table can set this key again.
             markdown: bool;
-            /// If true, scripts of other origins may read the request id, the code and `retry-after` (E4).
+            /// If true, and the response has `access-control-allow-origin`, scripts of other origins may read the
+            /// request id, the code and `retry-after` (E4).
             expose_headers: bool = true;
         }
     };
