@@ -15,10 +15,10 @@ static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const PREFIX: &str = "x-forwarded-";
-/// Other headers that some proxies set. Some services take a client's address or certificate, the host or the path from
+/// Other headers that some proxies set. Some services take a client's address, certificate or name, the host or the path from
 /// them. CGI turns the header `proxy` into the variable `HTTP_PROXY`, which sets the proxy for the service's own
 /// requests.
-const OTHERS: [&str; 25] = [
+const OTHERS: [&str; 43] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
@@ -31,18 +31,36 @@ const OTHERS: [&str; 25] = [
     "x-forwarded",
     "x-appengine-user-ip",
     "wl-proxy-client-ip",
+    "x-envoy-external-address",
+    "x-azure-clientip",
+    "fly-client-ip",
+    "cf-connecting-ipv6",
+    "x-remote-addr",
+    "x-original-forwarded-for",
+    "x-original-remote-addr",
+    "x-original-proto",
+    "x-original-scheme",
     "x-original-url",
     "x-original-uri",
     "x-original-path",
     "x-original-host",
     "x-original-method",
     "x-rewrite-url",
+    "x-rewrite-uri",
+    "request-uri",
     "x-script-name",
     "x-envoy-original-path",
     "x-waws-unencoded-url",
     "x-host",
     "client-cert",
     "client-cert-chain",
+    "ssl-client-cert",
+    "x-ssl-client-cert",
+    "x-ssl-client-verify",
+    "remote-user",
+    "x-remote-user",
+    "x-auth-request-user",
+    "x-ms-client-principal",
     "proxy",
 ];
 
