@@ -382,6 +382,9 @@ pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         for error in cause::chain(error) {
             let has_cause = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
+            if has_cause && texts.is_empty() {
+                continue;
+            }
             let cause = message::cut(error.to_string(), MAX_CAUSE);
             if has_cause && texts.iter().all(|text| *text == cause) {
                 texts.clear();

@@ -179,18 +179,20 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     /// Returns a text or a number as the client gets it, as JSON. `kept` is the part of `text` that may reach the
     /// client.
     fn leaf(&mut self, value: Node<'t, 'a>, name: &str, text: &str, kept: &str) -> Option<String> {
-        if self.context.withheld.contains(&text) || self.is_said(kept) || self.is_sent(text) || is_secret(name, text) {
+        if self.context.withheld.contains(&text) || self.is_said(kept) || self.is_sent(text) {
             return None;
         }
-        let json = if value.is_text() { self.quoted(kept)? } else { value.raw().to_owned() };
+        let json = if value.is_text() { self.quoted(name, kept)? } else { value.raw().to_owned() };
         self.values += 1;
         Some(json)
     }
 
-    fn quoted(&self, kept: &str) -> Option<String> {
+    fn quoted(&self, name: &str, kept: &str) -> Option<String> {
         let left = message_of(self.object, kept);
         #[cfg(feature = "redact")]
-        let left = crate::redact::text(&left, crate::redact::Strictness::Readable);
+        let left = crate::redact::value(name, left)?;
+        #[cfg(not(feature = "redact"))]
+        let _ = name;
         let is_repeated = *left != *kept && self.is_said(&left);
         if is_repeated { None } else { String::from_utf8(quoted(&left)).ok() }
     }
@@ -208,17 +210,6 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         let Some(target) = self.context.target else { return false };
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
         target.contains(text) || decoded.contains(text)
-    }
-}
-
-/// Returns true if the name of a field states that its text is a credential (R17).
-fn is_secret(name: &str, text: &str) -> bool {
-    #[cfg(feature = "redact")]
-    return crate::redact::is_secret(name, text);
-    #[cfg(not(feature = "redact"))]
-    {
-        let _ = (name, text);
-        false
     }
 }
 

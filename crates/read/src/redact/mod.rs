@@ -27,7 +27,7 @@ mod words;
 pub use self::bodies::body;
 pub use self::json::{RedactedJson, json};
 pub use self::rules::TAKEN;
-pub use self::text::{is_secret, is_telling_parameter, prepare, text, text_noting};
+pub use self::text::{is_telling_parameter, prepare, text, text_noting, value};
 pub use self::tokens::end_of_string;
 
 /// The treatment of a text that may or may not be a secret.

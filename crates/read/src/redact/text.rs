@@ -79,10 +79,18 @@ pub fn is_telling_parameter(name: &str) -> bool {
     name::has_word(name::PARAMETERS, name) || name::is_telling(name)
 }
 
-/// Returns true if the name of a field states that its value is a credential, and the value is not a sentence about it.
+/// Returns the value of a field with everything replaced that looks like a credential, or `None` if the name of the
+/// field states that the value is one.
 #[must_use]
-pub fn is_secret(name: &str, value: &str) -> bool {
-    name::is_telling(name) && matches!(text(&format!("{name}: {value}"), Strictness::Readable), Cow::Owned(_))
+pub fn value(name: &str, value: String) -> Option<String> {
+    let begin = format!("{name}: ");
+    match text(&[&begin, &*value].concat(), Strictness::Readable) {
+        Cow::Borrowed(_) => Some(value),
+        Cow::Owned(line) => {
+            let left = line.strip_prefix(&begin)?;
+            (left.trim() != TAKEN).then(|| left.to_owned())
+        }
+    }
 }
 
 /// Applies the rules to a text as its reader understands it. Then applies them to each percent-encoded word as a

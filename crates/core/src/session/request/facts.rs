@@ -65,9 +65,9 @@ impl RequestFlags {
             | bit(Self::HEAD, RecordLabel::BODILESS)
     }
 
-    /// Returns true if the request is a call to a path that names a method of an RPC service. Any client can claim to use
-    /// an RPC protocol.
-    pub(in crate::session) fn names_method(self) -> bool {
+    /// Returns true if the request is a unary call of Connect to a path that names a method of a service. Any client can
+    /// claim to use Connect.
+    pub(in crate::session) fn is_connect_call(self) -> bool {
         self.has_flag(Self::METHOD)
     }
 
@@ -107,10 +107,10 @@ impl RequestFlags {
             }
         }
         if rpc.is_some() {
-            let is_method = settings.body_limit_per == BodyLimitPer::Message || names_method(head.uri.path());
+            let names = || settings.body_limit_per == BodyLimitPer::Message || names_method(head.uri.path());
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, view.counts_messages())
-                | flag(Self::METHOD, is_method);
+                | flag(Self::METHOD, rpc == Some(Rpc::ConnectUnary) && names());
         } else if settings.has_pages() || has_problem(settings) && sent.has(HeaderFlags::CHOOSES) {
             bits |= chosen(&head.headers, settings);
         }

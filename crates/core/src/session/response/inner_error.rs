@@ -119,8 +119,7 @@ impl RequestState {
 
     /// Returns an inner error in Connect's own form, if the body is one, and if the path names a method (P3).
     pub(in crate::session) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
-        let is_call = self.request.rpc == Some(Rpc::ConnectUnary) && self.request.names_method();
-        if is_call { connect::read(body?) } else { None }
+        if self.request.is_connect_call() { connect::read(body?) } else { None }
     }
 
     /// Returns the record of a call for which the service sent this RPC status and this HTTP status, in the form of the
