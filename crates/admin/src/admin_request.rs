@@ -19,7 +19,8 @@ use crate::small_server::Peer;
 pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) query: Option<&'a str>,
-    /// The note or refusal for the change that a POST requests. For any other method, it is an empty note.
+    /// For a POST, the operator's note about the requested change, or the refusal of this change. For any other method,
+    /// an empty note.
     pub(crate) change: Change,
 }
 

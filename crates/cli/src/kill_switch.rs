@@ -15,7 +15,7 @@ use crate::text::{cut, one_line};
 
 /// Turn the kill switch of running gateways on or off
 ///
-/// `on` puts every route in mode off at once: the service's errors pass unchanged, with a request id, and credentials
+/// `on` sets the mode of every route to `off` at once: the service's errors pass unchanged, with a request id, and credentials
 /// are still checked. `off` applies the policy's own modes again. `status` shows the current state, its time, and who
 /// set it and why. A restart clears the switch, unless the gateway has --admin-journal. The command sends the request
 /// to all gateways at the same time. The exit code is 3 if the only failures are gateways that cannot be reached, and 1

@@ -253,7 +253,7 @@ impl Fault {
         self
     }
 
-    /// Returns the fields of the fault for a change, and drops the prepared replies.
+    /// Returns the fault's fields for modification. Drops the prepared replies, because they would no longer fit the fault.
     fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.memo = None;

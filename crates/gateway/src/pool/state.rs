@@ -173,7 +173,7 @@ impl<C: Connection> State<C> {
     /// Handles the result of opening a connection. A connection goes to as many requests in line as it accepts. An
     /// error goes to the first request in line, unless the opening was given up.
     ///
-    /// Adds connections that the caller must close to `unfit`.
+    /// Adds to `unfit` the connections that the caller must close.
     pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>, unfit: &mut Vec<C>) {
         let was_wanted = self.end_opening(id);
         match outcome {

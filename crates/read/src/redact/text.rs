@@ -83,11 +83,11 @@ pub fn is_telling_parameter(name: &str) -> bool {
 /// field states that the value is one.
 #[must_use]
 pub fn value(name: &str, value: String) -> Option<String> {
-    let begin = format!("{name}: ");
-    match text(&[&begin, &*value].concat(), Strictness::Readable) {
+    let line = [name, ": ", &value].concat();
+    match text(&line, Strictness::Readable) {
         Cow::Borrowed(_) => Some(value),
         Cow::Owned(line) => {
-            let left = line.strip_prefix(&begin)?;
+            let left = line.strip_prefix(name)?.strip_prefix(": ")?;
             (left.trim() != TAKEN).then(|| left.to_owned())
         }
     }

@@ -68,7 +68,7 @@ pub fn describe() {
     describe_histogram!(
         "error_envelope_error_read_seconds",
         Unit::Seconds,
-        "Time from an error's response head to the end of its body, for bodies that arrive after the head."
+        "Time from an error's response head to the end of its body. Bodies that come together with the head are not measured."
     );
     describe_counter!("error_envelope_policy_reloads_total", "Policy reloads, by outcome: taken or refused.");
     describe_gauge!(
@@ -77,7 +77,7 @@ pub fn describe() {
     );
     describe_counter!(
         "error_envelope_key_set_fetches_total",
-        "Fetches of key sets by jwks_url, by outcome: taken or failed."
+        "Fetches of key sets from a jwks_url, by outcome: taken or failed."
     );
     describe_counter!("error_envelope_kill_switch_total", "Times the kill switch was turned on or off.");
     describe_gauge!(

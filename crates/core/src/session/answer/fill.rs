@@ -1,9 +1,9 @@
 //! Decides which inner errors mode `fill` rewrites (M1): those whose body is empty, HTML or plain text. All others
 //! pass.
 //!
-//! The media type shows whether a body is HTML, plain text or of another kind, with two exceptions. JSON passes even if
-//! its type is a type of text (R2). If a body has no media type, or its type is `application/octet-stream`, the bytes
-//! of the body decide.
+//! The media type shows whether a body is HTML, plain text or of another kind, with two exceptions. A JSON body
+//! passes even if its media type is a text type, such as `text/plain` (R2). If a body has no media type, or its type is
+//! `application/octet-stream`, the bytes of the body decide.
 
 use http::{HeaderMap, response};
 

@@ -31,7 +31,7 @@ pub struct Session {
     pub(in crate::session) phase: Phase,
 }
 
-/// The call that a session expects.
+/// What a session waits for, which determines the adapter's next call.
 #[derive(Debug, Default)]
 pub(in crate::session) enum Phase {
     /// The session waits for a response, or for the end of the request without a response.
@@ -243,7 +243,8 @@ impl RequestState {
         fault
     }
 
-    /// Returns a service's fault, with the message of the rule that names its code (R1).
+    /// Replaces the message of a service's fault with the `say` of the first `[[map]]` rule that matches the fault and
+    /// names the fault's code (R1). Without such a text, returns the fault unchanged.
     fn with_rule_message(&self, fault: Fault) -> Fault {
         let rules = self.policy().rules(&self.settings);
         if rules.is_empty() {
