@@ -21,8 +21,8 @@ use crate::cases::{Case, Handler};
 use crate::counter;
 
 /// The instructions that the layer may need more than the span and the line by hand. Its line comes after the response,
-/// so it enters the span once more.
-const MOST: f64 = 4_000.0;
+/// so it enters the span once more. The compiler's choices change the figure by some 300 from build to build.
+const MOST: f64 = 4_200.0;
 
 /// The subscriber that formats the lines, and discards them.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,7 @@ const SOURCES: [(&str, &str); 6] = [
     ("layer", "The code comes from an inner layer: a canonical envelope, or its x-error-code."),
     ("rule", "The code comes from a [[map]] rule of the policy."),
     ("dialect", "The code comes from the code in the body."),
-    ("credentials", "The service returned a 401 without a known code. The code comes from the request's credentials and the response's www-authenticate."),
+    ("credentials", "The code of this 401 comes from the request's credentials and the response's www-authenticate."),
     ("issues", "The code comes from the list of invalid fields in the body."),
     ("status", "The code comes from the status alone, because nothing else was known or the mode reads no body."),
 ];
