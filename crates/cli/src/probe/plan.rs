@@ -250,7 +250,7 @@ pub(super) enum Want {
 pub(super) enum Place {
     /// A path that does not exist.
     Nowhere,
-    /// A route of the policy. If the policy has no suitable route, a path that does not exist.
+    /// A route of the policy. If the policy has no suitable route, `probe` uses a path that does not exist.
     Route,
     /// A route that decodes JSON.
     Json,

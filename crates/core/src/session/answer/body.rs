@@ -90,7 +90,7 @@ impl<'e> ErrorForm<'e> {
         }
     }
 
-    /// Returns the dialect for this client, which is the route's dialect or RFC 9457, if the client chose it (R11).
+    /// Returns RFC 9457 if the client's `Accept` prefers it (R11), and the route's dialect otherwise.
     ///
     /// An RPC client always gets the form of its own protocol (R10), not the dialect of the route.
     #[inline]

@@ -246,7 +246,8 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         }
     }
 
-    /// Reads the mistakes of one element of a list that the client sent. An empty element has no mistakes.
+    /// Reads the issues that the service reports for one element of a list in the request. An empty `fields` means that
+    /// the element has none.
     fn element_at(&mut self, place: &mut Place, index: usize, fields: Node<'t, 'a>, depth: usize) -> bool {
         if entry::states_place(fields) {
             return false;

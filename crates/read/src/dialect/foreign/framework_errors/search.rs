@@ -98,7 +98,8 @@ impl<'x> Search<'x, '_> {
             && self.best.as_ref().is_none_or(|best| value.count_texts() >= best.places)
     }
 
-    /// Returns true if a value can at most name as many places as the best candidate, and would not be preferred to it.
+    /// Returns true if a value cannot replace the best candidate, because it can name no more places and does not win a
+    /// tie.
     fn is_beaten(&self, value: Node<'x, 'x>, around: Surroundings) -> bool {
         self.best.as_ref().is_some_and(|best| {
             value.count_texts() == best.places && (best.around.means_errors || !around.means_errors)
