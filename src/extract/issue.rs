@@ -4,8 +4,6 @@
 //! that the program wrote, and omits the client's data. A text in any other form may quote the client's data, so its
 //! message is "Not valid.".
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
 
@@ -20,8 +18,6 @@ const MAX_STEPS: usize = 32;
 const UNKNOWN: &str = "unknown";
 /// The text for an array with more elements than its type, for which serde has no form.
 pub(super) const TOO_LONG: &str = "invalid length: too many elements";
-/// The text of `std` for a number that its type cannot hold.
-pub(super) const TOO_LARGE: &str = "number too large to fit in target type";
 
 /// One invalid value, in the shape of a Zod issue.
 #[derive(Debug, Serialize)]
@@ -110,7 +106,11 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
         (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
     } else if text == TOO_LONG {
         ("The array has too many elements.".to_owned(), "invalid_length", None)
-    } else if let Some(wanted) = whole_number(text) {
+    } else if let Some(wanted) = split(text, "invalid type: floating point ")
+        .map(|(_, wanted)| expected::in_words(wanted))
+        .filter(|words| words.starts_with("a whole number"))
+    {
+        // The number has a fraction, or is too large for all types.
         (format!("Expected {wanted}."), "invalid_value", None)
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
         let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
@@ -126,13 +126,6 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     } else {
         (expected::of_parsing(text).unwrap_or("Not valid.").to_owned(), "invalid_value", None)
     }
-}
-
-/// Returns the words for the whole number that a type expects, if serde got a number with a fraction, or one that is too
-/// large for all types.
-fn whole_number(text: &str) -> Option<Cow<'static, str>> {
-    let (_, wanted) = split(text, "invalid type: floating point ")?;
-    Some(expected::in_words(wanted)).filter(|words| words.starts_with("a whole number"))
 }
 
 /// Splits at the last ", expected ". The text before this separator comes from the client, and may also contain the

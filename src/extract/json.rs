@@ -77,10 +77,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
             return Err(fault.with_header(ACCEPT, HeaderValue::from_static(JSON)));
         }
-        let is_coded = request.headers().contains_key(CONTENT_ENCODING);
+        let coding = request.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+        let is_coded =
+            matches!(coding.as_deref(), Some(b"gzip" | b"x-gzip" | b"deflate" | b"br" | b"zstd" | b"compress"));
         let body = Bytes::from_request(request, state).await?;
-        // RFC 9110, 8.4: a resource that does not decode a body answers 415. Some clients name a charset there, and their
-        // JSON is read.
+        // RFC 9110, 8.4: a resource that does not decode a body answers 415.
         Self::from_bytes(&body).map_err(|fault| match is_coded && *fault.code() == ErrorCode::BAD_REQUEST {
             true => Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE)
                 .with_message("The body must not have a Content-Encoding.")
@@ -128,12 +129,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // For the errors of `Category::Data`, the status is the same as that of axum's `Json`.
         let text = match error.inner().classify() {
             Category::Data => Some(without_place(error.inner())),
             _ => text_of_json(body, error.inner()).map(str::to_owned),
         };
         match text {
-            // The status is the same as that of axum's `Json`.
             Some(text) => {
                 Fault::from(issue::of_data(error.path(), &text)).with_status(StatusCode::UNPROCESSABLE_ENTITY)
             }
@@ -144,11 +145,16 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     Ok(value)
 }
 
-/// Returns a text for two errors that serde_json reports as wrong syntax, although the body is JSON: an array that is
-/// longer than its type, and a number that no type can hold.
+/// Returns a text in serde's form for errors that serde_json reports as wrong syntax, although the body is JSON.
 fn text_of_json(body: &[u8], error: &serde_json::Error) -> Option<&'static str> {
     let text = error.to_string();
-    let texts = [("trailing characters", issue::TOO_LONG), ("number out of range", issue::TOO_LARGE)];
+    let texts = [
+        ("trailing characters", issue::TOO_LONG),
+        ("number out of range", "number too large to fit in target type"),
+        // A variant of an enum is a text or an object with one member.
+        ("expected value", "invalid type: value, expected enum"),
+        ("invalid value: expected key to be a number", "invalid value: key, expected a number as the name of a field"),
+    ];
     let (_, found) = texts.into_iter().find(|(begin, _)| text.starts_with(begin))?;
     serde_json::from_slice::<IgnoredAny>(body).is_ok().then_some(found)
 }

@@ -6,7 +6,8 @@
 //! - axum's text does not name the source of an error in a route's only parameter, or of a body that came too slowly.
 //!   So axum's extractors answer both errors with 400 `bad_request`.
 //! - axum's `Multipart` answers another media type with 400, and not with 415.
-//! - axum's `Json` answers a body that it cannot parse with 400, even if the request has a `content-encoding`.
+//! - axum's `Json` answers a body that it cannot parse with 400, even if the request has a `content-encoding`. It
+//!   also answers an array that is too long, a number that no type can hold, and a wrong value of an enum with 400.
 //! - An issue of axum's extractors has no `code`. If `Path` contains a tuple, the issue's path is the index of the
 //!   parameter, and not its name.
 //!

@@ -1,6 +1,7 @@
 //! The query string.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use axum_core::extract::FromRequestParts;
 use http::request::Parts;
@@ -43,14 +44,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
 /// Parses a text of the type `application/x-www-form-urlencoded`.
 pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
-    let pairs = form_urlencoded::parse(text).map(|(name, value)| (name, Field(value)));
+    let pairs = form_urlencoded::parse(text).map(|(name, value)| (Field(name), Field(value)));
     let value = serde_path_to_error::deserialize(MapDeserializer::new(pairs));
     value.map_err(|error: serde_path_to_error::Error<Error>| {
         issue::of_data(error.path(), &error.inner().to_string()).into()
     })
 }
 
-/// The value of a field. In contrast to the value of `serde_urlencoded`, its error names the expected type.
+/// The name or the value of a field. In contrast to those of `serde_urlencoded`, its error names the expected type.
 struct Field<'a>(Cow<'a, str>);
 
 impl<'de> IntoDeserializer<'de> for Field<'de> {
@@ -64,11 +65,18 @@ impl<'de> IntoDeserializer<'de> for Field<'de> {
 macro_rules! parses {
     ($($deserialize:ident $visit:ident $type:ident)*) => {$(
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            // This is the form of serde's own error, in which the value is replaced by the word `text`.
-            let error = |_| Error::custom(concat!("invalid type: text, expected ", stringify!($type)));
-            visitor.$visit(self.0.parse().map_err(error)?)
+            visitor.$visit(self.0.parse::<$type>().map_err(|error| not_parsed(&error, stringify!($type)))?)
         }
     )*};
+}
+
+/// Returns the error of a value in the form of serde, in which the word `text` replaces the value. For a type without a
+/// range in its words, the error of `std` states more.
+fn not_parsed(error: &dyn Display, name: &str) -> Error {
+    match error.to_string() {
+        text if text.starts_with("number too ") && name.ends_with(['4', '8']) && name.len() > 2 => Error::custom(text),
+        _ => Error::custom(format_args!("invalid type: text, expected {name}")),
+    }
 }
 
 impl<'de> Deserializer<'de> for Field<'de> {
@@ -106,5 +114,32 @@ impl<'de> Deserializer<'de> for Field<'de> {
 
     forward_to_deserialize_any! {
         char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn names_of_fields_are_read_like_values() {
+        #[derive(serde::Deserialize, PartialEq, Eq, Hash)]
+        struct Name(String);
+
+        assert_eq!(read::<HashMap<u32, String>>(b"1=a").unwrap()[&1], "a");
+        assert_eq!(read::<HashMap<Name, Option<u8>>>(b"size=3").unwrap()[&Name("size".into())], Some(3));
+        assert_eq!(read::<Vec<(u32, bool)>>(b"1=true&2=false").unwrap(), [(1, true), (2, false)]);
+    }
+
+    #[test]
+    fn e8_a_number_that_is_too_large_is_still_a_number() {
+        for (text, message) in
+            [("n=18446744073709551616", "The number is too large."), ("n=x", "Expected a whole number.")]
+        {
+            let fault = read::<HashMap<String, u64>>(text.as_bytes()).unwrap_err();
+            assert!(fault.details_json().unwrap().contains(message), "{:?}", fault.details_json());
+        }
     }
 }

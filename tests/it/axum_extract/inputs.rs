@@ -293,6 +293,18 @@ fn e8_json_that_no_type_can_hold_is_not_called_broken() {
         assert_eq!((fault.status().as_u16(), fault.code().as_str()), (422, "invalid_request"), "{body}");
         assert!(fault.details_json().unwrap().contains(message), "{body}: {:?}", fault.details_json());
     }
+    #[derive(Debug, serde::Deserialize)]
+    enum Kind {
+        Small,
+        Large,
+    }
+    assert!(matches!(Json::<Vec<Kind>>::from_bytes(br#"["Small","Large"]"#).unwrap()[..], [Kind::Small, Kind::Large]));
+    let fault = Json::<Vec<Kind>>::from_bytes(b"[5]").unwrap_err();
+    assert_eq!(fault.status(), 422);
+    assert!(fault.details_json().unwrap().contains("Expected one of the known variants."), "{fault:?}");
+    let fault = Json::<HashMap<u32, u8>>::from_bytes(br#"{"a":1}"#).unwrap_err();
+    assert_eq!(fault.status(), 422);
+    println!("{:?}", fault.details_json());
     for (body, message) in [
         ("[1,2]]".to_owned(), "The body is not valid JSON at line 1, column 6."),
         ("[\"\\ud800\"]".to_owned(), "The body is not valid JSON at line 1, column 9."),
