@@ -29,7 +29,7 @@ use super::response_body::ResponseBody;
 
 /// The number of headers that the gateway and the layer add to a request: three headers that describe the client, and
 /// the request id.
-const ADDED: usize = 4;
+pub(super) const ADDED: usize = 4;
 
 /// The service that hyper calls for the requests of one connection. It passes requests to the layer, together with the
 /// facts about the client that the layer and the inner service need.

@@ -54,7 +54,7 @@ pub(crate) fn cut_off_error(peer: &str) -> BoxError {
 
 /// Returns true if h2 reset the stream of a request, because the request was malformed (RFC 9113 §8.1.1).
 pub(crate) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
-    find::<h2::Error>(error).is_some_and(h2::Error::is_library)
+    find::<h2::Error>(error).is_some_and(|error| error.is_library() && error.is_reset())
 }
 
 /// Converts the error of a client's body. If the client left, the result is a `ConnectionReset`. If the client framed
