@@ -380,16 +380,16 @@ pub fn cause_text(error: &(dyn Error + 'static)) -> String {
 pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let texts = catch(|| {
         let mut texts: Vec<String> = Vec::new();
+        let mut is_left_out = false;
         for error in cause::chain(error) {
             let has_cause = error.downcast_ref::<Fault>().is_some_and(|fault| fault.source().is_some());
-            if has_cause && texts.is_empty() {
-                continue;
-            }
-            let cause = message::cut(error.to_string(), MAX_CAUSE);
-            if has_cause && texts.iter().all(|text| *text == cause) {
+            let may_go = has_cause && !std::mem::replace(&mut is_left_out, true);
+            let cause = || message::cut(error.to_string(), MAX_CAUSE);
+            if may_go && texts.iter().all(|text| *text == cause()) {
                 texts.clear();
                 continue;
             }
+            let cause = cause();
             // A cause whose text the previous text already ends with is left out. For example, an `io::Error` has the
             // same text as its source.
             if !texts.last().is_some_and(|last| last.ends_with(&cause)) {
@@ -421,6 +421,8 @@ mod tests {
             remaining_cause(&*Box::<dyn Error + Send + Sync>::from("no route to host")).as_deref(),
             Some("no route to host")
         );
+        let nested = fault().with_source(fault().with_message("Seat 7 is taken.").with_source("the disk failed"));
+        assert_eq!(remaining_cause(&nested).as_deref(), Some("conflict: Seat 7 is taken.: the disk failed"));
         // As axum's error of a body wraps it.
         let wrapped = std::io::Error::other(fault().with_source("the disk failed"));
         assert_eq!(remaining_cause(&wrapped).as_deref(), Some("the disk failed"));
