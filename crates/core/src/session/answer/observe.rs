@@ -148,7 +148,7 @@ impl ObservedError {
     pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
         let Self { state, status, headers, reason } = self;
         let decoded = state.decoded_body(headers, body);
-        if let Some(reported) = state.connect_status(decoded.as_deref()) {
+        if let Some(reported) = state.connect_status(headers, decoded.as_deref()) {
             return state.rpc_record(&reported, *status);
         }
         let changed = ChangedBody::default();

@@ -306,7 +306,8 @@ impl RequestRecord {
     }
 
     fn is_inner_error(&self) -> bool {
-        self.service().is_some_and(|service| service.status().as_u16() >= 400)
+        let is_failed_call = |service: &ServiceAnswer| service.grpc_status().is_some_and(|status| status != 0);
+        self.service().is_some_and(|service| service.status().as_u16() >= 400 || is_failed_call(service))
     }
 
     /// Returns true if the service was called.

@@ -117,9 +117,15 @@ impl RequestState {
         }
     }
 
-    /// Returns an inner error in Connect's own form, if the body is one, and if the path names a method (P3).
-    pub(in crate::session) fn connect_status<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
-        if self.request.is_connect_call() { connect::read(body?) } else { None }
+    /// Returns an inner error in Connect's own form, if the body is one, and if the path names a method (P3), or another
+    /// layer wrote the error (E7).
+    pub(in crate::session) fn connect_status<'b>(
+        &self,
+        headers: &HeaderMap,
+        body: Option<&'b [u8]>,
+    ) -> Option<ReportedStatus<'b>> {
+        let is_layers = || self.request.rpc == Some(Rpc::ConnectUnary) && headers.contains_key(fields::X_ERROR_CODE);
+        if self.request.is_connect_call() || is_layers() { connect::read(body?) } else { None }
     }
 
     /// Returns the record of a call for which the service sent this RPC status and this HTTP status, in the form of the

@@ -349,7 +349,7 @@ fn decided(
     if state.settings.mode == Mode::Fill && !fill::is_to_rewrite(&head.headers, body, decoded.as_deref()) {
         return Err(Box::new(state.preserve(head)));
     }
-    if let Some(reported) = state.connect_status(decoded.as_deref()) {
+    if let Some(reported) = state.connect_status(&head.headers, decoded.as_deref()) {
         return calls::unary_error(state, head, &reported, body);
     }
     let reason = state.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
