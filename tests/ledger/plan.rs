@@ -92,7 +92,7 @@ const TEXT: (&str, &str) = ("content-type", "text/plain");
 const EVENTS: (&str, &str) = ("content-type", "text/event-stream");
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 const WEB: (&str, &str) = ("content-type", "application/grpc-web+proto");
-const CONNECT: (&str, &str) = ("connect-protocol-version", "1");
+pub(crate) const CONNECT: (&str, &str) = ("connect-protocol-version", "1");
 /// One empty message.
 const MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
@@ -301,11 +301,11 @@ pub(crate) fn kinds() -> Vec<Kind> {
             .to("plain", &[WEB])
             .sends(Upload::Length(MESSAGE.len())),
         get("web-no-key", ok()).to("closed", &[WEB]).sends(Upload::Length(MESSAGE.len())),
-        get("connect-ok", ok()).to("plain", &[CONNECT, JSON]).sends(Upload::Length(20)),
-        get("connect-missing", Answer::new(404, &[JSON], r#"{"code":"not_found","message":"no user"}"#))
+        get("connect_ok", ok()).to("plain", &[CONNECT, JSON]).sends(Upload::Length(20)),
+        get("connect_missing", Answer::new(404, &[JSON], r#"{"code":"not_found","message":"no user"}"#))
             .to("plain", &[CONNECT, JSON])
             .sends(Upload::Length(20)),
-        get("connect-no-key", ok()).to("closed", &[CONNECT, JSON]).sends(Upload::Length(20)),
+        get("connect_no_key", ok()).to("closed", &[CONNECT, JSON]).sends(Upload::Length(20)),
     ]
 }
 
