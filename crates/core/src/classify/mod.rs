@@ -4,7 +4,7 @@
 //! text. Each step depends only on the results of earlier steps:
 //!
 //! 1. [`parse`](parse::parse): the content of the body, or else of the head, and the form that the body keeps.
-//!    `error-envelope-read` parses the body, beginning with [`dialect::read`](crate::dialect::read)
+//!    `error-envelope-read` parses the body, beginning with [`read`](crate::dialect::read)
 //! 2. [`decide`](decide::decide): the code
 //! 3. [`text`](rewrite::text): the text
 //! 4. [`details`](reply_details::ReplyDetails): the fields in addition to code and text. `rest` finds the sentences and
