@@ -14,7 +14,7 @@
 //! 3. `calling` polls the inner call, and carries out what the session decides about the response. For an inner error,
 //!    `collecting` first reads the body.
 //! 4. `response_body` defines the body that the server sends. `broken` ends a body that breaks off.
-//! 5. `watched` closes the record of the request when its body has ended or is dropped, and `error-envelope-runtime` logs
+//! 5. `watched` closes the record of the request when the response's body is dropped, and `error-envelope-runtime` logs
 //!    it. If layers are nested, `logged` lets only the innermost layer log an error.
 //!
 //! `extensions` reads what hyper and axum store in a head, and `context` has the state that only few calls need.

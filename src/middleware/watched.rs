@@ -1,5 +1,5 @@
-//! Follows the delivery of a response to the client, if an observer, a metric or an adapter wants the request's record
-//! (rule L5).
+//! Follows the delivery of a response to the client, if the log, an observer, a metric or an adapter wants the request's
+//! record (rule L5).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -11,7 +11,7 @@
 //! 4. The [`policy::Policy`] contains the settings of each route.
 //! 5. One [`session::Session`] follows one request through all of these steps.
 //!
-//! This crate contains no bodies, futures, clocks, random sources or logs. Inputs are arguments, and decisions are
+//! This crate contains no streams of bytes, futures, clocks, random sources or logs. Inputs are arguments, and decisions are
 //! values. Only one module reads files, and only if it is enabled: `loader` (feature `policy-file`).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

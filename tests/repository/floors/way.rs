@@ -16,7 +16,7 @@ fn each_function_on_the_way_of_an_error_is_in_its_file() {
 fn has_function(file: &str, function: &str) -> bool {
     let path = match file.split_once('/') {
         Some(("layer", rest)) => format!("src/middleware/{rest}"),
-        Some((member @ ("read" | "fault" | "runtime"), rest)) => format!("crates/{member}/src/{rest}"),
+        Some((member @ ("read" | "fault" | "runtime" | "text"), rest)) => format!("crates/{member}/src/{rest}"),
         Some(("classify", rest)) => format!("crates/core/src/classify/{rest}"),
         _ => format!("crates/core/src/session/{file}"),
     };

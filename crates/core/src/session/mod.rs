@@ -34,8 +34,8 @@
 //! 3. In `response`, `reading` limits how much of an error's body is read. `inner_error` passes the bytes that were
 //!    read to [`classify`](crate::classify). With the crate `error-envelope-read`, `classify` parses these bytes and
 //!    decides the code.
-//! 4. In `answer`, `reply` ends the request with an error. `writer` writes this error. `writer` takes the head from the
-//!    fault's prepared reply, whose template `head` makes once, or from `head` itself. `body` makes the body.
+//! 4. In `answer`, `reply` ends the request with an error, and `writer` writes this error. `body` makes the body. For most
+//!    errors, `writer` copies a head that it has made for an earlier error with the same code. `head` makes all others.
 //! 5. `record` stores what happened.
 //!
 //! For example, a FastAPI service answers with a 422 and this body:
@@ -44,34 +44,49 @@
 //! {"detail":[{"loc":["body","qty"],"msg":"Field required","type":"missing"}]}
 //! ```
 //!
-//! This is its way from the head to the new bytes. In the paths, `layer` is the folder `src/middleware`. `read`, `fault`
-//! and `runtime` are the sources of these crates:
+//! This is its way from the head to the new bytes. In the paths, `layer` is the folder `src/middleware` of the layer,
+//! and `classify` a folder of this crate. `read`, `fault`, `text` and `runtime` are the sources of these crates. The
+//! other paths are in this folder:
 //!
 //! | file: function | what it decides or does |
 //! |---|---|
 //! | `layer/calling.rs`: `poll_calling` | Takes the head from the service, and asks the session |
 //! | `response/responding.rs`: `rewrite_error` | A 422 in mode `enforce` is to be rewritten, so its body is read |
-//! | `layer/collecting.rs`: `poll` | Collects the body |
-//! | `response/reading.rs`: `end` | The body is complete, and within the budget |
+//! | `layer/collecting.rs`: `poll_into` | Collects the body. `response/reading.rs` checks each frame against the budget |
+//! | `layer/collecting.rs`: `ended` | The body is complete, so the session is asked again |
+//! | `response/responding.rs`: `decide_by_body` | No guard has cut off the request's body meanwhile |
 //! | `response/inner_error.rs`: `decoded_body` | The body has neither a coding nor another charset than UTF-8 |
-//! | `classify/mod.rs`: `response` | The status tells of a mistake in the input, so the body is parsed |
+//! | `classify/mod.rs`: `response` | The body is more than one line of text, so it is parsed |
 //! | `read/dialect/mod.rs`: `read` | The body is JSON, and neither an envelope nor in the form of a protocol |
 //! | `read/dialect/foreign/shapes.rs`: `read` | No known shape fits. Without the feature `foreign`, `without_foreign.rs` reads the body, and the issue has no path |
 //! | `read/dialect/foreign/foreign_text.rs`: `read` | A list of one error is read as this error: its text is `msg` |
 //! | `read/dialect/foreign/framework_errors/search.rs`: `issues` | `detail` is a list of issues |
 //! | `read/dialect/foreign/framework_errors/entry.rs`: `read` | `loc` is the place, without its first part, which names the body. `msg` is the text, and `type` is the code of the issue |
-//! | `classify/decide.rs`: `code_of_body` | A list of issues on a 422 is `invalid_request` |
-//! | `classify/rewrite.rs`: `text` | The message is the catalogue's, because the issue has the text |
+//! | `text/place.rs`: `json` | The path is `["qty"]` |
+//! | `read/dialect/foreign/framework_errors/found.rs`: `into_list` | Writes the issue: `{"path":["qty"],"message":"Field required","code":"missing"}` |
+//! | `read/dialect/foreign/framework_errors.rs`: `set_found_issues` | `msg` is not the message, because an issue has this text. `detail` is not kept as a detail |
+//! | `classify/parse.rs`: `new` | The body lists issues, and a 422 tells of a mistake in the input |
+//! | `classify/decide.rs`: `code_of_body` | So the code is `invalid_request` |
+//! | `classify/rewrite.rs`: `text` | No text is left for the message, so it is the catalogue's |
 //! | `classify/reply_details.rs`: `details_of` | The issues become `details` |
 //! | `answer/reply.rs`: `replace` | The status stays 422. The fault and the facts for the log are stored in the record |
-//! | `answer/writer.rs`: `prepared_reply` | The head comes from a template, which `answer/head.rs` made once |
-//! | `fault/fault/prepared.rs`: `fill` | Writes the id and the length into this head |
-//! | `answer/body.rs`: `canonical` | The route has the standard dialect |
+//! | `answer/writer.rs`: `prepared_reply` | The policy keeps a reply for each code. The first error of a code makes its head. This head is copied, unless headers of the service must stay that it does not know |
+//! | `answer/body.rs`: `body_of` | The route has the standard dialect |
 //! | `read/dialect/standard.rs`: `write` | Writes the envelope |
+//! | `fault/fault/prepared.rs`: `fill` | Writes the id and the length of the body into the copied head |
+//! | `layer/calling.rs`: `written` | Makes the response with this head and body |
 //! | `layer/response_body.rs`: `poll_own` | Sends the bytes |
 //! | `layer/watched.rs`: `close` | Closes the record when the body is dropped |
-//! | `runtime/record.rs`: `write_views` | Each observer gets the closed record |
+//! | `runtime/record.rs`: `write_views` | Counts and logs the closed record, and passes it to an observer |
 //! | `runtime/log.rs`: `write_record` | Writes the log line |
+//!
+//! The client gets this body:
+//!
+//! ```json
+//! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["qty"],"message":"Field required","code":"missing"}]}},"request_id":"req_…"}
+//! ```
+//!
+//! The log line is at level INFO, and contains `code="invalid_request"`, `decided_by="issues"` and `dialect="fastapi"`.
 //!
 //! `entry` contains the calls without a response of the service. All files share the `RequestState` in `request/state`.
 //! The folders are ordered from low to high: `record`, `request`, `answer`, `response`, then `admission` and `entry`.

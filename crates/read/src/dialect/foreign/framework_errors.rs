@@ -9,7 +9,8 @@
 //! issue. `search::issues` finds the list in `detail`. A list comes before a map. `entry::read` takes `loc` for the place
 //! and removes `body`, takes `msg` for the text, and `type` for the code.
 //!
-//! The client gets the path, the text and the code of each issue. The value that the client sent is not repeated.
+//! The client gets the path, the text and the code of each issue. The value that the client sent is not repeated. If
+//! an issue has the text that was read as the message, the catalogue's text becomes the message.
 
 mod entry;
 mod found;
