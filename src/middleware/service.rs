@@ -104,7 +104,7 @@ where
         let received = watched.as_ref().and_then(|watched| watched.watch.received.clone());
         let body = Unread::New(body, !facts.ended);
         if !matches!(step, RequestStep::Verify(_) | RequestStep::Peek(_)) {
-            let state = carry_out(step, session, &mut self.inner, head, not_ready, body, received);
+            let state = carry_out(step, &mut session, &mut self.inner, head, not_ready, body, received);
             return ResponseFuture { state, watched };
         }
         let state = match self.park(not_ready, head) {
@@ -235,8 +235,8 @@ impl<S> Waiting<S> {
             (RequestStep::Verify(time), Unread::New(body, _)) => State::verify(time, self, body),
             (RequestStep::Peek(time), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
             (step, body) => {
-                let Self { session, parked: Parked { mut service, not_ready, head }, received, .. } = self;
-                let state = carry_out(step, session, &mut service, head, not_ready, body, received);
+                let Self { mut session, parked: Parked { mut service, not_ready, head }, received, .. } = self;
+                let state = carry_out(step, &mut session, &mut service, head, not_ready, body, received);
                 let _ = catch(|| drop(service));
                 state
             }
@@ -244,11 +244,12 @@ impl<S> Waiting<S> {
     }
 }
 
-/// Carries out a decision that needs no wait: calls the inner service, or replies.
+/// Carries out a decision that needs no wait: calls the inner service, or replies. The session is borrowed, because it is
+/// expensive to move.
 #[inline(always)]
 fn carry_out<S, B, R>(
     step: RequestStep,
-    mut session: Session,
+    session: &mut Session,
     service: &mut S,
     head: Parts,
     not_ready: Option<NotReady>,
@@ -263,13 +264,15 @@ where
             let body = body.forwarded(meter, received);
             if let Some(not_ready) = not_ready {
                 let _ = catch(|| drop(head));
-                let reply = unready(not_ready, &mut session);
+                let reply = unready(not_ready, session);
                 return State::sent(reply, body.into_inner().map(RemainingRequest::from));
             }
             let mut request = Some(Request::from_parts(head, body));
             let mut future = None;
-            return match Call::begin(service, &mut request, &mut future, &mut session) {
-                Ok(context) => State::Calling { future, call: Some(Call { session, context }) },
+            return match Call::begin(service, &mut request, &mut future, session) {
+                Ok(context) => {
+                    State::Calling { future, call: Some(Call { session: std::mem::take(session), context }) }
+                }
                 Err(reply) => State::replying(reply),
             };
         }

@@ -21,7 +21,7 @@ pub(super) fn start(text: &str) -> Option<usize> {
         if pythons > 1 || is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
             return Some(at);
         }
-        if let Some(end) = before_place_in_rust(line) {
+        if let Some(end) = before_place_in_rust(line).or_else(|| before_place_in_php(line)) {
             return Some(at + end);
         }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
@@ -41,17 +41,20 @@ pub(super) fn is_break(character: char) -> bool {
 }
 
 fn is_of_trace(line: &str) -> bool {
-    const MARKS: [&str; 7] = [
+    const MARKS: [&str; 9] = [
         "Traceback",
         "Stack trace:",
         "Stacktrace:",
         "stack backtrace:",
         "Stack backtrace:",
+        "stack traceback:",
+        "CallStack (from HasCallStack)",
         "panicked at",
         "Caused by: ",
     ];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
+        || line.trim_end() == "Caused by:"
         || line.strip_prefix("at ").is_some_and(is_frame)
         || is_of_java(line)
         || is_of_go(line)
@@ -59,6 +62,10 @@ fn is_of_trace(line: &str) -> bool {
         || is_of_php(line)
         || is_of_ruby(line)
         || is_of_perl(line)
+        || is_of_ocaml(line)
+        || is_of_tcl(line)
+        || line.strip_prefix("from ").is_some_and(begins_with_column)
+        || is_of_firefox(line)
 }
 
 /// Returns the end of the text before the place of an error in Rust code, which snafu writes behind the error:
@@ -72,6 +79,19 @@ fn before_place_in_rust(line: &str) -> Option<usize> {
     places
         .find(|(at, words)| is_place(line[at + words.len()..].split(' ').next().unwrap_or_default()))
         .map(|(at, _)| at)
+}
+
+/// Returns the end of the text before the place of an error in PHP, which PHP writes behind the error:
+/// `Undefined array key "id" in /srv/cart.php on line 41`.
+fn before_place_in_php(line: &str) -> Option<usize> {
+    let is_place = |(file, number): (&str, &str)| {
+        let is_absolute = file.starts_with('/') || file.get(1..3) == Some(":\\");
+        let is_file = file.ends_with(".php") || file.ends_with(".inc") || file.ends_with(".phtml");
+        is_absolute && is_file && !file.contains(' ') && number.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let mut places = line.match_indices(" in ");
+    let (at, _) = places.find(|(at, word)| line[at + word.len()..].split_once(" on line ").is_some_and(is_place))?;
+    Some(line[..at].trim_end_matches(", called").len())
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.
@@ -104,11 +124,13 @@ fn is_of_elixir(line: &str) -> bool {
     })
 }
 
-/// Matches `#0 /srv/cart.php(41): add()`.
+/// Matches `#0 /srv/cart.php(41): add()`, and Dart's `#0      add (package:shop/cart.dart:41:3)`.
 fn is_of_php(line: &str) -> bool {
     let Some((number, file)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else { return false };
     let ends = file.match_indices("):").map(|(end, _)| &file[..end]);
-    is_number(number) && ends.filter_map(|file| file.rsplit_once('(')).any(|(_, line)| is_number(line))
+    let is_of_dart = || file.rsplit_once('(').is_some_and(|(_, place)| begins_with_column(place));
+    is_number(number)
+        && (ends.filter_map(|file| file.rsplit_once('(')).any(|(_, line)| is_number(line)) || is_of_dart())
 }
 
 /// Matches ``/srv/cart.rb:41:in `add'``.
@@ -125,6 +147,30 @@ fn is_of_perl(line: &str) -> bool {
         let file = line[..at].rsplit_once(" at ").map(|(_, file)| file);
         digits > 0 && is_end && file.is_some_and(|file| !file.contains(' ') || file.contains(['/', '\\']))
     })
+}
+
+/// Matches `Raised at Cart.add in file "cart.ml", line 41, characters 3-9`.
+fn is_of_ocaml(line: &str) -> bool {
+    let begins = ["Raised ", "Re-raised ", "Called from "].iter().any(|words| line.starts_with(words));
+    begins && line.contains(" in file \"")
+}
+
+/// Matches the lines that Tcl adds to an error: `while executing`, `(procedure "add" line 41)`.
+fn is_of_tcl(line: &str) -> bool {
+    line.trim_end() == "while executing" || line.starts_with("invoked from within") || line.starts_with("(procedure \"")
+}
+
+/// Matches `add@http://shop.example/cart.js:41:3`.
+fn is_of_firefox(line: &str) -> bool {
+    let place = line.split_once('@').filter(|(name, place)| !name.contains(' ') && place.contains("://"));
+    place.is_some_and(|(_, place)| begins_with_column(place))
+}
+
+/// Returns true if a text begins with a file, the number of a line and the number of a column, as in `/srv/a.cr:41:3 in`.
+fn begins_with_column(text: &str) -> bool {
+    let word = text.split(' ').next().unwrap_or_default().trim_end_matches([')', ',']);
+    let place = word.rsplit_once(':').filter(|(_, column)| is_number(column));
+    place.is_some_and(|(place, _)| has_position(place))
 }
 
 /// Matches `File "cart.py", line 41, in add`. If the function is missing, a single such line may also be a message.

@@ -43,11 +43,13 @@ impl Session {
         state.service = Some(ServiceAnswer::new(head.status));
         if passes {
             state.finish_head(&mut head.headers);
+            // A state is expensive to move, and `take_called` would move it once more.
+            return match std::mem::take(&mut self.phase) {
+                Phase::Called(state) => ResponseStep::Pass(Follow::tail(state.into_body_context())),
+                _ => ResponseStep::Broken,
+            };
         }
         let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        if passes {
-            return ResponseStep::Pass(Follow::tail(state.into_body_context()));
-        }
         ResponseHead { state, session: self }.decide(head, body)
     }
 
