@@ -31,6 +31,14 @@ absent! {
 }
 
 absent! {
+    "redact" NeedsRedact
+    "this needs the feature `redact` of `tower-error-envelope`"
+    "turn it on: `cargo add tower-error-envelope --features redact`"
+    crate::policy::RouteRule { redact(self,) -> Self; }
+    crate::policy::PolicyBuilder { redact(self,) -> Self; }
+}
+
+absent! {
     "pattern" NeedsPattern
     "this needs the feature `pattern` of `tower-error-envelope`"
     "turn it on: `cargo add tower-error-envelope --features pattern`"

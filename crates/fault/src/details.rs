@@ -68,7 +68,15 @@ pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
 }
 
 fn has_trace(value: Node<'_, '_>) -> bool {
-    value.text().is_some_and(|text| message::has_trace(&text)) || value.children().any(has_trace)
+    value.text().is_some_and(|text| message::has_trace(&text))
+        || value.children().any(|child| is_trace(child.name(), child.raw()) || has_trace(child))
+}
+
+/// Returns true if a member with this name contains a list of stack frames.
+pub fn is_trace(name: &str, json: &str) -> bool {
+    const NAMES: [&str; 6] = ["trace", "stack", "stacktrace", "stack_trace", "traceback", "backtrace"];
+
+    json.starts_with('[') && NAMES.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
 /// Returns the JSON of a value, in which each text ends before its stack trace. A text that consists of a trace is left
@@ -87,7 +95,10 @@ fn cut_traces(value: Node<'_, '_>) -> Option<String> {
         Some(format!("{}:{}", String::from_utf8_lossy(&text), cut_traces(field)?))
     };
     match value.is_object() {
-        true => Some(inside(("{", "}"), value.children().filter_map(member).collect())),
+        true => {
+            let members = value.children().filter(|field| !is_trace(field.name(), field.raw()));
+            Some(inside(("{", "}"), members.filter_map(member).collect()))
+        }
         false => Some(value.raw().to_owned()),
     }
 }

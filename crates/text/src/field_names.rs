@@ -35,7 +35,7 @@ pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "non
 pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that contain the place of an issue, in the order of preference (R13).
-pub const PLACES: [&str; 24] = [
+pub const PLACES: [&str; 25] = [
     "path",
     "loc",
     "location",
@@ -43,6 +43,7 @@ pub const PLACES: [&str; 24] = [
     "fieldName",
     "param",
     "parameter",
+    "parameterName",
     "attr",
     "attribute",
     "instanceLocation",

@@ -26,7 +26,7 @@ pub(crate) const LONGEST: usize = 64;
 const NONE: u8 = u8::MAX;
 
 /// Names of fields that contain the text of an error, in the order of preference.
-const TEXTS: [&[u8]; 14] = [
+const TEXTS: [&[u8]; 15] = [
     b"longmessage",
     b"message",
     b"msg",
@@ -41,10 +41,11 @@ const TEXTS: [&[u8]; 14] = [
     b"error",
     b"err",
     b"usermessage",
+    b"explanation",
 ];
 
 /// Names of fields that contain the code of an error, in the order of preference.
-const CODES: [&[u8]; 7] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key"];
+const CODES: [&[u8]; 8] = [b"code", b"type", b"status", b"name", b"id", b"num", b"key", b"cause"];
 
 /// The lowest rank of a name that only sometimes means a code.
 const UNSURE: u8 = 6;
@@ -65,7 +66,8 @@ impl Ranks {
         let (name, is_led) = match without_leading_word(name) {
             // RESTCONF (RFC 8040) puts the layer of an error into `error-type`, and its code into `error-tag`.
             (b"tag", true) => (&b"code"[..], true),
-            (b"no", true) => (&b"num"[..], true),
+            (b"no" | b"number", true) => (&b"num"[..], true),
+            (b"codes", true) => (&b"key"[..], true),
             other => other,
         };
         // A name without a leading word has a better rank than the same name with a leading word.

@@ -193,6 +193,13 @@ impl Place {
         }
     }
 
+    /// Removes the name of a method from the beginning, and the name of its parameter if a field of the parameter
+    /// follows: `admit.patient.ward` becomes `ward`.
+    pub fn without_method(&mut self) {
+        let before = self.steps.len().saturating_sub(1).min(2);
+        self.steps.drain(..before);
+    }
+
     /// Returns the place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
         let mut path = Path::new();

@@ -21,11 +21,14 @@ pub(super) fn repeats_status(code: &str, status: StatusCode) -> bool {
 
 /// Returns true if a value has the form of a code, and is neither an address nor an id.
 pub(super) fn is_code_or_word(code: &str) -> bool {
-    is_upstream_code(code) && code.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !is_address_or_id(code)
+    is_upstream_code(code)
+        && !code.ends_with('.')
+        && code.bytes().any(|byte| byte.is_ascii_alphanumeric())
+        && !is_address_or_id(code)
 }
 
 /// Returns true if a text is an address, or an id: a UUID, a ULID, a request id, or 16 or more hexadecimal digits.
-pub(super) fn is_address_or_id(text: &str) -> bool {
+pub(in crate::dialect) fn is_address_or_id(text: &str) -> bool {
     let digits = || text.bytes().filter(|byte| *byte != b'-');
     let is_address = text.contains("://") || text == "about:blank";
     is_address
@@ -42,10 +45,18 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
     let is_class = || ["Error", "Exception", "Fault"].iter().any(|end| value.ends_with(end));
     match (name.to_ascii_lowercase().as_str(), is_top) {
         ("name", true) => in_capitals || is_class(),
+        ("cause", _) => in_capitals,
+        ("id", _) if are_words(value) => true,
         (_, true) => false,
         ("num", false) => is_number,
         _ => in_capitals || value.contains('_') || is_camel(),
     }
+}
+
+/// Returns true if a text is a code of several words, as in `session_inactive` or `data.field.missing`, and not an id.
+fn are_words(text: &str) -> bool {
+    let words = || text.split(['_', '.']);
+    words().count() > 1 && words().all(|word| word.len() > 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
 }
 
 /// Returns true if a code only means that the input was wrong, which the issues next to it already state (E9).

@@ -204,19 +204,25 @@ fn is_orpc(body: &Object<'_>) -> bool {
 /// protocol.
 const MOST_LOOKED_AT: usize = 16;
 
-/// Returns true if a body is a response of GraphQL. Any API could send `errors` alone. So the body must also have
-/// `data`, a place in the document, or a code under `extensions`.
+/// Returns true if a body is a response of GraphQL. Any API could send `errors` alone. So an element must have a place in
+/// the document or a code under `extensions`, or the body must have `data` and only GraphQL's own members.
 fn is_graphql(body: &Object<'_>) -> bool {
     let has = |errors: &RawValue, name: &str| memmem::find(errors.get().as_bytes(), name.as_bytes()).is_some();
     let may_be = |errors: &&RawValue| body.has("data") || has(errors, "\"locations\"") || has(errors, "\"extensions\"");
     let errors = body.raw("errors").filter(may_be).and_then(|errors| json::array(errors.get()));
     let Some(errors) = errors else { return false };
     let has_code = |error: &Object<'_>| error.object("extensions").is_some_and(|it| it.string("code").is_some());
-    let with_message =
-        |error: Object<'_>| error.string("message").is_some().then(|| error.has("locations") || has_code(&error));
-    let first = errors.iter().take(MOST_LOOKED_AT);
-    let located: Option<Vec<_>> = first.map(|it| Object::parse(it.get()).and_then(with_message)).collect();
-    located.is_some_and(|located| !located.is_empty() && (body.has("data") || located.contains(&true)))
+    let first = errors.iter().take(MOST_LOOKED_AT).map(|it| Object::parse(it.get()));
+    let with_message = first.map(|it| it.filter(|error| error.string("message").is_some()));
+    let Some(errors) = with_message.collect::<Option<Vec<_>>>().filter(|errors| !errors.is_empty()) else {
+        return false;
+    };
+    let is_only = |object: &Object<'_>, names: &[&str]| object.members().all(|(name, _)| names.contains(&name));
+    let of_error = ["message", "locations", "path", "extensions"];
+    errors.iter().any(|error| error.has("locations") || has_code(error))
+        || body.has("data")
+            && is_only(body, &["data", "errors", "extensions"])
+            && errors.iter().all(|error| is_only(error, &of_error))
 }
 
 fn is_x402(body: &Object<'_>) -> bool {

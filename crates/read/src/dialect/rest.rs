@@ -63,7 +63,24 @@ pub struct RestContext<'c> {
 /// Returns the rest of a body, which is the part that no rule has read. The members of the object with the error
 /// (`error`) come first.
 pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, Box<RawValue>)> {
-    let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, tried: 0 };
+    let (members, _, is_full) = kept_with(body, error, context, MAX_VALUES);
+    if !is_full {
+        return members;
+    }
+    // Sentences state more than codes, so codes get the room that the sentences leave.
+    let (_, sentences, _) = kept_with(body, error, context, 0);
+    kept_with(body, error, context, MAX_VALUES - sentences).0
+}
+
+/// Returns the rest of a body with at most this number of codes, the number of values in it, and true if there was no
+/// room for further values.
+fn kept_with<'t>(
+    body: Node<'t, '_>,
+    error: Option<&str>,
+    context: &RestContext<'_>,
+    codes: usize,
+) -> (Vec<(&'t str, Box<RawValue>)>, usize, bool) {
+    let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, codes, is_full: false, tried: 0 };
     let mut members = Vec::new();
     if let Some(error) = error.and_then(|error| at(body, error)) {
         pruner.error = None;
@@ -76,7 +93,7 @@ pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'
     } else if error.is_none_or(|error| !std::ptr::eq(error, body.raw())) {
         pruner.members(body, &mut members);
     }
-    members
+    (members, pruner.values, pruner.is_full)
 }
 
 /// Returns the value that has these bytes. The result may be `value` itself or any value inside it.
@@ -96,6 +113,10 @@ struct Pruner<'c, 'r, 't, 'a> {
     /// The request's target, decoded as a form.
     decoded: Option<String>,
     values: usize,
+    /// The number of codes for which there is still room.
+    codes: usize,
+    /// True if a value was passed over because there was no room.
+    is_full: bool,
     tried: usize,
 }
 
@@ -123,7 +144,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     fn field(&mut self, field: Node<'t, 'a>, names: usize, is_in_issue: bool) -> Option<String> {
         let name = field.name();
         self.tried += 1;
-        if self.tried > MAX_TRIED || self.values == MAX_VALUES {
+        self.is_full |= self.values == MAX_VALUES;
+        if self.tried > MAX_TRIED || self.is_full {
             return None;
         }
         if field.is_object() || field.is_array() {
@@ -175,7 +197,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         let is_read = |part: &&str| is_within(value.raw(), part);
         let is_error = self.error.is_some_and(|error| std::ptr::eq(error, value.raw()));
         self.tried += 1;
-        self.values == MAX_VALUES || self.tried > MAX_TRIED || is_error || self.context.read.iter().any(is_read)
+        self.is_full |= self.values == MAX_VALUES;
+        self.is_full || self.tried > MAX_TRIED || is_error || self.context.read.iter().any(is_read)
     }
 
     /// Returns a text or a number as the client gets it, as JSON. `kept` is the part of `text` that may reach the
@@ -186,6 +209,9 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
         let quoted = self.quoted(name, kept)?;
         let json = if value.is_text() { quoted } else { value.raw().to_owned() };
+        if !value.is_text() || sentence(kept).is_none() {
+            self.codes = self.codes.checked_sub(1)?;
+        }
         self.values += 1;
         Some(json)
     }
@@ -384,8 +410,9 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_sure = ranks.code(CodeName::Sure).is_some() || ends_like_a_code(name);
     let is_led = ranks.code(CodeName::Led).is_some();
     let is_bare = ranks.code(CodeName::Bare).is_some() && is_bare_code(name, value, is_top);
-    let is_led = is_led && is_bare_code(name, value, false);
-    let is_word = is_top && name == "error" && is_bare_code(name, value, false);
+    // Of a list of codes, only the first one counts (R2).
+    let is_led = is_led && is_bare_code(name, value, false) && !name.ends_with("codes");
+    let is_word = (is_top && name == "error" || name == "message") && is_bare_code(name, value, false);
     if !(is_sure || is_led || is_bare || is_word) || means_bad_input(value) {
         return None;
     }
@@ -407,11 +434,16 @@ fn ends_like_a_code(name: &str) -> bool {
     /// Words before `code` that make it data: a place, a secret, or something that the client typed.
     const OF_DATA: &str = "zip postal post area country region language currency access activation auth authorization \
                            confirmation cvc cvv otp pin recovery security verification coupon discount gift invitation invite \
-                           promo promotion referral voucher bar item product qr sort swift tracking";
+                           promo promotion referral voucher bar item product qr sort swift tracking geo pass phone uni en de";
 
     let words = words(name);
-    let is_of_data = || words.iter().any(|word| OF_DATA.split(' ').any(|data| data == word));
-    words.last().is_some_and(|last| matches!(&**last, "code" | "reason" | "type" | "status")) && !is_of_data()
+    let is_of = |word: &str| OF_DATA.split(' ').any(|data| data == word);
+    let is_of_data = || words.iter().any(|word| is_of(word));
+    words.last().is_some_and(|last| match &**last {
+        "code" | "reason" | "type" | "status" => !is_of_data(),
+        // Such as `subcode` and `respcode`.
+        last => last.strip_suffix("code").is_some_and(|first| !first.is_empty() && !is_of(first)) && !is_of_data(),
+    })
 }
 
 /// Returns true if no value under this name is kept, at any depth (E9).
@@ -444,6 +476,23 @@ fn is_never_kept(name: &str) -> bool {
         "backtrace",
     ];
     const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
+    /// Names of machines, and of data that the client sent.
+    const ALONE: [&str; 14] = [
+        "server",
+        "host",
+        "hostname",
+        "node",
+        "machine",
+        "backend",
+        "received",
+        "actual",
+        "got",
+        "given",
+        "provided",
+        "submitted",
+        "document",
+        "row",
+    ];
 
     let words = words(name);
     let is_named = |word: &Cow<'_, str>| {
@@ -460,6 +509,7 @@ fn is_never_kept(name: &str) -> bool {
         [only] if only == "issues" => true,
         [only] => {
             is_named(only)
+                || ALONE.contains(&&**only)
                 || only.starts_with("debug")
                 || only.starts_with("stack")
                 || ENDS.iter().any(|end| only.ends_with(end))

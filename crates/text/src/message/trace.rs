@@ -54,7 +54,6 @@ fn is_of_trace(line: &str) -> bool {
     ];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
-        || line.trim_end() == "Caused by:"
         || line.strip_prefix("at ").is_some_and(is_frame)
         || is_of_java(line)
         || is_of_go(line)

@@ -15,7 +15,8 @@ pub(in crate::dialect) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     body.object.object("meta")?;
-    Some(error_object::parse(error))
+    // Without a text and a code, the general rule looks for them under other names.
+    Some(error_object::parse(error)).filter(|parsed| parsed.message.is_some() || parsed.code.is_some())
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {

@@ -57,8 +57,8 @@ const MOST_BESIDE: usize = 256;
 
 /// Reads an object.
 pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -> ForeignText<'t, 'a> {
-    // The status's phrase states less than an object under `error` next to it (Heat).
-    let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()));
+    // The status's phrase and its explanation state less than an object under `error` next to them (Heat).
+    let says_nothing = || texts(body).all(|text| is_phrase(text.value.trim()) || text.field.name() == "explanation");
     let in_error = body.field("error").filter(|error| error.is_object() && has_text(*error) && says_nothing());
     let in_object = || [has_text, has_list].into_iter().find_map(|is_error| holder(body, 0, is_error));
     let without_text = || ["error", "errors"].iter().find_map(|name| object_in(body.field(name)?));
@@ -106,7 +106,12 @@ pub(in crate::dialect) fn read<'t, 'a>(body: Node<'t, 'a>, status: StatusCode) -
         let reason = holder.field("errors")?.elements()?.next().filter(|it| it.has("domain"))?.field("reason")?;
         Some(Found { value: reason.text()?, field: reason }).filter(of_form)
     };
-    let code = sure.or_else(word).or_else(led).or_else(bare).or_else(listed);
+    // A number under `error` is the number of the error.
+    let numbered = || {
+        let field = holder.field("error").filter(|error| !error.is_text())?;
+        Some(Found { value: field.word_or_digits()?, field }).filter(of_form)
+    };
+    let code = sure.or_else(word).or_else(led).or_else(bare).or_else(listed).or_else(numbered);
     ForeignText { holder, wrappers, text, code, raw_code }
 }
 
@@ -257,10 +262,12 @@ fn is_word(text: &str, status: StatusCode) -> bool {
     !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
 }
 
-/// Returns the texts and numbers in the fields whose names are names of codes with this reliability.
+/// Returns the texts and numbers in the fields whose names are names of codes with this reliability. Of a list of codes,
+/// the first one counts.
 fn codes<'t, 'a: 't>(object: Node<'t, 'a>, worth: CodeName) -> Box<dyn Iterator<Item = Found<'t, 'a>> + 't> {
     Box::new(object.ranked(&move |ranks| ranks.code(worth)).filter_map(|field| {
-        let value = field.only().unwrap_or(field).word_or_digits()?;
+        let first = || field.elements()?.next().filter(|_| field.name().ends_with("codes"));
+        let value = field.only().or_else(first).unwrap_or(field).word_or_digits()?;
         // AWS writes a namespace before the name.
         let value = match value {
             Cow::Borrowed(value) if field.name() == "__type" => {

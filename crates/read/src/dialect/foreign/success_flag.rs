@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
+use crate::dialect::field_names::is_text_name;
 use crate::dialect::form::{DialectSpec, KnownFields};
-use crate::dialect::json::{Object, Writer, quoted, with_fields};
+use crate::dialect::json::{Object, Writer, quoted, string, with_fields};
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
@@ -23,6 +26,11 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         return None;
     }
     let message = body.string("error")?;
+    // A word next to a text is a code, which the general rule reads.
+    let has_text = || body.members().any(|(name, value)| name != "error" && is_text(name, value));
+    if !message.trim().contains(char::is_whitespace) && has_text() {
+        return None;
+    }
     Some(ParsedError { details: further_members(body), ..ParsedError::new(None, Some(message)) })
 }
 
@@ -43,6 +51,11 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
     if kept.whole { with_fields(&kept.body, &set, |_, _| true) } else { write(out) }
+}
+
+/// Returns true if a member is a sentence under the name of a text.
+fn is_text(name: &str, value: &RawValue) -> bool {
+    is_text_name(name) && string(value).is_some_and(|text| text.trim().contains(char::is_whitespace))
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {

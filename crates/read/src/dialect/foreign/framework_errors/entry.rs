@@ -199,7 +199,11 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
         }
         match parse_place(object, name, value) {
             Some(places) if places.iter().all(Place::is_empty) => empty = Some(places),
-            Some(places) => {
+            Some(mut places) => {
+                // Bean Validation states that the value is a parameter of a method.
+                if object.string("constraintType").is_some_and(|kind| kind == "PARAMETER") {
+                    places.iter_mut().for_each(Place::without_method);
+                }
                 let known = |place: Place| if is_known { place.in_known_part() } else { place };
                 return Ok(places.into_iter().map(known).collect());
             }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use crate::dialect::codes::is_address_or_id;
 use crate::dialect::field_names::Meaning;
 use crate::dialect::issues::IssueList;
 use crate::dialect::place::Place;
@@ -64,7 +65,11 @@ impl Surroundings {
 }
 
 impl<'t, 'a> Found<'t, 'a> {
+    /// Adds an issue, unless its text is an id, which some services put into the map of the issues.
     pub(super) fn push(&mut self, issue: Issue<'t, 'a>) {
+        if is_address_or_id(&issue.text) {
+            return;
+        }
         if self.is_full() {
             self.more += 1;
             self.more_places += usize::from(issue.place.has_name());
