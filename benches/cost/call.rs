@@ -26,8 +26,7 @@ mod echo {
     include!("../../tests/rpc/echo.rs");
 }
 
-/// The highest ratio that is allowed. The aim is 1.06, and the feature `metrics` adds a hundredth. Between two builds
-/// the ratio changes by 0.002.
+/// The highest ratio that is allowed. The aim is 1.06. Between two builds the ratio changes by 0.002.
 const MOST: f64 = 1.08;
 
 /// The number of processes. Their counts differ by a hundredth, which depends on the places of their memory.

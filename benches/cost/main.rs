@@ -5,7 +5,7 @@
 //! 1. Each stack and case runs in a separate process of this binary, so that no subscriber, branch history or heap
 //!    affects another one.
 //! 2. Instructions come from callgrind. They are the instructions of the second N of 2N requests, divided by N. They do
-//!    not depend on other load of the machine. Without valgrind their columns stay empty, and a line reports it.
+//!    not depend on other load of the machine. Without valgrind their columns show `-`, and a line reports it.
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and is only approximate.
 //!

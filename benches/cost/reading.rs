@@ -59,7 +59,7 @@ impl Written {
     const fn most(self) -> f64 {
         match self {
             Self::Capitals => 150.0,
-            // It has some two hundred readings, and no honest client sends it.
+            // It has many readings, and no honest client sends it.
             Self::ManySigns => 730_000.0,
             // A service may drop the space, which is a third reading.
             Self::OneCode => 13_500.0,

@@ -30,8 +30,8 @@ use error_envelope_runtime::{DropGuarded, KillSwitch, PolicyHandle, PolicyHolder
 /// Wraps a service so that all errors for its clients have the same shape.
 ///
 /// Without a policy it enforces the defaults on every route. Each request gets an id, and bodies are limited to 1 MiB.
-/// Every inner 4xx and 5xx is rewritten into the envelope, and panics and errors become responses. RPC clients get
-/// errors of their own protocol instead.
+/// Every inner 4xx and 5xx is rewritten into the envelope, except for the bodies of protocols (rule R10). Panics and
+/// errors become responses. RPC clients get errors of their own protocol instead.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RouteRule};
@@ -133,8 +133,9 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). The cause consists of the
-    /// texts of the error and its sources. For a panic, it consists of the panic's text and its
+    /// Shows the cause of an error to the client, as the last field of `error` (rule E11). Only the standard envelope has
+    /// this field. The cause consists of the texts of the error and its sources. For a 5xx that a handler wrote, the cause
+    /// is the beginning of its body. For a panic, it consists of the panic's text and its
     /// [place](crate::middleware::log_panic_places) in the code.
     ///
     /// Never turn development on in production, because such texts can be confidential. In mode `enforce`, an outer
@@ -155,8 +156,8 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// Passes each error to an [`Observer`] once, when the error is logged. An `Arc` of an observer is also an
-    /// observer.
+    /// Passes the record of each request, also of a success, to an [`Observer`] once, when the record is closed. An `Arc`
+    /// of an observer is also an observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.policy = self.policy.with_observer(Arc::new(observer));
         self

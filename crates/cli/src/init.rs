@@ -1,4 +1,4 @@
-//! `error-envelope init` writes a first policy, which shows every table as a comment.
+//! `error-envelope init` writes a first policy, which shows the most common tables as comments.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,8 @@ use crate::failure::{CommandError, print};
 
 /// Generate a first policy file
 ///
-/// The file shows every table with a comment. The policy starts in mode `observe`, which changes no response.
+/// The file shows the most common tables with comments. The policy starts in mode `observe`, in which the service's
+/// errors pass unchanged.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write to this new file; an existing file is never overwritten [default: standard output]

@@ -223,7 +223,7 @@ impl<B: ForwardBody> Proxies<B> {
         for (url, _) in &ended {
             tracing::info!(
                 target: "error_envelope::gateway::upstreams", upstream = %url,
-                "the policy no longer uses this service; closing its idle connections"
+                "the policy no longer uses this service; its connections close once they are idle"
             );
         }
     }

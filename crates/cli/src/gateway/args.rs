@@ -33,7 +33,7 @@ const SERVICES: &str = "Connections to the service";
 /// file when it changes, and adds a request id to every response. The first line on standard output shows the address.
 /// Ctrl-C and SIGTERM stop the gateway once requests in flight have ended; SIGHUP reloads the policy and the
 /// certificate. TIME needs a unit, such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. Each flag may
-/// also be set by an environment variable, such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
+/// also be set by an environment variable (except --color), such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
 /// line wins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -26,8 +26,8 @@ pub(crate) struct AdminArgs {
     /// Accept this host name on the admin address, in addition to localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
-    /// Require the token in this file, of at least 32 bytes, on the admin address, except for /healthz, /readyz and
-    /// /metrics; without it, everybody may read, and changes are refused unless the address is loopback. The file is
+    /// Require the token in this file, of at least 32 bytes, on the admin address, except for /healthz, /readyz,
+    /// /metrics and the page without its data; without it, everybody may read, and changes are refused unless the address is loopback. The file is
     /// read for each request
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,

@@ -43,8 +43,8 @@ use crate::target::Target;
 
 /// Check a running service against the error contract
 ///
-/// Sends up to 25 requests (about nine without a policy), one after the other: unknown paths, other methods, missing and wrong credentials, and
-/// bodies that are malformed or one byte over the limit. They change nothing unless the service lacks a guard that the
+/// Sends some 20 to 40 requests (about nine without a policy), one after the other: unknown paths, other methods, missing and wrong credentials, and
+/// bodies that are malformed, of a wrong or repeated type, or one byte over the limit. They change nothing unless the service lacks a guard that the
 /// policy has; safe methods are preferred, and DELETE is never sent. Exit codes: 0 if each answer is right, 1 if one is
 /// wrong or none could be checked, 2 for wrong usage, 3 if the service cannot be reached.
 #[derive(clap::Args)]

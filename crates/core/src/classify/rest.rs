@@ -23,7 +23,7 @@ pub(super) fn of(
     said: [&str; 3],
 ) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_rewritten = parsed.status.is_client_error() && decision.passes && !parsed.is_own;
-    if !is_rewritten || !parsed.context.settings.keep_rest {
+    if !is_rewritten {
         return Vec::new();
     }
     let issues = body.and_then(|body| body.issues_source);
@@ -33,6 +33,9 @@ pub(super) fn of(
     let problem = members.filter(|_| is_problem);
     let mut of_problem = problem.map_or_else(Vec::new, |members| of_problem(members, issues, said[0]));
     of_problem.retain(|(name, _)| !is_of_form(name));
+    if !parsed.context.settings.keep_rest {
+        return of_problem;
+    }
     let is_mapped = matches!(decision.source, CodeSource::Rule(_, rule) if rule.names_code());
     // A value that does not have the form of a code is not sent as a code.
     let is_odd = |code: &&Cow<'_, str>| is_mapped || is_upstream_code(code);

@@ -115,7 +115,8 @@ impl PolicyBuilder {
 
     /// Sets the origins whose scripts may read the responses that the layer itself makes (rule R6a), such as
     /// `https://app.example.com` or `https://*.example.com`. The origin `*` allows all origins. By default no scripts
-    /// may read these responses. Responses of the service keep their own headers.
+    /// may read these responses. Responses of the service keep their own headers. An error of the service that has no such
+    /// header gets the headers when the layer rewrites it.
     pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.process.cors.get_or_insert_default().origins = Some(origins.into_iter().map(Into::into).collect());
         self

@@ -48,7 +48,8 @@ words! {
         Respect = "respect",
     }
 
-    /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC and OAuth (rule R10).
+    /// The treatment of errors of GraphQL, tRPC, oRPC, JSON-RPC, OAuth and some products, such as AWS and Kubernetes (rule
+    /// R10).
     pub Protocols {
         /// The errors keep their own shape, but on a 5xx they lose the service's texts.
         #[default]

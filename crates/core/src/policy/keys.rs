@@ -240,7 +240,7 @@ macro_rules! for_each_key {
             /// credentials and responds to failures. `"observe"` works like `"off"`, and the log also shows what
             /// `"enforce"` would do. With `"own"`, guards also refuse requests. `"fill"` works like `"own"`, and the
             /// layer also rewrites errors whose body is empty, HTML or plain text. With `"enforce"`, the layer rewrites
-            /// all errors.
+            /// all errors, except those that keep their shape (R10) or pass because of `no_transform` (R9).
             #[weaker(|own, base| base.is_enforced() && !own.is_enforced())]
             mode: Mode;
             /// The dialect is the form of errors for clients (R2, R12). It is a built-in dialect, or the NAME of a
@@ -250,8 +250,8 @@ macro_rules! for_each_key {
             /// in that form, which RFC 9457 defines (R11).
             negotiate: bool = true;
             /// This key applies to codes that are well formed, but neither in the catalogue nor in the policy (E2).
-            /// Such a code comes from an envelope of another layer, or from a service's `x-error-code` if the body is
-            /// empty. With `"keep"`, clients get this code. With `"by_status"`, clients get the code of the status
+            /// Such a code comes from an envelope of another layer, or from a service's `x-error-code` if that header
+            /// decides (R1). With `"keep"`, clients get this code. With `"by_status"`, clients get the code of the status
             /// instead.
             unknown_codes: UnknownCodes;
             /// A request body must not be longer than this limit, in bytes or with KiB, MiB or GiB (G4). In an RPC
@@ -296,8 +296,8 @@ macro_rules! for_each_key {
             /// errors keep their shape. With `"rewrite"`, they become envelopes.
             protocols: Protocols;
             /// The layer copies the fields with these names from the body of a foreign 4xx into `details` (R14). It
-            /// finds them at the top of the body, inside `error` and inside `errors[0]`. The names are not JSON
-            /// pointers, and letter case matters.
+            /// finds them in the object that is read as the error, such as the value of `error`, and at the top of the
+            /// body. The names are not JSON pointers, and letter case matters.
             keep_fields: Texts => Shared<[Box<str>]>, by fields;
             /// If true, the sentences and codes of a foreign 4xx body that no rule reads stay in `details` (E9).
             keep_rest: bool = true;
@@ -306,13 +306,13 @@ macro_rules! for_each_key {
             /// passwords, connection strings and email addresses.
             #[rust = "Codes, paths of issues, and errors that are already envelopes do not change."]
             redact: bool;
-            /// This key applies to CORS preflights (G0). With `"pass"`, the guards do not apply to them. With
+            /// This key applies to CORS preflights (G0). With `"pass"`, G1 to G3 do not apply to them. With
             /// `"guard"`, the guards apply as to any other request.
             #[guard(|own, base| (*own, *base) == (Preflight::Pass, Preflight::Guard))]
             preflight: Preflight;
-            /// Services may read a path in several ways, and these readings may match routes with different guards
+            /// Services may read a path in several ways, and these readings may match routes with different guards or modes
             /// (G0). For example, `/pub/%2e%2e/admin` is also read as `/admin`. With `"guard"`, the guards of every
-            /// reading apply. With `"refuse"`, a path whose readings have different guards gets 400. With `"plain"`,
+            /// reading apply. With `"refuse"`, a path whose readings have different guards or modes gets 400. With `"plain"`,
             /// every path gets 400 unless it is plain. A plain path contains only letters and digits of ASCII, `-`,
             /// `.`, `_`, `~` and `/`. It has no empty segment other than the last, and no dot segment.
             #[weaker(|own, base| matches!((own, base), (Paths::Guard, Paths::Refuse | Paths::Plain) | (Paths::Refuse, Paths::Plain)))]

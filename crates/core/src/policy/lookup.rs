@@ -46,7 +46,7 @@ pub(crate) struct MatchedReading {
 /// The reason why a route refuses a path (`paths`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusedPath {
-    /// The readings of the path match routes with different guards.
+    /// The readings of the path match routes with different guards or modes.
     Ambiguous,
     /// The path contains characters or segments that are not plain.
     NotPlain,
@@ -57,7 +57,7 @@ impl RefusedPath {
     /// Returns the reason, for the author of the policy.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Ambiguous => "readings of the path match different guards (paths = \"refuse\")",
+            Self::Ambiguous => "readings of the path match different guards or modes (paths = \"refuse\")",
             Self::NotPlain => "the path has characters or segments that are not plain (paths = \"plain\")",
         }
     }

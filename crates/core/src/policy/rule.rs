@@ -45,7 +45,7 @@ setters! {
         status: u16,
         /// Adds a condition: the code in the inner body is exactly this code.
         code: String,
-        /// Adds a condition: the message in the inner body is exactly this message.
+        /// Adds a condition: the message in the inner body is exactly this message, apart from white space around it.
         message: String,
         /// Adds a condition: this regular expression is found in the message of the inner body.
         #[cfg(feature = "pattern")]

@@ -132,7 +132,7 @@ table_setters! { Scope:
     /// service that it wraps.
     upstream: impl Into<String>,
 
-    /// Sets how long the service may take to send the head of its response. The time replaces the gateway's own limit.
+    /// Sets how long the service may take to send the head of its response, including the time to connect. The time replaces the gateway's own limit.
     /// The time must be more than 0, and at most 365 days.
     upstream_timeout: Duration,
 
