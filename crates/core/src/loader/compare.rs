@@ -160,7 +160,7 @@ impl<'a> Tables<'a> {
                 _ if later.weakens(earlier, key) => ChangeKind::Opens,
                 _ if new_value.is_none() && new.weakens_beside(name, pattern, (earlier, key)) => ChangeKind::Opens,
                 _ if earlier.weakens(later, key) && !begins_to_enforce => ChangeKind::Closes,
-                _ if earlier.value_of(key).map(|it| it.1) == later.value_of(key).map(|it| it.1) => ChangeKind::Neither,
+                _ if effective(earlier, key) == effective(later, key) => ChangeKind::Neither,
                 _ => ChangeKind::Answers,
             };
             let key = format!("{}.{key}{}", name.1, name.0);
@@ -238,6 +238,13 @@ impl<'a> Tables<'a> {
         }
         &self.defaults
     }
+}
+
+/// Returns the value of a key that has an effect. Without an inherited list, `json = false` and an empty list of content
+/// types have none.
+fn effective(table: &RouteTable, key: &'static str) -> Option<String> {
+    let allows_all = |value: &str| matches!(key, "json" | "content_types") && matches!(value, "false" | "[]");
+    table.value_of(key).map(|(_, value)| value).filter(|value| !allows_all(value))
 }
 
 impl PolicyFile {

@@ -84,6 +84,7 @@ fn m2_other_tables_are_compared_by_their_keys() {
         ("[request_id]\ntrust = \"valid\"\n".to_owned(), String::new(), &["Answers request_id.trust: \"valid\" -> -"]),
         (String::new(), code(409), &["Answers code[seat]: - -> { code = \"seat\", grpc = 6, status = 409 }"]),
         ("[drain]\ntimeout = \"1s\"\n".to_owned(), String::new(), &["Neither drain.timeout: \"1s\" -> -"]),
+        (String::new(), "[defaults]\njson = false\n".to_owned(), &["Neither defaults.json: - -> false"]),
         (
             scheme(&keys("a")),
             scheme(&keys("b")) + "[auth.s.messages]\nmissing = \"M\"\n",
