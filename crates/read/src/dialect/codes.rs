@@ -14,8 +14,9 @@ pub(super) fn is_code(code: &str, status: StatusCode) -> bool {
 
 /// Returns true if a value states no more than the status or the mere fact of an error.
 pub(super) fn repeats_status(code: &str, status: StatusCode) -> bool {
+    let is_registered = |code: StatusCode| code.as_u16() >= 400 && code.canonical_reason().is_some();
     let is_status = code.len() == 3
-        && (code == status.as_str() || code.parse::<u16>().is_ok_and(|code| (400..600).contains(&code)));
+        && (code == status.as_str() || StatusCode::from_bytes(code.as_bytes()).is_ok_and(is_registered));
     is_status || NO_CODES.iter().any(|word| code.eq_ignore_ascii_case(word)) || is_phrase_as_code(code)
 }
 

@@ -411,7 +411,8 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_led = ranks.code(CodeName::Led).is_some();
     let is_bare = ranks.code(CodeName::Bare).is_some() && is_bare_code(name, value, is_top);
     // Of a list of codes, only the first one counts (R2).
-    let is_led = is_led && is_bare_code(name, value, false) && !name.ends_with("codes");
+    let is_number = || value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_led = is_led && (is_number() || is_bare_code(name, value, false)) && !name.ends_with("codes");
     let is_word = (is_top && name == "error" || name == "message") && is_bare_code(name, value, false);
     if !(is_sure || is_led || is_bare || is_word) || means_bad_input(value) {
         return None;
