@@ -124,6 +124,20 @@ impl ServiceStream {
         }
     }
 
+    /// Reads what has arrived. A read that does not fill the buffer has emptied the socket, so `WouldBlock` makes tokio
+    /// wait for the next event, and saves a system call that would read nothing. `try_io` notes the last event before
+    /// the read, so that an event in the meantime is not lost.
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut has_read = false;
+        let read = self.stream.try_io(Interest::READABLE, || {
+            let room = buf.remaining();
+            let bytes = self.stream.try_read_buf(buf)?;
+            has_read = true;
+            if (1..room).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        if has_read { Ok(()) } else { read }
+    }
+
     /// Returns the result of a write, or `done` if the write failed because the service no longer reads.
     fn or_done_if_unread<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
@@ -139,7 +153,7 @@ impl ServiceStream {
 
 impl AsyncRead for ServiceStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_try(cx, Interest::READABLE, |stream| stream.try_read_buf(buf)).map_ok(drop)
+        self.poll_try(cx, Interest::READABLE, |_| self.try_read(buf))
     }
 }
 
