@@ -72,7 +72,8 @@
 /// - `retry_after = 30` in seconds, or a field or any other expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, to replace the code's status;
 /// - `transparent`, without other arguments: the fault is that of the only field, which must be
-///   [`AsFault`](trait@AsFault) or a [`Fault`](crate::Fault);
+///   [`AsFault`](trait@AsFault) or a [`Fault`](crate::Fault). The log has the cause of the inner error, without the
+///   text of the variant. `with = AsFault::fault` logs both, but `CODES` then lacks the codes of the inner error;
 /// - `header("x-seat", seat)`: a header. Its value is a text, which is not a format string, or an expression whose type
 ///   implements `Display`.
 ///

@@ -33,11 +33,22 @@ fn custom_text(expected: &str) -> Cow<'static, str> {
 /// Returns the message for a value of the right type that is still not valid. `unexpected` is the text of
 /// `serde::de::Unexpected`.
 pub(super) fn of_value(unexpected: &str, expected: &str) -> String {
-    match in_words(expected) {
-        words if words == WHOLE && unexpected.starts_with("integer `-") => "The number is too small.".to_owned(),
-        words if words == WHOLE && unexpected.starts_with("integer `") => "The number is too large.".to_owned(),
-        words => format!("Expected {words}."),
+    let number = unexpected.strip_prefix("integer `").or_else(|| unexpected.strip_prefix("floating point `"));
+    match (in_words(expected), number) {
+        (words, Some(number)) if words == WHOLE && number.starts_with('-') => "The number is too small.".to_owned(),
+        (words, Some(_)) if words == WHOLE => "The number is too large.".to_owned(),
+        (words, Some(number)) if words == NATURAL && !number.starts_with('-') => "The number is too large.".to_owned(),
+        (words, _) => format!("Expected {words}."),
     }
+}
+
+/// Returns true if `unexpected`, the text of `serde::de::Unexpected`, is a number beyond the integers of most types.
+/// serde's data formats report such an integer as a floating point number.
+pub(super) fn is_huge(unexpected: &str) -> bool {
+    const LIMIT: f64 = 9e18;
+
+    let number = unexpected.strip_prefix("floating point `").and_then(|it| it.strip_suffix('`')?.parse::<f64>().ok());
+    number.is_some_and(|number| number.abs() > LIMIT)
 }
 
 /// Returns the kind of the value that serde got instead of the expected value. `unexpected` is the text of
@@ -63,7 +74,9 @@ pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
     message_of_std(text).or_else(of_crate).or_else(|| is_component().then_some(DATE))
 }
 
+/// The words for types whose limits are too large to help people.
 const WHOLE: &str = "a whole number";
+const NATURAL: &str = "a whole number of 0 or more";
 const DATE: &str = "Expected a valid date or time.";
 const URL: &str = "Expected a URL.";
 const BASE64: &str = "Expected base64.";
@@ -123,8 +136,9 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
                 $(stringify!($whole) => {
                     format!("a whole number from {} to {}", $whole::MIN, $whole::MAX).into()
                 })*
-                // The limits of these types are too large to help people, so the message omits them.
-                "u64" | "u128" | "usize" | "i64" | "i128" | "isize" => WHOLE.into(),
+                "i64" | "i128" | "isize" => WHOLE.into(),
+                "u64" | "u128" | "usize" => NATURAL.into(),
+                "a nonzero u64" | "a nonzero u128" | "a nonzero usize" => "a whole number of 1 or more".into(),
                 "f32" | "f64" => "a number".into(),
                 _ => format!("{} other than 0", number(name.strip_prefix("a nonzero ")?)?).into(),
             }

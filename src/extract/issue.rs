@@ -106,15 +106,16 @@ fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
         (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
     } else if text == TOO_LONG {
         ("The array has too many elements.".to_owned(), "invalid_length", None)
-    } else if let Some(wanted) = split(text, "invalid type: floating point ")
-        .map(|(_, wanted)| expected::in_words(wanted))
-        .filter(|words| words.starts_with("a whole number"))
+    } else if let Some((got, wanted)) = split(text, "invalid type: ")
+        .filter(|(got, wanted)| expected::is_huge(got) && expected::in_words(wanted).starts_with("a whole number"))
     {
-        // The number has a fraction, or is too large for all types.
-        (format!("Expected {wanted}."), "invalid_value", None)
+        (expected::of_value(got, wanted), "invalid_value", None)
     } else if let Some((got, wanted)) = split(text, "invalid type: ") {
-        let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
-        (format!("Expected {}{got}.", expected::in_words(wanted)), "invalid_type", None)
+        let wanted = expected::in_words(wanted);
+        // "Expected a whole number, got a number" would not help. The number has a fraction.
+        let got = expected::kind_of(got).filter(|kind| *kind != "a number" || !wanted.starts_with("a whole number"));
+        let got = got.map_or(String::new(), |kind| format!(", got {kind}"));
+        (format!("Expected {wanted}{got}."), "invalid_type", None)
     } else if let Some((got, wanted)) = split(text, "invalid value: ") {
         (expected::of_value(got, wanted), "invalid_value", None)
     } else if let Some((_, wanted)) = split(text, "invalid length ").filter(|(_, wanted)| wanted.starts_with("struct "))

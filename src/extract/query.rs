@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn e8_a_number_that_is_too_large_is_still_a_number() {
         for (text, message) in
-            [("n=18446744073709551616", "The number is too large."), ("n=x", "Expected a whole number.")]
+            [("n=18446744073709551616", "The number is too large."), ("n=x", "Expected a whole number of 0 or more.")]
         {
             let fault = read::<HashMap<String, u64>>(text.as_bytes()).unwrap_err();
             assert!(fault.details_json().unwrap().contains(message), "{:?}", fault.details_json());

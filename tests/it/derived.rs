@@ -286,3 +286,34 @@ fn the_codes_of_errors_are_a_policy_for_exports() {
     let properties = json!({ "lot": { "type": "integer", "minimum": 0 }, "seat": { "type": "string" } });
     assert_eq!(schema["properties"], properties);
 }
+
+#[derive(Debug, thiserror::Error, AsFault)]
+enum BerthError {
+    #[error("the berth is taken")]
+    #[fault(CONFLICT, details(ships))]
+    Taken { ships: std::collections::HashMap<(u8, u8), u8> },
+    #[error("the harbour is closed")]
+    #[fault(CONFLICT, header("x-buoy", buoy))]
+    Closed { buoy: &'static str },
+}
+
+#[test]
+fn l1_details_and_headers_that_cannot_be_sent_are_logged_before_the_error() {
+    for (error, why, cause) in [
+        (
+            BerthError::Taken { ships: [((1, 2), 3)].into() },
+            "the details cannot be sent: key must be a string",
+            "the berth is taken",
+        ),
+        (
+            BerthError::Closed { buoy: "red\nright" },
+            "a header cannot be sent: failed to parse header value",
+            "the harbour is closed",
+        ),
+    ] {
+        let fault = Fault::from(error);
+        assert!(fault.details_json().is_none() && fault.headers().is_empty());
+        let source = fault.source().unwrap();
+        assert_eq!((&*source.to_string(), &*source.source().unwrap().to_string()), (why, cause));
+    }
+}

@@ -16,7 +16,8 @@ use crate::table::{Named, OneOrMore, Refusals, SettingError, setters, table_sett
 /// A shape defines how its bodies are recognised ([`when`](Self::when)), and where a body contains its code, message,
 /// details and issues. [`write`](Self::write) defines how errors are written in the shape. Places are JSON pointers
 /// (RFC 6901), in which `*` matches each element of a list. If a place is not set, the layer uses the place of the same
-/// value in the template.
+/// value in the template. A shape needs at least one condition ([`when`](Self::when) or [`any`](Self::any)), even if it
+/// only writes errors.
 ///
 /// A policy reads its shapes before the built-in ones, in the order in which they were added. If a shape has a
 /// template, a route can use the shape's name as its `dialect`.
@@ -296,7 +297,8 @@ fn compile_conditions(
 ) -> Option<Conditions> {
     let is_empty = |table: &Option<Named<Expected>>| table.as_ref().is_some_and(|Named(all)| all.is_empty());
     if when.is_none() && any.is_none() || is_empty(&when) {
-        let right = "add when = { \"/place\" = \"string\" }, with a type or a value that all of its bodies have there";
+        let right = "add a type or a value that all of its bodies have at a place: when = { \"/place\" = \"string\" }, \
+                     or in Rust .when(\"/place\", Expected::String)";
         refusals.0.push(SettingError::new("when", "no condition distinguishes the shape from others", right));
     } else if is_empty(&any) {
         let right = "list at least one condition in `any`, or remove the key `any`";

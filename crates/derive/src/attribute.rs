@@ -11,6 +11,9 @@ use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Resul
 const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `with = …`, `transparent`, \
                      `message = …`, `details(…)`, `header(…)`, `retry_after = …` or `status = …`";
 
+/// The names of the parts in [`FORMS`]. No two begin with the same letters.
+const PARTS: [&str; 8] = ["custom", "with", "transparent", "message", "details", "header", "retry_after", "status"];
+
 /// The HTTP names of statuses that are not names of codes. Such a status has a code with another name, or no code.
 const STATUSES: [(&str, u16); 17] = [
     ("UNAUTHORIZED", 401),
@@ -128,7 +131,7 @@ impl FaultAttribute {
                 set_once(&mut self.code, in_parentheses(input, Code::parse_custom)?, span)
             }
             // A word in lower case is a misspelled key, not a constant.
-            Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(Error::new(span, FORMS)),
+            Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => Err(unknown(name, span)),
             Some(name) if name.contains(|letter: char| letter.is_ascii_lowercase()) => {
                 Err(Error::new(span, format!("a code is written as its constant: write `{}`", in_capitals(name))))
             }
@@ -148,8 +151,16 @@ impl FaultAttribute {
             "message" => set_once(&mut self.message, input.parse()?, key.span()),
             "retry_after" => set_once(&mut self.retry_after, input.parse()?, key.span()),
             "status" => set_once(&mut self.status, error_status(input)?, key.span()),
-            _ => Err(Error::new(key.span(), FORMS)),
+            name => Err(unknown(name, key.span())),
         }
+    }
+}
+
+/// Returns the error for an unknown word, with the part that the author probably meant.
+fn unknown(name: &str, span: Span) -> Error {
+    match PARTS.iter().find(|part| **part != name && name.get(..2).is_some_and(|begin| part.starts_with(begin))) {
+        Some(part) => Error::new(span, format!("did you mean `{part}`? {FORMS}")),
+        None => Error::new(span, FORMS),
     }
 }
 

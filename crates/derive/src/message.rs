@@ -2,14 +2,19 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Error, Expr, ExprLit, Fields, Lit, LitStr, Result};
 
 /// Writes the message. A string literal is a format string with the names of fields, as in `format!`. Any other
 /// expression is the message itself.
-pub(crate) fn write(message: &Expr) -> TokenStream {
-    match message {
+pub(crate) fn write(message: &Expr, fields: &Fields) -> Result<TokenStream> {
+    Ok(match message {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if has_placeholders(&text.value()) => {
-            let text = LitStr::new(&by_binding(&text.value()), text.span());
+            let bound = by_binding(&text.value());
+            if bound != text.value() && !matches!(fields, Fields::Unnamed(_)) {
+                let why = "no field has a number here: write its name, such as `{left}`, or `{{0}}` for the text `{0}`";
+                return Err(Error::new(text.span(), why));
+            }
+            let text = LitStr::new(&bound, text.span());
             quote!(::std::format!(#text))
         }
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
@@ -17,7 +22,7 @@ pub(crate) fn write(message: &Expr) -> TokenStream {
             quote!(#text)
         }
         other => quote!(#other),
-    }
+    })
 }
 
 /// Returns the text that an OpenAPI document shows for a message, which is a format string with the names of fields.

@@ -193,7 +193,7 @@ impl<'a> Variant<'a> {
             fault = quote!(#fault.with_status(#status));
         }
         if let Some(message) = &self.fault.message {
-            let message = message::write(message);
+            let message = message::write(message, self.fields)?;
             fault = quote!(#fault.with_message(#message));
         }
         if let Some(details) = &self.fault.details {

@@ -281,6 +281,11 @@ pub mod private {
     }
 
     /// A type that the value of `retry_after = …` may have.
+    #[diagnostic::on_unimplemented(
+        message = "`retry_after` is a `Duration` or an `Option<Duration>`, not `{Self}`",
+        label = "if this is a number of seconds, write `Duration::from_secs(…)`",
+        note = "a field is a reference: for a field `secs: u64`, write `retry_after = std::time::Duration::from_secs(*secs)`"
+    )]
     pub trait RetryAfter {
         /// Sets the waiting time on the fault, if this value has a waiting time.
         fn set(self, fault: Fault) -> Fault;

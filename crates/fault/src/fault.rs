@@ -74,6 +74,13 @@ pub struct Advice {
 /// One fault for each code of the catalogue, in its order. Most errors have only a code, and share this fault.
 static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::code_only).collect());
 
+/// The reason why a fault lacks its details or a header, in front of the fault's source.
+#[derive(Debug)]
+struct Lacking {
+    why: String,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
 /// The origin of a fault's message. The origin decides whether the message is already clean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MessageSource {
@@ -84,10 +91,6 @@ enum MessageSource {
     /// The message comes from the layer, and is clean. Such a message is treated like a message of the catalogue (R12).
     Stock,
 }
-
-/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does not state that the
-/// request is malformed, because the status does not show this (R1).
-const NEUTRAL: &str = "The request could not be processed.";
 
 impl Fault {
     /// Creates a fault with the message and the status of its code, without details and without further headers.
@@ -123,13 +126,11 @@ impl Fault {
     /// Sets the details, which may be any JSON value.
     ///
     /// If the value cannot be serialized as JSON, such as a map whose keys are not strings, the fault has no details.
-    /// The reason becomes its source, unless it already has one, so that it is logged.
+    /// The reason is logged, followed by the fault's source if it has one.
     pub fn with_details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
             Ok(details) => self.change().details = Some(details),
-            Err(error) => {
-                self.change().source.get_or_insert_with(|| Arc::new(error));
-            }
+            Err(error) => return self.lacking("the details cannot be sent", &error),
         }
         self
     }
@@ -164,8 +165,8 @@ impl Fault {
     /// Adds a header to the response, such as another `www-authenticate`. As in the builders of [`http`], name and
     /// value may be texts.
     ///
-    /// If no header can have this name or this value, the fault lacks the header. The reason becomes its source, unless
-    /// it already has one, so that it is logged.
+    /// If no header can have this name or this value, the fault lacks the header. The reason is logged, followed by the
+    /// fault's source if it has one.
     ///
     /// ```
     /// use tower_error_envelope::{ErrorCode, Fault};
@@ -182,16 +183,19 @@ impl Fault {
             (Ok(name), Ok(value)) => {
                 self.change().headers.get_or_insert_default().append(name, value);
             }
-            (Err(error), _) | (_, Err(error)) => {
-                self.change().source.get_or_insert_with(|| Arc::new(error));
-            }
+            (Err(error), _) | (_, Err(error)) => return self.lacking("a header cannot be sent", &error),
         }
         self
     }
 
     /// Sets the cause. The cause is logged, and never sent to the client.
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.change().source = Some(Arc::from(source.into()));
+        let source = Arc::from(source.into());
+        let lacking = self.0.source.as_deref().and_then(|it| it.downcast_ref::<Lacking>());
+        self.change().source = Some(match lacking.map(|it| it.why.clone()) {
+            Some(why) => Arc::new(Lacking { why, source: Some(source) }),
+            None => source,
+        });
         self
     }
 
@@ -209,10 +213,7 @@ impl Fault {
         let code = &self.0.code;
         let own =
             self.message_line().or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
-        own.unwrap_or_else(|| match code {
-            _ if *code == ErrorCode::BAD_REQUEST && self.status() != StatusCode::BAD_REQUEST => NEUTRAL.into(),
-            _ => code.default_message().into(),
-        })
+        own.unwrap_or_else(|| code.message_under(self.status()).into())
     }
 
     /// Returns the details as JSON text.
@@ -244,6 +245,14 @@ impl Fault {
         static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
         self.0.headers.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Records that the fault lacks a part, so that the log states the reason.
+    fn lacking(mut self, what: &str, error: &dyn fmt::Display) -> Self {
+        let inner = self.change();
+        let source = inner.source.take();
+        inner.source = Some(Arc::new(Lacking { why: format!("{what}: {error}"), source }));
+        self
     }
 
     fn with_error_status(mut self, status: StatusCode) -> Self {
@@ -403,6 +412,18 @@ impl Error for Fault {
     }
 }
 
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for Lacking {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
 impl From<ErrorCode> for Fault {
     fn from(code: ErrorCode) -> Self {
         Self::new(code)
@@ -492,8 +513,12 @@ mod tests {
         for (name, value) in [("x a", "1"), ("x-b", "1\n")] {
             let fault = Fault::new(ErrorCode::CONFLICT).with_header(name, value.to_owned());
             assert!(!fault.has_headers() && Error::source(&fault).is_some(), "{name}");
-            let fault = Fault::new(ErrorCode::CONFLICT).with_source("the cause").with_header(name, value.to_owned());
-            assert_eq!(Error::source(&fault).unwrap().to_string(), "the cause");
+            let sourced = Fault::new(ErrorCode::CONFLICT).with_source("the cause").with_header(name, value.to_owned());
+            for fault in [sourced, fault.with_source("the cause")] {
+                let why = Error::source(&fault).unwrap();
+                assert!(why.to_string().starts_with("a header cannot be sent: "), "{why}");
+                assert_eq!(why.source().unwrap().to_string(), "the cause");
+            }
         }
     }
 

@@ -177,7 +177,12 @@ impl Identity {
 fn why_claims_do_not_fit<T: DeserializeOwned>(claims: &str) -> String {
     let parsed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(claims));
     let reason = match parsed {
-        Err(error) => format!("{}: {}", error.path(), without_values(&error.inner().to_string())),
+        Err(error) => {
+            let text = error.inner().to_string();
+            let reason = without_values(&text);
+            // The path of a missing claim is empty, and would be written as a single dot.
+            if error.path().iter().len() == 0 { reason.into_owned() } else { format!("{}: {reason}", error.path()) }
+        }
         Ok(_) => "the claims are not a single JSON value".to_owned(),
     };
     format!("the token's claims do not fit {}: {reason}", std::any::type_name::<T>())
@@ -285,11 +290,14 @@ mod tests {
         causes.push(cause(identity.claims::<HashMap<String, HashMap<String, u8>>>().unwrap_err()));
         causes.push(cause(Identity::new("key".into(), Some("ada")).claims::<serde_json::Value>().unwrap_err()));
         causes.push(cause(identity.claims::<Aged>().unwrap_err()));
+        let empty = Identity::proved_by("web".into(), Some("ada"), Proof::Claims("{}".to_owned()));
+        causes.push(cause(empty.claims::<Aged>().unwrap_err()));
         for (cause, part) in causes.iter().zip([
             "org: invalid type",
             "sub: invalid type",
             "the scheme key has no claims",
             "age: unknown variant",
+            "::Aged: missing field `age`",
         ]) {
             assert!(cause.contains(part) && !cause.contains("s3cr3t"), "{cause}");
         }

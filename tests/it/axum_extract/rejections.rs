@@ -205,17 +205,34 @@ async fn a_form_that_is_wrong_is_reported_in_plain_words() {
     }
 }
 
-#[tokio::test]
-async fn f1_a_form_that_breaks_off_is_the_clients_affair() {
+#[test]
+fn f1_a_body_that_breaks_off_is_the_clients_affair_and_its_error_is_logged() {
     for (kind, status, code) in
         [(io::ErrorKind::UnexpectedEof, 400, "bad_request"), (io::ErrorKind::TimedOut, 408, "request_timeout")]
     {
-        for whose in ["/mark", "/own"] {
+        for (path, content_type) in [
+            ("/mark/upload", MULTIPART),
+            ("/mark/json", JSON),
+            ("/mark/form", FORM),
+            ("/own/upload", MULTIPART),
+            ("/own/json", JSON),
+            ("/own/form", FORM),
+        ] {
             let part = b"--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n".to_vec();
             let broken = Body::from_stream(iter([Ok(part), Err(io::Error::new(kind, SECRET))]));
-            let sent = Request::post(format!("{whose}/upload")).header(CONTENT_TYPE, MULTIPART).body(broken).unwrap();
-            let described = described(sent).await;
-            assert_eq!((described.status, &*described.code), (status, code), "{whose} {kind:?}");
+            let sent = Request::post(path).header(CONTENT_TYPE, content_type).body(broken).unwrap();
+            let (described, lines) = logged(described(sent));
+            assert_eq!((described.status, &*described.code), (status, code), "{path} {kind:?}");
+            assert!(lines.iter().any(|line| line.text.contains(&format!("{SECRET}\""))), "{path} {lines:?}");
         }
+    }
+}
+
+#[test]
+fn l1_a_form_over_axums_limit_has_its_cause_in_the_log() {
+    for whose in ["/mark", "/own"] {
+        let (described, lines) = logged(described(request(whose, "/upload", MULTIPART, LONG)));
+        assert_eq!((described.status, described.details), (413, None), "{whose}");
+        assert!(format!("{lines:?}").contains("length limit exceeded"), "{whose} {lines:?}");
     }
 }

@@ -26,6 +26,10 @@ pub use table::codes;
 #[doc(hidden)]
 pub use table::{code_missing, code_of_http, names};
 
+/// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does not state that the
+/// request is malformed, because the status does not show this (R3).
+const NEUTRAL: &str = "The request could not be processed.";
+
 impl ErrorCode {
     /// Creates a custom code. The layer sends errors with the code under this status, unless the fault or the policy
     /// sets another status.
@@ -236,8 +240,8 @@ impl ErrorCode {
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
-            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.row().message, Text::as_str),
-            _ => self.row().message,
+            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.default_message(), Text::as_str),
+            _ => self.default_message(),
         }
     }
 
@@ -268,7 +272,16 @@ impl ErrorCode {
     /// Returns the catalogue's message for the code. If the catalogue does not have the code, returns its message for
     /// the code's status.
     pub fn default_message(&self) -> &'static str {
-        self.row().message
+        self.message_under(self.status())
+    }
+
+    /// Like [`ErrorCode::default_message`], for an error with the code that is sent under this status.
+    pub(crate) fn message_under(&self, status: StatusCode) -> &'static str {
+        let row = self.row();
+        match Self(Repr::Row(row)) == Self::BAD_REQUEST && status != StatusCode::BAD_REQUEST {
+            true => NEUTRAL,
+            false => row.message,
+        }
     }
 
     /// Returns this code. Settings that this code does not have are taken from `other`, a code with the same name.

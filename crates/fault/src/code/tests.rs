@@ -127,6 +127,18 @@ fn an_own_code_falls_back_to_its_status() {
     assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
     let code = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
     assert_eq!((code.grpc(), code.retry(), code.message()), (6, Retry::Refresh, "Taken."));
+    for (status, message) in [
+        (400, "The request is malformed."),
+        (418, "The request could not be processed."),
+        (424, "The request could not be processed."),
+        (422, "The request failed validation."),
+        (507, "An unexpected error occurred."),
+        (520, "An upstream provider failed."),
+    ] {
+        assert_eq!(ErrorCode::custom("teapot", status).message(), message);
+        let code = ErrorCode::custom("teapot", status).with_grpc(3);
+        assert_eq!(crate::fault::Fault::new(code).message(), message);
+    }
     assert!(ErrorCode::try_own("not_found", 404).is_err());
     assert!(ErrorCode::try_own("x", 302).is_err());
 }

@@ -5,8 +5,8 @@
 //!    it came too slowly, and otherwise `bad_request`. The client does not get the text of the error.
 //! 2. Any other rejection gets the status and the code that the layer would choose for it as a response (R13).
 //!
-//! If the client caused the rejection, the text of the rejection may quote data of the client. So the rejection does
-//! not become a cause for the log (L3).
+//! A body's error becomes the cause for the log (L1). If the client caused any other rejection, the text of the
+//! rejection may quote data of the client. So that rejection does not become a cause (L3).
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -43,7 +43,11 @@ macro_rules! rejections {
             }
 
             fn into_fault(self) -> Fault {
-                with_cause(self.fault(), self)
+                match self {
+                    $(Self::$body(rejection) => rejection.into_fault(),)*
+                    #[allow(unreachable_patterns, reason = "in some rejections, every variant is about the body")]
+                    rejection => with_cause(rejection.fault(), rejection, false),
+                }
             }
         }
     )+};
@@ -93,6 +97,10 @@ macro_rules! body_errors {
             fn fault(&self) -> Fault {
                 unread_body_fault(self, self.status())
             }
+
+            fn into_fault(self) -> Fault {
+                with_cause(self.fault(), self, true)
+            }
         }
     )+};
 }
@@ -110,8 +118,7 @@ impl AsFault for MultipartError {
 
     fn fault(&self) -> Fault {
         let fault = unread_body_fault(self, self.status());
-        let broke_off = cause::find::<axum::Error>(self).is_some();
-        if *fault.code() == ErrorCode::BAD_REQUEST && !broke_off {
+        if *fault.code() == ErrorCode::BAD_REQUEST && !is_unread(self) {
             let text = self.body_text();
             return match form_message(&text) {
                 Some(message) => fault.with_message(message),
@@ -122,8 +129,15 @@ impl AsFault for MultipartError {
     }
 
     fn into_fault(self) -> Fault {
-        with_cause(self.fault(), self)
+        let is_unread = is_unread(&self);
+        with_cause(self.fault(), self, is_unread)
     }
+}
+
+/// Returns true if the body of the form could not be read, or is over axum's limit.
+#[cfg(feature = "multipart")]
+fn is_unread(error: &MultipartError) -> bool {
+    cause::find::<axum::Error>(error).is_some()
 }
 
 /// Returns the message for an error of the form parser, which is the crate multer. The errors are recognised by their
@@ -189,6 +203,9 @@ fn fault_of_response(status: StatusCode, text: &str) -> Fault {
     with_issues(fault.with_raw_details(compose(None, &[], list.as_deref(), None)).with_left_out(more))
 }
 
-fn with_cause(fault: Fault, rejection: impl Error + Send + Sync + 'static) -> Fault {
-    if fault.status().is_server_error() { fault.with_source(rejection) } else { fault }
+/// Adds the rejection as the cause for the log, if its text contains no data of the client (L3). A fault that was found
+/// in the body's error keeps its own cause.
+fn with_cause(fault: Fault, rejection: impl Error + Send + Sync + 'static, is_unread: bool) -> Fault {
+    let is_loggable = is_unread && cause::find::<Fault>(&rejection).is_none();
+    if is_loggable || fault.status().is_server_error() { fault.with_source(rejection) } else { fault }
 }
