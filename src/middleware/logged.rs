@@ -27,12 +27,14 @@ pub(super) fn mark(record: &mut RequestRecord, extensions: &mut Extensions) {
 
 fn mark_anew(record: &mut RequestRecord, extensions: &mut Extensions) {
     let before = extensions.get::<Written>().copied();
+    let is_outers = before.is_none() && record.written_elsewhere().is_some();
     if let Some(Written { is_observed }) = before {
-        record.note_written_within(is_observed);
+        record.note_written_elsewhere(is_observed);
     }
     let is_observed = before.is_some_and(|it| it.is_observed) || record.observer().is_some();
-    // An error that an inner layer only observed is not marked, because an outer layer may decide otherwise.
-    if record.is_nested() && record.would_be().is_none() {
+    // An error that an inner layer only observed is not marked, because an outer layer may decide otherwise. Nor is an
+    // error that this layer leaves to an outer one.
+    if record.is_nested() && record.would_be().is_none() && !is_outers {
         extensions.insert(Written { is_observed });
     }
 }

@@ -39,12 +39,15 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let is_empty = this.kind.has_nothing_left();
+            // An outer layer of this process, which writes a fault anew, drops the reply that this layer wrote.
+            let is_replaced = matches!(*this.kind, Kind::Reply { .. })
+                && this.follow.record().is_some_and(RequestRecord::is_nested);
             if !this.kind.is_own() {
                 finish(this.kind.as_mut(), this.follow);
             }
             if let Some(watched) = this.watched.take() {
                 let span = this.context.as_deref().and_then(CallContext::span);
-                watched.close(std::mem::take(this.follow), is_empty, span);
+                watched.close(std::mem::take(this.follow), (is_empty, is_replaced), span);
             }
         }
     }
@@ -348,7 +351,7 @@ fn broke_off(follow: &mut Follow, origin: Origin, error: BoxError) -> BodyAction
     };
     let last = follow.failed(Some(failure), cause, now);
     if let (true, Some(record)) = (is_written_within, follow.record_mut()) {
-        record.note_written_within(true);
+        record.note_written_elsewhere(true);
     }
     last_frame(last, text_of(origin))
 }

@@ -56,12 +56,14 @@ impl Watched {
     }
 
     /// Closes the record of a request whose response is dropped. If the request is logged, it is logged inside its span
-    /// (L1). `is_empty` is true if no part of the body was left to send.
-    pub(super) fn close(mut self, follow: Follow, is_empty: bool, span: Option<&Span>) {
+    /// (L1). `is_empty` is true if no part of the body was left to send, and `is_replaced` if an outer layer may have
+    /// replaced the body.
+    pub(super) fn close(mut self, follow: Follow, (is_empty, is_replaced): (bool, bool), span: Option<&Span>) {
         let is_whole = *self.ended.get_mut() || is_empty || self.declared == Some(self.sent) || follow.is_bodiless();
         let end = match self.broken {
             true => End::ServiceBrokeOff,
             false if is_whole => End::Complete,
+            false if is_replaced => End::Unknown,
             false => End::ClientLeft,
         };
         let is_silent = end == End::Complete && follow.plain_status().is_some();

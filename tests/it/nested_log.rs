@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use tower::ServiceExt;
 use tower_error_envelope::session::{ClosedRecord, Observer};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy};
+use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::cases::logs::captured;
 
@@ -55,9 +56,12 @@ fn routes() -> Router {
 
 /// Sends GET, reads the response, and returns the lines about errors.
 fn lines(app: Router, path: &str) -> Vec<String> {
+    lines_of(app, Request::builder().uri(path).body(Body::empty()).unwrap())
+}
+
+fn lines_of(app: Router, request: Request) -> Vec<String> {
     let (_, log) = captured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         runtime.block_on(async {
             let response = app.oneshot(request).await.unwrap();
             let _ = axum::body::to_bytes(response.into_body(), 4096).await;
@@ -115,4 +119,34 @@ fn l1_a_refusal_of_an_inner_layer_is_logged_once() {
     let guarded = ErrorEnvelopeLayer::new().policy(Policy::from_toml("p.toml", guarded).unwrap());
     let lines = lines(routes().layer(guarded).layer(ErrorEnvelopeLayer::new()), "/conflict");
     assert!(lines.len() == 1 && lines[0].contains("origin=\"guard\""), "{lines:#?}");
+}
+
+/// The outer layer writes a fault anew, and drops the body that the inner layer wrote.
+#[test]
+fn l5_a_client_that_read_the_whole_error_has_not_left_the_inner_layer() {
+    for path in ["/fault", "/text", "/conflict", "/panic"] {
+        let lines = lines(routes().layer(ErrorEnvelopeLayer::new()).layer(ErrorEnvelopeLayer::new()), path);
+        let level = if path == "/conflict" { "INFO" } else { "ERROR" };
+        assert!(lines.len() == 1 && lines[0].contains(level), "{path}: {lines:#?}");
+        assert!(!lines[0].contains("client_left"), "{path}: {lines:#?}");
+    }
+}
+
+#[test]
+fn l1_a_body_over_the_limits_of_two_layers_is_logged_once() {
+    let read = |body: Body| async {
+        axum::body::to_bytes(body, usize::MAX).await.map(|_| ()).map_err(|_| StatusCode::BAD_REQUEST)
+    };
+    let small = || ErrorEnvelopeLayer::new().policy(Policy::builder().body_limit(8).build().unwrap());
+    let request = || {
+        let chunks = stream::iter(["moored ", "at quay 7"]).map(|chunk| Ok::<_, Infallible>(Bytes::from(chunk)));
+        Request::post("/quays").body(Body::from_stream(chunks)).unwrap()
+    };
+    let app = || Router::new().route("/quays", post(read));
+    let both = lines_of(app().layer(small()).layer(small()), request());
+    assert!(both.len() == 1 && both[0].contains("payload_too_large"), "{both:#?}");
+    // A limit between the layers is no limit of the outer layer, which then logs the error of the service.
+    let between = app().layer(ErrorEnvelopeLayer::new()).layer(RequestBodyLimitLayer::new(8));
+    let between = lines_of(between.layer(ErrorEnvelopeLayer::new()), request());
+    assert!(between.len() == 1 && between[0].contains("bad_request"), "{between:#?}");
 }

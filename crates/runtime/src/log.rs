@@ -57,10 +57,11 @@ fn level(record: &ClosedRecord) -> Level {
     // case the status of the error's code determines the level.
     let would_be = record.would_be().filter(|_| record.outcome() != Outcome::Broken);
     let status = got.or(would_be).map(SentStatus::as_http).or_else(|| record.code().map(ErrorCode::status));
+    let is_clients = matches!(record.outcome(), Outcome::ClientLeft | Outcome::ClientError);
     match status {
         _ if matches!(record.origin(), None | Some(Origin::Abandoned)) => Level::INFO,
-        // If the client left, it got no error, so the level is INFO. A panic is still an error.
-        _ if record.outcome() == Outcome::ClientLeft && record.origin() != Some(Origin::Panic) => Level::INFO,
+        // If the client left or sent a malformed request, there may be no status. A panic is still an error.
+        _ if is_clients && record.origin() != Some(Origin::Panic) => Level::INFO,
         Some(StatusCode::SERVICE_UNAVAILABLE) => Level::WARN,
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
         Some(status) if status.as_u16() < 500 => Level::INFO,
@@ -403,9 +404,23 @@ pub fn cause_texts(error: &(dyn Error + 'static)) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use error_envelope_core::code::ErrorCode;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use error_envelope_core::session::{BodyFacts, Delivery, Session, SessionConfig};
+    use http::Request;
 
     use super::*;
+
+    /// The client sent a body that contradicts its length, so the stream was reset, and no response has a status.
+    #[test]
+    fn l1_a_malformed_request_is_no_error_of_the_server() {
+        let config = Arc::new(SessionConfig::new(Policy::default(), || SystemTime::UNIX_EPOCH));
+        let head = Request::new(()).into_parts().0;
+        let mut session = Session::unread(config, &head, BodyFacts::default(), || RequestId::from_parts(1, 2));
+        let delivery = Delivery { head_sent: false, request_bytes: None, response_bytes: None, end: End::Malformed };
+        assert_eq!(level(&session.abandon().unwrap().close(delivery)), Level::INFO);
+    }
 
     #[test]
     fn l1_a_cause_says_what_the_line_does_not_say_yet() {

@@ -144,11 +144,11 @@ pub fn write(record: ClosedRecord) {
 
 fn write_views(record: &ClosedRecord) {
     let is_outers = record.is_nested() && record.origin() == Some(Origin::Abandoned);
-    if record.written_within().is_none() && !is_outers {
+    if record.written_elsewhere().is_none() && !is_outers {
         count::record_error(record);
         log::write_record(record);
     }
-    if record.written_within() != Some(true) && !is_outers {
+    if record.written_elsewhere() != Some(true) && !is_outers {
         log::observe(record);
     }
 }

@@ -16,7 +16,7 @@
   const NO_SERVICE = {
     guard: 'A guard refused the request.',
     fault: 'This process returned the error.',
-    error: 'No response arrived.',
+    error: 'No usable response arrived.',
     panic: 'This process panicked. The log has the text of the panic.',
     proxy: 'The proxy itself returned the response.',
     abandoned: 'The client left.',

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -113,10 +113,13 @@ impl BodyMeter {
 
     /// Notes that the body failed, because it arrived too slowly, was cut off, or had invalid framing.
     ///
-    /// An error that is an outer layer's limit or a typed fault is not noted, because the client's connection did not
-    /// cause it.
+    /// An error that is an outer layer's limit or a typed fault is not noted as the client's, because the client's
+    /// connection did not cause it.
     pub fn body_failed(&mut self, error: &(dyn Error + 'static)) {
-        if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
+        if cause::find::<LengthLimitError>(error).is_some() {
+            return self.flags.set_flag(BodyFlags::CUT_OUTSIDE);
+        }
+        if cause::find::<Fault>(error).is_some() {
             return;
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
@@ -188,7 +191,7 @@ pub(crate) struct BodyFlags(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    raised: AtomicU8,
+    raised: AtomicU16,
     limit: Option<u64>,
     drain: DrainBudget,
     watched: Option<ObservedLimit>,
@@ -246,24 +249,26 @@ fn was_ended_by_peer(error: &(dyn Error + 'static)) -> bool {
 }
 
 impl BodyFlags {
-    pub(crate) const OVER: u8 = 1;
-    pub(crate) const BROKEN: u8 = 2;
-    pub(crate) const SLOW: u8 = 4;
-    pub(crate) const ENDED: u8 = 8;
+    pub(crate) const OVER: u16 = 1;
+    pub(crate) const BROKEN: u16 = 2;
+    pub(crate) const SLOW: u16 = 4;
+    pub(crate) const ENDED: u16 = 8;
     /// Set if the body is over the limit of a route in mode `observe`, so that it passed.
-    pub(crate) const NOTED: u8 = 16;
+    pub(crate) const NOTED: u16 = 16;
     /// Set if the first byte of the body has come.
-    pub(crate) const BEGUN: u8 = 32;
+    pub(crate) const BEGUN: u16 = 32;
     /// Set if the body is not a sequence of RPC messages, although its media type claims that.
-    pub(crate) const MALFORMED: u8 = 64;
+    pub(crate) const MALFORMED: u16 = 64;
     /// Set if the client left before it had sent the body (F1a).
-    pub(crate) const LEFT: u8 = 128;
+    pub(crate) const LEFT: u16 = 128;
+    /// Set if a layer around this one cut the body off.
+    pub(crate) const CUT_OUTSIDE: u16 = 256;
 
     /// Creates the flags of a body that has not begun. `keeps` is true if the beginning of the body must be stored.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);
-        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched, seen }))
+        Self(Arc::new(Shared { raised: AtomicU16::new(0), limit, drain, watched, seen }))
     }
 
     /// Returns the limit at which the body is cut off.
@@ -312,11 +317,11 @@ impl BodyFlags {
         ControlFlow::Break(())
     }
 
-    pub(crate) fn has(&self, flag: u8) -> bool {
+    pub(crate) fn has(&self, flag: u16) -> bool {
         self.0.raised.load(Ordering::Acquire) & flag != 0
     }
 
-    fn set_flag(&self, flag: u8) {
+    fn set_flag(&self, flag: u16) {
         self.0.raised.fetch_or(flag, Ordering::AcqRel);
     }
 }

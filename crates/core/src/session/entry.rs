@@ -23,6 +23,7 @@ use crate::session::admission;
 use crate::session::admission::{admit_after_auth, forward, refused};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::{Failure, FirstByte, LocalReply, ReadBytes};
+use crate::session::answer::refusals::refusal_before_failure;
 use crate::session::answer::reply;
 use crate::session::record::notes::{MapRuleId, Origin};
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
@@ -259,7 +260,9 @@ impl Session {
     /// Ends the request of a client that left before the response head (F2). Returns the record to close, or `None` if
     /// the request has already ended.
     pub fn abandon(&mut self) -> Option<RequestRecord> {
-        Some(self.take_state()?.into_body_context().record(None, None, None))
+        let mut state = self.take_state()?;
+        let would_be = refusal_before_failure(&mut state);
+        Some(RequestRecord { would_be, ..state.into_body_context().record(None, None, None) })
     }
 
     /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of the proxy's

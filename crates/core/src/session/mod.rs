@@ -126,3 +126,6 @@ pub use crate::fields::is_same_to_cgi;
 pub use crate::fields::lines;
 pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction, client_left};
 pub use crate::policy::host::has_clear_host;
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 
 use super::body::{ErrorForm, RetainedBody};
 use super::head;
-use super::observe::refusal_before_failure;
 use super::outcome::{Failure, LocalReply, NotCalled, RewrittenBody};
+use super::refusals::refusal_before_failure;
 use crate::classify::failure::ErrorKind;
 use crate::classify::{Retained, Rewrite};
 use crate::code::ErrorCode;
@@ -30,6 +30,7 @@ use crate::session::record::notes::Origin;
 use crate::session::record::proxy_error::ProxyError;
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
 use crate::session::request::state::RequestState;
+use crate::session::request::view::BodyFacts;
 use crate::{cause, classify, fields};
 
 impl RequestState {
@@ -78,13 +79,14 @@ impl RequestState {
         head: &mut response::Parts,
         fault: Fault,
         origin: Origin,
+        read: Option<&[u8]>,
     ) -> RewrittenBody {
         let fault = self.with_policy_settings(fault, origin);
         let cause = (origin == Origin::Fault).then(|| Cause::Fault(fault.clone()));
         if origin == Origin::Fault && !fault.headers().contains_key(WWW_AUTHENTICATE) {
             self.challenge(&fault, &mut head.headers);
         }
-        let mut written = self.replace(head, Rewrite::unchanged(fault), origin, &[]);
+        let mut written = self.replace(head, Rewrite::unchanged(fault), origin, read);
         written.record.cause = cause;
         written
     }
@@ -99,14 +101,18 @@ impl RequestState {
     }
 
     /// Replaces a response whose status cannot be a final one (E6).
-    pub(in crate::session) fn replace_malformed(mut self, head: &mut response::Parts) -> RewrittenBody {
+    pub(in crate::session) fn replace_malformed(
+        mut self,
+        head: &mut response::Parts,
+        body: BodyFacts,
+    ) -> RewrittenBody {
         self.mark_own_answer(&mut head.headers, || Some(ProxyError::HttpProtocolError));
         let fault =
             Fault::new(ErrorCode::OTHER).with_source(format!("the service's status is {}", head.status.as_str()));
         let fault = self.with_policy_settings(fault, Origin::Inner);
         let mut rewrite = Rewrite::unchanged(fault);
         rewrite.to_status = Some(StatusCode::BAD_GATEWAY);
-        self.replace(head, rewrite, Origin::Inner, &[])
+        self.replace(head, rewrite, Origin::Inner, body.known_bytes())
     }
 
     /// Rewrites a response that the proxy itself made (V2).
@@ -118,19 +124,19 @@ impl RequestState {
     ) -> RewrittenBody {
         let fault = Fault::new(rewrite.code().clone());
         self.mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
-        let would_be = if self.observes_guards() { refusal_before_failure(&mut self) } else { None };
-        let mut written = self.replace(head, rewrite, Origin::Proxy, &[]);
+        let would_be = refusal_before_failure(&mut self);
+        let mut written = self.replace(head, rewrite, Origin::Proxy, Some(&[]));
         written.record.would_be = would_be;
         written
     }
 
-    /// Rewrites the head and the body of an error. `read` is the part of the body that was read.
+    /// Rewrites the head and the body of an error. `read` is the decoded body, or `None` if it is not known.
     pub(in crate::session) fn replace(
         mut self,
         head: &mut response::Parts,
         mut rewrite: Rewrite<'_>,
         origin: Origin,
-        read: &[u8],
+        read: Option<&[u8]>,
     ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let kept = rewrite.kept.take();
@@ -151,9 +157,10 @@ impl RequestState {
             None
         };
         // In development, the text that a handler wrote itself is the cause (E11).
-        let shows_text = self.config.development.is_some() && inner_status.is_server_error() && !read.is_empty();
-        let text = || Cause::Error(message::cut(String::from_utf8_lossy(read).trim().to_owned(), 1024).into());
-        let cause = Cause::of_fault(rewrite.parts().0).or_else(|| shows_text.then(text));
+        let shown =
+            read.filter(|read| self.config.development.is_some() && inner_status.is_server_error() && !read.is_empty());
+        let text = |read| Cause::Error(message::cut(String::from_utf8_lossy(read).trim().to_owned(), 1024).into());
+        let cause = Cause::of_fault(rewrite.parts().0).or_else(|| shown.map(text));
         let code = rewrite.code().clone();
         let mut outgoing = match known {
             Some(outgoing) => outgoing,
@@ -171,7 +178,7 @@ impl RequestState {
         head.status = outgoing.sent;
         let body = if self.request.is_head() { Bytes::new() } else { outgoing.body };
         if before.is_some() {
-            self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, &body));
+            self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, Some(&body)));
         }
         let sent = sent_status(head.status, outgoing.grpc, code);
         let mut written = RewrittenBody { body, record: self.into_error_record(origin, cause, sent) };
@@ -246,11 +253,10 @@ impl RequestState {
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)), fault.code().clone());
         if self.captures_bodies() {
-            self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), reply.body()));
+            self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), Some(reply.body())));
         }
         let sent = sent_status(outgoing.sent, outgoing.grpc, code);
-        let observes = origin != Origin::Guard && self.observes_guards();
-        let would_be = if observes { refusal_before_failure(&mut self) } else { None };
+        let would_be = if origin == Origin::Guard { None } else { refusal_before_failure(&mut self) };
         let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
         if would_be.is_some() {
             reply.record.would_be = would_be;

@@ -29,11 +29,9 @@ pub struct CapturedBody {
 const MAX_BYTES: usize = 8 * 1024;
 
 impl BodyCapture {
-    /// Notes that the service's body was not read to its end.
-    pub(in crate::session) fn note_unread(&mut self) {
-        if let Some(before) = &mut self.before {
-            before.whole = false;
-        }
+    /// Returns the capture of a response that no client got.
+    pub(in crate::session) fn unsent(self) -> Option<Self> {
+        self.before.map(|before| Self { before: Some(before), after: None })
     }
 
     /// Returns the response that the service sent, or `None` if the service was not called, or did not respond.
@@ -51,15 +49,17 @@ impl BodyCapture {
 }
 
 impl CapturedBody {
-    /// Stores the beginning of this body, whose content codings must already be undone.
-    pub(in crate::session) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    /// Stores the beginning of this body, whose content codings must already be undone. `read` is `None` if the body
+    /// was not read to its end, or could not be decoded.
+    pub(in crate::session) fn new(status: StatusCode, headers: &HeaderMap, read: Option<&[u8]>) -> Self {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let body = read.unwrap_or_default();
         let kept = &body[..body.len().min(MAX_BYTES)];
         Self {
             status,
             content_type: content_type.map(|text| text.chars().take(128).collect::<String>().into()),
             body: Bytes::copy_from_slice(kept),
-            whole: kept.len() == body.len(),
+            whole: read.is_some() && kept.len() == body.len(),
         }
     }
 
@@ -82,7 +82,7 @@ impl CapturedBody {
         &self.body
     }
 
-    /// Returns true if [`body`](Self::body) returns all bytes of the body that were read.
+    /// Returns true if [`body`](Self::body) returns the whole body.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole

@@ -89,6 +89,14 @@ named! {
     }
 }
 
+impl End {
+    /// Returns true if the delivery ended early, and the service did not cause this.
+    #[must_use]
+    pub fn is_early(self) -> bool {
+        matches!(self, Self::ClientLeft | Self::Stalled | Self::Malformed | Self::Stopped)
+    }
+}
+
 impl SentStatus {
     /// Creates the value for a response with this status that is not an RPC error and has no code.
     #[must_use]

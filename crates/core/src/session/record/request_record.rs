@@ -4,14 +4,13 @@
 //! receives records, and a record contains its config.
 
 use std::error::Error;
-use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use http::{Extensions, StatusCode, Uri};
 
 use super::body_capture::{BodyCapture, CapturedBody};
-use super::delivery::{Delivery, End, Outcome, SentStatus, ServiceAnswer, ServiceBody};
+use super::delivery::{Delivery, SentStatus, ServiceAnswer, ServiceBody};
 use super::notes::{KnownMethod, MapRuleId, Origin, RecordFields, UnreadReason, printable};
 use super::proxy_error::ProxyErrorRecogniser;
 use crate::classify::decide::DecidedBy;
@@ -71,8 +70,8 @@ pub struct RequestRecord {
 /// are made only from this record.
 #[derive(Debug)]
 pub struct ClosedRecord {
-    record: RequestRecord,
-    delivery: Delivery,
+    pub(in crate::session) record: RequestRecord,
+    pub(in crate::session) delivery: Delivery,
 }
 
 /// The facts about the request that every record contains.
@@ -91,10 +90,10 @@ impl RecordLabel {
     pub(in crate::session) const NESTED: u8 = 1;
     /// Set if the service was called.
     pub(in crate::session) const CALLED: u8 = 1 << 1;
-    /// Set if an inner layer of this process writes the log and the metrics of this error.
-    pub(in crate::session) const WRITTEN_WITHIN: u8 = 1 << 3;
-    /// Set if the inner layer also has an observer.
-    pub(in crate::session) const OBSERVED_WITHIN: u8 = 1 << 4;
+    /// Set if another layer of this process writes the log and the metrics of this error.
+    pub(in crate::session) const WRITTEN_ELSEWHERE: u8 = 1 << 3;
+    /// Set if the other layer also informs an observer.
+    pub(in crate::session) const OBSERVED_ELSEWHERE: u8 = 1 << 4;
     /// Set if the body broke off after the head was made.
     pub(in crate::session) const BROKEN: u8 = 1 << 5;
     /// Set if the response has no body for this request, even if its head declares one (RFC 9112 §6.3).
@@ -235,35 +234,6 @@ impl RequestRecord {
         self.label.bits &= !RecordLabel::CALLED;
     }
 
-    /// Closes the record. `delivery` is the part of the delivery that the adapter observed. The delivery decides what
-    /// was sent, and who ended the request.
-    #[must_use]
-    pub fn close(mut self, mut delivery: Delivery) -> ClosedRecord {
-        // A client that left before it had sent its request reads no answer, even if the server accepted the whole
-        // answer (F1a).
-        if self.origin == Some(Origin::Abandoned) && delivery.end == End::Complete {
-            delivery = Delivery { head_sent: false, end: End::ClientLeft, ..delivery };
-        }
-        if !delivery.head_sent {
-            self.sent = None;
-            delivery.response_bytes = delivery.response_bytes.map(|_| 0);
-        }
-        if let End::ClientLeft | End::Stalled | End::Malformed | End::Stopped = delivery.end {
-            // In mode `off`, the error of a service has no origin until its delivery ends early. Only the outermost
-            // layer logs such an end, because no layer has decided about the error (L1).
-            let is_inner = delivery.head_sent && self.is_inner_error() && !self.is_nested();
-            self.origin.get_or_insert(match delivery.end {
-                _ if is_inner => Origin::Inner,
-                End::Malformed => Origin::Error,
-                _ => Origin::Abandoned,
-            });
-        }
-        if delivery.end == End::Malformed {
-            self.cause.get_or_insert_with(|| Cause::Error("the request's stream broke the rules of HTTP/2".into()));
-        }
-        ClosedRecord { record: self, delivery }
-    }
-
     /// Returns this record for an error that keeps its shape, with the status and the code that were sent.
     pub(in crate::session) fn preserved(self, status: StatusCode, code: ErrorCode) -> Self {
         let grpc = self.label.service.and_then(|service| service.grpc);
@@ -303,11 +273,6 @@ impl RequestRecord {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceAnswer> {
         self.label.service.as_ref()
-    }
-
-    fn is_inner_error(&self) -> bool {
-        let is_failed_call = |service: &ServiceAnswer| service.grpc_status().is_some_and(|status| status != 0);
-        self.service().is_some_and(|service| service.status().as_u16() >= 400 || is_failed_call(service))
     }
 
     /// Returns true if the service was called.
@@ -368,18 +333,18 @@ impl RequestRecord {
         self.label.bits & RecordLabel::NESTED != 0
     }
 
-    /// Returns `Some` if an inner layer of this process writes the log and the metrics of this error. The value is true
-    /// if that layer also has an observer.
+    /// Returns `Some` if another layer of this process writes the log and the metrics of this error. The value is true
+    /// if that layer also informs an observer.
     #[must_use]
-    pub fn written_within(&self) -> Option<bool> {
+    pub fn written_elsewhere(&self) -> Option<bool> {
         let has = |bit| self.label.bits & bit != 0;
-        has(RecordLabel::WRITTEN_WITHIN).then(|| has(RecordLabel::OBSERVED_WITHIN))
+        has(RecordLabel::WRITTEN_ELSEWHERE).then(|| has(RecordLabel::OBSERVED_ELSEWHERE))
     }
 
     /// Notes that an inner layer writes the log and the metrics of this error.
-    pub fn note_written_within(&mut self, is_observed: bool) {
-        let observed = if is_observed { RecordLabel::OBSERVED_WITHIN } else { 0 };
-        self.label.bits |= RecordLabel::WRITTEN_WITHIN | observed;
+    pub fn note_written_elsewhere(&mut self, is_observed: bool) {
+        let observed = if is_observed { RecordLabel::OBSERVED_ELSEWHERE } else { 0 };
+        self.label.bits |= RecordLabel::WRITTEN_ELSEWHERE | observed;
     }
 
     /// Returns the origin of the error, or `None` if nothing failed.
@@ -409,52 +374,6 @@ impl RequestRecord {
     pub(in crate::session) fn note_unread(&mut self, why: Option<UnreadReason>) {
         if let (Some(why), Some(service)) = (why, &mut self.label.service) {
             service.body = ServiceBody::Unread(why);
-            let captured = self.notes.as_mut().and_then(|notes| notes.captured.as_mut());
-            captured.into_iter().for_each(BodyCapture::note_unread);
-        }
-    }
-
-    /// Notes that the body broke off after the head was made, and why. An error keeps its own origin, code and cause,
-    /// but a panic replaces the origin.
-    pub(in crate::session) fn note_broken(&mut self, why: Option<(Origin, ErrorCode, BoxError)>) {
-        self.label.bits |= RecordLabel::BROKEN;
-        if let Some(service) = &mut self.label.service
-            && service.body == ServiceBody::Whole
-        {
-            service.body = ServiceBody::BrokeOff;
-        }
-        let Some((origin, code, cause)) = why else { return };
-        // In mode `off`, the error of a service has no origin until it breaks off.
-        let is_error = self.is_inner_error();
-        // A refusal that was only observed is not the failure.
-        let is_observed = self.origin == Some(Origin::Guard) && self.would_be.is_some();
-        if self.origin.is_none() || is_observed || origin == Origin::Panic {
-            self.origin = Some(if is_error && origin != Origin::Panic { Origin::Inner } else { origin });
-        }
-        if is_observed {
-            let refusal = self.would_be.as_ref().and_then(SentStatus::code).cloned();
-            self.notes.get_or_insert_default().also.extend(refusal);
-            self.cause = None;
-        }
-        if let Some(sent) = &mut self.sent
-            && sent.outcome() == Outcome::Ok
-        {
-            sent.code.get_or_insert(code);
-            // A unary call of Connect succeeds only if its body is complete, so a status of OK is removed.
-            sent.grpc = sent.grpc.filter(|grpc| *grpc != 0);
-        }
-        self.cause.get_or_insert(Cause::Error(cause));
-    }
-
-    /// Notes a panic of the body, if there was one (F2). The panic replaces the origin of an error or a fault that the
-    /// service sent. Any other earlier failure keeps its origin.
-    #[inline]
-    pub fn note_panic(&mut self, panic: Option<Box<str>>) {
-        if let Some(panic) = panic
-            && matches!(self.origin, None | Some(Origin::Inner | Origin::Fault))
-        {
-            self.origin = Some(Origin::Panic);
-            self.cause.get_or_insert_with(|| Cause::Error(String::from(panic).into()));
         }
     }
 
@@ -577,41 +496,5 @@ impl RequestRecord {
         if after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }
-    }
-}
-
-impl ClosedRecord {
-    /// Returns the delivery of the response.
-    #[must_use]
-    pub fn delivery(&self) -> &Delivery {
-        &self.delivery
-    }
-
-    /// Returns how the request ended.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        let broke = self.label.bits & RecordLabel::BROKEN != 0;
-        match (self.delivery.end, &self.sent) {
-            (End::ClientLeft, _) => Outcome::ClientLeft,
-            (End::Malformed, _) => Outcome::ClientError,
-            (End::ServiceBrokeOff | End::Stalled | End::Stopped, _) => Outcome::Broken,
-            (_, Some(_)) if broke => Outcome::Broken,
-            (_, Some(sent)) => sent.outcome(),
-            (End::Unknown, None) => Outcome::Unknown,
-            (_, None) => Outcome::ClientLeft,
-        }
-    }
-
-    /// Takes the cause out of the record after every view of it is written, because dropping it may run user code.
-    pub fn take_cause(&mut self) -> Option<Cause> {
-        self.record.take_cause()
-    }
-}
-
-impl Deref for ClosedRecord {
-    type Target = RequestRecord;
-
-    fn deref(&self) -> &RequestRecord {
-        &self.record
     }
 }

@@ -301,7 +301,12 @@ impl RequestState {
     #[inline(always)]
     fn label(&self, framework_route: Option<Arc<str>>) -> RecordLabel {
         let (settings, method) = (self.settings.label(), self.method);
-        RecordLabel { settings, method, framework_route, bits: self.request.record_bits(), service: self.service }
+        let mut bits = self.request.record_bits();
+        // The layer that cut the body off responds to the request, and logs it.
+        if bits & RecordLabel::NESTED != 0 && self.flags.as_ref().is_some_and(|it| it.has(BodyFlags::CUT_OUTSIDE)) {
+            bits |= RecordLabel::WRITTEN_ELSEWHERE | RecordLabel::OBSERVED_ELSEWHERE;
+        }
+        RecordLabel { settings, method, framework_route, bits, service: self.service }
     }
 }
 

@@ -53,6 +53,11 @@ impl RequestView<'_> {
 }
 
 impl BodyFacts {
+    /// Returns the bytes of a body that was not read, if they are known because there are none.
+    pub(in crate::session) fn known_bytes(self) -> Option<&'static [u8]> {
+        self.is_empty().then_some(&[])
+    }
+
     /// Returns true if the body is empty.
     #[inline]
     pub(in crate::session) fn is_empty(self) -> bool {

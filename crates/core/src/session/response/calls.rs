@@ -17,8 +17,8 @@ use crate::dialect::status::Status;
 use crate::fault::Fault;
 use crate::policy::Mode;
 use crate::session::answer::head;
-use crate::session::answer::observe::note_refusals;
 use crate::session::answer::outcome::{ReadBytes, RewrittenBody};
+use crate::session::answer::refusals::note_refusals;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
@@ -67,7 +67,6 @@ fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Rpc
     // Mode `own` does not keep a status above 599, because E6 corrects such a status even if the body is in the
     // protocol of the call.
     let keeps = |status: u16| match mode {
-        Mode::Off => false,
         Mode::Own => (400..600).contains(&status),
         _ => status >= 400,
     };
@@ -94,7 +93,7 @@ pub(in crate::session) fn call_head(
         && let Some(fault) = redefined_fault(state, head)
     {
         head.status = fault.status();
-        return ResponseStep::Write(call.state.replace_with_fault(head, fault, Origin::Fault));
+        return ResponseStep::Write(call.state.replace_with_fault(head, fault, Origin::Fault, body.known_bytes()));
     }
     if names.status
         && let Some(record) = head_status(state, rpc, head)
@@ -104,7 +103,7 @@ pub(in crate::session) fn call_head(
         } else if state.rewrites() {
             send_as_whole_answer(head, record)
         } else {
-            ResponseStep::Pass(Follow::decided(keep_under_http_error(state, record)))
+            ResponseStep::Pass(Follow::decided(keep_under_http_error(record)))
         };
     }
     if body.is_empty() {
@@ -177,9 +176,11 @@ pub(in crate::session) fn unary_error(
 
 /// Returns the record of a gRPC status that came with an HTTP error and passes in the mode of the route (M1). Mode
 /// `enforce` would send the gRPC status with HTTP status 200.
-fn keep_under_http_error(state: &RequestState, record: RequestRecord) -> RequestRecord {
-    let would_be = record.sent.clone().filter(|_| state.settings.mode == Mode::Observe);
-    RequestRecord { would_be: would_be.map(|sent| SentStatus { status: StatusCode::OK, ..sent }), ..record }
+fn keep_under_http_error(mut record: RequestRecord) -> RequestRecord {
+    if record.would_be.is_none() {
+        record.would_be = record.sent.clone().map(|sent| SentStatus { status: StatusCode::OK, ..sent });
+    }
+    record
 }
 
 /// Sends a gRPC status that came with an HTTP error as a complete response with HTTP status 200. The head alone is a

@@ -15,7 +15,7 @@ use crate::request_id::RequestId;
 use crate::session::answer::observe::ObservedError;
 use crate::session::answer::outcome::{Failure, FinalFrame, ReadBytes};
 use crate::session::answer::reply::failure_by_kind;
-use crate::session::record::delivery::{Delivery, End};
+use crate::session::record::delivery::Delivery;
 use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
 use crate::session::request::body_context::BodyContext;
@@ -380,11 +380,9 @@ impl Follow {
 
     /// Closes the record, once.
     pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
-        // None of these ends is the fault of the service.
-        let left = matches!(delivery.end, End::ClientLeft | End::Stalled | End::Malformed | End::Stopped);
         let record = match self.record.take() {
             Some(record) => *record,
-            None => self.take_record(left, || Some(now()))?,
+            None => self.take_record(delivery.end.is_early(), || Some(now()))?,
         };
         self.kind = Kind::Ended;
         Some(record.close(delivery))

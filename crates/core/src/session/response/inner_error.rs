@@ -15,6 +15,7 @@ use crate::dialect::{Shape, charset, coding, connect};
 use crate::policy::{Mode, Protocols};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::ReadBytes;
+use crate::session::answer::refusals::predict_refusal;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::RequestRecord;
@@ -146,10 +147,12 @@ impl RequestState {
         let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
         let is_grpc = self.request.rpc.is_some_and(Rpc::is_grpc);
         let grpc = self.service.and_then(|service| service.grpc).or(Some(reported.status.number()));
-        RequestRecord {
-            sent: Some(SentStatus { status, grpc, code: Some(code) }),
+        let mut record = RequestRecord {
+            sent: Some(SentStatus { status, grpc, code: Some(code.clone()) }),
             dialect: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
             ..self.record(Origin::Inner)
-        }
+        };
+        predict_refusal(self, &mut record, &code);
+        record
     }
 }

@@ -73,13 +73,13 @@ impl RequestState {
         self.record_by_head(head)
     }
 
-    /// Does the same as [`RequestState::preserve`], for an error whose code is known (R10). `read` is the part of the
-    /// body that was read.
+    /// Does the same as [`RequestState::preserve`], for an error whose code is known (R10). `read` is the decoded body,
+    /// or `None` if it is not known.
     pub(in crate::session) fn preserve_protocol(
         mut self,
         head: &mut response::Parts,
         code: &ErrorCode,
-        read: &[u8],
+        read: Option<&[u8]>,
     ) -> RequestRecord {
         head::mark_kept(&mut head.headers, head.status, code);
         let body = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));

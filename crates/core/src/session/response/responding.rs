@@ -21,8 +21,9 @@ use crate::guard::body_limit;
 use crate::policy::{EventStreams, Mode, NoTransform};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::head::X_UPSTREAM_ERROR_CODE;
-use crate::session::answer::observe::{ObservedError, note_refusals, observed_refusal, would_be};
+use crate::session::answer::observe::{ObservedError, observed_refusal, would_be};
 use crate::session::answer::outcome::{Failure, ReadBytes, RewrittenBody};
+use crate::session::answer::refusals::note_refusals;
 use crate::session::answer::{fill, head};
 use crate::session::record::delivery::ServiceAnswer;
 use crate::session::record::notes::{Origin, UnreadReason};
@@ -126,7 +127,7 @@ impl ResponseHead<'_> {
             StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
             StatusTreatment::Observe => self.decide_observed(head, body()),
-            StatusTreatment::Rewrite => ResponseStep::Write(self.state.replace_malformed(head)),
+            StatusTreatment::Rewrite => ResponseStep::Write(self.state.replace_malformed(head, body())),
         }
     }
 
@@ -206,7 +207,7 @@ impl ResponseHead<'_> {
     #[inline]
     fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            return ResponseStep::Write(self.write_fault(head, fault));
+            return ResponseStep::Write(self.write_fault(head, fault, body));
         }
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that passes must still end with an event if it is cut off (F6).
@@ -234,9 +235,9 @@ impl ResponseHead<'_> {
             self.keep_service_code(head, rewrite.code());
         }
         if self.keeps_head(head) {
-            return ResponseStep::Pass(Follow::decided(self.state.preserve_protocol(head, rewrite.code(), &[])));
+            return ResponseStep::Pass(Follow::decided(self.state.preserve_protocol(head, rewrite.code(), Some(&[]))));
         }
-        let mut written = self.state.replace(head, rewrite, Origin::Inner, &[]);
+        let mut written = self.state.replace(head, rewrite, Origin::Inner, body.known_bytes());
         written.record.note_unread((body.lower > max_bytes).then_some(UnreadReason::TooLong));
         ResponseStep::Write(written)
     }
@@ -255,10 +256,10 @@ impl ResponseHead<'_> {
 
     /// Writes the service's fault. In mode `observe`, a field of the request's record reports the refusal that the
     /// request would have got.
-    fn write_fault(mut self, head: &mut response::Parts, fault: Fault) -> RewrittenBody {
+    fn write_fault(mut self, head: &mut response::Parts, fault: Fault, body: BodyFacts) -> RewrittenBody {
         note_refusals(&mut self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
-        self.state.replace_with_fault(head, fault, Origin::Fault)
+        self.state.replace_with_fault(head, fault, Origin::Fault, body.known_bytes())
     }
 
     /// Returns true if the head of a response to HEAD shows that GET would get the error in the shape of its protocol
@@ -355,14 +356,13 @@ fn decided(
         return calls::unary_error(state, head, &reported, body);
     }
     let reason = state.reason_phrase(head, || matches!(body, ReadBytes::Whole(_)));
-    let text = decoded.as_deref().unwrap_or_default();
     let changed = ChangedBody::default();
     let rewrite = state.inner_decision(head.status, &head.headers, (decoded.as_deref(), &changed), reason.as_deref());
     if !rewrite.passes {
-        return Ok(state.replace(head, rewrite, Origin::Inner, text));
+        return Ok(state.replace(head, rewrite, Origin::Inner, decoded.as_deref()));
     }
     head.status = rewrite.to_status.unwrap_or(head.status);
-    Err(Box::new(state.preserve_protocol(head, rewrite.code(), text)))
+    Err(Box::new(state.preserve_protocol(head, rewrite.code(), decoded.as_deref())))
 }
 
 /// Sends the bytes that were read, and then the rest of the body.

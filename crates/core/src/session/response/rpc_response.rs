@@ -24,8 +24,9 @@ use crate::policy::Mode;
 use crate::session::answer::body;
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::head::code_value;
-use crate::session::answer::observe::{note_refusals, observed_refusal};
+use crate::session::answer::observe::observed_refusal;
 use crate::session::answer::outcome::{Failure, FinalFrame};
+use crate::session::answer::refusals::{note_refusals, refusal_before_failure};
 use crate::session::answer::reply::{client_timeout, failure_of};
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
@@ -120,9 +121,14 @@ impl RpcResponse {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, origin, None));
         }
-        self.state.note_grpc(grpc::number(trailers));
+        // Over HTTP/1, a server sends no trailers to a client that does not take them.
+        let arrives = self.state.request.takes_trailers();
+        self.state.note_grpc(grpc::number(trailers).filter(|_| arrives));
         // Parsing the whole status would be costly, and a status of OK has nothing to report.
-        let failed = if grpc::is_success(trailers) { None } else { self.failed_call(trailers) };
+        let mut failed = if grpc::is_success(trailers) { None } else { self.failed_call(trailers) };
+        if let (false, Some(sent)) = (arrives, failed.as_mut().and_then(|record| record.sent.as_mut())) {
+            sent.grpc = None;
+        }
         if failed.is_none() && self.is_observed() {
             return self.refusal();
         }
@@ -167,8 +173,8 @@ impl RpcResponse {
 
     /// Called when the body failed because of `cause`. Returns the last frame, and the record.
     pub(in crate::session) fn failed(mut self, failure: Failure, cause: BoxError) -> (FinalFrame, RequestRecord) {
-        note_refusals(&mut self.state);
         let cut = self.state.why_body_was_cut();
+        let would_be = refusal_before_failure(&mut self.state).filter(|_| cut.is_none());
         let cause = if cut.is_some() { None } else { Some(cause) };
         let Failure { fault, origin, .. } = cut.unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
@@ -177,10 +183,10 @@ impl RpcResponse {
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
             _ => {
                 let (last, record) = self.end_with(fault, origin, cause);
-                return (FinalFrame::Data(last), record);
+                return (FinalFrame::Data(last), RequestRecord { would_be, ..record });
             }
         };
-        let mut record = self.failure(fault, origin, cause);
+        let mut record = RequestRecord { would_be, ..self.failure(fault, origin, cause) };
         if let (FinalFrame::BrokenOff, Some(sent)) = (&last, &mut record.sent) {
             sent.grpc = None;
         }
@@ -201,9 +207,9 @@ impl RpcResponse {
 
     /// Called when the client cancelled a call that has not ended (F2).
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
-        note_refusals(&mut self.state);
+        let would_be = refusal_before_failure(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));
-        self.state.into_record(Origin::Abandoned, None, sent)
+        RequestRecord { would_be, ..self.state.into_record(Origin::Abandoned, None, sent) }
     }
 
     /// Returns true if the call can be ended properly now. The body must be between two messages, and its length must
