@@ -28,7 +28,7 @@ use error_envelope_text::message;
 ///
 /// Return a fault as the error of a service, or put it into the extensions of a response. The layer writes it as an
 /// envelope, with its message and details. The status is the status of its code, unless you set another status. The
-/// source is only for the log.
+/// source is only for the log, and for clients of a layer in development.
 ///
 /// A fault is one word wide, so that a `Result` with it stays small. A fault that only has a code of the catalogue
 /// allocates nothing.
@@ -146,7 +146,7 @@ impl Fault {
 
     /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
     ///
-    /// RPC clients, and clients of Google's dialect, get the time as `google.rpc.RetryInfo`. If no time is set, the
+    /// Clients of Google's dialect get the time as `google.rpc.RetryInfo`, as do RPC clients with the feature `protobuf`. If no time is set, the
     /// response has no `retry-after` (R8).
     ///
     /// ```
@@ -188,7 +188,7 @@ impl Fault {
         self
     }
 
-    /// Sets the cause. The cause is logged, and never sent to the client.
+    /// Sets the cause. The cause is logged. It is not sent to the client, unless development is on (E11).
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = Arc::from(source.into());
         let lacking = self.0.source.as_deref().and_then(|it| it.downcast_ref::<Lacking>());
@@ -207,7 +207,7 @@ impl Fault {
     }
 
     /// Returns the message that the client gets. This message is the fault's own message, or otherwise the message of
-    /// its code.
+    /// its code. For `bad_request` with another status, it is a neutral text.
     #[must_use]
     pub fn message(&self) -> Cow<'_, str> {
         let code = &self.0.code;

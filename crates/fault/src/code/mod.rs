@@ -34,7 +34,8 @@ impl ErrorCode {
     /// Creates a custom code. The layer sends errors with the code under this status, unless the fault or the policy
     /// sets another status.
     ///
-    /// By default, the code has the gRPC status, the retry advice and the message of the generic code for its status. A
+    /// By default, the code has the gRPC status and the message of the generic code for its status, and the status decides
+    /// the retry advice (E10). A
     /// policy that defines the code (`[[code]]`, or `PolicyBuilder::code`) sets these values for every
     /// [`Fault`](crate::fault::Fault) with the code. A message or a status that the fault itself has is kept.
     ///
