@@ -17,9 +17,9 @@ impl Defining {
         Self(config)
     }
 
-    /// Defines a counter and returns its id, or `None` if Envoy refuses it.
-    pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
-        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
+    /// Defines a counter and returns its id, or `None` if Envoy refuses it. A space separates the names of its labels.
+    pub(crate) fn counter(&self, name: &str, labels: &str) -> Option<usize> {
+        let labels: Vec<Buffer> = labels.split(' ').map(|label| Buffer::new(label.as_bytes())).collect();
         let (name, mut id) = (Buffer::new(name.as_bytes()), 0);
         // SAFETY: the pointer is from the running hook; the texts are valid for the whole call, which writes `id`.
         let outcome =
