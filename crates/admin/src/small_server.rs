@@ -178,20 +178,18 @@ impl SmallServer {
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset};
+
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            Err(error) => accept_failed(&error).await,
+            // The client left before it was accepted, so nothing is wrong with the system.
+            Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; retrying");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
         }
-    }
-}
-
-/// Pauses after a failed accept, so that the system can free descriptors. If the client left before it was accepted,
-/// nothing is wrong with the system, so the function returns at once.
-async fn accept_failed(error: &io::Error) {
-    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tracing::warn!(%error, "cannot accept a connection; retrying");
-        tokio::time::sleep(ACCEPT_AGAIN).await;
     }
 }
 

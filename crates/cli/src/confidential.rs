@@ -14,59 +14,16 @@
 
 use std::ops::Range;
 
-use error_envelope_core::loader::is_variable_name;
-
-/// The names of the tables and keys at the top of a policy file, except for `auth`.
-const OPEN: [&str; 20] = [
-    "version",
-    "include",
-    "base",
-    "locked",
-    "request_id",
-    "rpc",
-    "defaults",
-    "inspect",
-    "observe",
-    "drain",
-    "advice",
-    "cors",
-    "proxy",
-    "header",
-    "route",
-    "code",
-    "map",
-    "outward",
-    "shape",
-    "scope",
-];
+use error_envelope_core::loader::{FILE_KEYS, is_variable_name};
 
 /// The keys of `[auth.*]`, and of the messages in it, that never contain a credential.
-const OPEN_OF_AUTH: [&str; 20] = [
-    "scheme",
-    "forward_id",
-    "header",
-    "pattern",
-    "challenge",
-    "timeout",
-    "algorithms",
-    "issuer",
-    "audience",
-    "leeway",
-    "require_verified_email",
-    "jwks_file",
-    "jwks_url",
-    "keys_file",
-    "missing",
-    "malformed",
-    "invalid",
-    "expired",
-    "no_email",
-    "unavailable",
-];
+const OPEN_OF_AUTH: &str = "\
+    scheme forward_id header pattern challenge timeout algorithms issuer audience leeway require_verified_email \
+    jwks_file jwks_url keys_file missing malformed invalid expired no_email unavailable";
 
 /// The other names in `[auth.*]`, which may be shown in a masked line.
-const OTHERS_OF_AUTH: [&str; 10] =
-    ["auth", "keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
+const OTHERS_OF_AUTH: [&str; 9] =
+    ["keys", "id", "sha256", "revoked", "expires", "secret_env", "messages", "true", "false"];
 
 /// A line that contains one of these texts sets a credential. White space in the line is ignored.
 const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
@@ -94,8 +51,8 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     let table = root_of(above.lines().rev().find_map(table_of).or(listed).unwrap_or(path));
     let last = path.rsplit('.').next().unwrap_or_default().trim();
     [Some(table), key_root].into_iter().flatten().all(|root| match root {
-        "auth" => OPEN_OF_AUTH.contains(&last),
-        other => OPEN.contains(&other),
+        "auth" => OPEN_OF_AUTH.split(' ').any(|key| key == last),
+        other => FILE_KEYS.contains(&other),
     })
 }
 
@@ -104,7 +61,10 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
 /// to `span`. Returns `None` if no word remains.
 pub(crate) fn masked(line: &str, span: Range<usize>, key: Option<&str>) -> Option<(String, Range<usize>)> {
     let parts = || key.unwrap_or_default().split(['.', '[', ']', '"']);
-    let is_name = |word: &str| [&OPEN[..], &OPEN_OF_AUTH, &OTHERS_OF_AUTH].concat().contains(&word);
+    let is_name = |word: &str| {
+        let mut names = FILE_KEYS.iter().chain(&OTHERS_OF_AUTH).copied().chain(OPEN_OF_AUTH.split(' '));
+        names.any(|name| name == word)
+    };
     let (mut shown, mut place, mut at, mut has_name) = (String::new(), 0..0, 0, false);
     while let Some(first) = line[at..].chars().next() {
         let piece = first_piece(&line[at..], first);
@@ -158,7 +118,7 @@ fn is_open_head(path: &str) -> bool {
     match parts[..] {
         ["auth"] | ["auth", _] | ["auth", _, "keys" | "messages"] => true,
         ["auth", ..] => false,
-        [root, ..] => OPEN.contains(&root) || root.len() <= LONGEST && is_plain(root),
+        [root, ..] => FILE_KEYS.contains(&root) || root.len() <= LONGEST && is_plain(root),
         [] => false,
     }
 }

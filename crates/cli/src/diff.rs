@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower_error_envelope::PolicyError;
 
-use crate::failure::CommandError;
+use crate::failure::{CommandError, print};
 use crate::report::{OutputFormat, counted, json_value};
 use crate::text::{cut, one_line};
 use crate::{policy, stdin};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     stdin::keep_policy([&*args.old, &*args.new].into_iter()).map_err(CommandError::Io)?;
     let ((old_source, old), (new_source, new)) = (read(&args.old)?, read(&args.new)?);
     let changes = Changes { old: old_source, new: new_source, all: old.changes_to(&new, now()) };
-    args.format.print(|| changes.to_text(), || changes.to_json())?;
+    print(&args.format.text(|| changes.to_text(), || changes.to_json()))?;
     Ok(u8::from(args.exit_code && changes.count(ChangeKind::Neither) < changes.all.len()))
 }
 
@@ -154,11 +154,8 @@ impl PolicySource {
     }
 
     fn at_revision(revision: &str, file: &str) -> Result<Self, CommandError> {
-        let tree = git(
-            &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{tree}}")],
-            None,
-            revision,
-        )?;
+        let object = format!("{revision}^{{tree}}");
+        let tree = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &object], None, revision)?;
         let root = git(&["rev-parse", "--show-toplevel"], None, revision)?;
         // As in `git show`, a path is relative to the root of the repository, unless it begins with a dot.
         let below =

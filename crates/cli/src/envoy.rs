@@ -14,8 +14,7 @@ use error_envelope_extproc::override_modes;
 use error_envelope_runtime::FilterConfig;
 use http::StatusCode;
 use http::uri::{Authority, Scheme};
-use minijinja::{Environment, context};
-use serde::Serialize;
+use minijinja::{Environment, Value, context};
 use tower_error_envelope::Policy;
 
 use crate::failure::{CommandError, print};
@@ -97,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     print(&text)
 }
 
-fn render(template: &str, values: &minijinja::Value) -> Result<String, minijinja::Error> {
+fn render(template: &str, values: &Value) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_trim_blocks(true);
     environment.set_keep_trailing_newline(true);
@@ -164,33 +163,8 @@ const DEFAULT_CLUSTER: &str = "upstream";
 ///
 /// Envoy's routes choose a service in the same way as the policy's scopes (G0).
 struct Services {
-    hosts: Vec<Host>,
-    clusters: Vec<Cluster>,
-}
-
-#[derive(Serialize)]
-struct Host {
-    name: String,
-    domains: String,
-    routes: Vec<Route>,
-}
-
-#[derive(Serialize)]
-struct Route {
-    path: String,
-    cluster: String,
-}
-
-#[derive(Serialize)]
-struct Cluster {
-    name: String,
-    address: String,
-    is_tls: bool,
-    /// The name that the service's certificate must have.
-    host: String,
-    san_type: &'static str,
-    /// True if the TLS handshake contains the name. A handshake contains no IP address.
-    sni: bool,
+    hosts: Vec<Value>,
+    clusters: Vec<Value>,
 }
 
 impl Services {
@@ -198,52 +172,44 @@ impl Services {
         let hosts = policy.upstreams_by_host();
         let urls = hosts.iter().flat_map(HostUpstreams::prefixes).filter_map(|(_, upstream)| upstream);
         let urls: BTreeSet<String> = urls.map(ToString::to_string).collect();
-        let default = default_upstream.map(|address| Cluster {
-            name: DEFAULT_CLUSTER.to_owned(),
-            address: address.yaml(),
-            is_tls: false,
-            host: String::new(),
-            san_type: "",
-            sni: false,
-        });
-        let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| Cluster::named(&url));
+        let default = default_upstream
+            .map(|address| context! { name => DEFAULT_CLUSTER, address => address.yaml(), is_tls => false });
+        let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| cluster(&url));
         let clusters = default.into_iter().chain(named).collect();
-        Self { hosts: hosts.iter().map(|host| Host::new(host, default_upstream.is_some())).collect(), clusters }
+        Self { hosts: hosts.iter().map(|each| host(each, default_upstream.is_some())).collect(), clusters }
     }
 }
 
-impl Host {
-    /// Creates the routes of a host. A prefix without a service gets no route. For such a prefix, Envoy returns 404,
-    /// which the module rewrites (V2).
-    fn new(host: &HostUpstreams<'_>, has_default: bool) -> Self {
-        let (name, domains) = match host.host() {
-            "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
-            // A host name with a final dot names the same host.
-            name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
+/// Returns a host with its routes. A prefix without a service gets no route. For such a prefix, Envoy returns 404, which
+/// the module rewrites (V2).
+fn host(host: &HostUpstreams<'_>, has_default: bool) -> Value {
+    let (name, domains) = match host.host() {
+        "*" => (DEFAULT_CLUSTER.to_owned(), quoted("*")),
+        // A host name with a final dot names the same host.
+        name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
+    };
+    let routes = host.prefixes().filter_map(|(prefix, upstream)| {
+        let cluster = match (prefix, upstream) {
+            ("/", None) if has_default => DEFAULT_CLUSTER.to_owned(),
+            (_, upstream) => quoted(&upstream?.to_string()),
         };
-        let routes = host.prefixes().filter_map(|(prefix, upstream)| {
-            let cluster = match (prefix, upstream) {
-                ("/", None) if has_default => DEFAULT_CLUSTER.to_owned(),
-                (_, upstream) => quoted(&upstream?.to_string()),
-            };
-            let path = if prefix == "/" { "prefix: /".to_owned() } else { path_match(prefix) };
-            Some(Route { path, cluster })
-        });
-        Self { name, domains, routes: routes.collect() }
-    }
+        let path = if prefix == "/" { "prefix: /".to_owned() } else { path_match(prefix) };
+        Some(context! { path, cluster })
+    });
+    context! { name, domains, routes => routes.collect::<Vec<_>>() }
 }
 
-impl Cluster {
-    fn named(url: &UpstreamUrl) -> Self {
-        let is_ip = url.host().parse::<IpAddr>().is_ok();
-        Self {
-            name: quoted(&url.to_string()),
-            address: Address { host: url.host().to_owned(), port: url.port() }.yaml(),
-            is_tls: *url.scheme() == Scheme::HTTPS,
-            host: quoted(url.host()),
-            san_type: if is_ip { "IP_ADDRESS" } else { "DNS" },
-            sni: !is_ip,
-        }
+/// Returns the cluster for a service. The service's certificate must have the name `host`. A TLS handshake contains this
+/// name (`sni`), unless it is an IP address.
+fn cluster(url: &UpstreamUrl) -> Value {
+    let is_ip = url.host().parse::<IpAddr>().is_ok();
+    context! {
+        name => quoted(&url.to_string()),
+        address => Address { host: url.host().to_owned(), port: url.port() }.yaml(),
+        is_tls => *url.scheme() == Scheme::HTTPS,
+        host => quoted(url.host()),
+        san_type => if is_ip { "IP_ADDRESS" } else { "DNS" },
+        sni => !is_ip,
     }
 }
 

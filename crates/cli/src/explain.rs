@@ -21,7 +21,7 @@ use tower_error_envelope::Mode;
 use tower_error_envelope::policy::Dialect;
 
 use self::logged::LoggedError;
-use crate::failure::CommandError;
+use crate::failure::{CommandError, print};
 use crate::policy;
 use crate::recorded::{self, Recorded};
 use crate::report::OutputFormat;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let recorded = Recorded::parse(&args.recording, &text, args.request.as_deref())?;
     let [real, enforced] = [None, Some(Mode::Enforce)].map(|mode| trial.run(&recorded, mode, None));
     let explained = Explained { recorded: &recorded, trial: &trial, real, enforced };
-    args.format.print(|| explained.to_text(), || explained.to_json())
+    print(&args.format.text(|| explained.to_text(), || explained.to_json()))
 }
 
 fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
@@ -74,7 +74,7 @@ fn explain_logged(args: &Args, log: &[u8]) -> Result<(), CommandError> {
     }
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let codes = read.as_ref().map_or_else(CodeSet::default, |read| read.file.policy().codes().clone());
-    args.format.print(|| logged.to_text(&place, &codes), || logged.to_json(&place, &codes))
+    print(&args.format.text(|| logged.to_text(&place, &codes), || logged.to_json(&place, &codes)))
 }
 
 struct Explained<'a> {
@@ -189,10 +189,8 @@ impl Explained<'_> {
         let mut steps = vec![Step::new(DecidedBy::Layer, layer(explanation))];
         steps.extend(self.rule_steps(explanation));
         steps.extend(explanation.other_shapes.iter().map(|(shape, lack)| {
-            Step::not_deciding(
-                DecidedBy::Dialect,
-                format!("{}: does not match, because {}", shape.as_str(), printable(lack)),
-            )
+            let what = format!("{}: does not match, because {}", shape.as_str(), printable(lack));
+            Step::not_deciding(DecidedBy::Dialect, what)
         }));
         let dialect = match self.enforced.unread {
             true => "the body is not parsed, because it is too long or in an unknown coding (R4, R5)".to_owned(),
@@ -321,18 +319,13 @@ fn first_route(reading: &PathReading, none: &str) -> String {
 
 /// Returns the step for statuses whose code depends on more than the status.
 fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
-    let issues = if explanation.lists_issues {
-        "the body lists the invalid fields"
-    } else {
-        "the body has no list of invalid fields"
+    let (by, what) = match (status.as_u16(), explanation.lists_issues) {
+        (401, _) => (DecidedBy::Credentials, "the credentials of the request, and www-authenticate"),
+        (400 | 422, true) => (DecidedBy::Issues, "the body lists the invalid fields"),
+        (400 | 422, false) => (DecidedBy::Issues, "the body has no list of invalid fields"),
+        _ => return None,
     };
-    match status.as_u16() {
-        401 => {
-            Some(Step::new(DecidedBy::Credentials, "the credentials of the request, and www-authenticate".to_owned()))
-        }
-        400 | 422 => Some(Step::new(DecidedBy::Issues, issues.to_owned())),
-        _ => None,
-    }
+    Some(Step::new(by, what.to_owned()))
 }
 
 fn layer(explanation: &Explanation) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::admin_client::{AdminAddresses, Answered, exit_code, json_of, listed};
 use crate::failure::{CommandError, FOUND, print_unless_closed};
-use crate::report::{OutputFormat, json_text};
+use crate::report::OutputFormat;
 use crate::text::{cut, one_line};
 
 /// Find the error of a request id in running gateways
@@ -35,10 +35,8 @@ fn id(given: &str) -> Result<RequestId, String> {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let answers = args.gateways.send(&Method::GET, &format!("/errors.json?search={}", args.id), read)?;
     let found = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).any(is_known);
-    match args.format {
-        OutputFormat::Json => print_unless_closed(&as_json(args.id, &answers))?,
-        OutputFormat::Human => print_unless_closed(&as_text(args.id, &answers))?,
-    }
+    let json = || json!({ "id": args.id.to_string(), "gateways": listed(&answers, &["known", "errors"]) });
+    print_unless_closed(&args.format.text(|| as_text(args.id, &answers), json))?;
     let failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
     match (exit_code(failed), found) {
         (0, false) => Ok(FOUND),
@@ -54,10 +52,6 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value, String> {
 
 fn is_known(found: &Value) -> bool {
     found["searched_id"]["count"].as_u64().is_some_and(|count| count > 0)
-}
-
-fn as_json(id: RequestId, answers: &[Answered]) -> String {
-    json_text(&json!({ "id": id.to_string(), "gateways": listed(answers, &["known", "errors"]) }))
 }
 
 fn as_text(id: RequestId, answers: &[Answered]) -> String {

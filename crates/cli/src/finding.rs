@@ -17,14 +17,16 @@ use crate::text::printable;
 const WIDTH: usize = 80;
 
 /// The level of a finding.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
+    #[default]
     Error,
     Warning,
     Note,
 }
 
 /// An error, warning or note about a policy file.
+#[derive(Default)]
 pub(crate) struct Finding<'a> {
     pub(crate) kind: Kind,
     pub(crate) lint: Option<&'a str>,
@@ -63,12 +65,8 @@ impl<'a> Finding<'a> {
 
     /// Makes the note for a secret that the environment lacks.
     pub(crate) fn for_missing_secret(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
-        let note = Self::note(
-            at.map_or(file, |at| Path::new(&at.file)),
-            "secret_env",
-            wrong,
-            "set it where the layer runs; without it, the layer rejects the policy",
-        );
+        let advice = "set it where the layer runs; without it, the layer rejects the policy";
+        let note = Self::note(at.map_or(file, |at| Path::new(&at.file)), "secret_env", wrong, advice);
         Self { line: at.map(|at| at.line), span: at.map(|at| at.span.clone()), ..note }
     }
 
@@ -79,17 +77,7 @@ impl<'a> Finding<'a> {
     }
 
     fn note(file: &'a Path, key: &'a str, wrong: &'a str, advice: &'a str) -> Self {
-        Self {
-            kind: Kind::Note,
-            lint: None,
-            file: Some(file.to_string_lossy()),
-            line: None,
-            key: Some(key),
-            span: None,
-            wrong,
-            advice,
-            refused: false,
-        }
+        Self { kind: Kind::Note, file: Some(file.to_string_lossy()), key: Some(key), wrong, advice, ..Self::default() }
     }
 
     /// Returns the range of columns that the error has on its line, counted in characters from 1. The end of the range

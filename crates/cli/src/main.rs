@@ -63,15 +63,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 #[command(name = "error-envelope", version, max_term_width = 80, after_help = failure::exit_codes())]
 struct Args {
     /// Set when to use colours [default: auto, only on a terminal]
-    #[arg(
-        long,
-        global = true,
-        display_order = 998,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_default_value = true
-    )]
+    #[arg(long, global = true, display_order = 998, value_name = "WHEN", default_value_t, hide_default_value = true)]
     color: ColorChoice,
     #[command(subcommand)]
     verb: Verb,

@@ -181,21 +181,13 @@ fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {
         _ => return Err(NO_HEAD.to_owned()),
     };
     let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
-    let uri: Uri = target
-        .parse()
-        .map_err(|error| format!("{:?} is not a valid request target: {error}", without_query(target)))?;
+    // The query is not shown, because it may contain a key (L3).
+    let shown = target.split('?').next().unwrap_or_default();
+    let uri: Uri = target.parse().map_err(|error| format!("{shown:?} is not a valid request target: {error}"))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => Err(format!(
-            "{:?} is not a valid request target: write a path such as /orders, or a URL",
-            without_query(target)
-        )),
+        false => Err(format!("{shown:?} is not a valid request target: write a path such as /orders, or a URL")),
     }
-}
-
-/// Returns the target without its query, which may contain a key (L3).
-fn without_query(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
 }
 
 fn version_of(word: &str) -> Result<Version, String> {

@@ -5,7 +5,7 @@ use std::error::Error;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use crate::failure::{CommandError, print, print_styled, print_unless_closed};
+use crate::failure::{CommandError, print_styled, print_unless_closed};
 use crate::finding::{Finding, Kind};
 use crate::text::{json_escaped, printable};
 
@@ -31,16 +31,12 @@ pub(crate) enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// Prints the text or the JSON, as the format requires.
-    pub(crate) fn print(
-        self,
-        human: impl FnOnce() -> String,
-        json: impl FnOnce() -> Value,
-    ) -> Result<(), CommandError> {
-        print(&match self {
+    /// Returns the text or the JSON, as the format requires.
+    pub(crate) fn text(self, human: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> String {
+        match self {
             Self::Human => human(),
             Self::Json => json_text(&json()),
-        })
+        }
     }
 }
 

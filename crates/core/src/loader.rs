@@ -26,6 +26,7 @@ pub use self::file::PolicyFile;
 use self::gather::Gathered;
 pub use self::keys::PlacedValue;
 pub use self::lint::Lint;
+use self::tables::FileTable;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::policy::Policy;
@@ -38,6 +39,10 @@ const MAX_FOLDERS: usize = 8;
 
 /// The names of the keys that a route may have, in the order of the manual.
 pub const ROUTE_KEYS: &[&str] = RouteTable::KEYS;
+
+/// The names of the tables and keys at the top of a policy file.
+#[doc(hidden)]
+pub const FILE_KEYS: &[&str] = FileTable::KEYS;
 
 /// Reads policy files, with [`PolicyLoader::load`].
 ///

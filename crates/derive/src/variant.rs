@@ -222,10 +222,8 @@ impl<'a> Variant<'a> {
 
     fn detail(&self, detail: &Detail) -> Result<TokenStream> {
         let Some((at, field)) = self.field(detail) else {
-            return Err(Error::new(
-                detail.field.span(),
-                format!("the variant has no field `{}`", name_of(&detail.field)),
-            ));
+            let wrong = format!("the variant has no field `{}`", name_of(&detail.field));
+            return Err(Error::new(detail.field.span(), wrong));
         };
         let (name, value) = (detail_name(detail), binding(at, field));
         Ok(quote!(.with(#name, #value)))

@@ -15,7 +15,7 @@ mod callbacks;
 mod config;
 mod stream;
 
-use callbacks::{envoy_dynamic_module_callback_log, envoy_dynamic_module_callback_log_enabled};
+use callbacks as envoy;
 pub(crate) use config::{ConfigScheduler, Counting, Defining};
 pub(crate) use stream::{Attribute, Body, Head, HeaderList, Scheduler, Stream};
 
@@ -35,13 +35,13 @@ pub(crate) enum Level {
 /// Writes a line to Envoy's log, from any thread.
 pub(crate) fn log(level: Level, message: &[u8]) {
     // SAFETY: the text is valid for the whole call; Envoy's loggers accept lines from any thread.
-    unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::new(message)) };
+    unsafe { envoy::log(level as u32, Buffer::new(message)) };
 }
 
 /// Returns true if Envoy's log has this level enabled.
 pub(crate) fn logs(level: Level) -> bool {
     // SAFETY: the callback only reads an atomic.
-    unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }
+    unsafe { envoy::log_enabled(level as u32) }
 }
 
 impl Buffer {

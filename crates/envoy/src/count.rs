@@ -15,26 +15,15 @@ use crate::lock::locked;
 use crate::timer;
 
 /// The counters, each with its name and the names of its labels.
-const COUNTERS: [(&str, &[&str]); 5] = [
+const COUNTERS: [(&str, &str); 5] = [
     (
         "error_envelope_errors_total",
-        &[
-            "code",
-            "status",
-            "grpc_status",
-            "would_be_code",
-            "would_be_status",
-            "origin",
-            "route",
-            "scope",
-            "mode",
-            "dialect",
-        ],
+        "code status grpc_status would_be_code would_be_status origin route scope mode dialect",
     ),
-    ("error_envelope_unread_errors_total", &["reason", "route", "scope"]),
-    ("error_envelope_broken_bodies_total", &["route", "scope"]),
-    ("error_envelope_policy_reloads_total", &["outcome"]),
-    ("error_envelope_kill_switch_total", &["to"]),
+    ("error_envelope_unread_errors_total", "reason route scope"),
+    ("error_envelope_broken_bodies_total", "route scope"),
+    ("error_envelope_policy_reloads_total", "outcome"),
+    ("error_envelope_kill_switch_total", "to"),
 ];
 
 /// The time for which a count may wait. Readers of Envoy's stats poll every few seconds.

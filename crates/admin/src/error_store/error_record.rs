@@ -270,18 +270,8 @@ impl Bodies {
 impl Side {
     fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
         let (content_type, body, whole) = (shown.content_type(), shown.body(), shown.is_whole());
-        Self::redact(shown.status().as_u16(), content_type, body, whole, hidden)
-    }
-
-    pub(crate) fn redact(
-        status: u16,
-        content_type: Option<&str>,
-        body: &[u8],
-        whole: bool,
-        hidden: &mut Hidden,
-    ) -> Self {
         Self {
-            status,
+            status: shown.status().as_u16(),
             content_type: content_type.map(without_secrets),
             text: redact::body(content_type, body, whole, hidden).map(Into::into),
             length: body.len(),

@@ -178,7 +178,8 @@ where
     tokio::spawn(play(listener));
     // This listener is dropped, so its port refuses connections.
     let (_, gone) = bind().await?;
-    Ok((open(stage, to(gone)?), address))
+    let gone = to(gone)?;
+    Ok((Backstage::new(service_fn(move |request| handle(request, stage.clone(), gone.clone()))), address))
 }
 
 async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
@@ -187,15 +188,7 @@ async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Combines the services of the demo. `stage` forwards requests to the raw sockets, and `gone` to a port without a
-/// listener.
-fn open<B>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
-{
-    Backstage::new(service_fn(move |request| handle(request, stage.clone(), gone.clone())))
-}
-
+/// Handles a request. `stage` forwards it to the raw sockets, and `gone` to a port without a listener.
 async fn handle<B>(request: Request<B>, stage: Forward<B>, gone: Forward<B>) -> Result<Response<Acted>, BoxError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,

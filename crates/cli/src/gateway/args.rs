@@ -231,12 +231,9 @@ impl Args {
             ("--upstream-client-cert", self.upstream_client_cert.is_some() && !by_policy),
             ("--upstream-server-name", self.upstream_server_name.is_some()),
         ];
-        match ignored.iter().find(|(_, is_there)| *is_there && !is_https) {
-            Some((flag, _)) => Err(CommandError::Io(format!(
-                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
-            ))),
-            None => Ok(()),
-        }
+        let Some((flag, _)) = ignored.iter().find(|(_, is_there)| *is_there && !is_https) else { return Ok(()) };
+        let help = "write --upstream https://HOST:PORT, or remove the flag";
+        Err(CommandError::Io(format!("{flag} needs an https upstream\n = help: {help}")))
     }
 
     /// Returns the largest number of descriptors that connections to the services use.

@@ -38,7 +38,7 @@ use crate::gateway::limits::time;
 use crate::policy;
 use crate::probe::judge::{Finding, Judge, describe};
 use crate::probe::plan::{Body, ROWS, Row, ServiceInfo, Want};
-use crate::report::{OutputFormat, json_text, with_causes};
+use crate::report::{OutputFormat, with_causes};
 use crate::target::Target;
 
 /// Check a running service against the error contract
@@ -112,15 +112,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let lines = block_on(probe(&Service { target, patience: *args.timeout }, judge))?;
     let counts = [Outcome::Passed, Outcome::Failed, Outcome::Skipped];
     let counts = counts.map(|outcome| lines.iter().filter(|line| line.outcome == outcome).count());
-    let text = match args.format {
-        OutputFormat::Human => human(&lines, counts),
-        OutputFormat::Json => {
-            let ([passed, failed, skipped], policy) = (counts, args.policy.as_ref().map(|it| it.display().to_string()));
-            let report = json!({ "url": args.url, "policy": policy, "passed": passed, "failed": failed, "skipped": skipped, "lines": lines });
-            json_text(&report)
-        }
+    let [passed, failed, skipped] = counts;
+    let json = || {
+        let policy = args.policy.as_ref().map(|it| it.display().to_string());
+        json!({ "url": args.url, "policy": policy, "passed": passed, "failed": failed, "skipped": skipped, "lines": lines })
     };
-    print_unless_closed(&text).map(|()| u8::from(counts[1] > 0 || counts[0] == 0))
+    print_unless_closed(&args.format.text(|| human(&lines, counts), json))?;
+    Ok(u8::from(failed > 0 || passed == 0))
 }
 
 /// The characters that make a terminal rewrite its current line.

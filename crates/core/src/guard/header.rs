@@ -4,8 +4,6 @@
 //! A missing header has one message, and a malformed or repeated header has another message. The pattern must match the
 //! whole value. Without a pattern, every value except an empty one is accepted.
 
-use std::borrow::Cow;
-
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue};
 
@@ -66,16 +64,18 @@ impl RequiredHeader {
             text.as_deref().map(|text| refusals.keep(SettingError::check_message(key, text)));
         }
         let (name, pattern) = (name?, pattern?);
-        let missing = Text::new(self.missing, || format!("The header {name} is missing."));
-        let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
-        let refusal =
-            |text: Text, why: &str| text.fault().with_source(format!("header {name}: {why}")).with_stored_reply();
-        Some(HeaderGuard {
-            pattern,
-            missing: refusal(missing, "missing"),
-            invalid: refusal(invalid, "badly formed or repeated"),
-            name,
-        })
+        let refusal = |text: Option<Message>, why: &str| {
+            let fault = Fault::new(ErrorCode::BAD_REQUEST);
+            // In a dialect for old clients, the dialect's own text replaces a stock message of the layer, but no message
+            // of the policy (R12).
+            let fault = match text {
+                Some(text) => fault.with_message(text),
+                None => fault.with_stock_message(format!("The header {name} is {why}.")),
+            };
+            fault.with_source(format!("header {name}: {why}")).with_stored_reply()
+        };
+        let (missing, invalid) = (refusal(self.missing, "missing"), refusal(self.invalid, "badly formed or repeated"));
+        Some(HeaderGuard { name, pattern, missing, invalid })
     }
 }
 
@@ -86,25 +86,6 @@ pub(crate) struct HeaderGuard {
     pattern: Option<WholeValue>,
     missing: Fault,
     invalid: Fault,
-}
-
-/// A message for the client. `is_stock` is true if the policy does not set the message. In a dialect for old clients,
-/// the dialect's own text replaces only such a default message of the layer (R12).
-struct Text {
-    text: Cow<'static, str>,
-    is_stock: bool,
-}
-
-impl Text {
-    fn new(given: Option<Cow<'static, str>>, stock: impl FnOnce() -> String) -> Self {
-        let is_stock = given.is_none();
-        Self { text: given.unwrap_or_else(|| stock().into()), is_stock }
-    }
-
-    fn fault(self) -> Fault {
-        let fault = Fault::new(ErrorCode::BAD_REQUEST);
-        if self.is_stock { fault.with_stock_message(self.text) } else { fault.with_message(self.text) }
-    }
 }
 
 impl HeaderGuard {
@@ -144,19 +125,15 @@ fn is_blank(value: &[u8]) -> bool {
 }
 
 fn parse_name(name: &str) -> Result<HeaderName, SettingError> {
-    match HeaderName::from_bytes(name.as_bytes()) {
-        Ok(name) if name == "x-request-id" => Err(SettingError::new(
-            "name",
-            "x-request-id cannot be required, because the layer sets it on every request (I1)",
+    let (wrong, right) = match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) if name != "x-request-id" => return Ok(name),
+        Ok(_) => (
+            "x-request-id cannot be required, because the layer sets it on every request (I1)".to_owned(),
             "remove the table; trust = \"valid\" in [request_id] keeps the client's id",
-        )),
-        Ok(name) => Ok(name),
-        Err(_) => Err(SettingError::new(
-            "name",
-            format!("{name:?} is not a valid header name"),
-            "write one such as \"x-app-id\"",
-        )),
-    }
+        ),
+        Err(_) => (format!("{name:?} is not a valid header name"), "write one such as \"x-app-id\""),
+    };
+    Err(SettingError::new("name", wrong, right))
 }
 
 #[cfg(test)]

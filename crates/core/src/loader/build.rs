@@ -190,7 +190,7 @@ impl Assembly {
 
     /// Returns true if no other file has a table of this name, because names are shared by all files.
     fn is_new(&mut self, place: TablePath, file: usize, path: String) -> bool {
-        let Some(first) = self.sources.first(&place) else {
+        let Some(first) = self.sources.locate(&place, "") else {
             self.sources.insert(place, file, path);
             return true;
         };

@@ -20,9 +20,9 @@ use super::file::PolicyFile;
 use super::keys::PlacedValue;
 use crate::guard::auth::{KeyTable, SchemeTable};
 use crate::guard::pattern::Pattern;
+use crate::policy::Mode;
 use crate::policy::keys::RouteTable;
 use crate::policy::process::{AdviceTable, CorsTable, RequestIdTable, RpcTable};
-use crate::policy::{Mode, Scope};
 use crate::table::{TablePath, line_of};
 
 /// The effect of a change. A list of changes is in this order.
@@ -123,13 +123,7 @@ impl<'a> Tables<'a> {
         for (part, compiled) in policy.policy.parts.iter().enumerate() {
             let (scope, own) = (policy.scope_suffix(part), policy.part(part));
             tables.parts.insert(scope.clone(), part);
-            let prefix: String = policy
-                .builder
-                .scope_of(part)
-                .into_iter()
-                .flat_map(Scope::prefix_segments)
-                .map(|it| format!("/{it}"))
-                .collect();
+            let prefix: String = policy.prefix_of(part).iter().map(|it| format!("/{it}")).collect();
             if let Ok(pattern) = Pattern::parse("", &format!("{prefix}/{{*rest}}")) {
                 let table = Table { place: TablePath::Defaults(part), keys: &own.keys, pattern };
                 tables.by_name.insert((scope.clone(), "defaults".to_owned()), table);
@@ -307,22 +301,16 @@ pub(super) fn changed_tables(old: &PolicyFile, new: &PolicyFile, now: SystemTime
 /// Returns the effect of a change of a key, which may be new or gone.
 fn kind_of(key: &str, is_new: bool, is_gone: bool) -> ChangeKind {
     let root = key.split(['.', '[', ' ']).next().unwrap_or_default();
-    let (is_key, is_revocation) = (key.contains(".keys["), key.ends_with(".revoked") || key.ends_with(".expires"));
+    let is_revocation = key.ends_with(".revoked") || key.ends_with(".expires");
+    // A new key lets its owner in, and a removed key does not.
+    let closes = if key.contains(".keys[") && !is_revocation { is_gone } else { is_new };
     match root {
         _ if NEITHER.contains(&root) => ChangeKind::Neither,
         _ if !GUARDS.contains(&root) => ChangeKind::Answers,
         _ if key.contains(".messages.") || key.ends_with(".missing") || key.ends_with(".invalid") => {
             ChangeKind::Answers
         }
-        // A new key lets its owner in, and a removed key does not.
-        _ if is_key && !is_revocation => {
-            if is_gone {
-                ChangeKind::Closes
-            } else {
-                ChangeKind::Opens
-            }
-        }
-        _ if is_new => ChangeKind::Closes,
+        _ if closes => ChangeKind::Closes,
         _ => ChangeKind::Opens,
     }
 }

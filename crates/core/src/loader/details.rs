@@ -22,10 +22,10 @@ impl Leaf for Details {
                 let (name, text) = at.read_file(name, MAX_FILE_BYTES)?;
                 read_file(&name, &text, at).map(Self)
             }
-            _ => at.mistyped(
-                value,
-                "write a JSON Schema, as in { type = \"object\" }, or the name of a file that contains one",
-            ),
+            _ => {
+                let right = "write a JSON Schema, as in { type = \"object\" }, or the name of a file that contains one";
+                at.mistyped(value, right)
+            }
         }
     }
 }

@@ -93,18 +93,16 @@ impl PolicyFile {
             }
         })?;
         let chain = self.chain(&method, &host, &normal);
-        let mut rules = Vec::new();
-        for (what, count) in
-            [("map", (|part| part.rules.len()) as fn(&PolicyPart) -> usize), ("outward", |part| part.outward.len())]
-        {
-            let counted = self.around(chain.part).map(|at| (what, self.scope_name(at), count(self.part(at))));
-            rules.extend(counted.filter(|(.., count)| *count > 0));
-        }
+        let counted = |what, count: fn(&PolicyPart) -> usize| {
+            let counted = self.around(chain.part).map(move |at| (what, self.scope_name(at), count(self.part(at))));
+            counted.filter(|(.., count)| *count > 0)
+        };
+        let rules = counted("map", |part| part.rules.len()).chain(counted("outward", |part| part.outward.len()));
         Ok(Effective {
             others: matched.others.iter().map(|reading| self.other_reading(reading, &host)).collect(),
             refused: matched.refused.map(RefusedPath::reason),
             upstream: self.upstream(chain.part),
-            rules,
+            rules: rules.collect(),
             reading: self.reading(&method, &normal, &chain),
             host,
         })
@@ -168,7 +166,7 @@ impl PolicyFile {
 
     /// Returns `FILE:LINE`, or an empty text for a table that was built in Rust.
     pub(super) fn place(&self, place: &TablePath, key: &str) -> String {
-        self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
+        self.sources.locate(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }
 
     pub(super) fn scope_name(&self, part: usize) -> String {

@@ -3,7 +3,6 @@
 use http::Method;
 
 use super::file::PolicyFile;
-use super::sources::SourceSpan;
 use crate::policy::keys::RouteTable;
 use crate::policy::lookup;
 use crate::policy::scope::PolicyPart;
@@ -77,16 +76,11 @@ impl PolicyFile {
         for at in self.around(rule.part as usize) {
             let own = self.policy.parts[at].own_rules;
             if left < own {
-                return self.span_of(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
+                return self.sources.locate(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
             }
             left -= own;
         }
         None
-    }
-
-    /// Returns the span of a key, or of its table if the table does not set the key.
-    pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
-        self.sources.locate(place, key)
     }
 }
 

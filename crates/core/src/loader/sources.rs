@@ -105,12 +105,6 @@ impl Sources {
         self.tables.entry(place).or_default().push((file, path));
     }
 
-    /// Returns the first table at this place, which has the highest precedence.
-    pub(super) fn first(&self, place: &TablePath) -> Option<SourceSpan<'_>> {
-        let (file, path) = self.tables.get(place)?.first()?;
-        Some(self.files[*file].span(path))
-    }
-
     /// Returns the first of these keys that a table at this place sets. If several files have the table, the file with
     /// the highest precedence decides.
     pub(super) fn set_key(&self, place: &TablePath, keys: &[&'static str]) -> Option<&'static str> {

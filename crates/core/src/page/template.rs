@@ -38,11 +38,8 @@ enum Placeholder {
 impl PageTemplate {
     pub(crate) fn parse(text: &str) -> Result<Self, SettingError> {
         if text.len() > MAX_BYTES {
-            return Err(SettingError::new(
-                KEY,
-                format!("the page has {} bytes, more than 64 KiB", text.len()),
-                "shorten it",
-            ));
+            let wrong = format!("the page has {} bytes, more than 64 KiB", text.len());
+            return Err(SettingError::new(KEY, wrong, "shorten it"));
         }
         let (mut parts, mut place, mut rest) = (Vec::new(), Place::Text, text);
         while let Some((before, after)) = rest.split_once("{{") {

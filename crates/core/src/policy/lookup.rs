@@ -255,9 +255,8 @@ impl Policy {
         let mut named = Vec::new();
         for part in self.scopes.narrowest_folded(host, path).into_iter().flat_map(|part| self.around(part)) {
             part.matcher.each_path_match(path, &mut |pattern| {
-                named.extend(
-                    pattern.methods().iter().filter(|method| !named.contains(*method)).cloned().collect::<Vec<_>>(),
-                );
+                let new = pattern.methods().iter().filter(|method| !named.contains(*method));
+                named.extend(new.cloned().collect::<Vec<_>>());
             });
         }
         named

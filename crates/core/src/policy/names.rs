@@ -202,11 +202,8 @@ impl Names {
         #[cfg(not(feature = "foreign"))]
         if OF_FOREIGN.contains(&&**name) {
             let right = "build tower-error-envelope with the feature \"foreign\"";
-            return refusals.keep(Err(SettingError::new(
-                "dialect",
-                format!("this build has no dialect {:?}", &**name),
-                right,
-            )));
+            let wrong = format!("this build has no dialect {:?}", &**name);
+            return refusals.keep(Err(SettingError::new("dialect", wrong, right)));
         }
         let refused = match self.shapes.iter().find(|(known, _)| *known == **name) {
             None => {

@@ -101,10 +101,8 @@ impl ProcessTables {
             problems.read(&TablePath::Process(key), |refusals| budget.check(key == "inspect", refusals));
             budget
         };
-        let (inspect, drain) = (
-            budget("inspect", Budget::INSPECT, self.inspect.as_ref()),
-            budget("drain", Budget::DRAIN, self.drain.as_ref()),
-        );
+        let inspect = budget("inspect", Budget::INSPECT, self.inspect.as_ref());
+        let drain = budget("drain", Budget::DRAIN, self.drain.as_ref());
         ProcessSettings {
             ids: IdSettings {
                 trust_valid: ids.trust() == Trust::Valid,

@@ -299,11 +299,8 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
         return Err(SettingError::new("prefix", wrong, "write literal segments, as in \"/orders\""));
     }
     if written == "/" {
-        return Err(SettingError::new(
-            "prefix",
-            "\"/\" covers every path",
-            "remove it, or write one such as \"/orders\"",
-        ));
+        let right = "remove it, or write one such as \"/orders\"";
+        return Err(SettingError::new("prefix", "\"/\" covers every path", right));
     }
     if !written.starts_with('/') {
         let wrong = format!("{written:?} is not a path");

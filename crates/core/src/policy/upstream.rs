@@ -71,10 +71,8 @@ impl UpstreamUrl {
             return refused("paths are forwarded unchanged", &format!("{URLS}, without a path, a query or a fragment"));
         }
         let Some(host) = host(authority.host()) else {
-            return refused(
-                "this is not a host name or an IP address",
-                "write an international name in its ASCII form",
-            );
+            let right = "write an international name in its ASCII form";
+            return refused("this is not a host name or an IP address", right);
         };
         let port = authority.as_str().strip_prefix(authority.host()).and_then(|port| port.strip_prefix(':'));
         let authority = match port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0)) {

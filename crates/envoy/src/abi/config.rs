@@ -17,27 +17,20 @@ impl Defining {
         Self(config)
     }
 
-    /// Defines a counter and returns its id, or `None` if Envoy refuses it.
-    pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
-        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
+    /// Defines a counter and returns its id, or `None` if Envoy refuses it. A space separates the names of its labels.
+    pub(crate) fn counter(&self, name: &str, labels: &str) -> Option<usize> {
+        let labels: Vec<Buffer> = labels.split(' ').map(|label| Buffer::new(label.as_bytes())).collect();
         let (name, mut id) = (Buffer::new(name.as_bytes()), 0);
         // SAFETY: the pointer is from the running hook; the texts are valid for the whole call, which writes `id`.
-        let outcome = unsafe {
-            envoy::envoy_dynamic_module_callback_http_filter_config_define_counter(
-                self.0,
-                name,
-                labels.as_ptr(),
-                labels.len(),
-                &mut id,
-            )
-        };
+        let outcome =
+            unsafe { envoy::http_filter_config_define_counter(self.0, name, labels.as_ptr(), labels.len(), &mut id) };
         (outcome == 0).then_some(id)
     }
 
     /// Returns the handle with which any thread can make Envoy's main thread call the hook that gets a [`Counting`].
     pub(crate) fn scheduler(&self) -> Option<ConfigScheduler> {
         // SAFETY: the pointer is from the running hook; the module owns the scheduler and deletes it.
-        let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) };
+        let scheduler = unsafe { envoy::http_filter_config_scheduler_new(self.0) };
         (!scheduler.is_null()).then_some(ConfigScheduler(scheduler))
     }
 }
@@ -51,14 +44,14 @@ unsafe impl Send for ConfigScheduler {}
 impl ConfigScheduler {
     pub(crate) fn commit(&self) {
         // SAFETY: the scheduler still exists, because only `drop` deletes it.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, 0) };
+        unsafe { envoy::http_filter_config_scheduler_commit(self.0, 0) };
     }
 }
 
 impl Drop for ConfigScheduler {
     fn drop(&mut self) {
         // SAFETY: the scheduler is deleted only here, and so only once.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) };
+        unsafe { envoy::http_filter_config_scheduler_delete(self.0) };
     }
 }
 
@@ -78,8 +71,6 @@ impl Counting {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (texts, length) = (labels.as_ptr(), labels.len());
         // SAFETY: the pointer is from the running hook; the texts are valid for the whole call.
-        unsafe {
-            envoy::envoy_dynamic_module_callback_http_filter_config_increment_counter(self.0, id, texts, length, value);
-        }
+        unsafe { envoy::http_filter_config_increment_counter(self.0, id, texts, length, value) };
     }
 }

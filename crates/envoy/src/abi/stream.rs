@@ -82,12 +82,11 @@ impl<'a> Stream<'a> {
     pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
         // SAFETY: `changeable` has checked that Envoy has not destroyed the stream. The same applies below.
-        let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
+        let count = unsafe { envoy::http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
         let lines = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many lines as Envoy has just counted, and only this thread may change them.
-        let is_filled =
-            unsafe { envoy::envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
+        let is_filled = unsafe { envoy::http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
         // The lines are valid until the stream is changed, and `lend` prevents changes until `read` has returned.
         self.lend(|| read(HeaderList(if is_filled { lines } else { &[] })))
     }
@@ -96,12 +95,11 @@ impl<'a> Stream<'a> {
     pub(crate) fn chunks<T>(&self, body: Body, read: impl FnOnce(&[&[u8]]) -> T) -> T {
         let Some(raw) = self.changeable() else { return read(&[]) };
         // SAFETY: the stream still exists, as in `lines`.
-        let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks_size(raw, body as u32) };
+        let count = unsafe { envoy::http_get_body_chunks_size(raw, body as u32) };
         let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
         let chunks = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many chunks as Envoy has just counted.
-        let is_filled =
-            unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
+        let is_filled = unsafe { envoy::http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
         let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
         let lent = room(&mut few, &mut many, if is_filled { count } else { 0 });
         for (lent, chunk) in lent.iter_mut().zip(chunks) {
@@ -130,28 +128,21 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
         // SAFETY: name and value are valid for the whole call. An empty value removes the name.
-        unsafe { envoy::envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
+        unsafe { envoy::http_set_header(raw, head as u32, name, value) };
     }
 
     /// Adds a header line after the existing lines of the same name.
     pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: name and value are valid for the whole call.
-        unsafe {
-            envoy::envoy_dynamic_module_callback_http_add_header(
-                raw,
-                head as u32,
-                Buffer::new(name),
-                Buffer::new(value),
-            );
-        }
+        unsafe { envoy::http_add_header(raw, head as u32, Buffer::new(name), Buffer::new(value)) };
     }
 
     /// Returns the length of the present part of a body.
     pub(crate) fn length(&self, body: Body) -> usize {
         let Some(raw) = self.changeable() else { return 0 };
         // SAFETY: the stream still exists, as in `lines`.
-        unsafe { envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32) }
+        unsafe { envoy::http_get_body_size(raw, body as u32) }
     }
 
     /// Drops the present part of a body.
@@ -159,8 +150,8 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: the stream still exists, as in `lines`.
         unsafe {
-            let count = envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32);
-            envoy::envoy_dynamic_module_callback_http_drain_body(raw, body as u32, count);
+            let count = envoy::http_get_body_size(raw, body as u32);
+            envoy::http_drain_body(raw, body as u32, count);
         }
     }
 
@@ -168,7 +159,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn append(&self, body: Body, data: &[u8]) {
         let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
         // SAFETY: the data is valid for the whole call.
-        unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
+        unsafe { envoy::http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
     /// Sends a head. The head replaces an earlier head that Envoy has not sent yet.
@@ -176,16 +167,14 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
         // SAFETY: the lines are valid for the whole call.
-        unsafe {
-            envoy::envoy_dynamic_module_callback_http_send_response_headers(raw, lines.as_ptr(), lines.len(), end)
-        };
+        unsafe { envoy::http_send_response_headers(raw, lines.as_ptr(), lines.len(), end) };
     }
 
     /// Sends a part of the body, after the head was sent.
     pub(crate) fn send_data(&self, data: &[u8], end: bool) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: the data is valid for the whole call.
-        unsafe { envoy::envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::new(data), end) };
+        unsafe { envoy::http_send_response_data(raw, Buffer::new(data), end) };
     }
 
     /// Ends the response with these trailers.
@@ -193,7 +182,7 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
         // SAFETY: the lines are valid for the whole call.
-        unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
+        unsafe { envoy::http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
 
     /// Resets the stream. A response that has begun then ends as an error.
@@ -203,14 +192,14 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         let details = Buffer::new(details.as_bytes());
         // SAFETY: the details are valid for the whole call.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_reset_stream(raw, LOCAL_RESET, details) };
+        unsafe { envoy::http_filter_reset_stream(raw, LOCAL_RESET, details) };
     }
 
     /// Continues a response whose head a hook has stopped.
     pub(crate) fn continue_encoding(&self) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: the stream still exists, as in `lines`.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
+        unsafe { envoy::http_filter_continue_encoding(raw) };
     }
 
     /// Calls `read` with Envoy's value of a stream attribute.
@@ -218,9 +207,7 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return read(None) };
         let mut value = Buffer::NONE;
         // SAFETY: Envoy writes `value` if it returns true; the bytes are valid as long as lines are.
-        let known = unsafe {
-            envoy::envoy_dynamic_module_callback_http_filter_get_attribute_string(raw, attribute as u32, &mut value)
-        };
+        let known = unsafe { envoy::http_filter_get_attribute_string(raw, attribute as u32, &mut value) };
         // SAFETY: the bytes are lent, as in `lines`.
         self.lend(|| read(known.then(|| unsafe { value.bytes() })))
     }
@@ -232,21 +219,14 @@ impl<'a> Stream<'a> {
         let pairs: Vec<Line> =
             pairs.iter().map(|(key, value)| Line::from_name(key.as_bytes(), value.as_bytes())).collect();
         // SAFETY: the texts are valid for the whole call.
-        unsafe {
-            envoy::envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
-                raw,
-                namespace,
-                pairs.as_ptr(),
-                pairs.len(),
-            );
-        }
+        unsafe { envoy::http_set_dynamic_metadata_string_batch(raw, namespace, pairs.as_ptr(), pairs.len()) };
     }
 
     /// Returns the stream's span, or `None` if the stream is not traced.
     pub(crate) fn span(&self) -> Option<Span<'_>> {
         let raw = self.changeable()?;
         // SAFETY: the stream still exists, as in `lines`.
-        let span = unsafe { envoy::envoy_dynamic_module_callback_http_get_active_span(raw) };
+        let span = unsafe { envoy::http_get_active_span(raw) };
         (!span.is_null()).then_some(Span { raw: span, stream: self })
     }
 
@@ -254,7 +234,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn scheduler(&self) -> Option<Scheduler> {
         let raw = self.changeable()?;
         // SAFETY: the stream still exists, as in `lines`. The module owns the scheduler and deletes it.
-        let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
+        let scheduler = unsafe { envoy::http_filter_scheduler_new(raw) };
         (!scheduler.is_null()).then_some(Scheduler(scheduler))
     }
 }
@@ -272,7 +252,7 @@ impl Span<'_> {
         }
         let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
         // SAFETY: the span belongs to the stream and exists as long; the texts are valid for the whole call.
-        unsafe { envoy::envoy_dynamic_module_callback_http_span_set_tag(self.raw, key, value) };
+        unsafe { envoy::http_span_set_tag(self.raw, key, value) };
     }
 }
 
@@ -286,14 +266,14 @@ unsafe impl Send for Scheduler {}
 impl Scheduler {
     pub(crate) fn commit(&self, event: u64) {
         // SAFETY: the scheduler still exists, because only `drop` deletes it.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) };
+        unsafe { envoy::http_filter_scheduler_commit(self.0, event) };
     }
 }
 
 impl Drop for Scheduler {
     fn drop(&mut self) {
         // SAFETY: the scheduler is deleted only here, and so only once.
-        unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) };
+        unsafe { envoy::http_filter_scheduler_delete(self.0) };
     }
 }
 

@@ -31,15 +31,10 @@ impl Challenges {
 
     /// Parses a challenge, and refuses a challenge that clients cannot parse.
     pub(super) fn parse(challenge: &str) -> Result<Self, SettingError> {
+        const EXPIRED: &str = "error=\"invalid_token\", error_description=\"The token has expired or was revoked\"";
+
         let has_error = has_own_error(challenge);
-        let lines = [
-            Some(challenge.to_owned()),
-            with_error(challenge, "error=\"invalid_token\""),
-            with_error(
-                challenge,
-                "error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
-            ),
-        ];
+        let lines = [None, with_error(challenge, "error=\"invalid_token\""), with_error(challenge, EXPIRED)];
         let lines = lines.map(|line| {
             let line = line.filter(|_| has_error == Some(false));
             HeaderValue::try_from(line.as_deref().unwrap_or(challenge)).ok()

@@ -246,14 +246,11 @@ impl AuthScheme {
 
 /// The header of a scheme's keys.
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
-    header_name(
-        "header",
-        name,
-        match name.eq_ignore_ascii_case("authorization") {
-            true => "use scheme = \"bearer\" for tokens in this header",
-            false => "write one such as \"x-api-key\"",
-        },
-    )
+    let right = match name.eq_ignore_ascii_case("authorization") {
+        true => "use scheme = \"bearer\" for tokens in this header",
+        false => "write one such as \"x-api-key\"",
+    };
+    header_name("header", name, right)
 }
 
 fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName, SettingError> {
@@ -269,43 +266,14 @@ fn header_name(key: &'static str, name: &str, right: &str) -> Result<HeaderName,
 /// Returns true if HTTP, this layer or a browser sets the header. Keys in such a header could be guessed or lost, and
 /// an id in such a header would mislead.
 fn is_reserved(name: &HeaderName) -> bool {
-    const NAMES: [&str; 33] = [
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "authorization",
-        "cache-control",
-        "connect-protocol-version",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "cookie",
-        "date",
-        "expect",
-        "forwarded",
-        "host",
-        "http2-settings",
-        "if-match",
-        "if-none-match",
-        "keep-alive",
-        "origin",
-        "proxy-authorization",
-        "proxy-connection",
-        "range",
-        "referer",
-        "te",
-        "traceparent",
-        "tracestate",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "via",
-        "x-request-id",
-    ];
+    const NAMES: &str = "\
+        accept accept-encoding accept-language authorization cache-control connect-protocol-version connection \
+        content-encoding content-length content-type cookie date expect forwarded host http2-settings if-match \
+        if-none-match keep-alive origin proxy-authorization proxy-connection range referer te traceparent \
+        tracestate trailer transfer-encoding upgrade user-agent via x-request-id";
     let name = name.as_str();
-    NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
+    NAMES.split(' ').any(|it| it == name)
+        || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
 }
 
 /// Refuses schemes that cannot be in the same policy. The header in which one scheme forwards the id is removed from

@@ -11,7 +11,7 @@ use error_envelope_fault::identity::{Identity, Proof};
 use super::compile::{Check, Scheme};
 #[cfg(feature = "jwt")]
 use super::keys::bearer_token;
-use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
+use super::outcome::{AuthCause, AuthFailure, Granted, Rejection};
 use super::refusal::AuthRefusal;
 use super::scheme::{ClientCertificate, Sent, header_value};
 use super::verified::{Verified, VerifierFailure};
@@ -46,11 +46,11 @@ pub(crate) fn check_without_wait<'a>(
     let sent = sent.into();
     if let [only] = schemes {
         match only.check(sent, now) {
-            Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(rejection) => {
+            Some(Ok(passed)) => return SchemesOutcome::In(passed),
+            Some(Err(rejection)) => {
                 return SchemesOutcome::Refused(AuthRefusal::One((only.clone(), rejection)));
             }
-            Checked::NeedsVerifier => {
+            None => {
                 return AwaitingVerifiers { schemes: schemes.into(), rejections: Box::new([None]) }.refused_or_open();
             }
         }
@@ -58,9 +58,9 @@ pub(crate) fn check_without_wait<'a>(
     let mut rejections = Vec::new();
     for scheme in schemes {
         match scheme.check(sent, now) {
-            Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(rejection) => rejections.push(Some(rejection)),
-            Checked::NeedsVerifier => rejections.push(None),
+            Some(Ok(passed)) => return SchemesOutcome::In(passed),
+            Some(Err(rejection)) => rejections.push(Some(rejection)),
+            None => rejections.push(None),
         }
     }
     AwaitingVerifiers { schemes: schemes.into(), rejections: rejections.into() }.refused_or_open()
@@ -96,9 +96,8 @@ impl AwaitingVerifiers {
             return SchemesOutcome::Open(self);
         }
         let schemes = self.schemes.into_iter().zip(self.rejections);
-        SchemesOutcome::Refused(AuthRefusal::Several(
-            schemes.filter_map(|(scheme, rejection)| Some((scheme, rejection?))).collect(),
-        ))
+        let refused = schemes.filter_map(|(scheme, rejection)| Some((scheme, rejection?)));
+        SchemesOutcome::Refused(AuthRefusal::Several(refused.collect()))
     }
 }
 
@@ -182,13 +181,11 @@ impl Error for SchemeFailure {
 }
 
 impl Scheme {
-    /// Checks the scheme. `now` is called if a key or a token has an expiry.
-    pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
-        match self.decide_locally(sent, now) {
-            None => Checked::NeedsVerifier,
-            Some(Err(rejection)) if rejection.unless_keys_change && self.may_get_new_keys() => Checked::NeedsVerifier,
-            Some(decided) => decided.into(),
-        }
+    /// Checks the scheme. Returns `None` if a verifier of the user must decide, or if keys must be fetched first. `now`
+    /// is called if a key or a token has an expiry.
+    pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
+        let waits = |rejection: &Rejection| rejection.unless_keys_change && self.may_get_new_keys();
+        self.decide_locally(sent, now).filter(|decided| !decided.as_ref().is_err_and(waits))
     }
 
     /// Decides without a verifier. Returns `None` if only a verifier can decide.

@@ -89,11 +89,9 @@ impl KeyRecord {
 impl ApiKeys {
     fn new(keys: Keys, scheme: &Arc<str>, is_sent: bool) -> Result<Self, SettingError> {
         if keys.is_empty() {
-            return Err(SettingError::new(
-                "keys",
-                "the scheme has no key, so every request would be refused",
-                "add a key, or remove the table; for your own verifier use AuthScheme::custom()",
-            ));
+            let wrong = "the scheme has no key, so every request would be refused";
+            let right = "add a key, or remove the table; for your own verifier use AuthScheme::custom()";
+            return Err(SettingError::new("keys", wrong, right));
         }
         let mut digests: Vec<Digest> = Vec::new();
         let mut known: Vec<KeyRecord> = Vec::new();

@@ -9,16 +9,6 @@ use http::{HeaderName, HeaderValue};
 
 use super::Identity;
 
-/// The result of one scheme for a request.
-#[derive(Debug)]
-#[cfg_attr(not(feature = "auth"), allow(dead_code, reason = "without keys and tokens, only verifiers decide"))]
-pub(super) enum Checked {
-    Granted(Granted),
-    Rejected(Rejection),
-    /// A verifier of the user must decide, or keys must be fetched first.
-    NeedsVerifier,
-}
-
 /// A request that is let in, and the parts of the caller's identity for the inner service.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
@@ -76,12 +66,6 @@ impl AuthFailure {
 pub(super) enum AuthCause {
     Known(&'static str),
     Failed(Arc<dyn Error + Send + Sync>),
-}
-
-impl From<Result<Granted, Rejection>> for Checked {
-    fn from(checked: Result<Granted, Rejection>) -> Self {
-        checked.map_or_else(Self::Rejected, Self::Granted)
-    }
 }
 
 impl Granted {

@@ -94,10 +94,8 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
         let (rest, name) = name.strip_prefix('*').map_or((false, name), |name| (true, name));
         refuse_name(segment, name, &names)?;
         if rest && written.peek().is_some() {
-            return Err(advise(
-                format!("{segment} is not the last segment"),
-                "put {*rest} at the end, or write {one} for one segment",
-            ));
+            let right = "put {*rest} at the end, or write {one} for one segment";
+            return Err(advise(format!("{segment} is not the last segment"), right));
         }
         if rest {
             return Ok((segments, true));
@@ -115,10 +113,8 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
     if path.contains('\\') {
-        return Err(advise(
-            wrong("a backslash"),
-            "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment; regular expressions are not supported",
-        ));
+        let right = "separate segments with /, and write a name in braces, such as {id}, for one arbitrary segment; regular expressions are not supported";
+        return Err(advise(wrong("a backslash"), right));
     }
     if path.contains(['?', '#']) {
         return Err(advise(wrong("a query or fragment"), "remove it, because only the path decides the route"));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use http::Method;
 
 use super::report::Report;
-use crate::guard::pattern::{Pattern, Segment};
+use crate::guard::pattern::Pattern;
 use crate::policy::Matcher;
 use crate::policy::keys::RouteTable;
 use crate::table::{TablePath, closest};
@@ -120,11 +120,7 @@ fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: 
 
 fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
     let is_like = |literal: &str| OPERATORS.iter().any(|it| literal.contains(it)) || literal.ends_with('$');
-    let literals = pattern.segments().iter().filter_map(|segment| match segment {
-        Segment::Literal(literal) => Some(&**literal),
-        Segment::One => None,
-    });
-    if let Some(literal) = literals.into_iter().rev().find(|literal| is_like(literal)) {
+    if let Some(literal) = pattern.literals().filter(|literal| is_like(literal)).last() {
         let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");
         let advice = "write a name in braces, such as {id}, for one arbitrary segment, and {*rest} at the end for all segments that follow";
         report.warn("pattern-like-expression", at, wrong, advice);

@@ -89,7 +89,7 @@ impl<'a> Report<'a> {
     }
 
     fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
-        let Some(finding) = self.loaded.span_of(place, key).map(|at| at.error(wrong, advice)) else { return };
+        let Some(finding) = self.loaded.sources.locate(place, key).map(|at| at.error(wrong, advice)) else { return };
         // Many routes may inherit the setting that causes a lint.
         if self.seen.insert((name, finding.to_string())) {
             self.lints.push(Lint { name, note, finding });
@@ -113,7 +113,7 @@ impl<'a> Report<'a> {
 
     /// Returns the place of another table, for a reader of the first table: `line 3`, or `shared.toml:3`.
     pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
-        match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
+        match (self.loaded.sources.locate(first, ""), self.loaded.sources.locate(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
             (_, Some(other)) => format!("{}:{}", other.file, other.line),
             (_, None) => "the default".to_owned(),
@@ -210,7 +210,7 @@ impl PolicyFile {
         self.prefix_of(part).into_iter().all(|prefix| segments.next().is_some_and(|it| it.eq_ignore_ascii_case(prefix)))
     }
 
-    fn prefix_of(&self, part: usize) -> Vec<&str> {
+    pub(in crate::loader) fn prefix_of(&self, part: usize) -> Vec<&str> {
         self.builder.scope_of(part).map_or_else(Vec::new, |scope| scope.prefix_segments().collect())
     }
 

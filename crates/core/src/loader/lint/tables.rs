@@ -97,7 +97,7 @@ fn overrides_of(report: &Report<'_>, witness: &Witness<'_>) -> Vec<Override> {
         if base_value == value || !report.loaded.sources.is_in_base((at, its), place) {
             return None;
         }
-        let line = report.loaded.span_of(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
+        let line = report.loaded.sources.locate(at, its).map(|at| format!("{}:{}", at.file, at.line))?;
         let base = own.weakens(base, key).then(|| (format!("{its} = {base_value}"), line))?;
         Some(Override { place: place.clone(), key: name.to_owned(), base })
     };

@@ -25,17 +25,10 @@ struct Set {
 }
 
 /// All supported algorithms with public keys.
-pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
+pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]
+};
 
 /// Fields that only private or symmetric keys have (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -59,23 +52,16 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
             return refused(wrong, "a JWK set looks like {\"keys\":[…]} (RFC 7517 §5)");
         }
     };
-    if set
-        .keys
-        .iter()
-        .any(|key| PRIVATE.iter().any(|member| key.contains_key(*member)) || text(key, "kty") == Some("oct"))
-    {
-        return refused(
-            "the key set contains a private or symmetric key".to_owned(),
-            "keep only the public keys in it",
-        );
+    let is_private = |key: &Map<String, Value>| PRIVATE.iter().any(|member| key.contains_key(*member));
+    if set.keys.iter().any(|key| is_private(key) || text(key, "kty") == Some("oct")) {
+        let wrong = "the key set contains a private or symmetric key".to_owned();
+        return refused(wrong, "keep only the public keys in it");
     }
     let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable_key(key, algorithms)).collect();
     if keys.is_empty() {
         let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
-        return refused(
-            format!("the key set has no key for {}", names.join(" or ")),
-            "check the algorithms and the key set",
-        );
+        let wrong = format!("the key set has no key for {}", names.join(" or "));
+        return refused(wrong, "check the algorithms and the key set");
     }
     Ok(keys)
 }
