@@ -151,7 +151,7 @@ fn who_failed(error: &Value) -> Option<String> {
         Some("guard") if error["would_be_status"].is_u64() => return None,
         Some("guard") => "a guard refused it".to_owned() + &why,
         Some("error") if why.is_empty() => {
-            "the response is incomplete; the gateway's log has the reason in `cause`".to_owned()
+            "the service sent no complete response; the gateway's log has the reason in `cause`".to_owned()
         }
         Some("error") => "no complete response".to_owned() + &why,
         Some("panic") => "this process panicked; its log has the text of the panic".to_owned(),

@@ -285,13 +285,14 @@ mod tests {
         let cause = |fault: Fault| fault.source().expect("a cause").to_string();
         assert_eq!(identity.claims::<HashMap<String, serde_json::Value>>().unwrap().len(), 3);
 
-        let mut causes = Vec::new();
-        causes.push(cause(identity.claims::<HashMap<String, String>>().unwrap_err()));
-        causes.push(cause(identity.claims::<HashMap<String, HashMap<String, u8>>>().unwrap_err()));
-        causes.push(cause(Identity::new("key".into(), Some("ada")).claims::<serde_json::Value>().unwrap_err()));
-        causes.push(cause(identity.claims::<Aged>().unwrap_err()));
         let empty = Identity::proved_by("web".into(), Some("ada"), Proof::Claims("{}".to_owned()));
-        causes.push(cause(empty.claims::<Aged>().unwrap_err()));
+        let causes = [
+            cause(identity.claims::<HashMap<String, String>>().unwrap_err()),
+            cause(identity.claims::<HashMap<String, HashMap<String, u8>>>().unwrap_err()),
+            cause(Identity::new("key".into(), Some("ada")).claims::<serde_json::Value>().unwrap_err()),
+            cause(identity.claims::<Aged>().unwrap_err()),
+            cause(empty.claims::<Aged>().unwrap_err()),
+        ];
         for (cause, part) in causes.iter().zip([
             "org: invalid type",
             "sub: invalid type",

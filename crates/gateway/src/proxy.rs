@@ -126,7 +126,8 @@ impl<B: ForwardBody> Proxy<B> {
         if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &mut response) {
             if error.is::<Elapsed>() {
                 let text = format!("no connection to {} within the time limit for its response", self.url);
-                *error = NotCalled::new(io::Error::new(io::ErrorKind::TimedOut, text)).into();
+                let failure = ProxyFailure::new(ProxyError::ConnectionTimeout, text);
+                *error = NotCalled::new(io::Error::new(io::ErrorKind::TimedOut, failure)).into();
             }
             // A service to which no connection could be opened is the one that failed.
             record.set_waiting(error.is::<NotCalled>());

@@ -24,6 +24,11 @@ keys = [{ id = "p", sha256 = "c48a01f49fd0f2cc404bc3cbbc80e91457a3d41bb429a69524
 [defaults]
 "#;
 
+#[allow(clippy::disallowed_methods, reason = "these tests are the adapter")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 struct Nobody;
 
 impl Observer for Nobody {
@@ -59,7 +64,7 @@ fn delivery(head_sent: bool, end: End) -> Delivery {
 }
 
 fn close(mut follow: Follow, end: End) -> ClosedRecord {
-    follow.close(delivery(true, end), Instant::now).unwrap()
+    follow.close(delivery(true, end), now).unwrap()
 }
 
 const GRPC: (HeaderName, &str) = (CONTENT_TYPE, "application/grpc");
@@ -99,8 +104,8 @@ fn l5_a_body_that_was_not_stored_is_not_whole() {
     let mut session = begun("mode = \"observe\"", Version::HTTP_11, &[]);
     let unsized_body = || BodyFacts { ended: false, lower: 0, upper: None };
     let ResponseStep::Pass(mut follow) = session.respond(&mut answer(500, &[JSON]), unsized_body) else { panic!() };
-    follow.begin(|| None, Instant::now);
-    follow.data(&mut Bytes::from_static(b"{\"message\":"), false, Instant::now);
+    follow.begin(|| None, now);
+    follow.data(&mut Bytes::from_static(b"{\"message\":"), false, now);
     assert!(!stored(&close(follow, End::ClientLeft)), "the client left");
 }
 
@@ -154,9 +159,9 @@ fn l5_a_grpc_status_that_the_client_cannot_get_is_not_sent() {
             let unsized_body = || BodyFacts { ended: false, lower: 0, upper: None };
             let step = session.respond(&mut answer(200, &[GRPC]), unsized_body);
             let ResponseStep::Pass(mut follow) = step else { unreachable!("{step:?}") };
-            follow.begin(|| None, Instant::now);
-            follow.trailers(&mut lines(&[(GRPC_STATUS, number)]), Instant::now);
-            follow.end(Instant::now);
+            follow.begin(|| None, now);
+            follow.trailers(&mut lines(&[(GRPC_STATUS, number)]), now);
+            follow.end(now);
             let record = close(follow, End::Complete);
             let sent = got.then(|| number.parse().unwrap());
             assert_eq!(record.grpc_status(), sent, "{version:?} {te:?} {number}");
