@@ -118,9 +118,11 @@ fn answer(error: &Value, prefix: &str) -> Option<String> {
 /// Returns a heading that names the response that the client got, how the response ended, and the time.
 fn heading(error: &Value) -> String {
     let sent = answer(error, "").unwrap_or("no response".to_owned());
-    let how = match error["outcome"].as_str() {
-        Some("broken") => ", broken off,",
-        Some("client_left") => ", client left,",
+    let how = match (error["end"].as_str(), error["outcome"].as_str()) {
+        (Some("stalled"), _) => ", client stopped reading,",
+        (Some("stopped"), _) => ", ended by a stop,",
+        (_, Some("broken")) => ", broken off,",
+        (_, Some("client_left")) => ", client left,",
         _ => "",
     };
     format!("{sent}{how} at {}", text(error, "at").unwrap_or_default())

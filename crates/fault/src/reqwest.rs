@@ -6,7 +6,7 @@ use crate::code::ErrorCode;
 use crate::fault::AsFault;
 
 /// Converts the error of a call to another service into a fault. The error itself, which contains the address, is the
-/// cause for the log, and clients get none of its text. If the address is a secret, call `without_url` first.
+/// cause for the log, and clients get none of its text. If the address or its query is a secret, call `without_url` first.
 ///
 /// | the error | the fault |
 /// |---|---|

@@ -165,7 +165,7 @@ fn g2_a_provider_that_is_down_at_the_start_and_comes_back_is_503_until_then() {
     });
     assert_spaced(&provider.fetches());
     for (text, times) in [
-        ("cannot fetch the key set; requests that need it get 503 until a fetch succeeds", 1),
+        ("cannot fetch the key set; requests that need it fail until a fetch succeeds", 1),
         ("cannot fetch the key set; the old one stays active", 1),
         ("fetched the key set", 1),
         ("no key set has been fetched yet", 4),

@@ -181,8 +181,8 @@
   };
   const isFault = ({ outcome }) => ['server_error', 'broken'].includes(outcome);
 
-  const whyNoBefore = ({ origin, would_be_status: wouldBe, inner_status: inner, outcome, bodies }) => {
-    if (outcome === 'broken') return 'The service’s response broke off. Its body was not stored.';
+  const whyNoBefore = ({ origin, would_be_status: wouldBe, inner_status: inner, end, bodies }) => {
+    if (end === 'service_broke_off') return 'The service’s response broke off. Its body was not stored.';
     if (inner !== null && origin !== 'inner') return 'The service answered. Its body was not stored.';
     return origin === 'guard' && wouldBe !== null ? 'The request passed a guard that only observes.' : NO_SERVICE[origin] ?? whyNotStored(bodies);
   };

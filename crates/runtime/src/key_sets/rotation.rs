@@ -100,7 +100,7 @@ impl RotationLog {
                 tracing::warn!(target: "tower_error_envelope", url, error, "cannot fetch the key set; the old one stays active");
             }
             Err(error) => {
-                tracing::error!(target: "tower_error_envelope", url, error, "cannot fetch the key set; requests that need it get 503 until a fetch succeeds");
+                tracing::error!(target: "tower_error_envelope", url, error, "cannot fetch the key set; requests that need it fail until a fetch succeeds");
             }
         }
         self.last = Some(outcome);

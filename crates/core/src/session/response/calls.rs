@@ -149,7 +149,7 @@ fn cause_in(extensions: &Extensions) -> Option<Cause> {
 /// fewer trailers.
 fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts) {
     let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.takes_trailers());
-    if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && state.settings.mode != Mode::Observe {
+    if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) {
         head::announce(&mut head.headers, TRAILERS);
     }
 }
@@ -179,6 +179,7 @@ pub(in crate::session) fn unary_error(
 fn keep_under_http_error(mut record: RequestRecord) -> RequestRecord {
     if record.would_be.is_none() {
         record.would_be = record.sent.clone().map(|sent| SentStatus { status: StatusCode::OK, ..sent });
+        record.rewriting = Some(Mode::Fill);
     }
     record
 }

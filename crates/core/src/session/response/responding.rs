@@ -168,13 +168,15 @@ impl ResponseHead<'_> {
         if matches!(head.status.as_u16(), 400..=599) {
             return self.observe_error(head, body);
         }
-        if let Some(record) = observed_refusal(&mut self.state, head.status) {
-            return ResponseStep::Pass(Follow::decided(record));
+        // The status cannot be a final one (E6).
+        if !matches!(head.status.as_u16(), 101 | 200..=399) {
+            note_refusals(&mut self.state);
+            let fault = Fault::new(ErrorCode::OTHER);
+            return self.keep_observed(head.status, &fault, StatusCode::BAD_GATEWAY, Origin::Inner);
         }
-        match head.status.as_u16() {
-            101 | 200..=399 => self.state.pass(head, || body),
-            // The status cannot be a final one (E6).
-            _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
+        match observed_refusal(&mut self.state, head.status) {
+            Some(record) => ResponseStep::Pass(Follow::decided(record)),
+            None => self.state.pass(head, || body),
         }
     }
 
