@@ -46,7 +46,7 @@ use crate::target::Target;
 /// Sends some 20 to 40 requests (about nine without a policy), one after the other: unknown paths, other methods, missing and wrong credentials, and
 /// bodies that are malformed, of a wrong or repeated type, or one byte over the limit. They change nothing unless the service lacks a guard that the
 /// policy has; safe methods are preferred, and DELETE is never sent. Exit codes: 0 if each answer is right, 1 if one is
-/// wrong or none could be checked, 2 for wrong usage, 3 if the service cannot be reached.
+/// wrong or none could be checked, 2 for wrong usage or an unreadable file, 3 if the service cannot be reached.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Probe the service at this URL, such as http://127.0.0.1:8080
