@@ -10,8 +10,8 @@
 //! made when the policy is built, and the function of [`Names`] that makes it.
 //!
 //! `guard` marks a key that decides what is required of a request. If readings of a path have the same values of these
-//! keys, they have the same guards. `guard` also tests whether the first of two values requires less than the second,
-//! as `weaker` does for other keys.
+//! keys, they have the same guards. `guard`, and `weaker` for other keys, contain a function. The function returns true
+//! if its first value requires less than its second value.
 
 use std::sync::Arc;
 

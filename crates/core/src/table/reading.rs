@@ -33,7 +33,7 @@ pub(crate) struct Reading<'a> {
     text: &'a str,
     path: String,
     span: Range<usize>,
-    /// True if any text in this table may be a credential in the wrong place, so that errors quote no text of it (L3).
+    /// True if any text in this table may be a misplaced credential. Errors then quote no text from the table (L3).
     is_secret: bool,
     /// Returns advice for an unknown key of a table with these keys, if another table has the key.
     misplaced: Misplaced,

@@ -43,7 +43,7 @@ impl From<BodyStatus> for HeadStatus {
     }
 }
 
-/// The event of a timer.
+/// What a timer waits for. The number is the id of the timer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(super) enum Wait {

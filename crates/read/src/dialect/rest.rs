@@ -209,7 +209,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
         let quoted = self.quoted(name, kept)?;
         let json = if value.is_text() { quoted } else { value.raw().to_owned() };
-        if !value.is_text() || sentence(kept).is_none() {
+        // Only a text that is one word of ASCII can be a code.
+        if kept.bytes().all(|byte| byte.is_ascii_graphic()) {
             self.codes = self.codes.checked_sub(1)?;
         }
         self.values += 1;

@@ -125,7 +125,7 @@ impl ClosedRecord {
         }
     }
 
-    /// Takes the cause out of the record after every view of it is written, because dropping it may run user code.
+    /// Takes the cause out of the record after every view of it is written, because dropping the cause may run user code.
     pub fn take_cause(&mut self) -> Option<Cause> {
         self.record.take_cause()
     }
