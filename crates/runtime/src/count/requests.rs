@@ -192,7 +192,7 @@ impl ClassMetrics {
     }
 
     fn count(&self, outcome: Outcome, grpc: Option<u8>) {
-        let index = outcome.index() * GRPC + grpc.map_or(GRPC - 1, usize::from).min(GRPC - 1);
+        let index = outcome.index() * GRPC + grpc.map_or(GRPC - 1, |number| usize::from(number).min(GRPC - 2));
         let register = || {
             let more = [
                 Label::from_static_parts("outcome", outcome.as_str()),
