@@ -13,7 +13,7 @@ use super::service::Service;
 use super::views::{Views, series, text};
 use super::{compare, expect_none, plants, rounds, runtime, send, wait};
 
-fn gateway(name: &str, service: SocketAddr, timeout: &str, more: &[&str]) -> Process {
+pub(crate) fn gateway(name: &str, service: SocketAddr, timeout: &str, more: &[&str]) -> Process {
     let upstream = format!("http://{service}");
     Process::start(name, &[&["gateway", "--upstream", &upstream, "--upstream-timeout", timeout], more].concat())
 }

@@ -12,6 +12,7 @@ mod entry;
 mod envoy;
 mod gateway;
 mod layer;
+mod malformed;
 mod plan;
 mod plants;
 mod process;

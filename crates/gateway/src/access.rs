@@ -18,9 +18,11 @@ use error_envelope_runtime::{Exchange, OpenRecord, RequestSlot};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Version};
+use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::in_flight::RequestTracker;
+use super::unread_body::UnreadBody;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -91,6 +93,8 @@ struct Progress {
     is_unread: bool,
     /// True if the request broke off because it was malformed, and not because the client left.
     is_malformed: bool,
+    /// The rest of the request's body, if it was dropped over HTTP/2.
+    unread: Option<Arc<UnreadBody>>,
     /// The layer's record, once the layer has seen its part of the request.
     record: Option<OpenRecord>,
 }
@@ -204,9 +208,26 @@ impl Exchanged {
 
     /// Records that the response was dropped before the client had received all of it. `is_stalled` is true if the
     /// client received nothing for too long.
-    pub(crate) fn lost(&self, is_stalled: bool) {
+    ///
+    /// If the rest of the request's body is unread, a task looks whether the request was malformed, and the record stays
+    /// open until then. It must be a task, because h2 drops responses within its lock, which reading needs as well.
+    pub(crate) fn lost(self: &Arc<Self>, is_stalled: bool) {
         let mut progress = self.lock();
         (progress.is_lost, progress.is_stalled) = (true, is_stalled);
+        let unread = progress.unread.take();
+        drop(progress);
+        if let (Some(rest), Ok(runtime)) = (unread, Handle::try_current()) {
+            let record = Arc::clone(self);
+            runtime.spawn(async move {
+                let is_malformed = rest.is_malformed();
+                record.lock().is_malformed |= is_malformed;
+            });
+        }
+    }
+
+    /// Keeps the unread rest of the request's body, which shows whether the request was malformed.
+    pub(crate) fn left_unread(&self, rest: Arc<UnreadBody>) {
+        self.lock().unread = Some(rest);
     }
 
     /// Sets whether the upgraded connection is still open. If it is dropped while it is open, it counts as cut off.
@@ -280,8 +301,11 @@ impl Drop for Exchanged {
         if *self.is_waiting.get_mut() {
             open.note_not_called();
         }
+        // When h2 resets the stream of a malformed request, it drops what it has not sent. If that is the whole body, it
+        // is nearly always the head as well.
+        let is_dropped = progress.is_malformed && progress.is_lost && progress.response_bytes == 0;
         open.delivery = Delivery {
-            head_sent: open.delivery.head_sent && !progress.is_unread,
+            head_sent: open.delivery.head_sent && !progress.is_unread && !is_dropped,
             request_bytes: Some(progress.request_bytes),
             response_bytes: Some(progress.response_bytes),
             end,

@@ -14,12 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use error_envelope_core::session::client_left;
-use futures_util::FutureExt;
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
@@ -32,6 +30,7 @@ use super::connection_state::{ActiveBody, ConnectionState};
 use super::forwarded::{Forwarding, Hop};
 use super::in_flight::{InFlight, RequestTracker};
 use super::reset;
+use super::unread_body::UnreadBody;
 
 /// A client's request as the layer gets it. Its body wraps hyper's, and ends with an error if the client pauses for too
 /// long.
@@ -96,9 +95,8 @@ impl ClientRequest {
 ///
 /// If a client pauses too long within its body, the body fails with an error, which the layer turns into 408.
 ///
-/// If nothing reads the body of an HTTP/2 request, h2 resets the stream as soon as the response has been sent. RFC 9113
-/// §8.1 requires clients to keep the response, but curl 7.88 gives up when its next write finds the stream closed. So
-/// over HTTP/2, the rest of a dropped body is read. Over HTTP/1, the rest remains in the socket, which `linger` closes.
+/// Over HTTP/2, the rest of a dropped body is read ([`UnreadBody`]). Over HTTP/1, the rest remains in the socket, which
+/// `linger` closes.
 pub struct ClientBody {
     /// The rest of the body. It is `None` only while this value is being dropped.
     body: Option<Incoming>,
@@ -183,24 +181,18 @@ impl Body for ClientBody {
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        let Some(mut rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
         if let Some(active) = &self.active {
             active.leave(rest);
         } else if let (true, Ok(runtime)) = (self.lingers, Handle::try_current()) {
+            let rest = Arc::new(UnreadBody::new(rest));
             // hyper drops a request whose stream was reset, often before the body's error is read.
-            let mut next = rest.frame().now_or_never();
-            while let Some(Some(Ok(_))) = next {
-                next = rest.frame().now_or_never();
+            if let Some(error) = rest.read_arrived() {
+                self.record(Some(&Err(error)));
             }
-            if let Some(Some(Err(error))) = next {
-                self.record(Some(&Err(reset::client_body_error(error))));
-            }
-            runtime.spawn(tokio::time::timeout(self.linger_timeout, drain(rest, self.linger_bytes)));
+            self.record.left_unread(Arc::clone(&rest));
+            let (limit, most) = (self.linger_timeout, self.linger_bytes);
+            runtime.spawn(async move { tokio::time::timeout(limit, rest.drain(most)).await });
         }
     }
-}
-
-async fn drain(rest: Incoming, most: u64) {
-    let mut rest = Limited::new(rest, usize::try_from(most).unwrap_or(usize::MAX));
-    while let Some(Ok(_)) = rest.frame().await {}
 }

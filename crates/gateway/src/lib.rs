@@ -68,6 +68,7 @@ mod response_body;
 mod serve;
 mod served;
 mod tls;
+mod unread_body;
 mod upgrade;
 mod upstream;
 mod upstreams;
