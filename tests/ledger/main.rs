@@ -10,9 +10,10 @@ mod command;
 mod compare;
 mod entry;
 mod envoy;
+mod frames;
 mod gateway;
 mod layer;
-mod malformed;
+
 mod plan;
 mod plants;
 mod process;

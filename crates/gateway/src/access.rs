@@ -93,6 +93,8 @@ struct Progress {
     is_unread: bool,
     /// True if the request broke off because it was malformed, and not because the client left.
     is_malformed: bool,
+    /// Keeps the record open until the request's body or the response has ended.
+    held: Option<AccessRecord>,
     /// The rest of the request's body, if it was dropped over HTTP/2.
     unread: Option<Arc<UnreadBody>>,
     /// The layer's record, once the layer has seen its part of the request.
@@ -182,6 +184,18 @@ impl Exchanged {
 
     pub(crate) fn is_waiting(&self) -> bool {
         self.is_waiting.load(Relaxed)
+    }
+
+    /// Keeps the record open until [`Exchanged::release`]. A body that broke off tells why only when it is read or dropped,
+    /// which may be after hyper has dropped the request.
+    pub(crate) fn hold(self: &Arc<Self>) {
+        self.lock().held = Some(Arc::clone(self));
+    }
+
+    /// Lets the record close with its other handles. Over HTTP/2, a client may still send its body after the response.
+    pub(crate) fn release(&self) {
+        let held = self.lock().held.take();
+        drop(held);
     }
 
     /// Adds the number of bytes that were read of the request's body.

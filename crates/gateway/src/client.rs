@@ -7,8 +7,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tokio::time::Sleep;
 use tower::BoxError;
 use tracing::Span;
 
-use super::access::AccessRecord;
+use super::access::{AccessRecord, Exchanged};
 use super::config::ClientLimits;
 use super::connection_state::{ActiveBody, ConnectionState};
 use super::forwarded::{Forwarding, Hop};
@@ -109,7 +109,8 @@ pub struct ClientBody {
     body_timeout: Duration,
     /// The timer of the client's current pause. It is created only when the client pauses.
     clock: Option<Pin<Box<Sleep>>>,
-    record: AccessRecord,
+    /// The request's record, which is [held](Exchanged::hold) until this body is dropped or the response has ended.
+    record: Weak<Exchanged>,
 }
 
 impl ClientBody {
@@ -118,13 +119,25 @@ impl ClientBody {
         head: &Parts,
         limits: &ClientLimits,
         state: &Arc<ConnectionState>,
-        record: AccessRecord,
+        record: &AccessRecord,
     ) -> Self {
         let lingers = head.version == Version::HTTP_2;
+        if !body.is_end_stream() {
+            record.hold();
+        }
         let begun = !lingers && !body.is_end_stream();
         let active = begun.then(|| state.begin_body(head.headers.contains_key(EXPECT)));
         let ClientLimits { linger_timeout, linger_bytes, body_timeout, .. } = *limits;
-        Self { body: Some(body), active, lingers, linger_timeout, linger_bytes, body_timeout, clock: None, record }
+        Self {
+            body: Some(body),
+            active,
+            lingers,
+            linger_timeout,
+            linger_bytes,
+            body_timeout,
+            clock: None,
+            record: Arc::downgrade(record),
+        }
     }
 
     fn poll_unlimited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -143,12 +156,32 @@ impl ClientBody {
         Poll::Ready(frame)
     }
 
+    /// Drops the rest of the body.
+    fn leave(&mut self) {
+        let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        if let Some(active) = &self.active {
+            active.leave(rest);
+        } else if let (true, Ok(runtime)) = (self.lingers, Handle::try_current()) {
+            let (rest, draining) = UnreadBody::new(rest);
+            // hyper drops a request whose stream was reset, often before the body's error is read.
+            if let Some(error) = rest.read_arrived() {
+                self.record(Some(&Err(error)));
+            }
+            if let Some(record) = self.record.upgrade() {
+                record.left_unread(rest);
+            }
+            let (limit, most) = (self.linger_timeout, self.linger_bytes);
+            runtime.spawn(async move { tokio::time::timeout(limit, draining.drain(most)).await });
+        }
+    }
+
     fn record(&self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
+        let (Some(frame), Some(record)) = (frame, self.record.upgrade()) else { return };
         match frame {
-            Some(Ok(frame)) => self.record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
-            Some(Err(error)) if reset::is_malformed(&**error) => self.record.broke_off(true),
-            Some(Err(error)) if client_left(&**error) => self.record.broke_off(false),
-            _ => {}
+            Ok(frame) => record.received(frame.data_ref().map_or(0, Bytes::len) as u64),
+            Err(error) if reset::is_malformed(&**error) => record.broke_off(true),
+            Err(error) if client_left(&**error) => record.broke_off(false),
+            Err(_) => {}
         }
     }
 }
@@ -181,18 +214,9 @@ impl Body for ClientBody {
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        let Some(rest) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
-        if let Some(active) = &self.active {
-            active.leave(rest);
-        } else if let (true, Ok(runtime)) = (self.lingers, Handle::try_current()) {
-            let rest = Arc::new(UnreadBody::new(rest));
-            // hyper drops a request whose stream was reset, often before the body's error is read.
-            if let Some(error) = rest.read_arrived() {
-                self.record(Some(&Err(error)));
-            }
-            self.record.left_unread(Arc::clone(&rest));
-            let (limit, most) = (self.linger_timeout, self.linger_bytes);
-            runtime.spawn(async move { tokio::time::timeout(limit, rest.drain(most)).await });
+        self.leave();
+        if let Some(record) = self.record.upgrade() {
+            record.release();
         }
     }
 }

@@ -270,6 +270,8 @@ impl Drop for ResponseProgress {
     fn drop(&mut self) {
         if *self.lost.get_mut() {
             self.record.lost(self.connection().stalled.load(Ordering::Relaxed));
+        } else {
+            self.record.release();
         }
         self.record.sent(self.taken.get_mut().saturating_sub(*self.unsent.get_mut()));
     }

@@ -55,7 +55,7 @@ impl<S> Requests<S> {
         // Space for the added headers is reserved, so that the map grows only once.
         head.headers.reserve(ADDED);
         headers::drop_named(&mut head.headers);
-        let body = ClientBody::new(body, &head, &self.limits, &self.state, record.clone());
+        let body = ClientBody::new(body, &head, &self.limits, &self.state, &record);
         self.client.hop.apply(&mut head.headers);
         (Request::from_parts(head, body), record)
     }

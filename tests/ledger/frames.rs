@@ -1,0 +1,162 @@
+//! Tests what the gateway states about requests over HTTP/2 whose uploads end after the response, or contradict their
+//! declared length. The client reads frames itself, because h2's client shows no head behind which a reset follows.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use serde_json::Value;
+
+use super::gateway::gateway;
+use super::process::Process;
+use super::views::text;
+use crate::wait::{TOO_LONG, until, when};
+
+const REQUESTS: usize = 200;
+/// The length that requests declare, in bytes.
+const LENGTH: usize = 50;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// A request on a connection of its own.
+struct Asking(TcpStream);
+
+impl Asking {
+    /// Sends the head of a request.
+    fn new(front: SocketAddr, path: &str, length: Option<usize>) -> Self {
+        let mut stream = TcpStream::connect(front).expect("the gateway listens");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_read_timeout(Some(TOO_LONG)).expect("a socket");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("it reads");
+        let mut asking = Self(stream);
+        asking.send(SETTINGS, 0, 0, b"");
+        // After its settings, the gateway is ready for the head.
+        asking.frame().expect("the gateway's settings");
+        let length = length.map(|length| length.to_string());
+        let head = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "shop.example")];
+        let lines = head.into_iter().chain(length.as_deref().map(|length| ("content-length", length)));
+        asking.send(HEADERS, END_HEADERS, 1, &lines.flat_map(|(name, value)| line(name, value)).collect::<Vec<_>>());
+        asking
+    }
+
+    /// Sends a frame. The gateway may have closed the connection.
+    fn send(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+        let _ = self.0.write_all(&[&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat());
+    }
+
+    /// Reads a frame, and returns its kind, flags and stream. Returns `None` after the last one.
+    fn frame(&mut self) -> Option<[u8; 3]> {
+        let mut start = [0; 9];
+        self.0.read_exact(&mut start).ok()?;
+        let mut payload = vec![0; u32::from_be_bytes([0, start[0], start[1], start[2]]) as usize];
+        self.0.read_exact(&mut payload).expect("a whole frame");
+        Some([start[3], start[4], start[8]])
+    }
+
+    /// Reads the response, and returns the kinds of its frames. A reset may follow its end.
+    fn response(&mut self, is_reset: bool) -> Vec<u8> {
+        let mut kinds = Vec::new();
+        while let Some([kind, flags, stream]) = self.frame() {
+            if stream == 1 {
+                kinds.push(kind);
+                if kind == RESET || !is_reset && kind == DATA && flags & END_STREAM != 0 {
+                    break;
+                }
+            }
+        }
+        kinds
+    }
+}
+
+/// Returns a header line that HPACK does not compress.
+fn line(name: &str, value: &str) -> Vec<u8> {
+    let string = |it: &str| [&[u8::try_from(it.len()).expect("a short text")], it.as_bytes()].concat();
+    [vec![0], string(name), string(value)].concat()
+}
+
+/// Returns the address of a service that answers each connection's first head, and reads nothing else.
+fn early_service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a head");
+                head.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("it reads");
+            kept.push(stream);
+        }
+    });
+    address
+}
+
+/// Waits until the access log has this number of lines, and returns them.
+fn access(gateway: &Process, lines: usize) -> Vec<Value> {
+    let log = until("all lines are written", || {
+        let log = fs::read_to_string(gateway.folder.join("access.json")).expect("a log");
+        when(log.lines().count() >= lines, log)
+    });
+    log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Returns the address of a service that is never called, because nothing listens at the lowest port.
+fn no_service() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1))
+}
+
+#[test]
+fn l5_a_malformed_request_has_the_status_whose_head_was_sent() {
+    let gateway = gateway("contradicts", no_service(), "60s", &[]);
+    let ask = |number: usize| {
+        let path = format!("/enforce/closed/{number}");
+        let mut asking = Asking::new(gateway.address, &path, Some(LENGTH));
+        (0..10 * number).for_each(|_| std::thread::yield_now());
+        asking.send(DATA, END_STREAM, 1, &[b'u'; 2 * LENGTH]);
+        (path, asking.response(true))
+    };
+    let seen: HashMap<_, _> = (0..REQUESTS).map(ask).collect();
+    for entry in access(&gateway, REQUESTS) {
+        let frames = &seen[&text(&entry["path"])];
+        let has_head = frames.contains(&HEADERS);
+        assert_eq!(text(&entry["status"]), if has_head { "401" } else { "none" }, "{frames:?} {entry}");
+        let is_told = entry["end"] == "malformed" || has_head && entry["end"] == "complete";
+        assert!(is_told, "{frames:?} {entry}");
+    }
+}
+
+#[test]
+fn l5_a_record_ends_with_its_response_and_not_with_the_upload() {
+    let gateway = gateway("early", early_service(), "60s", &["--body-timeout", "1h"]);
+    let mut asking = Asking::new(gateway.address, "/enforce/plain/x", None);
+    asking.send(DATA, 0, 1, b"the upload goes on");
+    assert_eq!(asking.response(false), [HEADERS, DATA]);
+    assert_eq!(access(&gateway, 1)[0]["end"], "complete");
+    // The connection is still open, so the upload could go on.
+    asking.send(PING, 0, 0, &[0; 8]);
+    while asking.frame().expect("an open connection") != [PING, ACK, 0] {}
+}
+
+#[test]
+fn l5_a_record_that_ends_while_h2_writes_holds_nothing_up() {
+    let gateway = gateway("writes", early_service(), "60s", &[]);
+    for number in 0..REQUESTS {
+        let mut asking = Asking::new(gateway.address, &format!("/enforce/plain/{number}"), Some(LENGTH));
+        asking.send(DATA, 0, 1, &[b'u'; LENGTH]);
+        asking.send(DATA, END_STREAM, 1, b"");
+        assert_eq!(asking.response(false), [HEADERS, DATA]);
+    }
+    assert_eq!(access(&gateway, REQUESTS).len(), REQUESTS);
+}
