@@ -1,5 +1,5 @@
-//! Tests what the gateway states about requests over HTTP/2 whose uploads end after the response, or contradict their
-//! declared length. The client reads frames itself, because h2's client shows no head behind which a reset follows.
+//! Tests what the gateway states about requests and responses over HTTP/2 that end in an unusual way: by a reset, after
+//! an upload that is longer than the response, against a declared length, or with an empty frame. The client reads frames itself, because h2's client shows no head behind which a reset follows.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,7 +9,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use serde_json::Value;
 
 use super::gateway::gateway;
+use super::plan::MODES;
 use super::process::Process;
+use super::runtime;
 use super::views::text;
 use crate::wait::{TOO_LONG, until, when};
 
@@ -83,21 +85,30 @@ fn line(name: &str, value: &str) -> Vec<u8> {
     [vec![0], string(name), string(value)].concat()
 }
 
-/// Returns the address of a service that answers each connection's first head, and reads nothing else.
+/// Reads a head. Returns false if the peer closes the connection instead.
+fn read_head(stream: &mut TcpStream) -> bool {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_exact(&mut byte).is_err() {
+            return false;
+        }
+        head.extend(byte);
+    }
+    true
+}
+
+/// Returns the address of a service that answers as soon as it has the head of a request.
 fn early_service() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).expect("a head");
-                head.push(byte[0]);
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("it reads");
-            kept.push(stream);
+            std::thread::spawn(move || {
+                while read_head(&mut stream) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                }
+            });
         }
     });
     address
@@ -134,6 +145,71 @@ fn l5_a_malformed_request_has_the_status_whose_head_was_sent() {
         assert_eq!(text(&entry["status"]), if has_head { "401" } else { "none" }, "{frames:?} {entry}");
         let is_told = entry["end"] == "malformed" || has_head && entry["end"] == "complete";
         assert!(is_told, "{frames:?} {entry}");
+    }
+}
+
+#[test]
+fn l5_a_request_that_its_client_resets_has_the_status_whose_head_was_sent() {
+    let gateway = gateway("resets", early_service(), "60s", &[]);
+    let ask = |number: usize| {
+        let path = format!("/enforce/plain/{number}");
+        let mut asking = Asking::new(gateway.address, &path, None);
+        (0..10 * number).for_each(|_| std::thread::yield_now());
+        let cancel = 8_u32.to_be_bytes();
+        asking.send(RESET, 0, 1, &cancel);
+        access(&gateway, number + 1);
+        asking.send(PING, 0, 0, &[0; 8]);
+        // What the gateway wrote for the request comes before its answer to the ping.
+        let frames = std::iter::from_fn(|| asking.frame().filter(|frame| *frame != [PING, ACK, 0]));
+        let frames: Vec<u8> = frames.filter(|[_, _, stream]| *stream == 1).map(|[kind, ..]| kind).collect();
+        (path, frames)
+    };
+    let seen: HashMap<_, _> = (0..REQUESTS).map(ask).collect();
+    for entry in access(&gateway, REQUESTS) {
+        let frames = &seen[&text(&entry["path"])];
+        let status = if frames.contains(&HEADERS) { "200" } else { "none" };
+        assert_eq!(text(&entry["status"]), status, "{frames:?} {entry}");
+    }
+}
+
+/// Answers each HTTP/2 request with the status that its path names, and with an empty frame at the end.
+async fn bodiless_service(listener: tokio::net::TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+            while let Some(Ok((request, mut answer))) = connection.accept().await {
+                let status = request.uri().path().rsplit('/').next().expect("a status");
+                let response = http::Response::builder().status(status).body(()).expect("a response");
+                let mut body = answer.send_response(response, false).expect("a head");
+                body.send_data(bytes::Bytes::new(), true).expect("an end");
+            }
+        });
+    }
+}
+
+#[test]
+fn l5_a_response_that_has_no_body_is_complete() {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a socket");
+    let service = listener.local_addr().expect("an address");
+    runtime.spawn(bodiless_service(listener));
+    let gateway = gateway("bodiless", service, "60s", &["--upstream-h2"]);
+    let mut asked = 0;
+    for mode in MODES {
+        for (method, status) in [("HEAD", 200), ("HEAD", 404), ("GET", 204), ("GET", 304)] {
+            let mut stream = TcpStream::connect(gateway.address).expect("the gateway listens");
+            let head = format!("{method} /{mode}/plain/{status} HTTP/1.1\r\nhost: shop.example\r\n\r\n");
+            stream.write_all(head.as_bytes()).expect("it reads");
+            assert!(read_head(&mut stream));
+            asked += 1;
+            // The client is still connected.
+            let entry = access(&gateway, asked).pop().expect("a line");
+            assert_eq!(
+                (text(&entry["status"]), text(&entry["end"])),
+                (status.to_string(), "complete".into()),
+                "{entry}"
+            );
+        }
     }
 }
 

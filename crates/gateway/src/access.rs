@@ -87,6 +87,8 @@ struct Progress {
     response_bytes: u64,
     /// True if the response was dropped before the client had all of it.
     is_lost: bool,
+    /// True if the head of the lost response was not sent.
+    is_head_lost: bool,
     /// True if the client read nothing for too long.
     is_stalled: bool,
     /// True if the request broke off before its response. Nothing reads that response (F1a).
@@ -221,13 +223,13 @@ impl Exchanged {
     }
 
     /// Records that the response was dropped before the client had received all of it. `is_stalled` is true if the
-    /// client received nothing for too long.
+    /// client received nothing for too long. `is_head_lost` is true if the response's head was not sent either.
     ///
     /// If the rest of the request's body is unread, a task looks whether the request was malformed, and the record stays
     /// open until then. It must be a task, because h2 drops responses within its lock, which reading needs as well.
-    pub(crate) fn lost(self: &Arc<Self>, is_stalled: bool) {
+    pub(crate) fn lost(self: &Arc<Self>, is_stalled: bool, is_head_lost: bool) {
         let mut progress = self.lock();
-        (progress.is_lost, progress.is_stalled) = (true, is_stalled);
+        (progress.is_lost, progress.is_stalled, progress.is_head_lost) = (true, is_stalled, is_head_lost);
         let unread = progress.unread.take();
         drop(progress);
         if let (Some(rest), Ok(runtime)) = (unread, Handle::try_current()) {
@@ -318,8 +320,9 @@ impl Drop for Exchanged {
         // When h2 resets the stream of a malformed request, it drops what it has not sent. If that is the whole body, it
         // is nearly always the head as well.
         let is_dropped = progress.is_malformed && progress.is_lost && progress.response_bytes == 0;
+        let is_head_lost = progress.is_unread || progress.is_head_lost || is_dropped;
         open.delivery = Delivery {
-            head_sent: open.delivery.head_sent && !progress.is_unread && !is_dropped,
+            head_sent: open.delivery.head_sent && !is_head_lost,
             request_bytes: Some(progress.request_bytes),
             response_bytes: Some(progress.response_bytes),
             end,

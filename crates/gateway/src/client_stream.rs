@@ -64,6 +64,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
     }
 }
 
+impl<T> ClientStream<T> {
+    fn written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.state.activity.wrote();
+        }
+        written
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
@@ -84,7 +93,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.state.activity.note_write(true);
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(written)
     }
 
     fn poll_write_vectored(
@@ -94,10 +104,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     ) -> Poll<io::Result<usize>> {
         self.state.activity.note_write(true);
         let mut short = [0; SHORT];
-        match join(bufs, &mut short) {
+        let written = match join(bufs, &mut short) {
             Some(joined) => Pin::new(&mut self.stream).poll_write(cx, joined),
             None => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -70,6 +70,10 @@ pub(crate) struct ResponseProgress {
     taken: AtomicU64,
     /// True if the response was dropped before the client had received all of it.
     lost: AtomicBool,
+    /// True if the response was lost before its head was sent.
+    is_head_lost: AtomicBool,
+    /// The number of writes to the client when hyper got the response.
+    writes: u64,
     record: AccessRecord,
     /// The number of bytes that hyper got but dropped without sending them.
     unsent: AtomicU64,
@@ -181,8 +185,10 @@ impl ActiveRequest {
         if is_tracked {
             self.0.forget_last();
         }
-        let (given, taken, lost, unsent) = Default::default();
-        let progress = Arc::new(ResponseProgress { given, taken, lost, record, unsent, request: self });
+        let (given, taken, lost, is_head_lost, unsent) = Default::default();
+        let writes = self.0.activity.writes();
+        let progress =
+            Arc::new(ResponseProgress { given, taken, lost, is_head_lost, writes, record, unsent, request: self });
         if is_tracked {
             progress.connection().track(&progress);
         }
@@ -248,6 +254,17 @@ impl ResponseProgress {
     /// Records that the response body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
+        if self.connection().activity.writes() == self.writes {
+            self.is_head_lost.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Records that the body is dropped before hyper has polled it. Over HTTP/2, the stream was then reset at once. If
+    /// the client did not read, the head was sent nevertheless.
+    pub(crate) fn was_not_polled(&self) {
+        if self.request.1.is_http2() && !self.connection().stalled.load(Ordering::Relaxed) {
+            self.is_head_lost.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Returns true if earlier data still waits for the client. Once that data is written, hyper polls the body again.
@@ -269,7 +286,8 @@ impl ResponseProgress {
 impl Drop for ResponseProgress {
     fn drop(&mut self) {
         if *self.lost.get_mut() {
-            self.record.lost(self.connection().stalled.load(Ordering::Relaxed));
+            let is_stalled = self.connection().stalled.load(Ordering::Relaxed);
+            self.record.lost(is_stalled, *self.is_head_lost.get_mut());
         } else {
             self.record.release();
         }

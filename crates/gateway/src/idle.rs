@@ -20,14 +20,16 @@ pub(crate) struct Activity {
     bodies: AtomicUsize,
     /// True if data that hyper has written still waits for the socket.
     write_waits: AtomicBool,
+    /// The number of writes that the socket accepted.
+    writes: AtomicU64,
     /// The time at which the last request ended, in microseconds since the client connected.
     ended: AtomicU64,
 }
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        let (running, bodies, write_waits, ended) = Default::default();
-        Self { connected: Instant::now(), running, bodies, write_waits, ended }
+        let (running, bodies, write_waits, writes, ended) = Default::default();
+        Self { connected: Instant::now(), running, bodies, write_waits, writes, ended }
     }
 
     /// Records that a request is in flight.
@@ -89,6 +91,17 @@ impl Activity {
     /// Returns true if data that hyper has written still waits for the socket, because the client does not read.
     pub(crate) fn has_waiting_write(&self) -> bool {
         self.write_waits.load(Relaxed)
+    }
+
+    /// Records that the socket accepted data.
+    pub(crate) fn wrote(&self) {
+        // Only the connection's task writes.
+        self.writes.store(self.writes() + 1, Relaxed);
+    }
+
+    /// Returns the number of writes that the socket accepted. If it is the same later, nothing was sent in between.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Relaxed)
     }
 
     fn quiet_since(&self, now: Instant) -> Instant {

@@ -31,6 +31,7 @@ pin_project! {
         request: ClientRequest,
         broken: Option<Broken<B::Error>>,
         ended: bool,
+        polled: bool,
         progress: Arc<ResponseProgress>,
     }
 
@@ -43,6 +44,9 @@ pin_project! {
             let is_whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(is_at_end);
             if !is_whole {
                 this.progress.cut_off();
+                if !*this.polled {
+                    this.progress.was_not_polled();
+                }
             }
             this.request.end(|| this.body.set(None));
         }
@@ -57,7 +61,7 @@ struct Broken<E> {
 
 impl<B: Body> ResponseBody<B> {
     pub(super) fn new(body: B, request: ClientRequest, progress: Arc<ResponseProgress>) -> Self {
-        Self { body: Some(body), request, broken: None, ended: false, progress }
+        Self { body: Some(body), request, broken: None, ended: false, polled: false, progress }
     }
 }
 
@@ -67,6 +71,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
+        *this.polled = true;
         if this.progress.is_held_up() {
             // If the client does not read, only one piece is read in advance, and not as many as hyper's buffer can
             // contain.

@@ -122,7 +122,7 @@ pub(crate) fn switch(
         let failure = joined.await;
         record.into_iter().for_each(|record| match failure {
             None => record.set_lost(false),
-            Some(kind) => record.lost(kind == io::ErrorKind::TimedOut),
+            Some(kind) => record.lost(kind == io::ErrorKind::TimedOut, false),
         });
         drop(of_connections);
     });

@@ -76,6 +76,8 @@ impl<C: Connection> Drop for Lease<C> {
 /// The body of a service's response.
 pub struct UpstreamBody {
     body: Incoming,
+    /// True if the response has no body. hyper's body is then not polled.
+    is_empty: bool,
     is_http2: bool,
     lease: Option<Box<dyn GiveBack>>,
     /// The last frame or the end of the body, which waits until the connection is given back.
@@ -91,17 +93,25 @@ type NextFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
 impl UpstreamBody {
     /// Returns true if no data follows the head of the response. After a switch of protocols, data of the new protocol
-    /// follows.
-    pub(super) fn has_no_body(response: &Response<Incoming>) -> bool {
-        response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    /// follows. `is_head` is true if the request's method was HEAD. Over HTTP/2, an empty frame may end a response that
+    /// has no body by its method or status (RFC 9110 §6.4.1).
+    pub(super) fn has_no_body(response: &Response<Incoming>, is_head: bool) -> bool {
+        let status = response.status();
+        let is_bodiless = is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        (is_bodiless || response.body().is_end_stream()) && status != StatusCode::SWITCHING_PROTOCOLS
     }
 
     /// Wraps the body of a response that came over `lease`. If the response has no body, the lease is dropped at once.
-    pub(super) fn receive<C: Connection>(response: Response<Incoming>, lease: Lease<C>) -> Response<Self> {
-        let is_over = response.body().is_end_stream() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    pub(super) fn receive<C: Connection>(
+        response: Response<Incoming>,
+        has_no_body: bool,
+        lease: Lease<C>,
+    ) -> Response<Self> {
+        let is_over = has_no_body || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
         let is_http2 = response.version() == Version::HTTP_2;
-        response.map(|body| Self { body, is_http2, lease, last: None, permit: None, stall: None })
+        let is_empty = has_no_body;
+        response.map(|body| Self { body, is_empty, is_http2, lease, last: None, permit: None, stall: None })
     }
 
     /// Stores the request's permit until the body has ended.
@@ -116,6 +126,9 @@ impl UpstreamBody {
 
     /// Polls for the service's next frame. Returns an error if the service pauses for too long.
     fn poll_service(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame> {
+        if self.is_empty {
+            return Poll::Ready(None);
+        }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match (&mut self.stall, frame.is_pending()) {
             (None, _) => {}
@@ -156,10 +169,13 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.last.is_none() && self.body.is_end_stream()
+        self.is_empty || self.last.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.is_empty {
+            return SizeHint::with_exact(0);
+        }
         let length = self.last.as_ref().and_then(|last| last.as_ref()?.as_ref().ok()?.data_ref().map(Bytes::len));
         match length {
             Some(length) => SizeHint::with_exact(length as u64),

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use error_envelope_core::session::NotCalled;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -70,6 +70,7 @@ where
     // A request is repeated only once. Otherwise, if a service closes each connection, the request would be repeated
     // for ever.
     let mut may_repeat = true;
+    let is_head = request.method() == Method::HEAD;
     let mut queue_time = pool.queue_time();
     let (response, mut lease) = loop {
         let own_connection = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
@@ -124,10 +125,11 @@ where
     if let Some(connection) = &lease.connection {
         connection.received(&response);
     }
-    if UpstreamBody::has_no_body(&response) {
+    let has_no_body = UpstreamBody::has_no_body(&response, is_head);
+    if has_no_body {
         poll_fn(|cx| lease.poll_give_back(cx)).await;
     }
-    Ok(UpstreamBody::receive(response, lease))
+    Ok(UpstreamBody::receive(response, has_no_body, lease))
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
