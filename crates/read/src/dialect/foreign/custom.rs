@@ -211,7 +211,7 @@ impl Described for Description {
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
         let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
         let placed = set.into_iter().filter_map(|(place, value)| Some((place?, quoted(value))));
-        with_values(with_fields(&kept.body, &[], |_, _| true), placed, false)
+        with_values(with_fields(&kept.body, &[], &|_, _| true), placed, false)
     }
 }
 

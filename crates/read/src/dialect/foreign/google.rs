@@ -16,8 +16,8 @@ use crate::code::ErrorCode;
 use crate::dialect::error_object;
 use crate::dialect::form::DialectSpec;
 use crate::dialect::issues::written::{self, NamedIssue};
-use crate::dialect::json::{self, Object, Writer, quoted, with_fields};
-use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, list};
+use crate::dialect::json::{self, Object, Writer, list, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
 use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 use crate::dialect::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use crate::dialect::status::Status;
@@ -159,8 +159,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
         set.push(("details", details.list_with_our_id(out)));
     }
-    let error = with_fields(&error, &set, |_, _| true);
-    with_fields(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, &|_, _| true);
+    with_fields(&kept.body, &[("error", error)], &|_, _| true)
 }
 
 /// The details of an error, each with the name of its type.
@@ -228,7 +228,7 @@ impl<'a> GoogleDetails<'a> {
     fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {
-            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, |_, _| true),
+            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, &|_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };
         let missing = self.by_type(REQUEST_INFO).next().is_none().then(|| request_info(out));

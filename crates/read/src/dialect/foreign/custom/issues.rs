@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::pointer::{Pointer, Step};
 use super::values::BodyValues;
-use crate::dialect::json::{self, Object, Writer, quoted};
-use crate::dialect::outgoing::{is_identifier, list};
+use crate::dialect::json::{self, Object, Writer, list, quoted};
+use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 

@@ -6,8 +6,7 @@ use super::issues::{IssuePlaces, object_of_values};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};
 use crate::code::Retry;
-use crate::dialect::json::{Writer, quoted};
-use crate::dialect::outgoing::list;
+use crate::dialect::json::{Writer, list, quoted};
 
 impl Description {
     /// Returns the schema of the bodies as JSON text, or `None` if the shape has no template.
