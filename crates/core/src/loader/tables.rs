@@ -227,11 +227,13 @@ impl Leaf for Expected {
         match value {
             DeValue::String(word) => {
                 let types = Self::TYPES.iter();
-                types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).or_else(|| {
-                    let known = advice_for_unknown(word, types.map(|(known, _)| *known));
-                    let right = format!("{known}; to match the text itself, write {{ is = {word:?} }}");
-                    at.refuse(Kind::UnknownWord, format!("{word:?} is not a JSON type"), right)
-                })
+                types.clone().find(|(known, ..)| *known == word).map(|(_, expected, _)| expected.clone()).or_else(
+                    || {
+                        let known = advice_for_unknown(word, types.map(|(known, ..)| *known));
+                        let right = format!("{known}; to match the text itself, write {{ is = {word:?} }}");
+                        at.refuse(Kind::UnknownWord, format!("{word:?} is not a JSON type"), right)
+                    },
+                )
             }
             DeValue::Integer(_) => i64::read(value, at).map(Self::from),
             DeValue::Boolean(is) => Some(Self::from(*is)),
