@@ -137,9 +137,7 @@ impl TextKind {
             Self::Plain
         } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
             Self::Json
-        } else if is(b"text/html")
-            || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
-        {
+        } else if is(b"text/html") || protocol::names_grpc(media_type) {
             // tonic-web sets a gRPC-Web type on every response that it passes through.
             Self::Unclear
         } else if is(b"application/octet-stream") {

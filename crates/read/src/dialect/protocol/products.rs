@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use super::super::json::{self, Object};
 use super::super::parsed_error::Body;
+use super::soap::root_tag;
 use crate::target::Target;
 
 /// A product that has its own SDK.
@@ -137,22 +138,10 @@ pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
 
 /// Returns the product of an XML document.
 pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
-    let root = root(text)?;
+    let root = root_tag(text.trim_start_matches('\u{feff}'))?.split(|it: char| !it.is_ascii_alphanumeric()).next()?;
     ROWS.iter().find(|row| row.xml.1.contains(&root) && head.has(row.xml.0)).map(|row| row.product)
 }
 
 fn is_oci(error: &str) -> bool {
     Object::parse(error).is_some_and(|error| error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code)))
-}
-
-/// Returns the name of the root element of an XML document, behind its declaration.
-fn root(text: &str) -> Option<&str> {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let text = match text.strip_prefix("<?xml") {
-        Some(declared) => declared.split_once("?>")?.1.trim_start(),
-        None => text,
-    };
-    let name = text.strip_prefix('<')?;
-    let end = name.find(|it: char| !it.is_ascii_alphanumeric())?;
-    Some(&name[..end]).filter(|name| !name.is_empty())
 }
