@@ -31,26 +31,25 @@ pub struct ErrorCode(pub(super) Repr);
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
-    /// A row of the table to which a policy or a service adds details or advice.
-    Described(Arc<DescribedRow>),
     /// A custom code that has the numbers and the message of its status.
     Plain {
         name: &'static str,
         status: u16,
     },
-    Own(Arc<CustomCode>),
+    Changed(Arc<ChangedCode>),
     Foreign(Arc<str>),
 }
 
+/// A custom code, or a code of the catalogue, to which a policy or a service adds something.
 #[derive(Clone)]
-pub(super) struct DescribedRow {
-    pub(super) row: &'static Row,
-    pub(super) description: Description,
-}
-
-/// What a policy or a service can add to any code.
-#[derive(Clone, Default)]
-pub(super) struct Description {
+pub(super) struct ChangedCode {
+    pub(super) name: Text,
+    pub(super) status: u16,
+    /// The row of a code of the catalogue. Only the retry advice, the docs and the details of such a code can change.
+    pub(super) row: Option<&'static Row>,
+    pub(super) grpc: Option<u8>,
+    pub(super) jsonrpc: Option<i32>,
+    pub(super) message: Option<Text>,
     pub(super) retry: Option<Retry>,
     /// The address of the page about the code.
     pub(super) docs: Option<Text>,
@@ -58,19 +57,9 @@ pub(super) struct Description {
     pub(super) details: Option<Text>,
 }
 
-#[derive(Clone)]
-pub(super) struct CustomCode {
-    pub(super) name: Text,
-    pub(super) status: u16,
-    pub(super) grpc: Option<u8>,
-    pub(super) jsonrpc: Option<i32>,
-    pub(super) message: Option<Text>,
-    pub(super) description: Description,
-}
-
-impl CustomCode {
-    pub(super) fn new(name: Text, status: u16) -> Self {
-        Self { name, status, grpc: None, jsonrpc: None, message: None, description: Description::default() }
+impl ChangedCode {
+    pub(super) fn new(name: Text, status: u16, row: Option<&'static Row>) -> Self {
+        Self { name, status, row, grpc: None, jsonrpc: None, message: None, retry: None, docs: None, details: None }
     }
 }
 
