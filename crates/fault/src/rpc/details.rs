@@ -22,8 +22,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::status::Status;
+use crate::details::compose;
 use error_envelope_text::issues;
-use error_envelope_text::json::{self, Object};
+use error_envelope_text::issues::written::{self, NamedIssue};
+use error_envelope_text::json::{self, Object, Writer};
 
 pub const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 pub const REQUEST_INFO: &str = "google.rpc.RequestInfo";
@@ -127,6 +129,19 @@ impl RpcDetails {
             retry_delay: None,
             violations: Vec::new(),
         }
+    }
+
+    /// Returns the details for a client. The metadata become fields with texts, and the violations become an issue list.
+    /// An unknown code is added (E9).
+    pub fn to_json(&self, unknown_code: Option<&str>) -> Option<Box<RawValue>> {
+        let metadata = self.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
+        let metadata = (!metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
+        let issues = written::list_of_issues(self.violations.iter().map(|it| NamedIssue {
+            parameter: it.field.clone(),
+            message: Cow::Borrowed(&it.description),
+            code: issue_code(&it.reason).map(Cow::Owned),
+        }));
+        compose(metadata, &[], issues.as_deref(), unknown_code)
     }
 }
 
