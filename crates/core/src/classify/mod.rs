@@ -204,6 +204,7 @@ mod tests {
         for dialect in Dialect::ALL {
             let context = ReadContext {
                 credentials: Credentials::Bearer,
+                scheme: "",
                 method: &Method::GET,
                 is_post: false,
                 path: None,
