@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use error_envelope_text::named;
+
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
 /// An error code is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code
@@ -69,17 +71,19 @@ pub(super) enum Text {
     Shared(Arc<str>),
 }
 
-/// What a client may do after a request that failed with this code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Retry {
-    /// The same request will fail again.
-    No,
-    /// The same request may succeed later. Wait for the time in `retry-after`. Without that header, wait longer each
-    /// time.
-    Backoff,
-    /// Load the data again first, and then build a new request.
-    Refresh,
+named! {
+    "Returns `no`, `backoff` or `refresh`, as in the catalogue and the policy file."
+    /// What a client may do after a request that failed with this code.
+    #[non_exhaustive]
+    pub enum Retry {
+        /// The same request will fail again.
+        No = "no",
+        /// The same request may succeed later. Wait for the time in `retry-after`. Without that header, wait longer
+        /// each time.
+        Backoff = "backoff",
+        /// Load the data again first, and then build a new request.
+        Refresh = "refresh",
+    }
 }
 
 impl Retry {
@@ -91,17 +95,7 @@ impl Retry {
     /// Returns the advice with this name, or `None` for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)
-    }
-
-    /// Returns `no`, `backoff` or `refresh`, as in the catalogue and the policy file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Backoff => "backoff",
-            Self::Refresh => "refresh",
-        }
+        Self::VALUES.iter().copied().find(|retry| retry.as_str() == name)
     }
 }
 
