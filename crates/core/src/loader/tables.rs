@@ -18,8 +18,7 @@ use crate::policy::process::{AdviceTable, BudgetTable, CorsTable, ObserveTable, 
 use crate::policy::rule::MapRule;
 use crate::policy::scope::ScopeTable;
 use crate::table::{
-    KeywordValue, Kind, Leaf, Message, Named, Reading, Refusals, SettingError, Tables, Version, advice_for_unknown,
-    tables,
+    Kind, Leaf, Message, Named, Reading, Refusals, SettingError, Tables, Version, advice_for_unknown, keywords, tables,
 };
 
 tables! {
@@ -250,18 +249,4 @@ impl Leaf for Expected {
     }
 }
 
-impl KeywordValue for PathNotation {
-    const ALL: &'static [Self] = Self::ALL;
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl KeywordValue for Retry {
-    const ALL: &'static [Self] = &[Self::No, Self::Backoff, Self::Refresh];
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
+keywords! { PathNotation Retry }
