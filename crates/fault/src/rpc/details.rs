@@ -97,7 +97,7 @@ pub struct PackedDetail {
 }
 
 /// The status, the message and the details of an error from any service. If a text is missing, its field is empty.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RpcDetails {
     pub status: Status,
     pub message: String,
@@ -110,25 +110,21 @@ pub struct RpcDetails {
 }
 
 /// A field of the request that is wrong, and the reason.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "protobuf", derive(prost::Message))]
+#[cfg_attr(not(feature = "protobuf"), derive(Debug, Default))]
 pub struct Violation {
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "1"))]
     pub field: String,
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "2"))]
     pub description: String,
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "3"))]
     pub reason: String,
 }
 
 impl RpcDetails {
     pub fn new(status: Status, message: String) -> Self {
-        Self {
-            status,
-            message,
-            reason: String::new(),
-            domain: String::new(),
-            metadata: Vec::new(),
-            request_id: String::new(),
-            retry_delay: None,
-            violations: Vec::new(),
-        }
+        Self { status, message, ..Self::default() }
     }
 
     /// Returns the details for a client. The metadata become fields with texts, and the violations become an issue list.
