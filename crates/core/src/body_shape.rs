@@ -266,10 +266,8 @@ fn refuse_name(name: &str) -> Result<(), SettingError> {
 
 fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     Pointer::parse(place).ok_or_else(|| {
-        let right = format!(
-            "begin it with /, as in \"/{}\"; inside a name, write ~ as ~0 and / as ~1",
-            place.trim_start_matches('/').replace('.', "/")
-        );
+        let steps = place.trim_start_matches('/').replace('.', "/");
+        let right = format!("begin it with /, as in \"/{steps}\"; inside a name, write ~ as ~0 and / as ~1");
         SettingError::new(key, format!("{place:?} is not a JSON pointer"), right)
     })
 }
@@ -354,9 +352,8 @@ fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
     if let Some(place) = it.stays.first().filter(|_| it.template.is_none()) {
         return refuse("stays", place, "has no effect without a template", "add write, or remove stays");
     }
-    if let Some(place) =
-        it.stays.iter().find(|place| it.message.contains(place) || it.request_id.as_ref() == Some(place))
-    {
+    let is_filled = |place: &&Pointer| it.message.contains(place) || it.request_id.as_ref() == Some(place);
+    if let Some(place) = it.stays.iter().find(is_filled) {
         return refuse("stays", place, "is a place that the layer itself fills", "name another field");
     }
     let read = || [&it.code, &it.message, &it.details].into_iter().flatten().chain(&it.request_id);
@@ -364,12 +361,8 @@ fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
         if read().any(|other| other == place) {
             return refuse("ignores", place, "is read by the shape", "name another field, or remove its place");
         } else if !place.is_field() {
-            return refuse(
-                "ignores",
-                place,
-                "is inside a field",
-                "name the whole field, as in \"/meta\" or \"/error/meta\"",
-            );
+            let right = "name the whole field, as in \"/meta\" or \"/error/meta\"";
+            return refuse("ignores", place, "is inside a field", right);
         }
     }
     Ok(())

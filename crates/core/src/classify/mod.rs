@@ -38,7 +38,7 @@ mod rewrite;
 
 use std::borrow::Cow;
 
-use http::{Extensions, StatusCode};
+use http::StatusCode;
 
 use crate::dialect::{self, ParsedBody};
 use crate::fault::Fault;
@@ -132,11 +132,6 @@ pub(crate) fn explain(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Expla
     };
     let parsed = Parsed::new(&mut body, &inner, context);
     Explanation::new(&inner, &parsed, &decide(&parsed))
-}
-
-/// Returns the fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
-pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
-    Fault::in_extensions(extensions)
 }
 
 #[cfg(test)]
