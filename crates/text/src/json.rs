@@ -52,12 +52,9 @@ impl<'a> Object<'a> {
 
     #[inline]
     pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        if self.names & bit_of(name) == 0 { None } else { self.last(name) }
-    }
-
-    #[inline]
-    fn last(&self, name: &str) -> Option<&'a RawValue> {
-        self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
+        let is_missing = self.names & bit_of(name) == 0;
+        let last = || self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value);
+        if is_missing { None } else { last() }
     }
 
     #[inline]
@@ -161,11 +158,6 @@ pub fn end_of_value(text: &[u8]) -> Option<usize> {
 #[inline]
 pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
-}
-
-/// Returns the text of a JSON document that consists of one string.
-pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
-    string(serde_json::from_str(text).ok()?)
 }
 
 /// Returns true if a text is a JSON number, `true`, `false` or `null`.

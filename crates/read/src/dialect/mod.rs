@@ -108,7 +108,7 @@ pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
 /// Returns the text of a body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     let may_be_string = matches!(kind, TextKind::Json | TextKind::Unclear | TextKind::Bytes);
-    if may_be_string && text.starts_with('"') { json::string_of_text(text) } else { None }
+    if may_be_string && text.starts_with('"') { json::string(serde_json::from_str(text).ok()?) } else { None }
 }
 
 const PLAIN_TEXT: &[u8] = b"text/plain";

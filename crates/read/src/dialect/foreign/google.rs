@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -100,7 +99,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     if !metadata.is_empty() {
         info = info.raw("metadata", object_of_texts(&metadata));
     }
-    let wait = out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &seconds(wait)).close());
+    let wait =
+        out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &format!("{}s", wait.as_secs())).close());
     let details = [Some(info.close()), Some(request_info(out)), wait, bad_request(out)];
     let error = Writer::new(2 * out.size()).raw("code", out.status.as_str()).text("message", out.message);
     let error = error.raw("status", status).raw("details", list(details.into_iter().flatten()));
@@ -132,10 +132,6 @@ fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
 
 fn detail(size: usize, name: &str) -> Writer {
     Writer::new(size).text("@type", &[TYPE_URL, name].concat())
-}
-
-fn seconds(wait: Duration) -> String {
-    format!("{}s", wait.as_secs())
 }
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
@@ -238,6 +234,8 @@ impl<'a> GoogleDetails<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::StatusCode;
 
     use super::*;

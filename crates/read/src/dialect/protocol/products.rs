@@ -28,6 +28,10 @@ struct Row {
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 
+const fn json_alone(product: Product, json: fn(&Body<'_, '_>, &Head<'_>) -> bool) -> Row {
+    Row { product, json, xml: (&[], &[]) }
+}
+
 const ROWS: [Row; 6] = [
     Row {
         product: Product::Aws,
@@ -46,41 +50,25 @@ const ROWS: [Row; 6] = [
         },
         xml: (&["x-ms-error-code", "x-ms-request-id"], &["Error"]),
     },
-    Row {
-        product: Product::Kubernetes,
-        json: |body, _| {
-            let is = |name, value| body.object.string(name).is_some_and(|it| it == value);
-            is("kind", "Status") && is("apiVersion", "v1")
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Elasticsearch,
-        json: |body, head| {
-            let causes = || json::array(body.error.as_ref()?.raw("root_cause")?.get());
-            head.has(&["x-elastic-product"]) || causes().is_some() && body.object.number("status").is_some()
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Oci,
-        json: |body, head| {
-            let is_api = || {
-                head.has(&["docker-distribution-api-version"])
-                    || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
-            };
-            let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
-            body.object.has("errors")
-                && is_api()
-                && errors().is_some_and(|errors| errors.iter().all(|it| is_oci(it.get())))
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Docker,
-        json: |body, head| head.has(&["docker-experimental", "ostype"]) && body.object.string("message").is_some(),
-        xml: (&[], &[]),
-    },
+    json_alone(Product::Kubernetes, |body, _| {
+        let is = |name, value| body.object.string(name).is_some_and(|it| it == value);
+        is("kind", "Status") && is("apiVersion", "v1")
+    }),
+    json_alone(Product::Elasticsearch, |body, head| {
+        let causes = || json::array(body.error.as_ref()?.raw("root_cause")?.get());
+        head.has(&["x-elastic-product"]) || causes().is_some() && body.object.number("status").is_some()
+    }),
+    json_alone(Product::Oci, |body, head| {
+        let is_api = || {
+            head.has(&["docker-distribution-api-version"])
+                || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
+        };
+        let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
+        body.object.has("errors") && is_api() && errors().is_some_and(|errors| errors.iter().all(|it| is_oci(it.get())))
+    }),
+    json_alone(Product::Docker, |body, head| {
+        head.has(&["docker-experimental", "ostype"]) && body.object.string("message").is_some()
+    }),
 ];
 
 /// The codes of the OCI distribution specification, and two codes that registries use.
