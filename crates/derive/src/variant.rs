@@ -166,14 +166,8 @@ impl<'a> Variant<'a> {
     fn pattern(&self) -> TokenStream {
         let constructor = &self.constructor;
         let fields = self.fields.iter().enumerate().map(|(at, field)| {
-            let binding = binding(at, field);
-            match &field.ident {
-                Some(name) => quote!(#name),
-                None => {
-                    let place = Member::from(at);
-                    quote!(#place: #binding)
-                }
-            }
+            let (member, binding) = (member(at, field), binding(at, field));
+            if field.ident.is_some() { quote!(#member) } else { quote!(#member: #binding) }
         });
         quote!(#constructor { #(#fields),* })
     }
