@@ -266,10 +266,8 @@ fn refuse_name(name: &str) -> Result<(), SettingError> {
 
 fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
     Pointer::parse(place).ok_or_else(|| {
-        let right = format!(
-            "begin it with /, as in \"/{}\"; inside a name, write ~ as ~0 and / as ~1",
-            place.trim_start_matches('/').replace('.', "/")
-        );
+        let steps = place.trim_start_matches('/').replace('.', "/");
+        let right = format!("begin it with /, as in \"/{steps}\"; inside a name, write ~ as ~0 and / as ~1");
         SettingError::new(key, format!("{place:?} is not a JSON pointer"), right)
     })
 }
@@ -341,13 +339,9 @@ fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingE
             _ => Ok((statuses, name.into())),
         }
     });
-    let mut compiled = compiled.collect::<Result<StatusNames, _>>()?;
-    {
-        let mut list = std::mem::take(&mut compiled).into_iter().collect::<Vec<_>>();
-        crate::sort_by(&mut list, &|one, other| one.0.len() > other.0.len());
-        compiled = list.into_iter().collect();
-    }
-    Ok(compiled)
+    let mut compiled = compiled.collect::<Result<Vec<_>, _>>()?;
+    crate::sort_by(&mut compiled, &|one, other| one.0.len() > other.0.len());
+    Ok(compiled.into())
 }
 
 /// Refuses places in `stays` and `ignores` that have no effect, or an effect that the operator cannot want.
@@ -358,9 +352,8 @@ fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
     if let Some(place) = it.stays.first().filter(|_| it.template.is_none()) {
         return refuse("stays", place, "has no effect without a template", "add write, or remove stays");
     }
-    if let Some(place) =
-        it.stays.iter().find(|place| it.message.contains(place) || it.request_id.as_ref() == Some(place))
-    {
+    let is_filled = |place: &&Pointer| it.message.contains(place) || it.request_id.as_ref() == Some(place);
+    if let Some(place) = it.stays.iter().find(is_filled) {
         return refuse("stays", place, "is a place that the layer itself fills", "name another field");
     }
     let read = || [&it.code, &it.message, &it.details].into_iter().flatten().chain(&it.request_id);
@@ -368,12 +361,8 @@ fn refuse_useless_places(it: &Description) -> Result<(), SettingError> {
         if read().any(|other| other == place) {
             return refuse("ignores", place, "is read by the shape", "name another field, or remove its place");
         } else if !place.is_field() {
-            return refuse(
-                "ignores",
-                place,
-                "is inside a field",
-                "name the whole field, as in \"/meta\" or \"/error/meta\"",
-            );
+            let right = "name the whole field, as in \"/meta\" or \"/error/meta\"";
+            return refuse("ignores", place, "is inside a field", right);
         }
     }
     Ok(())
@@ -501,8 +490,7 @@ mod tests {
 
     #[test]
     fn r15_the_schema_of_a_shape_claims_what_all_of_its_bodies_have() {
-        let schema: serde_json::Value =
-            serde_json::from_str(&shape().compiled().unwrap().body_schema().unwrap()).unwrap();
+        let schema = shape().compiled().unwrap().body_schema().unwrap();
         assert_eq!(schema["required"], serde_json::json!(["e"]));
         assert_eq!(schema["properties"]["e"]["required"], serde_json::json!(["c"]));
         let issues = &schema["properties"]["e"]["properties"]["i"]["items"]["properties"];

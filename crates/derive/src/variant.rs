@@ -1,7 +1,7 @@
 //! One variant, or a struct: the bindings of its fields, and its fault.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Expr, ExprLit, Field, Fields, GenericArgument, Ident, Lit, LitInt, LitStr, Member, PathArguments,
@@ -90,17 +90,11 @@ impl<'a> Variant<'a> {
     /// Returns the constant expression for the documentation of a variant, or `None` if its code is not constant.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
-        let status = match &self.fault.status {
-            Some(status) => quote!(::std::option::Option::Some(#status)),
-            None => quote!(::std::option::Option::None),
-        };
+        let status = option(self.fault.status.as_ref());
         let details = self.fault.details.iter().flatten().filter_map(|detail| self.declared_detail(detail));
         let variant = &self.path;
         let waits = self.fault.retry_after.is_some();
-        let message = match self.fault.message.as_ref().and_then(message::documented) {
-            Some(message) => quote!(::std::option::Option::Some(#message)),
-            None => quote!(::std::option::Option::None),
-        };
+        let message = option(self.fault.message.as_ref().and_then(message::documented));
         Some(quote! {
             __error_envelope::__private::Declared {
                 variant: #variant, code: #code, status: #status, message: #message, details: &[#(#details),*], waits: #waits
@@ -172,14 +166,8 @@ impl<'a> Variant<'a> {
     fn pattern(&self) -> TokenStream {
         let constructor = &self.constructor;
         let fields = self.fields.iter().enumerate().map(|(at, field)| {
-            let binding = binding(at, field);
-            match &field.ident {
-                Some(name) => quote!(#name),
-                None => {
-                    let place = Member::from(at);
-                    quote!(#place: #binding)
-                }
-            }
+            let (member, binding) = (member(at, field), binding(at, field));
+            if field.ident.is_some() { quote!(#member) } else { quote!(#member: #binding) }
         });
         quote!(#constructor { #(#fields),* })
     }
@@ -198,7 +186,7 @@ impl<'a> Variant<'a> {
         }
         if let Some(details) = &self.fault.details {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
-            fault = quote!(__error_envelope::__private::Members::new() #(#members)*.set(#fault));
+            fault = quote!(__error_envelope::__private::Members::default() #(#members)*.set(#fault));
         }
         for (name, value) in &self.fault.headers {
             fault = quote!(__error_envelope::__private::with_header(#fault, #name, #value));
@@ -232,6 +220,10 @@ impl<'a> Variant<'a> {
     fn field(&self, detail: &Detail) -> Option<(usize, &'a Field)> {
         self.fields.iter().enumerate().find(|(at, field)| member(*at, field) == detail.field)
     }
+}
+
+fn option(value: Option<impl ToTokens>) -> TokenStream {
+    value.map_or_else(|| quote!(::std::option::Option::None), |value| quote!(::std::option::Option::Some(#value)))
 }
 
 /// Returns true if the type is written as `anyhow::Error`.

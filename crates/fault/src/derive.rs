@@ -37,14 +37,6 @@ impl Codes {
         self.is_complete && self.nested.iter().all(Self::is_complete)
     }
 
-    fn collect(&self, codes: &mut Vec<&'static ErrorCode>) {
-        self.for_each(&mut |declared| {
-            if !codes.contains(&&declared.code) {
-                codes.push(&declared.code);
-            }
-        });
-    }
-
     #[doc(hidden)]
     pub fn for_each(&self, visit: &mut dyn FnMut(&'static private::Declared)) {
         self.own.iter().for_each(&mut *visit);
@@ -81,8 +73,12 @@ impl IntoIterator for Codes {
     type IntoIter = std::vec::IntoIter<&'static ErrorCode>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let mut codes = Vec::new();
-        self.collect(&mut codes);
+        let mut codes: Vec<&'static ErrorCode> = Vec::new();
+        self.for_each(&mut |declared| {
+            if !codes.contains(&&declared.code) {
+                codes.push(&declared.code);
+            }
+        });
         codes.into_iter()
     }
 }
@@ -324,12 +320,6 @@ pub mod private {
     pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
 
     impl Members {
-        /// Creates an empty object.
-        #[must_use]
-        pub fn new() -> Self {
-            Self::default()
-        }
-
         /// Adds a field. A field with the value `None` is left out.
         #[must_use]
         pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {

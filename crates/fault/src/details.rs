@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use error_envelope_text::issues;
-use error_envelope_text::json::{Object, push_string};
+use error_envelope_text::json::{Object, push_string, quoted};
 use error_envelope_text::message;
 use error_envelope_text::tree::{Node, Tree};
 
@@ -30,8 +30,7 @@ pub fn compose(
         details = Some(with_member(object_for_issues(details), "issues", issues));
     }
     if let Some(code) = upstream_code {
-        let mut text = Vec::new();
-        push_string(&mut text, code);
+        let text = quoted(code);
         let text = String::from_utf8_lossy(&text);
         let member = |object: String| with_member(object, "upstream_code", &text);
         details = Some(match details {
@@ -90,9 +89,7 @@ fn cut_traces(value: Node<'_, '_>) -> Option<String> {
         return Some(inside(("[", "]"), value.children().filter_map(cut_traces).collect()));
     }
     let member = |field: Node<'_, '_>| {
-        let mut text = Vec::new();
-        push_string(&mut text, field.name());
-        Some(format!("{}:{}", String::from_utf8_lossy(&text), cut_traces(field)?))
+        Some(format!("{}:{}", String::from_utf8_lossy(&quoted(field.name())), cut_traces(field)?))
     };
     match value.is_object() {
         true => {

@@ -127,12 +127,11 @@ impl Fault {
     ///
     /// If the value cannot be serialized as JSON, such as a map whose keys are not strings, the fault has no details.
     /// The reason is logged, followed by the fault's source if it has one.
-    pub fn with_details(mut self, details: impl Serialize) -> Self {
+    pub fn with_details(self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
-            Ok(details) => self.change().details = Some(details),
-            Err(error) => return self.lacking("the details cannot be sent", &error),
+            Ok(details) => self.with_raw_details(Some(details)),
+            Err(error) => self.lacking("the details cannot be sent", &error),
         }
-        self
     }
 
     /// Sets a status other than the status of the code, such as `422` or `StatusCode::GONE`. A status outside 400–599

@@ -162,9 +162,9 @@ impl Identity {
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let mistake = |cause: String| Fault::new(ErrorCode::INTERNAL_ERROR).with_source(cause);
         let Some(claims) = self.claims_json() else {
+            let scheme = self.scheme();
             return Err(mistake(format!(
-                "the scheme {} has no claims: only tokens of scheme \"jwt\" have claims",
-                self.scheme()
+                "the scheme {scheme} has no claims: only tokens of scheme \"jwt\" have claims"
             )));
         };
         serde_json::from_str(claims).map_err(|_| mistake(why_claims_do_not_fit::<T>(claims)))

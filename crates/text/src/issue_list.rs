@@ -91,37 +91,6 @@ impl List {
     }
 }
 
-/// The path of an issue, as a JSON array of names and indices.
-pub struct Path(Vec<u8>);
-
-impl Path {
-    pub fn new() -> Self {
-        Self(vec![b'['])
-    }
-
-    pub fn name(&mut self, name: &str) {
-        self.comma();
-        push_string(&mut self.0, name);
-    }
-
-    /// Adds a number in its original spelling.
-    pub fn raw(&mut self, number: &str) {
-        self.comma();
-        self.0.extend_from_slice(number.as_bytes());
-    }
-
-    pub fn close(mut self) -> Vec<u8> {
-        self.0.push(b']');
-        self.0
-    }
-
-    fn comma(&mut self) {
-        if self.0.len() > 1 {
-            self.0.push(b',');
-        }
-    }
-}
-
 /// Returns true if a step of a path is an index.
 pub fn is_index(step: &str) -> bool {
     let digits = !step.is_empty() && step.len() <= MAX_DIGITS && step.bytes().all(|byte| byte.is_ascii_digit());

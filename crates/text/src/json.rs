@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::message::{has_byte, has_escape, trimmed};
@@ -52,12 +52,9 @@ impl<'a> Object<'a> {
 
     #[inline]
     pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        if self.names & bit_of(name) == 0 { None } else { self.last(name) }
-    }
-
-    #[inline]
-    fn last(&self, name: &str) -> Option<&'a RawValue> {
-        self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
+        let is_missing = self.names & bit_of(name) == 0;
+        let last = || self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value);
+        if is_missing { None } else { last() }
     }
 
     #[inline]
@@ -161,11 +158,6 @@ pub fn end_of_value(text: &[u8]) -> Option<usize> {
 #[inline]
 pub fn array(text: &str) -> Option<Vec<&RawValue>> {
     if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
-}
-
-/// Returns the text of a JSON document that consists of one string.
-pub fn string_of_text(text: &str) -> Option<Cow<'_, str>> {
-    string(serde_json::from_str(text).ok()?)
 }
 
 /// Returns true if a text is a JSON number, `true`, `false` or `null`.
@@ -313,14 +305,34 @@ pub fn quoted(text: &str) -> Vec<u8> {
     json
 }
 
-/// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same name, or is added at
-/// the end. Other fields of the object stay unchanged if `keep` returns true for them, and are left out if not.
-pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: impl Fn(&str, &RawValue) -> bool) -> Vec<u8> {
-    set_fields(object, set, &keep)
+/// Writes these values as a JSON array.
+pub fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    list_with(values, |json, value| json.extend_from_slice(value.as_ref()))
 }
 
-/// Does the work of [`with_fields`], but is compiled only once for all callers.
-fn set_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
+/// Writes a JSON array, to which `push` adds each value.
+pub fn list_with<T>(values: impl IntoIterator<Item = T>, push: impl Fn(&mut Vec<u8>, T)) -> Vec<u8> {
+    let mut json = vec![b'['];
+    for value in values {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        push(&mut json, value);
+    }
+    json.push(b']');
+    json
+}
+
+/// Returns the fields of an object for which `keep` returns true, or `None` if there are none.
+pub fn some_fields(object: &Object<'_>, keep: impl Fn(&str, &RawValue) -> bool) -> Option<String> {
+    let kept = object.members().filter(|(name, value)| keep(name, value));
+    let json = kept.fold(Writer::new(object.text.len()), |json, (name, value)| json.raw(name, value.get()));
+    if json.is_empty() { None } else { Some(json.into_string()) }
+}
+
+/// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same name, or is added at
+/// the end. Other fields of the object stay unchanged if `keep` returns true for them, and are left out if not.
+pub fn with_fields(object: &Object<'_>, set: &[(&str, Vec<u8>)], keep: &dyn Fn(&str, &RawValue) -> bool) -> Vec<u8> {
     let mut json = Writer::new(128);
     let mut written = vec![false; set.len()];
     for (name, value) in object.members() {
@@ -357,7 +369,7 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // Enough room for the fields of most errors.
         let mut object = Object { members: Vec::with_capacity(8), names: 0, text: "" };
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(name) = map.next_key_seed(Name)? {
             object.names |= bit_of(&name);
             object.members.push((name, map.next_value()?));
         }
@@ -365,29 +377,30 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-struct Name<'a>(Cow<'a, str>);
+/// Reads the name of a field.
+struct Name;
 
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
 
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member's name")
-            }
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
 
-            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
 
-            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
-            }
-        }
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
 
-        deserializer.deserialize_str(NameVisitor)
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 

@@ -8,6 +8,7 @@
 //! 4. [`place`] parses the path of a field in any notation. [`sentences`] reads sentences that name a field or quote a
 //!    value that a client sent. [`framework_text`] uses both modules for the text of a whole error (R13).
 //! 5. [`issues`] converts the lists that were found, and [`issue_list`] writes them in the canonical form (E8).
+//! 6. [`named!`] declares enumerations whose values have words.
 //!
 //! All modules are only for the other crates of the workspace, and may change in any version.
 
@@ -21,6 +22,7 @@ pub mod issue_list;
 pub mod issues;
 pub mod json;
 pub mod message;
+mod named;
 pub mod place;
 pub mod sentences;
 pub mod tree;

@@ -3,7 +3,8 @@
 //! Clients may choose some of the names, so the number of steps and the length of each are limited.
 
 use crate::field_names::{is_leading_part, is_no_place, is_part, is_whole_name};
-use crate::issue_list::{MAX_STEPS, Path, is_index};
+use crate::issue_list::{MAX_STEPS, is_index};
+use crate::json::{list_with, push_string};
 
 /// The most characters of a name. No real field has a longer name.
 const MAX_NAME_CHARS: usize = 128;
@@ -202,14 +203,10 @@ impl Place {
 
     /// Returns the place as a JSON array of its steps.
     pub fn json(&self) -> Vec<u8> {
-        let mut path = Path::new();
-        for step in &self.steps {
-            match step {
-                Step::Name(name) => path.name(name),
-                Step::Index(digits) => path.raw(digits),
-            }
-        }
-        path.close()
+        list_with(&self.steps, |json, step| match step {
+            Step::Name(name) => push_string(json, name),
+            Step::Index(digits) => json.extend_from_slice(digits.as_bytes()),
+        })
     }
 }
 

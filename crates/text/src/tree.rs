@@ -10,7 +10,7 @@ use crate::json;
 use crate::message::has_byte;
 
 /// The deepest level of nesting at which values are parsed.
-const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 64;
 
 pub struct Tree<'a> {
     values: Vec<Value<'a>>,

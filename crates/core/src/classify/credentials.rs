@@ -1,7 +1,6 @@
 //! Decides the code of an inner 401 without a code, from the request and `www-authenticate` (R1).
 
 use std::borrow::Cow;
-use std::fmt;
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -10,79 +9,46 @@ use http_auth::parser::ChallengeParser;
 use crate::code::ErrorCode;
 use crate::syntax::elements;
 
-/// The credentials of a request. Only the facts on which the code of an inner 401 depends are stored.
-#[derive(PartialEq, Eq)]
-pub(crate) enum Credentials<'a> {
+/// The kind of the credentials of a request, on which the code of an inner 401 depends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credentials {
     None,
     Bearer,
     /// `authorization` with a scheme other than `Bearer`. The inner service may have offered that scheme.
-    Scheme(Cow<'a, str>),
+    Scheme,
     /// A key in another header.
     Key,
 }
 
-/// The kind of the credentials, without the name of their scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CredentialKind {
-    None,
-    Bearer,
-    Scheme,
-    Key,
-}
-
-impl<'a> Credentials<'a> {
-    pub(crate) fn new(kind: CredentialKind, scheme: Option<&'a str>) -> Self {
-        match kind {
-            CredentialKind::None => Self::None,
-            CredentialKind::Bearer => Self::Bearer,
-            CredentialKind::Scheme => Self::Scheme(scheme.unwrap_or_default().into()),
-            CredentialKind::Key => Self::Key,
-        }
-    }
-
-    pub(crate) fn kind(&self) -> CredentialKind {
-        match self {
-            Self::None => CredentialKind::None,
-            Self::Bearer => CredentialKind::Bearer,
-            Self::Scheme(_) => CredentialKind::Scheme,
-            Self::Key => CredentialKind::Key,
-        }
-    }
-
-    /// Finds the credentials in the headers of a request. `has_key` is true if one of the headers from which services
-    /// read keys has a value.
-    pub(crate) fn from_headers(headers: &'a HeaderMap, has_key: bool) -> Self {
+impl Credentials {
+    /// Finds the credentials in the headers of a request, and the name of another scheme than `Bearer`. `has_key` is
+    /// true if one of the headers from which services read keys has a value.
+    pub(crate) fn from_headers(headers: &HeaderMap, has_key: bool) -> (Self, Option<Cow<'_, str>>) {
         let authorization = headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii());
         match authorization.filter(|value| !value.is_empty()) {
             Some(value) => Self::of_authorization(value),
-            None if has_key => Self::Key,
-            None => Self::None,
+            None if has_key => (Self::Key, None),
+            None => (Self::None, None),
         }
     }
 
-    fn of_authorization(value: &'a [u8]) -> Self {
+    fn of_authorization(value: &[u8]) -> (Self, Option<Cow<'_, str>>) {
         // A value of a single word has no scheme, and may itself be a key, which must not be logged (L3).
         let scheme = value.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |end| &value[..end]);
         let scheme = if value.eq_ignore_ascii_case(b"bearer") { value } else { scheme };
         if scheme.eq_ignore_ascii_case(b"bearer") {
-            Self::Bearer
+            (Self::Bearer, None)
         } else {
-            Self::Scheme(String::from_utf8_lossy(scheme))
+            (Self::Scheme, Some(String::from_utf8_lossy(scheme)))
         }
     }
 }
 
-impl fmt::Debug for Credentials<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind().fmt(f)
-    }
-}
-
-/// Returns the code of an inner 401 that states no code itself.
-pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
+/// Returns the code of an inner 401 that states no code itself. `scheme` is the name of a scheme other than `Bearer`.
+pub(crate) fn code_of_401(sent: Credentials, scheme: &str, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
-        Credentials::Scheme(scheme) if !offers(response, scheme) => ErrorCode::AUTH_MALFORMED,
+        Credentials::Scheme if !offers(response, scheme) => ErrorCode::AUTH_MALFORMED,
         _ if reports_expiry(response) => ErrorCode::AUTH_EXPIRED,
         _ => ErrorCode::AUTH_INVALID,
     }
@@ -136,14 +102,14 @@ mod tests {
     #[test]
     fn r1_what_counts_as_credentials() {
         for (lines, has_key, sent) in [
-            (&[][..], false, Credentials::None),
-            (&[], true, Credentials::Key),
-            (&[("authorization", " ")], false, Credentials::None),
-            (&[("authorization", "")], true, Credentials::Key),
-            (&[("authorization", "bearer x")], true, Credentials::Bearer),
-            (&[("authorization", "Basic YTpi")], false, Credentials::Scheme("Basic".into())),
-            (&[("authorization", "sk-live-1")], false, Credentials::Scheme("".into())),
-            (&[("authorization", "Bearer")], false, Credentials::Bearer),
+            (&[][..], false, (Credentials::None, None)),
+            (&[], true, (Credentials::Key, None)),
+            (&[("authorization", " ")], false, (Credentials::None, None)),
+            (&[("authorization", "")], true, (Credentials::Key, None)),
+            (&[("authorization", "bearer x")], true, (Credentials::Bearer, None)),
+            (&[("authorization", "Basic YTpi")], false, (Credentials::Scheme, Some("Basic".into()))),
+            (&[("authorization", "sk-live-1")], false, (Credentials::Scheme, Some("".into()))),
+            (&[("authorization", "Bearer")], false, (Credentials::Bearer, None)),
         ] {
             assert_eq!(Credentials::from_headers(&headers(lines), has_key), sent, "{lines:?}");
         }
@@ -151,32 +117,39 @@ mod tests {
 
     #[test]
     fn r1_an_inner_401_is_told_apart() {
-        let basic = || Credentials::Scheme("basic".into());
         for (sent, challenge, code) in [
-            (Credentials::None, "Bearer error=\"invalid_token\", error_description=\"expired\"", "auth_missing"),
-            (basic(), "Bearer", "auth_malformed"),
-            (basic(), "Bearer realm=\"a, Basic\"", "auth_malformed"),
-            (basic(), "Bearer realm=\"a\", Basic realm=\"b\"", "auth_invalid"),
-            (basic(), "BASIC YWJj==", "auth_invalid"),
-            (basic(), "Negotiate YWJj==, Basic realm=\"b\"", "auth_invalid"),
-            (basic(), "Bearer realm=\"a, Basic YWJj, b\"", "auth_malformed"),
-            (basic(), "Negotiate YWJj==, Bearer realm=\"x, Basic y, \\\", Basic z\"", "auth_malformed"),
-            (Credentials::Scheme("".into()), "Negotiate YWJj==, ,", "auth_malformed"),
+            ((Credentials::None, ""), "Bearer error=\"invalid_token\", error_description=\"expired\"", "auth_missing"),
+            ((Credentials::Scheme, "basic"), "Bearer", "auth_malformed"),
+            ((Credentials::Scheme, "basic"), "Bearer realm=\"a, Basic\"", "auth_malformed"),
+            ((Credentials::Scheme, "basic"), "Bearer realm=\"a\", Basic realm=\"b\"", "auth_invalid"),
+            ((Credentials::Scheme, "basic"), "BASIC YWJj==", "auth_invalid"),
+            ((Credentials::Scheme, "basic"), "Negotiate YWJj==, Basic realm=\"b\"", "auth_invalid"),
+            ((Credentials::Scheme, "basic"), "Bearer realm=\"a, Basic YWJj, b\"", "auth_malformed"),
             (
-                Credentials::Bearer,
+                (Credentials::Scheme, "basic"),
+                "Negotiate YWJj==, Bearer realm=\"x, Basic y, \\\", Basic z\"",
+                "auth_malformed",
+            ),
+            ((Credentials::Scheme, ""), "Negotiate YWJj==, ,", "auth_malformed"),
+            (
+                (Credentials::Bearer, ""),
                 "Bearer error=\"invalid_token\", error_description=\"The token expired\"",
                 "auth_expired",
             ),
             (
-                Credentials::Bearer,
+                (Credentials::Bearer, ""),
                 "Bearer error=\"invalid_token\", error_description=\"bad signature\"",
                 "auth_invalid",
             ),
-            (Credentials::Bearer, "Bearer error=\"insufficient_scope\", error_description=\"expired\"", "auth_invalid"),
-            (Credentials::Key, "", "auth_invalid"),
+            (
+                (Credentials::Bearer, ""),
+                "Bearer error=\"insufficient_scope\", error_description=\"expired\"",
+                "auth_invalid",
+            ),
+            ((Credentials::Key, ""), "", "auth_invalid"),
         ] {
             let response = headers(&[("www-authenticate", challenge)]);
-            assert_eq!(code_of_401(&sent, &response), code, "{sent:?} {challenge}");
+            assert_eq!(code_of_401(sent.0, sent.1, &response), code, "{sent:?} {challenge}");
         }
     }
 }

@@ -204,7 +204,7 @@ pub(super) fn code_of_status(
     context: &ReadContext<'_>,
 ) -> (ErrorCode, DecidedBy) {
     if status == StatusCode::UNAUTHORIZED {
-        (credentials::code_of_401(&context.credentials, headers), DecidedBy::Credentials)
+        (credentials::code_of_401(context.credentials, context.scheme, headers), DecidedBy::Credentials)
     } else {
         (ErrorCode::of_status(status), DecidedBy::Status)
     }

@@ -28,9 +28,8 @@ pub(crate) enum ErrorKind<'e> {
     /// The error contains a [`Fault`].
     Typed(&'e Fault),
     Fault(Fault),
-    /// The connection to an upstream failed. The value is the code of this failure. An error of `poll_ready` never has
-    /// this kind (F3).
-    Upstream(ErrorCode),
+    /// The connection to an upstream failed.
+    Upstream,
     Nothing,
 }
 
@@ -54,27 +53,19 @@ impl<'e> ErrorKind<'e> {
             Some(CauseKind::Timeout) => Self::Fault(Fault::new(ErrorCode::GATEWAY_TIMEOUT)),
             Some(CauseKind::Shed) => Self::Fault(Fault::new(ErrorCode::WORKER_AT_CAPACITY)),
             Some(CauseKind::Buffer) => Self::Fault(Fault::new(ErrorCode::SERVICE_UNAVAILABLE)),
-            Some(CauseKind::Connection) => Self::Upstream(ErrorCode::OTHER),
+            Some(CauseKind::Connection) => Self::Upstream,
             None => Self::Nothing,
         }
     }
 
-    /// Returns the fault for an error that `call` or its future returned.
-    pub(crate) fn call_fault(self) -> Fault {
+    /// Returns the fault for an error that `call` or its future returned, or `poll_ready` (F3).
+    pub(crate) fn fault(self, is_ready: bool) -> Fault {
         match self {
             Self::Typed(fault) => fault.clone(),
             Self::Fault(fault) => fault,
-            Self::Upstream(code) => Fault::new(code),
+            Self::Upstream | Self::Nothing if !is_ready => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
+            Self::Upstream => Fault::new(ErrorCode::OTHER),
             Self::Nothing => Fault::new(ErrorCode::INTERNAL_ERROR),
-        }
-    }
-
-    /// Returns the fault for an error that `poll_ready` returned (F3).
-    pub(crate) fn readiness_fault(self) -> Fault {
-        match self {
-            Self::Typed(fault) => fault.clone(),
-            Self::Fault(fault) => fault,
-            Self::Upstream(_) | Self::Nothing => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
         }
     }
 }
@@ -161,13 +152,13 @@ mod tests {
             (buried("secret".into()), "internal_error"),
             (io::Error::from(io::ErrorKind::NotFound), "internal_error"),
         ] {
-            assert_eq!(error_kind(&error).call_fault().code(), code, "{error:?}");
+            assert_eq!(error_kind(&error).fault(true).code(), code, "{error:?}");
         }
     }
 
     #[test]
     fn f3_readiness_without_a_better_reason_is_unavailable() {
-        assert_eq!(error_kind(&io::Error::other("pool closed")).readiness_fault().code(), "service_unavailable");
-        assert_eq!(error_kind(&io::Error::other("shed")).readiness_fault().code(), "worker_at_capacity");
+        assert_eq!(error_kind(&io::Error::other("pool closed")).fault(false).code(), "service_unavailable");
+        assert_eq!(error_kind(&io::Error::other("shed")).fault(false).code(), "worker_at_capacity");
     }
 }

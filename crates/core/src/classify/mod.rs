@@ -38,7 +38,7 @@ mod rewrite;
 
 use std::borrow::Cow;
 
-use http::{Extensions, StatusCode};
+use http::StatusCode;
 
 use crate::dialect::{self, ParsedBody};
 use crate::fault::Fault;
@@ -134,11 +134,6 @@ pub(crate) fn explain(inner: &Inner<'_, '_>, context: &ReadContext<'_>) -> Expla
     Explanation::new(&inner, &parsed, &decide(&parsed))
 }
 
-/// Returns the fault that a service left in the response's extensions (R1), alone or as the cause of a tonic status.
-pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
-    Fault::in_extensions(extensions)
-}
-
 #[cfg(test)]
 mod tests {
     use http::header::CONTENT_TYPE;
@@ -204,6 +199,7 @@ mod tests {
         for dialect in Dialect::ALL {
             let context = ReadContext {
                 credentials: Credentials::Bearer,
+                scheme: "",
                 method: &Method::GET,
                 is_post: false,
                 path: None,

@@ -15,7 +15,7 @@ use crate::dialect::protocol::{Protocol, ProtocolType};
 use crate::dialect::standard::Envelope;
 use crate::dialect::{Dialect, DialectCode, Foreign, ParsedBody, Readable, charset, json_rpc, standard};
 use crate::fault::Advice;
-use crate::fields::{X_ERROR_CODE, X_REQUEST_ID};
+use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID};
 use crate::page::PageType;
 use crate::policy::Policy;
 use crate::policy::choice::UnknownCodes;
@@ -259,7 +259,9 @@ impl<'h, 'b> Inner<'h, 'b> {
 
 /// The facts about the request, and the policy, on which the parsing of an inner error depends.
 pub(crate) struct ReadContext<'a> {
-    pub(crate) credentials: Credentials<'a>,
+    pub(crate) credentials: Credentials,
+    /// The name of the credentials' scheme, if it is not `Bearer`.
+    pub(crate) scheme: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) is_post: bool,
     pub(crate) path: Option<&'a str>,
@@ -353,12 +355,8 @@ impl KeptProtocols {
 /// Returns the code in a response's head, as an envelope without a text (R1). Returns `None` if the head has no code,
 /// or more than one.
 pub(crate) fn envelope_in_head(headers: &HeaderMap, codes: &CodeSet) -> Option<Envelope<'static>> {
-    if headers.is_empty() {
-        return None;
-    }
-    let mut values = headers.get_all(X_ERROR_CODE).iter();
-    let (first, None) = (values.next()?, values.next()) else { return None };
-    let (code, known) = standard::parse_code(first.to_str().ok()?, codes)?;
+    let name = fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?;
+    let (code, known) = standard::parse_code(name, codes)?;
     Some(Envelope { code, known, message: Cow::Borrowed(""), details: None, advice: Advice::default() })
 }
 

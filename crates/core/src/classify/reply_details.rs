@@ -239,18 +239,16 @@ pub(super) fn sort<'a>(
     kept: &[Box<str>],
 ) -> UnreadFields<'a> {
     let mut left = UnreadFields::default();
-    let mut dropped = Vec::new();
     let has_room = parsed.is_none_or(|parsed| details::has_room(parsed.details.as_deref()));
     members.visit_unread(parsed, &mut |name, value| {
         if has_room && kept.iter().any(|it| **it == *name) {
             if left.kept.iter().all(|(other, _)| *other != name) {
                 left.kept.push((name, value));
             }
-        } else if dropped.len() <= MAX_NAMES && !dropped.contains(&name) {
-            dropped.push(name);
+        } else if left.dropped.len() <= MAX_NAMES && !left.dropped.contains(&name) {
+            left.dropped.push(name);
         }
     });
-    left.dropped = dropped;
     left
 }
 

@@ -6,24 +6,22 @@ use std::time::{Duration, SystemTime};
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde_json::value::RawValue;
 
 use super::error::{ClientError, ErrorParts, Pushback};
-use crate::classify::{details, rpc};
+use crate::classify::{details, envelope_in_head, rpc};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::grpc::{self, ReportedStatus};
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
+use crate::dialect::rich::DOMAIN;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{
     self, CustomShape, Dialect, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard,
 };
 use crate::fault::Advice;
-use crate::fields::{self, X_ERROR_CODE, X_REQUEST_ID};
+use crate::fields::X_REQUEST_ID;
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
-use crate::issues::written::{self, NamedIssue};
-use crate::json::{Object, Writer};
+use crate::json::Object;
 use crate::message;
 use crate::request_id::is_of_layer;
 
@@ -62,10 +60,10 @@ fn is_error(status: StatusCode) -> bool {
 
 /// Returns the content of a response, or `None` if it is not an error.
 pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
-    let body = decoded_body(answer);
-    let body = body.as_deref().unwrap_or_default();
-    let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
-    (reported.is_some() || is_error(answer.status)).then(|| client_error(reported.as_ref(), body, answer, codes, now))
+    let fails = |reported: ReportedStatus<'_>| reported.status != Status::OK;
+    let is_failed_call =
+        || status_of_call(answer, decoded_body(answer).as_deref().unwrap_or_default()).is_some_and(fails);
+    (is_error(answer.status) || is_failed_call()).then(|| read_failed(answer, codes, now))
 }
 
 /// Returns the content of a response that is certainly an error.
@@ -73,18 +71,8 @@ pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> Syst
     let body = decoded_body(answer);
     let body = body.as_deref().unwrap_or_default();
     let reported = status_of_call(answer, body).filter(|reported| reported.status != Status::OK);
-    client_error(reported.as_ref(), body, answer, codes, now)
-}
-
-fn client_error(
-    reported: Option<&ReportedStatus<'_>>,
-    body: &[u8],
-    answer: &ResponseView<'_>,
-    codes: &CodeSet,
-    now: fn() -> SystemTime,
-) -> ClientError {
     ClientError(Box::new(match reported {
-        Some(reported) => parts_of_status(reported, answer, codes, now),
+        Some(reported) => parts_of_status(&reported, answer, codes, now),
         None => parts_of_body(body, answer, codes, now),
     }))
 }
@@ -172,26 +160,12 @@ fn parts_of_status(
         grpc: Some(reported.status.number()),
         raw_code: rich.and_then(|rich| raw(&rich.reason, &code)),
         message: text(Some(&reported.message), &code, status),
-        details: rich.and_then(details_of),
+        details: rich.and_then(|rich| rich.to_json(None)),
         request_id: request_id_from(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
         retry_after: rpc::retry_after(answer.headers, now).or(delay),
         shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
         ..parts_of_head(status, code, answer)
     }
-}
-
-/// Returns the details. Metadata become fields with texts, and violations become an issue list.
-fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
-    let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
-    let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
-    let issues = written::list_of_issues(rich.violations.iter().map(named_issue));
-    details::compose(came, &[], issues.as_deref(), None)
-}
-
-fn named_issue(violation: &Violation) -> NamedIssue<'_> {
-    let Violation { field, description, reason } = violation;
-    let code = (!reason.is_empty()).then(|| Cow::Owned(reason.to_ascii_lowercase()));
-    NamedIssue { parameter: field.clone(), message: Cow::Borrowed(description), code }
 }
 
 fn parts_of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
@@ -260,9 +234,7 @@ fn is_message(text: &str) -> bool {
 /// Returns the code in the head of a layer's response. A layer sends this code even if the body's dialect has no field
 /// for a code (E4).
 fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
-    let named = |headers: &HeaderMap| {
-        standard::parse_code(fields::single_value(headers, &X_ERROR_CODE)?.to_str().ok()?, codes).map(|(code, _)| code)
-    };
+    let named = |headers| envelope_in_head(headers, codes).map(|head| head.code);
     named(answer.headers).or_else(|| named(answer.trailers?))
 }
 

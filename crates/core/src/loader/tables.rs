@@ -18,8 +18,7 @@ use crate::policy::process::{AdviceTable, BudgetTable, CorsTable, ObserveTable, 
 use crate::policy::rule::MapRule;
 use crate::policy::scope::ScopeTable;
 use crate::table::{
-    KeywordValue, Kind, Leaf, Message, Named, Reading, Refusals, SettingError, Tables, Version, advice_for_unknown,
-    tables,
+    Kind, Leaf, Message, Named, Reading, Refusals, SettingError, Tables, Version, advice_for_unknown, keywords, tables,
 };
 
 tables! {
@@ -227,11 +226,13 @@ impl Leaf for Expected {
         match value {
             DeValue::String(word) => {
                 let types = Self::TYPES.iter();
-                types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).or_else(|| {
-                    let known = advice_for_unknown(word, types.map(|(known, _)| *known));
-                    let right = format!("{known}; to match the text itself, write {{ is = {word:?} }}");
-                    at.refuse(Kind::UnknownWord, format!("{word:?} is not a JSON type"), right)
-                })
+                types.clone().find(|(known, ..)| *known == word).map(|(_, expected, _)| expected.clone()).or_else(
+                    || {
+                        let known = advice_for_unknown(word, types.map(|(known, ..)| *known));
+                        let right = format!("{known}; to match the text itself, write {{ is = {word:?} }}");
+                        at.refuse(Kind::UnknownWord, format!("{word:?} is not a JSON type"), right)
+                    },
+                )
             }
             DeValue::Integer(_) => i64::read(value, at).map(Self::from),
             DeValue::Boolean(is) => Some(Self::from(*is)),
@@ -248,18 +249,4 @@ impl Leaf for Expected {
     }
 }
 
-impl KeywordValue for PathNotation {
-    const ALL: &'static [Self] = Self::ALL;
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl KeywordValue for Retry {
-    const ALL: &'static [Self] = &[Self::No, Self::Backoff, Self::Refresh];
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
+keywords! { PathNotation Retry }

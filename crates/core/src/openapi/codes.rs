@@ -34,7 +34,7 @@ impl Codes {
         let codes = policy.map_or(&catalogue, Policy::codes);
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
         let written = |shape: &CustomShape| {
-            let mut schema: Value = serde_json::from_str(&shape.body_schema()?).ok()?;
+            let mut schema = shape.body_schema()?;
             schema["description"] =
                 format!("The body of an error on routes whose dialect is {}.", shape.as_str()).into();
             Some((type_name(shape.as_str()), schema))

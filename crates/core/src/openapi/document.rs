@@ -116,7 +116,7 @@ fn details(listed: &Listed) -> Option<Json> {
         let issue = object([("path", list(["to"])), ("message", text("Required"))]);
         Some(object([("issues", list([issue]))]))
     } else if listed.code == ErrorCode::PAYLOAD_TOO_LARGE {
-        Some(object([("limit_bytes", Json::Number(1024 * 1024))]))
+        Some(object([("limit_bytes", Json::Value((1024 * 1024).into()))]))
     } else {
         None
     }

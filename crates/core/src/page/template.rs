@@ -21,19 +21,21 @@ pub(crate) struct PageTemplate {
 
 #[derive(Clone, Copy, Debug)]
 struct Hole {
-    value: Placeholder,
+    value: Value,
     /// True if the placeholder is in a tag outside of quotes, where white space would end the value.
     is_bare: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Placeholder {
-    Title,
-    Message,
-    Code,
-    Status,
-    RequestId,
-}
+type Value = for<'a> fn(&Outgoing<'a>) -> Cow<'a, str>;
+
+/// The placeholders, each with the value that replaces it.
+const VALUES: [(&str, Value); 5] = [
+    ("title", |out| out.title().into()),
+    ("message", |out| out.message.into()),
+    ("code", |out| out.canonical.as_str().into()),
+    ("status", |out| out.status.as_u16().to_string().into()),
+    ("request_id", |out| out.request_id.into()),
+];
 
 impl PageTemplate {
     pub(crate) fn parse(text: &str) -> Result<Self, SettingError> {
@@ -47,7 +49,7 @@ impl PageTemplate {
                 return Err(SettingError::new(KEY, "the page has {{ without a closing }}", KNOWN));
             };
             place = place.after(before);
-            parts.push((before.into(), Hole { value: Placeholder::parse(name)?, is_bare: place == Place::Tag }));
+            parts.push((before.into(), Hole { value: value_of(name)?, is_bare: place == Place::Tag }));
             rest = behind;
         }
         Ok(Self { parts: parts.into(), end: rest.into() })
@@ -58,7 +60,7 @@ impl PageTemplate {
         let mut page = String::with_capacity(texts + self.end.len() + out.message.len());
         for (text, hole) in &self.parts {
             page.push_str(text);
-            hole.value.value(out).chars().for_each(|char| escape(&mut page, char, hole.is_bare));
+            (hole.value)(out).chars().for_each(|char| escape(&mut page, char, hole.is_bare));
         }
         page.push_str(&self.end);
         page.into_bytes()
@@ -67,30 +69,12 @@ impl PageTemplate {
 
 const KNOWN: &str = "write {{title}}, {{message}}, {{code}}, {{status}} or {{request_id}}";
 
-impl Placeholder {
-    fn parse(name: &str) -> Result<Self, SettingError> {
-        Ok(match name.trim() {
-            "title" => Self::Title,
-            "message" => Self::Message,
-            "code" => Self::Code,
-            "status" => Self::Status,
-            "request_id" => Self::RequestId,
-            _ => {
-                let shown: String = name.chars().take(40).collect();
-                return Err(SettingError::new(KEY, format!("the page has an unknown placeholder {shown:?}"), KNOWN));
-            }
-        })
-    }
-
-    fn value<'a>(self, out: &Outgoing<'a>) -> Cow<'a, str> {
-        match self {
-            Self::Title => out.title().into(),
-            Self::Message => out.message.into(),
-            Self::Code => out.canonical.as_str().into(),
-            Self::Status => out.status.as_u16().to_string().into(),
-            Self::RequestId => out.request_id.into(),
-        }
-    }
+fn value_of(name: &str) -> Result<Value, SettingError> {
+    let known = VALUES.iter().find(|(known, _)| *known == name.trim()).map(|(_, value)| *value);
+    known.ok_or_else(|| {
+        let shown: String = name.chars().take(40).collect();
+        SettingError::new(KEY, format!("the page has an unknown placeholder {shown:?}"), KNOWN)
+    })
 }
 
 /// The kind of place in the HTML at which a text ends. The kind determines how the value of the placeholder after this

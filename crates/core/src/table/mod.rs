@@ -26,7 +26,7 @@ pub use self::error::PolicyError;
 #[cfg(test)]
 pub(crate) use self::refusal::alone;
 pub(crate) use self::refusal::{Refusals, SettingError, TablePath, advice_for_unknown, closest, dotted};
-pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, named, words};
+pub(crate) use self::values::{KeywordValue, Message, Named, OneOrMore, Size, facts, keywords, named, words};
 #[cfg(feature = "policy-file")]
 pub(crate) use self::{
     document::Document,

@@ -11,28 +11,6 @@ pub(crate) trait KeywordValue: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// Defines an enum whose values have words, each beside its value. `$as_str` is the documentation of the method that
-/// returns the word.
-macro_rules! named {
-    ($as_str:literal $(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        $vis enum $name {
-            $($(#[$of])* $variant,)*
-        }
-
-        impl $name {
-            #[doc = $as_str]
-            #[must_use]
-            $vis const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-    };
-}
-
 /// Defines an enum whose values are words in the policy file, and the default for a policy that sets no value.
 macro_rules! words {
     ($($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
@@ -43,8 +21,15 @@ macro_rules! words {
             $vis enum $name { $($(#[$of])* $variant = $word,)* }
         }
 
+        $crate::table::keywords! { $name }
+    )*};
+}
+
+/// Declares types whose values are words in the policy file.
+macro_rules! keywords {
+    ($($name:ident)*) => {$(
         impl $crate::table::KeywordValue for $name {
-            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            const ALL: &'static [Self] = Self::VALUES;
 
             fn word(self) -> &'static str {
                 self.as_str()
@@ -70,7 +55,8 @@ macro_rules! facts {
     )*};
 }
 
-pub(crate) use {facts, named, words};
+pub(crate) use error_envelope_text::named;
+pub(crate) use {facts, keywords, words};
 
 /// A text for clients.
 pub(crate) type Message = std::borrow::Cow<'static, str>;

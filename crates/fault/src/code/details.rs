@@ -168,26 +168,19 @@ impl Reader {
                 if types.iter().any(|one| needed.contains(one)) {
                     return Ok(());
                 }
-                let wrong = format!(
-                    "{name} has no effect {}",
-                    if types.is_empty() { "without a type" } else { "on this type" }
-                );
-                Err(SchemaError {
-                    lacks: true,
-                    ..self.wrong(wrong, format!("add type = {:?} to the same schema", needed[0]))
-                })
+                let place = if types.is_empty() { "without a type" } else { "on this type" };
+                let right = format!("add type = {:?} to the same schema", needed[0]);
+                Err(SchemaError { lacks: true, ..self.wrong(format!("{name} has no effect {place}"), right) })
             }
             KeywordScope::Alone => {
                 let conflicts = |other: &&Keyword| {
                     other.name != name && other.of != KeywordScope::Any && (other.name != "type" || name == "anyOf")
                 };
-                match KEYWORDS.iter().filter(conflicts).find(|other| schema.get(other.name).is_some()) {
+                let mut others = KEYWORDS.iter().filter(conflicts).map(|other| other.name);
+                match others.find(|other| schema.get(other).is_some()) {
                     Some(other) => {
-                        let other = other.name;
-                        Err(self.wrong(
-                            format!("{name} and {other} are mutually exclusive"),
-                            format!("keep {name} or {other}"),
-                        ))
+                        let wrong = format!("{name} and {other} are mutually exclusive");
+                        Err(self.wrong(wrong, format!("keep {name} or {other}")))
                     }
                     None => self.check_type_of_values(&schema[name], &types(schema)),
                 }
@@ -228,9 +221,8 @@ impl Reader {
             self.require(one, one.is_string(), "the name of a type, or a list of them")?;
             let name = one.as_str().unwrap_or_default();
             if !TYPES.contains(&name) {
-                return Err(
-                    self.wrong(format!("unknown type {name:?}"), format!("the choices are {}", TYPES.join(", ")))
-                );
+                let right = format!("the choices are {}", TYPES.join(", "));
+                return Err(self.wrong(format!("unknown type {name:?}"), right));
             }
         }
         self.is_not_empty(list.len(), "name a type")
@@ -275,11 +267,8 @@ impl Reader {
     }
 
     fn count(&self, value: &Value) -> Result<(), SchemaError> {
-        self.require(
-            value,
-            value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()),
-            "a whole number of 0 or more",
-        )
+        let is_count = value.as_u64().is_some_and(|count| u32::try_from(count).is_ok());
+        self.require(value, is_count, "a whole number of 0 or more")
     }
 
     fn number(&self, value: &Value) -> Result<(), SchemaError> {

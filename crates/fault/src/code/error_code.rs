@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use error_envelope_text::named;
+
 /// The `code` in an envelope, by which clients distinguish errors.
 ///
 /// An error code is a code of the catalogue, such as [`ErrorCode::NOT_FOUND`], or a custom code
@@ -31,26 +33,25 @@ pub struct ErrorCode(pub(super) Repr);
 #[derive(Clone)]
 pub(super) enum Repr {
     Row(&'static Row),
-    /// A row of the table to which a policy or a service adds details or advice.
-    Described(Arc<DescribedRow>),
     /// A custom code that has the numbers and the message of its status.
     Plain {
         name: &'static str,
         status: u16,
     },
-    Own(Arc<CustomCode>),
+    Changed(Arc<ChangedCode>),
     Foreign(Arc<str>),
 }
 
+/// A custom code, or a code of the catalogue, to which a policy or a service adds something.
 #[derive(Clone)]
-pub(super) struct DescribedRow {
-    pub(super) row: &'static Row,
-    pub(super) description: Description,
-}
-
-/// What a policy or a service can add to any code.
-#[derive(Clone, Default)]
-pub(super) struct Description {
+pub(super) struct ChangedCode {
+    pub(super) name: Text,
+    pub(super) status: u16,
+    /// The row of a code of the catalogue. Only the retry advice, the docs and the details of such a code can change.
+    pub(super) row: Option<&'static Row>,
+    pub(super) grpc: Option<u8>,
+    pub(super) jsonrpc: Option<i32>,
+    pub(super) message: Option<Text>,
     pub(super) retry: Option<Retry>,
     /// The address of the page about the code.
     pub(super) docs: Option<Text>,
@@ -58,19 +59,9 @@ pub(super) struct Description {
     pub(super) details: Option<Text>,
 }
 
-#[derive(Clone)]
-pub(super) struct CustomCode {
-    pub(super) name: Text,
-    pub(super) status: u16,
-    pub(super) grpc: Option<u8>,
-    pub(super) jsonrpc: Option<i32>,
-    pub(super) message: Option<Text>,
-    pub(super) description: Description,
-}
-
-impl CustomCode {
-    pub(super) fn new(name: Text, status: u16) -> Self {
-        Self { name, status, grpc: None, jsonrpc: None, message: None, description: Description::default() }
+impl ChangedCode {
+    pub(super) fn new(name: Text, status: u16, row: Option<&'static Row>) -> Self {
+        Self { name, status, row, grpc: None, jsonrpc: None, message: None, retry: None, docs: None, details: None }
     }
 }
 
@@ -80,17 +71,19 @@ pub(super) enum Text {
     Shared(Arc<str>),
 }
 
-/// What a client may do after a request that failed with this code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Retry {
-    /// The same request will fail again.
-    No,
-    /// The same request may succeed later. Wait for the time in `retry-after`. Without that header, wait longer each
-    /// time.
-    Backoff,
-    /// Load the data again first, and then build a new request.
-    Refresh,
+named! {
+    "Returns `no`, `backoff` or `refresh`, as in the catalogue and the policy file."
+    /// What a client may do after a request that failed with this code.
+    #[non_exhaustive]
+    pub enum Retry {
+        /// The same request will fail again.
+        No = "no",
+        /// The same request may succeed later. Wait for the time in `retry-after`. Without that header, wait longer
+        /// each time.
+        Backoff = "backoff",
+        /// Load the data again first, and then build a new request.
+        Refresh = "refresh",
+    }
 }
 
 impl Retry {
@@ -102,17 +95,7 @@ impl Retry {
     /// Returns the advice with this name, or `None` for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::No, Self::Backoff, Self::Refresh].into_iter().find(|retry| retry.as_str() == name)
-    }
-
-    /// Returns `no`, `backoff` or `refresh`, as in the catalogue and the policy file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Backoff => "backoff",
-            Self::Refresh => "refresh",
-        }
+        Self::VALUES.iter().copied().find(|retry| retry.as_str() == name)
     }
 }
 

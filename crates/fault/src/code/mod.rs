@@ -20,7 +20,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 pub use code_set::CodeSet;
-use error_code::{CustomCode, DescribedRow, Description, Repr, Row, Text};
+use error_code::{ChangedCode, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
 pub use table::codes;
 #[doc(hidden)]
@@ -29,6 +29,8 @@ pub use table::{code_missing, code_of_http, names};
 /// The message of a 4xx whose status has no code in the catalogue, such as 418. The message does not state that the
 /// request is malformed, because the status does not show this (R3).
 const NEUTRAL: &str = "The request could not be processed.";
+
+const NOT_CUSTOM: &str = "cannot be changed: it was not created with `ErrorCode::custom`";
 
 impl ErrorCode {
     /// Creates a custom code. The layer sends errors with the code under this status, unless the fault or the policy
@@ -45,10 +47,10 @@ impl ErrorCode {
     /// not 400–599. In a `const`, such a mistake is a compile-time error.
     #[must_use]
     pub const fn custom(name: &'static str, status: u16) -> Self {
-        assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
-        assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
-        assert!(status >= 400 && status <= 599, "an error status is 400 to 599");
-        Self(Repr::Plain { name, status })
+        match mistake(name, status) {
+            Some(mistake) => panic!("{}", mistake),
+            None => Self(Repr::Plain { name, status }),
+        }
     }
 
     /// Sets the gRPC status of a custom code, from 1 to 16.
@@ -84,7 +86,7 @@ impl ErrorCode {
     #[track_caller]
     pub fn with_docs(self, address: impl Into<Cow<'static, str>>) -> Self {
         let docs = Text::from(address.into());
-        self.describe(|description| description.docs = Some(docs))
+        self.change(|code| code.docs = Some(docs))
     }
 
     /// Sets the retry advice of a custom code, or of a code of the catalogue, like [`ErrorCode::with_docs`].
@@ -95,7 +97,7 @@ impl ErrorCode {
     #[must_use]
     #[track_caller]
     pub fn with_retry(self, retry: Retry) -> Self {
-        self.describe(|description| description.retry = Some(retry))
+        self.change(|code| code.retry = Some(retry))
     }
 
     /// Sets the default message of a custom code.
@@ -150,7 +152,7 @@ impl ErrorCode {
             Err(error) => panic!("the schema of the details cannot be serialized as JSON: {error}"),
         };
         assert!(!self.has_fixed_details(), "the catalogue fixes the details of `{self}`: use a code of your own");
-        self.describe(|description| description.details = Some(details))
+        self.change(|code| code.details = Some(details))
     }
 
     /// Returns the generic code for an error status (R1). The code is `invalid_request` for 422, `other` for 502 and
@@ -167,7 +169,7 @@ impl ErrorCode {
     /// Returns the code of the catalogue with this name, in any letter case.
     #[must_use]
     pub fn in_catalogue(name: &str) -> Option<Self> {
-        table::in_any_case(name).map(|row| Self(Repr::Row(row)))
+        table::find(name.as_bytes()).map(|row| Self(Repr::Row(row)))
     }
 
     /// Returns the name, such as `rate_limited`, by which clients recognise the error.
@@ -176,9 +178,8 @@ impl ErrorCode {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Row(row) => row.name,
-            Repr::Described(described) => described.row.name,
             Repr::Plain { name, .. } => name,
-            Repr::Own(own) => own.name.as_str(),
+            Repr::Changed(code) => code.name.as_str(),
             Repr::Foreign(name) => name,
         }
     }
@@ -190,9 +191,8 @@ impl ErrorCode {
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
             Repr::Row(row) => row.status,
-            Repr::Described(described) => described.row.status,
             Repr::Plain { status, .. } => *status,
-            Repr::Own(own) => own.status,
+            Repr::Changed(code) => code.status,
             Repr::Foreign(_) => 500,
         };
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -201,10 +201,7 @@ impl ErrorCode {
     /// Returns the number of the status that gRPC clients get for the code.
     #[must_use]
     pub fn grpc(&self) -> u8 {
-        match &self.0 {
-            Repr::Own(own) => own.grpc.unwrap_or_else(|| self.row().grpc),
-            _ => self.row().grpc,
-        }
+        self.changed().and_then(|code| code.grpc).unwrap_or_else(|| self.row().grpc)
     }
 
     /// Returns the number with which JSON-RPC errors report the code (R10). The default is `-32603` for a 5xx, and
@@ -214,17 +211,15 @@ impl ErrorCode {
         const INVALID_REQUEST: i32 = -32_600;
         const INTERNAL_ERROR: i32 = -32_603;
 
-        let set = match &self.0 {
-            Repr::Own(own) => own.jsonrpc,
-            _ => self.catalogue_row().map(|row| row.jsonrpc),
-        };
+        let set = self.changed().and_then(|code| code.jsonrpc);
+        let set = set.or_else(|| self.catalogue_row().map(|row| row.jsonrpc));
         set.unwrap_or_else(|| if self.status().is_server_error() { INTERNAL_ERROR } else { INVALID_REQUEST })
     }
 
     /// Returns the address of the page about the code, if it has one (E10).
     #[must_use]
     pub fn docs(&self) -> Option<&str> {
-        self.description()?.docs.as_ref().map(Text::as_str)
+        self.changed()?.docs.as_ref().map(Text::as_str)
     }
 
     /// Returns the retry advice for clients. A custom code without advice has [`Retry::Backoff`] on 408, 425, 429 and
@@ -232,7 +227,7 @@ impl ErrorCode {
     /// transient.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        let set = self.description().and_then(|description| description.retry);
+        let set = self.changed().and_then(|code| code.retry);
         let set = set.or_else(|| self.catalogue_row().map(|row| row.retry));
         set.unwrap_or_else(|| Retry::of_status(self.status().as_u16()))
     }
@@ -240,10 +235,8 @@ impl ErrorCode {
     /// Returns the message for errors that set no other message. The message is for people, and may change at any time.
     #[must_use]
     pub fn message(&self) -> &str {
-        match &self.0 {
-            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.default_message(), Text::as_str),
-            _ => self.default_message(),
-        }
+        let set = self.changed().and_then(|code| code.message.as_ref());
+        set.map_or_else(|| self.default_message(), Text::as_str)
     }
 
     /// Returns the schema for the details, as the text of a JSON Schema (2020-12), if the catalogue or
@@ -253,7 +246,7 @@ impl ErrorCode {
     /// service's envelope may have any form (E7).
     #[must_use]
     pub fn details_schema(&self) -> Option<&str> {
-        let set = self.description().and_then(|description| description.details.as_ref());
+        let set = self.changed().and_then(|code| code.details.as_ref());
         set.map(Text::as_str).or_else(|| self.catalogue_row()?.details)
     }
 
@@ -287,58 +280,40 @@ impl ErrorCode {
 
     /// Returns this code. Settings that this code does not have are taken from `other`, a code with the same name.
     fn completed_by(&self, other: &Self) -> Self {
-        let Repr::Own(other) = &other.0 else { return self.clone() };
+        let Some(other) = other.changed() else { return self.clone() };
         self.clone().with(|own| {
             own.grpc = own.grpc.or(other.grpc);
             own.jsonrpc = own.jsonrpc.or(other.jsonrpc);
             own.message = own.message.take().or_else(|| other.message.clone());
-            let (set, other) = (&mut own.description, &other.description);
-            set.retry = set.retry.or(other.retry);
-            set.docs = set.docs.take().or_else(|| other.docs.clone());
-            set.details = set.details.take().or_else(|| other.details.clone());
+            own.retry = own.retry.or(other.retry);
+            own.docs = own.docs.take().or_else(|| other.docs.clone());
+            own.details = own.details.take().or_else(|| other.details.clone());
         })
     }
 
-    /// Changes the description of a custom code, or of a code of the catalogue.
-    #[track_caller]
-    fn describe(mut self, set: impl FnOnce(&mut Description)) -> Self {
-        if let Repr::Row(row) = self.0 {
-            self.0 = Repr::Described(Arc::new(DescribedRow { row, description: Description::default() }));
-        }
-        if let Repr::Described(described) = &mut self.0 {
-            set(&mut Arc::make_mut(described).description);
-            return self;
-        }
-        self.with(|own| set(&mut own.description))
-    }
-
-    /// Returns what was added to the code, or `None` if nothing was added.
-    fn description(&self) -> Option<&Description> {
-        match &self.0 {
-            Repr::Described(described) => Some(&described.description),
-            Repr::Own(own) => Some(&own.description),
-            _ => None,
-        }
+    /// Returns what a policy or a service set for the code, or `None` if nothing was set.
+    fn changed(&self) -> Option<&ChangedCode> {
+        if let Repr::Changed(code) = &self.0 { Some(code) } else { None }
     }
 
     /// Returns true if the code is in the catalogue, and details, docs or a retry advice were added to it.
-    pub const fn is_redefined(&self) -> bool {
-        matches!(self.0, Repr::Described(_))
+    pub fn is_redefined(&self) -> bool {
+        self.changed().is_some_and(|code| code.row.is_some())
     }
 
     /// Returns the retry advice that was added to a code of the catalogue.
     pub fn added_retry(&self) -> Option<Retry> {
-        if let Repr::Described(described) = &self.0 { described.description.retry } else { None }
+        self.changed().filter(|code| code.row.is_some())?.retry
     }
 
     /// Returns true if the catalogue fixes the details of the code.
     pub fn has_fixed_details(&self) -> bool {
-        self.is_in_catalogue() && self.row().details.is_some()
+        self.catalogue_row().is_some_and(|row| row.details.is_some())
     }
 
     /// Returns true if the code is in the catalogue, so that its message needs no cleaning.
-    pub const fn is_in_catalogue(&self) -> bool {
-        matches!(self.0, Repr::Row(_) | Repr::Described(_))
+    pub fn is_in_catalogue(&self) -> bool {
+        self.catalogue_row().is_some()
     }
 
     /// Returns the name, if it has the lifetime `'static`.
@@ -346,9 +321,8 @@ impl ErrorCode {
     pub fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
-            Repr::Described(described) => Some(described.row.name),
             Repr::Plain { name, .. } => Some(name),
-            Repr::Own(own) => match &own.name {
+            Repr::Changed(code) => match code.name {
                 Text::Static(name) => Some(name),
                 Text::Shared(_) => None,
             },
@@ -360,14 +334,8 @@ impl ErrorCode {
     /// advice was added to a code, its errors do not share a fault.
     #[inline]
     pub(crate) fn stock_place(&self) -> Option<usize> {
-        match &self.0 {
-            Repr::Described(described)
-                if described.description.docs.is_some() || described.description.retry.is_some() =>
-            {
-                None
-            }
-            _ => self.place(),
-        }
+        let has_advice = self.changed().is_some_and(|code| code.docs.is_some() || code.retry.is_some());
+        if has_advice { None } else { self.place() }
     }
 
     /// Returns the index in [`ErrorCode::ALL`], or `None` if the code is not in the catalogue.
@@ -384,31 +352,30 @@ impl ErrorCode {
 
     /// Like [`ErrorCode::custom`], for names that are known only at run time.
     pub fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
-        if !is_well_formed(name.as_bytes()) {
-            return Err("a code has the form [a-z][a-z0-9_]{0,62}");
+        match mistake(name, status) {
+            Some(mistake) => Err(mistake),
+            None => Ok(Self(Repr::Changed(Arc::new(ChangedCode::new(Text::Shared(name.into()), status, None))))),
         }
-        if table::find(name.as_bytes()).is_some() {
-            return Err(
-                "choose another name, because a code of the catalogue cannot be redefined; to set its text, use say in a [[map]]",
-            );
-        }
-        if !(400..=599).contains(&status) {
-            return Err("an error status is 400 to 599");
-        }
-        Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
     /// Changes a field of a custom code.
     #[track_caller]
-    fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
-        if let Repr::Plain { name, status } = self.0 {
-            self.0 = Repr::Own(Arc::new(CustomCode::new(Text::Static(name), status)));
-        }
-        match &mut self.0 {
-            Repr::Own(own) => set(Arc::make_mut(own)),
-            _ => panic!("`{self}` cannot be changed: it was not created with `ErrorCode::custom`"),
-        }
-        self
+    fn with(self, set: impl FnOnce(&mut ChangedCode)) -> Self {
+        assert!(!self.is_in_catalogue(), "`{self}` {NOT_CUSTOM}");
+        self.change(set)
+    }
+
+    /// Changes a field of a custom code, or of a code of the catalogue.
+    #[track_caller]
+    fn change(self, set: impl FnOnce(&mut ChangedCode)) -> Self {
+        let mut code = match self.0 {
+            Repr::Row(row) => Arc::new(ChangedCode::new(Text::Static(row.name), row.status, Some(row))),
+            Repr::Plain { name, status } => Arc::new(ChangedCode::new(Text::Static(name), status, None)),
+            Repr::Changed(code) => code,
+            Repr::Foreign(name) => panic!("`{name}` {NOT_CUSTOM}"),
+        };
+        set(Arc::make_mut(&mut code));
+        Self(Repr::Changed(code))
     }
 
     /// Returns the row of the code in the catalogue. For a custom code, returns the row for the code's status.
@@ -421,8 +388,8 @@ impl ErrorCode {
     fn catalogue_row(&self) -> Option<&'static Row> {
         match &self.0 {
             Repr::Row(row) => Some(row),
-            Repr::Described(described) => Some(described.row),
-            _ => None,
+            Repr::Changed(code) => code.row,
+            Repr::Plain { .. } | Repr::Foreign(_) => None,
         }
     }
 }
@@ -467,6 +434,21 @@ impl PartialEq<str> for ErrorCode {
 impl PartialEq<&str> for ErrorCode {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
+    }
+}
+
+/// Returns what is wrong with the name or the status of a custom code.
+const fn mistake(name: &str, status: u16) -> Option<&'static str> {
+    if !is_well_formed(name.as_bytes()) {
+        Some("a code has the form [a-z][a-z0-9_]{0,62}")
+    } else if table::find(name.as_bytes()).is_some() {
+        Some(
+            "choose another name, because a code of the catalogue cannot be redefined; to set its text, use say in a [[map]]",
+        )
+    } else if status < 400 || status > 599 {
+        Some("an error status is 400 to 599")
+    } else {
+        None
     }
 }
 

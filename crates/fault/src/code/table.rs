@@ -25,9 +25,9 @@ macro_rules! table {
                     retry: Retry::$retry,
                     message: $message,
                     group: stringify!($group),
-                    of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
+                    of_status: stringify!($group).eq_ignore_ascii_case("status"),
                     place: RowIndex::$constant as usize,
-                    details: super::first(&[$($details)?]),
+                    details: <[&str]>::first(&[$($details)?]).copied(),
                 };
             )*)*
         }
@@ -166,15 +166,6 @@ table! {
     }
 }
 
-/// Returns the first element, if there is one. A macro can express an optional part of a row only as a list with at
-/// most one element.
-const fn first(details: &[&'static str]) -> Option<&'static str> {
-    match details {
-        [one, ..] => Some(one),
-        [] => None,
-    }
-}
-
 /// Returns the row that is used for an error status (R1).
 pub(super) const fn of_status(status: u16) -> &'static Row {
     match status {
@@ -228,32 +219,14 @@ const fn search(status: u16) -> &'static Row {
     }
 }
 
-/// Returns the row with this name, which must be well-formed.
+/// Returns the row with this name, in any letter case.
 pub(super) const fn find(name: &[u8]) -> Option<&'static Row> {
     let mut at = 0;
     while at < ROWS.len() {
-        if eq_ignore_ascii_case(ROWS[at].name.as_bytes(), name) {
+        if ROWS[at].name.as_bytes().eq_ignore_ascii_case(name) {
             return Some(ROWS[at]);
         }
         at += 1;
     }
     None
-}
-
-pub(super) fn in_any_case(name: &str) -> Option<&'static Row> {
-    ROWS.iter().copied().find(|row| row.name.eq_ignore_ascii_case(name))
-}
-
-const fn eq_ignore_ascii_case(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if !a[at].eq_ignore_ascii_case(&b[at]) {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }

@@ -10,20 +10,17 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use tonic::{Code, Status, TimeoutExpired};
 
 use crate::cause::{chain, find};
 use crate::code::{CodeSet, ErrorCode, is_identifier};
 use crate::fault::Fault;
-use crate::rpc::details::{DOMAIN, RpcDetails, Violation};
+use crate::rpc;
+use crate::rpc::details::{DOMAIN, RpcDetails};
 use crate::rpc::{ReportedStatus, status};
-use crate::{details, rpc};
-use error_envelope_text::issues::written;
-use error_envelope_text::json::Writer;
 use error_envelope_text::message;
 
 /// Returns the fault for a status among the causes of an error. `UNKNOWN` is skipped, because tonic uses it for errors
@@ -72,10 +69,7 @@ impl<'a> StatusParts<'a> {
         };
         let fault = self.with_text(fault, status);
         let fault = if self.passes() { self.with_details(fault) } else { fault };
-        match self.retry_after(status) {
-            Some(value) => fault.with_header(RETRY_AFTER, value),
-            None => fault,
-        }
+        self.with_wait(fault, status)
     }
 
     fn rich(&self) -> Option<&RpcDetails> {
@@ -110,20 +104,20 @@ impl<'a> StatusParts<'a> {
 
     fn with_details(&self, fault: Fault) -> Fault {
         let Some(rich) = self.rich() else { return fault };
-        let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (key, value)| json.text(key, value));
-        let metadata = if metadata.is_empty() { None } else { Some(Cow::Owned(metadata.into_string())) };
-        let issues = written::list_of_issues(rich.violations.iter().map(issue));
         let unknown = self.recognised.is_none() && is_identifier(&rich.reason);
-        let reason = Some(&*rich.reason).filter(|_| unknown);
-        fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
+        fault.with_raw_details(rich.to_json(Some(&*rich.reason).filter(|_| unknown)))
     }
 
-    /// Returns the `retry-after` of the upstream, or otherwise the delay in its details, in whole seconds.
-    fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
+    /// Sets the `retry-after` of the upstream, or otherwise the delay in its details, in whole seconds.
+    fn with_wait(&self, fault: Fault, status: &Status) -> Fault {
         let headers = status.metadata().as_ref();
         // The header is only checked for validity, which needs no clock.
         let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
-        sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
+        match (sent, self.rich().and_then(|rich| rich.retry_delay)) {
+            (Some(sent), _) => fault.with_header(RETRY_AFTER, sent),
+            (None, Some(delay)) => fault.with_retry_after(delay),
+            (None, None) => fault,
+        }
     }
 }
 
@@ -132,13 +126,4 @@ impl<'a> StatusParts<'a> {
 fn repeats_a_cause(status: &Status) -> bool {
     let texts = chain(status).skip(1).map(ToString::to_string);
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))
-}
-
-fn issue(violation: &Violation) -> written::NamedIssue<'_> {
-    let code = rpc::details::issue_code(&violation.reason).map(Cow::Owned);
-    written::NamedIssue { parameter: violation.field.clone(), message: Cow::Borrowed(&violation.description), code }
-}
-
-fn seconds(delay: Duration) -> u64 {
-    delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0))
 }

@@ -59,15 +59,13 @@ impl ErrorResponse {
 /// Returns the definitions of the headers that errors may have, by name.
 pub fn headers() -> [(&'static str, Json); 5] {
     let header = header_of;
+    let wait = "When to try again, in seconds or as a date, where the service sends it.";
     let cached = "no-store, unless the service sets another on a 4xx that is not 401, 403 or 429.";
     [
         ("x-request-id", header(true, "The request's id, as in the body.", string_of_pattern(REQUEST_ID, [SAMPLE_ID]))),
         (X_ERROR_CODE, header(true, "The code, as in the body.", string_of_pattern(CODE, ["not_found"]))),
         ("cache-control", header(true, cached, string())),
-        (
-            "retry-after",
-            header(false, "When to try again, in seconds or as a date, where the service sends it.", string()),
-        ),
+        ("retry-after", header(false, wait, string())),
         ("www-authenticate", header(false, "Which credentials are required: a challenge for each scheme.", string())),
     ]
 }

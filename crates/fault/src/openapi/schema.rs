@@ -63,7 +63,7 @@ pub fn any_details() -> Json {
 
 fn retry() -> Json {
     let about = "What a client may do, where the error states it: this counts more than the advice of its code.";
-    let words = [Retry::No, Retry::Backoff, Retry::Refresh].map(Retry::as_str);
+    let words = Retry::VALUES.iter().map(|retry| retry.as_str());
     object([("type", text("string")), ("enum", list(words)), ("description", text(about))])
 }
 
@@ -78,13 +78,11 @@ fn docs() -> Json {
 }
 
 pub fn request_id() -> Json {
+    let about = "The id of the request, the same as in the header x-request-id: quote it when you ask for help.";
     object([
         ("type", text("string")),
         ("pattern", text(REQUEST_ID)),
-        (
-            "description",
-            text("The id of the request, the same as in the header x-request-id: quote it when you ask for help."),
-        ),
+        ("description", text(about)),
         ("examples", list([SAMPLE_ID])),
     ])
 }

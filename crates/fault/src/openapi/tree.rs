@@ -5,17 +5,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// A JSON value.
 #[derive(Clone)]
 pub enum Json {
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Number(u64),
-    /// A text.
-    Text(String),
     /// A list.
     List(Vec<Self>),
     /// Fields in their order.
     Object(Vec<(String, Self)>),
-    /// A value of serde_json, unchanged.
+    /// Any other value, or a value of serde_json, unchanged.
     Value(serde_json::Value),
 }
 
@@ -52,9 +46,6 @@ impl Json {
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(value) => serializer.serialize_u64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
             Self::Value(value) => value.serialize(serializer),
             Self::List(values) => serializer.collect_seq(values),
             Self::Object(members) => {
@@ -66,37 +57,19 @@ impl Serialize for Json {
     }
 }
 
-impl From<serde_json::Value> for Json {
-    fn from(value: serde_json::Value) -> Self {
-        Self::Value(value)
-    }
+macro_rules! from {
+    ($($value:ty)*) => {$(
+        impl From<$value> for Json {
+            fn from(value: $value) -> Self {
+                Self::Value(value.into())
+            }
+        }
+    )*};
 }
 
-impl From<bool> for Json {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<u16> for Json {
-    fn from(value: u16) -> Self {
-        Self::Number(value.into())
-    }
-}
-
-impl From<&str> for Json {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
-    }
-}
-
-impl From<String> for Json {
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
+from! { serde_json::Value bool u16 &str String }
 
 /// Returns a text as JSON, so that callers need no `.into()`.
 pub fn text(value: impl Into<String>) -> Json {
-    Json::Text(value.into())
+    value.into().into()
 }

@@ -22,8 +22,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::status::Status;
+use crate::details::compose;
 use error_envelope_text::issues;
-use error_envelope_text::json::{self, Object};
+use error_envelope_text::issues::written::{self, NamedIssue};
+use error_envelope_text::json::{self, Object, Writer};
 
 pub const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 pub const REQUEST_INFO: &str = "google.rpc.RequestInfo";
@@ -95,7 +97,7 @@ pub struct PackedDetail {
 }
 
 /// The status, the message and the details of an error from any service. If a text is missing, its field is empty.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RpcDetails {
     pub status: Status,
     pub message: String,
@@ -108,25 +110,34 @@ pub struct RpcDetails {
 }
 
 /// A field of the request that is wrong, and the reason.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "protobuf", derive(prost::Message))]
+#[cfg_attr(not(feature = "protobuf"), derive(Debug, Default))]
 pub struct Violation {
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "1"))]
     pub field: String,
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "2"))]
     pub description: String,
+    #[cfg_attr(feature = "protobuf", prost(string, tag = "3"))]
     pub reason: String,
 }
 
 impl RpcDetails {
     pub fn new(status: Status, message: String) -> Self {
-        Self {
-            status,
-            message,
-            reason: String::new(),
-            domain: String::new(),
-            metadata: Vec::new(),
-            request_id: String::new(),
-            retry_delay: None,
-            violations: Vec::new(),
-        }
+        Self { status, message, ..Self::default() }
+    }
+
+    /// Returns the details for a client. The metadata become fields with texts, and the violations become an issue list.
+    /// An unknown code is added (E9).
+    pub fn to_json(&self, unknown_code: Option<&str>) -> Option<Box<RawValue>> {
+        let metadata = self.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
+        let metadata = (!metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
+        let issues = written::list_of_issues(self.violations.iter().map(|it| NamedIssue {
+            parameter: it.field.clone(),
+            message: Cow::Borrowed(&it.description),
+            code: issue_code(&it.reason).map(Cow::Owned),
+        }));
+        compose(metadata, &[], issues.as_deref(), unknown_code)
     }
 }
 

@@ -28,7 +28,7 @@ macro_rules! statuses {
 }
 
 /// A status of gRPC (0–16).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Status(u8);
 
 struct Row {

@@ -6,17 +6,14 @@ use base64::Engine;
 use serde_json::value::RawValue;
 
 use super::grpc::{BASE64, ReportedStatus};
-use super::json::{self, Object, Writer, quoted};
-use super::outgoing::list;
+use super::json::{self, Object, Writer, list, quoted};
 use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
+use crate::grpc_messages::END_STREAM;
 
 /// The maximum number of bytes of details. With details of this length in base64, the body stays within the 64 KiB that
 /// an outer layer reads by default (R4).
 const MAX_DETAILS: usize = 40 * 1024;
-
-/// The flag of the envelope that ends a stream.
-const END_STREAM: u8 = 0x02;
 
 /// Returns the body of a unary error.
 pub fn unary_body(error: &RpcError<'_>) -> Vec<u8> {

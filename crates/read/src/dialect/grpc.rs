@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 use super::rich::{self, RpcDetails, RpcError};
 use super::status::Status;
 use crate::fields;
-use crate::grpc_messages::PREFIX_LEN;
+use crate::grpc_messages::{PREFIX_LEN, TRAILERS};
 pub use crate::rpc::ReportedStatus;
 
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -26,9 +26,6 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// The flag of a gRPC-Web frame that contains trailers.
-const TRAILERS: u8 = 0x80;
 
 /// Sets `grpc-status`, `grpc-message` and `grpc-status-details-bin`.
 pub fn write(error: &RpcError<'_>, into: &mut HeaderMap) {
@@ -86,10 +83,9 @@ pub fn is_success(headers: &HeaderMap) -> bool {
 
 /// Returns the number of the only status in a head or in trailers. Numbers above 255 become 255.
 pub fn number(headers: &HeaderMap) -> Option<u8> {
-    let mut statuses = headers.get_all(GRPC_STATUS).iter();
-    let (first, None) = (statuses.next()?, statuses.next()) else { return None };
+    let status = fields::single_value(headers, &GRPC_STATUS)?;
     let digits =
-        first.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty())?;
+        status.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty())?;
     Some(digits.parse().unwrap_or(u8::MAX))
 }
 
@@ -99,9 +95,8 @@ pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if is_success(headers) {
         return Some(ReportedStatus::ok());
     }
-    let mut statuses = headers.get_all(GRPC_STATUS).iter();
-    let (first, None) = (statuses.next()?, statuses.next()) else { return None };
-    parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
+    let status = fields::single_value(headers, &GRPC_STATUS)?;
+    parse_status(status.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
 /// Returns the status in the payload of a frame of trailers, by the rules of [`read`]. Names may be in any letter case,

@@ -92,11 +92,11 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         None if !error.has("data") => set.push(("data", self::data(out))),
         _ => {}
     }
-    let mut set = vec![("error", with_fields(&error, &set, |_, _| true))];
+    let mut set = vec![("error", with_fields(&error, &set, &|_, _| true))];
     if !kept.body.has("id") {
         set.push(("id", id_of_call().unwrap_or("null").into()));
     }
-    with_fields(&kept.body, &set, |_, _| true)
+    with_fields(&kept.body, &set, &|_, _| true)
 }
 
 /// Returns the data that an inner layer wrote, with this layer's id and advice (E7).
@@ -104,7 +104,7 @@ fn data_with_our_id(data: &Object<'_>, request_id: &str, advice: &WrittenAdvice<
     let mut set = vec![("request_id", quoted(request_id))];
     set.extend(advice.retry.map(|retry| ("retry", quoted(retry))));
     set.extend(advice.docs.map(|docs| ("docs", quoted(&docs.text()))));
-    with_fields(data, &set, |_, _| true)
+    with_fields(data, &set, &|_, _| true)
 }
 
 /// Returns true if a layer wrote the body, so that its data have a code and an id.
@@ -119,8 +119,8 @@ pub fn with_id(body: &[u8], request_id: &str, advice: &WrittenAdvice<'_>) -> Vec
     let replaced = Object::of_body(body).and_then(|body| {
         let error = body.object("error")?;
         let data = data_with_our_id(&error.object("data")?, request_id, advice);
-        let error = with_fields(&error, &[("data", data)], |_, _| true);
-        Some(with_fields(&body, &[("error", error)], |_, _| true))
+        let error = with_fields(&error, &[("data", data)], &|_, _| true);
+        Some(with_fields(&body, &[("error", error)], &|_, _| true))
     });
     replaced.unwrap_or_else(|| body.to_vec())
 }

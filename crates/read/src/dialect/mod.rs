@@ -108,7 +108,7 @@ pub fn plain_text<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<&'b str> {
 /// Returns the text of a body that is one JSON string.
 fn json_text(kind: TextKind, text: &str) -> Option<Cow<'_, str>> {
     let may_be_string = matches!(kind, TextKind::Json | TextKind::Unclear | TextKind::Bytes);
-    if may_be_string && text.starts_with('"') { json::string_of_text(text) } else { None }
+    if may_be_string && text.starts_with('"') { json::string(serde_json::from_str(text).ok()?) } else { None }
 }
 
 const PLAIN_TEXT: &[u8] = b"text/plain";
@@ -137,9 +137,7 @@ impl TextKind {
             Self::Plain
         } else if media_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json")) {
             Self::Json
-        } else if is(b"text/html")
-            || media_type.get(..16).is_some_and(|it| it.eq_ignore_ascii_case(b"application/grpc"))
-        {
+        } else if is(b"text/html") || protocol::names_grpc(media_type) {
             // tonic-web sets a gRPC-Web type on every response that it passes through.
             Self::Unclear
         } else if is(b"application/octet-stream") {

@@ -142,7 +142,7 @@ impl PreservedBody<'_> {
         let details = out.details.filter(|_| !self.whole).map(|details| ("details", details.into()));
         let set = code.into_iter().chain([("message", quoted(out.message))]).chain(more.iter().cloned()).chain(details);
         let stays = |name: &str, value: &_| self.whole || name == "code" && is_name(value);
-        with_fields(error, &set.collect::<Vec<_>>(), stays)
+        with_fields(error, &set.collect::<Vec<_>>(), &stays)
     }
 }
 
@@ -157,19 +157,6 @@ pub(super) fn is_name(value: &RawValue) -> bool {
 pub fn is_upstream_code(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-'))
-}
-
-/// Writes these values as a JSON array.
-pub(super) fn list(values: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
-    let mut json = vec![b'['];
-    for value in values {
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        json.extend_from_slice(value.as_ref());
-    }
-    json.push(b']');
-    json
 }
 
 /// Formats a time as RFC 3339. A time after the year 9999, which RFC 3339 cannot express, is written as the end of that

@@ -21,8 +21,7 @@ pub struct OutwardForm<'a> {
 impl<'a> OutwardForm<'a> {
     /// Returns the canonical parts of a fault, for a client that chose the dialect itself (R11).
     pub fn canonical(fault: &'a Fault, status: StatusCode, can_list_issues: bool) -> Self {
-        let text = if can_list_issues { fault.message() } else { message_or_first_issue(fault) };
-        Self { name: Cow::Borrowed(fault.code().as_str()), text, status }
+        Self { name: Cow::Borrowed(fault.code().as_str()), text: whole_text(fault, can_list_issues), status }
     }
 
     /// Returns the parts of a fault in this dialect. The policy's `name`, if there is one, replaces the dialect's own
@@ -35,16 +34,14 @@ impl<'a> OutwardForm<'a> {
         text: impl FnOnce() -> Option<Cow<'a, str>>,
     ) -> Self {
         let can_list_issues = dialect.spec().can_list_issues;
-        let own = if can_list_issues {
-            fault.own_message()
-        } else {
-            fault.own_message().map(|_| message_or_first_issue(fault))
+        let text = match fault.own_message() {
+            Some(own) if can_list_issues => Some(own),
+            Some(_) => None,
+            None => text(),
         };
         Self {
             name: name.map_or_else(|| dialect.spec().name_of(fault.code(), status), Cow::Borrowed),
-            text: own
-                .or_else(text)
-                .unwrap_or_else(|| if can_list_issues { fault.message() } else { message_or_first_issue(fault) }),
+            text: text.unwrap_or_else(|| whole_text(fault, can_list_issues)),
             status,
         }
     }
@@ -73,9 +70,14 @@ pub fn without_noise<'d>(always_lists: bool, details: &'d str, text: &str) -> Op
     }
 }
 
+/// Returns the message of a fault, in a form that can or cannot list issues.
+pub fn whole_text(fault: &Fault, can_list_issues: bool) -> Cow<'_, str> {
+    if can_list_issues { fault.message() } else { message_or_first_issue(fault) }
+}
+
 /// Returns the message of a fault in a form that cannot list issues. The result is the fault's own message, or else the
 /// first issue (E8), or else the message of its code.
-pub fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
+fn message_or_first_issue(fault: &Fault) -> Cow<'_, str> {
     let first = || written::first_issue_as_text(fault.details_json()?, fault.left_out());
     match (fault.own_message(), first()) {
         (Some(own), Some(first)) => with_issue(own, fault.details_json().unwrap_or_default(), &first),

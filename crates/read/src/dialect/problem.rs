@@ -67,7 +67,7 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if let Some(details) = out.details {
         set.push(("details", details.into()));
     }
-    with_fields(&kept.body, &set, stays)
+    with_fields(&kept.body, &set, &stays)
 }
 
 const BLANK: &str = "about:blank";

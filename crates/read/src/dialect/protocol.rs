@@ -146,26 +146,18 @@ pub fn names_grpc(media_type: &[u8]) -> bool {
 /// Returns the protocol of a JSON object.
 pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
     let object = &body.object;
-    if status == StatusCode::PAYMENT_REQUIRED && is_x402(object) {
-        Some(Protocol::X402)
-    } else if is_json_rpc(object) {
-        Some(Protocol::JsonRpc)
-    } else if trpc::is_error(body) {
-        Some(Protocol::Trpc)
-    } else if is_orpc(object) {
-        Some(Protocol::Orpc)
-    } else if is_graphql(object) {
-        Some(Protocol::GraphQl)
-    } else if is_scim(object) {
-        Some(Protocol::Scim)
-    } else if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") {
-        Some(Protocol::Fhir)
-    } else {
-        let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
-        let of_oauth =
-            |oauth::Detected { is_described, is_of_resource }| Protocol::OAuth { is_described, is_of_resource };
-        oauth::detect(object).map(of_oauth).or_else(of_product)
-    }
+    let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
+    let of_oauth = |oauth::Detected { is_described, is_of_resource }| Protocol::OAuth { is_described, is_of_resource };
+    Some(match status {
+        StatusCode::PAYMENT_REQUIRED if is_x402(object) => Protocol::X402,
+        _ if is_json_rpc(object) => Protocol::JsonRpc,
+        _ if trpc::is_error(body) => Protocol::Trpc,
+        _ if is_orpc(object) => Protocol::Orpc,
+        _ if is_graphql(object) => Protocol::GraphQl,
+        _ if is_scim(object) => Protocol::Scim,
+        _ if object.string("resourceType").is_some_and(|it| it == "OperationOutcome") => Protocol::Fhir,
+        _ => return oauth::detect(object).map(of_oauth).or_else(of_product),
+    })
 }
 
 /// Returns the protocol of a JSON array that is a batch. All elements of the batch must be in that protocol.

@@ -127,15 +127,12 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
             let is_message = self.context.message.is_some_and(|message| std::ptr::eq(message, field.raw()));
-            if is_message && name.contains(['.', '[']) && !is_taken && !is_never_kept(name) {
-                let text = field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok());
-                members.extend(text.and_then(|text| Some((name, RawValue::from_string(text).ok()?))));
-            } else if !is_taken
-                && let Some(json) = self.field(field, 1, false)
-                && let Ok(json) = RawValue::from_string(json)
-            {
-                members.push((name, json));
-            }
+            let json = match is_message && name.contains(['.', '[']) && !is_never_kept(name) {
+                _ if is_taken => None,
+                true => field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok()),
+                false => self.field(field, 1, false),
+            };
+            members.extend(json.and_then(|json| Some((name, RawValue::from_string(json).ok()?))));
         }
     }
 

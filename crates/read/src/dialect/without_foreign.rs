@@ -105,7 +105,7 @@ pub mod custom {
         pub const fn request_id<'a>(self, _: &crate::dialect::json::Object<'a>) -> Option<std::borrow::Cow<'a, str>> {
             match self {}
         }
-        pub const fn body_schema(self) -> Option<String> {
+        pub const fn body_schema(self) -> Option<serde_json::Value> {
             match self {}
         }
         pub const fn names_code(self, _: &crate::code::ErrorCode) -> bool {

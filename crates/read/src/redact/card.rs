@@ -2,7 +2,8 @@
 //! and the right check digit (ISO/IEC 7812). A number in four groups of four digits is always treated as the number of
 //! a card. Of other numbers in errors, such as times and ids, one in ten has the right check digit by chance.
 
-const SHORTEST: usize = 13;
+/// The minimum number of digits of a card number.
+pub(super) const SHORTEST: usize = 13;
 const LONGEST: usize = 19;
 
 /// Returns true if any number in a run of digits may be the number of a card. Single spaces or dashes may separate the

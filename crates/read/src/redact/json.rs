@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::level::{Level, Meaning, is_code, is_place};
 use super::rules::TAKEN;
-use super::tokens::{Literal, Stop, Tokens};
+use super::tokens::{Stop, Tokens};
 use super::view::View;
 use super::{Strictness, card, name, text, words};
 use crate::field_names::is_text_or_code;
@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
     }
 
     fn put_literal(&mut self, start: usize, is_taken: bool) -> Result<(), Stop> {
-        let Literal { text, is_number } = self.tokens.literal()?;
+        let (text, is_number) = self.tokens.literal()?;
         let is_measure = || self.levels.last().is_some_and(|level| level.meaning.is_measure);
         if is_number && (is_taken && !is_measure() || self.is_card(text)) {
             self.taken.push(text.to_owned());

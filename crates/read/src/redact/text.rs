@@ -11,9 +11,6 @@ use super::rules::{self, TAKEN, With, rules};
 use super::view::{View, is_hidden};
 use super::{Strictness, card, keys, name, words};
 
-/// The minimum number of digits of a card number.
-const FEWEST_DIGITS: usize = 13;
-
 /// Returns true if a text may contain a match of a rule. The check is quick, because an error must not cost much. A
 /// text that is just a name hardly ever contains a match. So the check only searches such a text for many digits and
 /// for the beginnings of keys.
@@ -23,7 +20,7 @@ fn is_suspect(text: &str) -> bool {
 
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
-        || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS
+        || text.bytes().filter(u8::is_ascii_digit).count() >= card::SHORTEST
         || BEGINNINGS.as_ref().is_none_or(|beginnings| beginnings.is_match(text))
 }
 
@@ -170,11 +167,8 @@ impl With {
             Self::Taken => taken("", whole, ""),
             Self::Between => {
                 let (before, behind) = (group(1), group(2));
-                taken(
-                    before,
-                    whole.strip_prefix(before).and_then(|it| it.strip_suffix(behind)).unwrap_or(whole),
-                    behind,
-                )
+                let between = whole.strip_prefix(before).and_then(|it| it.strip_suffix(behind));
+                taken(before, between.unwrap_or(whole), behind)
             }
             Self::Scheme if is_no_credential(group(1), group(3), strictness) => whole.to_owned(),
             Self::Scheme => taken(&format!("{}{}", group(1), group(2)), group(3), ""),
@@ -226,7 +220,7 @@ fn is_user_and_password(word: &str) -> bool {
 /// Returns true if a value is a number that its name marks as an amount.
 fn is_measure(name: &str, value: &str) -> bool {
     let number = value.split_whitespace().next().unwrap_or_default().trim_end_matches([',', '.', ';', ')', '}', ']']);
-    !number.is_empty() && number.len() < FEWEST_DIGITS && number.bytes().all(|it| it.is_ascii_digit()) && {
+    !number.is_empty() && number.len() < card::SHORTEST && number.bytes().all(|it| it.is_ascii_digit()) && {
         let name = name.trim_end_matches(|it: char| !it.is_alphanumeric());
         name::is_measure(name)
     }

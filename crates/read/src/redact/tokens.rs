@@ -18,12 +18,6 @@ pub(super) struct Tokens<'a> {
     rest: &'a str,
 }
 
-/// A number, `true`, `false` or `null`.
-pub(super) struct Literal<'a> {
-    pub(super) text: &'a str,
-    pub(super) is_number: bool,
-}
-
 impl<'a> Tokens<'a> {
     pub(super) const fn new(text: &'a str) -> Self {
         Self { text, rest: text }
@@ -65,7 +59,8 @@ impl<'a> Tokens<'a> {
         Ok(serde_json::from_str(token).map_or(Cow::Borrowed(&token[1..end - 1]), Cow::Owned))
     }
 
-    pub(super) fn literal(&mut self) -> Result<Literal<'a>, Stop> {
+    /// Reads a number, `true`, `false` or `null`. The flag is true for a number.
+    pub(super) fn literal(&mut self) -> Result<(&'a str, bool), Stop> {
         let end = self.rest.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
         let (text, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         let is_name = matches!(text, "null" | "true" | "false");
@@ -74,7 +69,7 @@ impl<'a> Tokens<'a> {
             return Err(Stop::Malformed);
         }
         self.rest = rest;
-        Ok(Literal { text, is_number })
+        Ok((text, is_number))
     }
 
     /// Reads an object or an array as a whole.

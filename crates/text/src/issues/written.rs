@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::are_zod;
-use crate::issue_list::{List, MAX_STEPS, Path, is_index};
+use crate::issue_list::{List, MAX_STEPS, is_index};
 use crate::json::{self, Object, Writer, push_string};
 use crate::message;
 use crate::place::Place;
@@ -37,14 +37,14 @@ fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
 }
 
 fn path_of_parameter(param: &str) -> Vec<u8> {
-    let mut path = Path::new();
     let steps = || param.split(['.', '[', ']']).filter(|step| !step.is_empty());
     if steps().nth(MAX_STEPS).is_some() {
-        path.name(param);
-    } else {
-        steps().for_each(|step| if is_index(step) { path.raw(step) } else { path.name(step) });
+        return json::list([json::quoted(param)]);
     }
-    path.close()
+    json::list_with(steps(), |json, step| match is_index(step) {
+        true => json.extend_from_slice(step.as_bytes()),
+        false => push_string(json, step),
+    })
 }
 
 /// Returns the path of the first issue, written as the name of a parameter. Returns `None` if the path is empty.
@@ -75,14 +75,12 @@ pub fn first_issue(list: &str) -> Option<(String, usize)> {
     let issues = json::array(list).filter(|_| are_zod(list))?;
     let first = issues.first()?;
     let text = Object::parse(first.get())?.string("message")?;
-    let path = path_of(first)?;
-    let steps = path.iter().map(|step| json::string(step).unwrap_or(Cow::Borrowed(step.get())));
-    let place = steps.collect::<Vec<_>>().join(".");
+    let place = field_of(first)?;
     let begins_with = |place: &str| {
         let is_begin = text.get(..place.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(place));
         is_begin && !text[place.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
     };
-    let is_named = place.is_empty() || begins_with(&place) || begins_with(&parameter_of(&path));
+    let is_named = place.is_empty() || begins_with(&place) || begins_with(&parameter_of(&path_of(first)?));
     let line = if is_named { text } else { Cow::Owned(format!("{place}: {text}")) };
     Some((message::clean(&line)?.into_owned(), issues.len() - 1))
 }
@@ -149,37 +147,28 @@ fn parameter_of(path: &[&RawValue]) -> String {
 /// Returns the issues as a JSON object `{"field":["text", …]}`, in which the fields have the order of their first
 /// issues. Returns `None` if no issue has a field.
 pub fn by_field(details: &str) -> Option<Vec<u8>> {
-    let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut fields: Vec<(String, Vec<Cow<'_, str>>)> = Vec::new();
     let mut places = HashMap::new();
     for issue in list_in(details)? {
         let field = field_of(issue)?;
         let at = *places.entry(field.clone()).or_insert(fields.len());
         if at == fields.len() {
-            fields.push((field, vec![b'[']));
+            fields.push((field, Vec::new()));
         }
-        let texts = &mut fields[at].1;
-        if texts.len() > 1 {
-            texts.push(b',');
-        }
-        push_string(texts, &Object::parse(issue.get())?.string("message")?);
+        fields[at].1.push(Object::parse(issue.get())?.string("message")?);
     }
     if fields.iter().all(|(field, _)| field.is_empty()) {
         return None;
     }
-    let json = fields.into_iter().fold(Writer::new(details.len()), |json, (field, mut texts)| {
-        texts.push(b']');
-        json.raw(&field, texts)
+    let json = fields.iter().fold(Writer::new(details.len()), |json, (field, texts)| {
+        json.raw(field, json::list_with(texts, |json, text| push_string(json, text)))
     });
     Some(json.close())
 }
 
 /// Returns the details without their issue list, or `None` if they contain nothing else.
 pub fn details_without_issues(details: &str) -> Option<String> {
-    let mut others = Writer::new(details.len());
-    for (name, value) in Object::parse(details)?.members().filter(|(name, _)| *name != "issues") {
-        others = others.raw(name, value.get());
-    }
-    if others.is_empty() { None } else { Some(others.into_string()) }
+    json::some_fields(&Object::parse(details)?, |name, _| name != "issues")
 }
 
 /// Returns true if the only issue in the details has this message, and neither a path nor a code.
@@ -196,7 +185,7 @@ pub fn with_new_message(details: &str, old: &str, new: &str) -> Option<String> {
     let is_message = |list: &RawValue| list.get() == super::of_message(old);
     let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
     let list = [("issues", super::of_message(new).into_bytes())];
-    String::from_utf8(json::with_fields(&object, &list, |_, _| true)).ok()
+    String::from_utf8(json::with_fields(&object, &list, &|_, _| true)).ok()
 }
 
 fn list_in(details: &str) -> Option<Vec<&RawValue>> {

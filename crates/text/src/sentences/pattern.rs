@@ -64,7 +64,7 @@ fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
 /// The most places in a text that are tried as the end of a name.
 const MOST_TRIES: usize = 32;
 
-fn is_of_kind(kind: &str, text: &str) -> bool {
+pub(super) fn is_of_kind(kind: &str, text: &str) -> bool {
     match kind {
         "path" => is_dotted(text),
         "field" => is_field(text),
@@ -85,13 +85,29 @@ fn is_of_kind(kind: &str, text: &str) -> bool {
         "name" => !text.is_empty() && !text.contains('`'),
         "bean" => BEAN_TEXTS.iter().any(|begins| text.starts_with(begins)),
         "argument" => is_dotted(text),
+        "subject" => !text.is_empty() && !text.contains(char::is_whitespace) && !may_be_field_name(text),
         "value" => true,
         _ => !text.is_empty(),
     }
 }
 
+/// Returns true if a word may be the name of a field. Secrets and identifiers have digits between their letters, and
+/// addresses have signs.
+pub(super) fn may_be_field_name(word: &str) -> bool {
+    let is_name = |step: &str| {
+        let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
+        step.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
+    };
+    let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
+    // Other rows read names in quotes.
+    let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
+    let first = steps.by_ref().find(|step| !step.is_empty());
+    first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
+}
+
 /// Returns true if a text may be a value as Python prints it.
-pub(super) fn is_repr(text: &str) -> bool {
+fn is_repr(text: &str) -> bool {
     text.starts_with(['\'', '"', '[', '{', '(', '-']) && text.len() > 1
         || text.starts_with(|first: char| first.is_ascii_digit())
         || matches!(text, "True" | "False" | "None")
@@ -102,7 +118,7 @@ const BEAN_TEXTS: [&str; 6] =
     ["must ", "may not ", "size must ", "length must ", "not a well-formed ", "numeric value out of bounds "];
 
 /// Returns true if a text is exactly a value in quotes or brackets, a number or a literal.
-pub(super) fn is_quoted(text: &str) -> bool {
+fn is_quoted(text: &str) -> bool {
     const QUOTES: [(char, char); 8] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('[', ']'), ('{', '}'), ('(', ')')];
 

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 use super::jsonschema::first_line;
+use super::pattern::{is_of_kind, may_be_field_name};
 use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
@@ -80,63 +81,24 @@ struct Quoting {
     starts: bool,
     /// The text before the value. `before` may contain `{text}`, which is the part of the sentence that stays.
     before: &'static str,
-    is: Kind,
+    /// The placeholder for the value.
+    kind: &'static str,
     /// The text behind the value. If `behind` is empty, the value extends to the end of the sentence.
     behind: &'static str,
     message: &'static str,
     needs: Option<NeededPairs>,
 }
 
-/// The kind of value that the sentence quotes.
-#[derive(Clone, Copy)]
-enum Kind {
-    Any,
-    /// A value in quotes or brackets, a number or a literal.
-    Quoted,
-    Repr,
-    /// The subject of the sentence, without quotes. The subject is treated as a value, unless it looks like the name of
-    /// a field.
-    Subject,
-}
-
-impl Kind {
-    fn fits(self, text: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Quoted => super::pattern::is_quoted(text),
-            Self::Repr => super::pattern::is_repr(text),
-            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !may_be_field_name(text),
-        }
-    }
-}
-
-/// Returns true if a word may be the name of a field. Secrets and identifiers have digits between their letters, and
-/// addresses have signs.
-fn may_be_field_name(word: &str) -> bool {
-    let is_name = |step: &str| {
-        let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
-        step.starts_with(|first: char| first.is_alphabetic() || first == '_')
-            && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
-    };
-    let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
-    // Other rows read names in quotes.
-    let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
-    let first = steps.by_ref().find(|step| !step.is_empty());
-    first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
-}
-
 impl Quoting {
     fn new(row: &Sentence) -> Option<Self> {
-        let kinds =
-            [("{value}", Kind::Any), ("{quoted}", Kind::Quoted), ("{repr}", Kind::Repr), ("{subject}", Kind::Subject)];
-        let (before, behind, is) = kinds.into_iter().find_map(|(placeholder, is)| {
-            let (before, behind) = row.pattern.split_once(placeholder)?;
-            Some((before, behind, is))
+        let (before, behind, kind) = ["value", "quoted", "repr", "subject"].into_iter().find_map(|kind| {
+            let (before, behind) = row.pattern.split_once(&format!("{{{kind}}}"))?;
+            Some((before, behind, kind))
         })?;
         Some(Self {
             starts: !before.starts_with('…'),
             before: before.trim_start_matches('…'),
-            is,
+            kind,
             behind: behind.trim_end_matches('…'),
             message: row.message,
             needs: needed_by(row),
@@ -157,7 +119,7 @@ impl Quoting {
             "" => text.len(),
             behind => value + memmem::rfind(&text.as_bytes()[value..], behind.as_bytes())?,
         };
-        if !self.is.fits(&text[value..end]) {
+        if !is_of_kind(self.kind, &text[value..end]) {
             return None;
         }
         Some((from, end + self.behind.len()))
@@ -167,7 +129,7 @@ impl Quoting {
     fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         // A `=` that pads base64 is not an assignment.
         let assigned = sentence.split_once('=').filter(|(_, rest)| *rest != self.behind && !rest.starts_with('='));
-        if let (Kind::Subject, Some((name, _))) = (self.is, assigned.filter(|(name, _)| may_be_field_name(name))) {
+        if let ("subject", Some((name, _))) = (self.kind, assigned.filter(|(name, _)| may_be_field_name(name))) {
             return Cow::Owned([name, self.behind].concat());
         }
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.message) };
@@ -254,11 +216,11 @@ mod tests {
             };
             let value = format!("{value}s3cret{}s3cret{value}", around(&parts));
             for row in rows() {
-                let value = match row.is {
-                    Kind::Any => value.clone(),
-                    Kind::Quoted => format!("\"{value}\""),
-                    Kind::Repr => format!("'{value}'"),
-                    Kind::Subject => value.split_whitespace().collect(),
+                let value = match row.kind {
+                    "quoted" => format!("\"{value}\""),
+                    "repr" => format!("'{value}'"),
+                    "subject" => value.split_whitespace().collect(),
+                    _ => value.clone(),
                 };
                 let sentence = format!("{}{value}{}", row.before.replace("{text}", "x"), row.behind);
                 proptest::prop_assert!(!without_values(&sentence).contains("s3cret"), "{sentence}");

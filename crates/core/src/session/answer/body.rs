@@ -303,7 +303,7 @@ pub(in crate::session) fn with_error<T>(
     write: impl FnOnce(&RpcError<'_>) -> T,
 ) -> T {
     let can_list_issues = !form.request.rpc.is_some_and(Rpc::is_grpc);
-    let text = if can_list_issues { fault.message() } else { outward_form::message_or_first_issue(fault) };
+    let text = outward_form::whole_text(fault, can_list_issues);
     let details = fault.details_json().and_then(|details| outward_form::without_noise(false, details, &text));
     write(&RpcError {
         status,

@@ -334,7 +334,7 @@ pub(in crate::session) fn failure_by_kind(
     if let ErrorKind::Typed(fault) = kind {
         return Failure::new(fault.clone(), Origin::Fault);
     }
-    Failure::new(broken.unwrap_or_else(|| kind.call_fault()), Origin::Error)
+    Failure::new(broken.unwrap_or_else(|| kind.fault(true)), Origin::Error)
 }
 
 /// Classifies an error from `poll_ready` (F3).
@@ -344,7 +344,7 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     }
     let kind = ErrorKind::new(error, state.config.recogniser());
     let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
-    Failure::new(kind.readiness_fault(), origin)
+    Failure::new(kind.fault(false), origin)
 }
 
 /// Returns the failure that the service's own classifier returns for an error.

@@ -73,8 +73,7 @@ impl RequestState {
 /// Keeps the inner service's id in another header for the client, before the layer's id replaces it (I3). If an inner
 /// layer has already kept an id in this header, that id stays, because the service's operators can look it up.
 pub(in crate::session) fn hand_on_id(headers: &mut HeaderMap, ours: &HeaderValue) {
-    let mut lines = headers.get_all(X_REQUEST_ID).iter();
-    let (Some(theirs), None) = (lines.next(), lines.next()) else { return };
+    let Some(theirs) = fields::single_value(headers, &X_REQUEST_ID) else { return };
     // A proxy joins repeated lines with commas.
     let is_repeated = theirs.as_bytes().contains(&b',');
     if is_repeated || theirs == ours || fields::has(headers, &X_UPSTREAM_REQUEST_ID) {

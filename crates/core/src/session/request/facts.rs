@@ -10,7 +10,7 @@ use super::identity::TRACEPARENT;
 use super::sent::HeaderFlags;
 use super::view::RequestView;
 use crate::classify::BodyFormat;
-use crate::classify::credentials::CredentialKind;
+use crate::classify::credentials::Credentials;
 use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
@@ -34,7 +34,7 @@ pub(in crate::session) struct RequestFlags {
     bits: u16,
     /// The protocol of an RPC call (section P).
     pub(in crate::session) rpc: Option<Rpc>,
-    pub(in crate::session) credentials: CredentialKind,
+    pub(in crate::session) credentials: Credentials,
 }
 
 impl RequestFlags {
@@ -114,7 +114,7 @@ impl RequestFlags {
         } else if settings.has_pages() || has_problem(settings) && sent.has(HeaderFlags::CHOOSES) {
             bits |= chosen(&head.headers, settings);
         }
-        Self { bits, rpc, credentials: CredentialKind::None }
+        Self { bits, rpc, credentials: Credentials::None }
     }
 
     #[inline]

@@ -138,9 +138,9 @@ impl RequestState {
         request.note_nested(is_nested);
         let mut cold = ColdState::new(view, notes, &settings, &config);
         if view.sent.has_credentials() {
-            let credentials = Credentials::from_headers(&view.head.headers, view.sent.has_key());
-            request.credentials = credentials.kind();
-            if let Credentials::Scheme(name) = credentials {
+            let (credentials, scheme) = Credentials::from_headers(&view.head.headers, view.sent.has_key());
+            request.credentials = credentials;
+            if let Some(name) = scheme {
                 cold.get_or_insert_default().scheme = Some(name.into());
             }
         }

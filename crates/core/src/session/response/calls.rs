@@ -9,7 +9,6 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, response};
 use super::follow::Follow;
 use super::rpc_response::{RpcResponse, replace_layer_id};
 use super::step::ResponseStep;
-use crate::classify;
 use crate::dialect::connect;
 use crate::dialect::grpc::{self, GRPC_STATUS, ReportedStatus};
 use crate::dialect::rpc::Rpc;
@@ -118,7 +117,7 @@ pub(in crate::session) fn call_head(
 /// Returns the fault from which the service made the status in the head, if the policy redefines the fault's code. The
 /// service does not know that definition.
 fn redefined_fault(state: &RequestState, head: &response::Parts) -> Option<Fault> {
-    let fault = if state.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
+    let fault = if state.rewrites() { Fault::in_extensions(&head.extensions) } else { None }?;
     state.policy().codes().defined(fault.code()).map(|_| fault.clone())
 }
 
@@ -140,7 +139,7 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
 /// Returns the cause that the service left in the extensions of its response: its fault, or the error from which the
 /// service made a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {
-    let fault = classify::fault_in(extensions).cloned().map(Cause::Fault);
+    let fault = Fault::in_extensions(extensions).cloned().map(Cause::Fault);
     fault.or_else(|| status_source(extensions).map(Cause::Error))
 }
 

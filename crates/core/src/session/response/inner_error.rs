@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode, response};
 
-use crate::classify::credentials::Credentials;
 use crate::classify::{self, ChangedBody, Explanation, Inner, KeptProtocols, ReadContext, Rewrite, reason};
 use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rpc::Rpc;
@@ -87,7 +86,8 @@ impl RequestState {
     ) -> T {
         let form = ErrorForm::new(self);
         let context = ReadContext {
-            credentials: self.credentials(),
+            credentials: self.request.credentials,
+            scheme: self.cold.as_ref().and_then(|cold| cold.scheme.as_deref()).unwrap_or_default(),
             method: form.target.map_or(&Method::GET, |(method, _)| method),
             is_post: self.method.as_str() == "POST",
             path: form.target.map(|(_, path)| path.path()),
@@ -101,12 +101,6 @@ impl RequestState {
             page: form.page(),
         };
         read(&inner, &context)
-    }
-
-    /// Returns the kind of credentials in the request, because the code of an inner 401 depends on it.
-    fn credentials(&self) -> Credentials<'_> {
-        let scheme = self.cold.as_ref().and_then(|cold| cold.scheme.as_deref());
-        Credentials::new(self.request.credentials, scheme)
     }
 
     /// Returns the protocols whose errors keep their shape (R10).

@@ -107,5 +107,5 @@ impl RequestState {
 #[cold]
 fn fault_of_success(head: &response::Parts) -> Option<Fault> {
     let is_error = head.status.is_client_error() || head.status.is_server_error();
-    classify::fault_in(&head.extensions).filter(|_| !is_error).cloned()
+    Fault::in_extensions(&head.extensions).filter(|_| !is_error).cloned()
 }

@@ -160,7 +160,7 @@ impl ResponseHead<'_> {
     /// Returns true if a service returned a fault that no inner layer wrote. Such a response has no bytes that a mode
     /// could preserve (M1).
     fn is_fault_alone(&self, head: &response::Parts, body: BodyFacts) -> bool {
-        classify::fault_in(&head.extensions).is_some() && self.has_no_bytes(head, body)
+        Fault::in_extensions(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
     fn decide_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
@@ -182,7 +182,7 @@ impl ResponseHead<'_> {
 
     fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         note_refusals(&mut self.state);
-        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+        if let Some(fault) = Fault::in_extensions(&head.extensions).cloned() {
             let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
@@ -208,7 +208,7 @@ impl ResponseHead<'_> {
 
     #[inline]
     fn rewrite_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+        if let Some(fault) = Fault::in_extensions(&head.extensions).cloned() {
             return ResponseStep::Write(self.write_fault(head, fault, body));
         }
         let fills = self.state.settings.mode == Mode::Fill;

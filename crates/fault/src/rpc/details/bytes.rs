@@ -72,17 +72,7 @@ pub(super) struct Delay {
 #[derive(Clone, PartialEq, Message)]
 struct BadRequest {
     #[prost(message, repeated, tag = "1")]
-    field_violations: Vec<FieldViolation>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FieldViolation {
-    #[prost(string, tag = "1")]
-    field: String,
-    #[prost(string, tag = "2")]
-    description: String,
-    #[prost(string, tag = "3")]
-    reason: String,
+    field_violations: Vec<Violation>,
 }
 
 impl RpcDetails {
@@ -109,12 +99,7 @@ impl RpcDetails {
                 self.retry_delay = RetryInfo::decode(value).unwrap_or_default().retry_delay.and_then(Delay::read);
             }
             BAD_REQUEST => {
-                let list = BadRequest::decode(value).unwrap_or_default().field_violations.into_iter();
-                self.violations.extend(list.map(|FieldViolation { field, description, reason }| Violation {
-                    field,
-                    description,
-                    reason,
-                }));
+                self.violations.extend(BadRequest::decode(value).unwrap_or_default().field_violations);
             }
             _ => {}
         }
@@ -177,7 +162,7 @@ impl RpcError<'_> {
 
     /// Returns the parts of the error's details that may be left out: the metadata, and the violations of the issue
     /// list.
-    fn variable(self) -> (Vec<Entry>, Vec<FieldViolation>) {
+    fn variable(self) -> (Vec<Entry>, Vec<Violation>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
         let metadata = metadata_of(details).into_iter().map(|(key, value)| Entry { key, value }).collect();
         // A list that only repeats the message adds nothing (E8).
@@ -186,7 +171,7 @@ impl RpcError<'_> {
     }
 }
 
-fn bad_request(violations: Vec<FieldViolation>, room: usize) -> Option<PackedDetail> {
+fn bad_request(violations: Vec<Violation>, room: usize) -> Option<PackedDetail> {
     let mut room = room.checked_sub(max_framed_len(BAD_REQUEST, 0))?;
     let field_violations = messages_that_fit(violations, &mut room);
     (!field_violations.is_empty()).then(|| PackedDetail::pack(BAD_REQUEST, &BadRequest { field_violations }))
@@ -194,8 +179,8 @@ fn bad_request(violations: Vec<FieldViolation>, room: usize) -> Option<PackedDet
 
 /// Returns the issues as violations. The reason of a violation is the issue's code in capitals, if that is a valid
 /// reason: `[A-Z][A-Z0-9_]{0,62}`.
-fn violations_in(details: &str) -> Vec<FieldViolation> {
-    let violation = |issue: written::NamedIssue<'_>| FieldViolation {
+fn violations_in(details: &str) -> Vec<Violation> {
+    let violation = |issue: written::NamedIssue<'_>| Violation {
         reason: issue.code.and_then(|code| issue_code(&code)).unwrap_or_default().to_ascii_uppercase(),
         field: issue.parameter.to_string(),
         description: issue.message.to_string(),

@@ -84,9 +84,9 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
         set.insert(0, ("type", quoted(out.code)));
     }
-    let error = with_fields(&error, &set, stays);
+    let error = with_fields(&error, &set, &stays);
     let set = [("type", quoted("error")), ("error", error), ("request_id", quoted(out.request_id))];
-    with_fields(&kept.body, &set, |_, _| kept.whole)
+    with_fields(&kept.body, &set, &|_, _| kept.whole)
 }
 
 #[cfg(test)]

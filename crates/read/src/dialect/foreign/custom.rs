@@ -23,7 +23,6 @@ pub use self::description::{CodeNames, Description, StatusNames};
 pub use self::issues::IssuePlaces;
 pub use self::issues::PathNotation;
 pub use self::pointer::Pointer;
-use self::template::Values;
 pub use self::template::{Placeholder, Template};
 use self::values::BodyValues;
 use crate::code;
@@ -78,10 +77,9 @@ impl CustomShape {
         place.filter(|_| self.description.conditions.misfit(body).is_none())?.first(body).and_then(json::string)
     }
 
-    /// Returns the JSON Schema 2020-12 of the bodies in this shape, as JSON text, or `None` if the shape has no
-    /// template.
+    /// Returns the JSON Schema 2020-12 of the bodies in this shape, or `None` if the shape has no template.
     #[must_use]
-    pub fn body_schema(self) -> Option<String> {
+    pub fn body_schema(self) -> Option<serde_json::Value> {
         self.description.schema()
     }
 
@@ -193,8 +191,8 @@ impl Described for Description {
     }
 
     fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
-        let values = CustomValues { out, description: self };
-        self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
+        let push = |placeholder, json: &mut Vec<u8>| self.push(out, placeholder, json);
+        self.template.as_ref().map(|template| template.write(&push, out.size())).unwrap_or_default()
     }
 
     /// Rewrites a body that already is in the shape. If its texts must not pass, the body keeps only its code, and the
@@ -211,7 +209,7 @@ impl Described for Description {
         let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
         let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
         let placed = set.into_iter().filter_map(|(place, value)| Some((place?, quoted(value))));
-        with_values(with_fields(&kept.body, &[], |_, _| true), placed, false)
+        with_values(with_fields(&kept.body, &[], &|_, _| true), placed, false)
     }
 }
 
@@ -237,31 +235,9 @@ fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     json::string(value).filter(|text| !text.trim().is_empty())
 }
 
-/// The values of an error for a shape's template.
-struct CustomValues<'a, 'o> {
-    out: &'a Outgoing<'o>,
-    description: &'a Description,
-}
-
-impl CustomValues<'_, '_> {
-    /// Returns the details. If the template has a separate place for the issues, the details do not contain the issues.
-    fn details(&self) -> Option<Cow<'_, str>> {
-        let details = self.out.details?;
-        let lists_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
-        match Object::parse(details).filter(|object| lists_issues && object.has("issues")) {
-            Some(_) => written::details_without_issues(details).map(Cow::Owned),
-            None => Some(Cow::Borrowed(details)),
-        }
-    }
-
-    fn issues(&self) -> Option<Vec<u8>> {
-        self.description.issues.as_ref()?.write(self.out.details?)
-    }
-}
-
-impl Values for CustomValues<'_, '_> {
-    fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
-        let out = self.out;
+impl Description {
+    /// Writes the value of a placeholder as JSON. Returns `false` if the error has no such value.
+    fn push(&self, out: &Outgoing<'_>, placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
         let value = match placeholder {
             Placeholder::Code => return push_text(json, out.canonical.as_str()),
             Placeholder::Name => return push_text(json, out.code),
@@ -270,13 +246,22 @@ impl Values for CustomValues<'_, '_> {
             Placeholder::Timestamp => return push_text(json, &timestamp(out.now)),
             Placeholder::Status => Some(out.status.as_str().as_bytes().to_vec()),
             Placeholder::RetryAfter => out.retry_after.map(|wait| wait.as_secs().to_string().into_bytes()),
-            Placeholder::Details => self.details().map(|details| details.as_bytes().to_vec()),
-            Placeholder::Issues => self.issues(),
+            Placeholder::Details => out.details.and_then(|details| self.details_beside_issues(details)),
+            Placeholder::Issues => out.details.and_then(|details| self.issues.as_ref()?.write(details)),
             Placeholder::Retry => out.advice.retry.map(quoted),
             Placeholder::Docs => out.advice.docs.map(|docs| quoted(&docs.text())),
         };
         json.extend_from_slice(value.as_deref().unwrap_or_default());
         value.is_some()
+    }
+
+    /// Returns the details. If the template has a separate place for the issues, the details do not contain the issues.
+    fn details_beside_issues(&self, details: &str) -> Option<Vec<u8>> {
+        let lists_issues = self.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
+        match Object::parse(details).filter(|object| lists_issues && object.has("issues")) {
+            Some(_) => written::details_without_issues(details).map(String::into_bytes),
+            None => Some(details.as_bytes().to_vec()),
+        }
     }
 }
 

@@ -32,8 +32,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !kept.whole || meta.raw("ts").and_then(string).is_none() {
         set.push(("ts", quoted(&timestamp(out.now))));
     }
-    let meta = with_fields(&meta, &set, |_, _| kept.whole);
-    with_fields(&kept.body, &[("error", error), ("meta", meta)], |_, _| kept.whole)
+    let meta = with_fields(&meta, &set, &|_, _| kept.whole);
+    with_fields(&kept.body, &[("error", error), ("meta", meta)], &|_, _| kept.whole)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 use super::foreign_text::{self, ForeignText};
 use crate::dialect::field_names::{self, Meaning, TOP_PLACES};
 use crate::dialect::issues;
-use crate::dialect::json::{Object, Writer};
+use crate::dialect::json::{Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::place::{Place, is_dotted};
 use crate::dialect::sentences::{self, Context, without_values};
@@ -92,7 +92,6 @@ pub(in crate::dialect) fn add_to<'a>(
     let is_read = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
     if let Some(list) = issues_at_top_places(parsed, body, read) {
         set_list(parsed, list);
-        clean_message(parsed, status);
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
@@ -108,19 +107,16 @@ pub(in crate::dialect) fn add_to<'a>(
         {
             parsed.client_message = ClientMessage::Nothing;
         }
-        clean_message(parsed, status);
     } else if let Some(readings) =
         texts(body, read).filter(|text| is_read(text)).find_map(|text| sentences::read(&text, context))
     {
         set_list(parsed, list_of(&readings));
         parsed.issues_source = parsed.message_source;
-        match issues::tells_of_input(status) {
-            true => parsed.client_message = ClientMessage::Nothing,
-            false => clean_message(parsed, status),
+        if issues::tells_of_input(status) {
+            parsed.client_message = ClientMessage::Nothing;
         }
-    } else {
-        clean_message(parsed, status);
     }
+    clean_message(parsed, status);
     drop_unread_list(parsed);
 }
 
@@ -321,9 +317,5 @@ fn details_without<'a>(details: Cow<'a, str>, source: &str) -> Option<Cow<'a, st
     if !object.members().any(|(_, value)| value.get().contains(source)) {
         return Some(details);
     }
-    let mut left = Writer::new(details.len());
-    for (name, value) in object.members().filter(|(_, value)| !value.get().contains(source)) {
-        left = left.raw(name, value.get());
-    }
-    if left.is_empty() { None } else { Some(Cow::Owned(left.into_string())) }
+    some_fields(&object, |_, value| !value.get().contains(source)).map(Cow::Owned)
 }

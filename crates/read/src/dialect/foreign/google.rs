@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -16,8 +15,8 @@ use crate::code::ErrorCode;
 use crate::dialect::error_object;
 use crate::dialect::form::DialectSpec;
 use crate::dialect::issues::written::{self, NamedIssue};
-use crate::dialect::json::{self, Object, Writer, quoted, with_fields};
-use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name, list};
+use crate::dialect::json::{self, Object, Writer, list, quoted, with_fields};
+use crate::dialect::outgoing::{Outgoing, PreservedBody, is_name};
 use crate::dialect::parsed_error::{Body, DialectCode, ParsedError};
 use crate::dialect::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use crate::dialect::status::Status;
@@ -100,7 +99,8 @@ fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8
     if !metadata.is_empty() {
         info = info.raw("metadata", object_of_texts(&metadata));
     }
-    let wait = out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &seconds(wait)).close());
+    let wait =
+        out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &format!("{}s", wait.as_secs())).close());
     let details = [Some(info.close()), Some(request_info(out)), wait, bad_request(out)];
     let error = Writer::new(2 * out.size()).raw("code", out.status.as_str()).text("message", out.message);
     let error = error.raw("status", status).raw("details", list(details.into_iter().flatten()));
@@ -134,10 +134,6 @@ fn detail(size: usize, name: &str) -> Writer {
     Writer::new(size).text("@type", &[TYPE_URL, name].concat())
 }
 
-fn seconds(wait: Duration) -> String {
-    format!("{}s", wait.as_secs())
-}
-
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let name = |of: Option<&Object<'_>>, name| {
@@ -159,8 +155,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if error.json("details").is_none_or(|details| details.starts_with('[')) {
         set.push(("details", details.list_with_our_id(out)));
     }
-    let error = with_fields(&error, &set, |_, _| true);
-    with_fields(&kept.body, &[("error", error)], |_, _| true)
+    let error = with_fields(&error, &set, &|_, _| true);
+    with_fields(&kept.body, &[("error", error)], &|_, _| true)
 }
 
 /// The details of an error, each with the name of its type.
@@ -228,7 +224,7 @@ impl<'a> GoogleDetails<'a> {
     fn list_with_our_id(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
         let ours = |detail: &GoogleDetail<'_>| match &detail.object {
-            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, |_, _| true),
+            Some(object) if detail.name == REQUEST_INFO => with_fields(object, &set, &|_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };
         let missing = self.by_type(REQUEST_INFO).next().is_none().then(|| request_info(out));
@@ -238,6 +234,8 @@ impl<'a> GoogleDetails<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::StatusCode;
 
     use super::*;

@@ -104,8 +104,8 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     if !error.raw("code").is_some_and(|code| stays("code", code)) {
         set.push(("code", quoted(out.code)));
     }
-    let error = with_fields(&error, &set, stays);
-    with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
+    let error = with_fields(&error, &set, &stays);
+    with_fields(&kept.body, &[("error", error)], &|_, _| kept.whole)
 }
 
 fn kind(status: StatusCode) -> &'static str {

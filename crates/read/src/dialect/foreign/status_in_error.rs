@@ -44,11 +44,11 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
         // The second form cannot be written without a list of issues.
-        let list = || with_fields(&kept.body, &[("message", quoted(out.message))], |_, _| true);
+        let list = || with_fields(&kept.body, &[("message", quoted(out.message))], &|_, _| true);
         return if kept.whole { list() } else { write(out) };
     };
     let error = kept.rewrite_error(&error, out, &[("status", out.status.as_str().into())]);
-    with_fields(&kept.body, &[("error", error)], |_, _| kept.whole)
+    with_fields(&kept.body, &[("error", error)], &|_, _| kept.whole)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::field_names::is_text_name;
 use crate::dialect::form::{DialectSpec, KnownFields};
-use crate::dialect::json::{Object, Writer, quoted, string, with_fields};
+use crate::dialect::json::{Object, Writer, quoted, some_fields, string, with_fields};
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::parsed_error::{Body, ParsedError};
 
@@ -31,7 +31,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     if !message.trim().contains(char::is_whitespace) && has_text() {
         return None;
     }
-    Some(ParsedError { details: further_members(body), ..ParsedError::new(None, Some(message)) })
+    let details = some_fields(body, |name, _| !matches!(name, "success" | "error")).map(Cow::Owned);
+    Some(ParsedError { details, ..ParsedError::new(None, Some(message)) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -50,19 +51,12 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
-    if kept.whole { with_fields(&kept.body, &set, |_, _| true) } else { write(out) }
+    if kept.whole { with_fields(&kept.body, &set, &|_, _| true) } else { write(out) }
 }
 
 /// Returns true if a member is a sentence under the name of a text.
 fn is_text(name: &str, value: &RawValue) -> bool {
     is_text_name(name) && string(value).is_some_and(|text| text.trim().contains(char::is_whitespace))
-}
-
-fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
-    let mut others = body.members().filter(|(name, _)| !matches!(*name, "success" | "error")).peekable();
-    others.peek()?;
-    let details = others.fold(Writer::new(64), |details, (name, value)| details.raw(name, value.get()));
-    Some(Cow::Owned(details.into_string()))
 }
 
 #[cfg(test)]

@@ -1,19 +1,12 @@
 //! Filters a protocol's JSON (R10). On a 5xx, only its structure passes. On a 4xx, everything except stack traces
 //! passes.
 //!
-//! One pass over the text writes the output, without building a tree. A stack of at most [`MAX_DEPTH`] entries stores
-//! the open objects and lists. If a value must not pass, its name is left out as well, and the content of the value is
-//! skipped.
-
-use std::borrow::Cow;
+//! If a value must not pass, its name is left out as well.
 
 use super::oauth;
 use crate::dialect::field_names::is_text_name;
-use crate::dialect::json;
-use crate::json::end_of_value;
-
-/// The maximum depth of nested values that pass. No real error is deeper, and some parsers refuse deeper values.
-const MAX_DEPTH: usize = 64;
+use crate::dialect::json::push_string;
+use crate::dialect::tree::{MAX_DEPTH, Node, Tree};
 
 /// Fields whose strings clients compare with known values. Such a string passes if it is short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
@@ -24,43 +17,34 @@ const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 /// Returns the structure of a valid JSON text, with this message in place of each text. Returns `None` if the JSON has
 /// no place for a message.
 pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
-    let (written, counted) = Filter { json_rpc, ..Filter::new(json, Some(message)) }.run();
-    (counted > 0 && !written.is_empty()).then_some(written)
+    Filter { message: Some(message), json_rpc, written: Vec::with_capacity(json.len()), counted: 0 }.run(json)
 }
 
 /// Returns a valid JSON text without the stack traces of its errors, or `None` if it contains no stack traces.
 pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
-    let (written, counted) = Filter::new(json, None).run();
-    (counted > 0).then_some(written)
+    Filter { message: None, json_rpc: false, written: Vec::with_capacity(json.len()), counted: 0 }.run(json)
 }
 
-struct Filter<'t, 'm> {
-    json: &'t str,
-    at: usize,
-    written: Vec<u8>,
-    open: Vec<Container<'t>>,
-    /// The name of the next value: the decoded name, and the name as spelled in the text.
-    name: Option<(Cow<'t, str>, &'t str)>,
+struct Filter<'m> {
     /// The message that replaces texts, or `None` on a 4xx.
     message: Option<&'m str>,
-    /// On a 5xx, the number of messages that were written. On a 4xx, the number of stack traces that were left out.
-    counted: usize,
     /// True if the body is JSON-RPC.
     json_rpc: bool,
+    written: Vec<u8>,
+    /// On a 5xx, the number of messages that were written. On a 4xx, the number of stack traces that were left out.
+    counted: usize,
 }
 
-/// An object or a list whose end has not been read yet.
-struct Container<'t> {
-    is_list: bool,
-    /// The name of the field that contains this object or list. An element of a list has the name of the list.
-    name: Cow<'t, str>,
-    /// True if the container is inside an error.
+/// The position of a value.
+#[derive(Clone, Copy)]
+struct Place<'n> {
+    /// The name of the field that contains the value. An element of a list has the name of the list.
+    name: &'n str,
+    /// True if the value is the body or an element of a list, and so has no name of its own.
+    is_element: bool,
+    /// True if the value is inside an error.
     in_error: bool,
-    /// The length of the output before this object or list and its name, and the value of `counted` at that point.
-    before: (usize, usize),
-    has_values: bool,
-    /// True if a string in this list must not pass. The whole field is then left out.
-    is_spoilt: bool,
+    depth: usize,
 }
 
 /// The decision about a value.
@@ -72,129 +56,74 @@ enum Verdict {
     Drop,
 }
 
-impl<'t, 'm> Filter<'t, 'm> {
-    fn new(json: &'t str, message: Option<&'m str>) -> Self {
-        let written = Vec::with_capacity(json.len());
-        Self { json, at: 0, written, open: Vec::new(), name: None, message, counted: 0, json_rpc: false }
+impl Filter<'_> {
+    fn run(mut self, json: &str) -> Option<Vec<u8>> {
+        let is_kept =
+            self.value(Tree::parse(json).root()?, Place { name: "", is_element: true, in_error: false, depth: 0 });
+        (is_kept && self.counted > 0).then_some(self.written)
     }
 
-    /// Filters the text, which is valid JSON. The first byte of a token shows the kind of the token.
-    fn run(mut self) -> (Vec<u8>, usize) {
-        while let Some(byte) = self.json.as_bytes().get(self.at) {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => self.at += 1,
-                b'}' | b']' => self.close(*byte),
-                b'"' if self.name.is_none() && self.open.last().is_some_and(|it| !it.is_list) => self.read_name(),
-                _ => self.value(*byte),
-            }
-        }
-        (self.written, self.counted)
-    }
-
-    fn read_name(&mut self) {
-        let raw = self.skip();
-        self.name = Some((decoded(raw), raw));
-    }
-
-    fn value(&mut self, first: u8) {
-        let before = (self.written.len(), self.counted);
-        let (list, in_error) =
-            self.open.last().map_or((None, false), |it| (it.is_list.then_some(&it.name), it.in_error));
-        let (name, raw_name) = match (list, self.name.take()) {
-            (Some(name), _) => (name.clone(), None),
-            (None, Some((name, raw))) => (name, Some(raw)),
-            (None, None) => (Cow::Borrowed(""), None),
-        };
-        let is_container = matches!(first, b'{' | b'[');
-        let start = self.at;
-        // A container that is nested too deeply is skipped at once.
-        let enters = is_container && self.open.len() < MAX_DEPTH;
-        let raw = if enters { "" } else { self.skip() };
-        match self.verdict(&name, raw_name.is_some(), first, raw, in_error) {
-            // A client could not assign a JSON-RPC response without an id to any call.
-            Verdict::Drop if first == b'"' && &*name == "id" && self.json_rpc => {
-                self.scalar(raw_name, "null", &Verdict::Pass)
-            }
-            Verdict::Drop => {
-                self.at = if enters { end_of(self.json, start) } else { self.at };
-                self.note_dropped(first);
-            }
-            Verdict::Pass if enters => {
-                self.begin(raw_name);
-                self.written.push(first);
-                self.at += 1;
-                let in_error = in_error || matches!(&*name, "error" | "errors");
-                let (is_list, has_values, is_spoilt) = (first == b'[', false, false);
-                self.open.push(Container { is_list, name, in_error, before, has_values, is_spoilt });
-            }
-            verdict => self.scalar(raw_name, raw, &verdict),
-        }
-    }
-
-    fn scalar(&mut self, raw_name: Option<&str>, raw: &str, verdict: &Verdict) {
-        self.begin(raw_name);
-        match (verdict, self.message) {
-            (Verdict::Message, Some(message)) => json::push_string(&mut self.written, message),
-            _ => self.written.extend_from_slice(raw.as_bytes()),
-        }
+    /// Writes a value. Returns `false` if the value is left out.
+    fn value(&mut self, value: Node<'_, '_>, place: Place<'_>) -> bool {
+        let is_container = value.is_object() || value.is_array();
+        let verdict = self.verdict(value, place, is_container);
         self.counted += usize::from(matches!(verdict, Verdict::Message | Verdict::Tell));
-        if let Some(around) = self.open.last_mut() {
-            around.has_values = true;
+        match (verdict, self.message) {
+            // A client could not assign a JSON-RPC response without an id to any call.
+            (Verdict::Drop, _) if value.is_text() && place.name == "id" && self.json_rpc => {
+                self.written.extend_from_slice(b"null");
+            }
+            (Verdict::Drop, _) => return false,
+            (Verdict::Message, Some(message)) => push_string(&mut self.written, message),
+            _ if is_container && place.depth < MAX_DEPTH => return self.container(value, place),
+            _ => self.written.extend_from_slice(value.raw().as_bytes()),
         }
+        true
     }
 
-    fn verdict(&mut self, name: &str, is_named: bool, first: u8, raw: &str, in_error: bool) -> Verdict {
-        let is_stack = in_error && is_named && is_stack(name, first);
+    /// Writes the values in an object or a list. Returns `false` if a string in the list must not pass. The whole field
+    /// is then left out.
+    fn container(&mut self, container: Node<'_, '_>, place: Place<'_>) -> bool {
+        let (is_list, counted) = (container.is_array(), self.counted);
+        let in_error = place.in_error || matches!(place.name, "error" | "errors");
+        self.written.push(if is_list { b'[' } else { b'{' });
+        let start = self.written.len();
+        for value in container.children() {
+            let before = self.written.len();
+            if before > start {
+                self.written.push(b',');
+            }
+            let name = if is_list { place.name } else { value.name() };
+            if !is_list {
+                push_string(&mut self.written, name);
+                self.written.push(b':');
+            }
+            if !self.value(value, Place { name, is_element: is_list, in_error, depth: place.depth + 1 }) {
+                self.written.truncate(before);
+                if is_list && value.is_text() {
+                    self.counted = counted;
+                    return false;
+                }
+            }
+        }
+        self.written.push(if is_list { b']' } else { b'}' });
+        true
+    }
+
+    fn verdict(&mut self, value: Node<'_, '_>, place: Place<'_>, is_container: bool) -> Verdict {
+        let Place { name, is_element, in_error, depth } = place;
+        let is_stack = in_error && !is_element && is_stack(name, value);
         match self.message {
             None => {
                 self.counted += usize::from(is_stack);
                 if is_stack { Verdict::Drop } else { Verdict::Pass }
             }
-            Some(_) if is_stack || is_named && !is_word(name) => Verdict::Drop,
-            Some(_) if first == b'"' => verdict_on_string(name, &decoded(raw)),
+            Some(_) if is_stack || !is_element && !is_word(name) => Verdict::Drop,
+            Some(_) if value.is_text() => verdict_on_string(name, &value.text().unwrap_or_default()),
             // A value that is nested too deeply is left out with its content.
-            Some(_) if matches!(first, b'{' | b'[') && !raw.is_empty() => Verdict::Drop,
+            Some(_) if is_container && depth == MAX_DEPTH => Verdict::Drop,
             Some(_) => Verdict::Pass,
         }
-    }
-
-    /// Writes the comma before a value, and the value's name.
-    fn begin(&mut self, raw_name: Option<&str>) {
-        if self.open.last().is_some_and(|it| it.has_values) {
-            self.written.push(b',');
-        }
-        if let Some(name) = raw_name {
-            self.written.extend_from_slice(name.as_bytes());
-            self.written.push(b':');
-        }
-    }
-
-    /// Records that a value of the current object or list is left out.
-    fn note_dropped(&mut self, first: u8) {
-        if let Some(around) = self.open.last_mut() {
-            around.is_spoilt |= around.is_list && first == b'"';
-        }
-    }
-
-    fn close(&mut self, byte: u8) {
-        self.at += 1;
-        let Some(closed) = self.open.pop() else { return };
-        if closed.is_spoilt {
-            self.written.truncate(closed.before.0);
-            self.counted = closed.before.1;
-            return;
-        }
-        self.written.push(byte);
-        if let Some(around) = self.open.last_mut() {
-            around.has_values = true;
-        }
-    }
-
-    /// Skips the value that begins here, and returns its text.
-    fn skip(&mut self) -> &'t str {
-        let start = self.at;
-        self.at = end_of(self.json, start);
-        &self.json[start..self.at]
     }
 }
 
@@ -215,9 +144,9 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
 }
 
 /// Returns true if a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.
-fn is_stack(name: &str, first: u8) -> bool {
+fn is_stack(name: &str, value: Node<'_, '_>) -> bool {
     matches!(name, "stack" | "stacktrace" | "stackTrace" | "exception" | "debugMessage")
-        || name == "trace" && first == b'['
+        || name == "trace" && value.is_array()
 }
 
 /// Returns true if a name looks like a name that a program uses. In some bodies, the names are data, and contain digits
@@ -225,15 +154,4 @@ fn is_stack(name: &str, first: u8) -> bool {
 fn is_word(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'@' | b'$');
     (1..=32).contains(&name.len()) && name.bytes().all(is_plain)
-}
-
-/// Returns the text of a JSON string. Replacement characters stand in for parts that are not Unicode.
-fn decoded(raw: &str) -> Cow<'_, str> {
-    let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    if inside.contains('\\') { serde_json::from_str(raw).unwrap_or_default() } else { Cow::Borrowed(inside) }
-}
-
-/// Returns the position of the end of the value that begins at `start`.
-fn end_of(json: &str, start: usize) -> usize {
-    end_of_value(&json.as_bytes()[start..]).map_or(json.len(), |length| start + length.max(1))
 }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use super::super::json::{self, Object};
 use super::super::parsed_error::Body;
+use super::soap::root_tag;
 use crate::target::Target;
 
 /// A product that has its own SDK.
@@ -27,6 +28,10 @@ struct Row {
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 
+const fn json_alone(product: Product, json: fn(&Body<'_, '_>, &Head<'_>) -> bool) -> Row {
+    Row { product, json, xml: (&[], &[]) }
+}
+
 const ROWS: [Row; 6] = [
     Row {
         product: Product::Aws,
@@ -45,41 +50,25 @@ const ROWS: [Row; 6] = [
         },
         xml: (&["x-ms-error-code", "x-ms-request-id"], &["Error"]),
     },
-    Row {
-        product: Product::Kubernetes,
-        json: |body, _| {
-            let is = |name, value| body.object.string(name).is_some_and(|it| it == value);
-            is("kind", "Status") && is("apiVersion", "v1")
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Elasticsearch,
-        json: |body, head| {
-            let causes = || json::array(body.error.as_ref()?.raw("root_cause")?.get());
-            head.has(&["x-elastic-product"]) || causes().is_some() && body.object.number("status").is_some()
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Oci,
-        json: |body, head| {
-            let is_api = || {
-                head.has(&["docker-distribution-api-version"])
-                    || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
-            };
-            let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
-            body.object.has("errors")
-                && is_api()
-                && errors().is_some_and(|errors| errors.iter().all(|it| is_oci(it.get())))
-        },
-        xml: (&[], &[]),
-    },
-    Row {
-        product: Product::Docker,
-        json: |body, head| head.has(&["docker-experimental", "ostype"]) && body.object.string("message").is_some(),
-        xml: (&[], &[]),
-    },
+    json_alone(Product::Kubernetes, |body, _| {
+        let is = |name, value| body.object.string(name).is_some_and(|it| it == value);
+        is("kind", "Status") && is("apiVersion", "v1")
+    }),
+    json_alone(Product::Elasticsearch, |body, head| {
+        let causes = || json::array(body.error.as_ref()?.raw("root_cause")?.get());
+        head.has(&["x-elastic-product"]) || causes().is_some() && body.object.number("status").is_some()
+    }),
+    json_alone(Product::Oci, |body, head| {
+        let is_api = || {
+            head.has(&["docker-distribution-api-version"])
+                || head.target.as_str().is_some_and(|path| path.starts_with("/v2/"))
+        };
+        let errors = || json::array(body.object.raw("errors")?.get()).filter(|errors| !errors.is_empty());
+        body.object.has("errors") && is_api() && errors().is_some_and(|errors| errors.iter().all(|it| is_oci(it.get())))
+    }),
+    json_alone(Product::Docker, |body, head| {
+        head.has(&["docker-experimental", "ostype"]) && body.object.string("message").is_some()
+    }),
 ];
 
 /// The codes of the OCI distribution specification, and two codes that registries use.
@@ -137,22 +126,10 @@ pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
 
 /// Returns the product of an XML document.
 pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
-    let root = root(text)?;
+    let root = root_tag(text.trim_start_matches('\u{feff}'))?.split(|it: char| !it.is_ascii_alphanumeric()).next()?;
     ROWS.iter().find(|row| row.xml.1.contains(&root) && head.has(row.xml.0)).map(|row| row.product)
 }
 
 fn is_oci(error: &str) -> bool {
     Object::parse(error).is_some_and(|error| error.string("code").is_some_and(|code| OCI_CODES.contains(&&*code)))
-}
-
-/// Returns the name of the root element of an XML document, behind its declaration.
-fn root(text: &str) -> Option<&str> {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let text = match text.strip_prefix("<?xml") {
-        Some(declared) => declared.split_once("?>")?.1.trim_start(),
-        None => text,
-    };
-    let name = text.strip_prefix('<')?;
-    let end = name.find(|it: char| !it.is_ascii_alphanumeric())?;
-    Some(&name[..end]).filter(|name| !name.is_empty())
 }

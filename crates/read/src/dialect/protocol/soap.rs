@@ -64,7 +64,7 @@ pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
 }
 
 /// Returns the first tag of the root element, without its brackets.
-fn root_tag(text: &str) -> Option<&str> {
+pub(super) fn root_tag(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
         rest = if let Some(instruction) = rest.strip_prefix("<?") {

@@ -100,7 +100,7 @@ fn r10_the_structure_of_a_5xx_passes() {
         ),
         (
             r#"[{"error":{"json":{"mess\u0061ge":"s3","code":-32603,"data":{"code":"X","path":"a.b"}},"meta":{"s3.x":1}}}]"#,
-            Some(r#"[{"error":{"json":{"mess\u0061ge":"No.","code":-32603,"data":{"code":"X"}},"meta":{}}}]"#),
+            Some(r#"[{"error":{"json":{"message":"No.","code":-32603,"data":{"code":"X"}},"meta":{}}}]"#),
         ),
         (
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"500","scimType":"a b","detail":"s3"}"#,

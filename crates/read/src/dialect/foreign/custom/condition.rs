@@ -2,13 +2,12 @@
 
 use std::{fmt, slice};
 
-use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::pointer::Pointer;
 use super::values::BodyValues;
 use crate::dialect::foreign::framework_errors;
-use crate::dialect::json;
+use crate::dialect::{is_phrase_as_code, json};
 
 /// The conditions of a shape. A body of the shape fulfils all of `when` and none of `not`. If `any` is not empty, the
 /// body also fulfils at least one condition of `any`.
@@ -110,19 +109,19 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// The JSON types, with their words in the policy file.
-    pub const TYPES: [(&'static str, Self); 11] = [
-        ("string", Self::String),
-        ("nonblank", Self::NonBlank),
-        ("name", Self::Name),
-        ("number", Self::Number),
-        ("boolean", Self::Boolean),
-        ("object", Self::Object),
-        ("array", Self::Array),
-        ("null", Self::Null),
-        ("issues", Self::Issues),
-        ("any", Self::Any),
-        ("absent", Self::Absent),
+    /// The JSON types, each with its word in the policy file and its name in sentences.
+    pub const TYPES: [(&'static str, Self, &'static str); 11] = [
+        ("string", Self::String, "a string"),
+        ("nonblank", Self::NonBlank, "a string that is not blank"),
+        ("name", Self::Name, "one word that names an error"),
+        ("number", Self::Number, "a number"),
+        ("boolean", Self::Boolean, "true or false"),
+        ("object", Self::Object, "an object"),
+        ("array", Self::Array, "an array"),
+        ("null", Self::Null, "null"),
+        ("issues", Self::Issues, "a list of field errors"),
+        ("any", Self::Any, "present"),
+        ("absent", Self::Absent, "absent"),
     ];
 
     fn is_narrower_than(&self, other: &Self) -> bool {
@@ -162,20 +161,13 @@ impl Expected {
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => f.write_str("present"),
-            Self::Null => f.write_str("null"),
-            Self::String => f.write_str("a string"),
-            Self::NonBlank => f.write_str("a string that is not blank"),
-            Self::Name => f.write_str("one word that names an error"),
-            Self::Number => f.write_str("a number"),
-            Self::Boolean => f.write_str("true or false"),
-            Self::Object => f.write_str("an object"),
-            Self::Array => f.write_str("an array"),
-            Self::Issues => f.write_str("a list of field errors"),
-            Self::Absent => f.write_str("absent"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Integer(number) => number.fmt(f),
             Self::Is(value) => value.fmt(f),
+            _ => {
+                let found = Self::TYPES.iter().find(|(_, expected, _)| expected == self);
+                f.write_str(found.map_or("", |(.., name)| name))
+            }
         }
     }
 }
@@ -200,10 +192,7 @@ impl From<bool> for Expected {
 
 /// Returns true if a text can be the name of an error, because it is one word and not the phrase of a status.
 fn is_name(text: &str) -> bool {
-    let is_phrase = |text: &str| {
-        (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
-    };
-    !text.trim().is_empty() && !text.contains(' ') && !is_phrase(text)
+    !text.trim().is_empty() && !text.contains(' ') && !is_phrase_as_code(text)
 }
 
 impl Condition {
@@ -240,7 +229,7 @@ mod tests {
             let of = text.split(' ').filter_map(|it| it.strip_prefix(of)?.split_once('='));
             of.map(|(at, is)| Condition {
                 at: Pointer::parse(at).unwrap(),
-                is: Expected::TYPES.into_iter().find(|(word, _)| *word == is).unwrap().1,
+                is: Expected::TYPES.into_iter().find(|(word, ..)| *word == is).unwrap().1,
             })
             .collect()
         };
@@ -294,7 +283,7 @@ mod tests {
             ("[]", &["array", "any"]),
             ("null", &["null", "any"]),
         ] {
-            for (word, is) in Expected::TYPES {
+            for (word, is, _) in Expected::TYPES {
                 assert_eq!(holds(is, value), types.contains(&word), "{word} {value}");
             }
         }

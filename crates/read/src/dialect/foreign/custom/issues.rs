@@ -1,11 +1,12 @@
 //! Reads and writes the issue list of a shape (R15, E8).
 
+use error_envelope_text::named;
 use serde_json::value::RawValue;
 
 use super::pointer::{Pointer, Step};
 use super::values::BodyValues;
-use crate::dialect::json::{self, Object, Writer, quoted};
-use crate::dialect::outgoing::{is_identifier, list};
+use crate::dialect::json::{self, Object, Writer, list, quoted};
+use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
 use crate::issue_list::List;
 
@@ -19,40 +20,25 @@ pub struct IssuePlaces {
     pub notation: PathNotation,
 }
 
-/// The notation in which a shape writes the path of an issue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PathNotation {
-    /// `items.1.qty`.
-    #[default]
-    Dotted,
-    /// `items[1].qty`. The form `items[1][qty]` is read as well.
-    Brackets,
-    /// `/items/1/qty` (RFC 6901).
-    Pointer,
-    /// `["items",1,"qty"]`.
-    List,
+named! {
+    "Returns the notation's word in the policy file."
+    /// The notation in which a shape writes the path of an issue.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum PathNotation {
+        /// `items.1.qty`.
+        #[default]
+        Dotted = "dotted",
+        /// `items[1].qty`. The form `items[1][qty]` is read as well.
+        Brackets = "brackets",
+        /// `/items/1/qty` (RFC 6901).
+        Pointer = "pointer",
+        /// `["items",1,"qty"]`.
+        List = "list",
+    }
 }
 
 impl PathNotation {
-    /// All notations.
-    pub const ALL: &'static [Self] = &[Self::Dotted, Self::Brackets, Self::Pointer, Self::List];
-
-    /// Returns the notation's word in the policy file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dotted => "dotted",
-            Self::Brackets => "brackets",
-            Self::Pointer => "pointer",
-            Self::List => "list",
-        }
-    }
-
-    pub(super) const fn is_list(self) -> bool {
-        matches!(self, Self::List)
-    }
-
     fn read(self, value: &RawValue) -> Place {
         let mut path = Place::default();
         if let Some(steps) = json::array(value.get()) {
@@ -130,13 +116,12 @@ impl IssuePlaces {
             (&self.code, raw("code")),
         ];
         let placed = values.iter().filter_map(|(place, value)| Some((place.as_ref()?.steps(), value.as_deref()?)));
-        object_of_values(&placed.collect::<Vec<_>>(), |object| object)
+        object_of_values(&placed.collect::<Vec<_>>())
     }
 }
 
-/// Returns an object with each value at its place. `wrap` makes the text of each inner object from the text of its
-/// fields. A value whose place is empty is returned unchanged.
-pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+/// Returns an object with each value at its place. A value whose place is empty is returned unchanged.
+fn object_of_values(values: &[(&[Step], &[u8])]) -> Vec<u8> {
     if let [([], value)] = values {
         return value.to_vec();
     }
@@ -148,9 +133,9 @@ pub(super) fn object_of_values(values: &[(&[Step], &[u8])], wrap: fn(Vec<u8>) ->
             continue;
         }
         let inside: Vec<_> = values.iter().filter(is_same).map(|(steps, value)| (&steps[1..], *value)).collect();
-        json = json.raw(name, object_of_values(&inside, wrap));
+        json = json.raw(name, object_of_values(&inside));
     }
-    wrap(json.close())
+    json.close()
 }
 
 #[cfg(test)]

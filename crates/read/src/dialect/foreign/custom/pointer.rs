@@ -151,7 +151,7 @@ pub(super) fn with_value<'t>(text: &'t str, steps: &[Step], value: &[u8], adds: 
     match object.raw(name).map(RawValue::get).or(adds.then_some("null")) {
         Some(inside) => {
             let inside = with_value(inside, rest, value, adds).into_owned().into_bytes();
-            owned(with_fields(&object, &[(name, inside)], |_, _| true))
+            owned(with_fields(&object, &[(name, inside)], &|_, _| true))
         }
         None => Cow::Borrowed(text),
     }

@@ -1,41 +1,37 @@
 //! The JSON Schema 2020-12 of a shape's bodies, for generated documents and clients (R15).
 
+use serde_json::{Map, Value, json};
+
 use super::condition::Expected;
 use super::description::Description;
-use super::issues::{IssuePlaces, object_of_values};
+use super::issues::{IssuePlaces, PathNotation};
 use super::pointer::Step;
 use super::template::{Node, Placeholder};
 use crate::code::Retry;
-use crate::dialect::json::{Writer, quoted};
-use crate::dialect::outgoing::list;
 
 impl Description {
-    /// Returns the schema of the bodies as JSON text, or `None` if the shape has no template.
-    pub(super) fn schema(&self) -> Option<String> {
-        let schema = self.node_schema(&self.template.as_ref()?.0, &mut Vec::new());
-        String::from_utf8(schema).ok()
+    /// Returns the schema of the bodies, or `None` if the shape has no template.
+    pub(super) fn schema(&self) -> Option<Value> {
+        Some(self.node_schema(&self.template.as_ref()?.0, &mut Vec::new()))
     }
 
-    fn node_schema(&self, node: &Node, path: &mut Vec<Step>) -> Vec<u8> {
+    fn node_schema(&self, node: &Node, path: &mut Vec<Step>) -> Value {
         match node {
-            Node::Literal(json) => Writer::new(64).raw("const", json.as_bytes()).close(),
+            Node::Literal(json) => json!({ "const": serde_json::from_str::<Value>(json).unwrap_or_default() }),
             Node::Value { placeholder, is_optional } => self.value_schema(*placeholder, *is_optional),
             Node::Object(members) => {
-                let mut below = |name: &str, node| {
-                    path.push(Step::Name(name.into()));
-                    let schema = (self.is_sign(path), self.node_schema(node, path));
+                let (mut properties, mut required) = (Map::new(), Vec::new());
+                for (name, node) in members {
+                    path.push(Step::Name(name.clone()));
+                    required.extend(self.is_sign(path).then_some(name));
+                    properties.insert(name.to_string(), self.node_schema(node, path));
                     path.pop();
-                    schema
-                };
-                let each: Vec<_> = members.iter().map(|(name, node)| (&**name, below(name, node))).collect();
-                let required = each.iter().filter(|(_, (is_sign, _))| *is_sign).map(|(name, _)| quoted(name));
-                let required = list(required);
-                let properties = each.iter().fold(Writer::new(64), |json, (name, (_, schema))| json.raw(name, schema));
-                object(properties.close()).raw("required", required).close()
+                }
+                json!({ "type": "object", "properties": properties, "required": required })
             }
             Node::Array(nodes) => {
-                let each = list(nodes.iter().map(|node| self.node_schema(node, &mut Vec::new())));
-                Writer::new(64).text("type", "array").raw("prefixItems", each).close()
+                let each: Vec<_> = nodes.iter().map(|node| self.node_schema(node, &mut Vec::new())).collect();
+                json!({ "type": "array", "prefixItems": each })
             }
         }
     }
@@ -46,46 +42,44 @@ impl Description {
         self.conditions.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }
 
-    fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Vec<u8> {
-        let of_type = |name: &str| match is_optional {
-            true => Writer::new(64).text("type", name),
-            false => Writer::new(64).raw("type", list([quoted(name), quoted("null")])),
-        };
-        let text = || Writer::new(64).text("type", "string");
+    fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Value {
+        let or_null = |name: &str| if is_optional { json!(name) } else { json!([name, "null"]) };
         match placeholder {
-            Placeholder::Code => text().text("pattern", "^[a-z][a-z0-9_]{0,62}$").close(),
-            Placeholder::Name | Placeholder::Message => text().close(),
-            Placeholder::RequestId => text().text("pattern", "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$").close(),
-            Placeholder::Timestamp => text().text("format", "date-time").close(),
-            Placeholder::Status => {
-                Writer::new(64).text("type", "integer").raw("minimum", "400").raw("maximum", "599").close()
-            }
-            Placeholder::RetryAfter => of_type("integer").close(),
+            Placeholder::Code => json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" }),
+            Placeholder::Name | Placeholder::Message => json!({ "type": "string" }),
+            Placeholder::RequestId => json!({ "type": "string", "pattern": "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$" }),
+            Placeholder::Timestamp => json!({ "type": "string", "format": "date-time" }),
+            Placeholder::Status => json!({ "type": "integer", "minimum": 400, "maximum": 599 }),
+            Placeholder::RetryAfter => json!({ "type": or_null("integer") }),
             Placeholder::Retry => {
-                let words = [Retry::No, Retry::Backoff, Retry::Refresh].map(|retry| quoted(retry.as_str()));
-                let missing = (!is_optional).then(|| b"null".to_vec());
-                Writer::new(64).raw("enum", list(words.into_iter().chain(missing))).close()
+                let words = Retry::VALUES.iter().map(|retry| Some(retry.as_str()));
+                let missing = (!is_optional).then_some(None);
+                json!({ "enum": words.chain(missing).collect::<Vec<_>>() })
             }
-            Placeholder::Docs => of_type("string").text("format", "uri").close(),
-            Placeholder::Details => b"{}".to_vec(),
+            Placeholder::Docs => json!({ "type": or_null("string"), "format": "uri" }),
+            Placeholder::Details => json!({}),
             Placeholder::Issues => {
-                let issue = self.issues.as_ref().map_or_else(|| b"{}".to_vec(), IssuePlaces::schema);
-                of_type("array").raw("items", issue).close()
+                let issue = self.issues.as_ref().map_or_else(|| json!({}), IssuePlaces::schema);
+                json!({ "type": or_null("array"), "items": issue })
             }
         }
     }
 }
 
 impl IssuePlaces {
-    fn schema(&self) -> Vec<u8> {
-        let text = Writer::new(64).text("type", "string").close();
-        let path = if self.notation.is_list() { Writer::new(64).text("type", "array").close() } else { text.clone() };
-        let places = [(&self.path, &path), (&self.message, &text), (&self.code, &text)];
-        let placed = places.into_iter().filter_map(|(place, schema)| Some((place.as_ref()?.steps(), &schema[..])));
-        object_of_values(&placed.collect::<Vec<_>>(), |properties| object(properties).close())
+    fn schema(&self) -> Value {
+        let path = if self.notation == PathNotation::List { "array" } else { "string" };
+        let mut schema = json!({ "type": "object", "properties": {} });
+        for (place, name) in [(&self.path, path), (&self.message, "string"), (&self.code, "string")] {
+            let mut at = &mut schema;
+            for step in place.iter().flat_map(|place| place.steps()).filter_map(Step::name) {
+                at["type"] = json!("object");
+                at = &mut at["properties"][step];
+            }
+            if place.is_some() {
+                *at = json!({ "type": name });
+            }
+        }
+        schema
     }
-}
-
-fn object(properties: Vec<u8>) -> Writer {
-    Writer::new(64).text("type", "object").raw("properties", properties)
 }

@@ -1,5 +1,7 @@
 //! The template of a shape's bodies. A template is JSON with placeholders for whole values (R15).
 
+use error_envelope_text::named;
+
 use super::pointer::{Pointer, Step};
 use crate::dialect::json::{self, Object, push_string};
 use crate::json::end_of_quoted;
@@ -7,36 +9,22 @@ use crate::json::end_of_quoted;
 /// The maximum depth of nested values. No real body is so deep, and the stack suffices for this depth.
 const MAX_DEPTH: usize = 32;
 
-/// A placeholder of a template, which a value of the error replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placeholder {
-    Code,
-    Name,
-    Status,
-    Message,
-    Details,
-    Issues,
-    RequestId,
-    Timestamp,
-    RetryAfter,
-    Retry,
-    Docs,
-}
-
-impl Placeholder {
-    pub(crate) const ALL: [(&'static str, Self); 11] = [
-        ("code", Self::Code),
-        ("name", Self::Name),
-        ("status", Self::Status),
-        ("message", Self::Message),
-        ("details", Self::Details),
-        ("issues", Self::Issues),
-        ("request_id", Self::RequestId),
-        ("timestamp", Self::Timestamp),
-        ("retry_after", Self::RetryAfter),
-        ("retry", Self::Retry),
-        ("docs", Self::Docs),
-    ];
+named! {
+    "Returns the name of the placeholder."
+    /// A placeholder of a template, which a value of the error replaces.
+    pub enum Placeholder {
+        Code = "code",
+        Name = "name",
+        Status = "status",
+        Message = "message",
+        Details = "details",
+        Issues = "issues",
+        RequestId = "request_id",
+        Timestamp = "timestamp",
+        RetryAfter = "retry_after",
+        Retry = "retry",
+        Docs = "docs",
+    }
 }
 
 /// A valid template, which makes valid JSON from any values.
@@ -52,11 +40,6 @@ pub(super) enum Node {
     Value { placeholder: Placeholder, is_optional: bool },
     Object(Box<[(Box<str>, Node)]>),
     Array(Box<[Node]>),
-}
-
-/// The values of one error, as JSON. Any of them may be missing.
-pub(super) trait Values {
-    fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool;
 }
 
 impl Template {
@@ -80,9 +63,11 @@ impl Template {
         self.0.has(placeholder)
     }
 
-    pub(super) fn write(&self, values: &impl Values, size: usize) -> Vec<u8> {
+    /// Writes the body of an error. `push` writes the value of a placeholder as JSON, or returns `false` if the error
+    /// has no such value.
+    pub(super) fn write(&self, push: &impl Fn(Placeholder, &mut Vec<u8>) -> bool, size: usize) -> Vec<u8> {
         let mut json = Vec::with_capacity(size);
-        self.0.write(values, &mut json);
+        self.0.write(push, &mut json);
         json
     }
 }
@@ -90,10 +75,8 @@ impl Template {
 impl Node {
     fn parse(json: &str, found: &[(Placeholder, bool)], depth: usize) -> Result<Self, TemplateError> {
         if depth == 0 {
-            return Err((
-                format!("the template is more than {MAX_DEPTH} levels deep"),
-                "write a template with fewer levels".to_owned(),
-            ));
+            let right = "write a template with fewer levels".to_owned();
+            return Err((format!("the template is more than {MAX_DEPTH} levels deep"), right));
         }
         let at = json.strip_prefix("\"{{").and_then(|rest| rest.strip_suffix("}}\""));
         if let Some((placeholder, is_optional)) = at.and_then(|at| found.get(at.parse::<usize>().ok()?)) {
@@ -154,21 +137,21 @@ impl Node {
     }
 
     /// Writes the node. Returns `false` if its field must be left out.
-    fn write(&self, values: &impl Values, json: &mut Vec<u8>) -> bool {
+    fn write(&self, push: &impl Fn(Placeholder, &mut Vec<u8>) -> bool, json: &mut Vec<u8>) -> bool {
         match self {
             Self::Literal(text) => json.extend_from_slice(text.as_bytes()),
             Self::Value { placeholder, is_optional } => {
-                if !values.push(*placeholder, json) {
+                if !push(*placeholder, json) {
                     json.extend_from_slice(b"null");
                     return !is_optional;
                 }
             }
-            Self::Object(members) => write_object(members, values, json),
+            Self::Object(members) => write_object(members, push, json),
             Self::Array(nodes) => {
                 json.push(b'[');
                 for (at, node) in nodes.iter().enumerate() {
                     json.extend((at > 0).then_some(b','));
-                    node.write(values, json);
+                    node.write(push, json);
                 }
                 json.push(b']');
             }
@@ -177,7 +160,7 @@ impl Node {
     }
 }
 
-fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut Vec<u8>) {
+fn write_object(members: &[(Box<str>, Node)], push: &impl Fn(Placeholder, &mut Vec<u8>) -> bool, json: &mut Vec<u8>) {
     json.push(b'{');
     let start = json.len();
     for (name, node) in members {
@@ -185,7 +168,7 @@ fn write_object(members: &[(Box<str>, Node)], values: &impl Values, json: &mut V
         json.extend((before > start).then_some(b','));
         push_string(json, name);
         json.push(b':');
-        if !node.write(values, json) {
+        if !node.write(push, json) {
             json.truncate(before);
         }
     }
@@ -231,9 +214,9 @@ fn refuse_name(name: &str, is_known: bool) -> Result<(), TemplateError> {
 fn placeholder(name: &str) -> Result<(Placeholder, bool), TemplateError> {
     let bare = name.trim();
     let (bare, is_optional) = bare.strip_suffix('?').map_or((bare, false), |bare| (bare, true));
-    let known = Placeholder::ALL.iter().find(|(known, _)| *known == bare);
-    known.map(|(_, placeholder)| (*placeholder, is_optional)).ok_or_else(|| {
-        let names: Vec<_> = Placeholder::ALL.iter().map(|(name, _)| *name).collect();
+    let known = Placeholder::VALUES.iter().find(|known| known.as_str() == bare);
+    known.map(|placeholder| (*placeholder, is_optional)).ok_or_else(|| {
+        let names: Vec<_> = Placeholder::VALUES.iter().map(|known| known.as_str()).collect();
         (format!("unknown placeholder {{{{{bare}}}}}"), format!("the choices are {}", names.join(", ")))
     })
 }
@@ -242,22 +225,18 @@ fn placeholder(name: &str) -> Result<(Placeholder, bool), TemplateError> {
 mod tests {
     use super::*;
 
-    struct Upper;
-
-    impl Values for Upper {
-        fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
-            match placeholder {
-                Placeholder::Details | Placeholder::RetryAfter => return false,
-                Placeholder::Status => json.extend_from_slice(b"404"),
-                Placeholder::Message => push_string(json, "Say \"{{code}}\" or }}."),
-                other => push_string(json, &format!("{other:?}").to_uppercase()),
-            }
-            true
+    fn push(placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
+        match placeholder {
+            Placeholder::Details | Placeholder::RetryAfter => return false,
+            Placeholder::Status => json.extend_from_slice(b"404"),
+            Placeholder::Message => push_string(json, "Say \"{{code}}\" or }}."),
+            other => push_string(json, &format!("{other:?}").to_uppercase()),
         }
+        true
     }
 
     fn written(template: &str) -> String {
-        String::from_utf8(Template::parse(template).unwrap().write(&Upper, 64)).unwrap()
+        String::from_utf8(Template::parse(template).unwrap().write(&push, 64)).unwrap()
     }
 
     #[test]
@@ -308,7 +287,7 @@ mod tests {
         fn r15_what_a_template_makes_is_json(text in "[{}\\[\\]\":,a?\\\\ ]{0,12}(\\{\\{(code|details\\??)\\}\\})?[{}\\[\\]\":,a1 ]{0,12}") {
             for text in [format!("{{\"x\":{text}}}"), text] {
                 if let Ok(template) = Template::parse(&text) {
-                    let body = template.write(&Upper, 64);
+                    let body = template.write(&push, 64);
                     proptest::prop_assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok(), "{}", text);
                 }
             }
