@@ -10,7 +10,7 @@ use super::error::Kind;
 use super::files::MAX_FILE_BYTES;
 use super::reading::{Leaf, Reading, in_order, span_to_show};
 use super::refusal::{advice_for_unknown, unknown_code};
-use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, kind_of, parse_size, size};
+use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, format_size, kind_of, parse_size};
 use crate::code::ErrorCode;
 
 impl Leaf for String {
@@ -92,7 +92,7 @@ impl Leaf for Size {
     }
 
     fn written(&self) -> String {
-        let size = size(self.0);
+        let size = format_size(self.0);
         if size.contains(' ') { format!("{size:?}") } else { size }
     }
 }

@@ -10,7 +10,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::error::{Kind, PolicyError, line_of};
 use super::files::{NamedFile, read_text};
 use super::refusal::{advice_for_unknown, dotted};
-use super::values::{kind_of, size};
+use super::values::{format_size, kind_of};
 
 /// The maximum number of mistakes that are stored. Nobody would correct a longer list at once.
 pub(crate) const MAX_MISTAKES: usize = 200;
@@ -216,7 +216,7 @@ impl<'a> Reading<'a> {
             Err(error) => {
                 let shown = if self.is_secret { "the file".to_owned() } else { path.display().to_string() };
                 let wrong = format!("{shown} {}", error.wrong());
-                let right = format!("name a readable UTF-8 file of at most {}", size(most));
+                let right = format!("name a readable UTF-8 file of at most {}", format_size(most));
                 let refused = self.error(Kind::File, wrong, right).without(&path).caused_by(error);
                 self.add(refused);
                 None
