@@ -94,10 +94,10 @@ pub(crate) fn describe_switch(switch: &KillSwitch) -> Value {
     let last = switch.last_change();
     json!({
         "kill_switch": switch.is_on(),
-        "changed_at": last.as_ref().map(|it| time(it.changed_at())),
-        "changed_by": last.as_ref().and_then(|it| it.by()),
-        "reason": last.as_ref().and_then(|it| it.reason()),
-        "client_address": last.as_ref().and_then(|it| it.peer()),
+        "changed_at": last.as_ref().map(|it| time(it.at)),
+        "changed_by": last.as_ref().and_then(|it| it.by.as_deref()),
+        "reason": last.as_ref().and_then(|it| it.reason.as_deref()),
+        "client_address": last.as_ref().and_then(|it| it.peer),
     })
 }
 
