@@ -341,13 +341,9 @@ fn names_by_status(named: Vec<(String, String)>) -> Result<StatusNames, SettingE
             _ => Ok((statuses, name.into())),
         }
     });
-    let mut compiled = compiled.collect::<Result<StatusNames, _>>()?;
-    {
-        let mut list = std::mem::take(&mut compiled).into_iter().collect::<Vec<_>>();
-        crate::sort_by(&mut list, &|one, other| one.0.len() > other.0.len());
-        compiled = list.into_iter().collect();
-    }
-    Ok(compiled)
+    let mut compiled = compiled.collect::<Result<Vec<_>, _>>()?;
+    crate::sort_by(&mut compiled, &|one, other| one.0.len() > other.0.len());
+    Ok(compiled.into())
 }
 
 /// Refuses places in `stays` and `ignores` that have no effect, or an effect that the operator cannot want.
