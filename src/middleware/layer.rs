@@ -364,7 +364,7 @@ impl ErrorEnvelopeLayer {
         }
         // If a kill switch is on, this is logged elsewhere.
         runtime::log_policy(
-            self.policy.status().policy(),
+            &self.policy.status().policy,
             Some(config.classifier().is_some()),
             "error envelopes are active",
         );
