@@ -79,14 +79,14 @@ pub(super) fn admit(
     mark: impl FnOnce(&RequestState, &mut Parts),
 ) -> Admitted {
     let policy = &**config.policy();
-    let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
+    let (sent, media_type) = HeaderFlags::scan(head, &policy.key_headers);
     if head.headers.len() > MAX_HEADERS {
         return refuse_headers(config, head, body, &sent, id);
     }
-    let mut given = identity::identify(policy.ids(), head, &sent, id);
+    let mut given = identity::identify(policy.process.ids, head, &sent, id);
     let cached = match config.original_uri(head) {
         None => {
-            policy.cached_settings(head, sent.overrides_method() || policy.names_methods() && sent.is_in_cookie(head))
+            policy.cached_settings(head, sent.overrides_method() || policy.names_methods && sent.is_in_cookie(head))
         }
         Some(_) => None,
     };
@@ -149,7 +149,7 @@ pub(super) fn unguarded(
     settings: Arc<RouteSettings>,
     id: impl FnOnce() -> RequestId,
 ) -> RequestState {
-    let given = identity::identify(config.policy().ids(), head, sent, id);
+    let given = identity::identify(config.policy().process.ids, head, sent, id);
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
@@ -197,7 +197,7 @@ impl ArrivingRequest<'_> {
         let policy = &**config.policy();
         identity::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require this header (G1).
-        identity::trace(policy.ids(), head, given.id);
+        identity::trace(policy.process.ids, head, given.id);
         let stream_limit_per = guarded::stream_limit_per(head, sent, body, || guarded::guarded_readings(matched));
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = guarded::guard(policy, matched, &view);
@@ -242,7 +242,7 @@ impl ArrivingRequest<'_> {
 pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admitted {
     let (refusal, unenforced) = match decision {
         AuthDecision::Ask(pending) => {
-            let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
+            let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout);
             let verification = Verification { state, pending, guarded: Box::new(guarded) };
             return (Session { phase: Phase::Verifying(Box::new(verification)) }, RequestStep::Verify(timeout));
         }
@@ -301,7 +301,7 @@ fn meter(state: &RequestState) -> Option<BodyMeter> {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         let policy = state.policy();
-        let keeps = policy.needs_request_facts() && state.settings.dialect.spec().has_call_id;
+        let keeps = policy.needs_request_facts && state.settings.dialect.spec().has_call_id;
         state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
     }
 }

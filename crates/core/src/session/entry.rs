@@ -52,7 +52,7 @@ impl Session {
     /// The request has no route, and no guard has checked it. `head` decides the protocol of the response. Pass an
     /// empty head if no head arrived. End the request with [`Session::end`] or [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
-        let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &config.policy().key_headers);
         let settings = config.policy().settings_without_host().normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
@@ -68,7 +68,7 @@ impl Session {
         id: impl FnOnce() -> RequestId,
     ) -> Self {
         let policy = config.policy();
-        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &policy.key_headers);
         let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
@@ -181,7 +181,7 @@ impl Verification {
     /// Returns the name of the scheme whose verifier is to run.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        self.pending.next().map_or("", |scheme| scheme.name())
+        self.pending.next().map_or("", |scheme| &*scheme.name)
     }
 
     /// Returns the keys that must be fetched, or `None` if a verifier must run instead.
@@ -343,7 +343,7 @@ impl Session {
         id: RequestId,
     ) -> http::Response<Bytes> {
         let policy = config.policy();
-        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &policy.key_headers);
         let settings = policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal;
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());

@@ -222,7 +222,7 @@ impl Leaf for OneOrMore {
 
 impl<T: Leaf + Default> Leaf for Tables<T> {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        let right = format!("write [[{}]] with two brackets, once for each entry", at.path());
+        let right = format!("write [[{}]] with two brackets, once for each entry", at.path);
         let Some(list) = value.as_array() else {
             return at.refuse(Kind::WrongType, "this is not a list of tables", right);
         };
@@ -235,7 +235,7 @@ impl<T: Leaf + Default> Leaf for Tables<T> {
 
 impl<T: Leaf> Leaf for Named<T> {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        let right = format!("give the table a name: [{}.<name>]", at.path());
+        let right = format!("give the table a name: [{}.<name>]", at.path);
         let Some(table) = value.as_table() else {
             return at.refuse(Kind::WrongType, format!("{} is not a table", kind_of(value)), right);
         };

@@ -31,8 +31,8 @@ pub(crate) struct Reading<'a> {
     /// The name of the file.
     pub(crate) file: &'a str,
     text: &'a str,
-    path: String,
-    span: Range<usize>,
+    pub(crate) path: String,
+    pub(crate) span: Range<usize>,
     /// True if any text in this table may be a misplaced credential. Errors then quote no text from the table (L3).
     is_secret: bool,
     /// Returns advice for an unknown key of a table with these keys, if another table has the key.
@@ -70,14 +70,6 @@ impl<'a> Reading<'a> {
     /// Returns the last step of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
-    }
-
-    pub(crate) fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        &self.path
     }
 
     pub(crate) fn refuse<T>(&mut self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> Option<T> {

@@ -46,7 +46,7 @@ impl RequestState {
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
         let fault = if flags.has(BodyFlags::OVER) {
-            self.policy().faults().too_large(flags.limit()?)
+            self.policy().faults.too_large(flags.limit()?)
         } else {
             body_limit::malformed()
         };
@@ -146,7 +146,10 @@ impl RequestState {
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
         let keeps_form = retained.is_some_and(|part| part.format().is_some() || matches!(part, Retained::Page(_)));
-        if !keeps_form && self.policy().cors().is_some() && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
+        if !keeps_form
+            && self.policy().process.cors.is_some()
+            && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN)
+        {
             self.allow_origin(&mut head.headers);
         }
         let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
@@ -230,7 +233,7 @@ impl RequestState {
         let Failure { fault, origin, .. } = failure;
         let listed =
             classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
-        let (fault, close) = (self.policy().faults().prepared(&listed), self.must_close());
+        let (fault, close) = (self.policy().faults.prepared(&listed), self.must_close());
         let writer = ErrorForm::new(&self);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
@@ -306,7 +309,7 @@ fn sent_status(status: StatusCode, grpc: Option<Status>, code: ErrorCode) -> Sen
 }
 
 pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
-    let drain = policy.drain();
+    let drain = policy.process.drain;
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
@@ -370,16 +373,16 @@ impl RequestState {
         headers: &mut HeaderMap,
         error: impl FnOnce() -> Option<ProxyError>,
     ) {
-        if let Some(name) = self.policy().proxy_name() {
+        if let Some(name) = self.policy().process.proxy_name.as_deref() {
             add_proxy_status(headers, name, error());
         }
-        if self.policy().cors().is_some() {
+        if self.policy().process.cors.is_some() {
             self.allow_origin(headers);
         }
     }
 
     fn allow_origin(&self, headers: &mut HeaderMap) {
-        let Some(cors) = self.policy().cors() else { return };
+        let Some(cors) = self.policy().process.cors.as_ref() else { return };
         if !cors.is_for_any() {
             head::vary_by(headers, "origin");
         }

@@ -101,7 +101,7 @@ impl RecordLabel {
 
     /// Returns the route that the framework found, or else the pattern of the route in the policy.
     pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
-        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
+        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| &pattern.written);
         self.framework_route.as_ref().or_else(pattern)
     }
 }
@@ -488,7 +488,7 @@ impl RequestRecord {
     /// Returns true if an observer receives bodies, which requires `[observe] bodies = true` in the policy.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
-        self.config.policy.observes_bodies()
+        self.config.policy.process.observes_bodies
     }
 
     #[inline]

@@ -99,8 +99,8 @@ impl RequestFlags {
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // On HTTP/2 each stream ends on its own, so the rest of the body need not be read.
-            let cheap =
-                is_http1 && view.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
+            let cheap = is_http1
+                && view.declared().is_some_and(|length| length <= policy.process.drain.max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
             if head.method == Method::POST {
                 bits |= flag(Self::FORM, sent.has(HeaderFlags::FORM)) | flag(Self::JSON, sent.has(HeaderFlags::JSON));
@@ -294,10 +294,10 @@ impl ColdState {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         if notes.is_none()
             && !is_traced
-            && !config.policy().needs_request_facts()
+            && !config.policy().needs_request_facts
             && view.sent.call.is_none()
             && config.observer().is_none()
-            && !config.policy().shows_paths()
+            && !config.policy().process.shows_paths
         {
             return None;
         }
@@ -324,8 +324,8 @@ impl ColdState {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         let traceparent =
             if is_traced { fields::single_value(&view.head.headers, &TRACEPARENT).cloned() } else { None };
-        let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
-        let shows_path = view.sent.call.is_some() || config.policy().shows_paths();
+        let origin = config.policy().process.cors.as_ref().and_then(|cors| cors.allowed(&view.head.headers));
+        let shows_path = view.sent.call.is_some() || config.policy().process.shows_paths;
         let path = if shows_path { view.head.uri.path_and_query().cloned() } else { None };
         let is_plain = origin.is_none() && notes.is_none() && path.is_none() && traceparent.is_none();
         if is_plain && !uses_path && !has_time && !counts_whole {

@@ -67,7 +67,7 @@ pub(in crate::session) fn mark(
     }
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
-    trace(policy.ids(), head, id);
+    trace(policy.process.ids, head, id);
 }
 
 /// Removes headers that a service would mistake for the layer's own. Such headers are those of `forward_id`, and the
@@ -80,7 +80,7 @@ pub(in crate::session) fn remove_spoofed(
     headers: &mut HeaderMap,
     notes: &mut Option<Box<RecordFields>>,
 ) {
-    let ids = policy.forwarded_ids();
+    let ids = &policy.forwarded_ids;
     if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
         remove_all(ids, sent, headers, notes);
     }

@@ -171,7 +171,7 @@ impl RequestState {
     /// Returns the route that the framework found, else the pattern in the policy (L1).
     #[inline]
     pub(in crate::session) fn route(&self) -> Option<&Arc<str>> {
-        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
+        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| &pattern.written);
         self.framework_route.as_ref().or_else(pattern)
     }
 
@@ -312,5 +312,5 @@ impl RequestState {
 
 #[inline]
 fn captures_bodies(config: &SessionConfig) -> bool {
-    config.observer().is_some() && config.policy().observes_bodies()
+    config.observer().is_some() && config.policy().process.observes_bodies
 }
