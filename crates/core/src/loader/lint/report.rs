@@ -28,36 +28,20 @@ use crate::table::{PolicyError, TablePath};
 ///
 /// let text = "version = 1\n[[route]]\nmatch = \"POTS /a\"\nmode = \"own\"\n";
 /// let lints = PolicyLoader::new().parse("policy.toml", text)?.lints();
-/// assert_eq!((lints[0].name(), lints[0].is_note()), ("method-unregistered", false));
-/// let finding = lints[0].finding();
+/// assert_eq!((lints[0].name, lints[0].is_note), ("method-unregistered", false));
+/// let finding = &lints[0].finding;
 /// assert_eq!((finding.line(), finding.key()), (Some(3), Some("route[0].match")));
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Lint {
-    name: &'static str,
-    note: bool,
-    finding: PolicyError,
-}
-
-impl Lint {
-    /// Returns the kind of lint, such as `routes-cross`. These names are stable.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns true if the setting is probably intended.
-    #[must_use]
-    pub const fn is_note(&self) -> bool {
-        self.note
-    }
-
-    /// Returns the setting's place, the mistake, and advice.
-    #[must_use]
-    pub const fn finding(&self) -> &PolicyError {
-        &self.finding
-    }
+    /// The kind of lint, such as `routes-cross`. These names are stable.
+    pub name: &'static str,
+    /// True if the setting is probably intended.
+    pub is_note: bool,
+    /// The setting's place, the mistake, and advice.
+    pub finding: PolicyError,
 }
 
 impl fmt::Display for Lint {
@@ -88,11 +72,18 @@ impl<'a> Report<'a> {
         self.push(name, true, at, wrong.into(), advice);
     }
 
-    fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
+    fn push(
+        &mut self,
+        name: &'static str,
+        is_note: bool,
+        (place, key): (&TablePath, &str),
+        wrong: String,
+        advice: &str,
+    ) {
         let Some(finding) = self.loaded.sources.locate(place, key).map(|at| at.error(wrong, advice)) else { return };
         // Many routes may inherit the setting that causes a lint.
         if self.seen.insert((name, finding.to_string())) {
-            self.lints.push(Lint { name, note, finding });
+            self.lints.push(Lint { name, is_note, finding });
         }
     }
 
