@@ -17,6 +17,7 @@ use crate::session::answer::reply::drain_budget;
 use crate::session::record::request_record::{BoxError, SessionConfig};
 use crate::session::request::auth;
 use crate::session::request::auth::AuthDecision;
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::guarded::{self, GuardOutcome, ObservedGuards};
 use crate::session::request::identity::{self, AssignedId};
 use crate::session::request::sent::HeaderFlags;
@@ -85,9 +86,8 @@ pub(super) fn admit(
     }
     let mut given = identity::identify(policy.process.ids, head, &sent, id);
     let cached = match config.original_uri(head) {
-        None => {
-            policy.cached_settings(head, sent.overrides_method() || policy.names_methods && sent.is_in_cookie(head))
-        }
+        None => policy
+            .cached_settings(head, sent.has(HeaderFlags::METHOD) || policy.names_methods && sent.is_in_cookie(head)),
         Some(_) => None,
     };
     let Some(settings) = cached else {
@@ -123,9 +123,7 @@ pub(super) fn admit(
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
-    state.request.note_called();
-    let meter = meter(&state);
-    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
+    forward(state)
 }
 
 /// Sets the id in the head of a request that is to be forwarded.
@@ -184,7 +182,7 @@ impl ArrivingRequest<'_> {
     fn admit_in_readings(self, head: &mut Parts) -> Admitted {
         let policy = self.config.policy();
         let original = self.config.original_uri(head).map(Uri::path);
-        let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
+        let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.has(HeaderFlags::METHOD)) {
             Ok(matched) => (matched, None),
             Err(why) => (policy.settings_of_unmatched(head, why), Some(why)),
         };
@@ -281,7 +279,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
 
 #[inline(always)]
 pub(super) fn forward(mut state: RequestState) -> Admitted {
-    state.request.note_called();
+    state.request.set(RequestFlags::CALLED, true);
     let meter = meter(&state);
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }

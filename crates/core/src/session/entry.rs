@@ -27,6 +27,7 @@ use crate::session::answer::refusals::refusal_before_failure;
 use crate::session::answer::reply;
 use crate::session::record::notes::{MapRuleId, Origin};
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::sent::HeaderFlags;
 use crate::session::request::state::{Peek, Phase, Session, Verification};
 use crate::session::request::view::BodyFacts;
@@ -96,7 +97,7 @@ impl Session {
         let Some(peek) = take!(self, Phase::Peeking) else { return RequestStep::Broken };
         let Peek { mut state, refusal } = *peek;
         // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
-        state.request.expects_no_more();
+        state.request.set(RequestFlags::EXPECTS, false);
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &state.flags {
@@ -231,7 +232,7 @@ impl Session {
             _ => true,
         };
         if !is_called {
-            state.request.note_not_called();
+            state.request.set(RequestFlags::CALLED, false);
         }
         let (failure, cause, forwarded) = match why {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),

@@ -103,7 +103,7 @@ impl<'e> ErrorForm<'e> {
     }
 
     pub(in crate::session) fn negotiated(&self) -> bool {
-        self.request.prefers_problem()
+        self.request.has(RequestFlags::PROBLEM)
     }
 
     /// Returns the page that the client gets instead of JSON (R16, R18).

@@ -29,6 +29,7 @@ use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::proxy_error::ProxyError;
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 use crate::{cause, classify, fields};
@@ -290,16 +291,17 @@ impl RequestState {
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
+        (self.request.has(RequestFlags::BODY) && !self.request.has(RequestFlags::EXPECTS) && !ends_with_head)
+            .then(drain)
     }
 
     /// Returns true if bytes of the request may still come on an HTTP/1 connection after the response (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()
-            && self.request.has_body()
+            && self.request.has(RequestFlags::BODY)
             && !ended
-            && (self.request.expects() || !self.request.has_cheap_rest())
+            && (self.request.has(RequestFlags::EXPECTS) || !self.request.has(RequestFlags::CHEAP_REST))
     }
 }
 

@@ -112,7 +112,7 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
     for settings in routes {
         let Some(types) = settings.content_types.get() else { continue };
-        let declared = types.declared(media_type(), view.sent.has_two_types());
+        let declared = types.declared(media_type(), view.sent.has(HeaderFlags::TWO_TYPES));
         if declared == Declared::Accepted {
             continue;
         }

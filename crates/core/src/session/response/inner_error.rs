@@ -19,6 +19,7 @@ use crate::session::answer::refusals::predict_refusal;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::RequestRecord;
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::{fields, grpc_messages};
 
@@ -126,7 +127,7 @@ impl RequestState {
         body: Option<&'b [u8]>,
     ) -> Option<ReportedStatus<'b>> {
         let is_layers = || self.request.rpc == Some(Rpc::ConnectUnary) && headers.contains_key(fields::X_ERROR_CODE);
-        if self.request.is_connect_call() || is_layers() { connect::read(body?) } else { None }
+        if self.request.has(RequestFlags::METHOD) || is_layers() { connect::read(body?) } else { None }
     }
 
     /// Returns the record of a call for which the service sent this RPC status and this HTTP status, in the form of the
