@@ -122,7 +122,7 @@ impl RecordLabel {
 ///
 /// impl Observer for Nameless {
 ///     fn on_record(&self, record: &ClosedRecord) {
-///         if record.notes().unknown_code().is_some() {
+///         if record.notes().unknown_code.as_deref().is_some() {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
@@ -284,26 +284,26 @@ impl RequestRecord {
     /// Returns the canonical code that the client got, or `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
-        self.sent.as_ref()?.code()
+        self.sent.as_ref()?.code.as_ref()
     }
 
     /// Returns the HTTP status that the client got, or `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.sent.as_ref().map(SentStatus::status)
+        self.sent.as_ref().map(|sent| sent.status)
     }
 
     /// Returns the gRPC status that the client got, even if the protocol does not define it. A number above 255 is
     /// returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
-        self.sent.as_ref()?.grpc_status()
+        self.sent.as_ref()?.grpc
     }
 
     /// Returns the codes with which guards that only observe would have refused the request (M1).
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
-        of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
+        of_guard.and_then(|sent| sent.code.as_ref()).into_iter().chain(&self.notes().also)
     }
 
     /// Returns true if mode `own` would refuse the request. A refusal that only `auth_observe` prevents is ignored.
