@@ -115,7 +115,7 @@ impl PolicyHandle {
     /// Passes each error to an observer once, when the error is logged.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
-        self.with_config(|config| config.with_observer(Some(observer)))
+        self.with_config(|config| SessionConfig { observer: Some(observer), ..config })
     }
 
     /// Lets a switch put every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off).

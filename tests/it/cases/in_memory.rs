@@ -69,8 +69,9 @@ fn not_here(case: &Case) -> Option<&'static str> {
 }
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
-    let config: Vec<_> =
-        (0..case.chain).map(|_| Arc::new(SessionConfig::new(policies(), now).with_recogniser(recognise))).collect();
+    let config: Vec<_> = (0..case.chain)
+        .map(|_| Arc::new(SessionConfig { recogniser: Some(recognise), ..SessionConfig::new(policies(), now) }))
+        .collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {

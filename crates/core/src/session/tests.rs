@@ -38,7 +38,8 @@ impl Observer for Nobody {
 /// Begins a request that is forwarded, under these defaults.
 fn begun(defaults: &str, version: Version, headers: &[(HeaderName, &'static str)]) -> Session {
     let policy = Policy::from_toml("p.toml", &format!("{HARBOUR}{defaults}")).unwrap();
-    let config = SessionConfig::new(policy, || SystemTime::UNIX_EPOCH).with_observer(Some(Arc::new(Nobody)));
+    let config =
+        SessionConfig { observer: Some(Arc::new(Nobody)), ..SessionConfig::new(policy, || SystemTime::UNIX_EPOCH) };
     let mut head = Request::new(()).into_parts().0;
     (head.method, head.version) = (Method::POST, version);
     head.uri = "/harbour.v1.Quay/Moor".parse().unwrap();

@@ -253,7 +253,7 @@ impl RequestState {
         }
         self.mark_own_answer(reply.headers_mut(), || {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
-            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors())
+            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors)
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)), fault.code().clone());
         if self.captures_bodies() {
@@ -335,7 +335,7 @@ pub(in crate::session) fn failure_by_kind(
     error: &(dyn Error + 'static),
     broken: Option<Fault>,
 ) -> Failure {
-    let kind = ErrorKind::new(error, config.recogniser());
+    let kind = ErrorKind::new(error, config.recogniser);
     if let ErrorKind::Typed(fault) = kind {
         return Failure::new(fault.clone(), Origin::Fault);
     }
@@ -347,14 +347,14 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     if let Some(failure) = by_classifier(state, error) {
         return failure;
     }
-    let kind = ErrorKind::new(error, state.config.recogniser());
+    let kind = ErrorKind::new(error, state.config.recogniser);
     let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
     Failure::new(kind.readiness_fault(), origin)
 }
 
 /// Returns the failure that the service's own classifier returns for an error.
 fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
-    Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
+    Some(Failure::new(state.config.classifier.as_ref()?(error)?, Origin::Error))
 }
 
 /// Returns the failure for a call whose client has stopped waiting. The failure is the same as for a timeout of the

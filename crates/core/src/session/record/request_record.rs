@@ -39,7 +39,7 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). The function
+/// Returns the texts of an error and its causes, for [development](SessionConfig::development) (E11). The function
 /// catches the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
@@ -165,19 +165,33 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 /// ```
 #[derive(Clone)]
 pub struct SessionConfig {
-    pub(in crate::session) policy: Arc<Policy>,
-    pub(in crate::session) classifier: Option<Arc<Classifier>>,
-    pub(in crate::session) recogniser: Option<Recogniser>,
-    pub(in crate::session) proxy_errors: Option<ProxyErrorRecogniser>,
-    pub(in crate::session) observer: Option<Arc<dyn Observer>>,
-    pub(in crate::session) framework_route: Option<FrameworkRoute>,
-    pub(in crate::session) original_uri: Option<OriginalUri>,
-    pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
-    pub(in crate::session) development: Option<CauseTexts>,
-    /// The service that a gateway calls for requests whose scope names no service. The service is behind a pointer,
-    /// because most adapters have no such service.
-    pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
-    pub(in crate::session) clock: fn() -> SystemTime,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// The classifier of the service's own errors. It is called before the contract's own list of errors decides (F1).
+    pub classifier: Option<Arc<Classifier>>,
+    /// Recognises errors whose types are from other crates (F1).
+    pub recogniser: Option<Recogniser>,
+    /// Recognises errors for `Proxy-Status` (L4).
+    pub proxy_errors: Option<ProxyErrorRecogniser>,
+    /// The observer of the errors.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Reads the route which the framework found for a request (L1). The function is not called for a request without
+    /// extensions.
+    pub framework_route: Option<FrameworkRoute>,
+    /// Reads the URI that a request had before the framework stripped a prefix. The guards also check the path of that
+    /// URI (G0).
+    pub original_uri: Option<OriginalUri>,
+    /// Reads the reason phrase of a response (R3).
+    pub reason_phrase: Option<ReasonPhrase>,
+    /// If set, bodies in the standard envelope show the cause of the error (E11). It is `None` in production.
+    pub development: Option<CauseTexts>,
+    /// If set, the session chooses the service of each request: the service of its scope, or else this one. Log events
+    /// then contain the address of the service (L1). The service is behind a pointer, because most adapters have no
+    /// such service.
+    pub forwarding: Option<Arc<Option<UpstreamUrl>>>,
+    /// Called for keys and tokens that expire (G2), for a dialect that writes the time (R2), and for RPC errors that
+    /// state until when to wait (P1).
+    pub clock: fn() -> SystemTime,
 }
 
 /// The cause of a failure.
