@@ -243,7 +243,7 @@ impl PolicyResponses {
             let item = openapi.paths.as_mut().and_then(|paths| paths.paths.get_mut(operation.key));
             let Some(ReferenceOr::Item(item)) = item else { continue };
             let Some(place) = operation_of!(item, operation.method.as_str()) else { continue };
-            let completed = &operation.item()["responses"];
+            let completed = &operation.item["responses"];
             let responses = place.responses.get_or_insert_default();
             responses.default = responses.default.take().filter(|_| completed.get("default").is_some());
             // Responses that are not errors stay as aide wrote them.
@@ -252,11 +252,11 @@ impl PolicyResponses {
             responses
                 .responses
                 .extend(errors.map(|(status, response)| (of_aide(&status[..].into()), of_aide(response))));
-            let parameters = operation.item()["parameters"].as_array().into_iter().flatten();
+            let parameters = operation.item["parameters"].as_array().into_iter().flatten();
             let added: Vec<_> = parameters.skip(place.parameters.len()).map(of_aide).collect();
             place.parameters.extend(added);
-            if place.security.is_empty() && operation.item().get("security").is_some() {
-                place.security = of_aide(&operation.item()["security"]);
+            if place.security.is_empty() && operation.item.get("security").is_some() {
+                place.security = of_aide(&operation.item["security"]);
             }
             place.extensions.shift_remove(VALIDATED);
         }
@@ -349,19 +349,19 @@ impl Modify for PolicyResponses {
             else {
                 continue;
             };
-            let completed = &operation.item()["responses"];
+            let completed = &operation.item["responses"];
             let responses = &mut place.responses.responses;
             responses.retain(|status, _| completed.get(status).is_some());
             // Responses that are not errors stay as utoipa wrote them.
             let errors = members(completed).filter(|(status, _)| status.starts_with(['4', '5']));
             responses.extend(errors.map(|(status, response)| (status.clone(), typed(response.clone()))));
             let known = place.parameters.as_ref().map_or(0, Vec::len);
-            let parameters = operation.item()["parameters"].as_array().into_iter().flatten().skip(known);
+            let parameters = operation.item["parameters"].as_array().into_iter().flatten().skip(known);
             for parameter in parameters.filter_map(|parameter| RefOr::deserialize(parameter).ok()) {
                 place.parameters.get_or_insert_default().push(parameter);
             }
             place.security =
-                place.security.take().or_else(|| Deserialize::deserialize(&operation.item()["security"]).ok());
+                place.security.take().or_else(|| Deserialize::deserialize(&operation.item["security"]).ok());
         }
     }
 }

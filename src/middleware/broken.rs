@@ -92,13 +92,13 @@ impl<R> ResumedBody<R> {
 
 impl<R: Body> ResumedBody<R> {
     pub(super) fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.error.is_none() && self.rest.body_ref().is_none_or(has_ended)
+        self.read.is_empty() && self.error.is_none() && self.rest.body.as_ref().is_none_or(has_ended)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
         let size = match self.error {
             Some(_) => SizeHint::default(),
-            None => self.rest.body_ref().map_or(SizeHint::with_exact(0), size_hint),
+            None => self.rest.body.as_ref().map_or(SizeHint::with_exact(0), size_hint),
         };
         let read = self.read.len() as u64;
         let mut whole = SizeHint::new();

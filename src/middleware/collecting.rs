@@ -23,7 +23,7 @@ pin_project! {
     pub(super) struct Collecting<R> {
         // `None` once the body was dropped.
         #[pin]
-        body: Option<R>,
+        pub(super) body: Option<R>,
         waiting: Option<Box<CollectJob>>,
     }
 }
@@ -75,10 +75,6 @@ impl<R> Collecting<R> {
     /// Returns the rest of the body, or `None` if it was dropped.
     pub(super) fn body(self: Pin<&mut Self>) -> Option<Pin<&mut R>> {
         self.project().body.as_pin_mut()
-    }
-
-    pub(super) fn body_ref(&self) -> Option<&R> {
-        self.body.as_ref()
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<RequestRecord> {

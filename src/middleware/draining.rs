@@ -21,7 +21,7 @@ pin_project! {
         #[pin]
         request: RemainingRequest<B>,
         budget: Budget,
-        waits: bool,
+        pub(super) waits: bool,
         answered: Option<Box<LocalReply>>,
     }
 }
@@ -67,11 +67,6 @@ impl<B> Draining<B> {
     #[inline]
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Box<LocalReply>> {
         self.project().answered.take()
-    }
-
-    /// Returns true if the rest of the request is read only after the reply's body has been sent.
-    pub(super) fn waits(&self) -> bool {
-        self.waits
     }
 }
 

@@ -184,7 +184,7 @@ impl Call {
         request: &mut Option<Request<RequestBody<B>>>,
         future: &mut Option<S::Future>,
         session: &mut Session,
-    ) -> Result<Option<Box<CallContext>>, NextReply<B>>
+    ) -> Result<Option<Box<CallContext>>, Option<Box<LocalReply>>>
     where
         S: Service<Request<RequestBody<B>>>,
     {
@@ -206,7 +206,7 @@ impl Call {
                     let _ = catch(|| drop(head));
                     let _ = catch(|| drop(body));
                 }
-                Err(NextReply::new(session.end(Ending::Panicked(panic)).map(Box::new), None))
+                Err(session.end(Ending::Panicked(panic)).map(Box::new))
             }
         }
     }
@@ -230,35 +230,15 @@ impl<S, F, B, R> State<S, F, B, R> {
 
     /// Sends a local reply. If the request's body was not forwarded, it may have to be drained (G5).
     pub(super) fn sent(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        Self::replying(NextReply::new(answered, body))
-    }
-
-    /// Sends a local reply.
-    #[inline(always)]
-    pub(super) fn replying(next: NextReply<B>) -> Self {
-        match next {
-            NextReply::Drained(draining) => Self::Draining { draining: Some(draining) },
-            NextReply::AtOnce(answered) => Self::Answered { answered },
-        }
-    }
-}
-
-/// A local reply, which is sent at once or after a part of the request was drained.
-pub(super) enum NextReply<B> {
-    /// The rest of the request is read and dropped. The head of the reply is sent before or after that.
-    Drained(Pin<Box<Draining<B>>>),
-    AtOnce(Option<Box<LocalReply>>),
-}
-
-impl<B> NextReply<B> {
-    fn new(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
-        let Some(answered) = answered else { return Self::AtOnce(None) };
-        match (body, answered.drain) {
-            (Some(body), Some(drain)) => Self::Drained(Box::pin(Draining::new(body, drain, answered))),
+        let drain = answered.as_ref().and_then(|answered| answered.drain);
+        match (answered, body, drain) {
+            (Some(answered), Some(body), Some(drain)) => {
+                Self::Draining { draining: Some(Box::pin(Draining::new(body, drain, answered))) }
+            }
             // Dropping the body runs user code (F2).
-            (body, _) => {
+            (answered, body, _) => {
                 let _ = catch(|| drop(body));
-                Self::AtOnce(Some(answered))
+                Self::Answered { answered }
             }
         }
     }

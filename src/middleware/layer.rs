@@ -101,7 +101,7 @@ impl ErrorEnvelopeLayer {
     {
         let classifier = DropGuarded::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
-        self.policy = self.policy.with_config(|config| config.with_classifier(Some(classifier)));
+        self.policy = self.policy.with_config(|config| SessionConfig { classifier: Some(classifier), ..config });
         self
     }
 
@@ -151,8 +151,8 @@ impl ErrorEnvelopeLayer {
         if on {
             runtime::log_panic_places();
         }
-        let texts = on.then_some(runtime::cause_texts as CauseTexts);
-        self.policy = self.policy.with_config(|config| config.with_development(texts));
+        let development = on.then_some(runtime::cause_texts as CauseTexts);
+        self.policy = self.policy.with_config(|config| SessionConfig { development, ..config });
         self
     }
 
@@ -189,7 +189,8 @@ impl ErrorEnvelopeLayer {
     /// ```
     #[doc(hidden)]
     pub fn log_upstreams(mut self, rest: Option<UpstreamUrl>) -> Self {
-        self.policy = self.policy.with_config(|config| config.with_forwarding(rest));
+        let forwarding = Some(Arc::new(rest));
+        self.policy = self.policy.with_config(|config| SessionConfig { forwarding, ..config });
         self
     }
 
@@ -355,7 +356,7 @@ impl ErrorEnvelopeLayer {
             self.policy.record();
         }
         let config = self.policy.config();
-        let is_wanted = match config.is_development() {
+        let is_wanted = match config.development.is_some() {
             true => tracing::enabled!(target: "tower_error_envelope", tracing::Level::WARN),
             false => tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO),
         };
@@ -364,11 +365,11 @@ impl ErrorEnvelopeLayer {
         }
         // If a kill switch is on, this is logged elsewhere.
         runtime::log_policy(
-            self.policy.status().policy(),
-            Some(config.classifier().is_some()),
+            &self.policy.status().policy,
+            Some(config.classifier.is_some()),
             "error envelopes are active",
         );
-        if config.is_development() {
+        if config.development.is_some() {
             tracing::warn!(
                 target: "tower_error_envelope",
                 "clients get the causes of errors, which can be confidential: turn development off in production"
@@ -398,15 +399,16 @@ impl ErrorEnvelopeLayer {
 
 /// Adds the functions with which the layer recognises types of other crates.
 fn config(config: SessionConfig) -> SessionConfig {
-    let config = config
-        .with_recogniser(recognise)
-        .with_proxy_errors(proxy_error)
-        .with_reason_phrase(super::extensions::reason_phrase);
-    #[cfg(feature = "axum")]
-    let config = config
-        .with_framework_route(super::extensions::framework_route)
-        .with_original_uri(super::extensions::original_uri);
-    config
+    SessionConfig {
+        recogniser: Some(recognise),
+        proxy_errors: Some(proxy_error),
+        reason_phrase: Some(super::extensions::reason_phrase),
+        #[cfg(feature = "axum")]
+        framework_route: Some(super::extensions::framework_route),
+        #[cfg(feature = "axum")]
+        original_uri: Some(super::extensions::original_uri),
+        ..config
+    }
 }
 
 impl PolicyHolder for ErrorEnvelopeLayer {
@@ -436,7 +438,7 @@ impl fmt::Debug for ErrorEnvelopeLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorEnvelopeLayer")
             .field("policy", &self.policy.policy())
-            .field("classifier", &self.policy.config().classifier().is_some())
+            .field("classifier", &self.policy.config().classifier.is_some())
             .finish()
     }
 }

@@ -2,11 +2,11 @@
 //! of that error (L1).
 
 use std::error::Error;
-use std::iter::successors;
 
 use http::Extensions;
 
 use super::broken::ResponseBodyError;
+use error_envelope_core::cause::find;
 use error_envelope_core::session::RequestRecord;
 
 /// Marks a response whose error an inner layer writes. A layer adds this mark only if an outer layer exists, because
@@ -41,6 +41,5 @@ fn mark_anew(record: &mut RequestRecord, extensions: &mut Extensions) {
 
 /// Returns true if the error of a body comes from an inner layer, which logs the error itself.
 pub(super) fn is_written(error: &(dyn Error + 'static)) -> bool {
-    successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
-        .any(|error| error.is::<ResponseBodyError>())
+    find::<ResponseBodyError>(error).is_some()
 }

@@ -15,7 +15,7 @@ use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 use error_envelope_runtime::catch;
 
 /// Recognises errors of tokio, tower, hyper and tonic as the layer does (rule F1). Pass it to
-/// `SessionConfig::with_recogniser` in your own adapter. Errors of tower, hyper and tonic are recognised only with the
+/// `SessionConfig::recogniser` in your own adapter. Errors of tower, hyper and tonic are recognised only with the
 /// feature of the same name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
@@ -178,7 +178,8 @@ mod tests {
     use super::*;
 
     fn code_of(error: &(dyn Error + 'static)) -> String {
-        let config = SessionConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
+        let mut config = SessionConfig::new(Policy::default(), error_envelope_runtime::now);
+        config.recogniser = Some(recognise);
         let (mut head, ()) = Request::new(()).into_parts();
         let body = BodyFacts { ended: true, lower: 0, upper: Some(0) };
         let (mut session, _) =

@@ -266,7 +266,7 @@ where
                 self.set(Kind::Empty);
                 Poll::Ready(Some(Err(error)))
             }
-            KindProj::Drain { request, body } if request.waits() && !body.is_empty() => {
+            KindProj::Drain { request, body } if request.waits && !body.is_empty() => {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
             }
             KindProj::Drain { request, body } => {

@@ -273,7 +273,7 @@ where
                 Ok(context) => {
                     State::Calling { future, call: Some(Call { session: std::mem::take(session), context }) }
                 }
-                Err(reply) => State::replying(reply),
+                Err(reply) => State::sent(reply, None),
             };
         }
         RequestStep::Send(reply) => Some(reply),

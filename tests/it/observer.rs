@@ -25,15 +25,16 @@ struct Seen(Mutex<Vec<String>>);
 
 impl Observer for Seen {
     fn on_record(&self, record: &ClosedRecord) {
-        let code = record.code().or_else(|| record.would_be()?.code()).map_or("none", |code| code.as_str());
+        let code = record.code().or_else(|| record.would_be()?.code.as_ref()).map_or("none", |code| code.as_str());
         let side = |shown: Option<&CapturedBody>| match shown {
             Some(shown) => {
-                let kind = shown.content_type().unwrap_or("untyped");
-                format!("{} {kind} {}", shown.status().as_u16(), String::from_utf8_lossy(shown.body()))
+                let kind = shown.content_type.as_deref().unwrap_or("untyped");
+                format!("{} {kind} {}", shown.status.as_u16(), String::from_utf8_lossy(&shown.body))
             }
             None => "nothing".to_owned(),
         };
-        let captured = record.captured().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
+        let captured =
+            record.captured().map(|it| format!(": {} -> {}", side(it.before.as_ref()), side(it.after.as_ref())));
         let line = format!(
             "{} {code}{}",
             record.origin().map_or("none", |origin| origin.as_str()),
@@ -80,8 +81,8 @@ fn l1_an_event_with_bodies_has_its_other_fields_too() {
     impl Observer for Fields {
         fn on_record(&self, record: &ClosedRecord) {
             let notes = record.notes();
-            let fields =
-                [notes.client_request_id(), notes.trace_id(), notes.dropped_fields()].map(Option::unwrap_or_default);
+            let fields = [notes.client_request_id.as_deref(), notes.trace_id(), notes.dropped_fields.as_deref()]
+                .map(Option::unwrap_or_default);
             self.0.lock().unwrap().push(format!("{} {}", fields.join(" "), record.captured().is_some()));
         }
     }
@@ -108,8 +109,8 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
     struct Whole(Mutex<Vec<(usize, bool, String)>>);
     impl Observer for Whole {
         fn on_record(&self, record: &ClosedRecord) {
-            let before = record.captured().unwrap().before().unwrap();
-            self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{record:?}")));
+            let before = record.captured().unwrap().before.as_ref().unwrap();
+            self.0.lock().unwrap().push((before.body.len(), before.is_whole, format!("{record:?}")));
         }
     }
     let seen = Arc::new(Whole(Mutex::default()));

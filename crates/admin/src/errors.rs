@@ -81,8 +81,8 @@ fn describe_kind(kind: &Kind, place: &Place, service: Option<&UpstreamUrl>) -> V
         "would_be_code": would_be.map(|_| ShownStatus::code_of(would_be)),
         "would_be_status": would_be.map(|sent| sent.status),
         "would_be_grpc_status": would_be.and_then(|sent| sent.grpc),
-        "inner_status": kind.service.map(|service| service.status().as_u16()),
-        "inner_grpc_status": kind.service.and_then(|service| service.grpc_status()),
+        "inner_status": kind.service.map(|service| service.status.as_u16()),
+        "inner_grpc_status": kind.service.and_then(|service| service.grpc),
     })
 }
 

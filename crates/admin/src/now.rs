@@ -47,8 +47,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "since": rfc3339(shared.store.since),
         "at": rfc3339(at),
-        "policy": status.as_ref().map(|it| it.policy().summary().origin()),
-        "shows_bodies": status.as_ref().map(|it| it.policy().summary().observes_bodies()),
+        "policy": status.as_ref().map(|it| it.policy.summary().origin()),
+        "shows_bodies": status.as_ref().map(|it| it.policy.summary().observes_bodies()),
         "kill_switch": process::describe_switch(&shared.store.switch),
         "changes": changes(admin),
         "problems": problems,
@@ -117,7 +117,7 @@ fn affected(timeline: &Timeline, severities: &[Severity], requests: &Requests, a
 }
 
 fn problems(shared: &Shared, policy: Option<&PolicyStatus>, at: u64) -> Vec<Value> {
-    let refused = policy.and_then(PolicyStatus::rejection).filter(|it| it.is_current()).map(policy_refused);
+    let refused = policy.and_then(|it| it.rejection.as_ref()).filter(|it| it.is_current).map(policy_refused);
     let key_sets = policy.map(key_sets).unwrap_or_default();
     let certificates = shared.certificates();
     let certificates = certificates.iter().flat_map(|certificate| certificate_problems(certificate, at));
@@ -136,8 +136,8 @@ fn problem(is_danger: bool, what: &str, text: &str) -> Value {
 }
 
 fn policy_refused(rejection: &PolicyRejection) -> Value {
-    let since = time(rejection.since());
-    let text = format!("Since {since}; the old policy stays active. {}", rejection.why());
+    let since = time(rejection.since);
+    let text = format!("Since {since}; the old policy stays active. {}", rejection.why);
     problem(true, "The new policy was rejected", &text)
 }
 

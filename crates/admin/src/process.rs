@@ -57,9 +57,9 @@ pub(crate) fn policy(request: &AdminRequest<'_>) -> Answer {
 }
 
 fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
-    let policy = status.policy();
+    let policy = &status.policy;
     let figures = policy.summary();
-    let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();
+    let files: Vec<_> = status.files.iter().map(|path| path.display().to_string()).collect();
     let routes = policy.routes().map(|route| {
         let mode = route.mode().as_str();
         json!({"route": route.pattern(), "scope": route.scope(), "from": route.from(), "mode": mode, "mode_from": route.mode_from()})
@@ -67,13 +67,13 @@ fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
     json!({
         "policy": figures.origin(),
         "hash": figures.hash(),
-        "since": time(status.since()),
+        "since": time(status.since),
         "kill_switch": kill_switch,
         "files": files,
-        "last_refusal": status.rejection().map(|rejection| json!({
-            "at": time(rejection.since()),
-            "why": rejection.why(),
-            "stands": rejection.is_current(),
+        "last_refusal": status.rejection.as_ref().map(|rejection| json!({
+            "at": time(rejection.since),
+            "why": &*rejection.why,
+            "stands": rejection.is_current,
         })),
         "mode": figures.mode().as_str(),
         "mode_from": figures.mode_from(),
@@ -94,10 +94,10 @@ pub(crate) fn describe_switch(switch: &KillSwitch) -> Value {
     let last = switch.last_change();
     json!({
         "kill_switch": switch.is_on(),
-        "changed_at": last.as_ref().map(|it| time(it.changed_at())),
-        "changed_by": last.as_ref().and_then(|it| it.by()),
-        "reason": last.as_ref().and_then(|it| it.reason()),
-        "client_address": last.as_ref().and_then(|it| it.peer()),
+        "changed_at": last.as_ref().map(|it| time(it.at)),
+        "changed_by": last.as_ref().and_then(|it| it.by.as_deref()),
+        "reason": last.as_ref().and_then(|it| it.reason.as_deref()),
+        "client_address": last.as_ref().and_then(|it| it.peer),
     })
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let shared = &request.admin.shared;
     let status = shared.policy_status();
     let mut places: BTreeMap<Place, Known> = BTreeMap::new();
-    for route in status.iter().flat_map(|status| status.policy().routes()) {
+    for route in status.iter().flat_map(|status| status.policy.routes()) {
         let place = Place { route: Some(route.pattern().into()), scope: route.scope().map(Arc::from) };
         // If several routes have the same pattern and scope, the mode of the first route applies.
         places.entry(place).or_default().mode.get_or_insert(route.mode());
@@ -52,7 +52,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     // The counts of a policy begin when it becomes active. If another policy was active for a while in between, the
     // earlier counts continue.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
-    let applied = status.as_ref().map(|status| time(status.since()).max(rfc3339(shared.store.since)));
+    let applied = status.as_ref().map(|status| time(status.since).max(rfc3339(shared.store.since)));
     let since = applied.map_or_else(|| counted.clone(), |applied| applied.min(counted.clone()));
     answer::json(&json!({"since": since, "kill_switch": shared.store.switch.is_on(), "routes": routes}))
 }
@@ -60,7 +60,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
 /// Returns the mode for requests of the scope that match no route. Returns `None` if the policy does not contain the
 /// scope.
 fn mode_of(status: &PolicyStatus, scope: Option<&str>) -> Option<Mode> {
-    let policy = status.policy();
+    let policy = &status.policy;
     match scope {
         Some(scope) => policy.scope_modes().find(|(known, _)| *known == scope).map(|(_, mode)| mode),
         None => Some(policy.summary().mode()),

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use error_envelope_core::policy::UpstreamUrl;
 use error_envelope_runtime::files::{MAX_ANY_FILE_BYTES, read_regular};
 use futures_util::future::join_all;
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
-use http::{Method, Request, StatusCode, Uri};
+use http::uri::Scheme;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -24,7 +26,7 @@ use crate::text::{cut, one_line};
 pub(crate) struct AdminAddresses {
     /// Connect to this admin address, as set by `gateway --admin`; repeatable
     #[arg(long, value_name = "URL", value_parser = address, default_value = "http://127.0.0.1:9901")]
-    admin: Vec<String>,
+    admin: Vec<UpstreamUrl>,
     /// For https: trust the PEM certificates in FILE instead of the system's
     #[arg(long, value_name = "FILE")]
     admin_ca: Option<PathBuf>,
@@ -70,10 +72,9 @@ impl AdminAddresses {
     ) -> Result<Vec<Answered>, CommandError> {
         let mut gateways: Vec<Target> = Vec::new();
         for address in &self.admin {
-            let ca = self.admin_ca.as_deref().filter(|_| address.starts_with("https:"));
-            let target = Target::new(address, ca, "--admin-ca")?;
-            if gateways.iter().all(|known| known.url() != target.url()) {
-                gateways.push(target);
+            let ca = self.admin_ca.as_deref().filter(|_| *address.scheme() == Scheme::HTTPS);
+            if gateways.iter().all(|known| known.url != *address) {
+                gateways.push(Target::new(address.clone(), ca, "--admin-ca")?);
             }
         }
         let token = self.admin_token_file.as_deref().map(token).transpose()?;
@@ -83,7 +84,7 @@ impl AdminAddresses {
             let (status, body) = answer?;
             read(status, &body).map_err(NoAnswer::refused)
         };
-        Ok(gateways.iter().map(Target::url).zip(answers.map(read)).collect())
+        Ok(gateways.iter().map(|gateway| gateway.url.to_string()).zip(answers.map(read)).collect())
     }
 
     async fn exchange(
@@ -105,14 +106,14 @@ async fn exchange(
     token: Option<HeaderValue>,
 ) -> Result<(StatusCode, Bytes), NoAnswer> {
     let refused = |error: &dyn fmt::Display| NoAnswer::refused(error.to_string());
-    let request = Request::builder().method(method).uri(target).header(HOST, admin.authority.as_str());
+    let request = Request::builder().method(method).uri(target).header(HOST, admin.url.authority().as_str());
     let mut request = request.body(Empty::<Bytes>::new()).map_err(|error| refused(&error))?;
     request.headers_mut().extend(token.map(|token| (AUTHORIZATION, token)));
     let stream = admin.connect().await.map_err(|why| NoAnswer {
         is_unreachable: true,
         why: format!(
             "cannot reach {}: {why}\n = help: use the address given to `error-envelope gateway --admin`",
-            admin.url()
+            admin.url
         ),
     })?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| refused(&error))?;
@@ -166,13 +167,10 @@ pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
 }
 
 /// Parses an admin address, in the forms that `gateway --admin` accepts.
-fn address(given: &str) -> Result<String, String> {
+fn address(given: &str) -> Result<UpstreamUrl, String> {
     const RIGHT: &str = "write http://HOST:PORT or https://HOST:PORT, HOST:PORT, or the port alone for this machine";
-
     let url = if given.contains("://") { given.to_owned() } else { format!("http://{}", host_and_port(given)?) };
-    let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
-    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-    if matches!(uri.scheme_str(), Some("http" | "https")) && bare { Ok(url) } else { Err(RIGHT.to_owned()) }
+    url.parse().map_err(|_| RIGHT.to_owned())
 }
 
 /// Reads the token from a file, and makes it the value of a header.

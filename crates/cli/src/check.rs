@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 
 /// Adds the likely mistakes, and the secrets that could not be checked.
 fn add_findings(report: &mut Report, read: &LoadedPolicy, file: &CheckedFile) -> Result<(), CommandError> {
-    for lint in read.file.lints().iter().filter(|lint| lint.finding().file().is_some_and(|name| file.covers(name))) {
+    for lint in read.file.lints().iter().filter(|lint| lint.finding.file().is_some_and(|name| file.covers(name))) {
         report.add(&Finding::of_lint(lint))?;
     }
     for (name, at) in read.missing() {

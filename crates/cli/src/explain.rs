@@ -353,7 +353,7 @@ fn is_refusal(outcome: &TrialResult) -> bool {
 
 /// Returns the code that the client gets, or would get in a stricter mode.
 fn code_of(record: &RequestRecord) -> &str {
-    record.code().or_else(|| record.would_be()?.code()).map_or("", |code| code.as_str())
+    record.code().or_else(|| record.would_be()?.code.as_ref()).map_or("", |code| code.as_str())
 }
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {

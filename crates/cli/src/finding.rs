@@ -59,8 +59,8 @@ impl<'a> Finding<'a> {
 
     /// Makes the finding for a likely mistake, which is a warning or a note.
     pub(crate) fn of_lint(lint: &'a Lint) -> Self {
-        let kind = if lint.is_note() { Kind::Note } else { Kind::Warning };
-        Self { kind, lint: Some(lint.name()), refused: false, ..Self::of_error(lint.finding()) }
+        let kind = if lint.is_note { Kind::Note } else { Kind::Warning };
+        Self { kind, lint: Some(lint.name), refused: false, ..Self::of_error(&lint.finding) }
     }
 
     /// Makes the note for a secret that the environment lacks.

@@ -1,7 +1,5 @@
 //! Writes findings for people, for programs, and for the annotations of GitHub's workflows.
 
-use std::error::Error;
-
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -133,12 +131,6 @@ fn escaped(text: &str) -> String {
 
 fn property(text: &str) -> String {
     escaped(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Returns the text of an error, followed by the texts of its causes.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Returns a count with its noun, such as `1 answer` or `2 answers`.

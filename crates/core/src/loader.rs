@@ -31,7 +31,7 @@ use self::tables::FileTable;
 use crate::guard::auth::RemoteKeys;
 use crate::policy::Policy;
 use crate::policy::keys::RouteTable;
-pub use crate::table::{MAX_ANY_FILE_BYTES, parse_size, read_regular};
+pub use crate::table::{MAX_ANY_FILE_BYTES, format_size, parse_size, read_regular};
 use crate::table::{MAX_FILE_BYTES, PolicyError, read_text};
 
 /// The maximum number of folders that are searched if no `.git` ends the search. No known policy has deeper folders.

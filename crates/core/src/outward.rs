@@ -83,16 +83,10 @@ impl OutwardRule {
 /// A valid [`OutwardRule`].
 #[derive(Debug)]
 pub(crate) struct Outward {
-    codes: Box<[ErrorCode]>,
+    pub(crate) codes: Box<[ErrorCode]>,
     name: Option<Cow<'static, str>>,
     message: Option<Cow<'static, str>>,
     status: Option<StatusCode>,
-}
-
-impl Outward {
-    pub(crate) fn codes(&self) -> &[ErrorCode] {
-        &self.codes
-    }
 }
 
 /// A `[[map]]` rule that is read in reverse, from the canonical code to the rule's inner code and text.
@@ -111,7 +105,7 @@ pub(crate) fn form<'a>(
     entries: &'a [Arc<Outward>],
     rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
 ) -> OutwardForm<'a> {
-    let entries = || entries.iter().filter(|entry| entry.codes().contains(fault.code()));
+    let entries = || entries.iter().filter(|entry| entry.codes.contains(fault.code()));
     let status = entries().find_map(|entry| entry.status).unwrap_or(status);
     let name = entries().find_map(|entry| entry.name.as_deref()).or_else(|| rules.clone().find_map(|rule| rule.name));
     OutwardForm::new(fault, status, dialect, name, || {
@@ -168,7 +162,7 @@ mod tests {
     #[test]
     fn r12_an_outward_rule_says_one_thing_or_all() {
         let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compiled().unwrap();
-        assert_eq!(all.codes(), [ErrorCode::OTHER]);
+        assert_eq!(*all.codes, [ErrorCode::OTHER]);
         assert_eq!((all.name.as_deref(), all.message.as_deref()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
         assert_eq!(all.status, Some(StatusCode::SERVICE_UNAVAILABLE));
         for one in [rule().name("X"), rule().message("X."), rule().status(400)] {

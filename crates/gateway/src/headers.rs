@@ -62,14 +62,17 @@ pub(crate) fn towards_service(head: &mut request::Parts) {
     head.extensions = Extensions::new();
 }
 
-/// Writes the length as one line without leading zeros. HTTP/2 allows equal lengths in several lines, but some services
-/// refuse such a request, or read another line than the gateway.
+/// Writes the length as one number on one line without leading zeros. HTTP/2 allows equal lengths in several lines, but
+/// some services refuse such a request, or read another line than the gateway. A service may repeat the length in a list
+/// or on several lines (R6), and HTTP/2 clients do not accept a list. hyper has already refused different lengths.
 fn write_length_once(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(CONTENT_LENGTH).into_iter();
-    let (Some(first), more) = (lines.next(), lines.next().is_some()) else { return };
-    let length = first.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-    if let Some(length) = length.filter(|_| more || first.len() > 1 && first.as_bytes().starts_with(b"0")) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let mut all = lines(headers, &CONTENT_LENGTH);
+    let (Some(first), has_more) = (all.next().map(HeaderValue::as_bytes), all.next().is_some()) else { return };
+    if has_more || first.len() > 1 && (first.starts_with(b"0") || first.contains(&b',')) {
+        let length = first.split(|byte| *byte == b',').next().and_then(|length| str::from_utf8(length).ok());
+        let length = length.and_then(|length| length.trim_ascii().parse::<u64>().ok());
+        drop(all);
+        length.map(|length| headers.insert(CONTENT_LENGTH, length.into()));
     }
 }
 
@@ -97,7 +100,7 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     // RFC 9110 §15.5.22 requires a 426 to name the protocol in `upgrade`.
     let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
     strip(&mut head.headers);
-    keep_one_length(&mut head.headers);
+    write_length_once(&mut head.headers);
     if let Some(upgrade) = upgrade {
         head.headers.insert(UPGRADE, upgrade);
     }
@@ -110,21 +113,6 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     head.extensions.clear();
     if let Some(reason) = reason {
         head.extensions.insert(reason);
-    }
-}
-
-/// Writes `content-length` once, if the service repeated it in a list or on several lines (R6). HTTP/2 clients do not
-/// accept a list. hyper has already refused responses with different lengths.
-fn keep_one_length(headers: &mut HeaderMap) {
-    let mut all = lines(headers, &CONTENT_LENGTH);
-    let (Some(first), second) = (all.next(), all.next()) else { return };
-    let has_second = second.is_some();
-    drop(all);
-    if has_second || first.as_bytes().contains(&b',') {
-        let value = first.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-        if let Ok(value) = HeaderValue::from_bytes(value) {
-            headers.insert(CONTENT_LENGTH, value);
-        }
     }
 }
 

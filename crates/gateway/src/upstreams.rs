@@ -178,7 +178,7 @@ impl<B: ForwardBody> Proxies<B> {
         let by_url = RwLock::new(rest.iter().cloned().collect());
         let proxies = Self { layer, prepare, rest, by_url };
         if let Some(layer) = &proxies.layer {
-            layer.policy_status().policy().upstreams().try_for_each(|url| proxies.get_or_create(url).map(drop))?;
+            layer.policy_status().policy.upstreams().try_for_each(|url| proxies.get_or_create(url).map(drop))?;
         }
         Ok(proxies)
     }
@@ -216,7 +216,7 @@ impl<B: ForwardBody> Proxies<B> {
         // The policy is read while the map is locked. So it names every service that requests under a newer policy have
         // added to the map.
         let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
-        let policy = Arc::clone(layer.policy_status().policy());
+        let policy = layer.policy_status().policy;
         let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();
         let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
         drop(by_url);

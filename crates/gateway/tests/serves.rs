@@ -41,7 +41,10 @@ fn a_url_that_leads_nowhere_is_refused() {
     for (url, why) in [
         ("ftp://a", format!("only http and https are supported; {URLS}")),
         ("/a", format!("this is not a URL with a scheme and a host; {URLS}")),
-        ("http://a/b", format!("paths are forwarded unchanged; {URLS}, without a path, a query or a fragment")),
+        (
+            "http://a/b",
+            format!("the URL has a path, a query or a fragment; {URLS}; the paths of requests are forwarded unchanged"),
+        ),
         ("http://a:99999", format!("the port is not a number from 1 to 65535; {URLS}")),
         ("http://anna:hunter2@a", "the URL has credentials, which are never sent; leave them out".to_owned()),
     ] {

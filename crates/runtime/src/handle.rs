@@ -115,7 +115,7 @@ impl PolicyHandle {
     /// Passes each error to an observer once, when the error is logged.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
-        self.with_config(|config| config.with_observer(Some(observer)))
+        self.with_config(|config| SessionConfig { observer: Some(observer), ..config })
     }
 
     /// Lets a switch put every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off).
@@ -146,7 +146,10 @@ impl PolicyHandle {
     #[must_use]
     pub fn status(&self) -> PolicyStatus {
         match &self.source {
-            Source::Fixed { config, since } => PolicyStatus::fixed(config.policy().clone(), *since),
+            Source::Fixed { config, since } => {
+                let policy = config.policy().clone();
+                PolicyStatus { policy, since: *since, files: Arc::default(), rejection: None }
+            }
             #[cfg(feature = "policy-file")]
             Source::Watched { reloader, .. } => reloader.status(),
         }
@@ -174,7 +177,7 @@ impl PolicyHandle {
     /// Records in the metrics which policy is active, and logs the policy's figures.
     pub fn announce(&self) {
         self.record();
-        log::log_policy(self.status().policy(), None, "error envelopes are active");
+        log::log_policy(&self.status().policy, None, "error envelopes are active");
     }
 }
 

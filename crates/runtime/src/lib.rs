@@ -41,7 +41,7 @@ pub use self::count::{install as install_metrics, recorder as metrics_recorder};
 pub use self::filter_config::{FilterConfig, FilterPolicy};
 pub use self::handle::{PolicyHandle, PolicyHolder};
 #[cfg(feature = "jwks-url")]
-pub use self::key_sets::{KeyFetcher, system_roots};
+pub use self::key_sets::{KeyFetcher, roots_of_pem, system_roots, tls_client};
 pub use self::log::{cause_text, cause_texts, log_policy, may_want_span, record_status, request_span};
 pub use self::record::{Exchange, OpenRecord, Received, RequestSlot, Watch, end, wants_records, write as write_record};
 pub use self::status::{PolicyRejection, PolicyStatus};

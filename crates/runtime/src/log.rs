@@ -80,7 +80,7 @@ fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
 /// path, and the policy's routes match only the path with this prefix (G0).
 #[inline]
 fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
-    if notes.only_original_path() {
+    if notes.only_original_path {
         tracing::warn!(
             target: "tower_error_envelope",
             request_id = %id,
@@ -92,7 +92,7 @@ fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
 
 /// Writes the notes about a request, such as removed headers and replaced ids (I2, I3, G0, G1).
 fn write_notes(id: RequestId, notes: &RecordFields) {
-    if let Some(names) = notes.removed_headers() {
+    if let Some(names) = notes.removed_headers.as_deref() {
         tracing::info!(
             target: "tower_error_envelope",
             request_id = %id,
@@ -100,15 +100,15 @@ fn write_notes(id: RequestId, notes: &RecordFields) {
             "removed request headers that a service may confuse with others"
         );
     }
-    if notes.client_request_id().or(notes.upstream_request_id()).is_none() {
+    if notes.client_request_id.as_deref().or(notes.upstream_request_id.as_deref()).is_none() {
         return;
     }
     // The level is TRACE, because every success has this note if a service sends its own ids.
     tracing::trace!(
         target: "tower_error_envelope",
         request_id = %id,
-        client_request_id = notes.client_request_id(),
-        upstream_request_id = notes.upstream_request_id(),
+        client_request_id = notes.client_request_id.as_deref(),
+        upstream_request_id = notes.upstream_request_id.as_deref(),
         "replaced a request id sent by the client or the service"
     );
 }
@@ -267,7 +267,7 @@ fn write_line(level: Level, record: &ClosedRecord) {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
                 let notes = record.notes();
                 let cause = record.cause().and_then(remaining_cause).or_else(|| undeclared_code(notes));
-                let code_of = |sent: Option<&SentStatus>| Some(sent?.code()?.as_str().to_owned());
+                let code_of = |sent: Option<&SentStatus>| Some(sent?.code.as_ref()?.as_str().to_owned());
                 let end = record.delivery().end;
                 // If the code runs outside the span of the request, the line gets its own span. This happens for
                 // example after a guard's refusal, or when a future is dropped.
@@ -280,12 +280,12 @@ fn write_line(level: Level, record: &ClosedRecord) {
                     code = record.code().map(|code| code.as_str()),
                     status = record.status().map(|status| status.as_u16()),
                     grpc_status = record.grpc_status(),
-                    also = also(notes.also()).as_deref(),
+                    also = also(&notes.also).as_deref(),
                     unread = record.unread().map(UnreadReason::as_str),
                     would_be_code = code_of(record.would_be()),
-                    would_be_status = record.would_be().map(|sent| sent.status().as_u16()),
-                    would_be_grpc_status = record.would_be().and_then(SentStatus::grpc_status),
-                    service_code = notes.service_code().map(|code| code.as_str()),
+                    would_be_status = record.would_be().map(|sent| sent.status.as_u16()),
+                    would_be_grpc_status = record.would_be().and_then(|sent| sent.grpc),
+                    service_code = notes.service_code.as_ref().map(|code| code.as_str()),
                     origin = record.origin().map(|origin| origin.as_str()),
                     end = (end != End::Complete).then(|| end.as_str()),
                     dialect = record.dialect().map(|dialect| dialect.as_str()),
@@ -297,14 +297,14 @@ fn write_line(level: Level, record: &ClosedRecord) {
                     mode = record.own_mode().as_str(),
                     kill_switch = record.kill_switch().then_some(true),
                     decided_by = record.decided_by().map(|by| by.as_str()),
-                    unknown_code = notes.unknown_code(),
+                    unknown_code = notes.unknown_code.as_deref(),
                     readings = record.readings(),
-                    policy_status = notes.policy_status().map(|status| status.as_u16()),
+                    policy_status = notes.policy_status.map(|status| status.as_u16()),
                     cause,
-                    client_request_id = notes.client_request_id(),
-                    upstream_request_id = notes.upstream_request_id(),
-                    removed_headers = notes.removed_headers(),
-                    dropped_fields = notes.dropped_fields(),
+                    client_request_id = notes.client_request_id.as_deref(),
+                    upstream_request_id = notes.upstream_request_id.as_deref(),
+                    removed_headers = notes.removed_headers.as_deref(),
+                    dropped_fields = notes.dropped_fields.as_deref(),
                     trace_id = notes.trace_id(),
                     caller = notes.caller(),
                     body_limit_per = notes.body_limit_per().map(|per| per.as_str()),
@@ -364,7 +364,7 @@ fn remaining_cause(error: &(dyn Error + Send + Sync + 'static)) -> Option<String
 
 /// Returns a text that explains why the layer did not keep the code in an envelope that the service wrote itself (E9).
 fn undeclared_code(notes: &RecordFields) -> Option<String> {
-    let code = notes.unknown_code().filter(|code| code::is_well_formed(code.as_bytes()))?;
+    let code = notes.unknown_code.as_deref().filter(|code| code::is_well_formed(code.as_bytes()))?;
     Some(format!("unknown code {code}: declare it with [[code]] or return a Fault"))
 }
 

@@ -88,9 +88,9 @@ impl PolicyReloader {
         let mut state = self.state();
         if state.outcome != outcome {
             state.outcome = outcome;
-            let lasting = state.status.rejection.take().filter(PolicyRejection::is_current);
-            let at = lasting.map_or_else(clock::now, |rejection| rejection.at);
-            state.status.rejection = Some(PolicyRejection { at, why: why.into(), is_current: true });
+            let lasting = state.status.rejection.take().filter(|past| past.is_current);
+            let since = lasting.map_or_else(clock::now, |rejection| rejection.since);
+            state.status.rejection = Some(PolicyRejection { since, why: why.into(), is_current: true });
             drop(state);
             log::log_policy_refused(&self.path, error);
         }

@@ -49,8 +49,9 @@ struct State {
 /// switch.set(true, SwitchNote::new().by("maria").reason("orders loses its own error texts"));
 ///
 /// let change = switch.last_change().unwrap();
-/// assert!(change.is_on());
-/// assert_eq!((change.by(), change.reason()), (Some("maria"), Some("orders loses its own error texts")));
+/// assert!(change.on);
+/// assert_eq!(change.by.as_deref(), Some("maria"));
+/// assert_eq!(change.reason.as_deref(), Some("orders loses its own error texts"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
@@ -92,43 +93,24 @@ fn one_line(text: &str) -> Option<Arc<str>> {
     Some(shown.trim()).filter(|text| !text.is_empty()).map(Into::into)
 }
 
-/// The last change of a [`KillSwitch`].
+/// The last change of a [`KillSwitch`]. The name and the reason are not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SwitchChange {
-    on: bool,
-    at: SystemTime,
-    note: SwitchNote,
+    /// True if the switch was turned on, and false if it was turned off.
+    pub on: bool,
+    /// The time of the change.
+    pub at: SystemTime,
+    /// The name of the operator, if the note has one.
+    pub by: Option<Arc<str>>,
+    /// The reason, if the note has one.
+    pub reason: Option<Arc<str>>,
+    /// The address from which the change was requested, if it came over the network.
+    pub peer: Option<IpAddr>,
 }
 
 impl SwitchChange {
-    /// Returns true if the switch was turned on, and false if it was turned off.
-    #[must_use]
-    pub const fn is_on(&self) -> bool {
-        self.on
-    }
-
-    /// Returns the time of the change.
-    #[must_use]
-    pub const fn changed_at(&self) -> SystemTime {
-        self.at
-    }
-
-    /// Returns the name of the operator, if the note has one. The name is not verified.
-    #[must_use]
-    pub fn by(&self) -> Option<&str> {
-        self.note.by.as_deref()
-    }
-
-    /// Returns the reason, if the note has one.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        self.note.reason.as_deref()
-    }
-
-    /// Returns the address from which the change was requested, if it came over the network.
-    #[must_use]
-    pub const fn peer(&self) -> Option<IpAddr> {
-        self.note.peer
+    fn new(on: bool, at: SystemTime, SwitchNote { by, reason, peer }: SwitchNote) -> Self {
+        Self { on, at, by, reason, peer }
     }
 }
 
@@ -173,8 +155,8 @@ impl KillSwitch {
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         let changed = self.0.on.swap(on, Ordering::Relaxed) != on;
         if changed {
-            let change = SwitchChange { on, at: clock::now(), note };
-            log::log_switched(on, [change.by(), change.reason()], change.peer());
+            let change = SwitchChange::new(on, clock::now(), note);
+            log::log_switched(on, [change.by.as_deref(), change.reason.as_deref()], change.peer);
             *last = Some(change);
         }
         changed
@@ -186,7 +168,7 @@ impl KillSwitch {
         let mut last = self.0.last.write().unwrap_or_else(PoisonError::into_inner);
         self.0.on.store(on, Ordering::Relaxed);
         log::log_switch_restored(on);
-        *last = Some(SwitchChange { on, at, note });
+        *last = Some(SwitchChange::new(on, at, note));
     }
 }
 

@@ -69,8 +69,9 @@ fn not_here(case: &Case) -> Option<&'static str> {
 }
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
-    let config: Vec<_> =
-        (0..case.chain).map(|_| Arc::new(SessionConfig::new(policies(), now).with_recogniser(recognise))).collect();
+    let config: Vec<_> = (0..case.chain)
+        .map(|_| Arc::new(SessionConfig { recogniser: Some(recognise), ..SessionConfig::new(policies(), now) }))
+        .collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
@@ -301,22 +302,22 @@ impl Stage<'_> {
 
     /// Notes what the core tells an adapter to log. The adapter alone decides about writing the cause.
     fn note(&mut self, record: &RequestRecord) {
-        let code = |sent: Option<&SentStatus>| sent.and_then(SentStatus::code).map(ToString::to_string);
+        let code = |sent: Option<&SentStatus>| sent.and_then(|sent| sent.code.as_ref()).map(ToString::to_string);
         let (sent, would_be) = (code(record.sent()).unwrap_or_default(), code(record.would_be()).unwrap_or_default());
         let origin = record.origin().map_or("none", |origin| origin.as_str());
         let _ =
             write!(self.log, "request_id={} code={sent} would_be_code={would_be} origin={origin}", record.request_id());
         let notes = record.notes();
         let sides = [
-            ("client_request_id", notes.client_request_id()),
-            ("upstream_request_id", notes.upstream_request_id()),
-            ("removed_headers", notes.removed_headers()),
-            ("dropped_fields", notes.dropped_fields()),
-            ("service_code", notes.service_code().map(|code| code.as_str())),
+            ("client_request_id", notes.client_request_id.as_deref()),
+            ("upstream_request_id", notes.upstream_request_id.as_deref()),
+            ("removed_headers", notes.removed_headers.as_deref()),
+            ("dropped_fields", notes.dropped_fields.as_deref()),
+            ("service_code", notes.service_code.as_ref().map(|code| code.as_str())),
             ("unread", record.unread().map(UnreadReason::as_str)),
         ];
-        if !notes.also().is_empty() {
-            let _ = write!(self.log, " also={:?}", notes.also());
+        if !notes.also.is_empty() {
+            let _ = write!(self.log, " also={:?}", &notes.also);
         }
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             let _ = write!(self.log, " {name}={value}");

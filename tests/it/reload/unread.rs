@@ -16,7 +16,7 @@ fn m2_a_good_file_in_place_of_what_was_none_takes_effect_by_itself() {
         folder.rename("new", "policy.toml");
         let error = served.layer.reload().unwrap_err().to_string();
         assert!(error.contains(wrong), "{error}");
-        let why = served.layer.policy_status().rejection().map(|it| (it.why().to_owned(), it.is_current()));
+        let why = served.layer.policy_status().rejection.map(|it| (it.why.to_string(), it.is_current));
         assert_eq!(why, Some((error, true)));
         let _ = fs::remove_dir(folder.path("policy.toml"));
         let text = format!("number {number}");

@@ -151,7 +151,7 @@ impl ErrorRecord {
             kill_switch: record.kill_switch(),
             kind: Arc::new(Kind::new(record)),
             request: RequestLine::new(record, at),
-            dropped: notes.dropped_fields().map(without_secrets),
+            dropped: notes.dropped_fields.as_deref().map(without_secrets),
             has_bodies: record.captured().is_some(),
             // If the gateway itself failed, the gateway wrote the text of the cause, so the text may be shown.
             cause: record
@@ -202,8 +202,8 @@ impl ShownStatus {
     fn new(sent: &SentStatus) -> Self {
         // A code that is neither in the catalogue nor in the policy comes from the service, and may look like a
         // credential.
-        let code = sent.code().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned();
-        Self { status: sent.status().as_u16(), grpc: sent.grpc_status(), code }
+        let code = sent.code.as_ref().filter(|code| redact::text(code.as_str()) == code.as_str()).cloned();
+        Self { status: sent.status.as_u16(), grpc: sent.grpc, code }
     }
 
     /// Returns the text of the code, or an empty text if there is no code.
@@ -223,7 +223,7 @@ impl Kind {
             service: record.service().copied(),
             dialect: record.dialect(),
             by: record.decided_by(),
-            unknown: record.notes().unknown_code().map(without_secrets),
+            unknown: record.notes().unknown_code.as_deref().map(without_secrets),
             would_refuse: record.would_refuse().cloned().collect(),
             own_would_refuse: record.own_would_refuse(),
             rewriting_mode: record.rewriting_mode(),
@@ -263,15 +263,15 @@ impl Bodies {
     pub(crate) fn new(captured: &BodyCapture) -> Self {
         let mut hidden = Hidden::default();
         let mut side = |shown: &CapturedBody| Side::new(shown, &mut hidden);
-        Self { before: captured.before().map(&mut side), after: captured.after().map(side) }
+        Self { before: captured.before.as_ref().map(&mut side), after: captured.after.as_ref().map(side) }
     }
 }
 
 impl Side {
     fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
-        let (content_type, body, whole) = (shown.content_type(), shown.body(), shown.is_whole());
+        let (content_type, body, whole) = (shown.content_type.as_deref(), &shown.body, shown.is_whole);
         Self {
-            status: shown.status().as_u16(),
+            status: shown.status.as_u16(),
             content_type: content_type.map(without_secrets),
             text: redact::body(content_type, body, whole, hidden).map(Into::into),
             length: body.len(),

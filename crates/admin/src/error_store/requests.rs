@@ -12,7 +12,7 @@ use error_envelope_core::session::{DecidedBy, Outcome};
 
 use super::error_record::ErrorRecord;
 use super::place::Place;
-use super::timeline::{ByOutcome, MINUTES, Ring, minute};
+use super::timeline::{ByOutcome, MINUTES, minute};
 
 /// The most places with their own row. The rows use at most 700 KiB. At this number, places without a request in the
 /// last hour are removed, because a reload may have removed their routes. If every place had a request, requests of
@@ -131,7 +131,7 @@ impl Row {
     }
 
     fn last_minute(&self) -> u32 {
-        self.minutes.iter().map(Ring::last).max().unwrap_or_default()
+        self.minutes.iter().map(|ring| ring.last).max().unwrap_or_default()
     }
 
     /// Returns the number of requests in these minutes.

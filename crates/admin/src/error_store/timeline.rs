@@ -51,7 +51,7 @@ impl Timeline {
 
     #[cold]
     fn forget_quietest(&mut self) {
-        let quietest = self.series.iter().min_by_key(|(_, counts)| counts.last()).map(|(series, _)| series.clone());
+        let quietest = self.series.iter().min_by_key(|(_, counts)| counts.last).map(|(series, _)| series.clone());
         quietest.and_then(|series| self.series.remove(&series));
     }
 
@@ -90,7 +90,7 @@ pub(crate) fn last_minutes(now_ms: u64, count: u32) -> Range<u32> {
 /// A count for each of the last `N` spans of time. Spans are numbered from the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ring<const N: usize> {
-    last: u32,
+    pub(crate) last: u32,
     counts: [u32; N],
 }
 
@@ -125,11 +125,6 @@ impl<const N: usize> Ring<N> {
     /// Returns the sum over these spans.
     pub(crate) fn sum_of(&self, spans: &Range<u32>) -> u64 {
         spans.clone().map(|span| u64::from(self.count_in(span))).sum()
-    }
-
-    /// Returns the number of the last span to which something was added.
-    pub(crate) fn last(&self) -> u32 {
-        self.last
     }
 
     fn has(&self, span: u32) -> bool {

@@ -99,7 +99,7 @@ async fn an_address_that_others_reach_is_read_only_without_a_token() {
         assert_eq!(answers[0].contains(r#""changes": "refused""#), status == "403", "{}", answers[0]);
         let change = kill_switch.last_change();
         assert_eq!(
-            change.and_then(|it| it.peer()).map(|peer| peer.to_string()).as_deref() == Some("127.0.0.1"),
+            change.and_then(|it| it.peer).map(|peer| peer.to_string()).as_deref() == Some("127.0.0.1"),
             status == "200"
         );
         drop(ended.0);

@@ -221,7 +221,7 @@ impl Observer for Both {
 }
 
 fn stated(record: &ClosedRecord) -> Stated {
-    let code = |sent: Option<&SentStatus>| json!(sent.and_then(|sent| sent.code()).map(|code| code.as_str()));
+    let code = |sent: Option<&SentStatus>| json!(sent.and_then(|sent| sent.code.as_ref()).map(|code| code.as_str()));
     let would = record.would_be();
     let end = record.delivery().end.as_str();
     let line = BTreeMap::from([
@@ -229,9 +229,9 @@ fn stated(record: &ClosedRecord) -> Stated {
         ("status", json!(record.status().map(|status| status.as_u16()))),
         ("code", code(record.sent())),
         ("grpc_status", json!(record.grpc_status())),
-        ("would_be_status", json!(would.map(|sent| sent.status().as_u16()))),
+        ("would_be_status", json!(would.map(|sent| sent.status.as_u16()))),
         ("would_be_code", code(would)),
-        ("would_be_grpc_status", json!(would.and_then(SentStatus::grpc_status))),
+        ("would_be_grpc_status", json!(would.and_then(|sent| sent.grpc))),
         ("origin", json!(record.origin().map(|origin| origin.as_str()))),
         ("end", if end == "complete" { Value::Null } else { json!(end) }),
         ("route", json!(record.route())),

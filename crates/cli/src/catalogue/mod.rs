@@ -160,7 +160,7 @@ fn rendered(template: &str, codes: &Codes) -> Result<String, minijinja::Error> {
         max_docs => MAX_DOCS,
         codes => codes.iter().map(code).collect::<Vec<_>>(),
         groups => codes.groups().map(group).collect::<Vec<_>>(),
-        shapes => codes.shapes().iter().map(shape).collect::<Vec<_>>(),
+        shapes => codes.shapes.iter().map(shape).collect::<Vec<_>>(),
     })
 }
 

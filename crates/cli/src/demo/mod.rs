@@ -68,7 +68,7 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
     let (stop, at_once) = system::stop()?;
     let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
-    let gateway = gateway::open(listener, None, &args.front, layer, on_call, log.tracer())?;
+    let gateway = gateway::open(listener, None, &args.front, layer, on_call, log.exports.tracer.clone())?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =

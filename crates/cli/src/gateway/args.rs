@@ -209,7 +209,7 @@ impl Args {
         let settings = Settings::new(self)?;
         let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
         let rest = rest.transpose()?;
-        let named = layer.policy_status().policy().upstreams().count();
+        let named = layer.policy_status().policy.upstreams().count();
         self.refuse_ignored(rest.as_ref(), named > 0)?;
         if rest.is_none() && named == 0 {
             let why = "no --upstream, and no scope of the policy names a service, so every request would get 404";
@@ -238,7 +238,7 @@ impl Args {
 
     /// Returns the largest number of descriptors that connections to the services use.
     pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
-        let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
+        let named = layer.policy_status().policy.upstreams().count() + usize::from(self.upstream.is_some());
         self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
-use error_envelope_core::loader::parse_size;
+use error_envelope_core::loader::{format_size, parse_size};
 use error_envelope_gateway::{ClientLimits, UpstreamLimits};
 use humantime::Duration as Time;
 
@@ -168,11 +168,7 @@ impl ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        match units.into_iter().find(|(_, bits)| self.0 != 0 && self.0.trailing_zeros() >= *bits) {
-            Some((unit, bits)) => write!(f, "{}{unit}", self.0 >> bits),
-            None => write!(f, "{}", self.0),
-        }
+        f.write_str(&format_size(self.0).replace(' ', ""))
     }
 }
 

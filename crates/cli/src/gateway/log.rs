@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use error_envelope_gateway::Tracer;
 use error_envelope_runtime::log_panic_places;
 use metrics::{counter, describe_counter};
 use tracing::Span;
@@ -146,17 +145,12 @@ fn filter(directives: Option<&OsStr>) -> Result<EnvFilter, String> {
 /// be written within a second are lost.
 pub(crate) struct Writing {
     /// The exports by OTLP. They are dropped first, so that their last errors are still logged.
-    exports: Exports,
+    pub(crate) exports: Exports,
     log: Queue,
     access: Option<Queue>,
 }
 
 impl Writing {
-    /// Returns the tracer that makes the spans of requests, if they are exported.
-    pub(crate) fn tracer(&self) -> Option<Arc<dyn Tracer>> {
-        self.exports.tracer.clone()
-    }
-
     /// Spawns a task that logs the number of dropped lines, and counts the dropped lines of the access log in a metric.
     /// Install the metrics recorder before this call.
     pub(crate) fn count_drops(&self) {

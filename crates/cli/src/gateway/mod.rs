@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         on_call.iter().zip(&tls).for_each(|(on_call, tls)| on_call.admin.show_certificate(tls.statuses()));
         let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = system::stop()?;
-        let gateway = open(listener, tls, &args.front, layer, on_call, log.tracer())?;
+        let gateway = open(listener, tls, &args.front, layer, on_call, log.exports.tracer.clone())?;
         system::ready();
         let cut_short = gateway.serve_until(service, system::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, |signal| signal.code))

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use error_envelope_runtime::cause_text;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -38,7 +39,7 @@ use crate::gateway::limits::time;
 use crate::policy;
 use crate::probe::judge::{Finding, Judge, describe};
 use crate::probe::plan::{Body, ROWS, Row, ServiceInfo, Want};
-use crate::report::{OutputFormat, with_causes};
+use crate::report::OutputFormat;
 use crate::target::Target;
 
 /// Check a running service against the error contract
@@ -98,9 +99,10 @@ enum Outcome {
 
 /// Sends the requests, and writes the report to standard output. Returns the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let target = Target::new(&args.url, args.ca.as_deref(), "--ca")?;
+    let url = args.url.parse().map_err(|error| CommandError::Io(format!("the URL cannot be used: {error}")))?;
+    let target = Target::new(url, args.ca.as_deref(), "--ca")?;
     let mut headers: HeaderMap = args.header.iter().map(|line| header_line(line)).collect::<Result<_, _>>()?;
-    let host = HeaderValue::try_from(target.authority.as_str());
+    let host = HeaderValue::try_from(target.url.authority().as_str());
     headers.insert(header::HOST, host.map_err(|error| CommandError::Io(format!("the URL's host: {error}")))?);
     let policy = match &args.policy {
         Some(file) => policy::read(file)?.file.into_policy(),
@@ -248,8 +250,8 @@ impl Service {
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
-        let broken = |error: hyper::Error| NoAnswer::Broken("F1", with_causes(&error));
-        let unreachable = |what| NoAnswer::Unreachable(format!("{}: {what}", self.target.url()));
+        let broken = |error: hyper::Error| NoAnswer::Broken("F1", cause_text(&error));
+        let unreachable = |what| NoAnswer::Unreachable(format!("{}: {what}", self.target.url));
         let stream = TokioIo::new(self.target.connect().await.map_err(unreachable)?);
         let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
         let connection = tokio::spawn(connection);

@@ -149,7 +149,7 @@ fn code_in_head<'k>(body: &ParsedError<'_>, parsed: &Parsed<'k, '_>) -> Option<(
 /// Returns the code of an error that no layer wrote. A rule, the dialect, the issues or the status decides the code.
 fn code_of_body<'k>(body: Option<&ParsedError<'_>>, parsed: &Parsed<'k, '_>) -> (ErrorCode, CodeSource<'k>) {
     if let Some((at, rule)) = rule_of(parsed, |_, _| {}) {
-        return (rule.to().clone(), CodeSource::Rule(at, rule));
+        return (rule.to.clone(), CodeSource::Rule(at, rule));
     }
     if let Some(code) = body.and_then(|body| known_code(body, parsed)) {
         return (code, CodeSource::Dialect);

@@ -64,7 +64,7 @@ impl<'b> Rewrite<'b> {
         let ReplyDetails { json, kept, dropped, unknown_code, lack_issues } = details;
         let fault = fault.with_raw_details(json).with_left_out(more_issues);
         let (rule, to_status) = match source {
-            CodeSource::Rule(at, rule) => (Some(at), rule.to_status()),
+            CodeSource::Rule(at, rule) => (Some(at), rule.to_status),
             _ => (None, None),
         };
         let fault = match parsed.content {
@@ -250,7 +250,7 @@ fn reason<'b>(parsed: &Parsed<'_, 'b>, decision: &Decision<'_>) -> Option<Cow<'b
 
 fn text_of_rule(decision: &Decision<'_>) -> Option<Cow<'static, str>> {
     let CodeSource::Rule(_, rule) = decision.source else { return None };
-    rule.say().map(|text| Cow::Owned(text.to_owned()))
+    rule.say.as_deref().map(|text| Cow::Owned(text.to_owned()))
 }
 
 fn text_of_foreign<'b>(

@@ -15,7 +15,9 @@ use crate::table::SettingError;
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
-    refusal: Fault,
+    /// The fault for a wrong type. It lists the types that the route accepts, in its message and in the header that RFC
+    /// 9110 §15.5.16 defines.
+    pub(crate) refusal: Fault,
 }
 
 /// The result of comparing a request's content type with a list of types.
@@ -45,12 +47,6 @@ impl MediaTypes {
             Some(value) if !second && self.accepts(value) => Declared::Accepted,
             Some(_) => Declared::Refused,
         }
-    }
-
-    /// Returns the fault for a wrong type. The fault lists the types that the route accepts, in its message and in the
-    /// header that RFC 9110 §15.5.16 defines.
-    pub(crate) fn refusal(&self) -> Fault {
-        self.refusal.clone()
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
@@ -159,11 +155,11 @@ mod tests {
     #[test]
     fn g3_the_answer_names_the_types_of_the_route() {
         assert_eq!(
-            list(&["application/json"]).refusal().to_string(),
+            list(&["application/json"]).refusal.to_string(),
             "unsupported_media_type: Content-Type must be application/json."
         );
-        assert!(list(&["a/b"]).refusal().to_string().ends_with("must be a/b."));
-        assert!(list(&["a/b", "c/d", "E/f"]).refusal().to_string().ends_with("must be a/b, c/d or e/f."));
+        assert!(list(&["a/b"]).refusal.to_string().ends_with("must be a/b."));
+        assert!(list(&["a/b", "c/d", "E/f"]).refusal.to_string().ends_with("must be a/b, c/d or e/f."));
     }
 
     #[test]

@@ -82,23 +82,13 @@ impl RequiredHeader {
 /// A valid [`RequiredHeader`].
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderGuard {
-    name: HeaderName,
+    pub(crate) name: HeaderName,
     pattern: Option<WholeValue>,
-    missing: Fault,
+    pub(crate) missing: Fault,
     invalid: Fault,
 }
 
 impl HeaderGuard {
-    pub(crate) fn name(&self) -> &HeaderName {
-        &self.name
-    }
-
-    /// Returns the fault for a request without the header.
-    #[cfg(feature = "openapi")]
-    pub(crate) fn refusal(&self) -> Fault {
-        self.missing.clone()
-    }
-
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
         match fields::with_rivals(headers, &self.name) {
             (Some(value), false) if self.accepts(value) => Ok(()),

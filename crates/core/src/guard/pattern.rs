@@ -21,10 +21,13 @@ use crate::table::SettingError;
 /// A valid pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    written: Arc<str>,
-    methods: Box<[Method]>,
-    segments: Box<[Segment]>,
-    rest: bool,
+    /// The pattern as it was written.
+    pub(crate) written: Arc<str>,
+    /// The methods as they were written. The list is empty if any method matches.
+    pub(crate) methods: Box<[Method]>,
+    pub(crate) segments: Box<[Segment]>,
+    /// True if the pattern ends in `{*rest}`.
+    pub(crate) rest: bool,
 }
 
 /// The part of a path that is not matched yet, or `None` after its last segment.
@@ -36,38 +39,6 @@ impl Pattern {
         let Parsed { methods, segments, rest } =
             parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
         Ok(Self { written: written.into(), methods, segments, rest })
-    }
-
-    /// Returns the pattern as it was written.
-    pub(crate) fn written(&self) -> &str {
-        &self.written
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<str> {
-        &self.written
-    }
-
-    pub(crate) fn segments(&self) -> &[Segment] {
-        &self.segments
-    }
-
-    /// Returns the first method of the pattern, if it has any.
-    pub(crate) fn first_method(&self) -> Option<Method> {
-        self.methods.first().cloned()
-    }
-
-    pub(crate) fn names_methods(&self) -> bool {
-        !self.methods.is_empty()
-    }
-
-    /// Returns the methods as they were written. The list is empty if any method matches.
-    pub(crate) fn methods(&self) -> &[Method] {
-        &self.methods
-    }
-
-    /// Returns true if the pattern ends in `{*rest}`.
-    pub(crate) fn has_rest(&self) -> bool {
-        self.rest
     }
 
     /// Returns the literal segments.

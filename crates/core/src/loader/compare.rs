@@ -128,8 +128,8 @@ impl<'a> Tables<'a> {
                 let table = Table { place: TablePath::Defaults(part), keys: &own.keys, pattern };
                 tables.by_name.insert((scope.clone(), "defaults".to_owned()), table);
             }
-            for (index, (pattern, route)) in compiled.matcher.patterns().iter().zip(&own.routes).enumerate() {
-                let name = format!("route[{}]", pattern.written());
+            for (index, (pattern, route)) in compiled.matcher.patterns.iter().zip(&own.routes).enumerate() {
+                let name = format!("route[{}]", pattern.written);
                 let table = Table { place: TablePath::Route(part, index), keys: &route.keys, pattern: pattern.clone() };
                 tables.by_name.insert((scope.clone(), name), table);
             }

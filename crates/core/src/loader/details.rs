@@ -77,7 +77,7 @@ fn refuse_at(value: &DeValue<'_>, path: &[String], error: &SchemaError, at: &mut
                 at.within(step, span, |at| refuse_at(child.get_ref(), rest, error, at));
             }
         }
-        _ => at.within(step, at.span(), |at| refuse_at(value, rest, error, at)),
+        _ => at.within(step, at.span.clone(), |at| refuse_at(value, rest, error, at)),
     }
 }
 

@@ -115,7 +115,7 @@ impl PolicyFile {
             mode.from.map(String::into_boxed_str)
         };
         let parts = self.policy.parts.iter().enumerate();
-        let routes = parts.flat_map(|(at, part)| (0..part.matcher.patterns().len()).map(move |index| (at, index)));
+        let routes = parts.flat_map(|(at, part)| (0..part.matcher.patterns.len()).map(move |index| (at, index)));
         let routes = routes.zip(self.policy.chains()).map(|((at, index), (part, met))| RouteOrigin {
             pattern: self.place(&TablePath::Route(at, index), "match").into(),
             mode: mode(part, &met),

@@ -50,7 +50,7 @@ impl PolicyFile {
         let tables = lookup::tables(&self.policy.parts, part, routes).map(|(at, route)| {
             let own = self.part(at);
             let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };
-            let index = route - self.policy.parts[at].matcher.base();
+            let index = route - self.policy.parts[at].matcher.base;
             (TablePath::Route(at, index), &own.routes[index].keys)
         });
         SettingChain { part, tables: tables.collect() }

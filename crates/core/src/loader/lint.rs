@@ -32,8 +32,8 @@ impl PolicyFile {
         let mut lints = report.lints;
         let file = |name: &str| self.files.iter().position(|file| file.as_os_str() == name);
         lints.sort_by_key(|lint| {
-            let at = lint.finding();
-            (at.file().and_then(file), at.span().map(|span| span.start), lint.name())
+            let at = &lint.finding;
+            (at.file().and_then(file), at.span().map(|span| span.start), lint.name)
         });
         lints
     }

@@ -184,7 +184,7 @@ pub(super) struct PlacedText {
 
 impl Leaf for PlacedText {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        String::read(value, at).map(|text| Self { text, path: at.path().to_owned() })
+        String::read(value, at).map(|text| Self { text, path: at.path.to_owned() })
     }
 
     fn written(&self) -> String {

@@ -195,7 +195,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
-    assert_eq!(read.rules(&read.settings_without_host().normal)[0].to().message(), "The seat is taken.");
+    assert_eq!(read.rules(&read.settings_without_host().normal)[0].to.message(), "The seat is taken.");
 }
 
 #[test]
@@ -217,7 +217,8 @@ fn the_defaults_written_out_are_the_default_policy() {
     let loaded =
         Policy::from_toml("policy.toml", &defaults.replace("KEYS", &as_text(&RouteTable::defaults()))).unwrap();
     let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
-    let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
+    let budgets =
+        |policy: &Policy| format!("{:?} {:?} {:?}", policy.process.inspect, policy.process.drain, policy.process.ids);
     assert_eq!(settings(&loaded), settings(&Policy::default()));
     assert_eq!(budgets(&loaded), budgets(&Policy::default()));
     let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().with_origin(Origin::DEFAULTS);

@@ -10,7 +10,7 @@ use crate::policy::Policy;
 pub struct Codes {
     listed: Vec<Listed>,
     /// The schemas of the shapes in which the policy writes errors, with their names in generated code (R15).
-    shapes: Vec<(String, Value)>,
+    pub shapes: Vec<(String, Value)>,
 }
 
 /// A code and its group.
@@ -58,11 +58,6 @@ impl Codes {
     /// Returns all codes.
     pub fn iter(&self) -> impl Iterator<Item = &Listed> {
         self.listed.iter()
-    }
-
-    /// Returns the schemas of the shapes in which the policy writes errors, by name.
-    pub fn shapes(&self) -> &[(String, Value)] {
-        &self.shapes
     }
 
     /// Returns the groups in order, each with its codes.

@@ -31,7 +31,8 @@ pub struct Operation<'d> {
     pub key: &'d str,
     document: Document<'d>,
     path_item: &'d Value,
-    item: &'d Value,
+    /// The operation as JSON.
+    pub item: &'d Value,
 }
 
 /// The parts of a request that an operation reads.
@@ -104,18 +105,6 @@ impl<'d> Operation<'d> {
     #[must_use]
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.key)
-    }
-
-    /// Returns the document to which the operation belongs.
-    #[must_use]
-    pub fn document(&self) -> Document<'d> {
-        self.document
-    }
-
-    /// Returns the operation as JSON.
-    #[must_use]
-    pub fn item(&self) -> &'d Value {
-        self.item
     }
 
     /// Returns the media types of the operation's request body, spelled as in the document.

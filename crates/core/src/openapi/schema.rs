@@ -38,7 +38,7 @@ pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
         (ID, request_id()),
     ];
     let fixed = fixed.into_iter().map(|(name, part)| (name.to_owned(), part));
-    let shapes = codes.shapes().iter().map(|(name, schema)| (name.clone(), schema.clone().into()));
+    let shapes = codes.shapes.iter().map(|(name, schema)| (name.clone(), schema.clone().into()));
     fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).chain(shapes).collect()
 }
 

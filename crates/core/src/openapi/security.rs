@@ -30,9 +30,9 @@ impl RouteErrors {
         }
         let (schemes, is_optional) = policy.credentials_at(&self.head);
         let alone = |name: &str| Value::Object(Map::from_iter([(name.to_owned(), json!([]))]));
-        let mut requirements: Vec<_> = schemes.iter().map(|scheme| alone(scheme.name())).collect();
+        let mut requirements: Vec<_> = schemes.iter().map(|scheme| alone(&scheme.name)).collect();
         requirements.extend((is_optional && !schemes.is_empty()).then(|| json!({})));
-        let described = schemes.iter().map(|scheme| (scheme.name().to_owned(), scheme.as_openapi()));
+        let described = schemes.iter().map(|scheme| (scheme.name.to_string(), scheme.as_openapi()));
         Some(Security { requirements: requirements.into(), schemes: described.collect() })
     }
 

@@ -54,7 +54,7 @@ impl PolicyBuilder {
         let codes = compile_codes(&self.codes, problems);
         let (covers, scopes) = compile_scopes(&self.scopes, problems);
         let mut names = Names::new(&self.headers, &self.schemes, &codes, problems);
-        let forwarded_ids = names.headers_of_schemes(|scheme| scheme.forward_id());
+        let forwarded_ids = names.headers_of_schemes(|scheme| scheme.forward_id.as_ref());
         refuse_guards_of_forwarded(&names, &forwarded_ids, problems);
         #[cfg(feature = "foreign")]
         (names.shapes = compile_shapes(self.parts(), &codes, problems));
@@ -82,7 +82,7 @@ impl PolicyBuilder {
             requires_headers: !names.headers.is_empty(),
             forwarded_ids,
             key_headers: names.headers_of_schemes(|scheme| scheme.key_header()),
-            custom: custom.map(|scheme| scheme.name().into()).collect(),
+            custom: custom.map(|scheme| (*scheme.name).into()).collect(),
             shapes: names.shapes.into_iter().filter_map(|(_, shape)| shape).collect(),
             faults: PolicyFaults::new(std::iter::empty(), 0),
             upstreams,
@@ -127,7 +127,7 @@ impl PartCompiler<'_> {
         let rules = part.rules.iter().enumerate().filter_map(|(index, rule)| {
             problems.make(TablePath::Map(at, index), |refusals| {
                 let rule = rule.clone().compile(codes, refusals)?;
-                if rule.route().zip(cover).is_some_and(|(route, cover)| !cover.may_match(route)) {
+                if rule.route.as_ref().zip(cover).is_some_and(|(route, cover)| !cover.may_match(route)) {
                     refusals.add(outside_scope("route"));
                 }
                 Some(Arc::new(rule))
@@ -247,8 +247,8 @@ fn compile_scopes(scopes: &[Scope], problems: &mut Refusals) -> (Vec<ScopeMatche
 fn refuse_guards_of_forwarded(names: &Names, ids: &[http::HeaderName], problems: &mut Refusals) {
     let is_removed = |name: &http::HeaderName| ids.iter().any(|id| is_same_to_cgi(name.as_str(), id.as_str()));
     let mut guards = names.guards.iter().filter_map(|(name, guard)| Some((name, guard.as_ref()?)));
-    if let Some((name, guard)) = guards.find(|(_, guard)| is_removed(guard.name())) {
-        let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name());
+    if let Some((name, guard)) = guards.find(|(_, guard)| is_removed(&guard.name)) {
+        let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name);
         let right = "require another header, or forward ids in another header";
         let refused = SettingError::new("name", wrong, right).of_kind(Kind::Conflict);
         problems.add(refused.in_table(TablePath::Header(name.clone())));

@@ -238,7 +238,7 @@ impl Policy {
         }
         let mut is_named = true;
         self.each_case(method, host, path, &mut |settings, routes| {
-            let names_it = |route| self.pattern(route).is_some_and(|pattern| pattern.methods().contains(method));
+            let names_it = |route| self.pattern(route).is_some_and(|pattern| pattern.methods.contains(method));
             let by_name = routes().into_iter().any(names_it);
             is_named &= by_name;
             visit(method, if by_name { settings.clone() } else { settings.without_types() });
@@ -255,7 +255,7 @@ impl Policy {
         let mut named = Vec::new();
         for part in self.scopes.narrowest_folded(host, path).into_iter().flat_map(|part| self.around(part)) {
             part.matcher.each_path_match(path, &mut |pattern| {
-                let new = pattern.methods().iter().filter(|method| !named.contains(*method));
+                let new = pattern.methods.iter().filter(|method| !named.contains(*method));
                 named.extend(new.cloned().collect::<Vec<_>>());
             });
         }
@@ -501,7 +501,7 @@ impl Policy {
     /// Computes the settings for most requests of each route in advance.
     pub(super) fn with_chains(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
-        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().iter().map(move |pattern| (at, pattern)));
+        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns.iter().map(move |pattern| (at, pattern)));
         let limits = self.parts.iter().map(|part| part.defaults.body_limit);
         let limits = limits.chain(self.routes.iter().filter_map(|route| route.body_limit));
         self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
@@ -513,7 +513,8 @@ impl Policy {
             FixedChain { part, met, settings: self.inherited(part, &routes) }
         });
         self.chains = chains.collect();
-        self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
+        self.names_methods =
+            self.parts.iter().flat_map(|part| &part.matcher.patterns).any(|pattern| !pattern.methods.is_empty());
         self.is_everywhere = self.parts.len() == 1 && self.routes.is_empty() && !self.scopes.depend_on_host();
         let has_facts = |dialect: Dialect| dialect.spec().has_request_facts();
         self.needs_request_facts = self.process.cors.is_some()

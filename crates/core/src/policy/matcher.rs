@@ -22,8 +22,8 @@ use crate::guard::reading::PathList;
 /// Patterns with their indices, which are counted from `base`.
 #[derive(Clone, Default)]
 pub(crate) struct Matcher {
-    base: usize,
-    patterns: Box<[Pattern]>,
+    pub(crate) base: usize,
+    pub(crate) patterns: Box<[Pattern]>,
     root: Node,
 }
 
@@ -55,20 +55,9 @@ impl Matcher {
         if clashes.is_empty() { Ok(Self { base, patterns: patterns.into(), root }) } else { Err(clashes) }
     }
 
-    /// Returns the index of the first pattern. Patterns are numbered over all parts.
-    #[cfg(feature = "policy-file")]
-    pub(crate) fn base(&self) -> usize {
-        self.base
-    }
-
     /// Returns the pattern with this index, or `None` if it belongs to another part.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         self.patterns.get(place.checked_sub(self.base)?)
-    }
-
-    /// Returns all patterns, in the order of their indices.
-    pub(crate) fn patterns(&self) -> &[Pattern] {
-        &self.patterns
     }
 
     /// Visits all patterns that match in any letter case, beginning with the most specific. The second argument of
@@ -97,7 +86,7 @@ impl Matcher {
     #[cfg(feature = "policy-file")]
     pub(crate) fn overlapping(&self, pattern: &Pattern) -> Vec<usize> {
         let mut found = Vec::new();
-        self.root.overlapping(pattern.segments(), pattern.has_rest(), &mut found);
+        self.root.overlapping(&pattern.segments, pattern.rest, &mut found);
         found.retain(|other| self.patterns[*other].common_request(pattern).is_some());
         found.sort_unstable();
         found
@@ -168,19 +157,19 @@ impl Node {
     /// Returns the patterns with the same path, regardless of the names of their parameters.
     fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
         let mut node = self;
-        for segment in pattern.segments() {
+        for segment in &pattern.segments {
             node = match segment {
                 Segment::Literal(literal) => node.literals.get_or_insert(literal.as_bytes()),
                 Segment::One => node.one.get_or_insert_default(),
             };
         }
-        if pattern.has_rest() { &mut node.rests } else { &mut node.ends }
+        if pattern.rest { &mut node.rests } else { &mut node.ends }
     }
 }
 
 impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.patterns.iter().map(Pattern::written)).finish()
+        f.debug_list().entries(self.patterns.iter().map(|pattern| &pattern.written)).finish()
     }
 }
 
@@ -235,13 +224,13 @@ pub(super) const FRESH: &str = "\u{1}";
 
 /// Returns a request that this pattern matches, and that as few other patterns as possible match.
 pub(super) fn witness(pattern: &Pattern) -> (Method, Vec<u8>) {
-    let segments = pattern.segments().iter().map(|segment| match segment {
+    let segments = pattern.segments.iter().map(|segment| match segment {
         Segment::Literal(literal) => &**literal,
         Segment::One => FRESH,
     });
-    let rest = pattern.has_rest().then_some(FRESH);
+    let rest = pattern.rest.then_some(FRESH);
     let path = segments.chain(rest).fold(Vec::new(), |path, segment| [&path[..], b"/", segment.as_bytes()].concat());
-    (pattern.first_method().unwrap_or(Method::GET), if path.is_empty() { b"/".to_vec() } else { path })
+    (pattern.methods.first().cloned().unwrap_or(Method::GET), if path.is_empty() { b"/".to_vec() } else { path })
 }
 
 /// Values by literal segment, in any letter case. Comparing a few literals is faster than hashing a segment.
@@ -443,7 +432,7 @@ mod tests {
         for pattern in &patterns {
             let meets = |other: &usize| patterns[*other].common_request(pattern).is_some();
             let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
-            assert_eq!(matcher.overlapping(pattern), naive, "{}", pattern.written());
+            assert_eq!(matcher.overlapping(pattern), naive, "{}", pattern.written);
         }
     }
 }

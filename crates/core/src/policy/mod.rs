@@ -49,8 +49,8 @@ pub(crate) use self::lookup::{Matched, MatchedReading, RefusedPath, Unmatched};
 use self::matcher::FixedChain;
 pub(crate) use self::matcher::Matcher;
 use self::names::Shared;
-pub(crate) use self::process::{Budget, IdSettings};
-use self::process::{Cors, ProcessSettings};
+pub(crate) use self::process::IdSettings;
+use self::process::ProcessSettings;
 pub(crate) use self::response::Adopted;
 pub use self::response::Guards;
 use self::scope::Scopes;
@@ -92,7 +92,7 @@ pub use crate::table::PolicyError;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) origin: Origin,
-    process: ProcessSettings,
+    pub(crate) process: ProcessSettings,
     codes: CodeSet,
     /// The tables of all routes, over all parts.
     routes: Box<[LinkedTable]>,
@@ -107,21 +107,24 @@ pub struct Policy {
     schemes: Box<[Arc<Scheme>]>,
     /// True if any route requires headers.
     requires_headers: bool,
-    forwarded_ids: Box<[HeaderName]>,
-    key_headers: Box<[HeaderName]>,
+    /// The headers in which the inner service gets the ids of callers. Clients must not send these headers.
+    pub(crate) forwarded_ids: Box<[HeaderName]>,
+    /// The headers in which keys are sent (rule R1).
+    pub(crate) key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
-    faults: PolicyFaults,
+    /// The faults that the layer itself returns.
+    pub(crate) faults: PolicyFaults,
     /// The services that scopes name, without duplicates.
     upstreams: Box<[UpstreamUrl]>,
     /// True if all requests have the same settings, because there are no routes and no scopes.
     is_everywhere: bool,
-    /// True if any route only applies to certain methods.
-    names_methods: bool,
+    /// True if any route only applies to certain methods. A request is searched for other methods only then.
+    pub(crate) names_methods: bool,
     /// True if it was already reported that routes only match the path that a request had before a framework stripped a
     /// prefix.
     original_reported: Arc<AtomicBool>,
     /// True if some responses depend on facts of their request, such as its path, its origin or its start time.
-    needs_request_facts: bool,
+    pub(crate) needs_request_facts: bool,
 }
 
 /// The settings inside one scope, or in the policy itself.
@@ -191,33 +194,6 @@ impl Origin {
 }
 
 impl Policy {
-    #[inline]
-    pub(crate) fn ids(&self) -> IdSettings {
-        self.process.ids
-    }
-
-    /// Returns how much of an inner error's body may be read (rule R4).
-    pub(crate) fn inspect(&self) -> Budget {
-        self.process.inspect
-    }
-
-    /// Returns how much of the rest of a request may be read and dropped (rule G5).
-    #[inline]
-    pub(crate) fn drain(&self) -> Budget {
-        self.process.drain
-    }
-
-    /// Returns true if the log shows the paths of requests.
-    pub(crate) fn shows_paths(&self) -> bool {
-        self.process.shows_paths
-    }
-
-    /// Returns true if an [`Observer`](crate::session::Observer) gets the bodies of errors.
-    #[inline]
-    pub(crate) fn observes_bodies(&self) -> bool {
-        self.process.observes_bodies
-    }
-
     /// Returns the advice on what a client can do next (E10).
     pub(crate) fn advice<'a>(&'a self, fault: &'a Fault) -> WrittenAdvice<'a> {
         self.process.advice.of(fault, self.codes.redefined(fault.code()))
@@ -229,33 +205,10 @@ impl Policy {
         Some(self.process.advice.docs_of(code)?.text().into_owned())
     }
 
-    /// Returns the origins whose scripts may read the responses that the layer itself makes (R6a).
-    #[inline]
-    pub(crate) fn cors(&self) -> Option<&Cors> {
-        self.process.cors.as_ref()
-    }
-
-    /// Returns the name in `Proxy-Status` (L4), in the syntax of a structured field.
-    #[inline]
-    pub(crate) fn proxy_name(&self) -> Option<&str> {
-        self.process.proxy_name.as_deref()
-    }
-
-    /// Returns the owner of the codes, for RPC clients (P1).
-    pub(crate) fn rpc_domain(&self) -> &str {
-        &self.process.rpc_domain
-    }
-
     /// Returns the policy's own codes.
     #[must_use]
     pub fn codes(&self) -> &CodeSet {
         &self.codes
-    }
-
-    /// Returns the faults that the layer itself returns.
-    #[inline(always)]
-    pub(crate) fn faults(&self) -> &PolicyFaults {
-        &self.faults
     }
 
     #[cfg(feature = "policy-file")]
@@ -299,7 +252,7 @@ impl Policy {
     #[cfg(feature = "openapi")]
     pub(crate) fn names_code(&self, code: &crate::code::ErrorCode) -> bool {
         let in_part = |part: &CompiledScope| {
-            part.rules.iter().any(|rule| rule.to() == code) || part.outward.iter().any(|it| it.codes().contains(code))
+            part.rules.iter().any(|rule| &rule.to == code) || part.outward.iter().any(|it| it.codes.contains(code))
         };
         self.codes.redefined(code).is_some()
             || self.parts.iter().any(in_part)
@@ -318,15 +271,10 @@ impl Policy {
         !self.original_reported.swap(true, Ordering::Relaxed)
     }
 
-    #[inline]
-    pub(crate) fn needs_request_facts(&self) -> bool {
-        self.needs_request_facts
-    }
-
     /// Returns the pattern of the route, spelled as in the policy. The log uses the pattern as a label, because a
     /// policy has only a few patterns (rules L1, L2).
     pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
-        self.route_pattern(label).map(Pattern::written)
+        self.route_pattern(label).map(|pattern| &*pattern.written)
     }
 
     pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
@@ -335,12 +283,6 @@ impl Policy {
 
     fn pattern(&self, route: usize) -> Option<&Pattern> {
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
-    }
-
-    /// Returns true if a route names a method. A request is searched for other methods only if a route names a method.
-    #[inline]
-    pub(crate) fn names_methods(&self) -> bool {
-        self.names_methods
     }
 
     /// Returns the name of a request's scope: its first host and its prefix.

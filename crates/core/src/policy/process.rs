@@ -77,17 +77,23 @@ type Origins = Vec<String>;
 
 /// The settings that are made from the tables.
 #[derive(Clone, Debug)]
-pub(super) struct ProcessSettings {
-    pub(super) ids: IdSettings,
-    pub(super) rpc_domain: Cow<'static, str>,
-    pub(super) inspect: Budget,
-    pub(super) drain: Budget,
-    pub(super) observes_bodies: bool,
-    pub(super) shows_paths: bool,
+pub(crate) struct ProcessSettings {
+    pub(crate) ids: IdSettings,
+    /// The owner of the codes, for RPC clients (P1).
+    pub(crate) rpc_domain: Cow<'static, str>,
+    /// How much of an inner error's body may be read (rule R4).
+    pub(crate) inspect: Budget,
+    /// How much of the rest of a request may be read and dropped (rule G5).
+    pub(crate) drain: Budget,
+    /// True if an [`Observer`](crate::session::Observer) gets the bodies of errors.
+    pub(crate) observes_bodies: bool,
+    /// True if the log shows the paths of requests.
+    pub(crate) shows_paths: bool,
     pub(super) advice: PolicyAdvice,
-    pub(super) cors: Option<Cors>,
+    /// The origins whose scripts may read the responses that the layer itself makes (R6a).
+    pub(crate) cors: Option<Cors>,
     /// The name of this process in `Proxy-Status`, in quotes if RFC 9209 requires them.
-    pub(super) proxy_name: Option<Box<str>>,
+    pub(crate) proxy_name: Option<Box<str>>,
 }
 
 impl ProcessTables {

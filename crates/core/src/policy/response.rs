@@ -17,7 +17,6 @@ use crate::fault::Fault;
 #[cfg(feature = "jwt")]
 use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::Scheme;
-use crate::guard::header::HeaderGuard;
 use crate::outward::Outward;
 use crate::policy::rule::Rule;
 
@@ -73,18 +72,6 @@ impl Policy {
         self.has_schemes()
             || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
             || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
-    }
-
-    /// Returns the headers in which the inner service gets the ids of callers. Clients must not send these headers.
-    #[inline]
-    pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
-        &self.forwarded_ids
-    }
-
-    /// Returns the headers in which keys are sent (rule R1).
-    #[inline]
-    pub(crate) fn key_headers(&self) -> &[HeaderName] {
-        &self.key_headers
     }
 
     /// Returns true if a request may need, or may get, headers with names that the policy defines, or a `traceparent`
@@ -186,7 +173,7 @@ impl Policy {
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
             mode: settings.mode,
-            required: settings.require_headers.iter().map(HeaderGuard::name).cloned().collect(),
+            required: settings.require_headers.iter().map(|guard| guard.name.clone()).collect(),
             credentials: {
                 let required: &[_] = if settings.auth_optional { &[] } else { &settings.auth };
                 let by_header = required.iter().filter(|scheme| !scheme.is_certificate());
@@ -200,10 +187,10 @@ impl Policy {
     /// Returns a sample request for each route, which matches as few other routes as possible. A sample has a method if
     /// the route names one, and its path has `stand_in` in place of each parameter.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
-        self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
+        self.parts.iter().flat_map(|part| &part.matcher.patterns).map(move |pattern| {
             let (_, path) = witness(pattern);
             let path = String::from_utf8_lossy(&path).replace(FRESH, stand_in);
-            (pattern.first_method(), path)
+            (pattern.methods.first().cloned(), path)
         })
     }
 }
@@ -224,12 +211,12 @@ impl Policy {
         faults.push(Fault::new(ErrorCode::INTERNAL_ERROR));
         // The guards that a mode may turn off (G0, G1, G3, G4).
         if settings.mode.is_enforced() {
-            faults.extend(settings.require_headers.iter().map(|guard| guard.refusal()));
+            faults.extend(settings.require_headers.iter().map(|guard| guard.missing.clone()));
             // This is the answer to a path that can be read in several ways.
             faults.push(Fault::new(ErrorCode::BAD_REQUEST));
         }
         if settings.mode.is_enforced() && has_body {
-            faults.extend(settings.content_types.get().map(|types| types.refusal()));
+            faults.extend(settings.content_types.get().map(|types| types.refusal.clone()));
             faults.extend(settings.body_limit.map(|limit| self.faults.too_large(limit)));
         }
         faults

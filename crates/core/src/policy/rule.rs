@@ -116,14 +116,18 @@ impl MapRule {
 /// A valid [`MapRule`].
 #[derive(Debug)]
 pub(crate) struct Rule {
-    to: ErrorCode,
+    pub(crate) to: ErrorCode,
     status: Option<StatusCode>,
-    code: Option<String>,
+    /// The inner code that the rule requires.
+    pub(crate) code: Option<String>,
     text: Option<Text>,
     content_type: Option<String>,
-    route: Option<Pattern>,
-    to_status: Option<StatusCode>,
-    say: Option<Cow<'static, str>>,
+    /// The route to which the rule is restricted.
+    pub(crate) route: Option<Pattern>,
+    /// The status to send instead of the inner status.
+    pub(crate) to_status: Option<StatusCode>,
+    /// The message to send instead of the inner message.
+    pub(crate) say: Option<Cow<'static, str>>,
 }
 
 #[derive(Debug)]
@@ -175,7 +179,7 @@ pub(crate) fn message_for<'r>(
     let message = Some(&*text);
     let facts = ErrorFacts { status: fault.status(), code, raw_code: None, message, media_type: None, path, method };
     let target = RequestTarget::new(method, path);
-    rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say()
+    rules.iter().find(|rule| rule.names_code() && rule.unmet_condition(&facts, &target).is_none())?.say.as_deref()
 }
 
 /// Returns the rules that lead to `code` and may apply to this request. In reverse, these rules define how the code is
@@ -208,36 +212,12 @@ impl<'a> RequestTarget<'a> {
 }
 
 impl Rule {
-    pub(crate) fn to(&self) -> &ErrorCode {
-        &self.to
-    }
-
-    /// Returns the route to which the rule is restricted.
-    pub(crate) fn route(&self) -> Option<&Pattern> {
-        self.route.as_ref()
-    }
-
-    /// Returns the status to send instead of the inner status.
-    pub(crate) fn to_status(&self) -> Option<StatusCode> {
-        self.to_status
-    }
-
-    /// Returns the message to send instead of the inner message.
-    pub(crate) fn say(&self) -> Option<&str> {
-        self.say.as_deref()
-    }
-
     pub(crate) fn names_code(&self) -> bool {
         self.code.is_some()
     }
 
     pub(crate) fn names_message(&self) -> bool {
         self.text.is_some()
-    }
-
-    /// Returns the inner code that the rule requires.
-    pub(crate) fn inner_code(&self) -> Option<&str> {
-        self.code.as_deref()
     }
 
     /// Returns the exact message that the rule requires.

@@ -84,14 +84,14 @@ impl Policy {
     /// ```
     #[doc(hidden)]
     pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
-        let of_part = |part: &'_ CompiledScope| part.matcher.patterns().len();
+        let of_part = |part: &'_ CompiledScope| part.matcher.patterns.len();
         let scopes = self.parts.iter().flat_map(move |part| std::iter::repeat_n(part.name.as_deref(), of_part(part)));
-        let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
+        let patterns = self.parts.iter().flat_map(|part| &part.matcher.patterns);
         let modes = self.chains.iter().map(|chain| chain.settings.mode);
         patterns.zip(modes).zip(scopes).enumerate().map(|(at, ((pattern, mode), scope))| {
             let origin = self.origin.routes.get(at);
             RouteSummary {
-                pattern: pattern.written(),
+                pattern: &pattern.written,
                 scope,
                 from: origin.map(|origin| &*origin.pattern),
                 mode,

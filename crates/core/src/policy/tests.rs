@@ -300,7 +300,7 @@ fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
         .unwrap();
     let types = |path| {
         let settings = policy.normalised(&Method::POST, "", path);
-        settings.content_types.get().map(|types| types.refusal().to_string().split(' ').nth(4).map(str::to_owned))
+        settings.content_types.get().map(|types| types.refusal.clone().to_string().split(' ').nth(4).map(str::to_owned))
     };
     let of = |one: &str| Some(Some(one.to_owned()));
     for (path, expected) in [
@@ -346,11 +346,14 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
         (settings.mode, settings.body_limit, expose_headers, negotiate),
         (Mode::Enforce, Some(1024 * 1024), true, true)
     );
-    assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
-    assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
+    assert_eq!((built.process.inspect.max_bytes, built.process.inspect.timeout), (64 * 1024, Duration::from_secs(1)));
+    assert_eq!(
+        (built.process.drain.max_bytes, built.process.drain.timeout),
+        (16 * 1024 * 1024, Duration::from_secs(2))
+    );
     assert!(
-        !built.ids().trust_valid
-            && !built.ids().traceparent
+        !built.process.ids.trust_valid
+            && !built.process.ids.traceparent
             && !built.rules_use_path(&built.settings_without_host().normal)
     );
     assert!(

@@ -68,7 +68,8 @@ impl UpstreamUrl {
             return refused("only http and https are supported", URLS);
         }
         if url.contains(['?', '#']) || uri.as_ref().is_some_and(|uri| uri.path() != "/") {
-            return refused("paths are forwarded unchanged", &format!("{URLS}, without a path, a query or a fragment"));
+            let right = format!("{URLS}; the paths of requests are forwarded unchanged");
+            return refused("the URL has a path, a query or a fragment", &right);
         }
         let Some(host) = host(authority.host()) else {
             let right = "write an international name in its ASCII form";

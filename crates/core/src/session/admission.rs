@@ -17,6 +17,7 @@ use crate::session::answer::reply::drain_budget;
 use crate::session::record::request_record::{BoxError, SessionConfig};
 use crate::session::request::auth;
 use crate::session::request::auth::AuthDecision;
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::guarded::{self, GuardOutcome, ObservedGuards};
 use crate::session::request::identity::{self, AssignedId};
 use crate::session::request::sent::HeaderFlags;
@@ -79,15 +80,14 @@ pub(super) fn admit(
     mark: impl FnOnce(&RequestState, &mut Parts),
 ) -> Admitted {
     let policy = &**config.policy();
-    let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
+    let (sent, media_type) = HeaderFlags::scan(head, &policy.key_headers);
     if head.headers.len() > MAX_HEADERS {
         return refuse_headers(config, head, body, &sent, id);
     }
-    let mut given = identity::identify(policy.ids(), head, &sent, id);
+    let mut given = identity::identify(policy.process.ids, head, &sent, id);
     let cached = match config.original_uri(head) {
-        None => {
-            policy.cached_settings(head, sent.overrides_method() || policy.names_methods() && sent.is_in_cookie(head))
-        }
+        None => policy
+            .cached_settings(head, sent.has(HeaderFlags::METHOD) || policy.names_methods && sent.is_in_cookie(head)),
         Some(_) => None,
     };
     let Some(settings) = cached else {
@@ -123,9 +123,7 @@ pub(super) fn admit(
     let mut state = RequestState::new(config, &view, given, response_settings);
     count_body(&mut state, body, limit, ObservedLimit::default());
     mark(&state, head);
-    state.request.note_called();
-    let meter = meter(&state);
-    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
+    forward(state)
 }
 
 /// Sets the id in the head of a request that is to be forwarded.
@@ -149,7 +147,7 @@ pub(super) fn unguarded(
     settings: Arc<RouteSettings>,
     id: impl FnOnce() -> RequestId,
 ) -> RequestState {
-    let given = identity::identify(config.policy().ids(), head, sent, id);
+    let given = identity::identify(config.policy().process.ids, head, sent, id);
     RequestState::new(config, &RequestView { head, sent, body, stream_limit_per: None }, given, settings)
 }
 
@@ -184,7 +182,7 @@ impl ArrivingRequest<'_> {
     fn admit_in_readings(self, head: &mut Parts) -> Admitted {
         let policy = self.config.policy();
         let original = self.config.original_uri(head).map(Uri::path);
-        let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.overrides_method()) {
+        let (mut matched, unmatched) = match policy.matched_as(head, original, self.sent.has(HeaderFlags::METHOD)) {
             Ok(matched) => (matched, None),
             Err(why) => (policy.settings_of_unmatched(head, why), Some(why)),
         };
@@ -197,7 +195,7 @@ impl ArrivingRequest<'_> {
         let policy = &**config.policy();
         identity::remove_spoofed(policy, sent, &mut head.headers, &mut given.notes);
         // A guard may require this header (G1).
-        identity::trace(policy.ids(), head, given.id);
+        identity::trace(policy.process.ids, head, given.id);
         let stream_limit_per = guarded::stream_limit_per(head, sent, body, || guarded::guarded_readings(matched));
         let view = RequestView { head, sent, body, stream_limit_per };
         let mut guarded = guarded::guard(policy, matched, &view);
@@ -242,7 +240,7 @@ impl ArrivingRequest<'_> {
 pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, guarded: GuardOutcome) -> Admitted {
     let (refusal, unenforced) = match decision {
         AuthDecision::Ask(pending) => {
-            let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
+            let timeout = pending.next().map_or(Duration::ZERO, |scheme| scheme.timeout);
             let verification = Verification { state, pending, guarded: Box::new(guarded) };
             return (Session { phase: Phase::Verifying(Box::new(verification)) }, RequestStep::Verify(timeout));
         }
@@ -281,7 +279,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
 
 #[inline(always)]
 pub(super) fn forward(mut state: RequestState) -> Admitted {
-    state.request.note_called();
+    state.request.set(RequestFlags::CALLED, true);
     let meter = meter(&state);
     (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
 }
@@ -301,7 +299,7 @@ fn meter(state: &RequestState) -> Option<BodyMeter> {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         let policy = state.policy();
-        let keeps = policy.needs_request_facts() && state.settings.dialect.spec().has_call_id;
+        let keeps = policy.needs_request_facts && state.settings.dialect.spec().has_call_id;
         state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
     }
 }

@@ -27,6 +27,7 @@ use crate::session::answer::refusals::refusal_before_failure;
 use crate::session::answer::reply;
 use crate::session::record::notes::{MapRuleId, Origin};
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::sent::HeaderFlags;
 use crate::session::request::state::{Peek, Phase, Session, Verification};
 use crate::session::request::view::BodyFacts;
@@ -52,7 +53,7 @@ impl Session {
     /// The request has no route, and no guard has checked it. `head` decides the protocol of the response. Pass an
     /// empty head if no head arrived. End the request with [`Session::end`] or [`Session::proxy_failed`].
     pub fn unread(config: Arc<SessionConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
-        let (sent, _) = HeaderFlags::scan(head, config.policy().key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &config.policy().key_headers);
         let settings = config.policy().settings_without_host().normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
@@ -68,7 +69,7 @@ impl Session {
         id: impl FnOnce() -> RequestId,
     ) -> Self {
         let policy = config.policy();
-        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &policy.key_headers);
         let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
         Self::called(admission::unguarded(config, (head, &sent), body, settings, id))
     }
@@ -96,7 +97,7 @@ impl Session {
         let Some(peek) = take!(self, Phase::Peeking) else { return RequestStep::Broken };
         let Peek { mut state, refusal } = *peek;
         // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
-        state.request.expects_no_more();
+        state.request.set(RequestFlags::EXPECTS, false);
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &state.flags {
@@ -181,7 +182,7 @@ impl Verification {
     /// Returns the name of the scheme whose verifier is to run.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        self.pending.next().map_or("", |scheme| scheme.name())
+        self.pending.next().map_or("", |scheme| &*scheme.name)
     }
 
     /// Returns the keys that must be fetched, or `None` if a verifier must run instead.
@@ -231,7 +232,7 @@ impl Session {
             _ => true,
         };
         if !is_called {
-            state.request.note_not_called();
+            state.request.set(RequestFlags::CALLED, false);
         }
         let (failure, cause, forwarded) = match why {
             Ending::Failed(failure, cause) => (failure, Some(cause), true),
@@ -343,7 +344,7 @@ impl Session {
         id: RequestId,
     ) -> http::Response<Bytes> {
         let policy = config.policy();
-        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::scan(head, &policy.key_headers);
         let settings = policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal;
         let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());

@@ -38,7 +38,8 @@ impl Observer for Nobody {
 /// Begins a request that is forwarded, under these defaults.
 fn begun(defaults: &str, version: Version, headers: &[(HeaderName, &'static str)]) -> Session {
     let policy = Policy::from_toml("p.toml", &format!("{HARBOUR}{defaults}")).unwrap();
-    let config = SessionConfig::new(policy, || SystemTime::UNIX_EPOCH).with_observer(Some(Arc::new(Nobody)));
+    let config =
+        SessionConfig { observer: Some(Arc::new(Nobody)), ..SessionConfig::new(policy, || SystemTime::UNIX_EPOCH) };
     let mut head = Request::new(()).into_parts().0;
     (head.method, head.version) = (Method::POST, version);
     head.uri = "/harbour.v1.Quay/Moor".parse().unwrap();
@@ -76,7 +77,7 @@ fn l5_an_answer_that_no_client_got_is_in_no_view() {
         let mut session = begun("", Version::HTTP_11, &[]);
         let record = session.end(Ending::Panicked("the crane fell".into())).unwrap().record;
         let record = record.close(delivery(head_sent, end));
-        let after = record.captured().and_then(BodyCapture::after);
+        let after = record.captured().and_then(|bodies| bodies.after.as_ref());
         assert_eq!((record.status().is_some(), after.is_some()), (head_sent, head_sent), "{end:?}");
     }
 }
@@ -84,7 +85,7 @@ fn l5_an_answer_that_no_client_got_is_in_no_view() {
 #[test]
 fn l5_a_body_that_was_not_stored_is_not_whole() {
     let garbage = Bytes::from_static(b"not gzip at all");
-    let stored = |record: &RequestRecord| record.captured().unwrap().before().unwrap().is_whole();
+    let stored = |record: &RequestRecord| record.captured().unwrap().before.as_ref().unwrap().is_whole;
     for (mode, status, headers) in [
         ("enforce", 404, &[JSON, (CONTENT_ENCODING, "gzip")][..]),
         ("observe", 404, &[JSON, (CONTENT_ENCODING, "gzip")]),
@@ -116,8 +117,8 @@ fn l1_a_success_that_ends_early_is_no_refusal() {
         let ResponseStep::Pass(follow) = session.respond(&mut answer(200, &[]), BodyFacts::default) else { panic!() };
         let record = close(follow, end);
         assert_eq!(record.origin(), Some(Origin::Abandoned), "{end:?}");
-        assert_eq!(record.would_be().unwrap().code().unwrap().as_str(), "auth_missing");
-        assert_eq!(record.notes().also().len(), 1);
+        assert_eq!(record.would_be().unwrap().code.as_ref().unwrap().as_str(), "auth_missing");
+        assert_eq!(record.notes().also.len(), 1);
     }
 }
 
@@ -125,8 +126,8 @@ fn l1_a_success_that_ends_early_is_no_refusal() {
 fn l1_a_client_that_left_would_have_been_refused() {
     let mut session = begun("auth = [\"pilot\"]\nauth_observe = true", Version::HTTP_11, &[]);
     let record = session.abandon().unwrap().close(delivery(false, End::ClientLeft));
-    assert_eq!(record.would_be().unwrap().code().unwrap().as_str(), "auth_missing");
-    assert_eq!((record.origin(), record.notes().also().len()), (Some(Origin::Abandoned), 1));
+    assert_eq!(record.would_be().unwrap().code.as_ref().unwrap().as_str(), "auth_missing");
+    assert_eq!((record.origin(), record.notes().also.len()), (Some(Origin::Abandoned), 1));
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn l5_a_grpc_status_over_an_http_error_is_in_the_record_of_every_mode() {
             step => unreachable!("{step:?}"),
         };
         assert_eq!((record.status().unwrap().as_u16(), record.grpc_status()), (status, Some(5)), "{mode}");
-        assert_eq!(record.would_be().map(|sent| sent.status().as_u16()), would_be, "{mode}");
+        assert_eq!(record.would_be().map(|sent| sent.status.as_u16()), would_be, "{mode}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::{Kind, PolicyError, line_of};
-use super::values::size;
+use super::values::format_size;
 
 /// The maximum number of bytes of a file that people write, such as a policy. A larger file is something else.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -25,7 +25,7 @@ pub(crate) fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
     let refused =
         |wrong: String, right: &str| PolicyError::new(None, wrong, right).of_kind(Kind::File).in_file(&name, None);
     let bytes = read_regular(path, most).map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => refused(format!("is larger than {}", size(most)), "name a policy file"),
+        ErrorKind::FileTooLarge => refused(format!("is larger than {}", format_size(most)), "name a policy file"),
         ErrorKind::InvalidInput => refused(format!("cannot be read: {error}"), "name a regular file").caused_by(error),
         _ => refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error),
     })?;
@@ -55,7 +55,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         file.take(most + 1).read_to_end(&mut bytes)?;
     }
     if meta.len() > most || bytes.len() as u64 > most {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(most))));
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", format_size(most))));
     }
     Ok(bytes)
 }

@@ -10,7 +10,7 @@ use super::error::Kind;
 use super::files::MAX_FILE_BYTES;
 use super::reading::{Leaf, Reading, in_order, span_to_show};
 use super::refusal::{advice_for_unknown, unknown_code};
-use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, kind_of, parse_size, size};
+use super::values::{KeywordValue, Named, OneOrMore, Size, Tables, format_size, kind_of, parse_size};
 use crate::code::ErrorCode;
 
 impl Leaf for String {
@@ -92,7 +92,7 @@ impl Leaf for Size {
     }
 
     fn written(&self) -> String {
-        let size = size(self.0);
+        let size = format_size(self.0);
         if size.contains(' ') { format!("{size:?}") } else { size }
     }
 }
@@ -222,7 +222,7 @@ impl Leaf for OneOrMore {
 
 impl<T: Leaf + Default> Leaf for Tables<T> {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        let right = format!("write [[{}]] with two brackets, once for each entry", at.path());
+        let right = format!("write [[{}]] with two brackets, once for each entry", at.path);
         let Some(list) = value.as_array() else {
             return at.refuse(Kind::WrongType, "this is not a list of tables", right);
         };
@@ -235,7 +235,7 @@ impl<T: Leaf + Default> Leaf for Tables<T> {
 
 impl<T: Leaf> Leaf for Named<T> {
     fn read(value: &DeValue<'_>, at: &mut Reading<'_>) -> Option<Self> {
-        let right = format!("give the table a name: [{}.<name>]", at.path());
+        let right = format!("give the table a name: [{}.<name>]", at.path);
         let Some(table) = value.as_table() else {
             return at.refuse(Kind::WrongType, format!("{} is not a table", kind_of(value)), right);
         };

@@ -39,7 +39,7 @@ pub(crate) use self::{
 #[cfg(feature = "policy-file")]
 pub use self::{
     files::{MAX_ANY_FILE_BYTES, read_regular},
-    values::parse_size,
+    values::{format_size, parse_size},
 };
 
 /// Defines a table. Each field is a key, and its comment is the text of the manual. A key that a table must have is

@@ -10,7 +10,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::error::{Kind, PolicyError, line_of};
 use super::files::{NamedFile, read_text};
 use super::refusal::{advice_for_unknown, dotted};
-use super::values::{kind_of, size};
+use super::values::{format_size, kind_of};
 
 /// The maximum number of mistakes that are stored. Nobody would correct a longer list at once.
 pub(crate) const MAX_MISTAKES: usize = 200;
@@ -31,8 +31,8 @@ pub(crate) struct Reading<'a> {
     /// The name of the file.
     pub(crate) file: &'a str,
     text: &'a str,
-    path: String,
-    span: Range<usize>,
+    pub(crate) path: String,
+    pub(crate) span: Range<usize>,
     /// True if any text in this table may be a misplaced credential. Errors then quote no text from the table (L3).
     is_secret: bool,
     /// Returns advice for an unknown key of a table with these keys, if another table has the key.
@@ -70,14 +70,6 @@ impl<'a> Reading<'a> {
     /// Returns the last step of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
-    }
-
-    pub(crate) fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        &self.path
     }
 
     pub(crate) fn refuse<T>(&mut self, kind: Kind, wrong: impl Into<String>, right: impl Into<String>) -> Option<T> {
@@ -216,7 +208,7 @@ impl<'a> Reading<'a> {
             Err(error) => {
                 let shown = if self.is_secret { "the file".to_owned() } else { path.display().to_string() };
                 let wrong = format!("{shown} {}", error.wrong());
-                let right = format!("name a readable UTF-8 file of at most {}", size(most));
+                let right = format!("name a readable UTF-8 file of at most {}", format_size(most));
                 let refused = self.error(Kind::File, wrong, right).without(&path).caused_by(error);
                 self.add(refused);
                 None

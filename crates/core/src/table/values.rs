@@ -119,7 +119,8 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
 
 /// Returns a number of bytes in the largest unit of which it is a multiple.
 #[cfg(feature = "policy-file")]
-pub(crate) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn format_size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
     whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))

@@ -52,7 +52,7 @@ impl Binding {
     pub(super) fn take<C: Connection>(&self, pool: &Pool<C>) -> Option<C> {
         loop {
             let mut connections = self.connections.lock();
-            let index = connections.iter().rposition(|(id, _)| *id == pool.id())?;
+            let index = connections.iter().rposition(|(id, _)| *id == pool.0.id)?;
             let (_, idle) = connections.remove(index);
             drop(connections);
             let idle = idle.downcast::<BoundIdle<C>>().ok()?;
@@ -74,7 +74,7 @@ impl BoundConnections {
     /// Stores a connection that has served its request, for the client's next request.
     pub(super) fn put<C: Connection>(&self, pool: &Pool<C>, connection: C) {
         let number = pool.state().keep_bound(connection);
-        self.lock().push((pool.id(), Box::new(BoundIdle::<C> { pool: pool.downgrade(), number })));
+        self.lock().push((pool.0.id, Box::new(BoundIdle::<C> { pool: pool.downgrade(), number })));
         // If a request waits for a connection, this idle connection is closed at once.
         pool.open_missing_connections();
     }

@@ -38,7 +38,7 @@ pub(super) struct Lease<C: Connection> {
 
 impl<C: Connection> Lease<C> {
     pub(super) fn new(connection: C, is_used: bool, pool: Pool<C>) -> Self {
-        let counted = pool.metrics().request(is_used);
+        let counted = pool.0.metrics.request(is_used);
         Self { connection: Some(connection), is_used, pool, bound: None, _counted: counted }
     }
 }

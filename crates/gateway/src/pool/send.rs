@@ -71,7 +71,7 @@ where
     // for ever.
     let mut may_repeat = true;
     let is_head = request.method() == Method::HEAD;
-    let mut queue_time = pool.queue_time();
+    let mut queue_time = pool.0.bounds.queue_time;
     let (response, mut lease) = loop {
         let own_connection = binding.as_ref().filter(|_| may_repeat).and_then(|binding| binding.take(pool));
         let is_own = own_connection.is_some();
@@ -201,7 +201,7 @@ impl<C: Connection> Pool<C> {
             let mut state = self.state();
             // Closing a shared connection would free no slot while other requests use it. So if all slots are taken,
             // the request accepts any shared connection, even a used one.
-            let takes_any = C::IS_SHARED && state.slots >= self.max_connections();
+            let takes_any = C::IS_SHARED && state.slots >= self.0.bounds.connections;
             state.join_line(!takes_any)
         };
         self.wait_in_line(turn, queue_time).await
@@ -212,7 +212,7 @@ impl<C: Connection> Pool<C> {
         (id, receiver): (u64, Receiver<Outcome<C>>),
         queue_time: &mut Duration,
     ) -> Result<Lease<C>, BoxError> {
-        let turn = Turn { id, receiver, pool: self.clone(), _counted: self.metrics().queued() };
+        let turn = Turn { id, receiver, pool: self.clone(), _counted: self.0.metrics.queued() };
         self.open_missing_connections();
         turn.wait(queue_time).await
     }
@@ -250,7 +250,7 @@ impl<C: Connection> Turn<C> {
                 Err(_) if look < until => self.pool.look_for_room(),
                 Err(_) if self.pool.state().is_served_by_opening(self.id) => {
                     began = Instant::now();
-                    *left = self.pool.queue_time().max(SHORTEST_ROUND);
+                    *left = self.pool.0.bounds.queue_time.max(SHORTEST_ROUND);
                 }
                 Err(_) => return Err(NotCalled::new(Overloaded::new()).into()),
             }

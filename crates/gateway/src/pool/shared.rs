@@ -27,16 +27,17 @@ pub(crate) struct Bounds {
 }
 
 /// A pool of connections to one service. Clones share the connections.
-pub(crate) struct Pool<C: Connection>(Arc<Shared<C>>);
+pub(crate) struct Pool<C: Connection>(pub(super) Arc<Shared<C>>);
 
 type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
 pub(super) struct Shared<C: Connection> {
     state: Mutex<State<C>>,
     open: Box<dyn Fn(PoolSlot) -> Connecting<C> + Send + Sync>,
-    bounds: Bounds,
-    metrics: UpstreamMetrics,
-    id: u64,
+    pub(super) bounds: Bounds,
+    pub(super) metrics: UpstreamMetrics,
+    /// The pool's id, which is unique in the process.
+    pub(super) id: u64,
     /// Notified when a slot becomes free.
     freed: Arc<Notify>,
 }
@@ -67,25 +68,6 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// Returns the pool's id, which is unique in the process.
-    pub(super) fn id(&self) -> u64 {
-        self.0.id
-    }
-
-    /// Returns the largest number of connections to the service at once.
-    pub(super) fn max_connections(&self) -> usize {
-        self.0.bounds.connections
-    }
-
-    pub(super) fn metrics(&self) -> &UpstreamMetrics {
-        &self.0.metrics
-    }
-
-    /// Returns the total time for which a request may wait in line.
-    pub(super) fn queue_time(&self) -> Duration {
-        self.0.bounds.queue_time
-    }
-
     /// Returns a connection to the pool for the next request. A closed connection is dropped, because each queued
     /// request that got it would fail.
     pub(super) fn give_back(&self, connection: C) {
@@ -96,7 +78,7 @@ impl<C: Connection> Pool<C> {
             self.state().end_use(&connection, &mut unfit);
             drop(connection);
         } else {
-            self.state().give_back(connection, self.max_connections(), &mut unfit);
+            self.state().give_back(connection, self.0.bounds.connections, &mut unfit);
         }
         drop(unfit);
         self.open_missing_connections();
@@ -113,7 +95,7 @@ impl<C: Connection> Pool<C> {
     /// limit, idle connections are closed to make room.
     pub(super) fn open_missing_connections(&self) {
         let mut unfit = Vec::new();
-        let ids = self.state().begin_opening(self.max_connections(), &mut unfit);
+        let ids = self.state().begin_opening(self.0.bounds.connections, &mut unfit);
         drop(unfit);
         for id in ids {
             spawn_open(self, id);
@@ -147,7 +129,7 @@ impl<C: Connection> Freed for Shared<C> {
 /// line, which may differ from the request that caused the opening.
 fn spawn_open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
-    let slot = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
+    let slot = PoolSlot::new(Arc::downgrade(&shared), pool.0.metrics.connection());
     let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();

@@ -124,11 +124,11 @@ async fn open<const SHARED: bool>(service: Arc<Service>, place: PoolSlot) -> Res
 
 impl<C: Connection> Pool<C> {
     async fn take(&self) -> Result<Lease<C>, BoxError> {
-        self.take_within(&mut self.queue_time()).await
+        self.take_within(&mut { self.0.bounds.queue_time }).await
     }
 
     async fn take_fresh(&self) -> Result<Lease<C>, BoxError> {
-        self.take_fresh_within(&mut self.queue_time()).await
+        self.take_fresh_within(&mut { self.0.bounds.queue_time }).await
     }
 }
 

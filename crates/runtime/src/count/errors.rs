@@ -159,14 +159,13 @@ impl Kind {
     }
 
     fn key(&self) -> Key {
-        let status =
-            |sent: Option<&SentStatus>| SharedString::const_str(sent.map_or("none", |it| text_of(it.status())));
-        let code = |sent: Option<&SentStatus>| label_of_code(sent.and_then(SentStatus::code));
+        let status = |sent: Option<&SentStatus>| SharedString::const_str(sent.map_or("none", |it| text_of(it.status)));
+        let code = |sent: Option<&SentStatus>| label_of_code(sent.and_then(|sent| sent.code.as_ref()));
         let (sent, would_be) = (self.sent.as_ref(), self.would_be.as_ref());
         let labels = vec![
             Label::new("code", code(sent)),
             Label::new("status", status(sent)),
-            Label::new("grpc_status", text_of_grpc(sent.and_then(SentStatus::grpc_status))),
+            Label::new("grpc_status", text_of_grpc(sent.and_then(|sent| sent.grpc))),
             Label::new("would_be_code", code(would_be)),
             Label::new("would_be_status", status(would_be)),
             Label::new("origin", self.origin.map_or("none", Origin::as_str)),
@@ -180,9 +179,10 @@ impl Kind {
 }
 
 fn is_same(known: Option<&SentStatus>, new: Option<&SentStatus>) -> bool {
-    let parts = |sent: &SentStatus| (sent.status(), sent.grpc_status());
+    let parts = |sent: &SentStatus| (sent.status, sent.grpc);
     known.map(parts) == new.map(parts)
-        && text_of_code(known.and_then(SentStatus::code)) == text_of_code(new.and_then(SentStatus::code))
+        && text_of_code(known.and_then(|sent| sent.code.as_ref()))
+            == text_of_code(new.and_then(|sent| sent.code.as_ref()))
 }
 
 /// Returns the label of a gRPC status.

@@ -237,7 +237,7 @@ impl RequestTimer {
 
     /// Counts a request whose response was delivered completely, and which did not fail in any other way.
     pub(crate) fn count(self, sent: &SentStatus, delivery: &Delivery) {
-        self.count_as((Some(sent.status()), sent.grpc_status(), sent.outcome()), delivery);
+        self.count_as((Some(sent.status), sent.grpc, sent.outcome()), delivery);
     }
 
     /// Counts the request with these labels. Handles that are older than [`KEPT_FOR`] are not used.

@@ -23,5 +23,5 @@ pub fn error_fields(record: &RequestRecord) -> impl Iterator<Item = (&'static st
 }
 
 fn code(sent: Option<&SentStatus>) -> Option<&str> {
-    sent?.code().map(|code| code.as_str())
+    sent?.code.as_ref().map(|code| code.as_str())
 }

@@ -70,15 +70,8 @@ impl Target {
 
 impl Https {
     pub(super) fn trusting(pem: &[u8]) -> io::Result<Self> {
-        let invalid = |what: &dyn Display| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
-        }
-        match roots.is_empty() {
-            true => Err(invalid(&"the file has no certificate")),
-            false => Ok(Self { roots: Some(Arc::new(roots)), config: Arc::default() }),
-        }
+        let roots = roots_of_pem(pem).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
+        Ok(Self { roots: Some(Arc::new(roots)), config: Arc::default() })
     }
 
     /// Sends one request. The error is a text for the log, and contains no part of the response's body.
@@ -127,10 +120,7 @@ impl Https {
                 Arc::new(system_roots().map_err(|why| format!("{why}; install ca-certificates or set SSL_CERT_FILE"))?)
             }
         };
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS: {error}"))?;
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        let mut config = tls_client(roots)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
@@ -151,6 +141,31 @@ pub fn system_roots() -> Result<RootCertStore, String> {
         return Err(format!("cannot load the system's trusted root certificates: {why}"));
     }
     Ok(roots)
+}
+
+/// Returns the certificates of a PEM text as trusted root certificates.
+///
+/// # Errors
+///
+/// Returns an error if the text contains no certificate, or a wrong one.
+pub fn roots_of_pem(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(failed)?).map_err(failed)?;
+    }
+    if roots.is_empty() { Err("has no certificate".to_owned()) } else { Ok(roots) }
+}
+
+/// Returns a TLS configuration for clients that trust these root certificates.
+///
+/// # Errors
+///
+/// Returns an error if the TLS library supports no version of TLS.
+pub fn tls_client(roots: impl Into<Arc<RootCertStore>>) -> Result<ClientConfig, String> {
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| format!("TLS: {error}"))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {

@@ -25,8 +25,8 @@ use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-pub use self::https::system_roots;
 use self::https::{Https, Target};
+pub use self::https::{roots_of_pem, system_roots, tls_client};
 use self::rotation::Rounds;
 
 /// Fetches key sets from their URLs (`jwks_url`), and keeps them fresh. Clones share the sets.

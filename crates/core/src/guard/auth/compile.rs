@@ -25,11 +25,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// A valid [`AuthScheme`].
 pub(crate) struct Scheme {
-    pub(super) name: Arc<str>,
+    pub(crate) name: Arc<str>,
     pub(super) check: Check,
     pub(super) challenges: Challenges,
-    pub(super) forward_id: Option<HeaderName>,
-    pub(super) timeout: Duration,
+    pub(crate) forward_id: Option<HeaderName>,
+    pub(crate) timeout: Duration,
     pub(super) unavailable_code: ErrorCode,
     pub(super) words: AuthMessages,
     /// The refusals of requests that the scheme does not let in, if it is the only scheme of its route.
@@ -54,16 +54,6 @@ pub(super) enum Check {
 }
 
 impl Scheme {
-    /// Returns the scheme's name in the policy.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Returns the header in which the inner service gets the caller's id.
-    pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
-        self.forward_id.as_ref()
-    }
-
     /// Returns the header in which keys are sent, if that is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
         #[cfg(feature = "auth")]
@@ -99,11 +89,6 @@ impl Scheme {
             Check::Jwt(tokens) => tokens.remote_keys(),
             _ => None,
         }
-    }
-
-    /// Returns the time limit for the verifier, or for fetching keys.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
     }
 }
 
@@ -281,7 +266,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 /// wrong.
 pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), SettingError> {
     for one in schemes.clone() {
-        let Some(id) = one.forward_id() else { continue };
+        let Some(id) = &one.forward_id else { continue };
         let is_removed =
             |header: Option<&HeaderName>| header.is_some_and(|it| is_same_to_cgi(it.as_str(), id.as_str()));
         let lost = schemes.clone().find_map(|other| {
@@ -289,10 +274,10 @@ pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Cl
             Some((other, has_keys.or(is_removed(other.id_header()).then_some("is the id_header"))?))
         });
         if let Some((other, what)) = lost {
-            let wrong = format!("this header {what} of [auth.{}]", other.name());
+            let wrong = format!("this header {what} of [auth.{}]", other.name);
             let right = "forward the id in another header, because the layer removes the client's own values of a forward_id header";
             let refused = SettingError::new("forward_id", wrong, right).of_kind(Kind::Conflict);
-            return Err(refused.in_table(TablePath::Auth(one.name().to_owned())));
+            return Err(refused.in_table(TablePath::Auth(one.name.to_string())));
         }
     }
     Ok(())

@@ -66,7 +66,7 @@ fn outcome(verdict: SchemesOutcome) -> String {
         }
         SchemesOutcome::Anonymous => "in without an identity".to_owned(),
         SchemesOutcome::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
-        SchemesOutcome::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
+        SchemesOutcome::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| &*scheme.name)),
     }
 }
 

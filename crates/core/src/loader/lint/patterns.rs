@@ -13,7 +13,7 @@ use crate::table::{TablePath, closest};
 
 pub(super) fn lint_overlap(report: &mut Report<'_>) {
     for (part, own) in report.loaded.policy.parts.iter().enumerate() {
-        for route in 0..own.matcher.patterns().len() {
+        for route in 0..own.matcher.patterns.len() {
             report_crossing_routes(report, &own.matcher, part, route);
         }
         report_case_variants(report, &own.matcher, part);
@@ -26,10 +26,10 @@ const ONE_CASE: &str =
 /// Reports routes that differ only in letter case, but have different guards. A request for either path must pass the
 /// guards of both routes (G0), which is seldom intended.
 fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize) {
-    let (base, patterns) = (matcher.base(), matcher.patterns());
+    let (base, patterns) = (matcher.base, &matcher.patterns);
     let mut first: HashMap<String, usize> = HashMap::new();
     for (route, pattern) in patterns.iter().enumerate() {
-        let other = *first.entry(pattern.written().to_lowercase()).or_insert(route);
+        let other = *first.entry(pattern.written.to_lowercase()).or_insert(route);
         if patterns[other].is_same_path(pattern) || !report.loaded.policy.guards_differ(base + other, base + route) {
             continue;
         }
@@ -43,9 +43,9 @@ fn report_case_variants(report: &mut Report<'_>, matcher: &Matcher, part: usize)
 /// Reports two routes that both match some request, although neither path is inside the other. For such a request, the
 /// pattern with the earlier literal decides, so the setting of the other route has no effect.
 fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usize, route: usize) {
-    let (loaded, pattern) = (report.loaded, &matcher.patterns()[route]);
+    let (loaded, pattern) = (report.loaded, &matcher.patterns[route]);
     for other in matcher.overlapping(pattern).into_iter().filter(|other| *other > route) {
-        let its = &matcher.patterns()[other];
+        let its = &matcher.patterns[other];
         let Some((method, path)) = pattern.common_request(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
             continue;
         };
@@ -61,7 +61,7 @@ fn report_crossing_routes(report: &mut Report<'_>, matcher: &Matcher, part: usiz
         let Some(key) = keys.first() else { continue };
         let mut in_order = Vec::new();
         matcher.each_match(&method, path.as_bytes(), &mut |at, is_exact| in_order.extend(is_exact.then_some(at)));
-        let place = |route: usize| in_order.iter().position(|at| *at == matcher.base() + route);
+        let place = |route: usize| in_order.iter().position(|at| *at == matcher.base + route);
         let first = place(route) < place(other);
         let (winner, loser) = if first { (route, other) } else { (other, route) };
         let (winner, loser) = (TablePath::Route(part, winner), TablePath::Route(part, loser));
@@ -84,7 +84,7 @@ const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
 pub(super) fn lint_methods(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
     const NAME: &str = "method-unregistered";
     let known = |method: &str| REGISTERED.split(' ').chain(COMMON.split(' ')).any(|it| it == method);
-    for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {
+    for method in pattern.methods.iter().map(Method::as_str).filter(|method| !known(method)) {
         let wrong = format!("{method} is not a registered method; only requests with exactly this method match");
         match closest(method, REGISTERED.split(' ')) {
             _ if matches!(method, "ALL" | "ANY") => {

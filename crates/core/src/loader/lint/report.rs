@@ -28,36 +28,20 @@ use crate::table::{PolicyError, TablePath};
 ///
 /// let text = "version = 1\n[[route]]\nmatch = \"POTS /a\"\nmode = \"own\"\n";
 /// let lints = PolicyLoader::new().parse("policy.toml", text)?.lints();
-/// assert_eq!((lints[0].name(), lints[0].is_note()), ("method-unregistered", false));
-/// let finding = lints[0].finding();
+/// assert_eq!((lints[0].name, lints[0].is_note), ("method-unregistered", false));
+/// let finding = &lints[0].finding;
 /// assert_eq!((finding.line(), finding.key()), (Some(3), Some("route[0].match")));
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Lint {
-    name: &'static str,
-    note: bool,
-    finding: PolicyError,
-}
-
-impl Lint {
-    /// Returns the kind of lint, such as `routes-cross`. These names are stable.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns true if the setting is probably intended.
-    #[must_use]
-    pub const fn is_note(&self) -> bool {
-        self.note
-    }
-
-    /// Returns the setting's place, the mistake, and advice.
-    #[must_use]
-    pub const fn finding(&self) -> &PolicyError {
-        &self.finding
-    }
+    /// The kind of lint, such as `routes-cross`. These names are stable.
+    pub name: &'static str,
+    /// True if the setting is probably intended.
+    pub is_note: bool,
+    /// The setting's place, the mistake, and advice.
+    pub finding: PolicyError,
 }
 
 impl fmt::Display for Lint {
@@ -88,11 +72,18 @@ impl<'a> Report<'a> {
         self.push(name, true, at, wrong.into(), advice);
     }
 
-    fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
+    fn push(
+        &mut self,
+        name: &'static str,
+        is_note: bool,
+        (place, key): (&TablePath, &str),
+        wrong: String,
+        advice: &str,
+    ) {
         let Some(finding) = self.loaded.sources.locate(place, key).map(|at| at.error(wrong, advice)) else { return };
         // Many routes may inherit the setting that causes a lint.
         if self.seen.insert((name, finding.to_string())) {
-            self.lints.push(Lint { name, note, finding });
+            self.lints.push(Lint { name, is_note, finding });
         }
     }
 
@@ -100,11 +91,11 @@ impl<'a> Report<'a> {
     pub(super) fn for_each_pattern(&mut self, lint: impl Fn(&mut Self, (&TablePath, &str), &Pattern)) {
         let loaded = self.loaded;
         for (part, own) in loaded.policy.parts.iter().enumerate() {
-            for (index, pattern) in own.matcher.patterns().iter().enumerate() {
+            for (index, pattern) in own.matcher.patterns.iter().enumerate() {
                 lint(self, (&TablePath::Route(part, index), "match"), pattern);
             }
             for (index, rule) in own.own_rules().iter().enumerate() {
-                if let Some(pattern) = rule.route() {
+                if let Some(pattern) = &rule.route {
                     lint(self, (&TablePath::Map(part, index), "route"), pattern);
                 }
             }
@@ -159,10 +150,10 @@ impl PolicyFile {
                 }
             };
             sample(TablePath::Defaults(part), any_method(), &[], true);
-            for (index, pattern) in own.matcher.patterns().iter().enumerate() {
-                let any = pattern.methods().is_empty().then(any_method);
-                for method in pattern.methods().iter().cloned().chain(any) {
-                    sample(TablePath::Route(part, index), method, pattern.segments(), pattern.has_rest());
+            for (index, pattern) in own.matcher.patterns.iter().enumerate() {
+                let any = pattern.methods.is_empty().then(any_method);
+                for method in pattern.methods.iter().cloned().chain(any) {
+                    sample(TablePath::Route(part, index), method, &pattern.segments, pattern.rest);
                 }
             }
         }
@@ -171,16 +162,16 @@ impl PolicyFile {
 
     /// Returns the number of segments of the longest pattern.
     fn deepest(&self) -> usize {
-        let patterns = self.policy.parts.iter().flat_map(|part| part.matcher.patterns());
-        patterns.map(|pattern| pattern.segments().len()).max().unwrap_or(0)
+        let patterns = self.policy.parts.iter().flat_map(|part| &part.matcher.patterns);
+        patterns.map(|pattern| pattern.segments.len()).max().unwrap_or(0)
     }
 
     /// Returns the possible settings of the requests of a part that a pattern matches. There is one item for each table
     /// that may apply to some of these requests. Returns `None` if the settings are not clear, because the host of the
     /// sample belongs to another part.
     pub(super) fn settings_of_each(&self, part: usize, route: &Pattern) -> Option<Vec<Arc<RouteSettings>>> {
-        let more = if route.has_rest() { self.deepest() + 1 } else { 0 };
-        let method = route.first_method().unwrap_or_else(any_method);
+        let more = if route.rest { self.deepest() + 1 } else { 0 };
+        let method = route.methods.first().cloned().unwrap_or_else(any_method);
         let is_around = |narrow: usize, wide: usize| self.around(narrow).any(|it| it == wide);
         let mut settings = Vec::new();
         for at in (0..self.policy.parts.len()).filter(|at| is_around(*at, part) || is_around(part, *at)) {
@@ -188,11 +179,11 @@ impl PolicyFile {
             let host = self.host_of(home);
             let fits =
                 |method: &Method, path: &str| self.is_inside(home, path) && route.matches(method, path.as_bytes());
-            let fresh = self.path_of(home, route.segments(), more);
+            let fresh = self.path_of(home, &route.segments, more);
             if fits(&method, &fresh) && self.chain(&method, &host, fresh.as_bytes()).part != home {
                 return None;
             }
-            let met = self.policy.parts[at].matcher.patterns().iter().filter_map(|other| route.common_request(other));
+            let met = self.policy.parts[at].matcher.patterns.iter().filter_map(|other| route.common_request(other));
             let fitting = met.chain([(method.clone(), fresh)]).filter(|(method, path)| fits(method, path));
             settings.extend(fitting.map(|(method, path)| self.policy.normalised(&method, &host, &path)));
         }

@@ -151,7 +151,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
             let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
             report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
         }
-        if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route)) {
+        if let Some(mode) = rule.route.as_ref().and_then(|route| passing_mode(report.loaded, part, route)) {
             let wrong =
                 format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
             report.warn(NEVER_FITS, (&place, "route"), wrong, "remove it, or give the route another mode");

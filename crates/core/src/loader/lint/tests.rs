@@ -13,7 +13,7 @@ fn lints(text: &str) -> Vec<Lint> {
 
 #[track_caller]
 fn assert_lints(text: &str, expected: &[&str]) {
-    let texts: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
+    let texts: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name)).collect();
     assert_eq!(texts, expected, "{text}");
 }
 
@@ -49,8 +49,8 @@ fn m1_a_mode_opens_no_door() {
         ],
     );
     assert_lints(&text.replace("observe", "own"), &[]);
-    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth_observe = true"))[0].name(), "auth-observe");
-    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth = []"))[0].name(), "open-under-closed");
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth_observe = true"))[0].name, "auth-observe");
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth = []"))[0].name, "open-under-closed");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn g2_an_open_route_under_a_closed_one_is_noted() {
         open[0].to_string(),
         "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); this is fine for a health check or a login; otherwise remove auth here"
     );
-    assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
+    assert!(open.len() == 1 && open[0].is_note && open[0].name == "open-under-closed");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn g0_methods_that_nobody_sends() {
     );
     assert_lints(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
     let own = lints(&text.replace("POTS", "FROBNICATE").replace("ANY", "GET"));
-    assert!(own.iter().map(|lint| (lint.name(), lint.is_note())).eq([("method-unregistered", true)]));
+    assert!(own.iter().map(|lint| (lint.name, lint.is_note)).eq([("method-unregistered", true)]));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn g1_a_header_that_the_gateway_sets_on_every_request() {
         ],
     );
     for name in ["x-forwarded-proto", "Forwarded"] {
-        assert_eq!(lints(&text.replace("X_Forwarded-For", name))[0].name(), "header-never-missing");
+        assert_eq!(lints(&text.replace("X_Forwarded-For", name))[0].name, "header-never-missing");
     }
     assert_lints(&text.replace("X_Forwarded-For", "x-forwarded-port"), &[]);
     assert_lints(&format!("{text}pattern = \"10[.].*\"\n"), &[]);
@@ -208,8 +208,8 @@ fn the_given_policies_have_notes_alone() {
         let loader = PolicyLoader::new().environment(|_| Some("0123456789abcdef0123456789abcdef".to_owned()));
         let file = loader.load(format!("{folder}/{name}.toml")).unwrap();
         let lints = file.lints();
-        assert!(lints.iter().all(Lint::is_note));
-        lints.iter().map(|lint| (lint.name(), lint.finding().line().unwrap())).collect::<Vec<_>>()
+        assert!(lints.iter().all(|lint| lint.is_note));
+        lints.iter().map(|lint| (lint.name, lint.finding.line().unwrap())).collect::<Vec<_>>()
     };
     assert_eq!(notes("messaging"), []);
     assert_eq!(notes("voice-ai"), []);
@@ -243,7 +243,7 @@ fn r1_a_message_that_looks_like_an_expression() {
     let rule = |message: &str| format!("[[map]]\nmessage = '{message}'\nto = \"not_found\"\n");
     for message in ["^No .+ found$", "^No order", "order gone$", "No .* found", r"Order \d{4} is gone"] {
         let found = lints(&rule(message));
-        assert!(found.iter().all(Lint::is_note));
+        assert!(found.iter().all(|lint| lint.is_note));
         let expected = "message-like-expression p.toml:3: map[0].message: a message is not a regular expression, so only an \
                         error with exactly this text matches; this is fine if the text is meant literally; otherwise \
                         write message_pattern instead of message";
@@ -295,7 +295,7 @@ fn an_override_that_weakens_a_guard_is_told_from_one_that_does_not() {
 fn g0_patterns_that_look_like_regular_expressions() {
     for pattern in ["/users/[0-9]+", "/a/.*", "/(a|b)/c", "/a$", "GET /a.+"] {
         let found = lints(&format!("[[route]]\nmatch = {pattern:?}\nmode = \"own\"\n"));
-        assert_eq!(found.iter().map(Lint::name).collect::<Vec<_>>(), ["pattern-like-expression"], "{pattern}");
+        assert_eq!(found.iter().map(|lint| lint.name).collect::<Vec<_>>(), ["pattern-like-expression"], "{pattern}");
     }
     for pattern in ["/v1.2/{id}", "/odata/$metadata", "/Users(1)/a", "/a+b", "/~me/a:b@c"] {
         assert_lints(&format!("[[route]]\nmatch = {pattern:?}\nmode = \"own\"\n"), &[]);
@@ -317,7 +317,7 @@ fn lints_with(name: &str, top: &str, scope: &str) -> Vec<String> {
     std::fs::write(folder.join("p.toml"), format!("version = 1\ninclude = [\"a.toml\"]\n{top}{keys}")).unwrap();
     std::fs::write(folder.join("a.toml"), format!("version = 1\n[scope]\n{scope}")).unwrap();
     let file = PolicyLoader::new().load(folder.join("p.toml")).unwrap();
-    let text = |lint: &Lint| format!("{} {lint}", lint.name()).replace(&format!("{}/", folder.display()), "");
+    let text = |lint: &Lint| format!("{} {lint}", lint.name).replace(&format!("{}/", folder.display()), "");
     file.lints().iter().map(text).collect()
 }
 

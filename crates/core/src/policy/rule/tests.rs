@@ -56,7 +56,7 @@ fn r1_the_first_rule_that_fits_decides() {
     let (at, fit) = first_fit(&rules, &not_found_at("/"), |at, unmet| tried.push((at, unmet))).unwrap();
     assert_eq!(at, 1);
     assert_eq!(tried, [(0, Some("status")), (1, None)]);
-    assert_eq!((fit.to(), fit.say(), fit.names_code()), (&ErrorCode::NOT_FOUND, Some("Nothing there."), false));
+    assert_eq!((&fit.to, fit.say.as_deref(), fit.names_code()), (&ErrorCode::NOT_FOUND, Some("Nothing there."), false));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
     let texts = |path| {
         let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
-        let texts = rules_for_code(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.exact_message()));
+        let texts = rules_for_code(&rules, &code, &target).map(|rule| rule.code.as_deref().or(rule.exact_message()));
         texts.map(|texts| texts.unwrap_or("-").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(texts(Some("/a/%78")), ["HERE", "Gone already", "-"]);

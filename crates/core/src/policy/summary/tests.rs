@@ -30,7 +30,7 @@ fn a_url_has_one_spelling() {
 #[test]
 fn a_url_that_leads_nowhere_is_refused_without_being_repeated() {
     const NO_URL: &str = "this is not a URL with a scheme and a host";
-    const NO_PATHS: &str = "paths are forwarded unchanged";
+    const NO_PATHS: &str = "the URL has a path, a query or a fragment";
     const NO_HOST: &str = "this is not a host name or an IP address";
     for (written, wrong) in [
         ("", NO_URL),

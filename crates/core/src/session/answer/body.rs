@@ -103,7 +103,7 @@ impl<'e> ErrorForm<'e> {
     }
 
     pub(in crate::session) fn negotiated(&self) -> bool {
-        self.request.prefers_problem()
+        self.request.has(RequestFlags::PROBLEM)
     }
 
     /// Returns the page that the client gets instead of JSON (R16, R18).
@@ -216,7 +216,7 @@ impl<'e> ErrorForm<'e> {
             details: details.as_deref(),
             kept: self.kept,
             request_id: self.id.to_str().unwrap_or_default(),
-            domain: self.policy.rpc_domain(),
+            domain: &self.policy.process.rpc_domain,
             retry_after: form.has_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             advice: &advice,
             call: call.as_ref(),
@@ -265,7 +265,7 @@ impl<'e> ErrorForm<'e> {
             return OutwardForm::canonical(fault, status, self.page() != Some(PageType::Html));
         }
         let rules = rule::rules_for_code(self.policy.rules(self.settings), fault.code(), target)
-            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.exact_message() });
+            .map(|rule| InverseMapRule { name: rule.code.as_deref(), text: rule.exact_message() });
         let entries = self.policy.outward(self.settings);
         let outward = outward::form(fault, status, self.dialect(), entries, rules);
         if kept { OutwardForm { status, ..outward } } else { outward }
@@ -311,7 +311,7 @@ pub(in crate::session) fn with_error<T>(
         message: &text,
         details: details.as_deref(),
         request_id: form.id.to_str().ok(),
-        domain: form.policy.rpc_domain(),
+        domain: &form.policy.process.rpc_domain,
         retry_after: classify::rpc::retry_after(headers, form.clock),
     })
 }

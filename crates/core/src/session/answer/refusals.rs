@@ -69,7 +69,7 @@ fn has_begun(state: &RequestState) -> bool {
 
 fn too_large(state: &RequestState) -> Option<Fault> {
     let limit = state.flags.as_ref().and_then(BodyFlags::exceeded_observed_limit)?;
-    Some(state.policy().faults().too_large(limit))
+    Some(state.policy().faults.too_large(limit))
 }
 
 /// Returns the status that a mode which enforces this fault would have sent.

@@ -29,6 +29,7 @@ use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::proxy_error::ProxyError;
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord, SessionConfig};
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 use crate::{cause, classify, fields};
@@ -46,7 +47,7 @@ impl RequestState {
     pub(in crate::session) fn why_body_was_cut(&self) -> Option<Failure> {
         let flags = self.flags.as_ref().filter(|_| self.is_cut())?;
         let fault = if flags.has(BodyFlags::OVER) {
-            self.policy().faults().too_large(flags.limit()?)
+            self.policy().faults.too_large(flags.limit()?)
         } else {
             body_limit::malformed()
         };
@@ -146,7 +147,10 @@ impl RequestState {
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
         let keeps_form = retained.is_some_and(|part| part.format().is_some() || matches!(part, Retained::Page(_)));
-        if !keeps_form && self.policy().cors().is_some() && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
+        if !keeps_form
+            && self.policy().process.cors.is_some()
+            && !fields::has(&head.headers, &ACCESS_CONTROL_ALLOW_ORIGIN)
+        {
             self.allow_origin(&mut head.headers);
         }
         let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
@@ -230,7 +234,7 @@ impl RequestState {
         let Failure { fault, origin, .. } = failure;
         let listed =
             classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
-        let (fault, close) = (self.policy().faults().prepared(&listed), self.must_close());
+        let (fault, close) = (self.policy().faults.prepared(&listed), self.must_close());
         let writer = ErrorForm::new(&self);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
@@ -249,7 +253,7 @@ impl RequestState {
         }
         self.mark_own_answer(reply.headers_mut(), || {
             let cause = cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
-            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors())
+            ProxyError::of_answer(origin, fault, cause, self.config.proxy_errors)
         });
         let (cause, code) = (cause.map(Cause::Error).or_else(|| Cause::of_fault(fault)), fault.code().clone());
         if self.captures_bodies() {
@@ -287,16 +291,17 @@ impl RequestState {
     fn rest_to_drain(&self) -> Option<DrainBudget> {
         let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
+        (self.request.has(RequestFlags::BODY) && !self.request.has(RequestFlags::EXPECTS) && !ends_with_head)
+            .then(drain)
     }
 
     /// Returns true if bytes of the request may still come on an HTTP/1 connection after the response (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()
-            && self.request.has_body()
+            && self.request.has(RequestFlags::BODY)
             && !ended
-            && (self.request.expects() || !self.request.has_cheap_rest())
+            && (self.request.has(RequestFlags::EXPECTS) || !self.request.has(RequestFlags::CHEAP_REST))
     }
 }
 
@@ -306,7 +311,7 @@ fn sent_status(status: StatusCode, grpc: Option<Status>, code: ErrorCode) -> Sen
 }
 
 pub(in crate::session) fn drain_budget(policy: &Policy) -> DrainBudget {
-    let drain = policy.drain();
+    let drain = policy.process.drain;
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
@@ -330,7 +335,7 @@ pub(in crate::session) fn failure_by_kind(
     error: &(dyn Error + 'static),
     broken: Option<Fault>,
 ) -> Failure {
-    let kind = ErrorKind::new(error, config.recogniser());
+    let kind = ErrorKind::new(error, config.recogniser);
     if let ErrorKind::Typed(fault) = kind {
         return Failure::new(fault.clone(), Origin::Fault);
     }
@@ -342,14 +347,14 @@ pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Erro
     if let Some(failure) = by_classifier(state, error) {
         return failure;
     }
-    let kind = ErrorKind::new(error, state.config.recogniser());
+    let kind = ErrorKind::new(error, state.config.recogniser);
     let origin = if matches!(kind, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
     Failure::new(kind.fault(false), origin)
 }
 
 /// Returns the failure that the service's own classifier returns for an error.
 fn by_classifier(state: &RequestState, error: &(dyn Error + 'static)) -> Option<Failure> {
-    Some(Failure::new(state.config.classifier()?(error)?, Origin::Error))
+    Some(Failure::new(state.config.classifier.as_ref()?(error)?, Origin::Error))
 }
 
 /// Returns the failure for a call whose client has stopped waiting. The failure is the same as for a timeout of the
@@ -370,16 +375,16 @@ impl RequestState {
         headers: &mut HeaderMap,
         error: impl FnOnce() -> Option<ProxyError>,
     ) {
-        if let Some(name) = self.policy().proxy_name() {
+        if let Some(name) = self.policy().process.proxy_name.as_deref() {
             add_proxy_status(headers, name, error());
         }
-        if self.policy().cors().is_some() {
+        if self.policy().process.cors.is_some() {
             self.allow_origin(headers);
         }
     }
 
     fn allow_origin(&self, headers: &mut HeaderMap) {
-        let Some(cors) = self.policy().cors() else { return };
+        let Some(cors) = self.policy().process.cors.as_ref() else { return };
         if !cors.is_for_any() {
             head::vary_by(headers, "origin");
         }

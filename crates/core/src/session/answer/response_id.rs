@@ -54,7 +54,7 @@ impl RequestState {
     /// true` (I3).
     #[inline(always)]
     fn hand_on_id(&self, headers: &mut HeaderMap) {
-        if self.policy().ids().upstream {
+        if self.policy().process.ids.upstream {
             hand_on_id(headers, &self.id_header);
             if self.exposes() && fields::has(headers, &X_UPSTREAM_REQUEST_ID) {
                 head::expose(headers, &[X_UPSTREAM_REQUEST_ID.as_str()]);

@@ -31,7 +31,7 @@ impl ErrorForm<'_> {
         head: &mut HeaderMap,
         close: bool,
     ) -> Option<OutgoingReply> {
-        let kept = self.policy.faults().prepared(fault);
+        let kept = self.policy.faults.prepared(fault);
         if text.is_none()
             && let Some(prepared) = self.prepared(kept, status, close)
         {
@@ -43,7 +43,7 @@ impl ErrorForm<'_> {
         if fault.has_headers() || text.is_some() && !is_canonical {
             return None;
         }
-        let stock = self.policy.faults().of_code(fault.code())?;
+        let stock = self.policy.faults.of_code(fault.code())?;
         let prepared = self.prepared(stock, stock.status(), close)?;
         let known = self.known_head(prepared, stock, status, head)?;
         let (body, status) = match text {

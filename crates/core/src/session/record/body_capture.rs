@@ -11,18 +11,28 @@ use http::{HeaderMap, StatusCode};
 /// [`Observer`](crate::session::record::request_record::Observer). Bodies may contain secrets, which must not be
 /// logged, so `Debug` shows only their lengths (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BodyCapture {
-    pub(in crate::session) before: Option<CapturedBody>,
-    pub(in crate::session) after: Option<CapturedBody>,
+    /// The response that the service sent, or `None` if the service was not called, or did not respond.
+    pub before: Option<CapturedBody>,
+    /// The response that the client receives. In mode `observe`, the response that the client would receive in mode
+    /// `enforce`.
+    pub after: Option<CapturedBody>,
 }
 
 /// One of the two responses of a [`BodyCapture`]: its body with its status and type.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CapturedBody {
-    status: StatusCode,
-    content_type: Option<Box<str>>,
-    body: Bytes,
-    whole: bool,
+    /// The status in the status line.
+    pub status: StatusCode,
+    /// The first 128 characters of `content-type`.
+    pub content_type: Option<Box<str>>,
+    /// The first 8 KiB of the decoded body. The bytes are not redacted, so a program that shows them must hide secrets
+    /// itself.
+    pub body: Bytes,
+    /// True if `body` is the whole body.
+    pub is_whole: bool,
 }
 
 /// The maximum number of bytes that are stored of a body. Readers of a captured body do not need more bytes.
@@ -32,19 +42,6 @@ impl BodyCapture {
     /// Returns the capture of a response that no client got.
     pub(in crate::session) fn unsent(self) -> Option<Self> {
         self.before.map(|before| Self { before: Some(before), after: None })
-    }
-
-    /// Returns the response that the service sent, or `None` if the service was not called, or did not respond.
-    #[must_use]
-    pub fn before(&self) -> Option<&CapturedBody> {
-        self.before.as_ref()
-    }
-
-    /// Returns the response that the client receives. In mode `observe`, returns the response that the client would
-    /// receive in mode `enforce`.
-    #[must_use]
-    pub fn after(&self) -> Option<&CapturedBody> {
-        self.after.as_ref()
     }
 }
 
@@ -59,44 +56,19 @@ impl CapturedBody {
             status,
             content_type: content_type.map(|text| text.chars().take(128).collect::<String>().into()),
             body: Bytes::copy_from_slice(kept),
-            whole: read.is_some() && kept.len() == body.len(),
+            is_whole: read.is_some() && kept.len() == body.len(),
         }
-    }
-
-    /// Returns the status in the status line.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the first 128 characters of `content-type`.
-    #[must_use]
-    pub fn content_type(&self) -> Option<&str> {
-        self.content_type.as_deref()
-    }
-
-    /// Returns the first 8 KiB of the decoded body. The bytes are not redacted, so a program that shows them must hide
-    /// secrets itself.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// Returns true if [`body`](Self::body) returns the whole body.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.whole
     }
 }
 
 impl fmt::Debug for CapturedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, content_type, body, whole } = self;
+        let Self { status, content_type, body, is_whole } = self;
         f.debug_struct("CapturedBody")
             .field("status", status)
             .field("content_type", content_type)
             .field("bytes", &body.len())
-            .field("whole", whole)
+            .field("whole", is_whole)
             .finish()
     }
 }

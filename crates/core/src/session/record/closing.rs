@@ -92,14 +92,14 @@ impl RequestRecord {
         if self.origin == Some(Origin::Guard)
             && let Some(refusal) = &self.would_be
         {
-            self.notes.get_or_insert_default().also.extend(refusal.code().cloned());
+            self.notes.get_or_insert_default().also.extend(refusal.code.clone());
             (self.origin, self.cause) = (None, None);
         }
     }
 
     fn is_inner_error(&self) -> bool {
-        let is_failed_call = |service: &ServiceAnswer| service.grpc_status().is_some_and(|status| status != 0);
-        self.service().is_some_and(|service| service.status().as_u16() >= 400 || is_failed_call(service))
+        let is_failed_call = |service: &ServiceAnswer| service.grpc.is_some_and(|status| status != 0);
+        self.service().is_some_and(|service| service.status.as_u16() >= 400 || is_failed_call(service))
     }
 }
 

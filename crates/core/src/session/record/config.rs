@@ -7,12 +7,8 @@ use std::time::SystemTime;
 use http::request::Parts;
 use http::{Extensions, Uri};
 
-use super::proxy_error::ProxyErrorRecogniser;
-use super::request_record::{
-    CauseTexts, Classifier, FrameworkRoute, Observer, OriginalUri, ReasonPhrase, SessionConfig,
-};
-use crate::classify::failure::Recogniser;
-use crate::policy::{Policy, UpstreamUrl};
+use super::request_record::{Observer, SessionConfig};
+use crate::policy::Policy;
 
 impl SessionConfig {
     /// Creates a config with this policy, and without a classifier. `clock` is called for keys and tokens that expire
@@ -31,63 +27,6 @@ impl SessionConfig {
             forwarding: None,
             clock,
         }
-    }
-
-    /// Sets a classifier of errors. The classifier is called before the contract's own list of errors decides (F1).
-    #[must_use]
-    pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
-        Self { classifier, ..self }
-    }
-
-    /// Sets the function that recognises errors whose types are from other crates (F1).
-    #[must_use]
-    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
-        Self { recogniser: Some(recogniser), ..self }
-    }
-
-    /// Sets the function that recognises errors for `Proxy-Status` (L4).
-    #[must_use]
-    pub fn with_proxy_errors(self, recogniser: ProxyErrorRecogniser) -> Self {
-        Self { proxy_errors: Some(recogniser), ..self }
-    }
-
-    /// Sets the function that reads the route which the framework found for a request (L1). The function is not called
-    /// for a request without extensions.
-    #[must_use]
-    pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
-        Self { framework_route: Some(find), ..self }
-    }
-
-    /// Sets the function that reads the URI that a request had before the framework stripped a prefix. The guards also
-    /// check the path of that URI (G0).
-    #[must_use]
-    pub fn with_original_uri(self, find: OriginalUri) -> Self {
-        Self { original_uri: Some(find), ..self }
-    }
-
-    /// Sets the function that reads the reason phrase of a response (R3).
-    #[must_use]
-    pub fn with_reason_phrase(self, find: ReasonPhrase) -> Self {
-        Self { reason_phrase: Some(find), ..self }
-    }
-
-    /// Makes bodies in the standard envelope show the cause of the error (E11). Pass `None` in production.
-    #[must_use]
-    pub fn with_development(self, texts: Option<CauseTexts>) -> Self {
-        Self { development: texts, ..self }
-    }
-
-    /// Makes the session choose the service of each request: the service of its scope, or else `rest`. Log events then
-    /// contain the address of the service (L1).
-    #[must_use]
-    pub fn with_forwarding(self, rest: Option<UpstreamUrl>) -> Self {
-        Self { forwarding: Some(Arc::new(rest)), ..self }
-    }
-
-    /// Sets the observer of the errors.
-    #[must_use]
-    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
-        Self { observer, ..self }
     }
 
     /// Returns this config with another policy.
@@ -110,26 +49,6 @@ impl SessionConfig {
     #[must_use]
     pub fn reads_any(&self) -> bool {
         self.policy.names_headers()
-    }
-
-    /// Returns the classifier of the service's own errors.
-    #[must_use]
-    pub fn classifier(&self) -> Option<&Classifier> {
-        self.classifier.as_deref()
-    }
-
-    /// Returns true if bodies show causes (E11).
-    #[must_use]
-    pub fn is_development(&self) -> bool {
-        self.development.is_some()
-    }
-
-    pub(in crate::session) fn recogniser(&self) -> Option<Recogniser> {
-        self.recogniser
-    }
-
-    pub(in crate::session) fn proxy_errors(&self) -> Option<ProxyErrorRecogniser> {
-        self.proxy_errors
     }
 
     #[inline]

@@ -11,18 +11,26 @@ use crate::table::named;
 /// The status that a client got, or would have got in another mode. Status and code are in one value, so that no view
 /// combines the status of one response with the code of another response.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SentStatus {
-    pub(in crate::session) status: StatusCode,
-    pub(in crate::session) grpc: Option<u8>,
-    pub(in crate::session) code: Option<ErrorCode>,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The gRPC status of an RPC, as it was sent. A number above 255 is 255.
+    pub grpc: Option<u8>,
+    /// The code, or `None` if the response has none.
+    pub code: Option<ErrorCode>,
 }
 
 /// The response of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServiceAnswer {
-    pub(in crate::session) status: StatusCode,
-    pub(in crate::session) grpc: Option<u8>,
-    pub(in crate::session) body: ServiceBody,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The gRPC status, if the call is an RPC and the service sent one. A number above 255 is 255.
+    pub grpc: Option<u8>,
+    /// How the body of the response ended.
+    pub body: ServiceBody,
 }
 
 /// The way in which the body of a service's response ended.
@@ -104,29 +112,11 @@ impl SentStatus {
         Self { status, grpc: None, code: None }
     }
 
-    /// Returns the HTTP status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the gRPC status of an RPC, as it was sent. A number above 255 is returned as 255.
-    #[must_use]
-    pub fn grpc_status(&self) -> Option<u8> {
-        self.grpc
-    }
-
-    /// Returns the code, or `None` if the response has none.
-    #[must_use]
-    pub fn code(&self) -> Option<&ErrorCode> {
-        self.code.as_ref()
-    }
-
     /// Returns the outcome for the client. For an RPC, the gRPC status decides. For any other request, the HTTP status
     /// decides. As in OpenTelemetry, the gRPC statuses 2, 4, 12, 13, 14 and 15 are errors of the server.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        match (self.grpc_status(), self.status.as_u16()) {
+        match (self.grpc, self.status.as_u16()) {
             (Some(0), 0..400) => Outcome::Ok,
             // Clients treat a number that gRPC does not define as 2.
             (Some(2 | 4 | 12..=15 | 17..), _) => Outcome::ServerError,
@@ -147,24 +137,6 @@ impl SentStatus {
 impl ServiceAnswer {
     pub(in crate::session) fn new(status: StatusCode) -> Self {
         Self { status, grpc: None, body: ServiceBody::Whole }
-    }
-
-    /// Returns the HTTP status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the gRPC status, if the call is an RPC and the service sent one. A number above 255 is returned as 255.
-    #[must_use]
-    pub fn grpc_status(&self) -> Option<u8> {
-        self.grpc
-    }
-
-    /// Returns how the body of the response ended.
-    #[must_use]
-    pub fn body(&self) -> ServiceBody {
-        self.body
     }
 }
 

@@ -60,13 +60,27 @@ named! {
 
 /// Further log fields of a request: ids that clients and services sent, and the parts of an error that were lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordFields {
-    pub(in crate::session) client_request_id: Option<Box<str>>,
-    pub(in crate::session) upstream_request_id: Option<Box<str>>,
-    pub(in crate::session) removed_headers: Option<Box<str>>,
-    pub(in crate::session) only_original_path: bool,
-    pub(in crate::session) dropped_fields: Option<Box<str>>,
-    pub(in crate::session) unknown_code: Option<Box<str>>,
+    /// The first 128 printable characters of the `x-request-id` that the client sent, if it was not kept (I2).
+    pub client_request_id: Option<Box<str>>,
+    /// The first 128 printable characters of the inner response's `x-request-id`, if it differed from the request's
+    /// id (I3).
+    pub upstream_request_id: Option<Box<str>>,
+    /// The names of the request headers that were removed, separated by commas. A service that works like CGI would
+    /// confuse these headers with other headers (G1).
+    pub removed_headers: Option<Box<str>>,
+    /// True if the routes of the policy match only the path that the request had before a framework stripped a
+    /// prefix, and not the path that the layer receives (G0). Only one record of each policy has this value.
+    pub only_original_path: bool,
+    /// The names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are
+    /// dropped unless `keep_fields` names them (R14). The text contains at most 16 names of 64 characters each, and
+    /// no values.
+    pub dropped_fields: Option<Box<str>>,
+    /// The unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
+    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map this code. Any other text, such
+    /// as a single word in small letters, may be a secret (L3).
+    pub unknown_code: Option<Box<str>>,
     pub(in crate::session) caller: Option<Identity>,
     pub(in crate::session) shown_path: Option<PathAndQuery>,
     /// The request's only `traceparent`, whether valid or not. The value is parsed only if the request leads to an
@@ -74,11 +88,15 @@ pub struct RecordFields {
     pub(in crate::session) traceparent: Option<HeaderValue>,
     pub(in crate::session) readings: Vec<MatchedReading>,
     pub(in crate::session) counts_whole: bool,
-    pub(in crate::session) policy_status: Option<StatusCode>,
-    /// The code of the service's error, if a guard that only observes would have refused the request before the service
-    /// was called.
-    pub(in crate::session) service_code: Option<ErrorCode>,
-    pub(in crate::session) also: Vec<ErrorCode>,
+    /// The status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault) has
+    /// another status. The client gets the fault's status. For each code of a policy, only one record has this
+    /// value.
+    pub policy_status: Option<StatusCode>,
+    /// The code of the service's error, if a guard that only observes would have refused the request before the
+    /// service was called (M1).
+    pub service_code: Option<ErrorCode>,
+    /// The codes of the refusals that the request would also have got, from guards that only observe (M1).
+    pub also: Vec<ErrorCode>,
     /// True if a check of the credentials would have refused the request.
     pub(in crate::session) observes_credentials: bool,
     /// The facts for an observer, or `None` if no observer is registered.
@@ -111,50 +129,6 @@ impl MapRuleId {
 }
 
 impl RecordFields {
-    /// Returns the first 128 printable characters of the `x-request-id` that the client sent, if it was not kept (I2).
-    #[must_use]
-    pub fn client_request_id(&self) -> Option<&str> {
-        self.client_request_id.as_deref()
-    }
-
-    /// Returns the first 128 printable characters of the inner response's `x-request-id`, if it differed from the
-    /// request's id (I3).
-    #[must_use]
-    pub fn upstream_request_id(&self) -> Option<&str> {
-        self.upstream_request_id.as_deref()
-    }
-
-    /// Returns the names of the request headers that were removed, separated by commas. A service that works like CGI
-    /// would confuse these headers with other headers (G1).
-    #[must_use]
-    pub fn removed_headers(&self) -> Option<&str> {
-        self.removed_headers.as_deref()
-    }
-
-    /// Returns true if the routes of the policy match only the path that the request had before a framework stripped a
-    /// prefix, and not the path that the layer receives (G0). Only one record of each policy returns true.
-    #[must_use]
-    #[inline]
-    pub fn only_original_path(&self) -> bool {
-        self.only_original_path
-    }
-
-    /// Returns the names of the fields of a foreign 4xx body that no rule reads, separated by commas. These fields are
-    /// dropped unless `keep_fields` names them (R14). The text contains at most 16 names of 64 characters each, and no
-    /// values.
-    #[must_use]
-    pub fn dropped_fields(&self) -> Option<&str> {
-        self.dropped_fields.as_deref()
-    }
-
-    /// Returns the unknown code of an inner error, if it looks like the name of an error: `seat_taken`, `SEAT_TAKEN`,
-    /// `SeatTaken` or `E1001`, with at most 64 characters. A `[[map]]` rule can map this code. Any other text, such as
-    /// a single word in small letters, may be a secret (L3).
-    #[must_use]
-    pub fn unknown_code(&self) -> Option<&str> {
-        self.unknown_code.as_deref()
-    }
-
     /// Returns the id of the caller that the credentials name, even if they were refused, for example because their key
     /// has expired. The result is never the credential itself.
     #[must_use]
@@ -177,27 +151,6 @@ impl RecordFields {
     #[must_use]
     pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
         self.counts_whole.then_some(BodyLimitPer::Body)
-    }
-
-    /// Returns the status that the policy sets for the code of the error, if a service's [`Fault`](crate::fault::Fault)
-    /// has another status. The client gets the fault's status. For each code of a policy, only one record has this
-    /// value.
-    #[must_use]
-    pub fn policy_status(&self) -> Option<StatusCode> {
-        self.policy_status
-    }
-
-    /// Returns the code of the service's error, if a guard that only observes would have refused the request before the
-    /// service was called (M1).
-    #[must_use]
-    pub fn service_code(&self) -> Option<&ErrorCode> {
-        self.service_code.as_ref()
-    }
-
-    /// Returns the codes of the refusals that the request would also have got, from guards that only observe (M1).
-    #[must_use]
-    pub fn also(&self) -> &[ErrorCode] {
-        &self.also
     }
 
     /// Returns the request's path as it was sent, without its query. The path is set only if an observer is registered,

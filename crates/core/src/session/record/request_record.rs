@@ -39,7 +39,7 @@ pub type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 /// Reads from the extensions the reason phrase of an HTTP/1 response, which the adapter's client stored there (R3).
 pub type ReasonPhrase = for<'e> fn(&'e Extensions) -> Option<&'e [u8]>;
 
-/// Returns the texts of an error and its causes, for [development](SessionConfig::with_development) (E11). The function
+/// Returns the texts of an error and its causes, for [development](SessionConfig::development) (E11). The function
 /// catches the panics of `Display`, which is the user's own code (F2).
 pub type CauseTexts = fn(&(dyn Error + 'static)) -> Vec<String>;
 
@@ -101,7 +101,7 @@ impl RecordLabel {
 
     /// Returns the route that the framework found, or else the pattern of the route in the policy.
     pub(in crate::session) fn route<'a>(&'a self, config: &'a SessionConfig) -> Option<&'a Arc<str>> {
-        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| pattern.shared());
+        let pattern = || config.policy.route_pattern(self.settings).map(|pattern| &pattern.written);
         self.framework_route.as_ref().or_else(pattern)
     }
 }
@@ -122,7 +122,7 @@ impl RecordLabel {
 ///
 /// impl Observer for Nameless {
 ///     fn on_record(&self, record: &ClosedRecord) {
-///         if record.notes().unknown_code().is_some() {
+///         if record.notes().unknown_code.as_deref().is_some() {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
@@ -165,19 +165,33 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
 /// ```
 #[derive(Clone)]
 pub struct SessionConfig {
-    pub(in crate::session) policy: Arc<Policy>,
-    pub(in crate::session) classifier: Option<Arc<Classifier>>,
-    pub(in crate::session) recogniser: Option<Recogniser>,
-    pub(in crate::session) proxy_errors: Option<ProxyErrorRecogniser>,
-    pub(in crate::session) observer: Option<Arc<dyn Observer>>,
-    pub(in crate::session) framework_route: Option<FrameworkRoute>,
-    pub(in crate::session) original_uri: Option<OriginalUri>,
-    pub(in crate::session) reason_phrase: Option<ReasonPhrase>,
-    pub(in crate::session) development: Option<CauseTexts>,
-    /// The service that a gateway calls for requests whose scope names no service. The service is behind a pointer,
-    /// because most adapters have no such service.
-    pub(in crate::session) forwarding: Option<Arc<Option<UpstreamUrl>>>,
-    pub(in crate::session) clock: fn() -> SystemTime,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// The classifier of the service's own errors. It is called before the contract's own list of errors decides (F1).
+    pub classifier: Option<Arc<Classifier>>,
+    /// Recognises errors whose types are from other crates (F1).
+    pub recogniser: Option<Recogniser>,
+    /// Recognises errors for `Proxy-Status` (L4).
+    pub proxy_errors: Option<ProxyErrorRecogniser>,
+    /// The observer of the errors.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Reads the route which the framework found for a request (L1). The function is not called for a request without
+    /// extensions.
+    pub framework_route: Option<FrameworkRoute>,
+    /// Reads the URI that a request had before the framework stripped a prefix. The guards also check the path of that
+    /// URI (G0).
+    pub original_uri: Option<OriginalUri>,
+    /// Reads the reason phrase of a response (R3).
+    pub reason_phrase: Option<ReasonPhrase>,
+    /// If set, bodies in the standard envelope show the cause of the error (E11). It is `None` in production.
+    pub development: Option<CauseTexts>,
+    /// If set, the session chooses the service of each request: the service of its scope, or else this one. Log events
+    /// then contain the address of the service (L1). The service is behind a pointer, because most adapters have no
+    /// such service.
+    pub forwarding: Option<Arc<Option<UpstreamUrl>>>,
+    /// Called for keys and tokens that expire (G2), for a dialect that writes the time (R2), and for RPC errors that
+    /// state until when to wait (P1).
+    pub clock: fn() -> SystemTime,
 }
 
 /// The cause of a failure.
@@ -284,26 +298,26 @@ impl RequestRecord {
     /// Returns the canonical code that the client got, or `None` if it got none.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
-        self.sent.as_ref()?.code()
+        self.sent.as_ref()?.code.as_ref()
     }
 
     /// Returns the HTTP status that the client got, or `None` if no head was sent.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.sent.as_ref().map(SentStatus::status)
+        self.sent.as_ref().map(|sent| sent.status)
     }
 
     /// Returns the gRPC status that the client got, even if the protocol does not define it. A number above 255 is
     /// returned as 255.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u8> {
-        self.sent.as_ref()?.grpc_status()
+        self.sent.as_ref()?.grpc
     }
 
     /// Returns the codes with which guards that only observe would have refused the request (M1).
     pub fn would_refuse(&self) -> impl Iterator<Item = &ErrorCode> {
         let of_guard = self.would_be().filter(|_| self.origin == Some(Origin::Guard));
-        of_guard.and_then(SentStatus::code).into_iter().chain(self.notes().also())
+        of_guard.and_then(|sent| sent.code.as_ref()).into_iter().chain(&self.notes().also)
     }
 
     /// Returns true if mode `own` would refuse the request. A refusal that only `auth_observe` prevents is ignored.
@@ -488,7 +502,7 @@ impl RequestRecord {
     /// Returns true if an observer receives bodies, which requires `[observe] bodies = true` in the policy.
     #[must_use]
     pub fn shows_bodies(&self) -> bool {
-        self.config.policy.observes_bodies()
+        self.config.policy.process.observes_bodies
     }
 
     #[inline]

@@ -20,10 +20,6 @@ pub(in crate::session) struct BodyContext {
 }
 
 impl BodyContext {
-    pub(in crate::session) fn request_id(&self) -> RequestId {
-        self.id
-    }
-
     /// Returns the status of a request whose record has no notes.
     pub(in crate::session) fn plain_status(&self) -> Option<StatusCode> {
         let service = self.label.service.filter(|service| service.grpc.is_none())?;

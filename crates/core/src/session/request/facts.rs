@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::accept::{OtherForm, preferred};
 use super::identity::TRACEPARENT;
-use super::sent::HeaderFlags;
+use super::sent::{HeaderFlags, bit};
 use super::view::RequestView;
 use crate::classify::BodyFormat;
 use crate::classify::credentials::Credentials;
@@ -40,49 +40,37 @@ pub(in crate::session) struct RequestFlags {
 impl RequestFlags {
     const HEAD: u16 = 1;
     const HTTP1: u16 = 1 << 1;
-    const BODY: u16 = 1 << 2;
-    const EXPECTS: u16 = 1 << 3;
-    const CHEAP_REST: u16 = 1 << 4;
-    const PROBLEM: u16 = 1 << 5;
+    /// Set if the request has a body, whether or not the body has arrived yet.
+    pub(in crate::session) const BODY: u16 = 1 << 2;
+    /// Set if the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
+    pub(in crate::session) const EXPECTS: u16 = 1 << 3;
+    /// Set if the rest of the body has a declared length and is cheap to drop.
+    pub(in crate::session) const CHEAP_REST: u16 = 1 << 4;
+    /// Set if the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
+    pub(in crate::session) const PROBLEM: u16 = 1 << 5;
     const STREAM: u16 = 1 << 6;
-    const TRAILERS: u16 = 1 << 7;
+    /// Set if trailers at the end of a body reach the client. Trailers may reach the client over HTTP/1, too, because a
+    /// proxy may translate gRPC-Web.
+    pub(in crate::session) const TRAILERS: u16 = 1 << 7;
     const FORM: u16 = 1 << 8;
     const JSON: u16 = 1 << 9;
-    const CALLED: u16 = 1 << 10;
-    const NESTED: u16 = 1 << 11;
+    /// Set if the request is forwarded.
+    pub(in crate::session) const CALLED: u16 = 1 << 10;
+    pub(in crate::session) const NESTED: u16 = 1 << 11;
     /// Set if the client requests a page. The flag shares a bit with a flag of RPC calls, because no call requests a
     /// page.
     const PAGE: u16 = Self::STREAM;
     const MARKDOWN: u16 = 1 << 12;
-    const METHOD: u16 = 1 << 13;
+    /// Set if the request is a unary call of Connect to a path that names a method of a service. Any client can claim to
+    /// use Connect.
+    pub(in crate::session) const METHOD: u16 = 1 << 13;
 
     /// Returns the flags that records contain.
     #[inline]
     pub(in crate::session) fn record_bits(self) -> u8 {
-        let bit = |flag, bit| if self.has_flag(flag) { bit } else { 0 };
-        bit(Self::NESTED, RecordLabel::NESTED)
-            | bit(Self::CALLED, RecordLabel::CALLED)
-            | bit(Self::HEAD, RecordLabel::BODILESS)
-    }
-
-    /// Returns true if the request is a unary call of Connect to a path that names a method of a service. Any client can
-    /// claim to use Connect.
-    pub(in crate::session) fn is_connect_call(self) -> bool {
-        self.has_flag(Self::METHOD)
-    }
-
-    pub(in crate::session) fn note_nested(&mut self, is_nested: bool) {
-        self.bits |= flag(Self::NESTED, is_nested);
-    }
-
-    /// Notes that the service did not get the request after all.
-    pub(in crate::session) fn note_not_called(&mut self) {
-        self.bits &= !Self::CALLED;
-    }
-
-    /// Notes that the request is forwarded.
-    pub(in crate::session) fn note_called(&mut self) {
-        self.bits |= Self::CALLED;
+        bit(RecordLabel::NESTED, self.has(Self::NESTED))
+            | bit(RecordLabel::CALLED, self.has(Self::CALLED))
+            | bit(RecordLabel::BODILESS, self.has(Self::HEAD))
     }
 
     #[inline]
@@ -99,18 +87,18 @@ impl RequestFlags {
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // On HTTP/2 each stream ends on its own, so the rest of the body need not be read.
-            let cheap =
-                is_http1 && view.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
-            bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
+            let cheap = is_http1
+                && view.declared().is_some_and(|length| length <= policy.process.drain.max_bytes.min(CHEAP_REST));
+            bits |= Self::BODY | bit(Self::EXPECTS, expects) | bit(Self::CHEAP_REST, cheap);
             if head.method == Method::POST {
-                bits |= flag(Self::FORM, sent.has(HeaderFlags::FORM)) | flag(Self::JSON, sent.has(HeaderFlags::JSON));
+                bits |= bit(Self::FORM, sent.has(HeaderFlags::FORM)) | bit(Self::JSON, sent.has(HeaderFlags::JSON));
             }
         }
         if rpc.is_some() {
             let names = || settings.body_limit_per == BodyLimitPer::Message || names_method(head.uri.path());
-            bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
-                | flag(Self::STREAM, view.counts_messages())
-                | flag(Self::METHOD, rpc == Some(Rpc::ConnectUnary) && names());
+            bits |= bit(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
+                | bit(Self::STREAM, view.counts_messages())
+                | bit(Self::METHOD, rpc == Some(Rpc::ConnectUnary) && names());
         } else if settings.has_pages() || has_problem(settings) && sent.has(HeaderFlags::CHOOSES) {
             bits |= chosen(&head.headers, settings);
         }
@@ -118,61 +106,41 @@ impl RequestFlags {
     }
 
     #[inline]
-    fn has_flag(self, bit: u16) -> bool {
-        self.bits & bit != 0
+    pub(in crate::session) fn has(self, flag: u16) -> bool {
+        self.bits & flag != 0
+    }
+
+    /// Sets a flag, or clears it.
+    pub(in crate::session) fn set(&mut self, flag: u16, is_set: bool) {
+        self.bits = if is_set { self.bits | flag } else { self.bits & !flag };
     }
 
     #[inline]
     pub(in crate::session) fn is_head(self) -> bool {
-        self.has_flag(Self::HEAD)
+        self.has(Self::HEAD)
     }
 
     #[inline]
     pub(in crate::session) fn is_http1(self) -> bool {
-        self.has_flag(Self::HTTP1)
-    }
-
-    /// Returns true if the request has a body, whether or not the body has arrived yet.
-    pub(in crate::session) fn has_body(self) -> bool {
-        self.has_flag(Self::BODY)
+        self.has(Self::HTTP1)
     }
 
     /// Returns the format of the request's body: one that OAuth servers accept, or another (R10).
     pub(in crate::session) fn body_format(self) -> BodyFormat {
-        if self.has_flag(Self::FORM) {
+        if self.has(Self::FORM) {
             BodyFormat::Form
-        } else if self.has_flag(Self::JSON) {
+        } else if self.has(Self::JSON) {
             BodyFormat::Json
         } else {
             BodyFormat::Other
         }
     }
 
-    /// Returns true if the client only sends its body after a `100 Continue`, because it sent `Expect: 100-continue`.
-    pub(in crate::session) fn expects(self) -> bool {
-        self.has_flag(Self::EXPECTS)
-    }
-
-    /// Notes that the `100 Continue` was sent.
-    pub(in crate::session) fn expects_no_more(&mut self) {
-        self.bits &= !Self::EXPECTS;
-    }
-
-    /// Returns true if the rest of the body has a declared length and is cheap to drop.
-    pub(in crate::session) fn has_cheap_rest(self) -> bool {
-        self.has_flag(Self::CHEAP_REST)
-    }
-
-    /// Returns true if the client prefers RFC 9457 to the envelope, and the route lets it choose (R11).
-    pub(in crate::session) fn prefers_problem(self) -> bool {
-        self.has_flag(Self::PROBLEM)
-    }
-
     /// Returns the page that the client prefers to JSON (R16, R18).
     pub(in crate::session) fn page(self) -> Option<PageType> {
         match self.rpc {
-            None if self.has_flag(Self::PAGE) => Some(PageType::Html),
-            None if self.has_flag(Self::MARKDOWN) => Some(PageType::Markdown),
+            None if self.has(Self::PAGE) => Some(PageType::Html),
+            None if self.has(Self::MARKDOWN) => Some(PageType::Markdown),
             _ => None,
         }
     }
@@ -182,22 +150,11 @@ impl RequestFlags {
         Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE | Self::MARKDOWN), ..self }
     }
 
-    /// Returns true if trailers at the end of a body reach the client. Trailers may reach the client over HTTP/1, too,
-    /// because a proxy may translate gRPC-Web.
-    pub(in crate::session) fn takes_trailers(self) -> bool {
-        self.has_flag(Self::TRAILERS)
-    }
-
     /// Returns how to measure the messages of the body, if the limit counts messages (P1).
     pub(in crate::session) fn messages(self) -> Option<Messages> {
-        let rpc = self.rpc.filter(|_| self.has_flag(Self::STREAM))?;
+        let rpc = self.rpc.filter(|_| self.has(Self::STREAM))?;
         Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
-}
-
-#[inline]
-fn flag(bit: u16, set: bool) -> u16 {
-    if set { bit } else { 0 }
 }
 
 /// Returns the flag of the form that the client chose.
@@ -294,10 +251,10 @@ impl ColdState {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         if notes.is_none()
             && !is_traced
-            && !config.policy().needs_request_facts()
+            && !config.policy().needs_request_facts
             && view.sent.call.is_none()
             && config.observer().is_none()
-            && !config.policy().shows_paths()
+            && !config.policy().process.shows_paths
         {
             return None;
         }
@@ -324,8 +281,8 @@ impl ColdState {
         let is_traced = view.sent.has(HeaderFlags::TRACED);
         let traceparent =
             if is_traced { fields::single_value(&view.head.headers, &TRACEPARENT).cloned() } else { None };
-        let origin = config.policy().cors().and_then(|cors| cors.allowed(&view.head.headers));
-        let shows_path = view.sent.call.is_some() || config.policy().shows_paths();
+        let origin = config.policy().process.cors.as_ref().and_then(|cors| cors.allowed(&view.head.headers));
+        let shows_path = view.sent.call.is_some() || config.policy().process.shows_paths;
         let path = if shows_path { view.head.uri.path_and_query().cloned() } else { None };
         let is_plain = origin.is_none() && notes.is_none() && path.is_none() && traceparent.is_none();
         if is_plain && !uses_path && !has_time && !counts_whole {

@@ -112,7 +112,7 @@ pub(in crate::session) fn check_body<'s, 'h>(
     }
     for settings in routes {
         let Some(types) = settings.content_types.get() else { continue };
-        let declared = types.declared(media_type(), view.sent.has_two_types());
+        let declared = types.declared(media_type(), view.sent.has(HeaderFlags::TWO_TYPES));
         if declared == Declared::Accepted {
             continue;
         }
@@ -120,22 +120,22 @@ pub(in crate::session) fn check_body<'s, 'h>(
             (BodyPresence::No, _) => {}
             (BodyPresence::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
                 observed.limit.first_byte = true;
-                observed.peek = Some(types.refusal());
+                observed.peek = Some(types.refusal.clone());
             }
-            (BodyPresence::Unknown, Declared::Missing) => peek = Some(types.refusal()),
-            _ => observed.note_refusal(settings, types.refusal())?,
+            (BodyPresence::Unknown, Declared::Missing) => peek = Some(types.refusal.clone()),
+            _ => observed.note_refusal(settings, types.refusal.clone())?,
         }
     }
     for settings in observing {
         match settings.body_limit {
             Some(limit) if view.is_over(limit) => {
-                observed.too_large.get_or_insert(policy.faults().too_large(limit));
+                observed.too_large.get_or_insert(policy.faults.too_large(limit));
             }
             limit => observed.limit.limit = observed.limit.limit.into_iter().chain(limit).min(),
         }
     }
     match limit {
-        Some(limit) if view.is_over(limit) => Err(policy.faults().too_large(limit)),
+        Some(limit) if view.is_over(limit) => Err(policy.faults.too_large(limit)),
         _ => Ok(peek),
     }
 }

@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use super::header_use::is_removed;
 use super::sent::HeaderFlags;
-use crate::fields::X_REQUEST_ID;
+use crate::fields::{self, X_REQUEST_ID};
 use crate::guard::auth;
 use crate::policy::{IdSettings, Policy, RouteSettings};
 use crate::request_id::{RequestId, is_traceparent};
@@ -41,7 +41,8 @@ pub(in crate::session) fn identify(
         return AssignedId { id, header: id.header_value(), notes: None, is_nested };
     }
     let theirs = || head.headers.get_all(X_REQUEST_ID).iter();
-    let trusted = if settings.trust_valid { only_id(theirs()) } else { None };
+    let only = || fields::single_value(&head.headers, &X_REQUEST_ID)?.to_str().ok()?.parse().ok();
+    let trusted = if settings.trust_valid { only() } else { None };
     let id = outermost.or(trusted).unwrap_or_else(fresh);
     let header = id.header_value();
     let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
@@ -67,7 +68,7 @@ pub(in crate::session) fn mark(
     }
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
-    trace(policy.ids(), head, id);
+    trace(policy.process.ids, head, id);
 }
 
 /// Removes headers that a service would mistake for the layer's own. Such headers are those of `forward_id`, and the
@@ -80,7 +81,7 @@ pub(in crate::session) fn remove_spoofed(
     headers: &mut HeaderMap,
     notes: &mut Option<Box<RecordFields>>,
 ) {
-    let ids = policy.forwarded_ids();
+    let ids = &policy.forwarded_ids;
     if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
         remove_all(ids, sent, headers, notes);
     }
@@ -110,11 +111,6 @@ fn note<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Box<str> {
     printable(&values.map(HeaderValue::as_bytes).take(4).collect::<Vec<_>>().join(&b", "[..]))
 }
 
-fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<RequestId> {
-    let (first, None) = (values.next()?, values.next()) else { return None };
-    first.to_str().ok()?.parse().ok()
-}
-
 /// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and its old trace state
 /// is removed (I4).
 #[inline]
@@ -125,8 +121,7 @@ pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: Requ
 }
 
 fn begin_trace(headers: &mut HeaderMap, id: RequestId) {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    let valid = matches!((values.next(), values.next()), (Some(only), None) if is_traceparent(only.as_bytes()));
+    let valid = fields::single_value(headers, &TRACEPARENT).is_some_and(|only| is_traceparent(only.as_bytes()));
     if !valid {
         headers.insert(TRACEPARENT, id.traceparent());
         headers.remove("tracestate");

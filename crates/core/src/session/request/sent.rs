@@ -22,7 +22,7 @@ impl HeaderFlags {
     /// Set if the request has an `x-request-id`.
     pub(in crate::session) const ID: u32 = 1;
     /// Set if the request has an `authorization`.
-    const CREDENTIALS: u32 = 1 << 1;
+    pub(in crate::session) const CREDENTIALS: u32 = 1 << 1;
     /// Set if an `accept` may state a preference between RFC 9457 and the envelope (R11).
     pub(in crate::session) const CHOOSES: u32 = 1 << 2;
     const EXPECT: u32 = 1 << 3;
@@ -40,13 +40,13 @@ impl HeaderFlags {
     const CALL_TYPE: u32 = 1 << 14;
     pub(in crate::session) const UPGRADE: u32 = 1 << 11;
     const TYPE: u32 = 1 << 12;
-    const TWO_TYPES: u32 = 1 << 13;
+    pub(in crate::session) const TWO_TYPES: u32 = 1 << 13;
     /// Set if a header names another method (G0).
-    const METHOD: u32 = 1 << 15;
+    pub(in crate::session) const METHOD: u32 = 1 << 15;
     /// Set if a header looks like a header of the layer, so that a service may confuse the two headers.
     pub(in crate::session) const LOOK_ALIKE: u32 = 1 << 16;
     /// Set if a header from which services read keys has a value (R1).
-    const KEY: u32 = 1 << 17;
+    pub(in crate::session) const KEY: u32 = 1 << 17;
     pub(in crate::session) const TRACED: u32 = 1 << 18;
     /// Set if the first content type is that of a form or of JSON.
     pub(in crate::session) const FORM: u32 = 1 << 20;
@@ -114,12 +114,6 @@ impl HeaderFlags {
         self.has & bit != 0
     }
 
-    /// Returns true if a header names another method than the request line.
-    #[inline]
-    pub(in crate::session) fn overrides_method(&self) -> bool {
-        self.has(Self::METHOD)
-    }
-
     /// Returns true if a cookie names another method.
     #[inline]
     pub(in crate::session) fn is_in_cookie(&self, head: &Parts) -> bool {
@@ -129,22 +123,7 @@ impl HeaderFlags {
     /// Returns true if anything outside the body names another method than the request line. The other name need not be
     /// a valid method.
     pub(in crate::session) fn names_other_method(&self, head: &Parts) -> bool {
-        self.overrides_method() || method::is_in_target(head) || self.is_in_cookie(head)
-    }
-
-    #[inline]
-    pub(in crate::session) fn has_two_types(&self) -> bool {
-        self.has(Self::TWO_TYPES)
-    }
-
-    #[inline]
-    pub(in crate::session) fn has_credentials(&self) -> bool {
-        self.has(Self::CREDENTIALS | Self::KEY)
-    }
-
-    #[inline]
-    pub(in crate::session) fn has_key(&self) -> bool {
-        self.has(Self::KEY)
+        self.has(Self::METHOD) || method::is_in_target(head) || self.is_in_cookie(head)
     }
 }
 
@@ -152,9 +131,10 @@ fn has_value(value: &HeaderValue) -> bool {
     !value.as_bytes().trim_ascii().is_empty()
 }
 
+/// Returns the flag if it is set, and else no flag.
 #[inline]
-fn bit(bit: u32, set: bool) -> u32 {
-    if set { bit } else { 0 }
+pub(in crate::session) fn bit<T: Default>(flag: T, is_set: bool) -> T {
+    if is_set { flag } else { T::default() }
 }
 
 /// Returns the flag of a content type that OAuth servers accept: a form or JSON (R10). For nearly all other types, the

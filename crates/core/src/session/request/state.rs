@@ -9,6 +9,7 @@ use super::body_context::BodyContext;
 use super::facts::{ColdState, RequestFlags};
 use super::guarded::GuardOutcome;
 use super::identity::AssignedId;
+use super::sent::HeaderFlags;
 use super::view::RequestView;
 use crate::classify::credentials::Credentials;
 use crate::fault::Fault;
@@ -135,10 +136,10 @@ impl RequestState {
         // compare it with about fifty old ids, and displace useful entries.
         id_header.set_sensitive(view.head.version == Version::HTTP_2);
         let mut request = RequestFlags::new(view, &settings, config.policy());
-        request.note_nested(is_nested);
+        request.set(RequestFlags::NESTED, is_nested);
         let mut cold = ColdState::new(view, notes, &settings, &config);
-        if view.sent.has_credentials() {
-            let (credentials, scheme) = Credentials::from_headers(&view.head.headers, view.sent.has_key());
+        if view.sent.has(HeaderFlags::CREDENTIALS | HeaderFlags::KEY) {
+            let (credentials, scheme) = Credentials::from_headers(&view.head.headers, view.sent.has(HeaderFlags::KEY));
             request.credentials = credentials;
             if let Some(name) = scheme {
                 cold.get_or_insert_default().scheme = Some(name.into());
@@ -171,7 +172,7 @@ impl RequestState {
     /// Returns the route that the framework found, else the pattern in the policy (L1).
     #[inline]
     pub(in crate::session) fn route(&self) -> Option<&Arc<str>> {
-        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| pattern.shared());
+        let pattern = || self.policy().route_pattern(self.settings.label()).map(|pattern| &pattern.written);
         self.framework_route.as_ref().or_else(pattern)
     }
 
@@ -312,5 +313,5 @@ impl RequestState {
 
 #[inline]
 fn captures_bodies(config: &SessionConfig) -> bool {
-    config.observer().is_some() && config.policy().observes_bodies()
+    config.observer().is_some() && config.policy().process.observes_bodies
 }

@@ -21,6 +21,7 @@ use crate::session::answer::refusals::note_refusals;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{Cause, RequestRecord};
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
@@ -56,16 +57,13 @@ impl RpcHeaderFlags {
 /// HTTP error without a gRPC status.
 #[inline]
 pub(in crate::session) fn answered_call(state: &RequestState, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
-    answered_by(state.settings.mode, state.request.rpc?, head)
-}
-
-fn answered_by(mode: Mode, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
+    let called = state.request.rpc?;
     let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
-    let rpc = rpc.answered_by(content_type)?;
+    let rpc = called.answered_by(content_type)?;
     let reported = || grpc::read(&head.headers).is_some_and(|reported| reported.status != Status::OK);
     // Mode `own` does not keep a status above 599, because E6 corrects such a status even if the body is in the
     // protocol of the call.
-    let keeps = |status: u16| match mode {
+    let keeps = |status: u16| match state.settings.mode {
         Mode::Own => (400..600).contains(&status),
         _ => status >= 400,
     };
@@ -147,7 +145,7 @@ fn cause_in(extensions: &Extensions) -> Option<Cause> {
 /// the head names (RFC 9110 §6.6.2), so a failed call would otherwise look like a success. The service may have named
 /// fewer trailers.
 fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts) {
-    let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.takes_trailers());
+    let (is_http1, takes_trailers) = (state.request.is_http1(), state.request.has(RequestFlags::TRAILERS));
     if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) {
         head::announce(&mut head.headers, TRAILERS);
     }

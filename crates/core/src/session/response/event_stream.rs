@@ -1,7 +1,5 @@
 //! Event streams that end with an error event if they are cut off (F6).
 
-use std::error::Error;
-
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::response;
@@ -12,8 +10,6 @@ use crate::dialect::event_stream::{EVENT_STREAM, EventScanner, TypedEventScanner
 use crate::policy::EventStreams;
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::{Failure, FinalFrame};
-use crate::session::answer::reply::failure_of;
-use crate::session::request::body_context::BodyContext;
 use crate::session::request::state::RequestState;
 use crate::session::request::view::BodyFacts;
 
@@ -28,14 +24,10 @@ pub(in crate::session) struct EventStream {
     /// The reader of the events' numbers, if events of this dialect have a type.
     typed: Option<TypedEventScanner>,
     /// True if trailers have passed, so that nothing else can follow.
-    ended: bool,
+    pub(in crate::session) ended: bool,
 }
 
 impl EventStream {
-    pub(in crate::session) fn request_id(&self) -> crate::request_id::RequestId {
-        self.state.id
-    }
-
     /// Sets the layer's headers in the head of the response, and follows its body.
     pub(in crate::session) fn boxed(mut state: RequestState, head: &mut response::Parts) -> Box<Self> {
         state.mark_head(&mut head.headers);
@@ -64,20 +56,6 @@ impl EventStream {
         Some(data.into())
     }
 
-    /// Notes that the trailers of the body passed.
-    pub(in crate::session) fn response_trailers(&mut self) {
-        self.ended = true;
-    }
-
-    /// Classifies an error of the body (F1).
-    ///
-    /// # Panics
-    ///
-    /// Panics if the classifier or the error's `source` panics.
-    pub(in crate::session) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        failure_of(&self.state, error)
-    }
-
     /// Called when the body was cut off. If the stream is between two events, the last frame is an event that reports
     /// the failure.
     pub(in crate::session) fn failed(&mut self, failure: &Failure) -> FinalFrame {
@@ -88,10 +66,6 @@ impl EventStream {
             let number = self.typed.take().and_then(|typed| typed.next_number());
             FinalFrame::Data(ErrorForm::new(&self.state).stream_event(fault, number).into())
         }
-    }
-
-    pub(in crate::session) fn into_body_context(self) -> BodyContext {
-        self.state.into_body_context()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::request_id::RequestId;
 use crate::session::answer::observe::ObservedError;
 use crate::session::answer::outcome::{Failure, FinalFrame, ReadBytes};
-use crate::session::answer::reply::failure_by_kind;
+use crate::session::answer::reply::{failure_by_kind, failure_of};
 use crate::session::record::delivery::Delivery;
 use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
@@ -108,10 +108,10 @@ impl Follow {
             return Some(record.request_id());
         }
         match &self.kind {
-            Kind::Tail(tail) => Some(tail.request_id()),
+            Kind::Tail(tail) => Some(tail.id),
             Kind::Copy(copy) => Some(copy.observed.state.id),
-            Kind::Call(call) => Some(call.request_id()),
-            Kind::Events(events) => Some(events.request_id()),
+            Kind::Call(call) => Some(call.state.id),
+            Kind::Events(events) => Some(events.state.id),
             Kind::Ended => None,
         }
     }
@@ -202,7 +202,7 @@ impl Follow {
     /// The adapter calls this method when the client's time limit for the call has passed. Returns the last frame if
     /// the call can still end properly.
     pub fn timed_out(&mut self) -> Option<FinalFrame> {
-        let call = self.take_call(|call| !call.has_ended())?;
+        let call = self.take_call(|call| !call.ended)?;
         Some(self.ended_with(call.timed_out()))
     }
 
@@ -259,7 +259,7 @@ impl Follow {
             Kind::Copy(_) => self.end_copy(true, now),
             Kind::Call(call) => call.response_trailers(trailers),
             Kind::Events(events) => {
-                events.response_trailers();
+                events.ended = true;
                 None
             }
         };
@@ -309,8 +309,8 @@ impl Follow {
     #[must_use]
     pub fn classify(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
         match &self.kind {
-            Kind::Call(call) => Some(call.failure_of(error)),
-            Kind::Events(events) => Some(events.failure_of(error)),
+            Kind::Call(call) => Some(failure_of(&call.state, error)),
+            Kind::Events(events) => Some(failure_of(&events.state, error)),
             Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => {
                 self.config().map(|config| failure_by_kind(config, error, None))
             }
@@ -334,12 +334,12 @@ impl Follow {
                 return last;
             }
             (Kind::Call(call), _) => {
-                self.record.get_or_insert_with(|| Box::new(call.into_body_context().into_record()));
+                self.record.get_or_insert_with(|| Box::new(call.state.into_body_context().into_record()));
                 FinalFrame::BrokenOff
             }
             (Kind::Events(mut events), _) => {
                 let last = events.failed(&begun);
-                self.record.get_or_insert_with(|| Box::new(events.into_body_context().into_record()));
+                self.record.get_or_insert_with(|| Box::new(events.state.into_body_context().into_record()));
                 last
             }
             (Kind::Tail(context), _) => {
@@ -394,9 +394,9 @@ impl Follow {
             Kind::Tail(context) => Some(context.into_record()),
             Kind::Copy(copy) if left => Some(copy.left()),
             Kind::Copy(copy) => Some(copy.end(false, now())),
-            Kind::Call(call) if left && !call.has_ended() => Some(call.abandoned()),
-            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.into_body_context().into_record())),
-            Kind::Events(events) => Some(events.into_body_context().into_record()),
+            Kind::Call(call) if left && !call.ended => Some(call.abandoned()),
+            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.state.into_body_context().into_record())),
+            Kind::Events(events) => Some(events.state.into_body_context().into_record()),
             Kind::Ended => None,
         }
     }
@@ -430,7 +430,7 @@ impl Follow {
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         match &self.kind {
-            Kind::Call(call) => call.has_no_length(),
+            Kind::Call(call) => call.may_grow,
             Kind::Events(_) => true,
             Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => false,
         }

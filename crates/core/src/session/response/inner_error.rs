@@ -18,6 +18,7 @@ use crate::session::answer::refusals::predict_refusal;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::RequestRecord;
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 use crate::{fields, grpc_messages};
 
@@ -57,7 +58,7 @@ impl RequestState {
     fn decode_body<'b>(&self, headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
-            return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
+            return coding::decoded(&codings, body, self.policy().process.inspect.max_bytes).map(Cow::Owned);
         }
         // An inner translator from gRPC to gRPC-Web in base64 encodes every body.
         let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
@@ -120,7 +121,7 @@ impl RequestState {
         body: Option<&'b [u8]>,
     ) -> Option<ReportedStatus<'b>> {
         let is_layers = || self.request.rpc == Some(Rpc::ConnectUnary) && headers.contains_key(fields::X_ERROR_CODE);
-        if self.request.is_connect_call() || is_layers() { connect::read(body?) } else { None }
+        if self.request.has(RequestFlags::METHOD) || is_layers() { connect::read(body?) } else { None }
     }
 
     /// Returns the record of a call for which the service sent this RPC status and this HTTP status, in the form of the
@@ -138,7 +139,7 @@ impl RequestState {
     /// Returns the record of a call with this RPC status and this HTTP status, in any mode.
     pub(in crate::session) fn rpc_record(&self, reported: &ReportedStatus<'_>, status: StatusCode) -> RequestRecord {
         let policy = self.policy();
-        let code = classify::rpc::code_of(reported, policy.codes(), policy.rpc_domain());
+        let code = classify::rpc::code_of(reported, policy.codes(), &policy.process.rpc_domain);
         let is_grpc = self.request.rpc.is_some_and(Rpc::is_grpc);
         let grpc = self.service.and_then(|service| service.grpc).or(Some(reported.status.number()));
         let mut record = RequestRecord {

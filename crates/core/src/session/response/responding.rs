@@ -189,7 +189,7 @@ impl ResponseHead<'_> {
         if self.keeps_shape(&head.headers) {
             return self.state.pass_error(head, body);
         }
-        let inspect = self.state.policy().inspect();
+        let inspect = self.state.policy().process.inspect;
         let headers = head.headers.clone();
         let reason = self.state.reason_phrase(head, || true);
         let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
@@ -216,7 +216,7 @@ impl ResponseHead<'_> {
         if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
             return self.state.pass_error(head, body);
         }
-        let inspect = self.state.policy().inspect();
+        let inspect = self.state.policy().process.inspect;
         let looks = fills && fill::must_be_read(&head.headers) && !body.is_empty();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         if self.state.request.is_head() || unreadable && !looks {

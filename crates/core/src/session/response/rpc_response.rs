@@ -2,7 +2,6 @@
 //! its head, it ends in the way that its protocol defines (P1–P3, F4).
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::ops::ControlFlow;
 
 use base64::Engine as _;
@@ -27,11 +26,11 @@ use crate::session::answer::head::code_value;
 use crate::session::answer::observe::observed_refusal;
 use crate::session::answer::outcome::{Failure, FinalFrame};
 use crate::session::answer::refusals::{note_refusals, refusal_before_failure};
-use crate::session::answer::reply::{client_timeout, failure_of};
+use crate::session::answer::reply::client_timeout;
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::notes::Origin;
 use crate::session::record::request_record::{BoxError, Cause, RequestRecord};
-use crate::session::request::body_context::BodyContext;
+use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
 
 /// A call whose response has begun.
@@ -47,9 +46,9 @@ pub(in crate::session) struct RpcResponse {
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
     /// True if the layer may append one more message, because no length is declared.
-    may_grow: bool,
+    pub(in crate::session) may_grow: bool,
     /// True if the call has ended. Later bytes do not belong to the call.
-    ended: bool,
+    pub(in crate::session) ended: bool,
 }
 
 /// The maximum length, in bytes, of a last message that is read for the log. No server accepts a head that is longer
@@ -57,10 +56,6 @@ pub(in crate::session) struct RpcResponse {
 const MAX_LAST: usize = 16 * 1024;
 
 impl RpcResponse {
-    pub(in crate::session) fn request_id(&self) -> crate::request_id::RequestId {
-        self.state.id
-    }
-
     pub(in crate::session) fn boxed(state: RequestState, rpc: Rpc) -> Box<Self> {
         Box::new(Self { state, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }
@@ -122,7 +117,7 @@ impl RpcResponse {
             return Some(self.failure(&fault, origin, None));
         }
         // Over HTTP/1, a server sends no trailers to a client that does not take them.
-        let arrives = self.state.request.takes_trailers();
+        let arrives = self.state.request.has(RequestFlags::TRAILERS);
         self.state.note_grpc(grpc::number(trailers).filter(|_| arrives));
         // Parsing the whole status would be costly, and a status of OK has nothing to report.
         let mut failed = if grpc::is_success(trailers) { None } else { self.failed_call(trailers) };
@@ -160,15 +155,6 @@ impl RpcResponse {
     /// Returns the status that the service sent in the head.
     fn status(&self) -> StatusCode {
         self.state.service.map_or(StatusCode::OK, |service| service.status)
-    }
-
-    /// Classifies an error of the body (F1).
-    ///
-    /// # Panics
-    ///
-    /// Panics if the classifier or the error's `source` panics.
-    pub(in crate::session) fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        failure_of(&self.state, error)
     }
 
     /// Called when the body failed because of `cause`. Returns the last frame, and the record.
@@ -217,17 +203,11 @@ impl RpcResponse {
     #[must_use]
     pub(in crate::session) fn can_end(&self) -> bool {
         let between = match self.rpc {
-            Rpc::Grpc(_) => self.state.request.takes_trailers(),
+            Rpc::Grpc(_) => self.state.request.has(RequestFlags::TRAILERS),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
         // After a body that is shorter than its declared length, no trailers can follow (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
-    }
-
-    /// Returns the record of a call in which nothing has failed. A missing gRPC status is not recorded as a failure,
-    /// because every client itself treats a response without a status as an error.
-    pub(in crate::session) fn into_body_context(self) -> BodyContext {
-        self.state.into_body_context()
     }
 
     /// Returns true if the status of the call will come in trailers. The sender then polls for the next frame, instead
@@ -237,18 +217,6 @@ impl RpcResponse {
     pub(in crate::session) fn awaits_trailers(&self) -> bool {
         let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
         is_grpc && self.may_grow && !self.ended && self.state.changes_responses()
-    }
-
-    /// Returns true if neither the head nor the body declares the length of the body.
-    #[must_use]
-    pub(in crate::session) fn has_no_length(&self) -> bool {
-        self.may_grow
-    }
-
-    /// Returns true if the status of the call has been sent.
-    #[must_use]
-    pub(in crate::session) fn has_ended(&self) -> bool {
-        self.ended
     }
 
     fn is_observed(&self) -> bool {
