@@ -174,7 +174,10 @@ fn would_be(error: &Value) -> Option<String> {
     let would_be = answer(error, "would_be_").filter(|_| error["origin"] != "guard")?;
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
     let when = if is_refusal { "if its guards refused" } else { "in enforce" };
-    Some(format!("{when} it would be {would_be}"))
+    // Modes `own` and `fill` read no body that passes.
+    let is_unread = error["origin"] == "inner" && matches!(error["mode"].as_str(), Some("own" | "fill"));
+    let unless = if is_unread { ", unless its body states another code" } else { "" };
+    Some(format!("{when} it would be {would_be}{unless}"))
 }
 
 const OBSERVED: &str = "a guard that only observes would have refused it";

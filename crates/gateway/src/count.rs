@@ -35,7 +35,10 @@ pub(super) fn describe() {
     describe_gauge!(UPSTREAM_LIMIT, "Limit of the connections to the service.");
     describe_gauge!(UPSTREAM_REQUESTS, "Requests that have a connection to the service.");
     describe_gauge!(UPSTREAM_QUEUE, "Requests that wait for a connection to the service.");
-    describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");
+    describe_counter!(
+        UPSTREAM_REQUESTS_TOTAL,
+        "Requests handed to a connection to the service, a new or a reused one."
+    );
 }
 
 /// The gauges for connections and requests of clients.

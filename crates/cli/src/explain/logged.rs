@@ -98,7 +98,12 @@ impl LoggedError {
             let grpc = status(grpc_field).map_or_else(String::new, |grpc| format!(" with the gRPC status {grpc}"));
             status(status_field).map(|status| format!("{status}{grpc}"))
         };
-        let code_there = self.text("would_be_code").map_or_else(String::new, |code| format!(" and the code {code}"));
+        // Modes `own` and `fill` read no body that passes.
+        let is_unread = self.text("origin").as_deref() == Some("inner")
+            && matches!(self.text("mode").as_deref(), Some("own" | "fill"));
+        let unless = if is_unread { ", unless its body states another one" } else { "" };
+        let code_there =
+            self.text("would_be_code").map_or_else(String::new, |code| format!(" and the code {code}{unless}"));
         let response = match (answer("status", "grpc_status"), answer("would_be_status", "would_be_grpc_status")) {
             (Some(sent), Some(other)) => {
                 Some(format!("The client got {sent}; {when} it would get {other}{code_there}."))

@@ -87,6 +87,7 @@ impl PolicyBuilder {
             faults: PolicyFaults::new(std::iter::empty(), 0),
             upstreams,
             is_everywhere: false,
+            is_switched_off: false,
             names_methods: false,
             original_reported: Arc::default(),
             needs_request_facts: false,

@@ -182,6 +182,12 @@ impl RouteSettings {
         self.part.into()
     }
 
+    /// Sets mode `off`, and keeps the own mode for records.
+    pub(crate) fn switch_off(&mut self) {
+        self.switched_from = Some(self.mode);
+        self.mode = Mode::Off;
+    }
+
     #[inline]
     pub(crate) fn label(&self) -> LogLabel {
         LogLabel { mode: self.mode, switched_from: self.switched_from, route: self.route, part: self.part }

@@ -484,7 +484,11 @@ impl Policy {
     }
 
     pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Arc<RouteSettings> {
-        inherited(&self.parts, &self.routes, narrowest, routes)
+        let mut settings = inherited(&self.parts, &self.routes, narrowest, routes);
+        if self.is_switched_off {
+            Arc::make_mut(&mut settings).switch_off();
+        }
+        settings
     }
 
     /// Returns true if most requests of the two routes have different guards, and the guards of at least one route

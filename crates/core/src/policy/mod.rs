@@ -118,6 +118,8 @@ pub struct Policy {
     upstreams: Box<[UpstreamUrl]>,
     /// True if all requests have the same settings, because there are no routes and no scopes.
     is_everywhere: bool,
+    /// True while a kill switch is on. It also turns off settings that are only made for a request.
+    is_switched_off: bool,
     /// True if any route only applies to certain methods. A request is searched for other methods only then.
     pub(crate) names_methods: bool,
     /// True if it was already reported that routes only match the path that a request had before a framework stripped a
@@ -229,7 +231,8 @@ impl Policy {
     /// Returns this policy with `mode` on every route, for both guards and responses.
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.routes.iter_mut().for_each(|route| route.mode = Some(mode));
+        let tables = self.routes.iter_mut().chain(self.parts.iter_mut().map(|part| &mut part.keys));
+        tables.for_each(|table| table.mode = Some(mode));
         self.change_settings(|settings| settings.mode = mode);
         self
     }
@@ -238,8 +241,8 @@ impl Policy {
     /// for records.
     #[must_use]
     pub fn switched_off(mut self) -> Self {
-        self.change_settings(|settings| settings.switched_from = Some(settings.mode));
-        self.in_mode(Mode::Off)
+        self.change_settings(RouteSettings::switch_off);
+        Self { is_switched_off: true, ..self }
     }
 
     /// Changes all settings that were made when the policy was built.

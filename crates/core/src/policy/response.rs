@@ -69,9 +69,9 @@ impl Policy {
     /// Returns true if any route refuses requests. Returns false if all routes are in mode `off` or `observe`, and
     /// require no credentials.
     pub(crate) fn refuses(&self) -> bool {
-        self.has_schemes()
-            || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
-            || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced))
+        let of_parts = || self.parts.iter().any(|part| part.defaults.mode.is_enforced());
+        let of_routes = || self.routes.iter().any(|route| route.mode.is_some_and(Mode::is_enforced));
+        self.has_schemes() || !self.is_switched_off && (of_parts() || of_routes())
     }
 
     /// Returns true if a request may need, or may get, headers with names that the policy defines, or a `traceparent`

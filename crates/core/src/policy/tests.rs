@@ -227,6 +227,23 @@ fn g0_what_is_no_path_is_guarded_as_the_root_is() {
 }
 
 #[test]
+fn m3_a_kill_switch_also_turns_off_settings_that_are_made_for_one_request() {
+    let policy = Policy::builder()
+        .header("tenant", RequiredHeader::new("x-tenant"))
+        .route(RouteRule::new("/t/{*rest}").require_headers(["tenant"]))
+        .route(RouteRule::new("/t/{id}/x").mode(Mode::Observe))
+        .build()
+        .unwrap()
+        .switched_off();
+    for (path, own) in [("/T/1/X", Mode::Observe), ("/T/1", Mode::Enforce), ("/none", Mode::Enforce)] {
+        let Matched { others, normal, .. } = policy.of_path(&Method::GET, path).unwrap();
+        let all: Vec<_> = others.iter().map(|reading| &reading.settings).chain([&normal]).collect();
+        assert!(all.iter().all(|settings| settings.mode == Mode::Off && settings.switched_from.is_some()), "{path}");
+        assert!(all.iter().any(|settings| settings.switched_from == Some(own)), "{path}");
+    }
+}
+
+#[test]
 fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
     let policy = Policy::builder()
         .header("tenant", RequiredHeader::new("x-tenant"))

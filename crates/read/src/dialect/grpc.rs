@@ -83,10 +83,18 @@ pub fn is_success(headers: &HeaderMap) -> bool {
 
 /// Returns the number of the only status in a head or in trailers. Numbers above 255 become 255.
 pub fn number(headers: &HeaderMap) -> Option<u8> {
-    let status = fields::single_value(headers, &GRPC_STATUS)?;
-    let digits =
-        status.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty())?;
-    Some(digits.parse().unwrap_or(u8::MAX))
+    number_of(fields::single_value(headers, &GRPC_STATUS)?.as_bytes())
+}
+
+/// Returns the number of the only status in the payload of a frame of trailers. Numbers above 255 become 255.
+pub fn number_in_trailer_frame(payload: &[u8]) -> Option<u8> {
+    number_of(only_status(payload)?)
+}
+
+fn number_of(status: &[u8]) -> Option<u8> {
+    let digits = str::from_utf8(status).ok()?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u8::MAX))
 }
 
 /// Returns the status in a head or in trailers. Returns `None` if there is not exactly one well-formed `grpc-status`.
@@ -102,9 +110,13 @@ pub fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
 /// Returns the status in the payload of a frame of trailers, by the rules of [`read`]. Names may be in any letter case,
 /// and lines may end in LF alone, because some servers write them in this way.
 pub fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
+    parse_status(only_status(payload)?, |name| lines_of(payload, name).next())
+}
+
+fn only_status(payload: &[u8]) -> Option<&[u8]> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
-    let (first, None) = (statuses.next()?, statuses.next()) else { return None };
-    parse_status(first, |name| lines_of(payload, name).next())
+    let first = statuses.next()?;
+    statuses.next().is_none().then_some(first)
 }
 
 fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {

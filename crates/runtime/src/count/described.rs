@@ -59,7 +59,7 @@ pub fn describe() {
     );
     describe_counter!(
         "error_envelope_unread_errors_total",
-        "Errors classified by status alone, since the body was too long, too late or cut off."
+        "Errors whose body was not read, since it was too long, too late or cut off."
     );
     describe_counter!(
         "error_envelope_broken_bodies_total",
@@ -100,6 +100,6 @@ fn describe_requests() {
     );
     describe_histogram!(HEAD, Unit::Seconds, "Time from a request's head to its response's head.");
     describe_histogram!(DURATION, Unit::Seconds, "Time from a request's head to the end of its response.");
-    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that were read.");
+    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that were read until the response ended.");
     describe_counter!(SENT, Unit::Bytes, "Bytes of response bodies that the server took.");
 }

@@ -331,7 +331,9 @@ impl RpcResponse {
             Rpc::ConnectStream(_) => connect::read_end_stream(last)?.unwrap_or_else(grpc::ReportedStatus::ok),
             _ => grpc::read_trailer_frame(last)?,
         };
-        self.state.note_grpc(Some(reported.status.number()));
+        let is_web = matches!(self.rpc, Rpc::Web(_) | Rpc::WebText(_));
+        let sent = if is_web { grpc::number_in_trailer_frame(last) } else { None };
+        self.state.note_grpc(sent.or(Some(reported.status.number())));
         self.state.rpc_failure(&reported, self.status())
     }
 }
