@@ -6,7 +6,7 @@
 
 pub use crate::field_ranks::{CodeName, Ranks, is_of_error};
 use crate::field_ranks::{LONGEST, normalized};
-use crate::tree::{Names, Node};
+use crate::tree::Node;
 
 /// Returns true if fields with this name contain data for programs or for debugging. The text in such a field is never
 /// a message (R2).
@@ -18,8 +18,8 @@ pub fn is_for_debugging(name: &str) -> bool {
 }
 
 /// Fields that contain the text of an error, or a list with one text (R2).
-pub static TEXT_LISTS: Names<7> =
-    Names::new(["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"]);
+pub const TEXT_LISTS: [&str; 7] =
+    ["error", "errors", "messages", "errorMessages", "error_messages", "problems", "message"];
 
 /// Other fields that contain the text of an issue, in errors of Spring, Mongoose and PayPal.
 pub const ISSUE_TEXTS: [&str; 4] = ["defaultMessage", "text", "validatorMessage", "issue"];
@@ -269,12 +269,10 @@ pub fn meaning(field: Node<'_, '_>, parent: Node<'_, '_>) -> Meaning {
 /// Returns true if a field's name shows that the names inside the field are names of the request's fields:
 /// `fieldErrors`, in any spelling.
 pub fn names_fields(name: &str) -> bool {
+    const NAMES: [&[u8]; 4] = [b"fielderrors", b"validationerrors", b"fieldviolations", b"modelstate"];
+
     let mut buffer = [0; LONGEST];
-    name.len() <= LONGEST
-        && matches!(
-            normalized(name, &mut buffer),
-            b"fielderrors" | b"validationerrors" | b"fieldviolations" | b"modelstate"
-        )
+    name.len() <= LONGEST && NAMES.contains(&normalized(name, &mut buffer))
 }
 
 /// Returns true if a name may mean errors. The check is quick, because all such names end in one of a few letters, or
@@ -288,12 +286,11 @@ fn may_mean_errors(name: &[u8]) -> bool {
 
 /// Returns true if `status` in an object means a failure, or if `code` is the number of an error status (PocketBase).
 fn fails(object: Node<'_, '_>) -> bool {
-    let is_error = |code: Node<'_, '_>| matches!(code.raw().as_bytes(), [b'4' | b'5', _, _]);
-    let Some(status) = object.field("status") else { return object.field("code").is_some_and(is_error) };
+    let is_error = |number: &str| matches!(number.as_bytes(), [b'4' | b'5', _, _]);
+    let has_error_code = || object.field("code").is_some_and(|code| is_error(code.raw()));
+    let Some(status) = object.field("status") else { return has_error_code() };
     match status.word_or_digits() {
-        Some(status) => {
-            matches!(&*status, "fail" | "failed" | "error") || matches!(status.as_bytes(), [b'4' | b'5', _, _])
-        }
+        Some(status) => matches!(&*status, "fail" | "failed" | "error") || is_error(&status),
         None => status.raw() == "false",
     }
 }

@@ -325,9 +325,10 @@ pub fn list_with<T>(values: impl IntoIterator<Item = T>, push: impl Fn(&mut Vec<
 
 /// Returns the fields of an object for which `keep` returns true, or `None` if there are none.
 pub fn some_fields(object: &Object<'_>, keep: impl Fn(&str, &RawValue) -> bool) -> Option<String> {
-    let kept = object.members().filter(|(name, value)| keep(name, value));
+    let mut kept = object.members().filter(|(name, value)| keep(name, value)).peekable();
+    kept.peek()?;
     let json = kept.fold(Writer::new(object.text.len()), |json, (name, value)| json.raw(name, value.get()));
-    if json.is_empty() { None } else { Some(json.into_string()) }
+    Some(json.into_string())
 }
 
 /// Returns `object` with the fields of `set`. Each field of `set` replaces the field with the same name, or is added at

@@ -39,25 +39,6 @@ pub struct Node<'t, 'a> {
     at: usize,
 }
 
-/// Several names that are looked up together.
-pub struct Names<const N: usize> {
-    names: [&'static str; N],
-    bits: [u64; N],
-    any: u64,
-}
-
-impl<const N: usize> Names<N> {
-    pub const fn new(names: [&'static str; N]) -> Self {
-        let (mut bits, mut any, mut at) = ([0; N], 0, 0);
-        while at < N {
-            bits[at] = bit_of(names[at]);
-            any |= bits[at];
-            at += 1;
-        }
-        Self { names, bits, any }
-    }
-}
-
 /// Returns one of 64 bits for each name, in any letter case. Two names may have the same bit.
 #[inline]
 const fn bit_of(name: &str) -> u64 {
@@ -71,14 +52,13 @@ impl<'a> Tree<'a> {
         let mut parser = Parser {
             text,
             at: 0,
-            values: Vec::with_capacity(16 + text.len() / 6),
+            tree: Self { values: Vec::with_capacity(16 + text.len() / 6), texts: 0 },
             open: [0; MAX_DEPTH],
             depth: 0,
             name: None,
-            texts: 0,
         };
         while parser.step() {}
-        Self { values: parser.values, texts: parser.texts }
+        parser.tree
     }
 
     #[inline]
@@ -90,12 +70,11 @@ impl<'a> Tree<'a> {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
-    values: Vec<Value<'a>>,
+    tree: Tree<'a>,
     /// The indices of the values that have not ended yet. The innermost value is the last.
     open: [usize; MAX_DEPTH],
     depth: usize,
     name: Option<Cow<'a, str>>,
-    texts: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -103,7 +82,7 @@ impl<'a> Parser<'a> {
         let Some(byte) = self.text.as_bytes().get(self.at) else { return false };
         match byte {
             b'{' | b'[' if self.depth < MAX_DEPTH => {
-                let place = self.values.len();
+                let place = self.tree.values.len();
                 self.push(self.at, self.at + 1);
                 self.open[self.depth] = place;
                 self.depth += 1;
@@ -120,11 +99,18 @@ impl<'a> Parser<'a> {
     fn push(&mut self, start: usize, end: usize) {
         let name = self.name.take().unwrap_or_default();
         if self.depth > 0 {
-            self.values[self.open[self.depth - 1]].names |= bit_of(&name);
+            self.tree.values[self.open[self.depth - 1]].names |= bit_of(&name);
         }
-        let next = self.values.len() + 1;
+        let next = self.tree.values.len() + 1;
         let ranks = if name.is_empty() { Ranks::NONE } else { Ranks::new(&name) };
-        self.values.push(Value { name, ranks, raw: &self.text[start..end], next, texts_before: self.texts, names: 0 });
+        self.tree.values.push(Value {
+            name,
+            ranks,
+            raw: &self.text[start..end],
+            next,
+            texts_before: self.tree.texts,
+            names: 0,
+        });
         self.at = end;
     }
 
@@ -134,8 +120,8 @@ impl<'a> Parser<'a> {
         let Some(depth) = self.depth.checked_sub(1) else { return };
         self.depth = depth;
         let open = self.open[depth];
-        let next = self.values.len();
-        let value = &mut self.values[open];
+        let next = self.tree.values.len();
+        let value = &mut self.tree.values[open];
         let start = value.raw.as_ptr() as usize - self.text.as_ptr() as usize;
         value.raw = &self.text[start..self.at];
         value.next = next;
@@ -144,7 +130,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn string(&mut self) {
         let end = end_of(self.text, self.at);
-        let in_object = self.depth > 0 && self.values[self.open[self.depth - 1]].raw.starts_with('{');
+        let in_object = self.depth > 0 && self.tree.values[self.open[self.depth - 1]].raw.starts_with('{');
         if in_object && self.name.is_none() {
             let raw = &self.text[self.at..end];
             let plain = raw.get(1..raw.len() - 1).filter(|text| !has_byte(text.as_bytes(), b'\\')).map(Cow::Borrowed);
@@ -152,7 +138,7 @@ impl<'a> Parser<'a> {
             self.at = end;
         } else {
             self.push(self.at, end);
-            self.texts += 1;
+            self.tree.texts += 1;
         }
     }
 }
@@ -224,15 +210,6 @@ impl<'t, 'a> Node<'t, 'a> {
     pub fn only(self) -> Option<Node<'t, 'a>> {
         let mut elements = self.elements()?;
         elements.next().filter(|_| elements.next().is_none())
-    }
-
-    /// Returns the fields with these names in any letter case, in the order of `names`.
-    #[inline]
-    pub fn named<const N: usize>(self, names: &'static Names<N>) -> impl Iterator<Item = (&'static str, Node<'t, 'a>)> {
-        let has = self.value().names;
-        let some = if has & names.any != 0 && self.is_object() { N } else { 0 };
-        let may_be = names.names.iter().zip(names.bits).take(some).filter(move |(_, bit)| has & bit != 0);
-        may_be.filter_map(move |(name, _)| Some((*name, self.last(name, |have| have.eq_ignore_ascii_case(name))?)))
     }
 
     /// Returns the fields whose names have a rank below 64, with the lowest rank first. If several fields have the same

@@ -208,8 +208,8 @@ pub(in crate::dialect) fn has_text(object: Node<'_, '_>) -> bool {
 /// Returns true if an object has a list of errors under a name that usually belongs to a text.
 fn has_list(object: Node<'_, '_>) -> bool {
     let is_error = |element: Node<'_, '_>| element.is_text() || element.is_object() && has_text(element);
-    object.named(&TEXT_LISTS).any(|(_, field)| field.elements().is_some_and(|mut it| it.any(is_error)))
-        && !field_lists::is_map(object)
+    let mut lists = TEXT_LISTS.iter().filter_map(|name| object.field_in_any_case(name));
+    lists.any(|field| field.elements().is_some_and(|mut it| it.any(is_error))) && !field_lists::is_map(object)
 }
 
 /// Returns the texts of an object. The preferred texts come first.
@@ -245,8 +245,8 @@ pub(in crate::dialect) fn texts_of<'t, 'a: 't>(
     };
     // If the object is a map of the request's fields, a list under such a name is not a text.
     let is_text = move |field: &Node<'t, 'a>| !(field.is_array() && field_lists::is_map(object));
-    let lists = object.named(&TEXT_LISTS).filter_map(move |(_, field)| {
-        let field = Some(field).filter(is_wanted).filter(is_text)?;
+    let lists = TEXT_LISTS.iter().filter_map(move |name| {
+        let field = object.field_in_any_case(name).filter(is_wanted).filter(is_text)?;
         Some(Found { value: field.only().unwrap_or(field).words()?, field })
     });
     Box::new(texts.chain(std::iter::once_with(by_language).flatten()).chain(lists))

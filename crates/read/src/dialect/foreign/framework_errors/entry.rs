@@ -97,7 +97,8 @@ pub(super) fn list_of_texts<'t, 'a>(entry: Node<'t, 'a>) -> Option<(&'t str, Nod
         return None;
     }
     let fields = entry.ranked(&Ranks::text);
-    let mut fields = fields.chain(entry.named(&TEXT_LISTS).map(|(_, field)| field)).map(|field| (field.name(), field));
+    let lists = TEXT_LISTS.iter().filter_map(|name| entry.field_in_any_case(name));
+    let mut fields = fields.chain(lists).map(|field| (field.name(), field));
     fields.find(|(_, list)| list.elements().is_some_and(|mut it| it.all(Node::is_text)) && list.count_texts() > 0)
 }
 
