@@ -98,20 +98,22 @@ impl Session {
         let Peek { mut state, refusal } = *peek;
         // Waiting for the byte has requested the body, so a `100 Continue` was sent (G5).
         state.request.set(RequestFlags::EXPECTS, false);
-        let (fault, cause) = match first {
+        let (failure, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &state.flags {
                     BodyMeter::new(flags.clone()).body_ended();
                 }
                 return self.step(forward(state));
             }
-            FirstByte::Data => (refusal, None),
+            FirstByte::Data => return self.step(refused(state, refusal, None)),
             FirstByte::TooSlow => {
-                (Fault::new(ErrorCode::REQUEST_TIMEOUT), Some("the first byte of the body came too late".into()))
+                let failure = Failure::new(Fault::new(ErrorCode::REQUEST_TIMEOUT), Origin::Error);
+                (failure, Some("the first byte of the body came too late".into()))
             }
-            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
+            FirstByte::Failed(failure, error) => (failure, Some(error)),
         };
-        self.step(refused(state, fault, cause))
+        let reply = Box::new(state.answer_unforwarded(failure, cause));
+        self.step((Self::default(), RequestStep::Send(reply)))
     }
 
     fn step(&mut self, (session, step): admission::Admitted) -> RequestStep {
