@@ -45,9 +45,8 @@ enum Measured {
 #[derive(Debug)]
 pub(crate) struct Messages {
     pub(crate) frames: MessageDecoder,
-    /// True if the client can read its answer even if the bytes after an overlong message are not read. On HTTP/2 this
-    /// is true, because each stream ends separately. A stream of messages may also wait for the response before it
-    /// ends.
+    /// True if the bytes after an overlong message need not be read. This is so over HTTP/2, because each stream ends
+    /// separately, and a client may wait for the response before it ends its stream.
     pub(crate) rest_is_free: bool,
 }
 
