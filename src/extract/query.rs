@@ -70,8 +70,8 @@ macro_rules! parses {
     )*};
 }
 
-/// Returns the error of a value in the form of serde, in which the word `text` replaces the value. For a type without a
-/// range in its words, the error of `std` states more.
+/// Returns serde's error for a value that cannot be parsed, with the word `text` in place of the value. For a number
+/// that is out of range, the text of `std` is used if serde's would not state the range.
 fn not_parsed(error: &dyn Display, name: &str) -> Error {
     match error.to_string() {
         text if text.starts_with("number too ") && name.ends_with(['4', '8']) && name.len() > 2 => Error::custom(text),

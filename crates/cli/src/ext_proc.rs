@@ -90,6 +90,6 @@ fn limits(args: &Args) -> ProcessorLimits {
 }
 
 fn cannot_listen(args: &Args, problem: &str) -> CommandError {
-    let help = "choose another address, or port 0 for a free one";
+    let help = "choose another address, or port 0 for any free port";
     CommandError::Io(format!("--listen {}: {problem}\n = help: {help}", args.listen))
 }

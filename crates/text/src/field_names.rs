@@ -67,8 +67,8 @@ pub const PLACES: [&str; 25] = [
 /// for errors, or next to a part of the request (R13).
 pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
 
-/// Returns true if the elements of a list are certainly places. The elements are places in a `path` that is a list, and
-/// in the `fields` of an error with a code.
+/// Returns true if the elements of a list are certainly places. This is so for a list named `path`, and
+/// for a list of texts named `fields` in an object with a code.
 pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
     let has_code = || ISSUE_CODES.iter().any(|name| object.string(name).is_some());
     let are_names = || list.children().next().is_some_and(Node::is_text);

@@ -72,7 +72,7 @@ pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets
     let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
     listener.map_err(|error| {
         let (address, problem) = (address.unwrap_or(DEFAULT), error.problem());
-        let advice = error.advice().unwrap_or("choose another address, or port 0 for a free one");
+        let advice = error.advice().unwrap_or("choose another address, or port 0 for any free port");
         CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
     })
 }

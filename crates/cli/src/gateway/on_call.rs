@@ -53,7 +53,7 @@ pub(crate) struct AdminListener {
 impl AdminListener {
     /// Opens the admin address. Returns `None` if the flags set none.
     pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Option<Self>, CommandError> {
-        const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
+        const HELP: &str = "choose another port, or port 0 for any free port";
         let Some(wanted) = &args.admin else { return Ok(None) };
         let refused = |error: &dyn fmt::Display, help: Option<&str>| {
             CommandError::Io(format!("--admin {wanted}: {error}\n = help: {}", help.unwrap_or(HELP)))

@@ -69,7 +69,7 @@ pub(crate) struct Filter {
     pub(super) deadline: RefCell<Option<Timer>>,
     pub(super) config: RefCell<Option<Arc<SessionConfig>>>,
     pub(super) id: Cell<Option<RequestId>>,
-    /// The id of a stream that Envoy may be repeating because of a redirect.
+    /// The request id of the previous stream, if Envoy may have opened this stream to follow its redirect.
     pub(super) followed: Cell<Option<RequestId>>,
     pub(super) version: Cell<Version>,
     pub(super) request_ended: Cell<bool>,

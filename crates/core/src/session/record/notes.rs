@@ -1,5 +1,5 @@
-//! The fields of a record in addition to the response that was sent: the origin of the error, the reason why its body
-//! was not read completely, and notes on the request.
+//! Defines the fields of a record other than the sent response. They contain the origin of the error, the reason why the
+//! error's body was not read completely, and notes on the request.
 
 use std::num::NonZeroU8;
 use std::time::SystemTime;
