@@ -186,7 +186,7 @@ impl<'a> Variant<'a> {
         }
         if let Some(details) = &self.fault.details {
             let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
-            fault = quote!(__error_envelope::__private::Members::default() #(#members)*.set(#fault));
+            fault = quote!(<__error_envelope::__private::Members as ::core::default::Default>::default() #(#members)*.set(#fault));
         }
         for (name, value) in &self.fault.headers {
             fault = quote!(__error_envelope::__private::with_header(#fault, #name, #value));

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use error_envelope_core::session::client_left;
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{Request, Version};
+use http::{Method, Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
@@ -55,11 +55,11 @@ impl Client {
         self.span.clone()
     }
 
-    /// Begins a request of this client, in this HTTP version.
-    pub(super) fn begin(&self, version: Version) -> ClientRequest {
+    /// Begins a request of this client, with this method and in this HTTP version.
+    pub(super) fn begin(&self, method: &Method, version: Version) -> ClientRequest {
         let has_own_task = version == Version::HTTP_2;
         let span = if has_own_task { self.span() } else { Span::none() };
-        ClientRequest { span, has_own_task, going: self.tracker.begin() }
+        ClientRequest { span, has_own_task, is_head: method == Method::HEAD, going: self.tracker.begin() }
     }
 }
 
@@ -67,6 +67,7 @@ impl Client {
 pub(super) struct ClientRequest {
     pub(super) span: Span,
     has_own_task: bool,
+    pub(super) is_head: bool,
     going: InFlight,
 }
 
@@ -163,12 +164,12 @@ impl ClientBody {
             active.leave(rest);
         } else if let (true, Ok(runtime)) = (self.lingers, Handle::try_current()) {
             let (rest, draining) = UnreadBody::new(rest);
+            if let Some(record) = self.record.upgrade() {
+                record.left_unread(Arc::clone(&rest));
+            }
             // hyper drops a request whose stream was reset, often before the body's error is read.
             if let Some(error) = rest.read_arrived() {
                 self.record(Some(&Err(error)));
-            }
-            if let Some(record) = self.record.upgrade() {
-                record.left_unread(rest);
             }
             let (limit, most) = (self.linger_timeout, self.linger_bytes);
             runtime.spawn(async move { tokio::time::timeout(limit, draining.drain(most)).await });

@@ -71,7 +71,8 @@ where
     type Future = Answer<Either<S::Future, Oneshot<S, Inbound>>, B>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (active, going) = (self.state.begin(request.version()), self.client.begin(request.version()));
+        let (active, going) =
+            (self.state.begin(request.version()), self.client.begin(request.method(), request.version()));
         let (request, record) = self.inbound(request);
         let mut service = self.service.clone();
         // Over HTTP/1, hyper drops the answer before it polls it if the client closes its side at once. The layer sees
@@ -167,7 +168,8 @@ fn leave<B: Body<Data = Bytes>>(
     }
     record.answered();
     let progress = active.begin_response(record);
-    Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, request, progress))))
+    let status = response.status();
+    Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, status, request, progress))))
 }
 
 /// Adds the header `date` to a service's response that lacks it. hyper would add the latest date that it has seen. If

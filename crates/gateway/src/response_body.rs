@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -60,8 +61,11 @@ struct Broken<E> {
 }
 
 impl<B: Body> ResponseBody<B> {
-    pub(super) fn new(body: B, request: ClientRequest, progress: Arc<ResponseProgress>) -> Self {
-        Self { body: Some(body), request, broken: None, ended: false, polled: false, progress }
+    /// Wraps the body of a response with this status. hyper does not poll the body of a response that has none by its
+    /// method or status (RFC 9110 §6.4.1).
+    pub(super) fn new(body: B, status: StatusCode, request: ClientRequest, progress: Arc<ResponseProgress>) -> Self {
+        let ended = request.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Self { body: Some(body), request, broken: None, ended, polled: false, progress }
     }
 }
 

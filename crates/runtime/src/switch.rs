@@ -95,6 +95,7 @@ fn one_line(text: &str) -> Option<Arc<str>> {
 
 /// The last change of a [`KillSwitch`]. The name and the reason are not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SwitchChange {
     /// True if the switch was turned on, and false if it was turned off.
     pub on: bool,

@@ -167,6 +167,18 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
+    #[test]
+    fn p2_a_frame_has_the_number_that_was_sent() {
+        for (payload, number) in [
+            ("grpc-status:99\r\n", Some(99)),
+            ("x-sum: 1\r\nGrpc-Status: 300\r\n", Some(255)),
+            ("grpc-status:5\ngrpc-status:6\n", None),
+            ("grpc-status:-1\r\n", None),
+        ] {
+            assert_eq!(number_in_trailer_frame(payload.as_bytes()), number, "{payload:?}");
+        }
+    }
+
     fn parsed(reported: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
         reported.map(|reported| (reported.status.number(), reported.message.into_owned()))
     }
