@@ -96,7 +96,7 @@ impl ClientRequest {
 ///
 /// If a client pauses too long within its body, the body fails with an error, which the layer turns into 408.
 ///
-/// Over HTTP/2, the rest of a dropped body is read ([`UnreadBody`]). Over HTTP/1, the rest remains in the socket, which
+/// Over HTTP/2, the rest of a dropped body is read (`unread_body`). Over HTTP/1, the rest remains in the socket, which
 /// `linger` closes.
 pub struct ClientBody {
     /// The rest of the body. It is `None` only while this value is being dropped.
