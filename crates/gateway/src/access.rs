@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use error_envelope_core::message::on_one_line;
@@ -190,8 +190,9 @@ impl Exchanged {
 
     /// Keeps the record open until [`Exchanged::release`]. A body that broke off tells why only when it is read or dropped,
     /// which may be after hyper has dropped the request.
-    pub(crate) fn hold(self: &Arc<Self>) {
+    pub(crate) fn hold(self: &Arc<Self>) -> Weak<Self> {
         self.lock().held = Some(Arc::clone(self));
+        Arc::downgrade(self)
     }
 
     /// Lets the record close with its other handles. Over HTTP/2, a client may still send its body after the response.

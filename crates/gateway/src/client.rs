@@ -123,22 +123,12 @@ impl ClientBody {
         record: &AccessRecord,
     ) -> Self {
         let lingers = head.version == Version::HTTP_2;
-        if !body.is_end_stream() {
-            record.hold();
-        }
+        // Without a body, there is nothing to record.
+        let record = if body.is_end_stream() { Weak::new() } else { record.hold() };
         let begun = !lingers && !body.is_end_stream();
         let active = begun.then(|| state.begin_body(head.headers.contains_key(EXPECT)));
         let ClientLimits { linger_timeout, linger_bytes, body_timeout, .. } = *limits;
-        Self {
-            body: Some(body),
-            active,
-            lingers,
-            linger_timeout,
-            linger_bytes,
-            body_timeout,
-            clock: None,
-            record: Arc::downgrade(record),
-        }
+        Self { body: Some(body), active, lingers, linger_timeout, linger_bytes, body_timeout, clock: None, record }
     }
 
     fn poll_unlimited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {

@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::client::ClientRequest;
 use super::connection_state::ResponseProgress;
+use super::pool::is_bodiless;
 
 /// The time for which a body that was cut off waits until its last bytes are written. The time is much longer than a
 /// write takes, and too short for a client to notice.
@@ -61,10 +62,9 @@ struct Broken<E> {
 }
 
 impl<B: Body> ResponseBody<B> {
-    /// Wraps the body of a response with this status. hyper does not poll the body of a response that has none by its
-    /// method or status (RFC 9110 §6.4.1).
+    /// Wraps the body of a response with this status.
     pub(super) fn new(body: B, status: StatusCode, request: ClientRequest, progress: Arc<ResponseProgress>) -> Self {
-        let ended = request.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let ended = is_bodiless(request.is_head, status);
         Self { body: Some(body), request, broken: None, ended, polled: false, progress }
     }
 }

@@ -323,7 +323,7 @@ pub fn list_with<T>(values: impl IntoIterator<Item = T>, push: impl Fn(&mut Vec<
     json
 }
 
-/// Returns the fields of an object for which `keep` returns true, or `None` if there are none.
+/// Returns the fields of an object for which `keep` returns true. Returns `None` if the object has no such field.
 pub fn some_fields(object: &Object<'_>, keep: impl Fn(&str, &RawValue) -> bool) -> Option<String> {
     let mut kept = object.members().filter(|(name, value)| keep(name, value)).peekable();
     kept.peek()?;

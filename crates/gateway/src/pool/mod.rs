@@ -32,6 +32,7 @@ mod tests;
 pub(crate) use self::bound::{Binding, BoundConnections, authenticates_connection};
 pub(super) use self::outgoing::{Exchange, ForwardBody, Observed, Outgoing};
 pub use self::reply::UpstreamBody;
+pub(crate) use self::reply::is_bodiless;
 pub(super) use self::send::{Reached, Sends, Unanswered, send};
 pub(super) use self::shared::{Bounds, Pool, PoolSlot};
 pub(super) use self::state::Connection;

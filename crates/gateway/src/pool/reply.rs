@@ -73,6 +73,12 @@ impl<C: Connection> Drop for Lease<C> {
     }
 }
 
+/// Returns true if a response has no body by its request's method or by its status (RFC 9110 §6.4.1). hyper's server does
+/// not poll the body of such a response.
+pub(crate) fn is_bodiless(is_head: bool, status: StatusCode) -> bool {
+    is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// The body of a service's response.
 pub struct UpstreamBody {
     body: Incoming,
@@ -97,20 +103,18 @@ impl UpstreamBody {
     /// has no body by its method or status (RFC 9110 §6.4.1).
     pub(super) fn has_no_body(response: &Response<Incoming>, is_head: bool) -> bool {
         let status = response.status();
-        let is_bodiless = is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        (is_bodiless || response.body().is_end_stream()) && status != StatusCode::SWITCHING_PROTOCOLS
+        (is_bodiless(is_head, status) || response.body().is_end_stream()) && status != StatusCode::SWITCHING_PROTOCOLS
     }
 
     /// Wraps the body of a response that came over `lease`. If the response has no body, the lease is dropped at once.
     pub(super) fn receive<C: Connection>(
         response: Response<Incoming>,
-        has_no_body: bool,
+        is_empty: bool,
         lease: Lease<C>,
     ) -> Response<Self> {
-        let is_over = has_no_body || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let is_over = is_empty || response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let lease = (!is_over).then(|| Box::new(lease) as Box<dyn GiveBack>);
         let is_http2 = response.version() == Version::HTTP_2;
-        let is_empty = has_no_body;
         response.map(|body| Self { body, is_empty, is_http2, lease, last: None, permit: None, stall: None })
     }
 
