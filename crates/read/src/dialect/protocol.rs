@@ -19,6 +19,7 @@ use super::event_stream::{self, EVENT_STREAM};
 use super::json::{self, Object};
 use super::parsed_error::Body;
 use super::trpc;
+use crate::message;
 pub(super) use oauth::read as read_oauth;
 pub(crate) use products::Head;
 use products::Product;
@@ -128,9 +129,11 @@ impl Protocol {
     pub fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {
             Self::EventStream | Self::Product { is_xml: true, .. } => None,
-            Self::Soap(version) => status.is_server_error().then(|| soap::fault(version, message)),
-            _ if status.is_server_error() => filter::structure(json::utf8_text(body)?, message, self == Self::JsonRpc),
-            _ => filter::without_stacks(json::utf8_text(body)?),
+            Self::Soap(version) => {
+                let has_trace = || str::from_utf8(body).is_ok_and(message::has_trace);
+                (status.is_server_error() || has_trace()).then(|| soap::fault(version, status, message))
+            }
+            _ => filter::filtered(self, json::utf8_text(body)?, status, message),
         }
     }
 }

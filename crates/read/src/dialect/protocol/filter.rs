@@ -3,10 +3,14 @@
 //!
 //! If a value must not pass, its name is left out as well.
 
-use super::oauth;
+use http::StatusCode;
+
+use super::{Protocol, oauth};
+use crate::details;
 use crate::dialect::field_names::is_text_name;
 use crate::dialect::json::push_string;
 use crate::dialect::tree::{MAX_DEPTH, Node, Tree};
+use crate::message;
 
 /// Fields whose strings clients compare with known values. Such a string passes if it is short and plain.
 const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "severity", "scimType"];
@@ -14,22 +18,18 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 /// The names of texts in FHIR. Filters also use the names of texts in every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
-/// Returns the structure of a valid JSON text, with this message in place of each text. Returns `None` if the JSON has
-/// no place for a message.
-pub(super) fn structure(json: &str, message: &str, json_rpc: bool) -> Option<Vec<u8>> {
-    Filter { message: Some(message), json_rpc, written: Vec::with_capacity(json.len()), counted: 0 }.run(json)
-}
-
-/// Returns a valid JSON text without the stack traces of its errors, or `None` if it contains no stack traces.
-pub(super) fn without_stacks(json: &str) -> Option<Vec<u8>> {
-    Filter { message: None, json_rpc: false, written: Vec::with_capacity(json.len()), counted: 0 }.run(json)
+/// Returns a protocol's valid JSON text as the client gets it, with this message in place of each text that must not pass.
+/// Returns `None` if a 4xx contains no stack trace, or if a 5xx has no place for a message.
+pub(super) fn filtered(protocol: Protocol, json: &str, status: StatusCode, message: &str) -> Option<Vec<u8>> {
+    let written = Vec::with_capacity(json.len());
+    Filter { protocol, is_5xx: status.is_server_error(), message, written, counted: 0 }.run(json)
 }
 
 struct Filter<'m> {
-    /// The message that replaces texts, or `None` on a 4xx.
-    message: Option<&'m str>,
-    /// True if the body is JSON-RPC.
-    json_rpc: bool,
+    protocol: Protocol,
+    is_5xx: bool,
+    /// The message that replaces texts.
+    message: &'m str,
     written: Vec<u8>,
     /// On a 5xx, the number of messages that were written. On a 4xx, the number of stack traces that were left out.
     counted: usize,
@@ -53,6 +53,8 @@ enum Verdict {
     /// Write the value, which identifies the error to clients.
     Tell,
     Message,
+    /// Write this part of the text, which a stack trace follows.
+    Cut(String),
     Drop,
 }
 
@@ -66,19 +68,32 @@ impl Filter<'_> {
     /// Writes a value. Returns `false` if the value is left out.
     fn value(&mut self, value: Node<'_, '_>, place: Place<'_>) -> bool {
         let is_container = value.is_object() || value.is_array();
-        let verdict = self.verdict(value, place, is_container);
-        self.counted += usize::from(matches!(verdict, Verdict::Message | Verdict::Tell));
-        match (verdict, self.message) {
+        let verdict = if self.is_5xx { on_5xx(value, place) } else { on_4xx(value, place) };
+        self.counted += usize::from(match verdict {
+            Verdict::Pass => false,
+            Verdict::Drop => !self.is_5xx,
+            Verdict::Tell | Verdict::Message | Verdict::Cut(_) => true,
+        });
+        match verdict {
             // A client could not assign a JSON-RPC response without an id to any call.
-            (Verdict::Drop, _) if value.is_text() && place.name == "id" && self.json_rpc => {
+            Verdict::Drop if value.is_text() && place.name == "id" && self.protocol == Protocol::JsonRpc => {
                 self.written.extend_from_slice(b"null");
             }
-            (Verdict::Drop, _) => return false,
-            (Verdict::Message, Some(message)) => push_string(&mut self.written, message),
-            _ if is_container && place.depth < MAX_DEPTH => return self.container(value, place),
+            Verdict::Drop => return false,
+            Verdict::Message => push_string(&mut self.written, self.message),
+            Verdict::Cut(text) => push_string(&mut self.written, &text),
+            _ if is_container && place.depth < MAX_DEPTH && !self.is_data(place) => {
+                return self.container(value, place);
+            }
             _ => self.written.extend_from_slice(value.raw().as_bytes()),
         }
         true
+    }
+
+    /// Returns true for the member `data` of a GraphQL response on a 4xx. It is no part of the error.
+    fn is_data(&self, place: Place<'_>) -> bool {
+        let is_member = place.depth == 1 && place.name == "data" && !place.is_element;
+        !self.is_5xx && self.protocol == Protocol::GraphQl && is_member
     }
 
     /// Writes the values in an object or a list. Returns `false` if a string in the list must not pass. The whole field
@@ -101,7 +116,9 @@ impl Filter<'_> {
             if !self.value(value, Place { name, is_element: is_list, in_error, depth: place.depth + 1 }) {
                 self.written.truncate(before);
                 if is_list && value.is_text() {
-                    self.counted = counted;
+                    if self.is_5xx {
+                        self.counted = counted;
+                    }
                     return false;
                 }
             }
@@ -109,21 +126,28 @@ impl Filter<'_> {
         self.written.push(if is_list { b']' } else { b'}' });
         true
     }
+}
 
-    fn verdict(&mut self, value: Node<'_, '_>, place: Place<'_>, is_container: bool) -> Verdict {
-        let Place { name, is_element, in_error, depth } = place;
-        let is_stack = in_error && !is_element && is_stack(name, value);
-        match self.message {
-            None => {
-                self.counted += usize::from(is_stack);
-                if is_stack { Verdict::Drop } else { Verdict::Pass }
-            }
-            Some(_) if is_stack || !is_element && !is_word(name) => Verdict::Drop,
-            Some(_) if value.is_text() => verdict_on_string(name, &value.text().unwrap_or_default()),
-            // A value that is nested too deeply is left out with its content.
-            Some(_) if is_container && depth == MAX_DEPTH => Verdict::Drop,
-            Some(_) => Verdict::Pass,
-        }
+fn on_4xx(value: Node<'_, '_>, place: Place<'_>) -> Verdict {
+    if is_stack(value, place) {
+        return Verdict::Drop;
+    }
+    // The client of JSON-RPC itself chose the id of its call.
+    match value.text().filter(|text| place.name != "id" && message::has_trace(text)) {
+        Some(text) => message::from_json_text(&text).map_or(Verdict::Drop, |text| Verdict::Cut(text.into_owned())),
+        None => Verdict::Pass,
+    }
+}
+
+fn on_5xx(value: Node<'_, '_>, place: Place<'_>) -> Verdict {
+    let Place { name, is_element, depth, .. } = place;
+    let is_container = value.is_object() || value.is_array();
+    match value {
+        _ if is_stack(value, place) || !is_element && !is_word(name) => Verdict::Drop,
+        _ if value.is_text() => verdict_on_string(name, &value.text().unwrap_or_default()),
+        // A value that is nested too deeply is left out with its content.
+        _ if is_container && depth == MAX_DEPTH => Verdict::Drop,
+        _ => Verdict::Pass,
     }
 }
 
@@ -144,9 +168,16 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
 }
 
 /// Returns true if a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.
-fn is_stack(name: &str, value: Node<'_, '_>) -> bool {
-    matches!(name, "stack" | "stacktrace" | "stackTrace" | "exception" | "debugMessage")
-        || name == "trace" && value.is_array()
+fn is_stack(value: Node<'_, '_>, place: Place<'_>) -> bool {
+    const OF_ERRORS: [&str; 7] =
+        ["stack", "stacktrace", "traceback", "backtrace", "callstack", "exception", "debugmessage"];
+
+    let Place { name, is_element, in_error, .. } = place;
+    let is_named = || {
+        let name = name.replace(['_', '-'], "").to_ascii_lowercase();
+        OF_ERRORS.contains(&&*name) && (in_error || value.text().is_some_and(|text| message::has_trace(&text)))
+    };
+    !is_element && (details::is_trace(name, value.raw()) || is_named())
 }
 
 /// Returns true if a name looks like a name that a program uses. In some bodies, the names are data, and contain digits

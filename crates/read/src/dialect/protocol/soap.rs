@@ -1,7 +1,9 @@
-//! Recognises a SOAP envelope, and writes the fault that replaces it on a 5xx (R10).
+//! Recognises a SOAP envelope, and writes the fault that replaces it on a 5xx, or if it contains a stack trace (R10).
 //!
 //! No XML is parsed. A scanner skips the text that may precede the root element, and only reads the tags of that
 //! element. A document type is not allowed (SOAP 1.1 §3, 1.2 §5).
+
+use http::StatusCode;
 
 /// The version of an envelope. The envelope's namespace decides the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +47,18 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     }
 }
 
-/// Returns a fault with this text. The fault states that the service, and not the client, is the cause.
-pub(super) fn fault(version: SoapVersion, message: &str) -> Vec<u8> {
+/// Returns a fault with this text. The fault states that the client is the cause of a 4xx, and the service of a 5xx.
+pub(super) fn fault(version: SoapVersion, status: StatusCode, message: &str) -> Vec<u8> {
     let text = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let of_client = status.is_client_error();
     let (namespace, fault) = match version {
         SoapVersion::V11 => {
-            let code = "<faultcode>env:Server</faultcode>";
-            (NAMESPACE_11, format!("{code}<faultstring>{text}</faultstring>"))
+            let code = if of_client { "Client" } else { "Server" };
+            (NAMESPACE_11, format!("<faultcode>env:{code}</faultcode><faultstring>{text}</faultstring>"))
         }
         SoapVersion::V12 => {
-            let code = "<env:Code><env:Value>env:Receiver</env:Value></env:Code>";
+            let code = if of_client { "Sender" } else { "Receiver" };
+            let code = format!("<env:Code><env:Value>env:{code}</env:Value></env:Code>");
             (NAMESPACE_12, format!(r#"{code}<env:Reason><env:Text xml:lang="en">{text}</env:Text></env:Reason>"#))
         }
     };
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn r10_a_fault_has_the_version_of_what_came() {
         for (is, code) in [(SoapVersion::V11, "env:Server<"), (SoapVersion::V12, "env:Receiver<")] {
-            let written = String::from_utf8(fault(is, "a < b & c")).unwrap();
+            let written = String::from_utf8(fault(is, StatusCode::BAD_GATEWAY, "a < b & c")).unwrap();
             assert!(written.contains(">a &lt; b &amp; c<") && written.contains(code), "{written}");
             assert_eq!(version(&written, false), Some(is));
         }

@@ -134,7 +134,8 @@ fn r10_a_4xx_loses_its_stacks_alone() {
             Some(r#"{"errors":[{"message":"a\u00e9\/","extensions":{"n":1.0}}]}"#),
         ),
         (r#"{"errors":[{"message":"a","st\u0061ck":["s3"],"trace":[{}]}]}"#, Some(r#"{"errors":[{"message":"a"}]}"#)),
-        (r#"{"error":{"message":"a","trace":"4bf92f"},"data":{"stack":[1]}}"#, None),
+        (r#"{"error":{"message":"a","trace":"4bf92f"},"data":{"stack":"pancakes"}}"#, None),
+        (r#"{"error":{"message":"a","callStack":"s3"},"stack":[1]}"#, Some(r#"{"error":{"message":"a"}}"#)),
     ] {
         assert_eq!(without(body).map(|it| String::from_utf8(it).unwrap()).as_deref(), written, "{body}");
     }
