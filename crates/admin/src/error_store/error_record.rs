@@ -137,6 +137,7 @@ pub(crate) struct Side {
     pub(crate) text: Option<Box<str>>,
     /// The length of the part of the body that was captured, in bytes.
     pub(crate) length: usize,
+    /// True if the whole body was captured, and its text is whole.
     pub(crate) whole: bool,
 }
 
@@ -269,13 +270,14 @@ impl Bodies {
 
 impl Side {
     fn new(shown: &CapturedBody, hidden: &mut Hidden) -> Self {
-        let (content_type, body, whole) = (shown.content_type.as_deref(), &shown.body, shown.is_whole);
+        let (content_type, body) = (shown.content_type.as_deref(), &shown.body);
+        let (text, whole) = redact::body(content_type, body, shown.is_whole, hidden).unzip();
         Self {
             status: shown.status.as_u16(),
             content_type: content_type.map(without_secrets),
-            text: redact::body(content_type, body, whole, hidden).map(Into::into),
+            text: text.map(Into::into),
             length: body.len(),
-            whole,
+            whole: whole.unwrap_or(shown.is_whole),
         }
     }
 }

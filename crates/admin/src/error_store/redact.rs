@@ -17,15 +17,23 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     redact::text(text, Strictness::Strict)
 }
 
-/// Removes credentials from a body for the page. Returns `None` if the body is not text. Also removes the values in
-/// `hidden`, and adds each removed value to `hidden`.
-pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool, hidden: &mut Hidden) -> Option<String> {
+/// Removes credentials from a body for the page, and returns its text and true if the text is whole. Returns `None` if
+/// the body is not text. Also removes the values in `hidden`, and adds each removed value to `hidden`.
+pub(super) fn body(
+    content_type: Option<&str>,
+    body: &[u8],
+    whole: bool,
+    hidden: &mut Hidden,
+) -> Option<(String, bool)> {
     let text = readable(body, whole)?;
-    let text = match content_type {
-        Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes(), hidden),
-        _ => redacted_json(&text, whole, hidden).unwrap_or_else(|| of_text(&text, hidden)),
+    let (text, is_whole) = match content_type {
+        Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => {
+            (form(text.as_bytes(), hidden), whole)
+        }
+        _ => redacted_json(&text, whole, hidden).unwrap_or_else(|| (of_text(&text, hidden), whole)),
     };
-    Some(message::cut(text, MOST))
+    let is_whole = is_whole && text.len() <= MOST;
+    Some((message::cut(text, MOST), is_whole))
 }
 
 /// Returns the text of a body, or `None` if it is not UTF-8. An incomplete character at the end is left out. NUL
@@ -39,14 +47,17 @@ fn readable(body: &[u8], whole: bool) -> Option<String> {
     Some(text.replace('\0', ""))
 }
 
-/// Removes credentials from JSON, and formats it for people. Returns `None` if the text is not JSON.
-fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<String> {
+/// Removes credentials from JSON, and formats it for people. Returns the text, and true if the text is whole. Returns
+/// `None` if the text is not JSON.
+fn redacted_json(text: &str, whole: bool, hidden: &mut Hidden) -> Option<(String, bool)> {
     let json = json(text, whole, Strictness::Strict)?;
-    let laid = hidden.without(format_json(&json.text, MOST));
+    let (laid, is_laid_whole) = format_json(&json.text, MOST);
+    let laid = hidden.without(laid);
     hidden.extend(&json.taken);
     // If the JSON text is incomplete, credentials are also removed as from plain text, because the text may not be
     // JSON.
-    Some(if json.is_cut { self::text(&laid).into_owned() + " …" } else { laid })
+    let text = if json.is_cut { self::text(&laid).into_owned() + " …" } else { laid };
+    Some((text, whole && is_laid_whole && !json.is_cut))
 }
 
 fn of_text(text: &str, hidden: &mut Hidden) -> String {
@@ -154,19 +165,20 @@ fn escaped(text: &str) -> String {
 /// extremely long.
 const DEEPEST: usize = 16;
 
-/// Formats a JSON text, which may be incomplete. The result has at most a few bytes more than `most`.
-pub(super) fn format_json(json: &str, most: usize) -> String {
+/// Formats a JSON text, which may be incomplete. The result has at most a few bytes more than `most`. Returns true if
+/// nothing was left out.
+fn format_json(json: &str, most: usize) -> (String, bool) {
     let mut layout = Layout { out: String::with_capacity(json.len() * 2), depth: 0, is_empty: false };
     let mut rest = json;
     while let Some(first) = rest.chars().next() {
         if layout.out.len() > most {
-            return layout.out + " …";
+            return (layout.out + " …", false);
         }
         let length = if first == '"' { end_of_string(rest) } else { first.len_utf8() };
         layout.put(first, &rest[..length]);
         rest = &rest[length..];
     }
-    layout.out
+    (layout.out, true)
 }
 
 struct Layout {

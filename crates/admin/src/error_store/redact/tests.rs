@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Hidden, format_json};
+use super::{Hidden, MOST, format_json};
 
 fn body(kind: Option<&str>, body: &[u8], whole: bool) -> Option<String> {
-    super::body(kind, body, whole, &mut Hidden::default())
+    super::body(kind, body, whole, &mut Hidden::default()).map(|(text, _)| text)
 }
 
 /// Generates a secret without a recognisable form. Only its place marks it as a secret.
@@ -178,6 +178,16 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 #[test]
+fn a_body_whose_text_is_cut_is_not_whole() {
+    let is_whole =
+        |kind: &str, text: &str| super::body(Some(kind), text.as_bytes(), true, &mut Hidden::default()).unwrap().1;
+    let json = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+    assert!(is_whole("text/plain", &"x".repeat(MOST)) && is_whole("application/json", &json(MOST - 8)));
+    // The lines and the indentation of the text that is shown need room, too.
+    assert!(!is_whole("application/json", &json(MOST)) && !is_whole("text/plain", &"x".repeat(MOST + 1)));
+}
+
+#[test]
 fn what_is_no_text_is_not_shown() {
     assert_eq!(body(None, &[0xff, 0xfe, b'a'], true), None);
     assert_eq!(body(None, "é".as_bytes().split_at(1).0, true), None);
@@ -264,7 +274,7 @@ fn what_is_hidden_in_the_body_of_the_service_is_hidden_in_that_of_the_client() {
     ] {
         let mut hidden = Hidden::default();
         let _ = super::body(None, before.as_bytes(), true, &mut hidden);
-        let shown = super::body(Some("application/json"), after.as_bytes(), true, &mut hidden).expect("text");
+        let (shown, _) = super::body(Some("application/json"), after.as_bytes(), true, &mut hidden).expect("text");
         assert!(shown.contains(left), "{before}: {shown}");
     }
 }
@@ -300,7 +310,7 @@ fn a_value_is_hidden_where_it_is_a_whole_one() {
 fn fields_stay_in_their_order_and_numbers_as_they_were_written() {
     let text = r#" {"z":1.50,"a":[1,{"b":null},[],{}],"é":"\"é, {\n"} "#;
     let laid = "{\n  \"z\": 1.50,\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    },\n    [],\n    {}\n  ],\n  \"é\": \"\\\"é, {\\n\"\n}";
-    assert_eq!(format_json(text, 999), laid);
+    assert_eq!(format_json(text, 999).0, laid);
 }
 
 #[test]
@@ -308,12 +318,12 @@ fn what_breaks_off_is_laid_out_as_far_as_it_goes() {
     for (text, laid) in
         [(r#"{"a":1,"b":"#, "{\n  \"a\": 1,\n  \"b\": "), (r#"{"a":["#, "{\n  \"a\": ["), ("[[1", "[\n  [\n    1")]
     {
-        assert_eq!(format_json(text, 999), laid, "{text}");
+        assert_eq!(format_json(text, 999).0, laid, "{text}");
     }
 }
 
 #[test]
 fn a_body_of_brackets_does_not_grow_with_its_square() {
     let text = "[".repeat(8192);
-    assert!(format_json(&text, 8192).len() < 3 * 8192);
+    assert!(format_json(&text, 8192).0.len() < 3 * 8192);
 }
