@@ -118,16 +118,18 @@ impl OpenRecord {
         self.follow.note_not_called();
     }
 
-    /// Closes the record, counts it, logs it, and passes it to the observer. Then calls the adapter's own `view`.
-    /// Finally the error's cause is dropped inside a catch, because its drop may be user code.
+    /// Closes the record, counts it, and logs it. Then calls the adapter's own `view`, and passes the record to the
+    /// observer. Finally the error's cause is dropped inside a catch, because its drop may be user code.
     pub fn close(mut self, now: fn() -> Instant, view: impl FnOnce(&ClosedRecord)) {
         let Some(record) = self.follow.close(self.delivery, now) else { return };
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
-        // The log line needs the span that the adapter's `view` ends, so the line is written before `view` is called.
-        write_views(&record);
+        // The log line needs the span that the adapter's `view` ends, so the line is written before `view` is called. The
+        // observer comes last, because its first record takes long, and `view` writes the time of the end.
+        count_and_log(&record);
         view(&record);
+        observe(&record);
         drop_cause(record);
     }
 }
@@ -138,19 +140,27 @@ impl OpenRecord {
 /// counts the error. If the client leaves, the outermost layer logs and counts this. The observer of an outer layer
 /// gets the record only if no observer of an inner layer got it (L1).
 pub fn write(record: ClosedRecord) {
-    write_views(&record);
+    count_and_log(&record);
+    observe(&record);
     drop_cause(record);
 }
 
-fn write_views(record: &ClosedRecord) {
-    let is_outers = record.is_nested() && record.origin() == Some(Origin::Abandoned);
-    if record.written_elsewhere().is_none() && !is_outers {
+fn count_and_log(record: &ClosedRecord) {
+    if record.written_elsewhere().is_none() && !is_of_outer_layer(record) {
         count::record_error(record);
         log::write_record(record);
     }
-    if record.written_elsewhere() != Some(true) && !is_outers {
+}
+
+fn observe(record: &ClosedRecord) {
+    if record.written_elsewhere() != Some(true) && !is_of_outer_layer(record) {
         log::observe(record);
     }
+}
+
+/// Returns true if the outer layer of this process reports that the client left.
+fn is_of_outer_layer(record: &ClosedRecord) -> bool {
+    record.is_nested() && record.origin() == Some(Origin::Abandoned)
 }
 
 fn drop_cause(mut record: ClosedRecord) {
