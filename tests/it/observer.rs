@@ -12,6 +12,7 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::middleware::KillSwitch;
+use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::session::{CapturedBody, ClosedRecord, Observer};
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
@@ -122,6 +123,39 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
 }
 
 #[test]
+fn l3_bodies_that_enforce_would_not_rewrite_are_shown_too() {
+    const RPC: &str = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Seat 7 is taken"}}"#;
+    let seen = Arc::new(Seen::default());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
+    logged(ask_for(&layer, "/observed", RPC.into()));
+    logged(ask(&layer, "/guarded"));
+    let seen = seen.0.lock().unwrap();
+    let [protocol, body] = [RPC, BODY].map(|body| format!("409 application/json {body}"));
+    assert_eq!(seen[0], format!("inner conflict: {protocol} -> {protocol}"));
+    assert_eq!(seen[1], format!("inner bad_request: {body} -> nothing"), "enforce would have refused the request");
+}
+
+#[test]
+fn l3_the_body_of_a_response_to_head_is_whole() {
+    struct Whole(Mutex<Vec<bool>>);
+    impl Observer for Whole {
+        fn on_record(&self, record: &ClosedRecord) {
+            let captured = record.captured().unwrap();
+            let sides = [&captured.before, &captured.after].into_iter().flatten();
+            self.0.lock().unwrap().extend(sides.map(|side| side.is_whole && side.body.is_empty()));
+        }
+    }
+    let seen = Arc::new(Whole(Mutex::default()));
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
+    for path in ["/enforced", "/observed"] {
+        let mut request = request(path);
+        *request.method_mut() = http::Method::HEAD;
+        logged(layer.layer(inner(Bytes::new())).oneshot(request)).0.unwrap();
+    }
+    assert_eq!(*seen.0.lock().unwrap(), [true; 4]);
+}
+
+#[test]
 fn f2_an_observer_that_panics_takes_no_answer_away() {
     struct Rude;
     impl Observer for Rude {
@@ -164,8 +198,10 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_skips_no_authentication() {
 fn routes(bodies: bool) -> Policy {
     Policy::builder()
         .observe_bodies(bodies)
+        .header("tenant", RequiredHeader::new("x-tenant"))
         .scheme("key", AuthScheme::header("x-api-key").key(Key::of_secret("demo", "k-1")))
         .route(RouteRule::new("/observed").mode(Mode::Observe))
+        .route(RouteRule::new("/guarded").mode(Mode::Observe).require_headers(["tenant"]))
         .route(RouteRule::new("/closed").auth(["key"]))
         .build()
         .unwrap()

@@ -186,7 +186,15 @@
     if (inner !== null && origin !== 'inner') return 'The service answered. Its body was not stored.';
     return origin === 'guard' && wouldBe !== null ? 'The request passed a guard that only observes.' : NO_SERVICE[origin] ?? whyNotStored(bodies);
   };
-  const whyNoAfter = ({ would_be_status: wouldBe, status, bodies }) => status === null ? 'No response was sent.' : wouldBe === null ? whyNotStored(bodies) : 'No response was made, because the service’s body was not read.';
+  const whyNoAfter = ({ would_be_status: wouldBe, would_refuse: refusals, status, bodies }) => {
+    if (status === null) return 'No response was sent.';
+    if (wouldBe === null) return whyNotStored(bodies);
+    return refusals.length > 0 ? 'No response was made, because the guard only observes.' : 'No response was made, because the service’s body was not read.';
+  };
+  const afterTitle = ({ would_be_status: wouldBe, would_refuse: refusals, after }) => {
+    if (wouldBe === null) return 'After: the client got';
+    return refusals.length === 0 ? 'After, in enforce' : after === null ? 'After, if the guard refused' : 'After, if no guard refused';
+  };
 
   const detailsOf = (error) => {
     const facts = [
@@ -199,7 +207,7 @@
     return [
       make('div', 'sides',
         side('Before: the service sent', error.before, whyNoBefore(error)),
-        side(error.would_be_status === null ? 'After: the client got' : error.would_refuse.length > 0 ? 'After, if no guard refused' : 'After, in enforce', error.after, whyNoAfter(error))),
+        side(afterTitle(error), error.after, whyNoAfter(error))),
       make('dl', 'facts', ...facts),
       error.origin === 'inner' && error.inner_status >= 500 ? make('p', '', 'The cause is in the service’s log, with ', make('code', '', `x-request-id ${error.id}`), '.') : null,
       make('p', 'quiet', here, error.path === null ? ', with path and client' : '')];
@@ -265,7 +273,7 @@
       fact('Time', time(it.at)), fact('Status', statusOf(it)), fact('Code', it.code ? code(it.code) : none('none')),
       fact('Route', routeName(it.route)), fact('Scope', it.scope === null ? none('none') : foreign(it.scope)),
       fact('Service', it.service === null ? none('none') : foreign(it.service)),
-      fact('Origin', it.outcome === 'client_left' ? 'no error: the client left' : it.origin)));
+      fact('Origin', it.origin === 'abandoned' && it.outcome === 'client_left' ? 'no error: the client left' : it.origin)));
     const isTrace = search.toLowerCase().includes(searched.trace_id);
     const found = searched.count ? `${number(searched.count)} records with this id` : `This id is not among the last 10,000 errors of this process${searched.began_at === null ? '' : `. If this layer made it, the request began at ${time(searched.began_at)}`}`;
     // A line has the client's trace id if there is one; else its request id begins the trace.

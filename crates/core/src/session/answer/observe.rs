@@ -95,7 +95,12 @@ impl ObservedError {
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
         let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
         if rewrite.passes {
-            return would_keep(state, *status, &rewrite);
+            let mut record = would_keep(state, *status, &rewrite);
+            if captures(state) {
+                let body = CapturedBody::new(*status, headers, body_to_show(state, decoded.as_deref()));
+                note_bodies(state, &mut record, body.clone(), body);
+            }
+            return record;
         }
         let is_filled = fill::would_rewrite(state.request.is_head(), headers, body, decoded.as_deref());
         RequestRecord {
@@ -135,24 +140,34 @@ fn would_rewrite(
     let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
     let sent = to_status.unwrap_or(status);
     let fault = rewrite.into_fault();
-    // In `own` and `fill`, the observer gets nothing of an error that passes.
-    let captures = state.captures_bodies() && state.settings.mode == Mode::Observe;
-    let captured = captures.then(|| {
-        let before = CapturedBody::new(status, headers, read);
+    let captured = captures(state).then(|| {
+        let before = CapturedBody::new(status, headers, body_to_show(state, read));
         let mut headers = headers.clone();
         let retained = retained.map(|part| RetainedBody { part, body, status });
         let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
-        let body = if state.request.is_head() { &[][..] } else { &written.body };
-        (before, CapturedBody::new(written.sent, &headers, Some(body)))
+        (before, CapturedBody::new(written.sent, &headers, body_to_show(state, Some(&written.body))))
     });
     let mut record = would_be(state, status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));
     record.dialect = shape;
     record.note_lost(lost);
     record.note_decision(by, state.settings.part(), rule);
-    // If a guard would have refused the request, the client would have got another body.
-    if pending_refusal(state).is_none() {
-        let (before, after) = captured.unzip();
-        record.note_bodies(before, after);
+    if let Some((before, after)) = captured {
+        note_bodies(state, &mut record, before, after);
     }
     record
+}
+
+/// Returns true if the observer gets the bodies of an error that passes. In `own` and `fill`, it gets none.
+fn captures(state: &RequestState) -> bool {
+    state.captures_bodies() && state.settings.mode == Mode::Observe
+}
+
+/// Returns the bytes of a body that was read. A response to HEAD has none.
+fn body_to_show<'b>(state: &RequestState, read: Option<&'b [u8]>) -> Option<&'b [u8]> {
+    if state.request.is_head() { Some(&[]) } else { read }
+}
+
+/// Stores the bodies. If a guard would have refused the request, the client would have got another body than `after`.
+fn note_bodies(state: &RequestState, record: &mut RequestRecord, before: CapturedBody, after: CapturedBody) {
+    record.note_bodies(Some(before), pending_refusal(state).is_none().then_some(after));
 }

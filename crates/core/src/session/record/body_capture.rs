@@ -16,7 +16,7 @@ pub struct BodyCapture {
     /// The response that the service sent, or `None` if the service was not called, or did not respond.
     pub before: Option<CapturedBody>,
     /// The response that the client receives. In mode `observe`, the response that the client would receive in mode
-    /// `enforce`.
+    /// `enforce`, or `None` if a guard would have refused the request.
     pub after: Option<CapturedBody>,
 }
 

@@ -507,7 +507,7 @@ impl RequestRecord {
 
     #[inline]
     pub(in crate::session) fn note_bodies(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
-        if after.is_some() {
+        if before.is_some() || after.is_some() {
             self.notes.get_or_insert_default().captured = Some(BodyCapture { before, after });
         }
     }
