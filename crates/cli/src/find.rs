@@ -140,9 +140,13 @@ fn who_failed(error: &Value) -> Option<String> {
     let why = text(error, "cause").map(|cause| format!(": {cause}")).unwrap_or_default();
     let answered = inner.as_ref().map(|inner| format!("the service answered {inner}"));
     if error["outcome"] == "client_left" {
-        let had = answered.map(|answered| format!("; {answered}")).unwrap_or_default();
-        let no_error = if is_inner_error(error) { "" } else { "no error: " };
-        return Some(format!("{no_error}the client left before the response ended{had}"));
+        const LEFT: &str = "the client left before the response ended";
+        let had = match origin.as_deref() {
+            Some("guard") => Some("a guard refused it".to_owned() + &why),
+            _ => answered,
+        };
+        let had = had.map(|had| format!("; {had}")).unwrap_or_default();
+        return Some(if has_failed(error) { format!("{LEFT}{had}") } else { format!("no error: {LEFT}{had}") });
     }
     Some(match origin.as_deref() {
         Some("inner") if error["outcome"] == "server_error" => {
@@ -162,10 +166,11 @@ fn who_failed(error: &Value) -> Option<String> {
     })
 }
 
-/// Returns true if the service answered with an error.
-fn is_inner_error(error: &Value) -> bool {
+/// Returns true if a request whose client left had failed before.
+fn has_failed(error: &Value) -> bool {
     let exceeds = |field: &str, most: u64| error[field].as_u64().is_some_and(|status| status > most);
-    exceeds("inner_status", 399) || exceeds("inner_grpc_status", 0)
+    let is_failure = error["origin"].as_str().is_some_and(|origin| origin != "abandoned");
+    is_failure || exceeds("inner_status", 399) || exceeds("inner_grpc_status", 0)
 }
 
 /// Describes the response that a stricter mode would have sent. Refusals of guards are left out, because the report
@@ -185,10 +190,10 @@ const OBSERVED: &str = "a guard that only observes would have refused it";
 /// Describes an error of which the gateway has kept only the id and a few fields.
 fn remembered(known: &Value) -> String {
     let origin = match (known["outcome"].as_str(), known["origin"].as_str(), known["would_be_status"].as_u64()) {
-        (Some("client_left"), ..) if is_inner_error(known) => {
+        (Some("client_left"), ..) if !has_failed(known) => "no error".to_owned(),
+        (Some("client_left"), None | Some("abandoned" | "inner"), _) => {
             format!("the service answered {}", answer(known, "inner_").unwrap_or_default())
         }
-        (Some("client_left"), ..) => "no error".to_owned(),
         (_, Some("guard"), Some(_)) => OBSERVED.to_owned(),
         (_, origin, _) => format!("origin {}", origin.unwrap_or("unknown")),
     };
@@ -214,5 +219,13 @@ mod tests {
             assert_eq!(who_failed(&error).as_deref(), Some(stated));
             assert_eq!(remembered(&error), format!("no response, client left, at 20, no route, {briefly}"));
         }
+    }
+
+    #[test]
+    fn l5_a_refusal_stays_one_if_its_client_left() {
+        let error = json!({"outcome": "client_left", "origin": "guard", "at": "20", "cause": "body limit: 9"});
+        let stated = "the client left before the response ended; a guard refused it: body limit: 9";
+        assert_eq!(who_failed(&error).as_deref(), Some(stated));
+        assert_eq!(remembered(&error), "no response, client left, at 20, no route, origin guard");
     }
 }
