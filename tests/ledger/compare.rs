@@ -168,7 +168,7 @@ impl<'l> Check<'l> {
             self.same(of, "grpc_status", &text(&line["grpc_status"]), &entry.grpc());
         }
         let upstream = line["upstream"].is_string();
-        if self.views.access.is_some() && upstream != entry.is_called() && !entry.is_cut_at_once() {
+        if self.views.access.is_some() && upstream != entry.is_called() {
             self.report(format!("{of}: it names a service: {upstream}, and one was called: {}", entry.is_called()));
         }
         // A code in the head of a service's error that is not read is not the layer's.
@@ -401,7 +401,7 @@ impl<'l> Check<'l> {
         self.same(of, "route", &text(&error["route"]), &entry.route());
         // The processor does not know Envoy's services.
         let is_named = self.views.is_blind || error["service"].is_string() == entry.is_called();
-        if !is_named && !entry.is_cut_at_once() {
+        if !is_named {
             self.report(format!(
                 "{of}: its service is {}, and one was called: {}",
                 error["service"],

@@ -58,16 +58,6 @@ impl Entry {
         self.served.calls > 0
     }
 
-    /// Returns true if the gateway cuts the request's body off as soon as it reads it. A race decides whether the head of
-    /// such a request reaches the service before that.
-    pub(crate) fn is_cut_at_once(&self) -> bool {
-        match self.kind.upload {
-            Upload::BadChunk | Upload::Contradicts(..) => true,
-            Upload::Chunked(_) => self.got.status == Some(413),
-            _ => false,
-        }
-    }
-
     /// Returns the mode that the request met.
     pub(crate) fn effective(&self) -> &'static str {
         if self.is_switched { "off" } else { self.mode }

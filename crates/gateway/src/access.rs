@@ -72,6 +72,8 @@ pub(crate) struct Exchanged {
     is_answered: AtomicBool,
     /// True from the call of the service until the request is handed to a connection to the service.
     is_waiting: AtomicBool,
+    /// True if the request ended before the connection to the service had written a byte of it.
+    is_unwritten: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -120,6 +122,7 @@ impl Recording {
             tracker: tracker.clone(),
             is_answered: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
+            is_unwritten: AtomicBool::new(false),
             progress: Mutex::default(),
         });
         request.extensions_mut().insert(exchanged.clone());
@@ -182,6 +185,11 @@ impl Exchanged {
     /// Records whether the request still waits for a connection to the service.
     pub(crate) fn set_waiting(&self, is_waiting: bool) {
         self.is_waiting.store(is_waiting, Relaxed);
+    }
+
+    /// Records that the connection to the service has written no byte of the request.
+    pub(crate) fn note_unwritten(&self) {
+        self.is_unwritten.store(true, Relaxed);
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -315,7 +323,7 @@ impl Drop for Exchanged {
         // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
-        if *self.is_waiting.get_mut() {
+        if *self.is_waiting.get_mut() || *self.is_unwritten.get_mut() {
             open.note_not_called();
         }
         // When h2 resets the stream of a malformed request, it drops what it has not sent. If that is the whole body, it

@@ -110,6 +110,10 @@ impl<B: ForwardBody> Sends<B> for Http1<B> {
         self.sender.try_send_request(request)
     }
 
+    fn exchange(&self) -> Option<Arc<Exchange>> {
+        Some(Arc::clone(&self.exchange))
+    }
+
     fn received(&self, response: &Response<Incoming>) {
         // A service that refuses a body may never read it, even if all of it was sent. A service that declares a body
         // in a response to HEAD or in a 304 may also send this body. The next client would then get it (F7).

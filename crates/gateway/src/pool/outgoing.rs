@@ -121,6 +121,8 @@ impl<B: ForwardBody> Body for Outgoing<B> {
 pub(crate) struct Exchange {
     body_is_open: AtomicBool,
     bytes_wait: AtomicBool,
+    /// True if a byte of the request was written.
+    is_written: AtomicBool,
     answered: AtomicBool,
     answered_early: AtomicBool,
 }
@@ -129,7 +131,13 @@ impl Exchange {
     /// Records that the next request begins.
     pub(crate) fn begin(&self, has_body: bool) {
         self.body_is_open.store(has_body, Relaxed);
+        self.is_written.store(false, Relaxed);
         self.answered.store(false, Relaxed);
+    }
+
+    /// Returns true if a byte of the request was written.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written.load(Relaxed)
     }
 
     /// Records that the request's body was handed to hyper completely.
@@ -173,6 +181,9 @@ impl Exchange {
     fn wrote(&self, written: &Poll<io::Result<usize>>, wanted: usize) {
         let all = matches!(written, Poll::Ready(Ok(count)) if *count == wanted);
         self.bytes_wait.store(!all, Relaxed);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.is_written.store(true, Relaxed);
+        }
     }
 
     /// Records whether written bytes still wait to be sent. Only a flush shows that bytes are sent, because TLS buffers

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use error_envelope_core::session::NotCalled;
@@ -17,7 +18,7 @@ use tower::BoxError;
 use tower::load_shed::error::Overloaded;
 
 use super::bound::Binding;
-use super::outgoing::{ForwardBody, Outgoing};
+use super::outgoing::{Exchange, ForwardBody, Outgoing};
 use super::reply::{GiveBack, Lease, UpstreamBody};
 use super::shared::Pool;
 use super::state::{Connection, Granted, Outcome};
@@ -31,6 +32,11 @@ pub(crate) trait Sends<B>: Connection {
         &mut self,
         request: Request<Outgoing<B>>,
     ) -> impl Future<Output = Result<Response<Incoming>, Unanswered<B>>> + Send;
+
+    /// Returns the state of the requests on a connection that is used by one request at a time.
+    fn exchange(&self) -> Option<Arc<Exchange>> {
+        None
+    }
 
     /// Called when a response has come.
     fn received(&self, _: &Response<Incoming>) {}
@@ -91,13 +97,16 @@ where
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
         let copy = if may_be_copied { copy(&request) } else { None };
-        if let Some(record) = record {
-            record.set_waiting(false);
-        }
+        // The service may have received an earlier attempt.
+        let mut handed = record.map(|record| Handed::new(record, connection.exchange().filter(|_| may_repeat)));
         let mut failed = match connection.send(request).await {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
         };
+        // If the client's body is not the cause, the service is the one that failed.
+        if !failed.error().is_user() {
+            handed.iter_mut().for_each(|handed| handed.exchange = None);
+        }
         let unwritten = failed.take_message();
         // The service may have received an earlier attempt.
         if let Some(record) = record.filter(|_| may_repeat && unwritten.is_some()) {
@@ -130,6 +139,28 @@ where
         poll_fn(|cx| lease.poll_give_back(cx)).await;
     }
     Ok(UpstreamBody::receive(response, has_no_body, lease))
+}
+
+/// A request that was handed to a connection. If the connection has written no byte of it when this value is dropped,
+/// the service was not called.
+struct Handed<'r> {
+    record: &'r Exchanged,
+    exchange: Option<Arc<Exchange>>,
+}
+
+impl<'r> Handed<'r> {
+    fn new(record: &'r Exchanged, exchange: Option<Arc<Exchange>>) -> Self {
+        record.set_waiting(false);
+        Self { record, exchange }
+    }
+}
+
+impl Drop for Handed<'_> {
+    fn drop(&mut self) {
+        if self.exchange.as_ref().is_some_and(|exchange| !exchange.is_written()) {
+            self.record.note_unwritten();
+        }
+    }
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
