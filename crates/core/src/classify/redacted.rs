@@ -17,14 +17,16 @@ pub(super) fn rewrite<'b>(mut body: ParsedBody<'b>, inner: &Inner<'_, 'b>, conte
     let is_line = is_line(&body, inner.bytes());
     let parsed = Parsed::new(&mut body, inner, context);
     let decision = decide(&parsed);
-    let without = if is_layers(&parsed, &decision) { None } else { without_secrets(inner) };
-    let Some(without) = without else { return Rewrite::new(&parsed, decision) };
+    if is_layers(&parsed, &decision) {
+        return Rewrite::new(&parsed, decision);
+    }
+    let Some(without) = without_secrets(inner) else { return Rewrite::new(&parsed, decision).redacted() };
     let (bytes, reason) = inner.changed.redacted.get_or_init(|| without);
     let redacted = Inner { body: inner.body.map(|_| &**bytes), reason: reason.as_deref(), ..*inner };
     let mut body = if is_line { dialect::read_line(bytes, inner.status) } else { parse(&redacted, context) };
     let parsed = Parsed::new(&mut body, &redacted, context);
     let kept = parsed.kept;
-    Rewrite::new(&parsed, decision).of_redacted(kept)
+    Rewrite::new(&parsed, decision).of_redacted(kept).redacted()
 }
 
 /// Returns true if the body is a text that could be read as JSON after redaction, because it would begin with a

@@ -19,6 +19,8 @@ use crate::issues::written;
 use crate::json::Object;
 use crate::message;
 use crate::page::PageType;
+#[cfg(feature = "redact")]
+use crate::redact::{self, Strictness};
 
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
@@ -100,6 +102,21 @@ impl<'b> Rewrite<'b> {
             }
             _ => self,
         }
+    }
+
+    /// Removes secrets from the text and the details once more. Markup, entities and control characters may have hidden
+    /// them in the body (R17).
+    #[cfg(feature = "redact")]
+    pub(super) fn redacted(mut self) -> Self {
+        if let Some(text) = self.text.take() {
+            self.text = Some(redact::text(&text, Strictness::Readable).into_owned().into());
+        }
+        let details = self.fault.details_json().and_then(|details| redact::body(details.as_bytes()));
+        let details = details.and_then(|details| String::from_utf8(details).ok());
+        if let Some(details) = details.and_then(|details| RawValue::from_string(details).ok()) {
+            self.fault = self.fault.with_raw_details(Some(details));
+        }
+        self
     }
 }
 

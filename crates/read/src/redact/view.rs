@@ -20,7 +20,7 @@ impl<'t> View<'t> {
     /// characters never separate anything. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
-            matches!(it, '%' | '\\') || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
+            matches!(it, '%' | '\\') || text[at..].starts_with("&#") || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
         };
         let is_letter = |it: char| !it.is_ascii() || it.is_ascii_alphanumeric() || "-._~".contains(it);
         let view = text.char_indices().any(differs).then(|| Self::new(text, is_letter))?;
@@ -43,6 +43,7 @@ impl<'t> View<'t> {
             let escaped = match first {
                 '%' => percent(rest).filter(|(read, _)| is_decoded(*read)),
                 '\\' => backslash(rest),
+                '&' => reference(rest),
                 _ => None,
             };
             let (read, length) = escaped.unwrap_or((first, first.len_utf8()));
@@ -111,6 +112,22 @@ fn backslash(text: &str) -> Option<(char, usize)> {
     // Go writes `&` with such an escape, and Gson writes `=` with one.
     let is_decoded = read.is_ascii_alphanumeric() || "-_&=?\u{a0}".contains(read);
     is_decoded.then(|| (read, text.len() - digits.len() + 2))
+}
+
+/// Returns the character that a numeric reference of XML or HTML means, as in `&#64;` and `&#x40;`. Brackets, quotes and
+/// semicolons are not decoded, because they end a value.
+fn reference(text: &str) -> Option<(char, usize)> {
+    /// The maximum length of a reference to a character of ASCII, with leading zeros.
+    const LONGEST: usize = 10;
+
+    let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let number = text[..end].strip_prefix("&#")?;
+    let read = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => u8::from_str_radix(digits, 16),
+        None => number.parse(),
+    };
+    let read = read.ok().map(char::from)?;
+    (read.is_ascii_alphanumeric() || "-._~@:/=?+%".contains(read)).then_some((read, end + 1))
 }
 
 /// Returns the ordinary character that the rules use instead of this character. `behind` is the text after it.

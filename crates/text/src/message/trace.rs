@@ -33,7 +33,10 @@ pub(super) fn start(text: &str) -> Option<usize> {
 /// a few characters or words.
 fn may_have_trace(text: &str) -> bool {
     let text = text.as_bytes();
-    has_any(text, [b':', b'[', b'#', b'(']) || find(text, b" line ").is_some() || find(text, b"panicked at").is_some()
+    /// Texts of the lines that may have none of these characters.
+    const TEXTS: [&[u8]; 4] = [b" line ", b"panicked at", b"while executing", b"invoked from within"];
+
+    has_any(text, [b':', b'[', b'#', b'(']) || TEXTS.iter().any(|it| find(text, it).is_some())
 }
 
 pub(super) fn is_break(character: char) -> bool {
