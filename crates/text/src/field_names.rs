@@ -35,24 +35,32 @@ pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "non
 pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that contain the place of an issue, in the order of preference (R13).
-pub const PLACES: [&str; 25] = [
+pub const PLACES: [&str; 33] = [
     "path",
     "loc",
-    "location",
     "field",
     "fieldName",
+    "field_name",
     "param",
+    "param_name",
     "parameter",
     "parameterName",
+    "parameter_name",
     "attr",
     "attribute",
+    "location",
     "instanceLocation",
+    "instance_location",
     "fragment",
     "property",
     "propertyName",
+    "property_name",
     "propertyPath",
+    "property_path",
     "instancePath",
+    "instance_path",
     "dataPath",
+    "data_path",
     "pointer",
     "source",
     "key",
@@ -77,7 +85,7 @@ pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
 
 /// Fields that contain the place in a body that is a single issue (R13). A `path` that is a list of names is also read
 /// as a place.
-pub const TOP_PLACES: [&str; 6] = ["field", "fieldName", "param", "parameter", "pointer", "property"];
+pub const TOP_PLACES: [&str; 7] = ["field", "fieldName", "field_name", "param", "parameter", "pointer", "property"];
 
 /// Texts that name no place, although they are in a field for places.
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];

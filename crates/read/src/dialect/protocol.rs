@@ -19,7 +19,6 @@ use super::event_stream::{self, EVENT_STREAM};
 use super::json::{self, Object};
 use super::parsed_error::Body;
 use super::trpc;
-use crate::message;
 pub(super) use oauth::read as read_oauth;
 pub(crate) use products::Head;
 use products::Product;
@@ -130,7 +129,7 @@ impl Protocol {
         match self {
             Self::EventStream | Self::Product { is_xml: true, .. } => None,
             Self::Soap(version) => {
-                let has_trace = || str::from_utf8(body).is_ok_and(message::has_trace);
+                let has_trace = || str::from_utf8(body).is_ok_and(soap::has_trace);
                 (status.is_server_error() || has_trace()).then(|| soap::fault(version, status, message))
             }
             _ => filter::filtered(self, json::utf8_text(body)?, status, message),

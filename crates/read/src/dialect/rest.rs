@@ -513,7 +513,11 @@ fn is_never_kept(name: &str) -> bool {
                 || only.starts_with("stack")
                 || ENDS.iter().any(|end| only.ends_with(end))
         }
-        several => several.iter().any(|word| is_named(word) || word == "value"),
+        several => {
+            // A word may be written with a capital inside, as in `PassWord`.
+            let whole = Cow::Owned(several.concat());
+            several.iter().any(|word| is_named(word) || word == "value") || is_named(&whole) || ALONE.contains(&&*whole)
+        }
     }
 }
 
@@ -556,6 +560,9 @@ mod tests {
     fn e9_names_under_which_nothing_is_kept() {
         for (name, is) in [
             ("stackOfCalls", true),
+            ("PassWord", true),
+            ("STACKtrace", true),
+            ("hostName", true),
             ("debuginfo", true),
             ("set-cookie", true),
             ("baseURL", true),

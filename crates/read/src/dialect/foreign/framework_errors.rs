@@ -27,6 +27,7 @@ use crate::dialect::field_names::{self, Meaning, TOP_PLACES};
 use crate::dialect::issues;
 use crate::dialect::json::{Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
+use crate::dialect::phrases::is_phrase;
 use crate::dialect::place::{Place, is_dotted};
 use crate::dialect::sentences::{self, Context, without_values};
 use crate::dialect::tree::{Node, Tree};
@@ -95,6 +96,10 @@ pub(in crate::dialect) fn add_to<'a>(
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
+        // Objects may repeat data that the client sent.
+        if field.children().any(Node::is_object) {
+            parsed.details = parsed.details.take().and_then(|details| details_without(details, field.raw()));
+        }
         let first = || foreign_text::code_of_first(field, status);
         if parsed.code.is_none()
             && !issues::tells_of_input(status)
@@ -217,13 +222,14 @@ fn issues_of_text_lists<'t, 'a>(
     })
 }
 
-/// Returns true if a list has only one text, and the body's own text does not contain it. Returns false if the entry's
+/// Returns true if a list has only one text, and the body's own text states something else. Returns false if the entry's
 /// path cannot be read.
 fn adds_to_text(list: Node<'_, '_>, read: &ForeignText<'_, '_>) -> bool {
     let own = read.text.as_ref().filter(|own| !is_within(own.field.raw(), list.raw()));
     let only = list.only().filter(|only| !only.field("path").is_some_and(Node::is_object));
     let text = only.and_then(|only| text_of(only, true));
-    own.is_some_and(|own| text.is_some_and(|text| !own.value.contains(text.trim())))
+    let adds = |own: &str, text: &str| !is_phrase(own.trim()) && !own.contains(text.trim());
+    own.is_some_and(|own| text.is_some_and(|text| adds(&own.value, &text)))
 }
 
 /// Returns the text of an element. The text is the element itself, or a field of the element. If `in_error` is true,
@@ -236,6 +242,19 @@ fn text_of<'a>(element: Node<'_, 'a>, in_error: bool) -> Option<Cow<'a, str>> {
     element.text().or_else(|| of_object(Some(element).filter(|it| it.is_object())?))
 }
 
+/// Returns the texts of an element. If an element has no text, its list of texts is read. If it has none either, its code
+/// is its text.
+fn texts_of_element<'a>(element: Node<'_, 'a>, in_error: bool) -> Vec<Cow<'a, str>> {
+    let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
+    if let Some(text) = text_of(element, in_error) {
+        return vec![text];
+    }
+    match entry::list_of_texts(element) {
+        Some((_, texts)) => texts.children().filter_map(Node::words).collect(),
+        None => entry::code(element, "").filter(is_word).into_iter().collect(),
+    }
+}
+
 /// Returns the issues in a list of texts. If `is_list` is true, the texts are issues even if none of them names a
 /// field.
 fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'_>) -> Option<List> {
@@ -246,19 +265,15 @@ fn issues_of_sentences(elements: Node<'_, '_>, is_list: bool, context: Context<'
             list.leave_out(1);
             continue;
         }
-        let is_word = |code: &Cow<'_, str>| !code.bytes().all(|digit| digit.is_ascii_digit());
-        // If an element has no text, its code becomes the message. An element without text and code is left out.
-        let Some(text) = text_of(element, context.body.is_some()).or_else(|| entry::code(element, "").filter(is_word))
-        else {
-            continue;
-        };
-        let code = entry::code(element, &text);
-        match sentences::read(&text, context) {
-            Some(readings) => {
-                names_field = true;
-                readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, code.as_deref()));
+        for text in texts_of_element(element, context.body.is_some()) {
+            let code = entry::code(element, &text);
+            match sentences::read(&text, context) {
+                Some(readings) => {
+                    names_field = true;
+                    readings.iter().for_each(|it| list.push(&it.place.json(), &it.text, code.as_deref()));
+                }
+                None => list.push(b"[]", &without_values(&text), code.as_deref()),
             }
-            None => list.push(b"[]", &without_values(&text), code.as_deref()),
         }
     }
     (names_field || is_list && list.len() > 0).then_some(list)
@@ -297,10 +312,19 @@ pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: St
     }
 }
 
-/// Removes the field `issues` from the details if no issue was read from it, because the field may repeat data that the
-/// client sent.
+/// Removes what may repeat data that the client sent from the details: a field `issues` from which no issue was read, and
+/// a list of entries of pydantic, of which the only text is the message.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
+    let is_read = || parsed.message_source.is_some_and(|source| is_within(source, details));
+    if details.starts_with('[') && is_read() {
+        let tree = Tree::parse(details);
+        let is_entry = |entry: Node<'_, '_>| entry.field("loc").is_some_and(Node::is_array);
+        if tree.root().is_some_and(|list| list.children().any(is_entry)) {
+            parsed.details = None;
+        }
+        return;
+    }
     let list = Object::parse(details).and_then(|details| details.raw("issues")).map(RawValue::get);
     if let Some(list) = list.filter(|list| list.starts_with('[')) {
         parsed.details = details_without(Cow::Borrowed(details), list);

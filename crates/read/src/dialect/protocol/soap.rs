@@ -5,6 +5,8 @@
 
 use http::StatusCode;
 
+use crate::message;
+
 /// The version of an envelope. The envelope's namespace decides the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoapVersion {
@@ -45,6 +47,15 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
             _ => attributes = rest,
         }
     }
+}
+
+/// Returns true if an envelope has a line of a stack trace. Its line breaks may be numeric references.
+pub(super) fn has_trace(text: &str) -> bool {
+    const BREAKS: [&str; 8] = ["&#10;", "&#13;", "&#xA;", "&#xa;", "&#xD;", "&#xd;", "&#9;", "&#x9;"];
+
+    let has_reference = BREAKS.iter().any(|it| text.contains(it));
+    message::has_trace(text)
+        || has_reference && message::has_trace(&BREAKS.iter().fold(text.to_owned(), |text, it| text.replace(it, "\n")))
 }
 
 /// Returns a fault with this text. The fault states that the client is the cause of a 4xx, and the service of a 5xx.

@@ -241,7 +241,8 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     let text = value.text()?;
     // The text may be a word for a part of the request, or Litestar's name for the whole body.
     let is_body = || name == "key" && text == "data" && object.string("source").is_some_and(|it| it == "body");
-    if name == "location" && is_part(&text.to_ascii_lowercase()) {
+    let names_part = |text: &str| is_part(text) || matches!(text, "url" | "uri" | "method");
+    if name == "location" && names_part(&text.to_ascii_lowercase()) {
         return None;
     }
     let is_whole = is_no_place(&text) || field_names::is_whole_name(&text) || is_body();

@@ -7,7 +7,7 @@
 
 use super::found::{Found, Surroundings};
 use super::{entry, map};
-use crate::dialect::field_names::meaning;
+use crate::dialect::field_names::{Meaning, meaning};
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::issues::IssueList;
 use crate::dialect::json;
@@ -131,9 +131,13 @@ impl<'x> Search<'x, '_> {
         } else {
             around
         };
+        let has_text = || foreign_text::has_text(object);
         for field in object.children() {
             if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
-                self.value(field, field, around.inside_field(meaning(field, object)));
+                // The text next to `params` has these values in it.
+                let is_of_text = field.name() == "params" && field.is_object() && has_text();
+                let meaning = if is_of_text { Meaning::Nothing } else { meaning(field, object) };
+                self.value(field, field, around.inside_field(meaning));
             }
         }
     }
