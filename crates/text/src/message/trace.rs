@@ -44,7 +44,7 @@ pub(super) fn is_break(character: char) -> bool {
 }
 
 fn is_of_trace(line: &str) -> bool {
-    const MARKS: [&str; 9] = [
+    const MARKS: [&str; 11] = [
         "Traceback",
         "Stack trace:",
         "Stacktrace:",
@@ -54,6 +54,9 @@ fn is_of_trace(line: &str) -> bool {
         "CallStack (from HasCallStack)",
         "panicked at",
         "Caused by: ",
+        // SQLAlchemy writes the statement and its values behind the error of a database.
+        "[SQL: ",
+        "[parameters: ",
     ];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
