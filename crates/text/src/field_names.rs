@@ -90,51 +90,6 @@ pub const TOP_PLACES: [&str; 7] = ["field", "fieldName", "field_name", "param", 
 /// Texts that name no place, although they are in a field for places.
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];
 
-/// The parts of a request, as frameworks name them. A place may begin with one of these.
-const PARTS: [&str; 20] = [
-    "body",
-    "query",
-    "querystring",
-    "params",
-    "path",
-    "header",
-    "headers",
-    "cookie",
-    "cookies",
-    "json",
-    "form",
-    "data",
-    "files",
-    "payload",
-    "request",
-    "req",
-    "json_or_form",
-    "view_args",
-    "query_and_form",
-    "requestBody",
-];
-
-/// Names in a map that mean the whole request (R13).
-const WHOLE: [&str; 17] = [
-    "_errors",
-    "_error",
-    "_schema",
-    "_general",
-    "non_field_errors",
-    "__all__",
-    "__root__",
-    "(root)",
-    "root",
-    "base",
-    "instance",
-    "messages",
-    "errorMessages",
-    "full_messages",
-    "request_body",
-    "$",
-    "",
-];
-
 /// Fields that contain data which the client sent.
 pub const VALUES: [&str; 10] = [
     "value",
@@ -209,8 +164,15 @@ pub fn is_error_field(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     meaning(field, parent) != Meaning::Nothing || is_like_error(field.name()) || field.name() == "fault"
 }
 
+/// Returns true if this is a part of a request, as frameworks name it. A place may begin with such a part.
 pub fn is_part(name: &str) -> bool {
-    PARTS.contains(&name)
+    const PARTS: [&[&str]; 3] = [
+        &["body", "query", "querystring", "params", "path", "header", "headers", "cookie", "cookies"],
+        &["json", "form", "data", "files", "payload", "request", "req", "requestBody"],
+        &["json_or_form", "query_and_form", "view_args"],
+    ];
+
+    PARTS.iter().any(|names| names.contains(&name))
 }
 
 /// Returns true if a dotted name in a map may begin with this part of the request. Parts that are also common names of
@@ -235,16 +197,22 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
     if name.len() > LONGEST {
         return false;
     }
-    WHOLE.contains(&name)
+    is_whole_name(name)
         || is_part(name)
         || name == "children" && field.is_object()
         || is_flattened(field, parent)
         || meaning(field, parent) != Meaning::Nothing
 }
 
-/// Returns true if a text in a field for places means the whole request.
+/// Returns true if a name in a map, or a text in a field for places, means the whole request (R13).
 pub fn is_whole_name(text: &str) -> bool {
-    WHOLE.contains(&text)
+    const WHOLE: [&[&str]; 3] = [
+        &["", "$", "root", "(root)", "__root__", "__all__", "base", "instance", "request_body"],
+        &["_error", "_errors", "_general", "_schema", "non_field_errors"],
+        &["messages", "errorMessages", "full_messages"],
+    ];
+
+    WHOLE.iter().any(|names| names.contains(&text))
 }
 
 /// Returns true if the field is Valibot's `nested`, without other fields than the texts about the whole value.

@@ -16,8 +16,8 @@ use crate::sentences::without_values;
 pub fn list_of_one_issue(place: &Place, message: &str) -> String {
     let mut list = List::new();
     // A text that is not allowed as a message is not allowed as the text of an issue either (R3).
-    let message = message::of_recognised_text(&without_values(message)).map(Cow::into_owned);
-    list.push(&place.json(), message.as_deref().unwrap_or_default(), None);
+    let message = without_values(message);
+    list.push(&place.json(), &message::of_recognised_text(&message).unwrap_or_default(), None);
     list.close()
 }
 
@@ -25,15 +25,11 @@ pub fn list_of_one_issue(place: &Place, message: &str) -> String {
 pub fn list_of_issues<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
-        push(&mut list, &issue.parameter, &issue.message, issue.code.as_deref());
+        // A text that is not allowed as a message is not allowed as the text of an issue either (R3).
+        let message = message::of_recognised_text(&issue.message).unwrap_or_default();
+        list.push(&path_of_parameter(&issue.parameter), &message, issue.code.as_deref());
     }
     list.into_json()
-}
-
-fn push(list: &mut List, param: &str, message: &str, code: Option<&str>) {
-    // A text that is not allowed as a message is not allowed as the text of an issue either (R3).
-    let message = message::of_recognised_text(message);
-    list.push(&path_of_parameter(param), message.as_deref().unwrap_or_default(), code);
 }
 
 fn path_of_parameter(param: &str) -> Vec<u8> {

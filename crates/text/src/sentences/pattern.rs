@@ -133,42 +133,15 @@ fn is_quoted(text: &str) -> bool {
 /// the first word, or the first word has the notation of a field and the rest has the words of a validator.
 pub(super) fn shows_field(pattern: &str, captures: &Captures<'_>) -> bool {
     // These are the words after `must` and `should` in class-validator's own messages.
-    const CONSTRAINTS: [&str; 32] = [
-        "be true",
-        "be false",
-        "be null",
-        "be a ",
-        "be an ",
-        "be one ",
-        "be longer ",
-        "be shorter ",
-        "be less ",
-        "be greater ",
-        "be equal ",
-        "be unique",
-        "be valid",
-        "be empty",
-        "be either ",
-        "be in ",
-        "be between ",
-        "be positive",
-        "be negative",
-        "be divisible ",
-        "be base",
-        "be lowercase",
-        "be uppercase",
-        "be ISO",
-        "be latitude",
-        "be longitude",
-        "not be ",
-        "contain ",
-        "not contain ",
-        "match ",
-        "not have ",
-        "not exist",
+    const CONSTRAINTS: [&[&str]; 5] = [
+        &["be true", "be false", "be null", "be empty", "be valid", "be unique", "be a ", "be an ", "be one "],
+        &["be longer ", "be shorter ", "be less ", "be greater ", "be equal ", "be between ", "be in ", "be either "],
+        &["be positive", "be negative", "be divisible ", "be latitude", "be longitude"],
+        &["be base", "be lowercase", "be uppercase", "be ISO", "contain ", "match "],
+        &["not be ", "not contain ", "not have ", "not exist"],
     ];
 
-    let is_constraint = |text: &str| CONSTRAINTS.iter().any(|begins| text.starts_with(begins));
+    let is_constraint = |text: &str| CONSTRAINTS.iter().copied().flatten().any(|begins| text.starts_with(begins));
     pattern.starts_with("{field}:")
         || captures.iter().all(|(kind, text)| match *kind {
             "field" => has_notation(text),
