@@ -41,10 +41,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use self::dialects::DialectError;
+use self::dialects::ReadForm;
 use self::fits::misfits;
-use self::forms::ReadForm;
-use self::wrong::{wrong_body, wrong_head};
+use self::wrong::wrong_parts;
 use error_envelope_core::dialect::Dialect;
 use error_envelope_core::policy::Policy;
 
@@ -60,9 +59,7 @@ use error_envelope_core::policy::Policy;
 /// ```
 #[must_use]
 pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
-    let mut wrong = wrong_body(body);
-    wrong.extend(wrong_head(Some(status), headers, body));
-    wrong
+    wrong_parts(Some(status), headers, body)
 }
 
 /// An error response that the layer wrote: the envelope, or the same content in another dialect.
@@ -86,14 +83,8 @@ pub struct Envelope {
     headers: HeaderMap,
     /// The body of the response. If the response is in another dialect, this is the envelope with the same content.
     body: Value,
-    other: Option<OtherDialect>,
-}
-
-/// The dialect of a response that is not an envelope, and the response's body as it was received.
-#[derive(Clone, Debug)]
-struct OtherDialect {
-    name: &'static str,
-    text: String,
+    /// The dialect of a response that is not an envelope, and the response's body as it was received.
+    other: Option<(&'static str, String)>,
 }
 
 impl Envelope {
@@ -237,8 +228,7 @@ impl Envelope {
             let wrong = wrong.join("\n  ");
             panic!("this is not an error that the layer wrote:\n  {wrong}\n\n{}{text}\n", head(status, &headers))
         }
-        let other = name.map(|name| OtherDialect { name, text: text.into_owned() });
-        Self { status, headers, body, other }
+        Self { status, headers, body, other: name.map(|name| (name, text.into_owned())) }
     }
 
     #[track_caller]
@@ -248,15 +238,14 @@ impl Envelope {
             let body = serde_json::from_slice(bytes).map(|body| pretty(&body));
             body.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
         };
-        let mut wrong = wrong_body(bytes);
-        wrong.extend(wrong_head(status, headers, bytes));
-        match (serde_json::from_slice(bytes), DialectError::read(policy, status, headers, bytes)) {
+        let mut wrong = wrong_parts(status, headers, bytes);
+        match (serde_json::from_slice(bytes), ReadForm::of_dialect(policy, status, headers, bytes)) {
             (Ok(body), _) if wrong.is_empty() => return envelope(body, None),
-            (_, Some(DialectError { shape, body, wrong })) if wrong.is_empty() => {
-                return envelope(body, Some(OtherDialect { name: shape.as_str(), text: text() }));
+            (_, Some(ReadForm { name, body, wrong })) if wrong.is_empty() => {
+                return envelope(body, name.map(|name| (name, text())));
             }
             (_, Some(read)) => {
-                let name = read.shape.as_str();
+                let name = read.name.unwrap_or_default();
                 wrong = vec![format!("it was read as the dialect {name:?}: {}", read.body["error"])];
                 wrong.extend(read.wrong);
             }
@@ -423,7 +412,7 @@ impl Envelope {
     /// Returns the dialect's name, which is `"standard"` for the envelope.
     #[must_use]
     pub fn dialect(&self) -> &str {
-        self.other.as_ref().map_or(Dialect::Standard.as_str(), |other| other.name)
+        self.other.as_ref().map_or(Dialect::Standard.as_str(), |(name, _)| name)
     }
 
     /// Returns the code's name.
@@ -500,9 +489,10 @@ impl Envelope {
     }
 
     fn text(&self) -> String {
-        let from = self.other.as_ref().map_or_else(String::new, |OtherDialect { name, text }| {
-            format!("\nread as the dialect {name:?} from\n{text}\n")
-        });
+        let from = self
+            .other
+            .as_ref()
+            .map_or_else(String::new, |(name, text)| format!("\nread as the dialect {name:?} from\n{text}\n"));
         format!("{}{}\n{from}", head(self.status, &self.headers), pretty(&self.body))
     }
 }

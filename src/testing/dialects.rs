@@ -8,26 +8,32 @@ use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::dialect::{Dialect, Shape};
 use error_envelope_core::policy::Policy;
 
-/// An error in another dialect than the envelope.
-pub(super) struct DialectError {
-    pub(super) shape: Shape,
+/// An error that the layer wrote in another form than that of a whole response in the envelope.
+pub(super) struct ReadForm {
+    /// The dialect, if it is not the envelope.
+    pub(super) name: Option<&'static str>,
     /// The content of the error in the form of the envelope.
     pub(super) body: Value,
     /// The differences from what the layer writes.
     pub(super) wrong: Vec<String>,
 }
 
-impl DialectError {
-    /// Reads the error of a response. Returns `None` if its body is the envelope, or has no shape that the layer
-    /// writes.
-    pub(super) fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Option<Self> {
+impl ReadForm {
+    /// Reads the error of a response in another dialect than the envelope. Returns `None` if its body is the envelope,
+    /// or has no shape that the layer writes.
+    pub(super) fn of_dialect(
+        policy: &Policy,
+        status: Option<StatusCode>,
+        headers: &HeaderMap,
+        bytes: &[u8],
+    ) -> Option<Self> {
         let error = content(policy, status, headers, bytes);
         let shape = error.shape().filter(is_written_by_layer)?;
         let mut wrong = wrong_of_layer(headers, error.code().as_str(), bytes);
         if let Some(status) = status.filter(|status| !client::fails(*status, headers) && error.grpc().is_none()) {
             wrong.push(format!("E1: the status {status} is not an error status"));
         }
-        Some(Self { shape, body: envelope(&error), wrong })
+        Some(Self { name: Some(shape.as_str()), body: envelope(&error), wrong })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use error_envelope_core::code::details::types;
+use error_envelope_core::code::details::{is_of_type, types};
 
 /// Lists the parts of a value that do not fit the schema. Each text names the path of the part, and its value.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
@@ -12,7 +12,7 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         return if fits { Vec::new() } else { vec![format!("{at}: {value} fits none of the allowed schemas")] };
     }
     let misfit = |what: String| vec![format!("{at}: {value} is {what}")];
-    let is_of_one = |types: &[&str]| types.iter().any(|name| is_of(value, name));
+    let is_of_one = |types: &[&str]| types.iter().any(|name| is_of_type(value, name));
     let types = types(schema);
     if !types.is_empty() && !is_of_one(&types) {
         return misfit(format!("no {}", types.join(" and no ")));
@@ -65,19 +65,6 @@ fn of_number(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let low = schema["minimum"].as_f64().filter(|least| number < *least).map(|least| format!("less than {least}"));
     let high = schema["maximum"].as_f64().filter(|most| number > *most).map(|most| format!("more than {most}"));
     low.or(high).map(|wrong| format!("{at}: {value} is {wrong}")).into_iter().collect()
-}
-
-fn is_of(value: &Value, name: &str) -> bool {
-    match name {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "number" => value.is_number(),
-        // In JSON Schema, 1.0 is an integer.
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        "boolean" => value.is_boolean(),
-        _ => value.is_null(),
-    }
 }
 
 /// Returns true if two values are equal as in JSON Schema, where 1 and 1.0 are equal.

@@ -3,16 +3,9 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::dialects::DialectError;
+use super::dialects::ReadForm;
 use super::wrong::{wrong_body, wrong_of_head, wrong_status};
 use error_envelope_core::policy::Policy;
-
-/// An error in another form than that of a dialect, as an envelope, and the deviations from what the layer writes.
-pub(super) struct ReadForm {
-    pub(super) name: Option<&'static str>,
-    pub(super) body: Value,
-    pub(super) wrong: Vec<String>,
-}
 
 impl ReadForm {
     /// Reads the response to a HEAD request (E5).
@@ -34,15 +27,15 @@ impl ReadForm {
     pub(super) fn of_event(policy: &Policy, event: &str, id: Option<&str>) -> Self {
         let data = event.lines().filter_map(|line| line.strip_prefix("data:"));
         let data = data.map(|data| data.strip_prefix(' ').unwrap_or(data)).collect::<Vec<_>>().join("\n");
-        let mut wrong = wrong_body(data.as_bytes());
-        let read = match (wrong.is_empty(), DialectError::read(policy, None, &HeaderMap::new(), data.as_bytes())) {
-            (true, _) => Some((None, serde_json::from_str(&data).unwrap_or_default())),
-            (false, Some(DialectError { shape, body, .. })) => Some((Some(shape.as_str()), body)),
-            (false, None) => None,
+        let wrong = wrong_body(data.as_bytes());
+        let dialect = Self::of_dialect(policy, None, &HeaderMap::new(), data.as_bytes());
+        let (name, body) = match (wrong.is_empty(), dialect) {
+            (true, _) => (None, serde_json::from_str(&data).unwrap_or_default()),
+            (false, Some(Self { name, body, .. })) => (name, body),
+            (false, None) => return Self { name: None, body: Value::Null, wrong },
         };
-        let Some((name, body)) = read else { return Self { name: None, body: Value::Null, wrong } };
         let own = body["request_id"].as_str();
-        wrong = match (own, id) {
+        let wrong = match (own, id) {
             (Some(own), Some(id)) if own != id => {
                 vec![format!("E3: the request_id of the event is {own}, but x-request-id is {id}")]
             }

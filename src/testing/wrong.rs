@@ -38,9 +38,10 @@ pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
     wrong
 }
 
-pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Vec<String> {
+/// Lists the errors of a response that should be the envelope: those of its body, then those of its head.
+pub(super) fn wrong_parts(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Vec<String> {
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let mut wrong = Vec::new();
+    let mut wrong = wrong_body(bytes);
     wrong.extend(status.and_then(wrong_status));
     wrong.extend(wrong_lines(
         headers,

@@ -298,7 +298,8 @@ pub fn types(schema: &Value) -> Vec<&str> {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
 }
 
-fn is_of_type(value: &Value, name: &str) -> bool {
+/// Returns true if the value is of the type with this name.
+pub fn is_of_type(value: &Value, name: &str) -> bool {
     match value {
         Value::Null => name == "null",
         Value::Bool(_) => name == "boolean",
