@@ -78,24 +78,14 @@ impl AdminAddresses {
             }
         }
         let token = self.admin_token_file.as_deref().map(token).transpose()?;
-        let exchanges = gateways.iter().map(|admin| self.exchange(admin, method, target, token.clone()));
-        let answers = block_on(async { Ok(join_all(exchanges).await) })?.into_iter();
-        let read = |answer: Result<(StatusCode, Bytes), NoAnswer>| {
-            let (status, body) = answer?;
+        let begin = |admin| timeout(*self.timeout, exchange(admin, method, target, token.clone()));
+        let answers = block_on(async { Ok(join_all(gateways.iter().map(begin)).await) })?.into_iter();
+        let late = |_| NoAnswer::refused(format!("no response within {}", self.timeout));
+        let read = |answer: Result<Result<(StatusCode, Bytes), NoAnswer>, _>| {
+            let (status, body) = answer.map_err(late)??;
             read(status, &body).map_err(NoAnswer::refused)
         };
         Ok(gateways.iter().map(|gateway| gateway.url.to_string()).zip(answers.map(read)).collect())
-    }
-
-    async fn exchange(
-        &self,
-        admin: &Target,
-        method: &Method,
-        target: &str,
-        token: Option<HeaderValue>,
-    ) -> Result<(StatusCode, Bytes), NoAnswer> {
-        let late = |_| NoAnswer::refused(format!("no response within {}", self.timeout));
-        timeout(*self.timeout, exchange(admin, method, target, token)).await.map_err(late)?
     }
 }
 

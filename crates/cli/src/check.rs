@@ -200,17 +200,13 @@ impl CheckedFile {
     pub(crate) fn find(file: &Path, named: Option<&Path>) -> Result<Self, CommandError> {
         let loader = PolicyLoader::new().any_verifier();
         let part_of = |policy: PathBuf| Self { policy, part: Some(file.to_owned()), is_alone: false };
-        if file == Path::new(stdin::NAME) && named.is_none() {
-            return Ok(Self { policy: file.to_owned(), part: None, is_alone: false });
-        }
         if let Some(policy) = named {
-            return if loader.includes(policy, file) {
-                Ok(part_of(policy.to_owned()))
-            } else {
-                Err(not_included_error(file, policy))
+            return match loader.includes(policy, file) {
+                true => Ok(part_of(policy.to_owned())),
+                false => Err(not_included_error(file, policy)),
             };
         }
-        let has_scope = loader.has_scope(file);
+        let has_scope = file != Path::new(stdin::NAME) && loader.has_scope(file);
         let mut found = if has_scope { loader.policies_including(file) } else { Vec::new() };
         match found.len() {
             0 => Ok(Self { policy: file.to_owned(), part: None, is_alone: has_scope }),

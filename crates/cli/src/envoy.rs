@@ -30,23 +30,23 @@ pub(crate) struct Args {
     policy: PathBuf,
     /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
-    listen: Option<Address>,
+    listen: Option<String>,
     /// Forward requests to this service, over HTTP/1.1 unless --upstream-h2 is set [default: only the services in the
     /// policy's scopes]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
-    upstream: Option<Address>,
+    upstream: Option<String>,
     /// Use HTTP/2 to the services, which gRPC servers require; for --upstream without TLS
     #[arg(long, conflicts_with = "snippet")]
     upstream_h2: bool,
     /// Serve Envoy's own admin interface here [default: disabled]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
-    envoy_admin: Option<Address>,
+    envoy_admin: Option<String>,
     /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     admin: Option<SocketAddr>,
     /// Use the external processor at this address (`error-envelope ext-proc`) instead of the module
     #[arg(long, value_name = "HOST:PORT", value_parser = address, conflicts_with = "admin")]
-    ext_proc: Option<Address>,
+    ext_proc: Option<String>,
     /// Require the token in this file on the module's admin address; without it, changes are refused
     /// unless the address is loopback
     #[arg(long, value_name = "FILE", requires = "admin")]
@@ -63,24 +63,23 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         Some(_) => policy::read_for_processor(&args.policy)?,
         None => policy::read_in_envoy(&args.policy)?,
     };
-    let services = Services::new(read.file.policy(), args.upstream.as_ref());
-    if !args.snippet && services.clusters.is_empty() {
+    let (hosts, clusters) = hosts_and_clusters(read.file.policy(), args.upstream.as_deref());
+    if !args.snippet && clusters.is_empty() {
         let why = "there is no service: no scope of the policy has an upstream\n = help: add --upstream HOST:PORT";
         return Err(CommandError::Io(why.to_owned()));
     }
-    let yaml = |address: &Option<Address>| address.as_ref().map(Address::yaml);
     let values = context! {
         snippet => args.snippet,
-        listen => yaml(&args.listen),
-        envoy_admin => yaml(&args.envoy_admin),
-        ext_proc => yaml(&args.ext_proc),
+        listen => args.listen,
+        envoy_admin => args.envoy_admin,
+        ext_proc => args.ext_proc,
         // A gRPC call ends with trailers, so trailers are also enabled over HTTP/1 (P1).
         protocol => match args.upstream_h2 {
             true => "{ http2_protocol_options: {} }",
             false => "{ http_protocol_options: { enable_trailers: true } }",
         },
-        hosts => services.hosts,
-        services => services.clusters,
+        hosts,
+        services => clusters,
         filter_config => filter_config(args)?,
         // All processing modes that the processor can request.
         modes => override_modes()
@@ -159,25 +158,18 @@ fn literal(text: &str) -> String {
 /// The cluster for requests whose scope names no service.
 const DEFAULT_CLUSTER: &str = "upstream";
 
-/// The services to which Envoy forwards requests, in the form that the templates need. Each text is YAML.
+/// Returns the services to which Envoy forwards requests, in the form that the templates need: the hosts with their
+/// routes, and the clusters. Each text is YAML.
 ///
 /// Envoy's routes choose a service in the same way as the policy's scopes (G0).
-struct Services {
-    hosts: Vec<Value>,
-    clusters: Vec<Value>,
-}
-
-impl Services {
-    fn new(policy: &Policy, default_upstream: Option<&Address>) -> Self {
-        let hosts = policy.upstreams_by_host();
-        let urls = hosts.iter().flat_map(HostUpstreams::prefixes).filter_map(|(_, upstream)| upstream);
-        let urls: BTreeSet<String> = urls.map(ToString::to_string).collect();
-        let default = default_upstream
-            .map(|address| context! { name => DEFAULT_CLUSTER, address => address.yaml(), is_tls => false });
-        let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| cluster(&url));
-        let clusters = default.into_iter().chain(named).collect();
-        Self { hosts: hosts.iter().map(|each| host(each, default_upstream.is_some())).collect(), clusters }
-    }
+fn hosts_and_clusters(policy: &Policy, default_upstream: Option<&str>) -> (Vec<Value>, Vec<Value>) {
+    let hosts = policy.upstreams_by_host();
+    let urls = hosts.iter().flat_map(HostUpstreams::prefixes).filter_map(|(_, upstream)| upstream);
+    let urls: BTreeSet<String> = urls.map(ToString::to_string).collect();
+    let default = default_upstream.map(|address| context! { name => DEFAULT_CLUSTER, address, is_tls => false });
+    let named = urls.iter().filter_map(|url| url.parse().ok()).map(|url| cluster(&url));
+    let clusters = default.into_iter().chain(named).collect();
+    (hosts.iter().map(|each| host(each, default_upstream.is_some())).collect(), clusters)
 }
 
 /// Returns a host with its routes. A prefix without a service gets no route. For such a prefix, Envoy returns 404, which
@@ -205,7 +197,7 @@ fn cluster(url: &UpstreamUrl) -> Value {
     let is_ip = url.host().parse::<IpAddr>().is_ok();
     context! {
         name => quoted(&url.to_string()),
-        address => Address { host: url.host().to_owned(), port: url.port() }.yaml(),
+        address => socket_address(url.host(), url.port()),
         is_tls => *url.scheme() == Scheme::HTTPS,
         host => quoted(url.host()),
         san_type => if is_ip { "IP_ADDRESS" } else { "DNS" },
@@ -235,24 +227,15 @@ fn path_match(prefix: &str) -> String {
     format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
 }
 
-/// A host and a port.
-#[derive(Clone, Debug)]
-struct Address {
-    host: String,
-    port: u16,
-}
-
-fn address(text: &str) -> Result<Address, String> {
+/// Parses a host and a port. Returns the address in YAML.
+fn address(text: &str) -> Result<String, String> {
     let authority: Authority = text.parse().map_err(|error| format!("{error}; write HOST:PORT"))?;
     let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Address { host, port })
+    Ok(socket_address(authority.host().trim_start_matches('[').trim_end_matches(']'), port))
 }
 
-impl Address {
-    fn yaml(&self) -> String {
-        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
-    }
+fn socket_address(host: &str, port: u16) -> String {
+    format!("{{ socket_address: {{ address: {}, port_value: {port} }} }}", quoted(host))
 }
 
 /// Returns a JSON string, which is also a valid string of YAML.

@@ -75,8 +75,6 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let policy = watched_policy(args.policy.as_deref(), loader, on_call.as_ref())?;
         let listener = sockets.listen(SocketPurpose::Clients, args.listen.as_deref(), DEFAULT).await?;
         let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
-        let reloaded = policy.clone();
-        system::reload_policy_at_hangup(move || reloaded.reload())?;
         let (stop, at_once) = system::stop()?;
         print_line(format_args!("listening on http://{address}"))?;
         if let Some(AdminListener { admin, listener, url }) = on_call {

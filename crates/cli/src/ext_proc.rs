@@ -61,32 +61,24 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
         let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
         let (stop, at_once) = system::stop()?;
-        let reloaded = handle.clone();
-        system::reload_policy_at_hangup(move || reloaded.reload())?;
-        let processor = Processor::listening(listener, handle, limits(args));
-        let processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
-        print_line(format_args!("listening on http://{}", processor.local_addr()))?;
-        let processor = match on_call {
-            Some(AdminListener { admin, listener, url }) => {
-                print_line(format_args!("admin on {url}"))?;
-                processor.admin(admin, listener)
-            }
-            None => processor,
+        let limits = ProcessorLimits {
+            workers: workers(args.workers),
+            max_streams: args.max_streams,
+            drain_delay: *args.drain_delay,
+            stop_timeout: *args.stop_timeout,
         };
+        let processor = Processor::listening(listener, handle, limits);
+        let mut processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
+        print_line(format_args!("listening on http://{}", processor.local_addr()))?;
+        if let Some(AdminListener { admin, listener, url }) = on_call {
+            print_line(format_args!("admin on {url}"))?;
+            processor = processor.admin(admin, listener);
+        }
         system::ready();
         let ended = processor.serve_until(system::stopping_after(stop), at_once).await;
         let cut_short = ended.map_err(|error| CommandError::Io(format!("cannot serve: {error}")))?;
         Ok(cut_short.map_or(0, |signal| signal.code))
     })
-}
-
-fn limits(args: &Args) -> ProcessorLimits {
-    ProcessorLimits {
-        workers: workers(args.workers),
-        max_streams: args.max_streams,
-        drain_delay: *args.drain_delay,
-        stop_timeout: *args.stop_timeout,
-    }
 }
 
 fn cannot_listen(args: &Args, problem: &str) -> CommandError {

@@ -30,8 +30,10 @@ impl Target {
             (false, Some(_)) => return Err(wrong(&format!("must begin with https for {flag}"))),
             (false, None) => None,
             (true, ca) => {
+                let config = tls_client(roots(ca, flag)?).map_err(CommandError::Io)?;
                 let name = ServerName::try_from(url.host().to_owned());
-                Some((connector(ca, flag)?, name.map_err(|_| wrong("has no valid name for a certificate"))?))
+                let name = name.map_err(|_| wrong("has no valid name for a certificate"))?;
+                Some((TlsConnector::from(Arc::new(config)), name))
             }
         };
         Ok(Self { url, tls })
@@ -46,23 +48,14 @@ impl Target {
     }
 }
 
-fn connector(ca: Option<&Path>, flag: &str) -> Result<TlsConnector, CommandError> {
-    let config = tls_client(roots(ca, flag)?).map_err(CommandError::Io)?;
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 /// Returns the trusted root certificates: only those in the PEM file `file`, or those of the platform if no file is
 /// given. `flag` is the name of the flag that sets the file.
 pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, CommandError> {
-    match file {
-        Some(file) => roots_of_file(file).map_err(|what| {
-            CommandError::Io(format!("{}: {what}\n = help: name a PEM file with certificates", file.display()))
-        }),
-        None => system_roots().map_err(|why| CommandError::Io(format!("{why}; set others with {flag} FILE"))),
-    }
-}
-
-fn roots_of_file(file: &Path) -> Result<RootCertStore, String> {
-    let text = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| format!("cannot be read: {error}"))?;
-    roots_of_pem(&text)
+    let Some(file) = file else {
+        return system_roots().map_err(|why| CommandError::Io(format!("{why}; set others with {flag} FILE")));
+    };
+    let text = read_regular(file, MAX_ANY_FILE_BYTES).map_err(|error| format!("cannot be read: {error}"));
+    text.and_then(|text| roots_of_pem(&text)).map_err(|what| {
+        CommandError::Io(format!("{}: {what}\n = help: name a PEM file with certificates", file.display()))
+    })
 }

@@ -20,10 +20,9 @@ pub(crate) fn json_escaped(json: &str) -> String {
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        match character {
-            '\n' | '\t' => out.push(character),
-            _ if is_unprintable(character) => out.extend(character.escape_unicode()),
-            _ => out.push(character),
+        match matches!(character, '\n' | '\t') || !is_unprintable(character) {
+            true => out.push(character),
+            false => out.extend(character.escape_unicode()),
         }
     }
     out

@@ -10,8 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use error_envelope_core::loader::Effective;
 use error_envelope_core::session::{
-    BodyFacts, BodyMeter, Explanation, FirstByte, LocalReply, MapRuleId, RequestRecord, RequestStep, ResponseStep,
-    Session, SessionConfig,
+    BodyFacts, Explanation, FirstByte, LocalReply, MapRuleId, RequestRecord, RequestStep, ResponseStep, Session,
+    SessionConfig,
 };
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::policy::{Dialect, PolicyFile};
@@ -97,7 +97,12 @@ impl Trial {
                 RequestStep::Peek(_) => session.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data }),
                 RequestStep::Verify(_) => session.verified(&mut head, Err("a trial has no credentials".into())),
                 RequestStep::Forward(meter) => {
-                    count(meter, &body);
+                    // The meter checks the length of each RPC message (P1). A body that is too long as a whole has
+                    // already been refused.
+                    if let Some(mut meter) = meter {
+                        let _ = meter.request_data(&body);
+                        meter.body_ended();
+                    }
                     return respond(session.as_if(dialect), recorded, &head.method);
                 }
                 RequestStep::Broken => unreachable!("each call is in the session's order"),
@@ -108,15 +113,6 @@ impl Trial {
 
 fn config(policy: Policy) -> Arc<SessionConfig> {
     Arc::new(SessionConfig::new(policy.without_credentials(), || UNIX_EPOCH + Duration::from_millis(TIME_MS)))
-}
-
-/// Passes a request's body to the meter, which checks the length of each RPC message (P1). A body that is too long as a
-/// whole has already been refused.
-fn count(meter: Option<BodyMeter>, body: &Bytes) {
-    if let Some(mut meter) = meter {
-        let _ = meter.request_data(body);
-        meter.body_ended();
-    }
 }
 
 fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialResult {

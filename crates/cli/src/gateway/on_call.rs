@@ -67,17 +67,14 @@ impl AdminListener {
         let host = rustix::system::uname();
         let name = format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id());
         let admin = Admin::new().metrics(metrics).name(name);
-        let admin = args.admin_host.iter().fold(admin, |admin, name| admin.allow_host(name));
-        let admin = match &args.admin_token_file {
-            Some(file) => {
-                admin.token_file(file).map_err(|error| CommandError::Io(format!("--admin-token-file {error}")))?
-            }
-            None => admin,
-        };
-        let admin = match &args.admin_journal {
-            Some(file) => admin.journal(file).map_err(|error| CommandError::Io(format!("--admin-journal {error}")))?,
-            None => admin,
-        };
+        let mut admin = args.admin_host.iter().fold(admin, |admin, name| admin.allow_host(name));
+        let refused = |flag: &str, error: std::io::Error| CommandError::Io(format!("{flag} {error}"));
+        if let Some(file) = &args.admin_token_file {
+            admin = admin.token_file(file).map_err(|error| refused("--admin-token-file", error))?;
+        }
+        if let Some(file) = &args.admin_journal {
+            admin = admin.journal(file).map_err(|error| refused("--admin-journal", error))?;
+        }
         let (admin, scheme) = match args.admin_tls_cert.as_ref().zip(args.admin_tls_key.as_ref()) {
             None => (admin, "http"),
             Some((certificate, key)) => {
@@ -92,7 +89,8 @@ impl AdminListener {
     }
 }
 
-/// Watches a policy file, or uses the built-in settings if there is no file. The admin address shows the policy.
+/// Watches a policy file, or uses the built-in settings if there is no file. The admin address shows the policy, and
+/// SIGHUP reloads it.
 pub(crate) fn watched_policy(
     file: Option<&Path>,
     loader: fn() -> PolicyLoader,
@@ -105,6 +103,8 @@ pub(crate) fn watched_policy(
     };
     let handle = on_call.into_iter().fold(handle, |handle, on_call| on_call.admin.attach(handle));
     handle.announce();
+    let reloaded = handle.clone();
+    system::reload_policy_at_hangup(move || reloaded.reload())?;
     Ok(handle)
 }
 
