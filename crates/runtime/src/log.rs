@@ -33,11 +33,24 @@ const MAX_CAUSE: usize = 4096;
 /// replaced ids (I2, I3, G1).
 pub(crate) fn write_record(record: &ClosedRecord) {
     let notes = record.notes();
-    warn_of_original_path(record.request_id(), notes);
+    if notes.only_original_path {
+        // The layer is probably inside a nested router by mistake. The router has stripped a prefix from the path, and
+        // the policy's routes match only the path with this prefix (G0).
+        tracing::warn!(
+            target: "tower_error_envelope",
+            request_id = %record.request_id(),
+            "a router stripped a prefix from the path, and the policy's routes match only the whole path; the guards \
+             of both paths apply"
+        );
+    }
     if record.origin().is_none() && record.sent().is_some() {
         return write_notes(record.request_id(), notes);
     }
-    write(level(record), record);
+    // Without a subscriber, the only cost is this comparison of two levels.
+    let level = level(record);
+    if level <= LevelFilter::current() {
+        write_line(level, record);
+    }
 }
 
 /// Passes the record to its observer, if it has one.
@@ -73,20 +86,6 @@ fn level(record: &ClosedRecord) -> Level {
 fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
     if let Err(panic) = catch(|| observer.on_record(record)) {
         tracing::error!(target: "tower_error_envelope", request_id = %record.request_id(), panic, "the observer panicked");
-    }
-}
-
-/// Warns once if the layer is probably inside a nested router by mistake. The router has stripped a prefix from the
-/// path, and the policy's routes match only the path with this prefix (G0).
-#[inline]
-fn warn_of_original_path(id: RequestId, notes: &RecordFields) {
-    if notes.only_original_path {
-        tracing::warn!(
-            target: "tower_error_envelope",
-            request_id = %id,
-            "a router stripped a prefix from the path, and the policy's routes match only the whole path; the guards \
-             of both paths apply"
-        );
     }
 }
 
@@ -251,15 +250,7 @@ fn is_inside_span() -> bool {
     dispatcher::get_default(target) == Some(REQUEST)
 }
 
-/// Writes the log line of a record. The function is inlined, so that without a subscriber the only cost is a comparison
-/// of two levels.
-#[inline]
-fn write(level: Level, record: &ClosedRecord) {
-    if level <= LevelFilter::current() {
-        write_line(level, record);
-    }
-}
-
+/// Writes the log line of a record.
 #[inline(never)]
 fn write_line(level: Level, record: &ClosedRecord) {
     macro_rules! line {

@@ -35,15 +35,9 @@ pub(crate) struct PolicyReloader {
 }
 
 struct State {
-    /// The result of the last read.
-    outcome: Outcome,
+    /// The result of the last read: the fingerprint of the files, or why they were refused.
+    outcome: Result<u64, String>,
     status: PolicyStatus,
-}
-
-#[derive(PartialEq, Eq)]
-enum Outcome {
-    Taken(u64),
-    Refused(String),
 }
 
 impl PolicyReloader {
@@ -53,7 +47,7 @@ impl PolicyReloader {
         let (file, watched) = folders.read(|folders| read(path, &loader, folders));
         let file = file?;
         watched.map_err(|error| unwatchable(path, error))?;
-        let outcome = Outcome::Taken(file.fingerprint());
+        let outcome = Ok(file.fingerprint());
         let status = status_of(file, None);
         let active = ArcSwap::new(status.policy.clone());
         let state = Mutex::new(State { outcome, status });
@@ -84,7 +78,7 @@ impl PolicyReloader {
 
     fn refuse(&self, error: &PolicyError) {
         let why = error.to_string();
-        let outcome = Outcome::Refused(why.clone());
+        let outcome = Err(why.clone());
         let mut state = self.state();
         if state.outcome != outcome {
             state.outcome = outcome;
@@ -97,7 +91,7 @@ impl PolicyReloader {
     }
 
     fn apply(&self, file: PolicyFile) -> bool {
-        let outcome = Outcome::Taken(file.fingerprint());
+        let outcome = Ok(file.fingerprint());
         let mut state = self.state();
         if state.outcome == outcome {
             return false;

@@ -46,12 +46,9 @@ pub fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
 }
 
 pub(super) fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), String> {
-    let unread = || {
-        format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>())
-    };
-    let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value)) {
-        (Ok(name), Ok(value)) => (name, value),
-        _ => return Err(unread()),
+    let (Ok(parsed), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value)) else {
+        let name: String = String::from_utf8_lossy(name).chars().take(64).collect();
+        return Err(format!("the header {name:?} cannot be read"));
     };
     headers
         .try_append(parsed, value)

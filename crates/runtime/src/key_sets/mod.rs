@@ -130,10 +130,6 @@ impl Registry {
     }
 }
 
-fn is_unused(registry: &Weak<Registry>, keys: &RemoteKeys) -> bool {
-    registry.upgrade().map_or(keys.holders() == 1, |registry| registry.forget_unused(keys))
-}
-
 /// Starts a thread that fetches all sets. It has its own runtime, because a policy may be read on a thread without a
 /// runtime.
 fn start(https: Https) -> UnboundedSender<Job> {
@@ -154,7 +150,9 @@ async fn drive(mut queue: UnboundedReceiver<Job>, https: Https) {
         tokio::select! {
             job = queue.recv() => match job {
                 Some(Job { keys, target, registry }) => {
-                    let is_unused = move |keys: &RemoteKeys| is_unused(&registry, keys);
+                    let is_unused = move |keys: &RemoteKeys| {
+                        registry.upgrade().map_or(keys.holders() == 1, |registry| registry.forget_unused(keys))
+                    };
                     tasks.spawn(rotation::rotate(keys, target, https.clone(), is_unused));
                 }
                 None => break,

@@ -30,7 +30,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         let began = Instant::now();
         let fetched = https.get(&target).await.and_then(|answer| {
             let count = keys.replace(&answer.body)?;
-            Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
+            Ok((count, lifetime(&answer.headers, clock::now())))
         });
         log.write(&fetched, keys.has_set());
         keys.note_failure(fetched.as_ref().err().map(String::as_str));
@@ -41,7 +41,7 @@ pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_un
         let demanded = rounds.demand.notified();
         keys.rest(false);
         tokio::select! {
-            () = sleep_until(began + fetched.map_or(SPACING, |fetched| fetched.lifetime)) => {}
+            () = sleep_until(began + fetched.map_or(SPACING, |(_, lifetime)| lifetime)) => {}
             () = demanded => {}
         }
         if is_unused(&keys) {
@@ -68,11 +68,6 @@ pub(super) fn fetch_ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send 
     }
 }
 
-struct Fetched {
-    keys: usize,
-    lifetime: Duration,
-}
-
 /// Logs the result of a fetch only if it differs from the previous result.
 struct RotationLog {
     /// The URL of the set without its query.
@@ -85,7 +80,8 @@ impl RotationLog {
         Self { url: url.split('?').next().unwrap_or_default().into(), last: None }
     }
 
-    fn write(&mut self, fetched: &Result<Fetched, String>, has_set: bool) {
+    /// `fetched` is the number of keys and the lifetime of the set, or the reason of the failure.
+    fn write(&mut self, fetched: &Result<(usize, Duration), String>, has_set: bool) {
         count::record_key_set_fetch(if fetched.is_ok() { "taken" } else { "failed" });
         let outcome = fetched.as_ref().map(drop).map_err(Clone::clone);
         if self.last.as_ref() == Some(&outcome) {
@@ -93,9 +89,7 @@ impl RotationLog {
         }
         let url = &*self.url;
         match fetched {
-            Ok(fetched) => {
-                tracing::info!(target: "tower_error_envelope", url, keys = fetched.keys, "fetched the key set");
-            }
+            Ok((keys, _)) => tracing::info!(target: "tower_error_envelope", url, keys, "fetched the key set"),
             Err(error) if has_set => {
                 tracing::warn!(target: "tower_error_envelope", url, error, "cannot fetch the key set; the old one stays active");
             }
