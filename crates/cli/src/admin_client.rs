@@ -149,7 +149,8 @@ pub(crate) fn listed(answers: &[Answered], fields: &[&str]) -> Vec<Value> {
 }
 
 /// Returns the exit code of a verb. The code is [`UNREACHABLE`] if every gateway that failed cannot be reached.
-pub(crate) fn exit_code<'a>(failed: impl Iterator<Item = &'a NoAnswer>) -> u8 {
+pub(crate) fn exit_code(answers: &[Answered]) -> u8 {
+    let failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
     failed.fold(0, |code, failed| match (code, failed.is_unreachable) {
         (0 | UNREACHABLE, true) => UNREACHABLE,
         _ => FOUND,

@@ -59,10 +59,7 @@ pub(crate) struct Args {
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // Envoy would refuse to start with a wrong policy, so errors in the policy are reported now.
-    let read = match &args.ext_proc {
-        Some(_) => policy::read_for_processor(&args.policy)?,
-        None => policy::read_in_envoy(&args.policy)?,
-    };
+    let read = policy::read_in_envoy(&args.policy, args.ext_proc.is_some())?;
     let (hosts, clusters) = hosts_and_clusters(read.file.policy(), args.upstream.as_deref());
     if !args.snippet && clusters.is_empty() {
         let why = "there is no service: no scope of the policy has an upstream\n = help: add --upstream HOST:PORT";

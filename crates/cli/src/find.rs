@@ -37,8 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let found = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).any(is_known);
     let json = || json!({ "id": args.id.to_string(), "gateways": listed(&answers, &["known", "errors"]) });
     print_unless_closed(&args.format.text(|| as_text(args.id, &answers), json))?;
-    let failed = answers.iter().filter_map(|(_, answer)| answer.as_ref().err());
-    match (exit_code(failed), found) {
+    match (exit_code(&answers), found) {
         (0, false) => Ok(FOUND),
         (code, _) => Ok(code),
     }

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         OutputFormat::Json => print_unless_closed(&as_json(&answers, failed))?,
         OutputFormat::Human => print_lines(&answers, failed)?,
     }
-    Ok(exit_code(answers.iter().filter_map(|(_, answer)| answer.as_ref().err())))
+    Ok(exit_code(&answers))
 }
 
 /// Prints the states of the gateways on standard output, and failures on standard error.

@@ -66,22 +66,16 @@ pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     })
 }
 
-/// Works like [`read`], but applies the rules for the Envoy module, which supports no verifiers.
+/// Works like [`read`], but applies the rules for the Envoy module, or for the external processor, which fetches key
+/// sets. Both support no verifiers.
 ///
 /// # Errors
 ///
 /// All errors.
-pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
-    read_by(FilterPolicy::loader(), |loader| loader.check(path))
-}
-
-/// Works like [`read`], but applies the rules for the external processor, which supports no verifiers.
-///
-/// # Errors
-///
-/// All errors.
-pub(crate) fn read_for_processor(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
-    read_by(FilterPolicy::loader().key_sets(|url| Ok(RemoteKeys::never_fetched(url))), |loader| loader.check(path))
+pub(crate) fn read_in_envoy(path: &Path, is_processor: bool) -> Result<LoadedPolicy, Vec<PolicyError>> {
+    let loader = FilterPolicy::loader();
+    let loader = if is_processor { loader.key_sets(|url| Ok(RemoteKeys::never_fetched(url))) } else { loader };
+    read_by(loader, |loader| loader.check(path))
 }
 
 /// Returns a loader for a program that checks no credentials. Secrets and verifiers may be missing.

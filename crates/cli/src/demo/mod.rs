@@ -14,7 +14,7 @@ use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
 use crate::failure::{CommandError, block_on_threads, print_line};
-use crate::gateway::args::Front;
+use crate::gateway::args::{Front, workers};
 use crate::gateway::limits::{UpstreamFlags, address, time};
 use crate::gateway::log::Writing;
 use crate::gateway::on_call::AdminListener;
@@ -58,7 +58,7 @@ impl Args {
 /// Serves the demo and sends its requests at the same time. The exit code is 1 if `--once` found a wrong response.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.init_log()?;
-    block_on_threads(args.front.workers(), show(args, &log))
+    block_on_threads(workers(args.front.workers), show(args, &log))
 }
 
 async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {

@@ -112,7 +112,7 @@ pub(crate) struct Front {
     pub(crate) forwarded: Forwarded,
     /// Serve clients on this many threads [default: the processors that the process may use]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    workers: Option<u16>,
+    pub(crate) workers: Option<u16>,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
     #[command(flatten)]
@@ -124,15 +124,10 @@ impl Front {
     pub(crate) fn init_log(&self) -> Result<Writing, CommandError> {
         self.log.init(self.access_log.as_ref(), true)
     }
-
-    /// Returns the number of worker threads in addition to the main thread. With one worker the number is 0, because
-    /// the main thread does the work.
-    pub(crate) fn workers(&self) -> usize {
-        workers(self.workers)
-    }
 }
 
-/// Returns the number of worker threads in addition to the main thread, for this value of `--workers`.
+/// Returns the number of worker threads in addition to the main thread, for this value of `--workers`. With one worker
+/// the number is 0, because the main thread does the work.
 pub(crate) fn workers(flag: Option<u16>) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Some(flag.map_or_else(processors, usize::from)).filter(|count| *count > 1).unwrap_or(0)

@@ -26,7 +26,7 @@ use crate::failure::{CommandError, block_on_threads, print_line};
 pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, CommandError> {
     let mut sockets = ListeningSockets::from_systemd()?.reuse_port(args.reuse_port);
     let log = args.front.init_log()?;
-    block_on_threads(args.front.workers(), async {
+    block_on_threads(args::workers(args.front.workers), async {
         for variable in unread_variables {
             tracing::warn!(variable, "no flag reads this environment variable; see error-envelope gateway --help-all");
         }

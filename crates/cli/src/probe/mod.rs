@@ -3,7 +3,7 @@
 //!
 //! 1. [`plan`] lists the requests and the right responses. It chooses the path, headers and body of a request from the
 //!    policy, so that the layer gives the wanted response.
-//! 2. [`Service::send`] sends one request at a time, each on a separate connection.
+//! 2. [`exchange`] sends one request at a time, each on a separate connection.
 //! 3. [`judge`] compares the response with the contract and the policy.
 //!
 //! The requests are malformed, too large or forbidden, or their paths do not exist. So they change nothing if the
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let panic_path = args.panic_path.as_ref().map(ToString::to_string);
     let service = ServiceInfo::new(policy, panic_path, headers);
     let judge = Judge { service: &service, by_policy: args.policy.is_some(), seen: HashSet::new() };
-    let lines = block_on(probe(&Service { target, patience: *args.timeout }, judge))?;
+    let lines = block_on(probe(&target, *args.timeout, judge))?;
     let counts = [Outcome::Passed, Outcome::Failed, Outcome::Skipped];
     let counts = counts.map(|outcome| lines.iter().filter(|line| line.outcome == outcome).count());
     let [passed, failed, skipped] = counts;
@@ -126,9 +126,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// The characters that make a terminal rewrite its current line.
 const CLEAR_LINE: &str = "\r\u{1b}[K";
 
-async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
+async fn probe(target: &Target, patience: Duration, mut judge: Judge<'_>) -> Result<Vec<Line>, CommandError> {
     let (mut lines, mut silent) = (Vec::<Line>::new(), 0);
     let progress = stderr().is_terminal();
+    let late = |_| Err(NoAnswer::Broken("F1", format!("no response within {} s", patience.as_secs_f32())));
     for (sent, row) in ROWS.iter().enumerate() {
         if progress {
             anstream::eprint!("{CLEAR_LINE}{sent} of {}: {}", ROWS.len(), row.name);
@@ -142,7 +143,8 @@ async fn probe(target: &Service, mut judge: Judge<'_>) -> Result<Vec<Line>, Comm
         let mut line = Line { name, rule, outcome: Outcome::Skipped, sent: None, got: None, findings: Vec::new(), why };
         for planned in planned.unwrap_or_default() {
             line.sent = Some(format!("{} {}", planned.request.method(), planned.request.uri()));
-            match target.send(planned.request.clone()).await {
+            let answer = timeout(patience, exchange(target, planned.request.clone())).await;
+            match answer.unwrap_or_else(late) {
                 Ok(answer) => {
                     silent = 0;
                     line.got = Some(describe(&answer));
@@ -231,51 +233,38 @@ fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
 /// The largest response body to read, in bytes. Every error is shorter.
 const MAX_BODY: usize = 256 * 1024;
 
-pub(super) enum NoAnswer {
+enum NoAnswer {
     Unreachable(String),
     /// The rule that the response violates, and what is wrong.
     Broken(&'static str, String),
 }
 
-/// The service to probe, and the time limit for each response.
-pub(super) struct Service {
-    pub(super) target: Target,
-    pub(super) patience: Duration,
-}
-
-impl Service {
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
-        let late = |_| Err(NoAnswer::Broken("F1", format!("no response within {} s", self.patience.as_secs_f32())));
-        timeout(self.patience, self.exchange(request)).await.unwrap_or_else(late)
-    }
-
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
-        let broken = |error: hyper::Error| NoAnswer::Broken("F1", cause_text(&error));
-        let unreachable = |what| NoAnswer::Unreachable(format!("{}: {what}", self.target.url));
-        let stream = TokioIo::new(self.target.connect().await.map_err(unreachable)?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
-        let connection = tokio::spawn(connection);
-        let (head, body) = sender.send_request(outgoing(request.clone())).await.map_err(broken)?.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await;
-        let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
-        let closes = head.headers.contains_key(header::CONNECTION);
-        // A response to HEAD has no body, so hyper does not read one. Bytes that a service sends after the head show up
-        // as a failure of the connection.
-        if request.method() == Method::HEAD && !closes {
-            let is_ready = sender.ready().await;
-            let again =
-                if is_ready.is_ok() { sender.send_request(outgoing(request)).await.map(drop) } else { is_ready };
-            let followed = |error: &hyper::Error| error.is_parse() || error.to_string().contains("unexpected message");
-            if let Err(error) = again
-                && (followed(&error) || matches!(connection.await, Ok(Err(error)) if followed(&error)))
-            {
-                return Err(NoAnswer::Broken("E5", "bytes follow the response to HEAD".to_owned()));
-            }
-            return Ok(Response::from_parts(head, body.to_bytes()));
+/// Sends a request on a connection of its own.
+async fn exchange(target: &Target, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    let broken = |error: hyper::Error| NoAnswer::Broken("F1", cause_text(&error));
+    let unreachable = |what| NoAnswer::Unreachable(format!("{}: {what}", target.url));
+    let stream = TokioIo::new(target.connect().await.map_err(unreachable)?);
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(broken)?;
+    let connection = tokio::spawn(connection);
+    let (head, body) = sender.send_request(outgoing(request.clone())).await.map_err(broken)?.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await;
+    let body = body.map_err(|error| NoAnswer::Broken("F4", format!("the body was cut off: {error}")))?;
+    let closes = head.headers.contains_key(header::CONNECTION);
+    // A response to HEAD has no body, so hyper does not read one. Bytes that a service sends after the head show up
+    // as a failure of the connection.
+    if request.method() == Method::HEAD && !closes {
+        let is_ready = sender.ready().await;
+        let again = if is_ready.is_ok() { sender.send_request(outgoing(request)).await.map(drop) } else { is_ready };
+        let followed = |error: &hyper::Error| error.is_parse() || error.to_string().contains("unexpected message");
+        if let Err(error) = again
+            && (followed(&error) || matches!(connection.await, Ok(Err(error)) if followed(&error)))
+        {
+            return Err(NoAnswer::Broken("E5", "bytes follow the response to HEAD".to_owned()));
         }
-        connection.abort();
-        Ok(Response::from_parts(head, body.to_bytes()))
+        return Ok(Response::from_parts(head, body.to_bytes()));
     }
+    connection.abort();
+    Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 /// Prepares a request for hyper. If the request should be chunked, its body declares no length, so that hyper sends it
