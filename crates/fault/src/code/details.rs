@@ -19,7 +19,7 @@ const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boo
 struct Keyword {
     name: &'static str,
     of: KeywordScope,
-    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
+    read: fn(&mut Reader, &Value) -> Checked,
 }
 
 /// The schemas in which a keyword may be used.
@@ -33,11 +33,7 @@ enum KeywordScope {
     Types(&'static [&'static str]),
 }
 
-const fn row(
-    name: &'static str,
-    of: KeywordScope,
-    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
-) -> Keyword {
+const fn row(name: &'static str, of: KeywordScope, read: fn(&mut Reader, &Value) -> Checked) -> Keyword {
     Keyword { name, of, read }
 }
 
@@ -82,34 +78,29 @@ pub struct SchemaError {
     pub is_name: bool,
 }
 
+type Checked = Result<(), SchemaError>;
+
 /// Refuses a value that is not a schema, or that the exports cannot express.
 pub fn check(schema: &Value) -> Result<(), SchemaError> {
-    Reader::new().schema(schema)
+    Reader::default().schema(schema)
 }
 
 /// Parses the text of a schema, and checks it.
 pub fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json =
-        |error: serde_json::Error| Reader::new().wrong(format!("the schema is not JSON: {error}"), "write JSON");
+        |error: serde_json::Error| Reader::default().wrong(format!("the schema is not JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
 /// The position in the schema that is being checked.
+#[derive(Default)]
 struct Reader {
     path: Vec<String>,
     depth: usize,
 }
 
 impl Reader {
-    fn new() -> Self {
-        Self { path: Vec::new(), depth: 0 }
-    }
-
-    fn at_key(
-        &mut self,
-        key: impl Into<String>,
-        read: impl FnOnce(&mut Self) -> Result<(), SchemaError>,
-    ) -> Result<(), SchemaError> {
+    fn at_key(&mut self, key: impl Into<String>, read: impl FnOnce(&mut Self) -> Checked) -> Checked {
         self.path.push(key.into());
         read(self)?;
         self.path.pop();
@@ -120,7 +111,7 @@ impl Reader {
         SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false, is_name: false }
     }
 
-    fn require(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
+    fn require(&self, value: &Value, right: bool, what: &str) -> Checked {
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -132,7 +123,7 @@ impl Reader {
         if right { Ok(()) } else { Err(self.wrong(format!("{kind} has the wrong type here"), format!("write {what}"))) }
     }
 
-    fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
+    fn schema(&mut self, schema: &Value) -> Checked {
         let Some(members) = schema.as_object() else {
             return self.require(schema, false, "a schema, as in { type = \"string\" }");
         };
@@ -159,7 +150,7 @@ impl Reader {
     }
 
     /// Checks that a keyword may be used with the types of the schema, and with the other keywords in it.
-    fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
+    fn fits(&self, keyword: &Keyword, schema: &Value) -> Checked {
         let name = keyword.name;
         match keyword.of {
             KeywordScope::Any | KeywordScope::Types([]) => Ok(()),
@@ -189,7 +180,7 @@ impl Reader {
     }
 
     /// Checks that each value of an `enum`, or the value of a `const`, has one of the types next to it.
-    fn check_type_of_values(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
+    fn check_type_of_values(&self, values: &Value, types: &[&str]) -> Checked {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
             if !types.is_empty() && !types.iter().any(|name| is_of_type(value, name)) {
@@ -202,7 +193,7 @@ impl Reader {
         Ok(())
     }
 
-    fn required_are_there(&mut self, schema: &Value) -> Result<(), SchemaError> {
+    fn required_are_there(&mut self, schema: &Value) -> Checked {
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for (index, name) in required.enumerate() {
             if schema["properties"].get(name).is_none() {
@@ -215,7 +206,7 @@ impl Reader {
         Ok(())
     }
 
-    fn types(&self, value: &Value) -> Result<(), SchemaError> {
+    fn types(&self, value: &Value) -> Checked {
         let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for one in list {
             self.require(one, one.is_string(), "the name of a type, or a list of them")?;
@@ -228,11 +219,11 @@ impl Reader {
         self.is_not_empty(list.len(), "name a type")
     }
 
-    fn is_not_empty(&self, len: usize, right: &str) -> Result<(), SchemaError> {
+    fn is_not_empty(&self, len: usize, right: &str) -> Checked {
         if len == 0 { Err(self.wrong("the list is empty", right)) } else { Ok(()) }
     }
 
-    fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
+    fn named_schemas(&mut self, value: &Value) -> Checked {
         self.require(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
         // These keys exist in every JavaScript object.
@@ -243,43 +234,43 @@ impl Reader {
         members.try_for_each(|(name, schema)| self.at_key(name, |it| it.schema(schema)))
     }
 
-    fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
+    fn schemas(&mut self, value: &Value) -> Checked {
         self.require(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
         list.iter().enumerate().try_for_each(|(index, one)| self.at_key(index.to_string(), |it| it.schema(one)))
     }
 
-    fn names(&self, value: &Value) -> Result<(), SchemaError> {
+    fn names(&self, value: &Value) -> Checked {
         let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
         self.require(value, names, "a list of names")
     }
 
-    fn values(&self, value: &Value) -> Result<(), SchemaError> {
+    fn values(&self, value: &Value) -> Checked {
         self.require(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "list the allowed values")?;
         list.iter().try_for_each(|one| self.scalar(one))
     }
 
-    fn scalar(&self, value: &Value) -> Result<(), SchemaError> {
+    fn scalar(&self, value: &Value) -> Checked {
         self.require(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
     }
 
-    fn count(&self, value: &Value) -> Result<(), SchemaError> {
+    fn count(&self, value: &Value) -> Checked {
         let is_count = value.as_u64().is_some_and(|count| u32::try_from(count).is_ok());
         self.require(value, is_count, "a whole number of 0 or more")
     }
 
-    fn number(&self, value: &Value) -> Result<(), SchemaError> {
+    fn number(&self, value: &Value) -> Checked {
         self.require(value, value.is_number(), "a number")
     }
 
-    fn text(&self, value: &Value) -> Result<(), SchemaError> {
+    fn text(&self, value: &Value) -> Checked {
         self.require(value, value.is_string(), "a text in quotes")
     }
 
-    fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
+    fn dialect(&self, value: &Value) -> Checked {
         if self.path.len() > 1 {
             return Err(self.wrong("$schema is inside the schema", "write it only once, at the top of the schema"));
         }

@@ -62,14 +62,11 @@ pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Opt
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(value).ok()?;
-        let wait = until.duration_since(parse_date(headers).unwrap_or_else(now)).unwrap_or_default();
+        let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?.trim()).ok());
+        let wait = until.duration_since(date.unwrap_or_else(now)).unwrap_or_default();
         Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     };
     Some(wait.min(Duration::from_secs(MAX_SECONDS)))
-}
-
-fn parse_date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
 }
 
 #[cfg(test)]
