@@ -136,10 +136,9 @@ fn parse_token_file(file: Option<&str>) -> Result<String, String> {
 }
 
 fn parse_metadata(given: Option<bool>) -> Result<bool, String> {
-    given.ok_or_else(|| {
-        "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata"
-            .to_owned()
-    })
+    let why =
+        "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata";
+    given.ok_or_else(|| why.to_owned())
 }
 
 fn other_keys(value: &Value) -> String {

@@ -179,11 +179,11 @@ fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {
 }
 
 async fn collect(body: Incoming) -> Result<String, String> {
-    let bytes =
-        Limited::new(body, MAX_BYTES).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
-            true => "the key set is larger than 1 MiB".to_owned(),
-            false => failed(error),
-        })?;
+    let collected = Limited::new(body, MAX_BYTES).collect().await;
+    let bytes = collected.map_err(|error| match error.is::<LengthLimitError>() {
+        true => "the key set is larger than 1 MiB".to_owned(),
+        false => failed(error),
+    })?;
     String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the key set is not UTF-8".to_owned())
 }
 
