@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use error_envelope_core::loader::PolicyFile;
 use error_envelope_core::policy::{Policy, PolicyError};
-use error_envelope_core::session::SessionConfig;
 use error_envelope_runtime::{FilterConfig, FilterPolicy, PolicyHandle};
 
 use crate::abi::{self, Defining, Level};
@@ -19,7 +18,7 @@ use crate::{log, timer};
 
 /// The state that all streams of one configuration share.
 pub(crate) struct FilterModule {
-    in_force: PolicyHandle,
+    pub(crate) in_force: PolicyHandle,
     _on_call: Option<AdminRegistration>,
     pub(crate) counters: Arc<Counters>,
     /// True if each error is written to dynamic metadata.
@@ -42,11 +41,6 @@ impl FilterModule {
                 None
             }
         }
-    }
-
-    /// Returns the config for a stream that begins now (M3).
-    pub(crate) fn config(&self) -> Arc<SessionConfig> {
-        self.in_force.config()
     }
 }
 

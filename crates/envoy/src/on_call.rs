@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use error_envelope_admin::Admin;
 use error_envelope_core::policy::Policy;
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::PolicyHandle;
+use error_envelope_runtime::{self as runtime, PolicyHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -94,11 +93,10 @@ impl Drop for AdminRegistration {
 
 impl AdminAddress {
     fn start(address: SocketAddr, token_file: Option<&str>) -> io::Result<Self> {
-        let admin = Admin::new().metrics_elsewhere(METRICS);
-        let admin = match token_file {
-            Some(file) => admin.token_file(file)?,
-            None => admin,
-        };
+        let mut admin = Admin::new().metrics_elsewhere(METRICS);
+        if let Some(file) = token_file {
+            admin = admin.token_file(file)?;
+        }
         let (wanted, wait) = watch::channel(false);
         let serving = admin.clone();
         std::thread::Builder::new()

@@ -161,7 +161,7 @@ impl Filter {
 
     /// Returns the config that the request began with (M3).
     pub(super) fn config(&self) -> Arc<SessionConfig> {
-        self.config.borrow_mut().get_or_insert_with(|| self.module.config()).clone()
+        self.config.borrow_mut().get_or_insert_with(|| self.module.in_force.config()).clone()
     }
 
     pub(super) fn read_version(&self, stream: &Stream<'_>) -> Version {
