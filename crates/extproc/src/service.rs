@@ -43,13 +43,10 @@ impl ExternalProcessor for PolicyService {
 
 /// Returns the replies to these messages. The last reply is an error. If the stream ended without an error before a
 /// verdict, Envoy would let the request pass (V4).
-pub(crate) fn replies<S>(
+pub(crate) fn replies(
     stream: ProcessingStream,
-    messages: S,
-) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send
-where
-    S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
-{
+    messages: impl Stream<Item = Result<ProcessingRequest, Status>> + Unpin + Send,
+) -> impl Stream<Item = Result<ProcessingResponse, Status>> + Send {
     // The state is boxed, since each reply moves it.
     stream::unfold(Some(Box::new((stream, messages))), |state| async {
         let mut state = state?;

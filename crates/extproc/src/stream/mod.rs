@@ -23,8 +23,7 @@ mod timers;
 mod wait;
 
 use error_envelope_core::session::{Delivery, End, Ending, Failure, FirstByte, Follow, UnreadReason};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::Watch;
+use error_envelope_runtime::{self as runtime, Watch};
 use futures_util::Stream;
 use tonic::Status;
 

@@ -5,9 +5,8 @@ use std::pin::Pin;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::session::{Ending, FirstByte, KnownMethod, MeterAction, RequestStep, Session, keep_checksums};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::envoy::{self, RequestHead};
+use error_envelope_runtime::{self as runtime, KeyFetcher};
 use tonic::Status;
 
 use super::state::{KeyWait, Phase, ProcessingStream, Reply, now};
