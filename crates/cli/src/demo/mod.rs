@@ -92,12 +92,10 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
         outcome
     };
     let (outcome, cut_short) = tokio::join!(tour, gateway.serve_until(service, stop, at_once));
-    if let Some(signal) = cut_short {
-        return Ok(signal.code);
+    match cut_short {
+        Some(signal) => Ok(signal.code),
+        None if args.once => outcome.map(|as_expected| u8::from(!as_expected)),
+        // Without `--once`, a wrong row has been printed long ago, and does not change the exit code.
+        None => Ok(0),
     }
-    // Without `--once`, a wrong row has been printed long ago, and does not change the exit code.
-    if !args.once {
-        return Ok(0);
-    }
-    outcome.map(|as_expected| u8::from(!as_expected))
 }

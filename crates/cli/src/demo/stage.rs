@@ -166,8 +166,7 @@ type Acted = UnsyncBoxBody<Bytes, BoxError>;
 /// be called without the layer.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let (listener, address) = bind().await?;
     let to = |address: SocketAddr| {
