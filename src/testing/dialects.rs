@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::wrong::wrong_of_layer;
+use super::wrong::{wrong_length, wrong_of_head};
 use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::dialect::{Dialect, Shape};
 use error_envelope_core::policy::Policy;
@@ -29,7 +29,8 @@ impl ReadForm {
     ) -> Option<Self> {
         let error = content(policy, status, headers, bytes);
         let shape = error.shape().filter(is_written_by_layer)?;
-        let mut wrong = wrong_of_layer(headers, error.code().as_str(), bytes);
+        let mut wrong = wrong_of_head(headers, error.code().as_str());
+        wrong.extend(wrong_length(headers, bytes));
         if let Some(status) = status.filter(|status| !client::fails(*status, headers) && error.grpc().is_none()) {
             wrong.push(format!("E1: the status {status} is not an error status"));
         }

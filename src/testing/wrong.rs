@@ -56,13 +56,6 @@ pub(super) fn wrong_parts(status: Option<StatusCode>, headers: &HeaderMap, bytes
     wrong
 }
 
-/// Lists the wrong headers of an error response, whose body may be in any dialect.
-pub(super) fn wrong_of_layer(headers: &HeaderMap, code: &str, bytes: &[u8]) -> Vec<String> {
-    let mut wrong = wrong_of_head(headers, code);
-    wrong.extend(wrong_length(headers, bytes));
-    wrong
-}
-
 /// Lists the errors in the headers of an error response, whose body may be in any dialect or absent.
 pub(super) fn wrong_of_head(headers: &HeaderMap, code: &str) -> Vec<String> {
     let right = [("E4", "x-error-code", Some(code)), ("E4", "x-content-type-options", Some("nosniff"))];
@@ -93,7 +86,8 @@ pub(super) fn wrong_status(status: StatusCode) -> Option<String> {
     (!is_error).then(|| format!("E1: the status {status} is not an error status"))
 }
 
-fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
+/// Returns the error of a length that is not that of the body.
+pub(super) fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
     let length = headers.get(http::header::CONTENT_LENGTH).filter(|length| **length != *bytes.len().to_string())?;
     Some(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()))
 }
