@@ -12,6 +12,7 @@ use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};
 use error_envelope_core::dialect::CustomShape;
 use error_envelope_core::policy::Policy;
+use error_envelope_runtime::now;
 
 /// The most bytes to read of an error's body. The layer has the same limit (R4).
 const LIMIT: usize = 64 * 1024;
@@ -58,7 +59,7 @@ impl ErrorReader {
     /// Creates a reader that knows the catalogue's codes. It reads at most 64 KiB of an error's body, for at most 5 s.
     /// The layer has the same size limit (R4).
     pub fn new() -> Self {
-        Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
+        Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock: now }
     }
 
     /// Adds an organisation's own codes ([`ErrorCode::custom`]) with their advice. Codes of the catalogue with changed
@@ -193,9 +194,4 @@ impl Default for ErrorReader {
     fn default() -> Self {
         Self::new()
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the client compares a date with its clock")]
-fn clock() -> SystemTime {
-    SystemTime::now()
 }
