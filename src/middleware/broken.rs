@@ -42,8 +42,7 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
 /// frame is returned in place, because moving it is expensive.
 pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
-    R: Body,
-    R::Error: Into<BoxError>,
+    R: Body<Error: Into<BoxError>>,
 {
     let polled = catch(|| match body.poll_frame(cx) {
         Poll::Ready(Some(Ok(frame))) => {

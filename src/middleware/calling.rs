@@ -18,8 +18,7 @@ use super::logged;
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, ResponseBody, decided, polled};
 use error_envelope_core::session::{BoxError, Ending, Follow, ResponseStep, Rest, Session};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{self as runtime, catch};
 
 /// The parts of the inner service's response, or the service's error. The response is taken apart at once, because
 /// moving a whole response is expensive.
@@ -48,7 +47,7 @@ where
         let context = call.context.take();
         // A log line of a user's error classifier is also inside the request's span (L1).
         let fails = !matches!(&outcome, Some(Ok(_)));
-        let span = context.as_deref().and_then(CallContext::span).filter(|_| fails).cloned();
+        let span = context.as_deref().and_then(|context| context.span.as_ref()).filter(|_| fails).cloned();
         let _inside = span.as_ref().map(Span::enter);
         // The session borrows the response for its decision, because moving a head is expensive.
         if polled.is_ok()
@@ -83,7 +82,7 @@ where
         let StateProj::Calling { mut future, call: Some(call) } = self.project() else { return Poll::Pending };
         let polled = {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-            let _inside = call.context.as_deref().and_then(CallContext::span).map(Span::enter);
+            let _inside = call.context.as_deref().and_then(|context| context.span.as_ref()).map(Span::enter);
             running.poll(cx)
         };
         match polled {
@@ -195,7 +194,7 @@ fn written<R, B>(
 /// the error.
 #[inline(always)]
 fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut response::Parts) {
-    if let Some(span) = context.as_deref().and_then(CallContext::span) {
+    if let Some(span) = context.as_deref().and_then(|context| context.span.as_ref()) {
         runtime::record_status(span, head.status);
     }
     if let Some(record) = follow.record_mut() {

@@ -28,10 +28,7 @@ pin_project! {
     }
 }
 
-impl<R> Collecting<R>
-where
-    R: Body<Error: Into<BoxError>>,
-{
+impl<R: Body<Error: Into<BoxError>>> Collecting<R> {
     /// Reads the part of the body that is available at once. [`Collecting::poll`] waits for the rest.
     #[inline]
     #[allow(clippy::disallowed_methods, reason = "an adapter may read the clock")]
@@ -132,10 +129,7 @@ impl CollectJob {
     }
 
     #[inline]
-    fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
-    where
-        R: Body<Error: Into<BoxError>>,
-    {
+    fn poll<R: Body<Error: Into<BoxError>>>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End> {
         let Self { reading, timer, context, panic, .. } = self;
         loop {
             let mut error = None;

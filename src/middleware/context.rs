@@ -34,9 +34,4 @@ impl CallContext {
     pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
     }
-
-    /// Returns the span of a call, if it has one.
-    pub(super) fn span(&self) -> Option<&Span> {
-        self.span.as_ref()
-    }
 }

@@ -70,10 +70,7 @@ impl<B> Draining<B> {
     }
 }
 
-impl<B> Draining<B>
-where
-    B: Body<Error: Into<BoxError>>,
-{
+impl<B: Body<Error: Into<BoxError>>> Draining<B> {
     /// Reads and drops the part of the request that has already arrived. Returns true if the request needs no further
     /// draining.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {

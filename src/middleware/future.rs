@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -17,7 +16,7 @@ use super::collecting::Collecting;
 use super::context::CallContext;
 use super::draining::{Draining, RemainingRequest};
 use super::logged;
-use super::parked::{Peeking, Verifying, Waiting};
+use super::parked::{Peeking, Verifying};
 use super::request_body::RequestBody;
 use super::response_body::{Kind, PolledReply, Reply, ResponseBody, decided, polled, watch};
 use super::watched::Watched;
@@ -191,7 +190,7 @@ impl Call {
         debug_assert!(future.is_none() && request.is_some());
         let context = CallContext::new(session);
         let called = catch(|| {
-            let _inside = context.as_deref().and_then(CallContext::span).map(Span::enter);
+            let _inside = context.as_deref().and_then(|context| context.span.as_ref()).map(Span::enter);
             if let Some(request) = request.take() {
                 // An assignment would also drop the old value, and would therefore move the future once more.
                 std::mem::forget(future.replace(service.call(request)));
@@ -218,16 +217,6 @@ impl Call {
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
-    /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(timeout: Duration, rest: Waiting<S>, body: Pin<Box<B>>) -> Self {
-        Self::Peeking { peeking: Box::new(Peeking::new(timeout, rest, body)) }
-    }
-
-    /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: Waiting<S>, body: B) -> Self {
-        Self::Verifying { verifying: Box::new(Verifying::new(timeout, rest, body)) }
-    }
-
     /// Sends a local reply. If the request's body was not forwarded, it may have to be drained (G5).
     pub(super) fn sent(answered: Option<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let drain = answered.as_ref().and_then(|answered| answered.drain);

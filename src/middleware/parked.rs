@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_core::session::{BoxError, Ending, LocalReply, RequestRecord, Session};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::{Received, catch};
+use error_envelope_runtime::{self as runtime, Received, catch};
 use http::{HeaderMap, request};
 use http_body::Body;
 use tracing::Span;

@@ -68,10 +68,7 @@ impl<B: fmt::Debug> fmt::Debug for RequestBody<B> {
     }
 }
 
-impl<B> Body for RequestBody<B>
-where
-    B: Body<Error: Into<BoxError>>,
-{
+impl<B: Body<Error: Into<BoxError>>> Body for RequestBody<B> {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -18,8 +18,7 @@ use super::draining::Draining;
 use super::logged::is_written;
 use super::watched::Watched;
 use error_envelope_core::session::{BoxError, Failure, FinalFrame, Follow, Needs, Origin, RequestRecord};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{self as runtime, catch};
 
 pin_project! {
     /// The inner service's body, or the reply that the layer wrote.
@@ -46,7 +45,7 @@ pin_project! {
                 finish(this.kind.as_mut(), this.follow);
             }
             if let Some(watched) = this.watched.take() {
-                let span = this.context.as_deref().and_then(CallContext::span);
+                let span = this.context.as_deref().and_then(|context| context.span.as_ref());
                 watched.close(std::mem::take(this.follow), (is_empty, is_replaced), span);
             }
         }
@@ -139,13 +138,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
     }
 }
 
-impl<R, B> Body for ResponseBody<R, B>
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+impl<R: Body<Error: Into<BoxError>>, B: Body<Error: Into<BoxError>>> Body for ResponseBody<R, B> {
     type Data = Bytes;
     type Error = ResponseBodyError;
 
@@ -197,13 +190,7 @@ where
     }
 }
 
-impl<R, B> ResponseBody<R, B>
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+impl<R: Body<Error: Into<BoxError>>, B: Body<Error: Into<BoxError>>> ResponseBody<R, B> {
     #[inline]
     fn poll_any(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let mut this = self.project();
@@ -249,17 +236,9 @@ impl<R, B> Kind<R, B> {
     }
 }
 
-impl<R, B> Kind<R, B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+impl<R, B: Body<Error: Into<BoxError>>> Kind<R, B> {
     /// Polls for the next frame of a body that the layer itself made.
-    fn poll_own(
-        mut self: Pin<&mut Self>,
-        follow: &mut Follow,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+    fn poll_own(mut self: Pin<&mut Self>, follow: &mut Follow, cx: &mut Context<'_>) -> Polled {
         match self.as_mut().project() {
             KindProj::Broken { error } => {
                 let error = ResponseBodyError(error.0);

@@ -20,8 +20,9 @@ use super::response_body::ResponseBody;
 use super::verify::Verifiers;
 use super::watched::Watched;
 use error_envelope_core::session::{BodyMeter, BoxError, Ending, FirstByte, KnownMethod, RequestStep, Session};
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::{PolicyHandle, Received, RequestMetrics, RequestSlot, Started, Watch, catch};
+use error_envelope_runtime::{
+    self as runtime, PolicyHandle, Received, RequestMetrics, RequestSlot, Started, Watch, catch,
+};
 
 /// The service that [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer) makes. It never returns an error, because every
 /// error becomes a response.
@@ -232,8 +233,12 @@ impl<S> Waiting<S> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
         match (step, body) {
-            (RequestStep::Verify(time), Unread::New(body, _)) => State::verify(time, self, body),
-            (RequestStep::Peek(time), Unread::New(body, _)) => State::peek(time, self, Box::pin(body)),
+            (RequestStep::Verify(time), Unread::New(body, _)) => {
+                State::Verifying { verifying: Box::new(Verifying::new(time, self, body)) }
+            }
+            (RequestStep::Peek(time), Unread::New(body, _)) => {
+                State::Peeking { peeking: Box::new(Peeking::new(time, self, Box::pin(body))) }
+            }
             (step, body) => {
                 let Self { mut session, parked: Parked { mut service, not_ready, head }, received, .. } = self;
                 let state = carry_out(step, &mut session, &mut service, head, not_ready, body, received);
