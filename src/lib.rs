@@ -199,30 +199,16 @@ pub use error_envelope_runtime::{PrometheusHandle, install_metrics};
 pub use middleware::layer::ErrorEnvelopeLayer;
 pub use middleware::service::ErrorEnvelopeService;
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"))]
-#[doc = include_str!("../manual/library.md")]
-struct LibraryManual;
-
-#[cfg(all(doctest, feature = "axum", feature = "jwt"))]
-#[doc = include_str!("../manual/credentials.md")]
-struct CredentialsManual;
-
+/// The examples of the manual, which are tested with the features that they need.
 #[cfg(doctest)]
+#[cfg_attr(
+    all(feature = "axum", feature = "derive", feature = "testing", feature = "utoipa", feature = "ws"),
+    doc = include_str!("../manual/library.md")
+)]
+#[cfg_attr(all(feature = "axum", feature = "jwt"), doc = include_str!("../manual/credentials.md"))]
 #[doc = include_str!("../manual/rpc.md")]
-struct RpcManual;
-
-#[cfg(all(doctest, feature = "client"))]
-#[doc = include_str!("../manual/clients.md")]
-struct ClientsManual;
-
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "garde"))]
-#[doc = include_str!("../manual/recipes.md")]
-struct RecipesManual;
-
-#[cfg(all(doctest, feature = "axum", feature = "prometheus"))]
-#[doc = include_str!("../manual/operate.md")]
-struct OperateManual;
-
-#[cfg(doctest)]
+#[cfg_attr(feature = "client", doc = include_str!("../manual/clients.md"))]
+#[cfg_attr(all(feature = "axum", feature = "derive", feature = "garde"), doc = include_str!("../manual/recipes.md"))]
+#[cfg_attr(all(feature = "axum", feature = "prometheus"), doc = include_str!("../manual/operate.md"))]
 #[doc = include_str!("../manual/policy.md")]
-struct PolicyManual;
+struct Manual;
