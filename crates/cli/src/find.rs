@@ -56,13 +56,7 @@ fn is_known(found: &Value) -> bool {
 fn as_text(id: RequestId, answers: &[Answered]) -> String {
     let mut printed = String::new();
     for (gateway, answer) in answers {
-        let found = match answer {
-            Ok(found) => found,
-            Err(no) => {
-                no.print(gateway);
-                continue;
-            }
-        };
+        let Ok(found) = answer.as_ref().inspect_err(|no| no.print(gateway)) else { continue };
         let whole = found["errors"].as_array().into_iter().flatten();
         let lines: Vec<_> = whole.map(described).collect();
         let known = found["known"].as_array().into_iter().flatten();

@@ -68,12 +68,12 @@ impl AdminListener {
         let name = format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id());
         let admin = Admin::new().metrics(metrics).name(name);
         let mut admin = args.admin_host.iter().fold(admin, |admin, name| admin.allow_host(name));
-        let refused = |flag: &str, error: std::io::Error| CommandError::Io(format!("{flag} {error}"));
+        let failed = |flag: &str, error: std::io::Error| CommandError::Io(format!("{flag} {error}"));
         if let Some(file) = &args.admin_token_file {
-            admin = admin.token_file(file).map_err(|error| refused("--admin-token-file", error))?;
+            admin = admin.token_file(file).map_err(|error| failed("--admin-token-file", error))?;
         }
         if let Some(file) = &args.admin_journal {
-            admin = admin.journal(file).map_err(|error| refused("--admin-journal", error))?;
+            admin = admin.journal(file).map_err(|error| failed("--admin-journal", error))?;
         }
         let (admin, scheme) = match args.admin_tls_cert.as_ref().zip(args.admin_tls_key.as_ref()) {
             None => (admin, "http"),

@@ -42,10 +42,7 @@ pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = S
             });
         }
     });
-    let stop = async {
-        wait(stop).await;
-    };
-    Ok((stop, wait(at_once)))
+    Ok((async { drop(wait(stop).await) }, wait(at_once)))
 }
 
 /// Waits for the signal. The sender of the channel is dropped only when the runtime ends.
