@@ -42,7 +42,10 @@ pub(crate) fn stop() -> Result<(impl Future<Output = ()>, impl Future<Output = S
             });
         }
     });
-    Ok((async { drop(wait(stop).await) }, wait(at_once)))
+    let stop = async {
+        wait(stop).await;
+    };
+    Ok((stop, wait(at_once)))
 }
 
 /// Waits for the signal. The sender of the channel is dropped only when the runtime ends.

@@ -20,7 +20,9 @@ impl<'t> View<'t> {
     /// characters never separate anything. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
-            matches!(it, '%' | '\\') || text[at..].starts_with("&#") || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
+            matches!(it, '%' | '\\')
+                || text[at..].starts_with("&#")
+                || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
         };
         let is_letter = |it: char| !it.is_ascii() || it.is_ascii_alphanumeric() || "-._~".contains(it);
         let view = text.char_indices().any(differs).then(|| Self::new(text, is_letter))?;
