@@ -132,7 +132,10 @@ impl Protocol {
                 let has_trace = || str::from_utf8(body).is_ok_and(soap::has_trace);
                 (status.is_server_error() || has_trace()).then(|| soap::fault(version, status, message))
             }
-            _ => filter::filtered(self, json::utf8_text(body)?, status, message),
+            _ => {
+                let parts = filter::Parts { id_of_call: self == Self::JsonRpc, data: self == Self::GraphQl };
+                filter::filtered(json::utf8_text(body)?, parts, status, message)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 
-use super::{Protocol, oauth};
+use super::oauth;
 use crate::details;
 use crate::dialect::field_names::is_text_name;
 use crate::dialect::json::push_string;
@@ -18,15 +18,24 @@ const NAMES_OF_SIGNS: [&str; 6] = ["id", "jsonrpc", "schemas", "resourceType", "
 /// The names of texts in FHIR. Filters also use the names of texts in every shape (R2).
 const TEXTS_OF_FHIR: [&str; 2] = ["diagnostics", "text"];
 
+/// What a protocol's JSON contains besides its error.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    /// True if `id` is the id of a call, which the client chose (JSON-RPC).
+    pub(super) id_of_call: bool,
+    /// True if `data` at the top is no part of the error (GraphQL).
+    pub(super) data: bool,
+}
+
 /// Returns a protocol's valid JSON text as the client gets it, with this message in place of each text that must not pass.
 /// Returns `None` if a 4xx contains no stack trace, or if a 5xx has no place for a message.
-pub(super) fn filtered(protocol: Protocol, json: &str, status: StatusCode, message: &str) -> Option<Vec<u8>> {
+pub(super) fn filtered(json: &str, parts: Parts, status: StatusCode, message: &str) -> Option<Vec<u8>> {
     let written = Vec::with_capacity(json.len());
-    Filter { protocol, is_5xx: status.is_server_error(), message, written, counted: 0 }.run(json)
+    Filter { parts, is_5xx: status.is_server_error(), message, written, counted: 0 }.run(json)
 }
 
 struct Filter<'m> {
-    protocol: Protocol,
+    parts: Parts,
     is_5xx: bool,
     /// The message that replaces texts.
     message: &'m str,
@@ -76,7 +85,7 @@ impl Filter<'_> {
         });
         match verdict {
             // A client could not assign a JSON-RPC response without an id to any call.
-            Verdict::Drop if value.is_text() && place.name == "id" && self.protocol == Protocol::JsonRpc => {
+            Verdict::Drop if value.is_text() && place.name == "id" && self.parts.id_of_call => {
                 self.written.extend_from_slice(b"null");
             }
             Verdict::Drop => return false,
@@ -92,8 +101,7 @@ impl Filter<'_> {
 
     /// Returns true for the member `data` of a GraphQL response on a 4xx. It is no part of the error.
     fn is_data(&self, place: Place<'_>) -> bool {
-        let is_member = place.depth == 1 && place.name == "data" && !place.is_element;
-        !self.is_5xx && self.protocol == Protocol::GraphQl && is_member
+        !self.is_5xx && self.parts.data && place.depth == 1 && place.name == "data" && !place.is_element
     }
 
     /// Writes the values in an object or a list. Returns `false` if a string in the list must not pass. The whole field
