@@ -83,6 +83,15 @@ fn l5_an_answer_that_no_client_got_is_in_no_view() {
 }
 
 #[test]
+fn v2_no_body_of_the_service_is_stored_for_a_proxy_s_error() {
+    let mut session = begun("", Version::HTTP_11, &[]);
+    let step = session.proxy_failed(&mut answer(409, &[]), "handed over by another gateway".into());
+    let ResponseStep::Write(written) = step else { panic!() };
+    let captured = written.record.captured().unwrap();
+    assert_eq!((captured.before.is_some(), captured.after.is_some()), (false, true));
+}
+
+#[test]
 fn l5_a_body_that_was_not_stored_is_not_whole() {
     let garbage = Bytes::from_static(b"not gzip at all");
     let stored = |record: &RequestRecord| record.captured().unwrap().before.as_ref().unwrap().is_whole;

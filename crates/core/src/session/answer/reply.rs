@@ -143,7 +143,10 @@ impl RequestState {
         let kept = rewrite.kept.take();
         let Rewrite { shape, retained, is_code_named, by, rule, body, .. } = rewrite;
         let part = self.settings.part();
-        let before = self.captures_bodies().then(|| CapturedBody::new(head.status, &head.headers, read));
+        // A proxy's own error does not show what the service sent before.
+        let is_known = origin != Origin::Proxy;
+        let captures = self.captures_bodies();
+        let before = (captures && is_known).then(|| CapturedBody::new(head.status, &head.headers, read));
         let inner_status = head.status;
         head.status = rewrite.to_status.unwrap_or(inner_status);
         let keeps_form = retained.is_some_and(|part| part.format().is_some() || matches!(part, Retained::Page(_)));
@@ -181,7 +184,7 @@ impl RequestState {
         }
         head.status = outgoing.sent;
         let body = if self.request.is_head() { Bytes::new() } else { outgoing.body };
-        if before.is_some() {
+        if captures {
             self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, Some(&body)));
         }
         let sent = sent_status(head.status, outgoing.grpc, code);

@@ -13,7 +13,8 @@ use http::{HeaderMap, StatusCode};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BodyCapture {
-    /// The response that the service sent, or `None` if the service was not called, or did not respond.
+    /// The response that the service sent, or `None` if the service was not called, did not respond, or sent its
+    /// response to another proxy.
     pub before: Option<CapturedBody>,
     /// The response that the client receives. In mode `observe`, the response that the client would receive in mode
     /// `enforce`, or `None` if a guard would have refused the request.
