@@ -21,7 +21,10 @@ const ORIGINS: [(&str, &str); 7] = [
     ),
     ("panic", "The service panicked."),
     ("inner", "The service sent an error response."),
-    ("proxy", "The proxy itself sent the error, not the service."),
+    (
+        "proxy",
+        "Envoy itself sent the error, or a gateway handed it over to error-backend. Whether the service sent an error before is not known.",
+    ),
     ("abandoned", "The request ended before the whole response was sent, and no other error was recorded for it."),
 ];
 
