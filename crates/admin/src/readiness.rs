@@ -38,13 +38,15 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         // If several routes have the same pattern and scope, the mode of the first route applies.
         places.entry(place).or_default().mode.get_or_insert(route.mode());
     }
-    for (place, row) in shared.store.requests().places().filter(|(_, row)| row.tally.requests() > 0) {
+    for (place, row) in shared.store.requests().places().filter(|(_, row)| !row.tallies.is_empty()) {
         let known = places.entry(place.clone()).or_default();
-        (known.tally, known.service) = (row.tally.clone(), row.service.as_ref().map(ToString::to_string));
         // A place without a route contains the requests of a scope, or of the policy, that match no route.
         if place.route.is_none() {
             known.mode = status.as_ref().and_then(|status| mode_of(status, place.scope.as_deref()));
         }
+        // A request that began in another mode, before the last reload, does not show what the next mode would do.
+        known.tally = row.tally(known.mode).cloned().unwrap_or_default();
+        known.service = row.service.as_ref().map(ToString::to_string);
     }
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));

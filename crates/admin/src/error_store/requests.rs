@@ -19,6 +19,9 @@ use super::timeline::{ByOutcome, MINUTES, minute};
 /// further places are counted only in the total.
 const MOST_PLACES: usize = 500;
 
+/// The counts of all places under one policy.
+pub(crate) type Counts = HashMap<Place, Vec<Tally>>;
+
 /// The counts of requests, by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -33,16 +36,17 @@ pub(crate) struct Requests {
 pub(crate) struct Row {
     place: Place,
     minutes: ByOutcome,
-    /// The counts under the active policy.
-    pub(crate) tally: Tally,
+    /// The counts under the active policy, one for each mode that a request had. A request keeps the mode that it began
+    /// with, even if it ends after a reload.
+    pub(crate) tallies: Vec<Tally>,
     /// The service of the place's last error. Only a gateway has several services.
     pub(crate) service: Option<UpstreamUrl>,
 }
 
-/// The counts of one place under the active policy.
+/// The counts of one place's requests in one mode under the active policy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// The mode of the last request. The kill switch does not affect it.
+    /// The mode of the requests. The kill switch does not affect it.
     pub(crate) mode: Mode,
     pub(crate) outcomes: [u64; Outcome::ALL.len()],
     /// The number of errors whose code follows only from their status.
@@ -74,8 +78,7 @@ impl Requests {
         let count = |row: &mut Row| {
             row.minutes[outcome.index()].add(minute, 1);
             if let Some(mode) = mode {
-                row.tally.outcomes[outcome.index()] += 1;
-                row.tally.mode = mode;
+                row.tally_mut(mode).outcomes[outcome.index()] += 1;
             }
             if let Some(seen) = seen {
                 row.note(seen);
@@ -99,8 +102,8 @@ impl Requests {
 
     /// Replaces the counts under the old policy with `counts`, because another policy became active. Returns the old
     /// counts.
-    pub(crate) fn replace_counts(&mut self, mut counts: HashMap<Place, Tally>) -> HashMap<Place, Tally> {
-        let replace = |row: &mut Row, tally| mem::replace(&mut row.tally, tally);
+    pub(crate) fn replace_counts(&mut self, mut counts: Counts) -> Counts {
+        let replace = |row: &mut Row, tallies| mem::replace(&mut row.tallies, tallies);
         let rows = self.places.iter_mut();
         rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
     }
@@ -125,9 +128,27 @@ impl Row {
     fn note(&mut self, seen: &mut ErrorRecord) {
         seen.place.clone_from(&self.place);
         if !seen.kill_switch {
-            self.tally.note(seen);
+            self.tally_mut(seen.mode).note(seen);
         }
         self.service = seen.request.service.clone().or_else(|| self.service.take());
+    }
+
+    /// Returns the counts of a mode, which begin with the mode's first request.
+    fn tally_mut(&mut self, mode: Mode) -> &mut Tally {
+        let at = self.tallies.iter().position(|tally| tally.mode == mode).unwrap_or_else(|| {
+            self.tallies.push(Tally { mode, ..Tally::default() });
+            self.tallies.len() - 1
+        });
+        &mut self.tallies[at]
+    }
+
+    /// Returns the counts of this mode. Without a mode, the active policy does not contain the place, and this returns
+    /// the counts of the mode that most requests had.
+    pub(crate) fn tally(&self, mode: Option<Mode>) -> Option<&Tally> {
+        match mode {
+            Some(mode) => self.tallies.iter().find(|tally| tally.mode == mode),
+            None => self.tallies.iter().max_by_key(|tally| tally.requests()),
+        }
     }
 
     fn last_minute(&self) -> u32 {

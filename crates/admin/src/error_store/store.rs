@@ -1,6 +1,5 @@
 //! Observes the records of requests. It counts each record at once; a separate thread handles the bodies of errors.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,9 +11,8 @@ use error_envelope_core::session::{BodyCapture, ClosedRecord, Observer, Outcome}
 use error_envelope_runtime::KillSwitch;
 
 use super::error_record::{self, Bodies, Entry, ErrorRecord};
-use super::place::Place;
 use super::recent_errors::RecentErrors;
-use super::requests::{Requests, Tally};
+use super::requests::{Counts, Requests};
 
 /// The most errors whose bodies may wait for redaction. The bodies of further errors are not shown.
 const MOST_WAITING: usize = 256;
@@ -41,15 +39,15 @@ pub(crate) struct Store {
 pub(crate) struct Counted {
     pub(crate) hash: Option<String>,
     /// The counts of the previous policy. They continue if that policy becomes active again.
-    before: Option<Counts>,
+    before: Option<Previous>,
 }
 
-/// The counts under one policy.
+/// A policy that was active before, with its counts.
 #[derive(Default)]
-struct Counts {
+struct Previous {
     hash: Option<String>,
     since: u64,
-    tallies: HashMap<Place, Tally>,
+    counts: Counts,
 }
 
 type Work = (Arc<Entry>, BodyCapture);
@@ -95,11 +93,11 @@ impl Observer for Store {
             return;
         }
         let reverted = known.before.take().filter(|before| hash.is_some() && before.hash == hash);
-        let next = reverted.unwrap_or_else(|| Counts { since: now(), ..Counts::default() });
-        known.before = Some(Counts {
+        let next = reverted.unwrap_or_else(|| Previous { since: now(), ..Previous::default() });
+        known.before = Some(Previous {
             hash: std::mem::replace(&mut known.hash, hash),
             since: self.counts_since.swap(next.since, Ordering::Relaxed),
-            tallies: self.requests().replace_counts(next.tallies),
+            counts: self.requests().replace_counts(next.counts),
         });
     }
 }

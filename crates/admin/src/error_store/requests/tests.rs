@@ -29,8 +29,9 @@ fn each_minute_has_its_requests_by_outcome() {
     let [ok, client, server, broken, left, _] = requests.by_outcome(&(MINUTE..MINUTE + 2));
     assert_eq!([ok, client, server, broken, left], [vec![1, 0], vec![0, 0], vec![0, 1], vec![1, 0], vec![0, 1]]);
     let row = requests.of_place(&at_route("/a")).unwrap();
+    let tally = row.tally(OBSERVE).unwrap();
     assert_eq!((row.sum_of(&(MINUTE..MINUTE + 2)), row.sum_of(&(MINUTE + 1..MINUTE + 2))), (3, 1));
-    assert_eq!((row.tally.requests(), row.tally.count_of(&[Outcome::Broken, Outcome::ServerError])), (3, 2));
+    assert_eq!((tally.requests(), tally.count_of(&[Outcome::Broken, Outcome::ServerError])), (3, 2));
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn a_place_is_its_texts() {
     requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
     requests.count(TURN, (Some("/a"), Some("/shop")), (Outcome::Ok, OBSERVE), None);
     requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
-    let tally = &requests.of_place(&place).unwrap().tally;
+    let tally = requests.of_place(&place).unwrap().tally(None).unwrap();
     assert_eq!((requests.places.len(), tally.requests(), tally.mode), (2, 2, Mode::Observe));
 }
 
@@ -63,13 +64,14 @@ fn more_places_than_rows_are_in_the_sum_until_others_are_quiet_for_an_hour() {
 fn the_last_policy_begins_anew_and_one_that_is_back_goes_on() {
     let mut requests = Requests::default();
     let count = |requests: &mut Requests| requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), None);
-    let of = |requests: &Requests| requests.of_place(&at_route("/a")).unwrap().tally.requests();
+    let of =
+        |requests: &Requests| requests.of_place(&at_route("/a")).unwrap().tally(OBSERVE).map_or(0, Tally::requests);
     (0..3).for_each(|_| count(&mut requests));
     let first = requests.replace_counts(HashMap::new());
     assert_eq!(of(&requests), 0);
     count(&mut requests);
     let second = requests.replace_counts(first);
-    assert_eq!((of(&requests), second[&at_route("/a")].requests()), (3, 1));
+    assert_eq!((of(&requests), second[&at_route("/a")][0].requests()), (3, 1));
 }
 
 #[test]
@@ -90,7 +92,27 @@ fn m1_only_requests_that_passed_hold_a_route_back_by_the_guards_that_would_refus
         let mut requests = Requests::default();
         let mut seen = super::ErrorRecord { mode, kind: Arc::new(kind), ..seen(1, Some("/a"), None) };
         requests.count(TURN, (Some("/a"), None), (Outcome::Ok, Some(mode)), Some(&mut seen));
-        let tally = &requests.of_place(&at_route("/a")).unwrap().tally;
+        let tally = requests.of_place(&at_route("/a")).unwrap().tally(Some(mode)).unwrap();
         assert_eq!((tally.own_would_refuse, tally.auth_would_refuse), expected, "{mode:?}");
     }
+}
+
+#[test]
+fn m3_a_request_that_began_in_another_mode_does_not_count_for_the_active_mode() {
+    let passed = Kind {
+        would_refuse: vec![ErrorCode::BAD_REQUEST],
+        own_would_refuse: true,
+        would_be: Kind::of(Origin::Guard, 400).sent,
+        ..Kind::of(Origin::Guard, 200)
+    };
+    let mut requests = Requests::default();
+    let mut late = super::ErrorRecord { mode: Mode::Observe, kind: Arc::new(passed), ..seen(1, Some("/a"), None) };
+    requests.count(TURN, (Some("/a"), None), (Outcome::Ok, OBSERVE), Some(&mut late));
+    (0..2).for_each(|_| requests.count(TURN, (Some("/a"), None), (Outcome::Ok, Some(Mode::Own)), None));
+    let row = requests.of_place(&at_route("/a")).unwrap();
+    for (mode, expected) in [(Some(Mode::Own), (2, 0)), (OBSERVE, (1, 1)), (None, (2, 0))] {
+        let tally = row.tally(mode).unwrap();
+        assert_eq!((tally.requests(), tally.own_would_refuse), expected, "{mode:?}");
+    }
+    assert!(row.tally(Some(Mode::Enforce)).is_none());
 }
