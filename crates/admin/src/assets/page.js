@@ -18,7 +18,7 @@
     fault: 'This process returned the error.',
     error: 'No usable response arrived.',
     panic: 'This process panicked. The log has the text of the panic.',
-    proxy: 'The proxy itself returned the response.',
+    proxy: 'Envoy itself sent the error, or a gateway handed it over to error-backend. What the service sent is not known.',
     abandoned: 'The client left.',
   };
   const VERDICTS = { ready: 'ready', not_ready: 'not ready', unseen: 'not seen yet', done: 'done' };
@@ -96,7 +96,7 @@
       service ? cell('Service', foreign(service)) : make('td', 'unknown', '–')));
     const more = places.length - WORST;
     return make('div', `affected ${kind}`,
-      make('table', '', make('caption', '', `${what} by route and service in the last ${minutes} minutes`), head('Route', what, 'Codes', 'Service'), make('tbody', '', ...rows)),
+      make('table', '', make('caption', '', `${what} by route and service in this minute and the ${minutes - 1} before`), head('Route', what, 'Codes', 'Service'), make('tbody', '', ...rows)),
       more > 0 ? make('p', 'quiet', `And ${number(more)} more, with lower counts.`) : null);
   };
 
@@ -111,7 +111,7 @@
     const observed = table('observed', 'Would be refused', now.would_refuse, now.minutes);
     byId('observed').replaceChildren(...(observed ? [observed] : []));
     byId('now').replaceChildren(...problems, ...tables,
-      ...(isWell ? [make('p', 'well', `✓ No problems: no server error, no broken response and no refused request in the last ${now.minutes} minutes.`)] : []));
+      ...(isWell ? [make('p', 'well', `✓ No problems: no server error, no broken response and no refused request in this minute and the ${now.minutes - 1} before.`)] : []));
 
     const name = now.process ?? location.host;
     document.title = `${isWell && !now.kill_switch.kill_switch ? '' : '✕ '}Errors · ${visible(name)}`;
@@ -300,7 +300,7 @@
       cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} with a generic code`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));
     byId('routes').replaceChildren(...about, body.length
-      ? make('table', '', make('caption', '', `Since the last policy, ${time(since)}`), head('Route', 'Mode', 'Requests', 'Errors', 'Next mode'), make('tbody', '', ...body))
+      ? make('table', '', make('caption', '', `While this policy was active, first at ${time(since)}`), head('Route', 'Mode', 'Requests', 'Errors', 'Next mode'), make('tbody', '', ...body))
       : make('p', 'quiet', 'The policy has no routes.'));
   };
 

@@ -64,7 +64,7 @@ const looks = async (page, name) => {
 try {
   await step('without errors it says so', async () => {
     const page = await open();
-    await page.getByText('No problems: no server error, no broken response and no refused request in the last 15 minutes.').waitFor();
+    await page.getByText('No problems: no server error, no broken response and no refused request in this minute and the 14 before.').waitFor();
     await page.getByText('No errors yet.').waitFor();
     await page.close();
   });
@@ -82,7 +82,7 @@ try {
 
   await step('it begins with what fails, and what would be refused is apart', async () => {
     const now = page.locator('#now');
-    await now.getByText('Failed by route and service in the last 15 minutes').waitFor();
+    await now.getByText('Failed by route and service in this minute and the 14 before').waitFor();
     await page.locator('#observed').getByText('Would be refused by route and service').waitFor();
     assert.ok(!(await now.innerText()).includes('/tenants'), 'a guard that only observes refused nothing');
     assert.match(await now.innerText(), /\/reports[\s\S]*\/panics|\/panics[\s\S]*\/reports/);
@@ -193,9 +193,9 @@ try {
     await guarded.getByText('The token is wrong.').waitFor();
     await guarded.getByLabel('Admin token').fill('open sesame');
     await guarded.getByRole('button', { name: 'Continue' }).click();
-    await guarded.getByText('Failed by route and service in the last 15 minutes').waitFor();
+    await guarded.getByText('Failed by route and service in this minute and the 14 before').waitFor();
     await guarded.reload();
-    await guarded.getByText('Failed by route and service in the last 15 minutes').waitFor();
+    await guarded.getByText('Failed by route and service in this minute and the 14 before').waitFor();
     assert.ok(sent.includes('Bearer hunter2') && sent.at(-1) === 'Bearer open sesame');
     assert.equal(await guarded.evaluate(() => localStorage.length + document.cookie.length), 0);
     await guarded.close();
