@@ -126,7 +126,7 @@ impl ServerTls {
             LastReload::Refused(error) => Some(error.to_string()),
             LastReload::Taken(_) => None,
         };
-        CertificateStatus { files: self.pair.to_string(), not_after, rejection }
+        CertificateStatus { files: self.pair.own_files(), not_after, rejection }
     }
 
     /// Returns the handshake for an admin address. It offers only HTTP/1.1, because the admin address serves no other
@@ -147,8 +147,8 @@ impl ServerTls {
         let reason = count::reason(error);
         count::record_failed_handshake(reason);
         if self.refused.is_first_of(reason) {
-            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further refusals are only \
-                                                         counted");
+            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further refusals for \
+                                                         this reason are only counted");
         } else {
             tracing::debug!(target: LOG, %error, reason, "TLS handshake with a client failed");
         }
@@ -207,10 +207,10 @@ fn warn_of_expiry(pair: &Pair, not_after: Option<i64>) {
     let (left, at) = (at.duration_since(SystemTime::now()), format_rfc3339_seconds(at));
     match left {
         Err(_) => {
-            tracing::warn!(target: LOG, files = %pair, expired = %at, "the active certificate has expired; replace it")
+            tracing::warn!(target: LOG, files = %pair.own_files(), expired = %at, "the active certificate has expired; replace it")
         }
         Ok(left) if left < WEEK => {
-            tracing::warn!(target: LOG, files = %pair, expires = %at, "the active certificate expires within a week; replace it");
+            tracing::warn!(target: LOG, files = %pair.own_files(), expires = %at, "the active certificate expires within a week; replace it");
         }
         Ok(_) => {}
     }

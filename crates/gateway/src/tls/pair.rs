@@ -85,6 +85,11 @@ impl Pair {
         CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| self.mismatch_error(&error))
     }
 
+    /// Returns the names of the certificate's own files, without the file of the authorities of clients.
+    pub(crate) fn own_files(&self) -> String {
+        format!("{}, {}", self.certificate.display(), self.key.display())
+    }
+
     fn mismatch_error(&self, error: &rustls::Error) -> Error {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         match error {
@@ -102,7 +107,7 @@ impl Pair {
 
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.certificate.display(), self.key.display())?;
+        f.write_str(&self.own_files())?;
         self.clients.iter().try_for_each(|clients| write!(f, ", {}", clients.file.display()))
     }
 }
