@@ -9,10 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use error_envelope_core::session::NotCalled;
 use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
-use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
 /// Waits for `head` until `limit` has passed. Then returns tower's [`Elapsed`], which the layer turns into 504
@@ -100,11 +98,11 @@ impl Capacity {
         Self(Arc::new(AtomicU32::new(requests)))
     }
 
-    /// Takes a permit without waiting. A request that waited would keep its body in memory. If no permit is free,
-    /// returns an error, which the layer turns into 503 `worker_at_capacity`.
-    pub(crate) fn take(&self) -> Result<Permit, NotCalled> {
+    /// Takes a permit without waiting, or returns `None` if no permit is free. A request that waited would keep its body
+    /// in memory.
+    pub(crate) fn take(&self) -> Option<Permit> {
         let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).map_err(|_| NotCalled::new(Overloaded::new()))
+        taken.map(|_| Permit(Arc::new(Room(Arc::clone(&self.0))))).ok()
     }
 }
 

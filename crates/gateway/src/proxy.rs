@@ -19,6 +19,7 @@ use http::header::{ALLOW, HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower::BoxError;
+use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 use tower_error_envelope::{ErrorCode, Fault};
 
@@ -93,7 +94,9 @@ impl<B: ForwardBody> Proxy<B> {
     ) -> Result<Response<UpstreamBody>, BoxError> {
         let binding = Binding::take_from(request.extensions_mut());
         let timeouts: UpstreamTimeouts = request.extensions().get().copied().unwrap_or_default();
-        let permit = self.capacity.take()?;
+        let permit = self.capacity.take().ok_or_else(|| {
+            no_room(format!("{} already handles as many requests as --upstream-requests allows", self.url))
+        })?;
         if let Some(record) = &record {
             record.forwarded(&self.url, request.headers_mut());
         }
@@ -123,6 +126,11 @@ impl<B: ForwardBody> Proxy<B> {
         });
         let limit = timeouts.head().unwrap_or(self.response_timeout);
         let mut response = limit_head(response, limit, pace.as_ref()).await;
+        if let Err(error) = &mut response
+            && error.is::<NotCalled>()
+        {
+            *error = no_room(format!("no connection to {} within --upstream-queue-time", self.url)).into();
+        }
         if let (Some(record), Err(error)) = (record.as_ref().filter(|record| record.is_waiting()), &mut response) {
             if error.is::<Elapsed>() {
                 let text = format!("no connection to {} within the time limit for its response", self.url);
@@ -150,6 +158,13 @@ impl<B: ForwardBody> Proxy<B> {
         }
         Ok(Response::from_parts(head, body.hold(permit).limit_pauses(timeouts.stall())))
     }
+}
+
+/// Returns the error of a request that a limit of the gateway ended. The layer turns tower's `Overloaded` into 503
+/// `worker_at_capacity` (F1).
+#[cold]
+fn no_room(text: String) -> NotCalled {
+    NotCalled::new(ProxyFailure::new(ProxyError::ConnectionLimitReached, text).with_source(Overloaded::new()))
 }
 
 /// Refuses these requests, because they cannot be forwarded:

@@ -83,6 +83,9 @@ fn leaves_no_room(headers: &str, answer: &'static [u8]) {
             when(answer.starts_with("HTTP/1.1 200 OK"), answer)
         });
     }
+    let cause = format!("http://{} already handles as many requests as --upstream-requests allows", service.address);
+    let log = gateway.stopped();
+    assert!(log.contains(&cause), "{log}");
 }
 
 /// Reads a whole head, and returns its version and status.

@@ -59,7 +59,9 @@ fn at_the_bound_a_request_waits_for_a_connection_and_then_gets_503() {
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains(FULL), "{refused}");
     go.add_permits(1);
     assert!(response(&mut first).starts_with("HTTP/1.1 200 OK"));
-    gateway.stopped();
+    let log = gateway.stopped();
+    let cause = format!("no connection to http://{} within --upstream-queue-time", service.address);
+    assert!(log.contains(&cause), "{log}");
 
     let gateway = Gateway::start(service.address, &[&bounds[..], &["25s"]].concat());
     let mut clients: Vec<_> = (0..4).map(|_| gateway.connect()).collect();

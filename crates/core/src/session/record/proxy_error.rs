@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::notes::Origin;
+use super::request_record::BoxError;
 use crate::cause::{chain, find};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -62,12 +63,20 @@ pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>
 pub struct ProxyFailure {
     kind: ProxyError,
     text: String,
+    source: Option<BoxError>,
 }
 
 impl ProxyFailure {
     /// Creates a failure of this type, with a text for the log.
     pub fn new(kind: ProxyError, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), source: None }
+    }
+
+    /// Sets the error that caused the failure. The list of errors also applies to this error (F1).
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
     /// Returns the text for the log.
@@ -89,7 +98,11 @@ impl fmt::Display for ProxyFailure {
     }
 }
 
-impl Error for ProxyFailure {}
+impl Error for ProxyFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 impl ProxyError {
     /// Returns the type for a response that the service did not make, or `None` if the service returned the fault
