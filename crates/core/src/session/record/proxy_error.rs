@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 
 use super::notes::Origin;
-use super::request_record::BoxError;
 use crate::cause::{chain, find};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -63,7 +62,7 @@ pub type ProxyErrorRecogniser = fn(&(dyn Error + 'static)) -> Option<ProxyError>
 pub struct ProxyFailure {
     kind: ProxyError,
     text: String,
-    source: Option<BoxError>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ProxyFailure {
@@ -74,7 +73,7 @@ impl ProxyFailure {
 
     /// Sets the error that caused the failure. The list of errors also applies to this error (F1).
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
