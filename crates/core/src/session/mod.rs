@@ -77,7 +77,7 @@
 //! | `layer/calling.rs`: `written` | Makes the response with this head and body |
 //! | `layer/response_body.rs`: `poll_own` | Sends the bytes |
 //! | `layer/watched.rs`: `close` | Closes the record when the body is dropped |
-//! | `runtime/record.rs`: `count_and_log` | Counts and logs the closed record |
+//! | `runtime/record.rs`: `close` | Counts and logs the closed record, and passes it to an observer |
 //! | `runtime/log.rs`: `write_record` | Writes the log line |
 //!
 //! The client gets this body:
