@@ -323,7 +323,8 @@ impl Drop for Exchanged {
         // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
-        if *self.is_waiting.get_mut() || *self.is_unwritten.get_mut() {
+        // If the client has left, the connection may still write the request, because hyper's task has it.
+        if *self.is_waiting.get_mut() || *self.is_unwritten.get_mut() && end != End::ClientLeft {
             open.note_not_called();
         }
         // When h2 resets the stream of a malformed request, it drops what it has not sent. If that is the whole body, it
