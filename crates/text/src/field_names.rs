@@ -198,17 +198,10 @@ pub fn is_whole(field: Node<'_, '_>, parent: Node<'_, '_>) -> bool {
         return false;
     }
     is_whole_name(name)
-        || is_part(name) && !(field.is_array() && has_list_of_field(parent))
+        || is_part(name)
         || name == "children" && field.is_object()
         || is_flattened(field, parent)
         || meaning(field, parent) != Meaning::Nothing
-}
-
-/// Returns true if a map has a list under a name that can only be a field of the request. A name such as `path` next to it
-/// is a field as well.
-fn has_list_of_field(map: Node<'_, '_>) -> bool {
-    let is_of_field = |name: &str| !is_part(name) && !is_whole_name(name);
-    map.children().any(|it| it.is_array() && is_of_field(it.name()) && meaning(it, map) == Meaning::Nothing)
 }
 
 /// Returns true if a name in a map, or a text in a field for places, means the whole request (R13).
