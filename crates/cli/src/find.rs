@@ -135,7 +135,7 @@ fn who_failed(error: &Value) -> Option<String> {
     if error["outcome"] == "client_left" {
         const LEFT: &str = "the client left before the response ended";
         let had = match origin.as_deref() {
-            Some("guard") => Some("a guard refused it".to_owned() + &why),
+            Some("guard") if error["would_be_status"].is_null() => Some("a guard refused it".to_owned() + &why),
             _ => answered,
         };
         let had = had.map(|had| format!("; {had}")).unwrap_or_default();
@@ -173,7 +173,7 @@ fn would_be(error: &Value) -> Option<String> {
     let is_refusal = error["would_refuse"].as_array().is_some_and(|codes| !codes.is_empty());
     let when = if is_refusal { "if its guards refused" } else { "in enforce" };
     // Modes `own` and `fill` read no body that passes.
-    let is_unread = error["origin"] == "inner" && matches!(error["mode"].as_str(), Some("own" | "fill"));
+    let is_unread = !is_refusal && error["origin"] == "inner" && matches!(error["mode"].as_str(), Some("own" | "fill"));
     let unless = if is_unread { ", unless its body states another code" } else { "" };
     Some(format!("{when} it would be {would_be}{unless}"))
 }

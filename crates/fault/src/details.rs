@@ -68,14 +68,25 @@ pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 fn has_trace(value: Node<'_, '_>) -> bool {
     value.text().is_some_and(|text| message::has_trace(&text))
-        || value.children().any(|child| is_trace(child.name(), child.raw()) || has_trace(child))
+        || value.children().any(|child| is_left_out(child) || has_trace(child))
 }
 
 /// Returns true if a member with this name contains a list of stack frames.
 pub fn is_trace(name: &str, json: &str) -> bool {
-    const NAMES: [&str; 6] = ["trace", "stack", "stacktrace", "stack_trace", "traceback", "backtrace"];
+    const NAMES: [&str; 7] = ["trace", "stack", "stacktrace", "traceback", "backtrace", "callstack", "stackframe"];
 
-    json.starts_with('[') && NAMES.iter().any(|it| it.eq_ignore_ascii_case(name))
+    let is_named = || {
+        let name = name.replace(['_', '-'], "").to_ascii_lowercase();
+        NAMES.contains(&name.strip_suffix('s').unwrap_or(&name))
+    };
+    json.starts_with('[') && is_named()
+}
+
+/// Returns true if no client gets a member: a list of stack frames, or a header of the request with credentials.
+fn is_left_out(member: Node<'_, '_>) -> bool {
+    const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
+    is_trace(member.name(), member.raw()) || HEADERS.iter().any(|it| it.eq_ignore_ascii_case(member.name()))
 }
 
 /// Returns the JSON of a value, in which each text ends before its stack trace. A text that consists of a trace is left
@@ -93,7 +104,7 @@ fn cut_traces(value: Node<'_, '_>) -> Option<String> {
     };
     match value.is_object() {
         true => {
-            let members = value.children().filter(|field| !is_trace(field.name(), field.raw()));
+            let members = value.children().filter(|field| !is_left_out(*field));
             Some(inside(("{", "}"), members.filter_map(member).collect()))
         }
         false => Some(value.raw().to_owned()),

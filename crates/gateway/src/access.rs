@@ -323,8 +323,8 @@ impl Drop for Exchanged {
         // A request that no layer has seen has no record.
         let Some(mut open) = progress.record.take() else { return };
         let end = progress.end(open.delivery.end, is_stopping);
-        // If the client has left, the connection may still write the request, because hyper's task has it.
-        if *self.is_waiting.get_mut() || *self.is_unwritten.get_mut() && end != End::ClientLeft {
+        // If the client has left or the gateway stops, hyper's task may still write the request.
+        if *self.is_waiting.get_mut() || *self.is_unwritten.get_mut() && end == End::Complete {
             open.note_not_called();
         }
         // When h2 resets the stream of a malformed request, it drops what it has not sent. If that is the whole body, it

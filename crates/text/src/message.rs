@@ -51,7 +51,12 @@ pub fn from_foreign_text(text: &str) -> Option<Cow<'_, str>> {
 
 /// Returns true if a text has a line of a stack trace.
 pub fn has_trace(text: &str) -> bool {
-    trace::start(text).is_some()
+    before_trace(text).is_some()
+}
+
+/// Returns the part of a text before its stack trace, or `None` if it has none.
+pub fn before_trace(text: &str) -> Option<&str> {
+    trace::start(text).map(|at| text[..at].trim_end())
 }
 
 /// Returns the text of a JSON body, for a client (R3). Inline markup, and a stack trace behind the text, are removed.
@@ -62,14 +67,15 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     }
     // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
+    // A trace may have something that looks like a tag, and a tag may hide a trace.
+    let text = before_trace(text).unwrap_or(text);
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
         false => Cow::Borrowed(text),
     };
-    let end = trace::start(&text).unwrap_or(text.len());
     let line = match text {
-        Cow::Borrowed(text) => clean(&text[..end])?,
-        Cow::Owned(text) => Cow::Owned(clean(&text[..end])?.into_owned()),
+        Cow::Borrowed(text) => clean(text)?,
+        Cow::Owned(text) => Cow::Owned(clean(before_trace(&text).unwrap_or(&text))?.into_owned()),
     };
     (!is_json(&line)).then_some(line)
 }

@@ -97,7 +97,7 @@
     const more = places.length - WORST;
     return make('div', `affected ${kind}`,
       make('table', '', make('caption', '', `${what} by route and service in this minute and the ${minutes - 1} before`), head('Route', what, 'Codes', 'Service'), make('tbody', '', ...rows)),
-      more > 0 ? make('p', 'quiet', `And ${number(more)} more, with lower counts.`) : null);
+      more > 0 ? make('p', 'quiet', `And ${number(more)} more.`) : null);
   };
 
   const showNow = (now) => {
@@ -186,9 +186,10 @@
     if (inner !== null && origin !== 'inner') return 'The service answered. Its body was not stored.';
     return origin === 'guard' && wouldBe !== null ? 'The request passed a guard that only observes.' : NO_SERVICE[origin] ?? whyNotStored(bodies);
   };
-  const whyNoAfter = ({ would_be_status: wouldBe, would_refuse: refusals, status, bodies }) => {
+  const whyNoAfter = ({ would_be_status: wouldBe, would_refuse: refusals, mode, status, bodies }) => {
     if (status === null) return 'No response was sent.';
-    if (wouldBe === null) return whyNotStored(bodies);
+    // In the other modes, the body of an error that passes is not read.
+    if (wouldBe === null || (mode === 'observe' && refusals.length === 0)) return whyNotStored(bodies);
     return refusals.length > 0 ? 'No response was made, because the guard only observes.' : 'No response was made, because the service’s body was not read.';
   };
   const afterTitle = ({ would_be_status: wouldBe, would_refuse: refusals, after }) => {

@@ -92,17 +92,15 @@ impl LoggedError {
         });
         let status = |field: &str| self.0.get(field).and_then(Value::as_u64);
         // With `auth_observe`, a guard only observes, even in mode `enforce`. So the mode is not named for guards.
-        let when = if self.text("origin").as_deref() == Some("guard") || self.text("also").is_some() {
-            "if its guards refused"
-        } else {
-            "in mode enforce"
-        };
+        let is_guards = self.text("origin").as_deref() == Some("guard") || self.text("also").is_some();
+        let when = if is_guards { "if its guards refused" } else { "in mode enforce" };
         let answer = |status_field: &str, grpc_field: &str| {
             let grpc = status(grpc_field).map_or_else(String::new, |grpc| format!(" with the gRPC status {grpc}"));
             status(status_field).map(|status| format!("{status}{grpc}"))
         };
         // Modes `own` and `fill` read no body that passes.
-        let is_unread = self.text("origin").as_deref() == Some("inner")
+        let is_unread = !is_guards
+            && self.text("origin").as_deref() == Some("inner")
             && matches!(self.text("mode").as_deref(), Some("own" | "fill"));
         let unless = if is_unread { ", unless its body states another one" } else { "" };
         let code_there =

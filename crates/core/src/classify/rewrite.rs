@@ -20,7 +20,7 @@ use crate::json::Object;
 use crate::message;
 use crate::page::PageType;
 #[cfg(feature = "redact")]
-use crate::redact::{self, Strictness};
+use crate::redact::{self, Strictness, TAKEN};
 
 /// The decision about an inner error.
 pub(crate) struct Rewrite<'b> {
@@ -109,7 +109,14 @@ impl<'b> Rewrite<'b> {
     #[cfg(feature = "redact")]
     pub(super) fn redacted(mut self) -> Self {
         if let Some(text) = self.text.take() {
-            self.text = Some(redact::text(&text, Strictness::Readable).into_owned().into());
+            let mut text = redact::text(&text, Strictness::Readable).into_owned();
+            // A secret that was cut in its middle is not recognised.
+            if let Some((left, _)) =
+                text.rsplit_once(' ').filter(|(_, last)| last.ends_with('…') && !last.contains(TAKEN))
+            {
+                text = format!("{left} …");
+            }
+            self.text = Some(text.into());
         }
         let details = self.fault.details_json().and_then(|details| redact::body(details.as_bytes()));
         let details = details.and_then(|details| String::from_utf8(details).ok());

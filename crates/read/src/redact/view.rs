@@ -17,7 +17,8 @@ pub(super) struct View<'t> {
 
 impl<'t> View<'t> {
     /// Returns the text with letters, digits and characters outside ASCII decoded from their escapes, because such
-    /// characters never separate anything. Returns `None` if the text has no such escapes.
+    /// characters never separate anything. References of XML and HTML are decoded for other characters as well, because no
+    /// reader of the text leaves them as they are. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
         let differs = |(at, it): (usize, char)| {
             matches!(it, '%' | '\\')

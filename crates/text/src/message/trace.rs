@@ -21,7 +21,9 @@ pub(super) fn start(text: &str) -> Option<usize> {
         if pythons > 1 || is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
             return Some(at);
         }
-        if let Some(end) = before_place_in_rust(line).or_else(|| before_place_in_php(line)) {
+        if let Some(end) =
+            before_place_in_rust(line).or_else(|| before_place_in_php(line)).or_else(|| before_statement(line))
+        {
             return Some(at + end);
         }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
@@ -44,7 +46,7 @@ pub(super) fn is_break(character: char) -> bool {
 }
 
 fn is_of_trace(line: &str) -> bool {
-    const MARKS: [&str; 11] = [
+    const MARKS: [&str; 9] = [
         "Traceback",
         "Stack trace:",
         "Stacktrace:",
@@ -54,9 +56,6 @@ fn is_of_trace(line: &str) -> bool {
         "CallStack (from HasCallStack)",
         "panicked at",
         "Caused by: ",
-        // SQLAlchemy writes the statement and its values behind the error of a database.
-        "[SQL: ",
-        "[parameters: ",
     ];
 
     MARKS.iter().any(|mark| find(line.as_bytes(), mark.as_bytes()).is_some())
@@ -69,6 +68,7 @@ fn is_of_trace(line: &str) -> bool {
         || is_of_perl(line)
         || is_of_ocaml(line)
         || is_of_tcl(line)
+        || is_of_dotnet(line)
         || line.strip_prefix("from ").is_some_and(begins_with_column)
         || is_of_firefox(line)
 }
@@ -89,14 +89,26 @@ fn before_place_in_rust(line: &str) -> Option<usize> {
 /// Returns the end of the text before the place of an error in PHP, which PHP writes behind the error:
 /// `Undefined array key "id" in /srv/cart.php on line 41`.
 fn before_place_in_php(line: &str) -> Option<usize> {
-    let is_place = |(file, number): (&str, &str)| {
+    let is_file = |file: &str| {
         let is_absolute = file.starts_with('/') || file.get(1..3) == Some(":\\");
-        let is_file = file.ends_with(".php") || file.ends_with(".inc") || file.ends_with(".phtml");
-        is_absolute && is_file && !file.contains(' ') && number.starts_with(|first: char| first.is_ascii_digit())
+        let is_php = file.ends_with(".php") || file.ends_with(".inc") || file.ends_with(".phtml");
+        is_absolute && is_php && !file.contains(' ')
     };
-    let mut places = line.match_indices(" in ");
-    let (at, _) = places.find(|(at, word)| line[at + word.len()..].split_once(" on line ").is_some_and(is_place))?;
-    Some(line[..at].trim_end_matches(", called").len())
+    let mut places = line.match_indices(" on line ").filter_map(|(end, words)| {
+        let (before, file) = line[..end].rsplit_once(' ')?;
+        let has_number = line[end + words.len()..].starts_with(|first: char| first.is_ascii_digit());
+        before.strip_suffix(" in").filter(|_| has_number && is_file(file))
+    });
+    places.next().map(|before| before.trim_end_matches(", called").len())
+}
+
+/// Returns the end of the text before the statement of a database and its values. SQLAlchemy, Laravel and others write
+/// them behind the error of the database.
+fn before_statement(line: &str) -> Option<usize> {
+    const BEGINS: [&str; 4] = ["[SQL: ", "[parameters: ", "(SQL: ", "(Connection: "];
+
+    let begins = BEGINS.iter().filter_map(|begin| find(line.as_bytes(), begin.as_bytes()));
+    begins.min().map(|at| line[..at].trim_end().len())
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.
@@ -163,6 +175,15 @@ fn is_of_ocaml(line: &str) -> bool {
 /// Matches the lines that Tcl adds to an error: `while executing`, `(procedure "add" line 41)`.
 fn is_of_tcl(line: &str) -> bool {
     line.trim_end() == "while executing" || line.starts_with("invoked from within") || line.starts_with("(procedure \"")
+}
+
+/// Matches the lines of .NET in other languages: `bei Shop.Cart.Add(Int32 id) in C:\Cart.cs:Zeile 41.`.
+fn is_of_dotnet(line: &str) -> bool {
+    const AT: [&str; 11] = ["bei", "à", "en", "в", "場所", "在", "em", "na", "w", "konum:", "위치:"];
+
+    let Some((at, call)) = line.split_once(' ').filter(|(at, _)| AT.contains(at)) else { return false };
+    let (name, behind) = call.split_once('(').unwrap_or((call, ""));
+    !at.is_empty() && name.matches('.').count() > 0 && !name.contains(' ') && behind.contains(')')
 }
 
 /// Matches `add@http://shop.example/cart.js:41:3`.

@@ -96,8 +96,9 @@ pub(in crate::dialect) fn add_to<'a>(
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
-        // Objects may repeat data that the client sent.
-        if field.children().any(Node::is_object) {
+        // Objects may repeat data that the client sent. An element without a text stays, so that nothing is lost.
+        let is_read = |element: Node<'_, '_>| !texts_of_element(element, true).is_empty();
+        if field.children().any(Node::is_object) && field.children().all(is_read) {
             parsed.details = parsed.details.take().and_then(|details| details_without(details, field.raw()));
         }
         let first = || foreign_text::code_of_first(field, status);

@@ -77,7 +77,12 @@ impl Filter<'_> {
     /// Writes a value. Returns `false` if the value is left out.
     fn value(&mut self, value: Node<'_, '_>, place: Place<'_>) -> bool {
         let is_container = value.is_object() || value.is_array();
-        let verdict = if self.is_5xx { on_5xx(value, place) } else { on_4xx(value, place) };
+        let verdict = match self.is_5xx {
+            true => on_5xx(value, place),
+            // The client chose this id, and compares it.
+            false if self.is_id_of_call(place) => Verdict::Pass,
+            false => on_4xx(value, place),
+        };
         self.counted += usize::from(match verdict {
             Verdict::Pass => false,
             Verdict::Drop => !self.is_5xx,
@@ -85,7 +90,7 @@ impl Filter<'_> {
         });
         match verdict {
             // A client could not assign a JSON-RPC response without an id to any call.
-            Verdict::Drop if value.is_text() && place.name == "id" && self.parts.id_of_call => {
+            Verdict::Drop if value.is_text() && self.is_id_of_call(place) => {
                 self.written.extend_from_slice(b"null");
             }
             Verdict::Drop => return false,
@@ -97,6 +102,11 @@ impl Filter<'_> {
             _ => self.written.extend_from_slice(value.raw().as_bytes()),
         }
         true
+    }
+
+    /// Returns true for the `id` of a call or of an element of a batch.
+    fn is_id_of_call(&self, place: Place<'_>) -> bool {
+        self.parts.id_of_call && place.name == "id" && place.depth <= 2 && !place.in_error
     }
 
     /// Returns true for the member `data` of a GraphQL response on a 4xx. It is no part of the error.
@@ -140,10 +150,13 @@ fn on_4xx(value: Node<'_, '_>, place: Place<'_>) -> Verdict {
     if is_stack(value, place) {
         return Verdict::Drop;
     }
-    // The client of JSON-RPC itself chose the id of its call.
-    match value.text().filter(|text| place.name != "id" && message::has_trace(text)) {
-        Some(text) => message::from_json_text(&text).map_or(Verdict::Drop, |text| Verdict::Cut(text.into_owned())),
+    let Some(text) = value.text() else { return Verdict::Pass };
+    match message::before_trace(&text) {
         None => Verdict::Pass,
+        // Clients require the text of an error.
+        Some("") if is_text(place.name) => Verdict::Message,
+        Some("") => Verdict::Drop,
+        Some(before) => Verdict::Cut(before.to_owned()),
     }
 }
 
@@ -170,9 +183,13 @@ fn verdict_on_string(name: &str, text: &str) -> Verdict {
         _ if NAMES_OF_SIGNS.contains(&name) => passes(128, b"_.:/-"),
         // SDKs recognise their own form by these names.
         "kind" | "apiVersion" | "__type" => passes(128, b"_.:/#-"),
-        _ if is_text_name(name) || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name)) => Verdict::Message,
+        _ if is_text(name) => Verdict::Message,
         _ => Verdict::Drop,
     }
+}
+
+fn is_text(name: &str) -> bool {
+    is_text_name(name) || TEXTS_OF_FHIR.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
 /// Returns true if a field is a stack trace, as tRPC, Apollo, graphql-php and others write it.

@@ -49,13 +49,28 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     }
 }
 
-/// Returns true if an envelope has a line of a stack trace. Its line breaks may be numeric references.
+/// Returns true if an envelope has a stack trace. Each tag ends a line, and a line break may be a numeric reference.
 pub(super) fn has_trace(text: &str) -> bool {
-    const BREAKS: [&str; 8] = ["&#10;", "&#13;", "&#xA;", "&#xa;", "&#xD;", "&#xd;", "&#9;", "&#x9;"];
+    let lines = text.replace(['<', '>'], "\n");
+    let mut parts = lines.split("&#");
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(';').filter(|(number, _)| is_break(number)) {
+            Some((_, behind)) => decoded.extend(["\n", behind]),
+            None => decoded.extend(["&#", part]),
+        }
+    }
+    let is_stack = |line: &str| line.trim_start_matches('/').eq_ignore_ascii_case("stacktrace");
+    decoded.lines().any(is_stack) || message::has_trace(&decoded)
+}
 
-    let has_reference = BREAKS.iter().any(|it| text.contains(it));
-    message::has_trace(text)
-        || has_reference && message::has_trace(&BREAKS.iter().fold(text.to_owned(), |text, it| text.replace(it, "\n")))
+/// Returns true if a numeric reference means a tab or a line break.
+fn is_break(number: &str) -> bool {
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => number.parse(),
+    };
+    matches!(code, Ok(9 | 10 | 13))
 }
 
 /// Returns a fault with this text. The fault states that the client is the cause of a 4xx, and the service of a 5xx.

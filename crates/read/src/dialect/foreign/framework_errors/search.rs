@@ -135,7 +135,10 @@ impl<'x> Search<'x, '_> {
         for field in object.children() {
             if self.may_be_best(field) && (around.depth > 0 || !self.taken.contains(&field.name())) {
                 // The text next to `params` has these values in it.
-                let is_of_text = field.name() == "params" && field.is_object() && has_text();
+                let is_of_text = field.name().eq_ignore_ascii_case("params")
+                    && field.is_object()
+                    && field.children().all(|value| !value.is_object() && !value.is_array())
+                    && has_text();
                 let meaning = if is_of_text { Meaning::Nothing } else { meaning(field, object) };
                 self.value(field, field, around.inside_field(meaning));
             }
