@@ -57,7 +57,9 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
 /// Returns true if a text is a code of several words, as in `session_inactive` or `data.field.missing`, and not an id.
 fn are_words(text: &str) -> bool {
     let words = || text.split(['_', '.']);
-    words().count() > 1 && words().all(|word| word.len() > 2 && word.bytes().all(|it| it.is_ascii_lowercase()))
+    words().count() > 1
+        && words().any(|word| word.len() > 2)
+        && words().all(|word| word.len() > 1 && word.bytes().all(|it| it.is_ascii_lowercase()))
 }
 
 /// Returns true if a code only means that the input was wrong, which the issues next to it already state (E9).
