@@ -68,7 +68,7 @@ pub fn without_traces(details: Cow<'_, str>) -> Option<Cow<'_, str>> {
 
 fn has_trace(value: Node<'_, '_>) -> bool {
     value.text().is_some_and(|text| message::has_trace(&text))
-        || value.children().any(|child| is_left_out(child) || has_trace(child))
+        || value.children().any(|child| is_left_out(child.name(), child.raw()) || has_trace(child))
 }
 
 /// Returns true if a member with this name contains a list of stack frames.
@@ -83,10 +83,11 @@ pub fn is_trace(name: &str, json: &str) -> bool {
 }
 
 /// Returns true if no client gets a member: a list of stack frames, or a header of the request with credentials.
-fn is_left_out(member: Node<'_, '_>) -> bool {
+pub fn is_left_out(name: &str, json: &str) -> bool {
     const HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-    is_trace(member.name(), member.raw()) || HEADERS.iter().any(|it| it.eq_ignore_ascii_case(member.name()))
+    let is_header = || json.starts_with('"') || json.starts_with('[');
+    is_trace(name, json) || HEADERS.iter().any(|it| it.eq_ignore_ascii_case(name)) && is_header()
 }
 
 /// Returns the JSON of a value, in which each text ends before its stack trace. A text that consists of a trace is left
@@ -104,7 +105,7 @@ fn cut_traces(value: Node<'_, '_>) -> Option<String> {
     };
     match value.is_object() {
         true => {
-            let members = value.children().filter(|field| !is_left_out(*field));
+            let members = value.children().filter(|field| !is_left_out(field.name(), field.raw()));
             Some(inside(("{", "}"), members.filter_map(member).collect()))
         }
         false => Some(value.raw().to_owned()),

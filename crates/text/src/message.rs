@@ -67,14 +67,14 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     }
     // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
-    // A trace may have something that looks like a tag, and a tag may hide a trace.
-    let text = before_trace(text).unwrap_or(text);
+    // A trace may have something that looks like a tag, and a tag may be the line break before a trace.
+    let text = before_trace(text).filter(|before| !before.trim().is_empty()).unwrap_or(text);
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
         false => Cow::Borrowed(text),
     };
     let line = match text {
-        Cow::Borrowed(text) => clean(text)?,
+        Cow::Borrowed(text) => clean(before_trace(text).unwrap_or(text))?,
         Cow::Owned(text) => Cow::Owned(clean(before_trace(&text).unwrap_or(&text))?.into_owned()),
     };
     (!is_json(&line)).then_some(line)
@@ -88,7 +88,7 @@ fn is_ordinary(text: &str) -> bool {
     let begins_like_others = text.starts_with('{') || text.starts_with("at ");
     // Perl and PHP end the place of an error with the number of a line.
     let ends_like_a_trace = matches!(text.as_bytes(), [.., b'0'..=b'9'] | [.., b'0'..=b'9', b'.']);
-    let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b'T', b':', b'[', b'#']);
+    let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b'T', b':', b'[', b'#', b'(']);
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
 }
 

@@ -107,7 +107,8 @@ pub(super) fn of(
 fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);
-    let members = members.of_problem().filter(|(name, value)| !is_read(value) && !details::is_trace(name, value.get()));
+    let members =
+        members.of_problem().filter(|(name, value)| !is_read(value) && !details::is_left_out(name, value.get()));
     let without_trace = |(name, value): (&str, &RawValue)| {
         let value = details::without_traces(Cow::Borrowed(value.get()))?;
         Some((name.into(), RawValue::from_string(value.into_owned()).ok()?))

@@ -109,11 +109,11 @@ impl<'b> Rewrite<'b> {
     #[cfg(feature = "redact")]
     pub(super) fn redacted(mut self) -> Self {
         if let Some(text) = self.text.take() {
+            let is_cut = text.len() + '…'.len_utf8() > message::MAX_BYTES && text.ends_with('…');
             let mut text = redact::text(&text, Strictness::Readable).into_owned();
             // A secret that was cut in its middle is not recognised.
-            if let Some((left, _)) =
-                text.rsplit_once(' ').filter(|(_, last)| last.ends_with('…') && !last.contains(TAKEN))
-            {
+            let is_word = |last: &str| last.len() < 256 && !last.contains(TAKEN);
+            if let Some((left, _)) = text.rsplit_once(' ').filter(|(_, last)| is_cut && is_word(last)) {
                 text = format!("{left} …");
             }
             self.text = Some(text.into());

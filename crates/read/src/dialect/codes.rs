@@ -56,10 +56,11 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
 
 /// Returns true if a text is a code of several words, as in `session_inactive` or `data.field.missing`, and not an id.
 fn are_words(text: &str) -> bool {
-    let words = || text.split(['_', '.']);
-    words().count() > 1
-        && words().any(|word| word.len() > 2)
-        && words().all(|word| word.len() > 1 && word.bytes().all(|it| it.is_ascii_lowercase()))
+    let is_word = |(at, word): (usize, &str)| {
+        // A name may begin or end in two letters, as in `cart.js`, but a word behind `_` may have only two: `quay_id`.
+        word.len() > if at > 0 { 1 } else { 2 } && word.bytes().all(|it| it.is_ascii_lowercase())
+    };
+    text.contains(['_', '.']) && text.split('.').all(|part| part.split('_').enumerate().all(is_word))
 }
 
 /// Returns true if a code only means that the input was wrong, which the issues next to it already state (E9).

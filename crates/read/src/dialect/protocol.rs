@@ -123,7 +123,7 @@ impl Protocol {
         }
     }
 
-    /// Returns the body that the client gets, with this message on a 5xx. Returns `None` if the body of a 4xx passes
+    /// Returns the body that the client gets, with this message in place of each text that must not pass. Returns `None` if the body of a 4xx passes
     /// unchanged, or if the body of a 5xx has no place for a message.
     pub fn filtered(self, body: &[u8], status: StatusCode, message: &str) -> Option<Vec<u8>> {
         match self {

@@ -504,8 +504,10 @@ fn is_never_kept(name: &str) -> bool {
         [] => true,
         // Infobip uses such a name for the error of a request.
         [first, .., last] if matches!(&**last, "error" | "exception") && first == "request" => false,
-        // Such as `queryErrors` and `header_errors`, which contain errors.
-        [_, .., last] if last == "errors" => false,
+        // The errors of a part of the request.
+        [part, last] if last == "errors" && matches!(&**part, "query" | "header" | "headers" | "path" | "input") => {
+            false
+        }
         // Clients would treat a field with this name as the list of issues (E8).
         [only] if only == "issues" => true,
         [only] => {

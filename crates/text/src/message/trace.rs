@@ -18,12 +18,11 @@ pub(super) fn start(text: &str) -> Option<usize> {
     for line in text.split(is_break) {
         pythons += if is_file_of_python(line) { 1 + usize::from(line.contains(", in ")) } else { 0 };
         let begin = line.trim_start();
-        if pythons > 1 || is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
+        if pythons > 1 || !begin.is_empty() && is_of_trace(&begin[..boundary(begin, MOST_SEEN)]) {
             return Some(at);
         }
-        if let Some(end) =
-            before_place_in_rust(line).or_else(|| before_place_in_php(line)).or_else(|| before_statement(line))
-        {
+        let ends = [before_place_in_rust(line), before_place_in_php(line), before_statement(line)];
+        if let Some(end) = ends.into_iter().flatten().min() {
             return Some(at + end);
         }
         at += line.len() + text[at + line.len()..].chars().next().map_or(0, char::len_utf8);
@@ -108,7 +107,9 @@ fn before_statement(line: &str) -> Option<usize> {
     const BEGINS: [&str; 4] = ["[SQL: ", "[parameters: ", "(SQL: ", "(Connection: "];
 
     let begins = BEGINS.iter().filter_map(|begin| find(line.as_bytes(), begin.as_bytes()));
-    begins.min().map(|at| line[..at].trim_end().len())
+    // The header `connection` may also be in parentheses.
+    let at = begins.min().filter(|at| line[*at..].contains("SQL: ") || line[*at..].starts_with("[p"))?;
+    Some(line[..at].trim_end().len())
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.
@@ -179,11 +180,12 @@ fn is_of_tcl(line: &str) -> bool {
 
 /// Matches the lines of .NET in other languages: `bei Shop.Cart.Add(Int32 id) in C:\Cart.cs:Zeile 41.`.
 fn is_of_dotnet(line: &str) -> bool {
-    const AT: [&str; 11] = ["bei", "à", "en", "в", "場所", "在", "em", "na", "w", "konum:", "위치:"];
+    const AT: [&str; 14] = ["bei", "à", "en", "em", "in", "na", "v", "w", "в", "場所", "在", "於", "konum:", "위치:"];
 
-    let Some((at, call)) = line.split_once(' ').filter(|(at, _)| AT.contains(at)) else { return false };
-    let (name, behind) = call.split_once('(').unwrap_or((call, ""));
-    !at.is_empty() && name.matches('.').count() > 0 && !name.contains(' ') && behind.contains(')')
+    let call = line.split_once(' ').filter(|(at, _)| AT.contains(at)).map(|(_, call)| call);
+    let Some((name, behind)) = call.and_then(|call| call.split_once('(')) else { return false };
+    let is_end = |rest: &str| rest.trim().is_empty() || rest.contains(":\\") || rest.contains(" /");
+    name.contains('.') && !name.contains(' ') && behind.rsplit_once(')').is_some_and(|(_, rest)| is_end(rest))
 }
 
 /// Matches `add@http://shop.example/cart.js:41:3`.

@@ -23,7 +23,7 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::foreign_text::{self, ForeignText};
-use crate::dialect::field_names::{self, Meaning, TOP_PLACES};
+use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, TOP_PLACES};
 use crate::dialect::issues;
 use crate::dialect::json::{Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
@@ -96,9 +96,8 @@ pub(in crate::dialect) fn add_to<'a>(
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
         parsed.issues_source = Some(field.raw());
-        // Objects may repeat data that the client sent. An element without a text stays, so that nothing is lost.
-        let is_read = |element: Node<'_, '_>| !texts_of_element(element, true).is_empty();
-        if field.children().any(Node::is_object) && field.children().all(is_read) {
+        // Objects may repeat data that the client sent.
+        if field.children().any(Node::is_object) {
             parsed.details = parsed.details.take().and_then(|details| details_without(details, field.raw()));
         }
         let first = || foreign_text::code_of_first(field, status);
@@ -250,10 +249,13 @@ fn texts_of_element<'a>(element: Node<'_, 'a>, in_error: bool) -> Vec<Cow<'a, st
     if let Some(text) = text_of(element, in_error) {
         return vec![text];
     }
-    match entry::list_of_texts(element) {
-        Some((_, texts)) => texts.children().filter_map(Node::words).collect(),
-        None => entry::code(element, "").filter(is_word).into_iter().collect(),
-    }
+    let is_list = |field: &Node<'_, '_>| {
+        let name = field.name();
+        let has_name = || field_names::is_text_name(name) || TEXT_LISTS.iter().any(|it| it.eq_ignore_ascii_case(name));
+        field.is_array() && has_name()
+    };
+    let texts: Vec<_> = element.children().filter(is_list).flat_map(Node::children).filter_map(Node::words).collect();
+    if texts.is_empty() { entry::code(element, "").filter(is_word).into_iter().collect() } else { texts }
 }
 
 /// Returns the issues in a list of texts. If `is_list` is true, the texts are issues even if none of them names a

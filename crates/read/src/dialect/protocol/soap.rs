@@ -49,9 +49,19 @@ fn namespace<'t>(mut attributes: &'t str, prefix: &str) -> Option<&'t str> {
     }
 }
 
-/// Returns true if an envelope has a stack trace. Each tag ends a line, and a line break may be a numeric reference.
+/// Returns true if an envelope has a stack trace: in an element of this name, or in a line. Each tag may end a line, and a
+/// line break may be a numeric reference.
 pub(super) fn has_trace(text: &str) -> bool {
-    let lines = text.replace(['<', '>'], "\n");
+    let is_stack = |element: &str| {
+        let (tag, text) = element.split_once('>').unwrap_or_default();
+        let name = tag.split_ascii_whitespace().next().unwrap_or_default();
+        let local = name.rsplit(':').next().unwrap_or_default();
+        !tag.starts_with('/') && local.eq_ignore_ascii_case("stacktrace") && !text.trim().is_empty()
+    };
+    if text.split('<').any(is_stack) || message::has_trace(text) {
+        return true;
+    }
+    let lines = text.replace("<![CDATA[", "\n").replace(['<', '>'], "\n");
     let mut parts = lines.split("&#");
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -60,8 +70,7 @@ pub(super) fn has_trace(text: &str) -> bool {
             None => decoded.extend(["&#", part]),
         }
     }
-    let is_stack = |line: &str| line.trim_start_matches('/').eq_ignore_ascii_case("stacktrace");
-    decoded.lines().any(is_stack) || message::has_trace(&decoded)
+    message::has_trace(&decoded)
 }
 
 /// Returns true if a numeric reference means a tab or a line break.

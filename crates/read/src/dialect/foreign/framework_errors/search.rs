@@ -137,7 +137,7 @@ impl<'x> Search<'x, '_> {
                 // The text next to `params` has these values in it.
                 let is_of_text = field.name().eq_ignore_ascii_case("params")
                     && field.is_object()
-                    && field.children().all(|value| !value.is_object() && !value.is_array())
+                    && !field.children().all(|value| value.elements().is_some_and(|mut it| it.all(Node::is_text)))
                     && has_text();
                 let meaning = if is_of_text { Meaning::Nothing } else { meaning(field, object) };
                 self.value(field, field, around.inside_field(meaning));
