@@ -254,6 +254,7 @@ fn bodies_with_a_text() -> Vec<(u16, Value, String)> {
         let is_trace = |line: &str| line.trim_start().starts_with("at ") && !line.contains("[Source");
         let hidden = text.starts_with(['{', '[', '<'])
             || text.contains("Traceback")
+            || text.contains("SQL: ")
             || text.contains(":in `")
             || text.lines().any(is_trace);
         (status < 500 && !hidden && words(&text).count() > 1).then_some((status, body, text))

@@ -23,9 +23,9 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::foreign_text::{self, ForeignText};
-use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, TOP_PLACES};
+use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, TOP_PLACES, VALUES};
 use crate::dialect::issues;
-use crate::dialect::json::{Object, some_fields};
+use crate::dialect::json::{self, Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::place::{Place, is_dotted};
@@ -315,16 +315,20 @@ pub(in crate::dialect) fn clean_message(parsed: &mut ParsedError<'_>, status: St
     }
 }
 
-/// Removes what may repeat data that the client sent from the details: a field `issues` from which no issue was read, and
-/// a list of entries of pydantic, of which the only text is the message.
+/// Removes what repeats data that the client sent from the details: a field `issues` from which no issue was read, and the
+/// values in a list of entries of pydantic, of which the only text is the message.
 fn drop_unread_list(parsed: &mut ParsedError<'_>) {
     let Some(Cow::Borrowed(details)) = parsed.details else { return };
-    let is_read = || parsed.message_source.is_some_and(|source| is_within(source, details));
-    if details.starts_with('[') && is_read() {
-        let tree = Tree::parse(details);
-        let is_entry = |entry: Node<'_, '_>| entry.field("loc").is_some_and(Node::is_array);
-        if tree.root().is_some_and(|list| list.children().any(is_entry)) {
-            parsed.details = None;
+    if parsed.message_source.is_some_and(|source| is_within(source, details))
+        && let Some(entries) = json::array(details)
+    {
+        let without_values = |entry: &RawValue| {
+            let entry = Object::parse(entry.get()).filter(|entry| entry.has("loc"))?;
+            some_fields(&entry, |name, _| !VALUES.contains(&name))
+        };
+        let entries: Option<Vec<_>> = entries.into_iter().map(without_values).collect();
+        if let Some(entries) = entries {
+            parsed.details = Some(Cow::Owned(format!("[{}]", entries.join(","))));
         }
         return;
     }
