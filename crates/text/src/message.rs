@@ -68,13 +68,15 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
     // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
     let text = &text[..boundary(text, 4 * MAX_BYTES)];
     // A trace may have something that looks like a tag, and a tag may be the line break before a trace.
-    let text = before_trace(text).filter(|before| !before.trim().is_empty()).unwrap_or(text);
+    let before = before_trace(text);
+    let text = before.filter(|before| !before.trim().is_empty()).unwrap_or(text);
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
         false => Cow::Borrowed(text),
     };
     let line = match text {
-        Cow::Borrowed(text) => clean(before_trace(text).unwrap_or(text))?,
+        Cow::Borrowed(_) if before.is_some_and(|before| before.trim().is_empty()) => return None,
+        Cow::Borrowed(text) => clean(text)?,
         Cow::Owned(text) => Cow::Owned(clean(before_trace(&text).unwrap_or(&text))?.into_owned()),
     };
     (!is_json(&line)).then_some(line)
