@@ -97,8 +97,10 @@ where
         }
         let may_be_copied = may_repeat && (C::IS_SHARED || (was_used && is_repeatable));
         let copy = if may_be_copied { copy(&request) } else { None };
-        // The service may have received an earlier attempt.
-        let mut handed = record.map(|record| Handed::new(record, connection.exchange().filter(|_| may_repeat)));
+        // The service may have received an earlier attempt. Only a body ends a request before it is written.
+        let watches = may_repeat && !request.body().is_end_stream();
+        let exchange = if watches { connection.exchange() } else { None };
+        let mut handed = record.map(|record| Handed::new(record, exchange));
         let mut failed = match connection.send(request).await {
             Ok(response) => break (response, lease),
             Err(failed) => failed,
