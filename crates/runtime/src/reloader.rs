@@ -30,13 +30,13 @@ pub(crate) struct PolicyReloader {
     loader: PolicyLoader,
     /// Locked while the files are read, so that an older content never replaces a newer one.
     folders: Mutex<WatchedFolders>,
-    /// The status of the policy, and the result of the last read. The lock is never held while files are read.
+    /// The lock is never held while files are read.
     state: Mutex<State>,
 }
 
 struct State {
-    /// The result of the last read: the fingerprint of the files, or why they were refused.
-    outcome: Result<u64, String>,
+    /// The fingerprint of the active policy's files.
+    fingerprint: u64,
     status: PolicyStatus,
 }
 
@@ -47,10 +47,10 @@ impl PolicyReloader {
         let (file, watched) = folders.read(|folders| read(path, &loader, folders));
         let file = file?;
         watched.map_err(|error| unwatchable(path, error))?;
-        let outcome = Ok(file.fingerprint());
+        let fingerprint = file.fingerprint();
         let status = status_of(file, None);
         let active = ArcSwap::new(status.policy.clone());
-        let state = Mutex::new(State { outcome, status });
+        let state = Mutex::new(State { fingerprint, status });
         let watched = Arc::new(Self { active, path: path.to_owned(), loader, folders: Mutex::new(folders), state });
         let reload = |watched: &Self| drop(watched.reload());
         changes.follow("error-envelope-policy", &watched, reload).map_err(|error| unwatchable(path, error))?;
@@ -77,33 +77,39 @@ impl PolicyReloader {
     }
 
     fn refuse(&self, error: &PolicyError) {
-        let why = error.to_string();
-        let outcome = Err(why.clone());
+        let why: Arc<str> = error.to_string().into();
         let mut state = self.state();
-        if state.outcome != outcome {
-            state.outcome = outcome;
-            let lasting = state.status.rejection.take().filter(|past| past.is_current);
-            let since = lasting.map_or_else(clock::now, |rejection| rejection.since);
-            state.status.rejection = Some(PolicyRejection { since, why: why.into(), is_current: true });
-            drop(state);
+        let lasting = state.status.rejection.take().filter(|past| past.is_current);
+        let is_known = lasting.as_ref().is_some_and(|past| past.why == why);
+        let since = lasting.map_or_else(clock::now, |rejection| rejection.since);
+        state.status.rejection = Some(PolicyRejection { since, why, is_current: true });
+        drop(state);
+        if !is_known {
             log::log_policy_refused(&self.path, error);
         }
     }
 
     fn apply(&self, file: PolicyFile) -> bool {
-        let outcome = Ok(file.fingerprint());
+        let fingerprint = file.fingerprint();
         let mut state = self.state();
-        if state.outcome == outcome {
-            return false;
+        let is_active = state.fingerprint == fingerprint;
+        let rejection = state.status.rejection.take();
+        let was_refused = rejection.as_ref().is_some_and(|past| past.is_current);
+        let rejection = rejection.map(|past| PolicyRejection { is_current: false, ..past });
+        if is_active {
+            state.status.rejection = rejection;
+        } else {
+            state.fingerprint = fingerprint;
+            state.status = status_of(file, rejection);
+            self.active.store(state.status.policy.clone());
         }
-        state.outcome = outcome;
-        let rejection = state.status.rejection.take().map(|past| PolicyRejection { is_current: false, ..past });
-        state.status = status_of(file, rejection);
         let policy = state.status.policy.clone();
-        self.active.store(policy.clone());
         drop(state);
-        log::log_policy_reloaded(&policy);
-        true
+        let is_news = was_refused || !is_active;
+        if is_news {
+            log::log_policy_reloaded(&policy);
+        }
+        is_news
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -52,7 +52,8 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     let (file, part) = (folder.path().join("policy.toml"), folder.path().join("part.toml"));
     let text = "version = 1\nbase = [\"part.toml\"]\n";
     fs::write(&file, text).unwrap();
-    fs::write(&part, "version = 1\ndefaults.mode = \"own\"\n[[route]]\nmatch = \"/a\"\n").unwrap();
+    let first_text = "version = 1\ndefaults.mode = \"own\"\n[[route]]\nmatch = \"/a\"\n";
+    fs::write(&part, first_text).unwrap();
     let admin = Admin::new();
     let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let first = policy_json(&admin).await;
@@ -71,6 +72,12 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     assert!(why.contains("part.toml:3"), "{why}");
     assert_eq!(refused["last_refusal"]["stands"], true);
     assert_eq!((&refused["since"], &refused["routes"]), (&first["since"], &first["routes"]), "the old one is in force");
+
+    fs::write(&part, first_text).unwrap();
+    let _ = layer.reload().unwrap();
+    let returned = policy_json(&admin).await;
+    assert_eq!(returned["last_refusal"]["stands"], false);
+    assert_eq!(returned["since"], first["since"], "the policy was in force all the time");
 
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/b\"\n").unwrap();
     // The thread that watches the files may have reloaded the policy already.
