@@ -147,14 +147,17 @@ impl<'a> Tables<'a> {
             }
             let (earlier, later) = (self.deciding(name, pattern, key), new.deciding(name, pattern, key));
             let begins_to_enforce = key == "mode" && earlier.weakens(later, key);
-            let is_observed = || ![self, new].iter().any(|tables| tables.enforces(name, pattern));
+            let is_observed = |tables: &Self| OBSERVED.contains(&key) && !tables.enforces(name, pattern);
+            let opens =
+                later.weakens(earlier, key) || new_value.is_none() && new.weakens_beside(name, pattern, (earlier, key));
             let kind = match key {
-                _ if OBSERVED.contains(&key) && is_observed() => ChangeKind::Neither,
                 _ if begins_to_enforce && new.guards(name, pattern) => ChangeKind::Closes,
-                _ if later.weakens(earlier, key) => ChangeKind::Opens,
-                _ if new_value.is_none() && new.weakens_beside(name, pattern, (earlier, key)) => ChangeKind::Opens,
+                _ if opens && !is_observed(self) => ChangeKind::Opens,
+                _ if is_observed(new) => ChangeKind::Neither,
                 _ if earlier.weakens(later, key) && !begins_to_enforce => ChangeKind::Closes,
-                _ if effective(earlier, key) == effective(later, key) => ChangeKind::Neither,
+                // Neither `off` nor `observe` changes a response (M1).
+                "mode" if ![earlier, later].iter().any(|table| is_enforced(table)) => ChangeKind::Neither,
+                _ if opens || effective(earlier, key) == effective(later, key) => ChangeKind::Neither,
                 _ => ChangeKind::Answers,
             };
             let key = format!("{}.{key}{}", name.1, name.0);
@@ -178,7 +181,6 @@ impl<'a> Tables<'a> {
     /// Returns true if guards that `observe` only observes are enforced, by the mode of the table or of a table that
     /// shares a request with it.
     fn enforces(&self, name: &(String, String), pattern: &Pattern) -> bool {
-        let is_enforced = |keys: &RouteTable| keys.mode.is_some_and(Mode::is_enforced);
         let mut inside = self.by_name.values().filter(|table| pattern.common_request(&table.pattern).is_some());
         is_enforced(self.deciding(name, pattern, "mode")) || inside.any(|table| is_enforced(table.keys))
     }
@@ -232,6 +234,10 @@ impl<'a> Tables<'a> {
         }
         &self.defaults
     }
+}
+
+fn is_enforced(table: &RouteTable) -> bool {
+    table.mode.is_some_and(Mode::is_enforced)
 }
 
 /// Returns the value of a key that has an effect. Without an inherited list, `json = false` and an empty list of content

@@ -41,6 +41,26 @@ fn m2_a_setting_is_compared_with_the_same_key_of_the_same_table() {
                 "Answers defaults.dialect: \"google\" -> \"openai\"",
             ],
         ),
+        (
+            "[defaults]\nmode = \"off\"\n".to_owned(),
+            "[defaults]\nmode = \"observe\"\nbody_limit = 5\n".to_owned(),
+            &["Neither defaults.mode: \"off\" -> \"observe\"", "Neither defaults.body_limit: - -> 5"],
+        ),
+        // A guard that one of the policies only observes lets the same requests in before or after the change.
+        (
+            "[defaults]\nmode = \"enforce\"\nbody_limit = 9\n".to_owned(),
+            "[defaults]\nmode = \"observe\"\nbody_limit = 5\njson = true\n".to_owned(),
+            &[
+                "Opens defaults.mode: \"enforce\" -> \"observe\"",
+                "Neither defaults.body_limit: 9 -> 5",
+                "Neither defaults.json: - -> true",
+            ],
+        ),
+        (
+            "[defaults]\nmode = \"observe\"\nbody_limit = 5\n".to_owned(),
+            "[defaults]\nmode = \"enforce\"\nbody_limit = 9\n".to_owned(),
+            &["Closes defaults.mode: \"observe\" -> \"enforce\"", "Neither defaults.body_limit: 5 -> 9"],
+        ),
         ("locked = [\"auth\"]\n".to_owned(), String::new(), &["Opens locked: \"auth\" -> -"]),
         // A key that only one policy sets is compared with the next wider table of the other one.
         (route("GET /a/{x}", "auth = [\"k\"]"), String::new(), &["Opens route[GET /a/{x}].auth: [\"k\"] -> -"]),
