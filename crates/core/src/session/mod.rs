@@ -44,41 +44,49 @@
 //! {"detail":[{"loc":["body","qty"],"msg":"Field required","type":"missing"}]}
 //! ```
 //!
-//! This is its way from the head to the new bytes. In the paths, `layer` is the folder `src/middleware` of the layer,
-//! and `classify` a folder of this crate. `read`, `fault`, `text` and `runtime` are the sources of these crates. The
-//! other paths are in this folder:
+//! This is its way from the head to the new bytes, in a build with the feature `foreign`, which the gateway has. The
+//! policy has no rule and no `redact`, and the client's `Accept` prefers no other form. In the paths, `layer` is the
+//! folder `src/middleware` of the layer, and `classify` a folder of this crate. `read`, `fault`, `text` and `runtime`
+//! are the sources of these crates. The other paths are in this folder:
 //!
 //! | file: function | what it decides or does |
 //! |---|---|
 //! | `layer/calling.rs`: `poll_calling` | Takes the head from the service, and asks the session |
-//! | `response/responding.rs`: `rewrite_error` | A 422 in mode `enforce` is to be rewritten, so its body is read |
-//! | `layer/collecting.rs`: `poll_into` | Collects the body. `response/reading.rs` checks each frame against the budget |
+//! | `response/responding.rs`: `decide_error` | In mode `enforce`, each 4xx and 5xx is rewritten |
+//! | `response/responding.rs`: `rewrite_error` | The head has neither a fault of the service nor a header that keeps the body, its coding and length allow reading, and the request is no HEAD. So the body is read |
+//! | `layer/collecting.rs`: `poll_into` | Collects the body. `Reading::data` in `response/reading.rs` checks each frame against the budget |
 //! | `layer/collecting.rs`: `ended` | The body is complete, so the session is asked again |
 //! | `response/responding.rs`: `decide_by_body` | No guard has cut off the request's body meanwhile |
 //! | `response/inner_error.rs`: `decoded_body` | The body has neither a coding nor another charset than UTF-8 |
-//! | `classify/mod.rs`: `response` | The body is more than one line of text, so it is parsed |
-//! | `read/dialect/mod.rs`: `read` | The body is JSON, and neither an envelope nor in the form of a protocol |
-//! | `read/dialect/foreign/shapes.rs`: `read` | No known shape fits. Without the feature `foreign`, `without_foreign.rs` reads the body, and the issue has no path |
-//! | `read/dialect/foreign/foreign_text.rs`: `read` | A list of one error is read as this error: its text is `msg` |
+//! | `response/responding.rs`: `decided` | The body is no error of Connect. Passes the body to `classify`, and the result to `replace` |
+//! | `classify/mod.rs`: `response` | The shorter ways are for a status alone, and for a line of text. A 400 or 422 with a body takes all steps, because it may list issues |
+//! | `read/dialect/mod.rs`: `read_object` | The body is a JSON object. It is neither an envelope nor in the form of a protocol |
+//! | `read/dialect/foreign/shapes.rs`: `read_unknown_shape` | No known shape fits, so the general rule reads the body. At the end, `shape_of` names the shape `fastapi` |
+//! | `read/dialect/foreign/foreign_text.rs`: `read` | A list of one error is read as this error: its text is `msg`, and its code is `type` |
 //! | `read/dialect/foreign/framework_errors/search.rs`: `issues` | `detail` is a list of issues |
 //! | `read/dialect/foreign/framework_errors/entry.rs`: `read` | `loc` is the place, without its first part, which names the body. `msg` is the text, and `type` is the code of the issue |
-//! | `text/place.rs`: `json` | The path is `["qty"]` |
 //! | `read/dialect/foreign/framework_errors/found.rs`: `into_list` | Writes the issue: `{"path":["qty"],"message":"Field required","code":"missing"}` |
+//! | `text/place.rs`: `json` | The path is `["qty"]` |
 //! | `read/dialect/foreign/framework_errors.rs`: `set_found_issues` | `msg` is not the message, because an issue has this text. `detail` is not kept as a detail |
+//! | `read/dialect/foreign/shapes.rs`: `add_all` | An issue has the code `missing` already, so it is not the code of the whole error |
 //! | `classify/parse.rs`: `new` | The body lists issues, and a 422 tells of a mistake in the input |
-//! | `classify/decide.rs`: `code_of_body` | So the code is `invalid_request` |
+//! | `classify/decide.rs`: `code_of_body` | No rule and no code of the body decides, so the issues do: the code is `invalid_request` |
 //! | `classify/rewrite.rs`: `text` | No text is left for the message, so it is the catalogue's |
 //! | `classify/reply_details.rs`: `details_of` | The issues become `details` |
-//! | `answer/reply.rs`: `replace` | The status stays 422. The fault and the facts for the log are stored in the record |
-//! | `answer/writer.rs`: `prepared_reply` | The policy keeps a reply for each code. The first error of a code makes its head. This head is copied, unless headers of the service must stay that it does not know |
-//! | `answer/body.rs`: `body_of` | The route has the standard dialect |
+//! | `answer/reply.rs`: `replace` | No rule sets another status, so it stays 422. Calls the writer. Then stores the status, the code, the shape, and what decided the code, in the record |
+//! | `answer/writer.rs`: `prepared_reply` | The policy keeps a head for each code and form. The first such error makes this head, and later ones copy it. `rewritten` makes a new head if the service's head has headers that must stay, such as `vary` or those of CORS |
+//! | `answer/head.rs`: `rewrite` | Makes each head: removes what described the old body, and sets `content-type`, `x-error-code` and the other headers of an error |
+//! | `answer/body.rs`: `body_of` | The route has the standard dialect, and the client's `Accept` prefers neither RFC 9457 nor a page |
 //! | `read/dialect/standard.rs`: `write` | Writes the envelope |
 //! | `fault/fault/prepared.rs`: `fill` | Writes the id and the length of the body into the copied head |
 //! | `layer/calling.rs`: `written` | Makes the response with this head and body |
-//! | `layer/response_body.rs`: `poll_own` | Sends the bytes |
-//! | `layer/watched.rs`: `close` | Closes the record when the body is dropped |
+//! | `layer/response_body.rs`: `poll_own` | Returns the bytes to the HTTP server as one frame |
+//! | `layer/watched.rs`: `close` | Closes the record when the server drops the body |
 //! | `runtime/record.rs`: `close` | Counts and logs the closed record, and passes it to an observer |
 //! | `runtime/log.rs`: `write_record` | Writes the log line |
+//!
+//! Without `foreign`, `read` in `read/dialect/without_foreign.rs` replaces the rows from `shapes.rs` to `add_all`. It
+//! finds no list, so the only issue has no path.
 //!
 //! The client gets this body:
 //!

@@ -164,6 +164,7 @@ impl RpcResponse {
         let cause = if cut.is_some() { None } else { Some(cause) };
         let Failure { fault, origin, .. } = cut.unwrap_or(failure);
         let fault = &self.state.with_policy_settings(fault, origin);
+        let would_end = self.is_observed() && self.could_end();
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
@@ -174,6 +175,9 @@ impl RpcResponse {
         };
         let mut record = RequestRecord { would_be, ..self.failure(fault, origin, cause) };
         if let (FinalFrame::BrokenOff, Some(sent)) = (&last, &mut record.sent) {
+            if would_end {
+                record.would_be.get_or_insert_with(|| sent.clone());
+            }
             sent.grpc = None;
         }
         (last, record)
@@ -198,16 +202,21 @@ impl RpcResponse {
         RequestRecord { would_be, ..self.state.into_record(Origin::Abandoned, None, sent) }
     }
 
-    /// Returns true if the call can be ended properly now. The body must be between two messages, and its length must
-    /// not be declared.
+    /// Returns true if the call can be ended properly now.
     #[must_use]
     pub(in crate::session) fn can_end(&self) -> bool {
+        self.could_end() && !self.is_observed()
+    }
+
+    /// Returns true if an enforcing mode could end the call properly now. The body must be between two messages, and its
+    /// length must not be declared.
+    fn could_end(&self) -> bool {
         let between = match self.rpc {
             Rpc::Grpc(_) => self.state.request.has(RequestFlags::TRAILERS),
             _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
         // After a body that is shorter than its declared length, no trailers can follow (RFC 9113 §8.1.1).
-        between && self.may_grow && !self.ended && !self.is_observed()
+        between && self.may_grow && !self.ended
     }
 
     /// Returns true if the status of the call will come in trailers. The sender then polls for the next frame, instead
