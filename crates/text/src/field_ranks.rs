@@ -65,9 +65,11 @@ impl Ranks {
         let name = normalized(bare, &mut buffer);
         let (name, is_led) = match without_leading_word(name) {
             // RESTCONF (RFC 8040) puts the layer of an error into `error-type`, and its code into `error-tag`.
-            (b"tag", true) => (&b"code"[..], true),
+            (b"tag" | b"cd", true) => (&b"code"[..], true),
             (b"no" | b"number", true) => (&b"num"[..], true),
             (b"codes", true) => (&b"key"[..], true),
+            // The id of a text in a catalogue, as in the APIs of OMA and GSMA.
+            (b"messageid" | b"msgid", false) => (&b"id"[..], true),
             other => other,
         };
         // A name without a leading word has a better rank than the same name with a leading word.

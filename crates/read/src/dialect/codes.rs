@@ -50,7 +50,7 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
         ("id", _) if are_words(value) => true,
         (_, true) => false,
         ("num", false) => is_number,
-        _ => in_capitals || value.contains('_') || is_camel(),
+        (name, _) => in_capitals || value.contains('_') || is_camel() || name.ends_with("id") && are_words(value),
     }
 }
 
@@ -60,7 +60,7 @@ fn are_words(text: &str) -> bool {
         // A name may begin or end in two letters, as in `cart.js`, but a word behind `_` may have only two: `quay_id`.
         word.len() > if at > 0 { 1 } else { 2 } && word.bytes().all(|it| it.is_ascii_lowercase())
     };
-    text.contains(['_', '.']) && text.split('.').all(|part| part.split('_').enumerate().all(is_word))
+    text.contains(['_', '.']) && text.split('.').all(|part| part.split(['_', '-']).enumerate().all(is_word))
 }
 
 /// Returns true if a code only means that the input was wrong, which the issues next to it already state (E9).

@@ -361,7 +361,8 @@ fn collect<'t, 'a>(
                 found.push((names, is_in_error, child));
             }
         } else {
-            collect((child, names, is_in_error || is_error_field(child, value)), tried, found);
+            let is_error = is_error_field(child, value) || child.name() == "messages";
+            collect((child, names, is_in_error || is_error), tried, found);
         }
     }
 }
@@ -526,7 +527,7 @@ fn is_never_kept(name: &str) -> bool {
 }
 
 /// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus` are examples of names.
-fn words(name: &str) -> Vec<Cow<'_, str>> {
+pub(super) fn words(name: &str) -> Vec<Cow<'_, str>> {
     let parts = name.split(|it: char| !it.is_alphanumeric()).filter(|part| !part.is_empty());
     let mut words = Vec::new();
     for part in parts {

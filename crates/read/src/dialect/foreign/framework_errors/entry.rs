@@ -4,13 +4,16 @@
 use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
+use super::is_place;
 use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
     self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_list_of_names, is_no_place,
     is_part,
 };
+use crate::dialect::foreign::foreign_text;
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::Place;
+use crate::dialect::rest::words;
 use crate::dialect::tree::Node;
 
 /// Fields of an entry that contain a list of further entries, in express-validator and yup.
@@ -33,7 +36,12 @@ pub(super) fn read<'t, 'a>(
     if object.has("constraints") || object.has("children") {
         return read_class_validator(found, object, &mut Place::default(), 0);
     }
-    let own = text(object, around.means_errors);
+    // If the place has such a name, the text may have any name.
+    let beside_place = || {
+        object.children().find_map(|field| composed_place(field, around.means_errors))?;
+        foreign_text::only_sentence(object).map(|text| (text.field.name(), text.value))
+    };
+    let own = text(object, around.means_errors).or_else(beside_place);
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
         return read_several_texts(found, object, around);
     };
@@ -212,7 +220,26 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
             None => {}
         }
     }
-    Ok(empty.unwrap_or_else(|| vec![Place::default()]))
+    let composed = || object.children().find_map(|field| composed_place(field, around.means_errors));
+    Ok(empty.or_else(|| Some(vec![composed()?])).unwrap_or_else(|| vec![Place::default()]))
+}
+
+/// Returns the place in a field whose name is made of the name of a place and a word for an error or a field, as in
+/// `violationPath`.
+fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
+    let words = words(field.name());
+    let [.., first, last] = &words[..] else { return None };
+    let is_composed = match &**first {
+        "error" | "violation" | "invalid" => {
+            matches!(&**last, "path" | "pointer" | "field" | "property" | "attribute" | "parameter" | "param")
+        }
+        "json" | "field" | "attribute" | "property" => {
+            means_errors && matches!(&**last, "path" | "name" | "id" | "key")
+        }
+        _ => false,
+    };
+    let text = field.text().filter(|text| is_composed && is_place(text))?;
+    Some(Place::parse(&text))
 }
 
 /// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of an error, or the

@@ -6,7 +6,7 @@
 //! around the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
-use super::{entry, map};
+use super::{entry, map, place_of};
 use crate::dialect::field_names::{Meaning, meaning};
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::issues::IssueList;
@@ -111,7 +111,12 @@ impl<'x> Search<'x, '_> {
         let is_taken = |field: Node<'_, '_>| around.depth == 0 && self.taken.contains(&field.name());
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
-        if !is_wrapper && !self.is_beaten(object, around) && map::read(&mut found, object, around) {
+        let is_open = !is_wrapper && !self.is_beaten(object, around);
+        if is_open && around.means_errors && place_of(object).is_some() {
+            if entry::read(&mut found, object, around, None) {
+                self.keep_if_best(found, source, around);
+            }
+        } else if is_open && map::read(&mut found, object, around) {
             let fields = map::flattened(object);
             let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
             // A text next to the fields is the text of the body, and not of an issue.
