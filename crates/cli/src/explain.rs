@@ -23,7 +23,7 @@ use tower_error_envelope::policy::Dialect;
 use self::logged::LoggedError;
 use crate::failure::{CommandError, print};
 use crate::policy;
-use crate::recorded::{self, Recorded};
+use crate::recorded::{self, Recorded, RecordedPhrase};
 use crate::report::OutputFormat;
 use crate::text::{one_line, printable};
 use crate::trial::{Trial, TrialResult};
@@ -131,7 +131,11 @@ impl Explained<'_> {
     fn request_line(&self) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(place);
-        let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
+        let (method, path) = (request.method(), printable(request.uri().path()));
+        let status = match response.extensions().get::<RecordedPhrase>() {
+            Some(RecordedPhrase(phrase)) => format!("{} {}", response.status().as_u16(), printable(phrase)),
+            None => phrase(response.status()),
+        };
         let settings = match self.trial.effective(self.recorded) {
             Some(effective) => settings(&effective),
             None => {
@@ -139,7 +143,7 @@ impl Explained<'_> {
                 format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
         };
-        format!("{place}: the service answered {method} {path} with {}\n{settings}\n", phrase(status))
+        format!("{place}: the service answered {method} {path} with {status}\n{settings}\n")
     }
 
     /// Describes how the response's code was decided, or that a guard refused the request.
@@ -225,7 +229,9 @@ impl Explained<'_> {
         for (names, outcome) in self.groups() {
             let _ = writeln!(out, "\n  {}", names.join(", "));
             if self.is_unchanged(&outcome) {
-                out.push_str("    unchanged, with an x-request-id\n");
+                let written = written_headers(&outcome.headers, self.recorded.response.headers());
+                let names: Vec<_> = written.map(|(name, _)| name.as_str()).collect();
+                let _ = writeln!(out, "    unchanged, with {}", names.join(", "));
             } else {
                 out.push_str(&indented(&whole(&outcome, self.recorded)));
             }
@@ -358,7 +364,6 @@ fn code_of(record: &RequestRecord) -> &str {
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {
     one.status == other.status && one.body == other.body && one.headers == other.headers
-        || one.passes() && other.passes() && one.status == other.status
 }
 
 fn phrase(status: StatusCode) -> String {

@@ -48,6 +48,10 @@ impl Recorded {
     }
 }
 
+/// The phrase of a recorded status line, as an extension of the response. Rules compare it as the message (R3).
+#[derive(Clone)]
+pub(crate) struct RecordedPhrase(pub(crate) Box<str>);
+
 fn request_beside(response: &Path) -> Option<PathBuf> {
     let stem = response.file_name()?.to_str()?.strip_suffix(".http")?;
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
@@ -57,7 +61,7 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
 fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<Bytes>, CommandError> {
     let (mut rest, mut line) = (text, 1);
     loop {
-        let Head { first: (status, version, is_followed), mut headers, length, lines } =
+        let Head { first: (status, version, phrase, is_followed), mut headers, length, lines } =
             head_of(path, line, rest, status_line)?;
         rest = &rest[length..];
         if rest.starts_with(b"HTTP/") && is_followed {
@@ -67,6 +71,9 @@ fn parse_response(path: &Path, text: &[u8], method: &Method) -> Result<Response<
         let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, rest) };
         let mut response = Response::new(body);
         (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+        if let Some(phrase) = phrase {
+            response.extensions_mut().insert(phrase);
+        }
         return Ok(response);
     }
 }
@@ -160,17 +167,18 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Returns the status, the version, and true if curl may write another head after this one. curl does this after an
+/// Returns the status, the version, the phrase, and true if curl may write another head after this one. curl does this after an
 /// interim response, a redirection that it followed, or a proxy's response.
-fn status_line(line: &str) -> Result<(StatusCode, Version, bool), String> {
+fn status_line(line: &str) -> Result<(StatusCode, Version, Option<RecordedPhrase>, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
-    let status = rest.split(' ').next().unwrap_or_default();
+    let (status, phrase) = rest.split_once(' ').unwrap_or((rest, ""));
+    let phrase = Some(phrase.trim()).filter(|phrase| !phrase.is_empty()).map(|phrase| RecordedPhrase(phrase.into()));
     let status: StatusCode =
         status.parse().map_err(|_| format!("{status:?} is not a valid status: write one such as 404"))?;
     let is_interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
     let is_of_proxy = status == StatusCode::OK && line.to_ascii_lowercase().ends_with(" connection established");
-    Ok((status, version, is_interim || status.is_redirection() || is_of_proxy))
+    Ok((status, version, phrase, is_interim || status.is_redirection() || is_of_proxy))
 }
 
 fn request_line(line: &str) -> Result<(Method, Uri, Version), String> {

@@ -13,12 +13,12 @@ use error_envelope_core::session::{
     BodyFacts, Explanation, FirstByte, LocalReply, MapRuleId, RequestRecord, RequestStep, ResponseStep, Session,
     SessionConfig,
 };
-use http::{HeaderMap, Method, StatusCode, response};
+use http::{Extensions, HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, RecordedPhrase};
 
 /// The first day of 2026, in milliseconds since the Unix epoch. It is the time of every trial, and of its request id.
 const TIME_MS: u64 = 1_767_225_600_000;
@@ -112,7 +112,12 @@ impl Trial {
 }
 
 fn config(policy: Policy) -> Arc<SessionConfig> {
-    Arc::new(SessionConfig::new(policy.without_credentials(), || UNIX_EPOCH + Duration::from_millis(TIME_MS)))
+    let config = SessionConfig::new(policy.without_credentials(), || UNIX_EPOCH + Duration::from_millis(TIME_MS));
+    Arc::new(SessionConfig { reason_phrase: Some(recorded_phrase), ..config })
+}
+
+fn recorded_phrase(extensions: &Extensions) -> Option<&[u8]> {
+    extensions.get::<RecordedPhrase>().map(|RecordedPhrase(phrase)| phrase.as_bytes())
 }
 
 fn respond(mut session: Session, recorded: &Recorded, method: &Method) -> TrialResult {

@@ -313,6 +313,9 @@ impl Session {
             if let Some(dialect) = dialect.filter(|dialect| state.policy().dialects().any(|it| it == *dialect)) {
                 let settings = Arc::make_mut(&mut state.settings);
                 (settings.dialect, settings.html, settings.markdown) = (dialect, Default::default(), false);
+                if dialect != Dialect::Standard {
+                    state.request.set(RequestFlags::PROBLEM, false);
+                }
             }
             if state.settings.dialect.spec().has_time {
                 let now = state.config.clock;

@@ -51,7 +51,7 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
             "  dialect      the body has no known shape\n  status       404 Not Found  <- decides: not_found\n\n",
         ),
     ] {
-        folder.put("a.http", format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n\r\n{body}"));
+        folder.put("a.http", format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\r\n{body}"));
         let (out, err, code) = folder.sh("error-envelope explain a.http");
         assert_eq!((err.as_str(), code), ("", 0));
         assert!(out.contains(told), "{told}\n---\n{out}");
@@ -61,7 +61,7 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
     let (out, _, _) = folder.sh("error-envelope explain a.http");
     assert!(out.contains("A guard refuses this request: payload_too_large. "), "{out}");
-    let passes = "\n  off, observe\n    unchanged, with an x-request-id\n";
+    let passes = "\n  off, observe\n    unchanged, with x-request-id\n";
     let refused = "\n  own, fill, enforce\n    HTTP/1.1 413 Payload Too Large\n";
     assert!(out.contains(passes) && out.contains(refused), "{out}");
     folder.put("observe.toml", "version = 1\n[defaults]\nmode = \"observe\"\n");
@@ -84,6 +84,42 @@ fn g0_explain_names_the_readings_that_meet_other_guards() {
         out.contains(reading) && out.contains("  refused  readings of the path match different guards"),
         "{out}{err}"
     );
+}
+
+#[test]
+fn r3_explain_reads_the_phrase_of_the_status_line() {
+    let folder = Folder::with_files();
+    folder.put("policy.toml", "version = 1\n[[map]]\nmessage = \"User not known\"\nto = \"gone\"\n");
+    folder.put("a.http", "HTTP/1.1 404 User not known\r\ncontent-length: 0\r\n\r\n");
+    let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
+    assert!(
+        out.contains("with 404 User not known\n") && out.contains("policy.toml:2: matches  <- decides: gone\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn r10_explain_names_the_headers_that_an_error_of_a_protocol_gets() {
+    let folder = Folder::with_files();
+    let body = r#"{"errors":[{"message":"Bad"}],"data":null}"#;
+    folder.put("a.http", format!("HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n\r\n{body}"));
+    let (out, _, _) = folder.sh("error-envelope explain a.http");
+    let enforced =
+        "\n  enforce\n    unchanged, with x-content-type-options, x-error-code, cache-control, x-request-id\n";
+    assert!(
+        out.contains("\n  off, observe, own, fill\n    unchanged, with x-request-id\n") && out.contains(enforced),
+        "{out}"
+    );
+}
+
+#[test]
+fn r11_explain_shows_another_dialect_as_its_route_would_write_it() {
+    let folder = Folder::with_files();
+    folder.put("a.http", "HTTP/1.1 404 Not Found\r\n\r\n");
+    folder.put("a.request.http", "GET / HTTP/1.1\r\nhost: a\r\naccept: application/problem+json\r\n\r\n");
+    let (out, _, _) = folder.sh("error-envelope explain a.http");
+    assert!(out.contains("  success_flag     404 {\"success\":false,\"error\":\"Not found.\"}\n"), "{out}");
+    assert!(out.contains("  standard         404 {\"type\":"), "{out}");
 }
 
 #[test]
