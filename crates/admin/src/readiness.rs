@@ -2,7 +2,7 @@
 //! mode.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -38,16 +38,27 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         // If several routes have the same pattern and scope, the mode of the first route applies.
         places.entry(place).or_default().mode.get_or_insert(route.mode());
     }
+    let outside: BTreeMap<Place, Mode> =
+        places.iter().filter_map(|(place, it)| Some((place.clone(), it.mode?))).collect();
+    let mut met_in_scopes = BTreeSet::new();
     for (place, row) in shared.store.requests().places().filter(|(_, row)| !row.tallies.is_empty()) {
         let known = places.entry(place.clone()).or_default();
+        let of_scope = || status.as_ref().and_then(|status| mode_of(status, place.scope.as_deref()));
+        let wide = Place { scope: None, ..place.clone() };
         // A place without a route contains the requests of a scope, or of the policy, that match no route.
         if place.route.is_none() {
-            known.mode = status.as_ref().and_then(|status| mode_of(status, place.scope.as_deref()));
+            known.mode = of_scope();
+        } else if let (None, Some(mode)) = (known.mode, outside.get(&wide)) {
+            // A route outside of the scopes also applies to the requests of scopes.
+            let modes = [Some(*mode), of_scope()];
+            known.mode = modes.into_iter().flatten().find(|mode| row.tally(Some(*mode)).is_some()).or(Some(*mode));
+            met_in_scopes.insert(wide);
         }
         // A request that began in another mode, before the last reload, does not show what the next mode would do.
         known.tally = row.tally(known.mode).cloned().unwrap_or_default();
         known.service = row.service.as_ref().map(ToString::to_string);
     }
+    places.retain(|place, known| known.tally.requests() > 0 || !met_in_scopes.contains(place));
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));
     let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known)).collect();

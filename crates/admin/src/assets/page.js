@@ -6,7 +6,7 @@
   const FEW_ERRORS = 15;
   const WORST = 8;
   // The worst is last.
-  const OUTCOMES = { ok: 'OK', client_left: 'client left', client_error: 'client errors', server_error: 'server errors', broken: 'broken' };
+  const OUTCOMES = { ok: 'OK', client_left: 'client left', client_error: 'client errors', server_error: 'server errors', broken: 'broken', unknown: 'unknown' };
   const SVG = 'http://www.w3.org/2000/svg';
   const NOT_STORED = {
     waiting: 'The body is being read.',
@@ -129,7 +129,7 @@
     const minutes = outcomes.ok.length;
     const shown = names.filter((name) => outcomes[name].some((count) => count > 0));
     const sums = Array.from({ length: minutes }, (_, at) => names.reduce((sum, name) => sum + outcomes[name][at], 0));
-    const most = Math.max(...sums, 1);
+    const most = Math.max(...sums);
     const total = (name) => outcomes[name].reduce((sum, count) => sum + count, 0);
     const words = shown.length ? shown.map((name) => `${number(total(name))} ${OUTCOMES[name]}`).join(', ') : 'none';
     const at = (minute) => new Date(Date.parse(begin) + minute * 60000).toISOString().slice(11, 16);
@@ -192,8 +192,8 @@
     if (wouldBe === null || (mode === 'observe' && refusals.length === 0)) return whyNotStored(bodies);
     return refusals.length > 0 ? 'No response was made, because the guard only observes.' : 'No response was made, because the service’s body was not read.';
   };
-  const afterTitle = ({ would_be_status: wouldBe, would_refuse: refusals, after }) => {
-    if (wouldBe === null) return 'After: the client got';
+  const afterTitle = ({ would_be_status: wouldBe, would_refuse: refusals, after, end }) => {
+    if (wouldBe === null) return end === 'complete' ? 'After: the client got' : 'After: the response, of which the client may lack a part';
     return refusals.length === 0 ? 'After, in enforce' : after === null ? 'After, if the guard refused' : 'After, if no guard refused';
   };
 
@@ -293,10 +293,11 @@
       const some = [...all, ['without auth_observe would refuse', it.auth_would_refuse]].filter(([, count]) => count).map(([what, count]) => `${what} ${number(count)}`);
       return some.length ? make('span', 'quiet', `, ${some.join(', ')}`) : '';
     };
+    const inPolicy = (it) => places.get(keyOf(it)) ?? places.get(keyOf({ ...it, scope: null }));
     const place = (from) => (from ? make('span', 'quiet', ` ${from.split('/').pop()}`) : '');
     const body = routes.map((it) => make('tr', '',
-      cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(places.get(keyOf(it))?.from) : none(' not in the policy')),
-      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(places.get(keyOf(it))?.mode_from)),
+      cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(inPolicy(it)?.from) : none(' not in the policy')),
+      cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(inPolicy(it)?.mode_from)),
       cell('Requests', number(it.requests), it.client_left ? make('span', 'quiet', `, client left ${number(it.client_left)}`) : ''),
       cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} with a generic code`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));

@@ -11,9 +11,9 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::auth::{CredentialRequest, Verified};
-use tower_error_envelope::policy::Scope;
+use tower_error_envelope::policy::{PolicyBuilder, Scope};
 use tower_error_envelope::session::BoxError;
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, RouteRule};
 
 use crate::kit::ask;
 
@@ -219,15 +219,28 @@ async fn each_number_equals_what_was_sent_and_the_last_policy_begins_anew() {
 #[tokio::test]
 async fn requests_of_a_scope_without_a_route_have_the_mode_of_the_scope() {
     let shop = Scope::new().prefix("/shop").mode(Mode::Observe);
-    let policy = Policy::builder().scope(shop).build().unwrap();
-    let admin = Admin::new();
-    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
-    let service = layer
-        .layer(service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("{}"))) }));
-    let request = Request::get("/shop/7").body(Full::<Bytes>::default()).unwrap();
-    service.oneshot(request).await.unwrap();
-    let readiness = ask(&admin, "GET", "/readiness.json").await.json();
+    let readiness = readiness_after_a_request("/shop/7", Policy::builder().scope(shop)).await;
     let row = &readiness["routes"][0];
     assert_eq!((&row["scope"], &row["mode"], &row["in_policy"]), (&json!("/shop"), &json!("observe"), &json!(true)));
     assert_eq!((&row["verdict"], &readiness["kill_switch"]), (&json!("ready"), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_route_outside_of_the_scopes_is_shown_once_if_a_scope_s_requests_meet_it() {
+    let shop = Scope::new().prefix("/shop");
+    let route = RouteRule::new("/shop/{*rest}").mode(Mode::Own);
+    let readiness = readiness_after_a_request("/shop/7", Policy::builder().scope(shop).route(route)).await;
+    let rows: Vec<_> = readiness["routes"].as_array().unwrap().iter().filter(|row| !row["route"].is_null()).collect();
+    let [row] = &rows[..] else { panic!("{readiness:#}") };
+    assert_eq!((&row["scope"], &row["mode"], &row["in_policy"]), (&json!("/shop"), &json!("own"), &json!(true)));
+    assert_eq!((&row["requests"], &row["verdict"]), (&json!(1), &json!("ready")));
+}
+
+async fn readiness_after_a_request(path: &str, policy: PolicyBuilder) -> Value {
+    let admin = Admin::new();
+    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy.build().unwrap()));
+    let service = layer
+        .layer(service_fn(|_: Request<_>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("{}"))) }));
+    service.oneshot(Request::get(path).body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    ask(&admin, "GET", "/readiness.json").await.json()
 }
