@@ -51,7 +51,8 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 pub fn describe() {
     describe_counter!(
         "error_envelope_errors_total",
-        "Requests that failed, or would fail in mode enforce, and requests whose client left; each is counted once."
+        "Requests that failed, or would fail in mode enforce or without auth_observe, and requests whose client left; each \
+         is counted once."
     );
     describe_counter!(
         "error_envelope_would_refuse_total",
@@ -59,7 +60,7 @@ pub fn describe() {
     );
     describe_counter!(
         "error_envelope_unread_errors_total",
-        "Errors whose body was not read, since it was too long, too late or cut off."
+        "Errors whose body was not read, since it was too long, too late or cut off, or since Envoy did not pass it to ext-proc."
     );
     describe_counter!(
         "error_envelope_broken_bodies_total",
@@ -99,7 +100,19 @@ fn describe_requests() {
         "Requests, by their outcome and the class of their status; `none` if no head was sent."
     );
     describe_histogram!(HEAD, Unit::Seconds, "Time from a request's head to its response's head.");
-    describe_histogram!(DURATION, Unit::Seconds, "Time from a request's head to the end of its response.");
-    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that were read until the response ended.");
-    describe_counter!(SENT, Unit::Bytes, "Bytes of response bodies that the server took.");
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "Time from a request's head to the end of its response; in ext-proc, to the last part of it that Envoy shows."
+    );
+    describe_counter!(
+        RECEIVED,
+        Unit::Bytes,
+        "Bytes of request bodies that were read until the response ended; 0 in ext-proc, which does not count them."
+    );
+    describe_counter!(
+        SENT,
+        Unit::Bytes,
+        "Bytes of response bodies that the server took; 0 in ext-proc, which does not count them."
+    );
 }
