@@ -15,7 +15,12 @@ impl Leaf for Details {
         match value {
             DeValue::Table(_) => {
                 let schema = json_of(value, at)?;
-                let is_right = refuse_mistakes(value, schema.clone(), at);
+                let mut is_right = true;
+                let _ = details::without_mistakes(schema.clone(), |error| {
+                    is_right = false;
+                    refuse_at(value, &error.path, error, at);
+                    true
+                });
                 is_right.then_some(Self(schema))
             }
             DeValue::String(name) => {
@@ -28,35 +33,6 @@ impl Leaf for Details {
             }
         }
     }
-}
-
-/// Refuses each mistake of the schema. Returns true if there is no mistake. After a mistake, the rest of the schema is
-/// checked without the wrong part. A wrong type is treated as an object, which may have most other keywords.
-fn refuse_mistakes(value: &DeValue<'_>, mut schema: Json, at: &mut Reading<'_>) -> bool {
-    let mut is_right = true;
-    while let Err(error) = details::check(&schema) {
-        is_right = false;
-        refuse_at(value, &error.path, &error, at);
-        let Some((last, above)) = error.path.split_last() else { break };
-        let parent = above.iter().try_fold(&mut schema, |json, step| match json {
-            Json::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
-            json => json.get_mut(step),
-        });
-        let is_removed = match parent {
-            Some(Json::Object(members)) if last == "type" && !error.lacks => {
-                members.insert(last.clone(), "object".into()).is_some_and(|written| written != "object")
-            }
-            Some(Json::Object(members)) => members.remove(last).is_some(),
-            Some(Json::Array(list)) => {
-                last.parse().is_ok_and(|at: usize| at < list.len() && !list.remove(at).is_null())
-            }
-            _ => false,
-        };
-        if !is_removed {
-            break;
-        }
-    }
-    is_right
 }
 
 /// Refuses the value at the end of a path. If the path does not exist to its end, refuses its last value that exists.

@@ -92,6 +92,30 @@ pub fn check_text(schema: &str) -> Result<(), SchemaError> {
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
+/// Removes each mistake from a schema for which `note` returns true. Returns `None` if a mistake is not removed.
+pub fn without_mistakes(mut schema: Value, mut note: impl FnMut(&SchemaError) -> bool) -> Option<Value> {
+    while let Err(error) = check(&schema) {
+        let (last, above) = note(&error).then(|| error.path.split_last()).flatten()?;
+        let parent = above.iter().try_fold(&mut schema, |json, step| match json {
+            Value::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
+            json => json.get_mut(step),
+        });
+        let is_removed = match parent? {
+            // Without its type, the schema would have further mistakes, which only follow from the wrong type.
+            Value::Object(members) if last == "type" && !error.lacks => {
+                members.insert(last.clone(), "object".into()).is_some_and(|written| written != "object")
+            }
+            Value::Object(members) => members.remove(last).is_some(),
+            Value::Array(list) => last.parse().is_ok_and(|at: usize| at < list.len() && !list.remove(at).is_null()),
+            _ => false,
+        };
+        if !is_removed {
+            return None;
+        }
+    }
+    Some(schema)
+}
+
 /// The position in the schema that is being checked.
 #[derive(Default)]
 struct Reader {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Codes;
-use crate::code::details;
+use crate::code::details::{SchemaError, without_mistakes};
 
 impl Codes {
     /// Joins the codes of several errors.
@@ -85,7 +85,10 @@ impl Codes {
             }
             let mut messages = all.iter().filter(|(it, _)| it.code == *code).map(|(it, _)| it.message);
             let message = messages.next().flatten().filter(|first| messages.all(|it| it == Some(*first)));
-            let details = details.as_ref().and_then(|(schema, _)| expressible(schema.clone()));
+            // No export expresses some keywords, such as the `format` of a number. Only a keyword may be removed: without
+            // one of its elements, a list would mean something else.
+            let is_keyword = |error: &SchemaError| error.path.last().is_some_and(|last| last.parse::<usize>().is_err());
+            let details = details.as_ref().and_then(|(schema, _)| without_mistakes(schema.clone(), is_keyword));
             let keys = [
                 ("code", toml(&code.as_str().into())),
                 ("status", toml(&code.status().as_u16().into())),
@@ -97,20 +100,6 @@ impl Codes {
         }
         file
     }
-}
-
-/// Returns the schema without keywords that no export expresses, such as the `format` of a number. Returns `None` if
-/// the schema has another error.
-fn expressible(mut schema: Value) -> Option<Value> {
-    while let Err(error) = details::check(&schema) {
-        let (keyword, above) = error.path.split_last()?;
-        let parent = above.iter().try_fold(&mut schema, |json, step| match json {
-            Value::Array(list) => list.get_mut(step.parse::<usize>().ok()?),
-            json => json.get_mut(step),
-        })?;
-        parent.as_object_mut()?.remove(keyword)?;
-    }
-    Some(schema)
 }
 
 /// Returns a value as TOML, on one line, or `None` if the value contains a null. A JSON string is also a TOML string.
