@@ -362,13 +362,6 @@ macro_rules! __derived_response {
     };
 }
 
-#[cfg(not(feature = "axum"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_response {
-    ($($all:tt)*) => {};
-}
-
 /// Converts the error into a `tonic::Status`, with the feature `tonic`.
 #[cfg(feature = "tonic")]
 #[doc(hidden)]
@@ -382,13 +375,6 @@ macro_rules! __derived_status {
             }
         }
     };
-}
-
-#[cfg(not(feature = "tonic"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_status {
-    ($($all:tt)*) => {};
 }
 
 /// Implements utoipa's `IntoResponses` for the error, with the feature `utoipa`. The implementation lists the error's
@@ -408,13 +394,6 @@ macro_rules! __derived_responses {
             }
         }
     };
-}
-
-#[cfg(not(feature = "utoipa"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __derived_responses {
-    ($($all:tt)*) => {};
 }
 
 /// Implements aide's `OperationOutput` for the error, with the feature `aide`. The implementation lists the error's
@@ -438,9 +417,9 @@ macro_rules! __derived_output {
     };
 }
 
-#[cfg(not(feature = "aide"))]
+/// Replaces the macros above whose feature is off.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __derived_output {
+macro_rules! __derived_nothing {
     ($($all:tt)*) => {};
 }

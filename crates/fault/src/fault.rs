@@ -136,11 +136,14 @@ impl Fault {
 
     /// Sets a status other than the status of the code, such as `422` or `StatusCode::GONE`. A status outside 400–599
     /// is ignored, because it does not mean an error.
-    pub fn with_status(self, status: impl TryInto<StatusCode>) -> Self {
-        match status.try_into() {
-            Ok(status) => self.with_error_status(status),
-            Err(_) => self,
+    pub fn with_status(mut self, status: impl TryInto<StatusCode>) -> Self {
+        if let Ok(status) = status.try_into()
+            && (status.is_client_error() || status.is_server_error())
+            && self.status() != status
+        {
+            self.change().status = Some(status);
         }
+        self
     }
 
     /// Sets `retry-after`, the number of seconds after which a client may try again. The time is rounded up.
@@ -251,13 +254,6 @@ impl Fault {
         let inner = self.change();
         let source = inner.source.take();
         inner.source = Some(Arc::new(Lacking { why: format!("{what}: {error}"), source }));
-        self
-    }
-
-    fn with_error_status(mut self, status: StatusCode) -> Self {
-        if (status.is_client_error() || status.is_server_error()) && self.status() != status {
-            self.change().status = Some(status);
-        }
         self
     }
 

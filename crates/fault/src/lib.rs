@@ -64,6 +64,18 @@ mod sqlx;
 mod status_source;
 mod validation;
 
+#[cfg(all(feature = "derive", not(feature = "axum")))]
+#[doc(hidden)]
+pub use crate::__derived_nothing as __derived_response;
+#[cfg(all(feature = "derive", not(feature = "tonic")))]
+#[doc(hidden)]
+pub use crate::__derived_nothing as __derived_status;
+#[cfg(all(feature = "derive", not(feature = "utoipa")))]
+#[doc(hidden)]
+pub use crate::__derived_nothing as __derived_responses;
+#[cfg(all(feature = "derive", not(feature = "aide")))]
+#[doc(hidden)]
+pub use crate::__derived_nothing as __derived_output;
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub use derive::private as __private;

@@ -64,10 +64,9 @@ impl CodeSet {
     /// setting is used.
     #[inline]
     pub fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
-        if code.is_in_catalogue() { None } else { self.defined_own(code) }
-    }
-
-    fn defined_own(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
+        if code.is_in_catalogue() {
+            return None;
+        }
         let at = self.place(code.as_str())?;
         Some((at, self.own[at].completed_by(code)))
     }
