@@ -23,7 +23,7 @@ impl PolicyFile {
         tables::lint_routes(&mut report, &witnesses);
         patterns::lint_overlap(&mut report);
         report.for_each_pattern(patterns::lint_methods);
-        patterns::lint_expressions(&mut report);
+        report.for_each_pattern(patterns::lint_expressions);
         tables::lint_shadows(&mut report, &witnesses);
         tables::lint_rules(&mut report);
         tables::lint_shapes(&mut report);

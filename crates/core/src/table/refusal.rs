@@ -150,15 +150,8 @@ impl Refusals {
     pub(crate) fn read<T>(&mut self, place: &TablePath, make: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.0.len();
         let made = make(self);
-        self.name_table(before, place);
+        self.0[before..].iter_mut().for_each(|refused| refused.place = place.clone());
         made
-    }
-
-    /// Sets the table of all mistakes except the first `before`.
-    fn name_table(&mut self, before: usize, place: &TablePath) {
-        for refused in &mut self.0[before..] {
-            refused.place = place.clone();
-        }
     }
 
     /// Returns the value that is made from the table at this place, or `None` if the table has a mistake.

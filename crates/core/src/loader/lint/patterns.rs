@@ -100,16 +100,7 @@ pub(super) fn lint_methods(report: &mut Report<'_>, at: (&TablePath, &str), patt
 /// paths of OData contain them.
 const OPERATORS: [&str; 6] = [".*", ".+", "[", "]", "|", "^"];
 
-pub(super) fn lint_expressions(report: &mut Report<'_>) {
-    report.for_each_pattern(like_expression);
-    for part in 0..=report.loaded.builder.scopes.len() {
-        for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
-            message_like_expression(report, &TablePath::Map(part, index), rule.exact_message().unwrap_or_default());
-        }
-    }
-}
-
-fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
+pub(super) fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: &str) {
     const OPERATORS: [&str; 5] = [".*", ".+", r"\d", r"\w", r"\s"];
     if message.starts_with('^') || message.ends_with('$') || OPERATORS.iter().any(|it| message.contains(it)) {
         let wrong = "a message is not a regular expression, so only an error with exactly this text matches";
@@ -118,7 +109,7 @@ fn message_like_expression(report: &mut Report<'_>, place: &TablePath, message: 
     }
 }
 
-fn like_expression(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
+pub(super) fn lint_expressions(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
     let is_like = |literal: &str| OPERATORS.iter().any(|it| literal.contains(it)) || literal.ends_with('$');
     if let Some(literal) = pattern.literals().filter(|literal| is_like(literal)).last() {
         let wrong = format!("a path pattern is not a regular expression: it matches only the literal text {literal:?}");

@@ -6,12 +6,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::patterns::message_like_expression;
 use super::report::{Report, Witness};
 use crate::dialect::Dialect;
 use crate::guard::pattern::Pattern;
 use crate::loader::file::PolicyFile;
 use crate::loader::sources::Override;
 use crate::policy::keys::RouteTable;
+use crate::policy::rule::Rule;
 use crate::policy::{Mode, RouteSettings};
 use crate::table::TablePath;
 
@@ -129,8 +131,13 @@ pub(super) fn lint_shadows(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
 }
 
 pub(super) fn lint_rules(report: &mut Report<'_>) {
-    for part in 0..report.loaded.policy.parts.len() {
-        never_fits(report, part);
+    let loaded = report.loaded;
+    for (part, scope) in loaded.policy.parts.iter().enumerate() {
+        let rules = scope.own_rules();
+        for (index, rule) in rules.iter().enumerate() {
+            never_fits(report, part, rule, &rules[..index]);
+            message_like_expression(report, &TablePath::Map(part, index), rule.exact_message().unwrap_or_default());
+        }
     }
 }
 
@@ -139,23 +146,20 @@ const NEVER_FITS: &str = "map-never-fits";
 /// Reports a rule that never matches. Either an earlier rule of the same list matches all its errors, or the rule
 /// requires a message that cannot occur. A third reason is that the rule's errors pass unchanged, because of the mode
 /// of its route (M1).
-fn never_fits(report: &mut Report<'_>, part: usize) {
-    let own = report.loaded.policy.parts[part].own_rules();
-    for (index, rule) in own.iter().enumerate() {
-        let place = TablePath::Map(part, index);
-        if rule.exact_message().is_some_and(|text| text != text.trim()) {
-            let wrong = "no error matches, because messages are compared without surrounding white space";
-            report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
-        } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
-            let line = report.location(&place, (&TablePath::Map(part, first), ""));
-            let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
-            report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
-        }
-        if let Some(mode) = rule.route.as_ref().and_then(|route| passing_mode(report.loaded, part, route)) {
-            let wrong =
-                format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
-            report.warn(NEVER_FITS, (&place, "route"), wrong, "remove it, or give the route another mode");
-        }
+fn never_fits(report: &mut Report<'_>, part: usize, rule: &Rule, earlier: &[Arc<Rule>]) {
+    let place = TablePath::Map(part, earlier.len());
+    if rule.exact_message().is_some_and(|text| text != text.trim()) {
+        let wrong = "no error matches, because messages are compared without surrounding white space";
+        report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
+    } else if let Some(first) = earlier.iter().position(|earlier| earlier.covers(rule)) {
+        let line = report.location(&place, (&TablePath::Map(part, first), ""));
+        let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
+        report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
+    }
+    if let Some(mode) = rule.route.as_ref().and_then(|route| passing_mode(report.loaded, part, route)) {
+        let wrong =
+            format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
+        report.warn(NEVER_FITS, (&place, "route"), wrong, "remove it, or give the route another mode");
     }
 }
 
