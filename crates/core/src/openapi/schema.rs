@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::codes::Codes;
+use super::codes::{Codes, Listed};
 pub use error_envelope_fault::openapi::schema::embedded;
 use error_envelope_fault::openapi::schema::{RETRYABLE, closed_object, error_fields, request_id};
 pub(super) use error_envelope_fault::openapi::schema::{any_details, of_error, of_errors};
 
 use super::form::CODE;
 use super::tree::{Json, list, object, text};
+use crate::code::ErrorCode;
 
 /// The names of the schemas, which generated clients use as well.
 pub const ENVELOPE: &str = "ErrorEnvelope";
@@ -30,11 +31,12 @@ pub fn envelope(at: &str) -> Json {
 /// Returns the parts of the envelope's schema, by name.
 pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
     let typed = codes_with_details(codes);
+    let [details, issue] = validation(at);
     let fixed = [
         (ERROR_CODE, error_code(codes)),
         (ERROR, error(at, &typed)),
-        (VALIDATION_DETAILS, validation_details(at)),
-        (ISSUE, issue()),
+        (VALIDATION_DETAILS, details),
+        (ISSUE, issue),
         (ID, request_id()),
     ];
     let fixed = fixed.into_iter().map(|(name, part)| (name.to_owned(), part));
@@ -128,33 +130,12 @@ fn error_code(codes: &Codes) -> Json {
     ])
 }
 
-fn validation_details(at: &str) -> Json {
-    let issues = object([
-        ("type", text("array")),
-        ("items", reference(at, ISSUE)),
-        ("minItems", 1.into()),
-        ("description", text("What is wrong, and where.")),
-    ]);
-    object([
-        ("type", text("object")),
-        ("properties", object([("issues", issues)])),
-        ("required", list(["issues"])),
-        ("description", text("The details of an invalid_request. Other fields may be present beside the list.")),
-    ])
-}
-
-fn issue() -> Json {
-    let index = object([("type", text("integer")), ("minimum", 0.into())]);
-    let step = object([("anyOf", list([object([("type", text("string"))]), index]))]);
-    let path = object([
-        ("type", text("array")),
-        ("items", step),
-        ("description", text("Names and indices that lead to the value; empty for the whole request.")),
-    ]);
-    let members = object([
-        ("path", path),
-        ("message", object([("type", text("string"))])),
-        ("code", object([("type", text("string"))])),
-    ]);
-    object([("type", text("object")), ("properties", members), ("required", list(["path", "message"]))])
+/// Returns the schemas of the details of an invalid request and of an issue in them, which the catalogue has as one
+/// schema.
+fn validation(at: &str) -> [Json; 2] {
+    let mut details = Listed::from(ErrorCode::INVALID_REQUEST).details().unwrap_or_default();
+    details["description"] = "The details of an invalid_request. Other fields may be present beside the list.".into();
+    let place = &mut details["properties"]["issues"]["items"];
+    let issue = std::mem::replace(place, json!({ "$ref": format!("{at}{ISSUE}") }));
+    [details.into(), issue.into()]
 }
