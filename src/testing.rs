@@ -98,7 +98,7 @@ impl Envelope {
     #[must_use]
     #[track_caller]
     pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
-        Self::read(&Policy::default(), None, headers, body.as_ref())
+        Self::read(&Policy::default(), None, headers.clone(), body.as_ref())
     }
 
     /// Like [`Envelope::parse`], but also accepts the shapes and codes of a policy (R15).
@@ -135,7 +135,7 @@ impl Envelope {
     #[must_use]
     #[track_caller]
     pub fn parse_for(policy: &Policy, headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
-        Self::read(policy, None, headers, body.as_ref())
+        Self::read(policy, None, headers.clone(), body.as_ref())
     }
 
     /// Parses the envelope from a response of a router or service. Unlike with [`Envelope::parse`], the status of the
@@ -150,7 +150,7 @@ impl Envelope {
     /// body fails.
     pub async fn of<B: Body<Error: Debug>>(response: Response<B>) -> Self {
         let (head, bytes) = collected(response).await;
-        Self::read(&Policy::default(), Some(head.status), &head.headers, &bytes)
+        Self::read(&Policy::default(), Some(head.status), head.headers, &bytes)
     }
 
     /// Like [`Envelope::of`], for the response to a HEAD request, which has no body. Its status, code and request id
@@ -221,38 +221,21 @@ impl Envelope {
         Self::of_form(ReadForm::of_event(&Policy::default(), last, id), None, head.headers, &bytes)
     }
 
+    #[track_caller]
     fn of_form(form: ReadForm, status: Option<StatusCode>, headers: HeaderMap, bytes: &[u8]) -> Self {
         let ReadForm { name, body, wrong } = form;
-        let text = String::from_utf8_lossy(bytes);
+        let text = serde_json::from_slice(bytes).map(|body| pretty(&body));
+        let text = text.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned());
         if !wrong.is_empty() {
             let wrong = wrong.join("\n  ");
             panic!("this is not an error that the layer wrote:\n  {wrong}\n\n{}{text}\n", head(status, &headers))
         }
-        Self { status, headers, body, other: name.map(|name| (name, text.into_owned())) }
+        Self { status, headers, body, other: name.map(|name| (name, text)) }
     }
 
     #[track_caller]
-    fn read(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Self {
-        let envelope = |body, other| Self { status, headers: headers.clone(), body, other };
-        let text = || {
-            let body = serde_json::from_slice(bytes).map(|body| pretty(&body));
-            body.unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
-        };
-        let mut wrong = wrong_parts(status, headers, bytes);
-        match (serde_json::from_slice(bytes), ReadForm::of_dialect(policy, status, headers, bytes)) {
-            (Ok(body), _) if wrong.is_empty() => return envelope(body, None),
-            (_, Some(ReadForm { name, body, wrong })) if wrong.is_empty() => {
-                return envelope(body, name.map(|name| (name, text())));
-            }
-            (_, Some(read)) => {
-                let name = read.name.unwrap_or_default();
-                wrong = vec![format!("it was read as the dialect {name:?}: {}", read.body["error"])];
-                wrong.extend(read.wrong);
-            }
-            (_, None) => {}
-        }
-        let wrong = wrong.join("\n  ");
-        panic!("this answer is not the envelope:\n  {wrong}\n\n{}{}\n", head(status, headers), text())
+    fn read(policy: &Policy, status: Option<StatusCode>, headers: HeaderMap, bytes: &[u8]) -> Self {
+        Self::of_form(ReadForm::of_response(policy, status, &headers, bytes), status, headers, bytes)
     }
 
     /// Asserts the status of an envelope that was parsed from a whole response.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::wrong::{wrong_length, wrong_of_head};
+use super::wrong::{wrong_length, wrong_of_head, wrong_parts};
 use error_envelope_core::client::{self, ClientError, ResponseView};
 use error_envelope_core::dialect::{Dialect, Shape};
 use error_envelope_core::policy::Policy;
@@ -19,6 +19,22 @@ pub(super) struct ReadForm {
 }
 
 impl ReadForm {
+    /// Reads the error of a whole response, in the envelope or in another dialect.
+    pub(super) fn of_response(policy: &Policy, status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Self {
+        let wrong = wrong_parts(status, headers, bytes);
+        match Self::of_dialect(policy, status, headers, bytes).filter(|_| !wrong.is_empty()) {
+            None => Self { name: None, body: serde_json::from_slice(bytes).unwrap_or_default(), wrong },
+            Some(mut read) => {
+                if !read.wrong.is_empty() {
+                    let name = read.name.unwrap_or_default();
+                    let wrong = format!("it was read as the dialect {name:?}: {}", read.body["error"]);
+                    read.wrong.insert(0, wrong);
+                }
+                read
+            }
+        }
+    }
+
     /// Reads the error of a response in another dialect than the envelope. Returns `None` if its body is the envelope,
     /// or has no shape that the layer writes.
     pub(super) fn of_dialect(

@@ -90,7 +90,10 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
         (headers("no_op"), good.clone(), "E4: x-error-code should be \"gone\", but is [\"no_op\"]"),
     ] {
         let text = failure(|| Envelope::parse(&headers, &body));
-        assert!(text.starts_with("this answer is not the envelope:\n  ") && text.contains(wrong), "{wrong}: {text}");
+        assert!(
+            text.starts_with("this is not an error that the layer wrote:\n  ") && text.contains(wrong),
+            "{wrong}: {text}"
+        );
     }
     let text = failure(|| Envelope::parse(&HeaderMap::new(), &good));
     for wrong in ["content-type", "x-request-id", "x-error-code", "nosniff", "\"message\": \"Text.\""] {

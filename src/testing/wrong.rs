@@ -1,7 +1,7 @@
 //! Finds the rules of the contract that a response violates if it should be the envelope.
 
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -21,7 +21,7 @@ pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
         Err(error) => return vec![format!("E1: the body is not the envelope: {error}")],
     };
     let mut wrong = Vec::new();
-    if raw.written().as_bytes() != bytes {
+    if serde_json::to_vec(&raw).is_ok_and(|right| right != bytes) {
         wrong.push("E1: the body is not compact, has other fields, or has them in another order".to_owned());
     }
     let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).unwrap_or_default();
@@ -92,8 +92,8 @@ pub(super) fn wrong_length(headers: &HeaderMap, bytes: &[u8]) -> Option<String> 
     Some(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()))
 }
 
-/// The fields of the envelope as rule E1 requires them. Each field has the bytes of the body.
-#[derive(Deserialize)]
+/// The fields of the envelope in the order of rule E1. Each field has the bytes of the body.
+#[derive(Deserialize, Serialize)]
 struct Raw<'a> {
     #[serde(borrow)]
     error: RawError<'a>,
@@ -101,29 +101,18 @@ struct Raw<'a> {
     request_id: &'a RawValue,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct RawError<'a> {
     #[serde(borrow)]
     code: &'a RawValue,
     #[serde(borrow)]
     message: &'a RawValue,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     details: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     retry: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     docs: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     cause: Option<&'a RawValue>,
-}
-
-impl Raw<'_> {
-    /// Returns the exact text of the envelope with these fields.
-    fn written(&self) -> String {
-        let RawError { code, message, details, retry, docs, cause } = &self.error;
-        let more = [("details", details), ("retry", retry), ("docs", docs), ("cause", cause)];
-        let more: String =
-            more.iter().filter_map(|(name, value)| value.map(|value| format!(",\"{name}\":{value}"))).collect();
-        format!("{{\"error\":{{\"code\":{code},\"message\":{message}{more}}},\"request_id\":{}}}", self.request_id)
-    }
 }
