@@ -56,7 +56,7 @@ fn of_id(id: RequestId, recent: &RecentErrors, shown: usize) -> Value {
 
 /// Returns the trace id that the layer derives from this request id.
 fn trace_id(id: RequestId) -> String {
-    id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from(id))
 }
 
 fn remembered(known: &Id) -> Value {
