@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use error_envelope_runtime as runtime;
 
-use crate::abi::{self, Counting, Defining, Level, Stream};
+use crate::abi::{self, Counting, Defining, Level};
 use crate::buffer::Buffer;
 use crate::config::FilterModule;
 use crate::current::{Slot, in_hook};
@@ -119,34 +119,26 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Sl
 }
 
 macro_rules! hooks {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
+    ($($name:ident($($argument:ident: $type:ty),*) -> $status:ident = $work:path;)*) => {$(
         /// # Safety
         ///
         /// Envoy calls this hook with a stream, and with the pointer that `filter_new` returned for it and that is not
         /// yet destroyed.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
-            let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
             // SAFETY: this hook requires the same as `in_hook`.
-            let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
-            status as u32
+            unsafe { in_hook(raw, slot, $status::Stop, |filter, stream| $work(filter, stream, $($argument),*)) as u32 }
         }
     )*};
 }
 
 hooks! {
-    envoy_dynamic_module_on_http_filter_request_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
-        |filter, stream, end| filter.request_head(stream, end);
-    envoy_dynamic_module_on_http_filter_request_body(end: bool) -> BodyStatus = BodyStatus::Stop,
-        |filter, stream, end| filter.request_body(stream, end);
-    envoy_dynamic_module_on_http_filter_request_trailers() -> HeadStatus = HeadStatus::Stop,
-        |filter, stream| filter.request_trailers(stream);
-    envoy_dynamic_module_on_http_filter_response_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
-        |filter, stream, end| filter.response_head(stream, end);
-    envoy_dynamic_module_on_http_filter_response_body(end: bool) -> BodyStatus = BodyStatus::Stop,
-        |filter, stream, end| filter.response_body(stream, end);
-    envoy_dynamic_module_on_http_filter_response_trailers() -> HeadStatus = HeadStatus::Stop,
-        |filter, stream| filter.response_trailers(stream);
+    envoy_dynamic_module_on_http_filter_request_headers(end: bool) -> HeadStatus = Filter::request_head;
+    envoy_dynamic_module_on_http_filter_request_body(end: bool) -> BodyStatus = Filter::request_body;
+    envoy_dynamic_module_on_http_filter_request_trailers() -> HeadStatus = Filter::request_trailers;
+    envoy_dynamic_module_on_http_filter_response_headers(end: bool) -> HeadStatus = Filter::response_head;
+    envoy_dynamic_module_on_http_filter_response_body(end: bool) -> BodyStatus = Filter::response_body;
+    envoy_dynamic_module_on_http_filter_response_trailers() -> HeadStatus = Filter::response_trailers;
 }
 
 /// # Safety
