@@ -19,7 +19,7 @@ use error_envelope_admin::SmallServer;
 use error_envelope_core::session::{
     BodyFacts, Delivery, End, Follow, ProxyError, ProxyFailure, ResponseStep, Session, SessionConfig,
 };
-use error_envelope_gateway::{ListeningSockets, SocketPurpose};
+use error_envelope_gateway::ListeningSockets;
 use error_envelope_runtime::{Watch, end, new_request_id};
 use http::header::{ACCEPT, HOST};
 use http::request::Parts;
@@ -31,7 +31,7 @@ use crate::failure::{CommandError, block_on, print_line};
 use crate::gateway::limits::address;
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener, watched_policy};
-use crate::gateway::system;
+use crate::gateway::{self, system};
 use crate::policy;
 use crate::text::{cut, one_line};
 
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
         let loader = policy::loader_without_credentials;
         let policy = watched_policy(args.policy.as_deref(), loader, on_call.as_ref())?;
-        let listener = sockets.listen(SocketPurpose::Clients, args.listen.as_deref(), DEFAULT).await?;
+        let listener = gateway::listen(args.listen.as_deref(), DEFAULT, &mut sockets).await?;
         let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
         let (stop, at_once) = system::stop()?;
         print_line(format_args!("listening on http://{address}"))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use error_envelope_extproc::{Processor, ProcessorLimits, policy_loader};
-use error_envelope_gateway::{ListeningSockets, SocketPurpose};
+use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 
 use crate::failure::{CommandError, block_on, print_line};
@@ -11,7 +11,7 @@ use crate::gateway::args::workers;
 use crate::gateway::limits::{address, delay, time};
 use crate::gateway::log::Log;
 use crate::gateway::on_call::{AdminArgs, AdminListener, watched_policy};
-use crate::gateway::system;
+use crate::gateway::{self, system};
 
 /// Run an external processor for Envoy, which applies the policy
 ///
@@ -58,8 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let mut sockets = ListeningSockets::from_systemd()?;
         let on_call = AdminListener::listen(&args.on_call, &mut sockets).await?;
         let handle = watched_policy(args.policy.as_deref(), policy_loader, on_call.as_ref())?;
-        let listener = sockets.listen(SocketPurpose::Clients, Some(&args.listen), DEFAULT).await;
-        let listener = listener.map_err(|error| cannot_listen(args, error.problem()))?;
+        let listener = gateway::listen(Some(&args.listen), DEFAULT, &mut sockets).await?;
         let (stop, at_once) = system::stop()?;
         let limits = ProcessorLimits {
             workers: workers(args.workers),
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
             stop_timeout: *args.stop_timeout,
         };
         let processor = Processor::listening(listener, handle, limits);
-        let mut processor = processor.map_err(|error| cannot_listen(args, &error.to_string()))?;
+        let mut processor = processor.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
         print_line(format_args!("listening on http://{}", processor.local_addr()))?;
         if let Some(AdminListener { admin, listener, url }) = on_call {
             print_line(format_args!("admin on {url}"))?;
@@ -79,9 +78,4 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let cut_short = ended.map_err(|error| CommandError::Io(format!("cannot serve: {error}")))?;
         Ok(cut_short.map_or(0, |signal| signal.code))
     })
-}
-
-fn cannot_listen(args: &Args, problem: &str) -> CommandError {
-    let help = "choose another address, or port 0 for any free port";
-    CommandError::Io(format!("--listen {}: {problem}\n = help: {help}", args.listen))
 }

@@ -83,6 +83,12 @@ impl CommandError {
         }
     }
 
+    /// Makes the command's error from the error of a socket at an address, which is the value of this flag.
+    pub(crate) fn of_socket(flag: &str, address: &str, error: &GatewayError) -> Self {
+        let advice = error.advice().unwrap_or("choose another address, or port 0 for any free port");
+        Self::Io(format!("{flag} {address}: {}\n = help: {advice}", error.problem()))
+    }
+
     /// Makes the command's error from the error of a policy.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());

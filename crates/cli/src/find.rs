@@ -69,7 +69,7 @@ fn as_text(id: RequestId, answers: &[Answered]) -> String {
         printed = format!(
             "not among the errors of the gateways that answered; each stores its last 10,000 request ids and its last 100 trace ids.{began}\n\
              Search the logs of the gateways and of the service: grep -F -e '{id}' -e '{}'\n",
-            id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            format_args!("{:032x}", u128::from(id))
         );
     }
     printed

@@ -46,15 +46,6 @@ pub(crate) struct Args {
     upstream_limits: UpstreamFlags,
 }
 
-impl Args {
-    /// Returns the address to listen on. With `--once`, only the demo's own client connects, so the default is any free
-    /// port.
-    fn listen(&self) -> &str {
-        let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
-        self.listen.as_deref().unwrap_or(default)
-    }
-}
-
 /// Serves the demo and sends its requests at the same time. The exit code is 1 if `--once` found a wrong response.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.init_log()?;
@@ -67,7 +58,9 @@ async fn show(args: &Args, log: &Writing) -> Result<u8, CommandError> {
     log.count_drops();
     let layer = gateway::layer(&args.front, on_call.as_ref())?;
     let (stop, at_once) = system::stop()?;
-    let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
+    // With `--once`, only the demo's own client connects, so the default is any free port.
+    let default = if args.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
+    let listener = gateway::listen(args.listen.as_deref(), default, &mut sockets).await?;
     let gateway = gateway::open(listener, None, &args.front, layer, on_call, log.exports.tracer.clone())?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));

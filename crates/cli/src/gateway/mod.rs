@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, unread_variables: &[String]) -> Result<u8, Comman
         on_call.iter().for_each(|on_call| on_call.admin.show_outages(service.outages()));
         let tls = args.tls()?;
         on_call.iter().zip(&tls).for_each(|(on_call, tls)| on_call.admin.show_certificate(tls.statuses()));
-        let listener = listen(args.listen.as_deref(), &mut sockets).await?;
+        let listener = listen(args.listen.as_deref(), "127.0.0.1:8080", &mut sockets).await?;
         let (stop, at_once) = system::stop()?;
         let gateway = open(listener, tls, &args.front, layer, on_call, log.exports.tracer.clone())?;
         system::ready();
@@ -67,14 +67,13 @@ pub(crate) fn layer(front: &Front, on_call: Option<&AdminListener>) -> Result<Er
 }
 
 /// Returns the socket for clients. This is the socket that was passed to this process, or else a new socket.
-pub(crate) async fn listen(address: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
-    const DEFAULT: &str = "127.0.0.1:8080";
-    let listener = sockets.listen(SocketPurpose::Clients, address, DEFAULT).await;
-    listener.map_err(|error| {
-        let (address, problem) = (address.unwrap_or(DEFAULT), error.problem());
-        let advice = error.advice().unwrap_or("choose another address, or port 0 for any free port");
-        CommandError::Io(format!("--listen {address}: {problem}\n = help: {advice}"))
-    })
+pub(crate) async fn listen(
+    address: Option<&str>,
+    default: &str,
+    sockets: &mut ListeningSockets,
+) -> Result<TcpListener, CommandError> {
+    let listener = sockets.listen(SocketPurpose::Clients, address, default).await;
+    listener.map_err(|error| CommandError::of_socket("--listen", address.unwrap_or(default), &error))
 }
 
 /// Opens the gateway, and prints its address as the first line on standard output. Scripts wait for this line.

@@ -1,6 +1,5 @@
 //! The flags of the admin address.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::system;
 use crate::failure::CommandError;
 
 /// The flags of the admin address.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Admin address")]
 pub(crate) struct AdminArgs {
     /// Serve health, metrics, the active policy, the kill switch and the errors page on this address; a port alone
@@ -53,14 +52,10 @@ pub(crate) struct AdminListener {
 impl AdminListener {
     /// Opens the admin address. Returns `None` if the flags set none.
     pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Option<Self>, CommandError> {
-        const HELP: &str = "choose another port, or port 0 for any free port";
         let Some(wanted) = &args.admin else { return Ok(None) };
-        let refused = |error: &dyn fmt::Display, help: Option<&str>| {
-            CommandError::Io(format!("--admin {wanted}: {error}\n = help: {}", help.unwrap_or(HELP)))
-        };
         let listener = sockets.listen(SocketPurpose::Admin, Some(wanted), wanted).await;
-        let listener = listener.map_err(|error| refused(&error.problem(), error.advice()))?;
-        let address = listener.local_addr().map_err(|error| refused(&error, None))?;
+        let listener = listener.map_err(|error| CommandError::of_socket("--admin", wanted, &error))?;
+        let address = listener.local_addr().map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
         // The name contains the process id, because several gateways may run on one host.
