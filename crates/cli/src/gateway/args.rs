@@ -3,14 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use error_envelope_core::policy::UpstreamUrl;
-use error_envelope_gateway::{
-    ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream, UpstreamLimits, Upstreams,
-};
+use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, UpgradeProtocol, Upstream, Upstreams};
 use http::uri::Scheme;
 use humantime::Duration as Time;
 use tokio_rustls::rustls::RootCertStore;
@@ -35,7 +32,7 @@ const SERVICES: &str = "Connections to the service";
 /// certificate. TIME needs a unit, such as 500ms or 30s; SIZE is in bytes or has a unit, such as 64KiB. Each flag may
 /// also be set by an environment variable (except --color), such as ERROR_ENVELOPE_UPSTREAM_TIMEOUT for --upstream-timeout; the command
 /// line wins.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Forward requests to this service, such as http://127.0.0.1:3000, if no scope of the policy sets a service for
     /// them [default: a request without a service gets 404]
@@ -92,7 +89,7 @@ pub(crate) struct Args {
 }
 
 /// The options for the clients' side.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Front {
     /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
@@ -201,7 +198,10 @@ pub(super) const ALL: &str = "all";
 impl Args {
     /// Returns the services, including those in the policy of `layer`.
     pub(super) fn upstreams(&self, layer: &ErrorEnvelopeLayer) -> Result<Upstreams, CommandError> {
-        let settings = Settings::new(self)?;
+        if let Some(Err(error)) = self.upstream_h2.iter().find(|url| url.is_err()) {
+            return Err(refused("--upstream-h2", error));
+        }
+        let settings = Settings { args: self.clone(), roots: Mutex::default() };
         let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
         let rest = rest.transpose()?;
         let named = layer.policy_status().policy.upstreams().count();
@@ -238,46 +238,29 @@ impl Args {
     }
 }
 
-/// The flags that apply to every service.
+/// The settings of every service.
 struct Settings {
-    timeout: Duration,
-    limits: UpstreamLimits,
-    http2: Vec<Http2>,
-    ca: Option<PathBuf>,
-    /// The files of the gateway's client certificate and its key.
-    certificate: Option<(PathBuf, PathBuf)>,
-    upgrades: Vec<UpgradeProtocol>,
+    args: Args,
     /// The trusted certificates. They are read when the first https service is configured.
     roots: Mutex<Option<RootCertStore>>,
 }
 
 impl Settings {
-    fn new(args: &Args) -> Result<Self, CommandError> {
-        let http2 = args.upstream_h2.iter().cloned().collect::<Result<_, _>>();
-        Ok(Self {
-            timeout: *args.upstream_timeout,
-            limits: args.upstream_limits.limits(),
-            http2: http2.map_err(|error| refused("--upstream-h2", &error))?,
-            ca: args.upstream_ca.clone(),
-            certificate: args.upstream_client_cert.clone().zip(args.upstream_client_key.clone()),
-            upgrades: args.upgrade.clone(),
-            roots: Mutex::default(),
-        })
-    }
-
     /// Applies the flags to one service. `name` is the name in the service's certificate, if that differs from the
     /// URL's host.
     fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
-        let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
-        let upstream = self.upgrades.iter().cloned().fold(upstream, Upstream::upgrade);
-        let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));
+        let args = &self.args;
+        let upstream = upstream.response_timeout(*args.upstream_timeout).limits(args.upstream_limits.limits());
+        let upstream = args.upgrade.iter().cloned().fold(upstream, Upstream::upgrade);
+        let is_it = |url: &Http2| url.as_ref().is_none_or(|url| url == upstream.url());
+        let speaks_http2 = args.upstream_h2.iter().flatten().any(is_it);
         let upstream = if speaks_http2 { upstream.http2() } else { upstream };
         if *upstream.url().scheme() != Scheme::HTTPS {
             return Ok(upstream);
         }
         let name = server_name(name.unwrap_or_else(|| upstream.url().host()))?;
         let upstream = upstream.tls(self.roots()?, name)?;
-        match &self.certificate {
+        match args.upstream_client_cert.as_ref().zip(args.upstream_client_key.as_ref()) {
             Some((certificate, key)) => Ok(upstream.client_certificate(certificate, key)?),
             None => Ok(upstream),
         }
@@ -286,7 +269,7 @@ impl Settings {
     fn roots(&self) -> Result<RootCertStore, CommandError> {
         let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
-            *known = Some(roots(self.ca.as_deref(), "--upstream-ca")?);
+            *known = Some(roots(self.args.upstream_ca.as_deref(), "--upstream-ca")?);
         }
         Ok(known.clone().unwrap_or_else(RootCertStore::empty))
     }
