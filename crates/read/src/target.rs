@@ -9,8 +9,9 @@ const INLINE: usize = 38;
 
 /// The target of a request. A short target is copied. Cloning a `PathAndQuery` instead would cost more, because it
 /// counts the owners of the text.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum Target {
+    #[default]
     Unknown,
     Short(u8, [u8; INLINE]),
     Long(PathAndQuery),

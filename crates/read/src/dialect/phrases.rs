@@ -62,7 +62,7 @@ pub fn is_phrase_as_code(text: &str) -> bool {
 }
 
 fn phrase_of(text: &str) -> Option<&'static str> {
-    PHRASES.into_iter().find(|phrase| phrase.eq_ignore_ascii_case(text))
+    PHRASES.iter().copied().find(|phrase| phrase.eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]

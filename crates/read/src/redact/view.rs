@@ -6,6 +6,7 @@
 
 use super::rules::TAKEN;
 use super::words;
+use crate::message;
 
 /// A text in the form that the rules search.
 pub(super) struct View<'t> {
@@ -20,13 +21,11 @@ impl<'t> View<'t> {
     /// characters never separate anything. References of XML and HTML are decoded for other characters as well, because no
     /// reader of the text leaves them as they are. Returns `None` if the text has no such escapes.
     pub(super) fn folded(text: &'t str) -> Option<Self> {
-        let differs = |(at, it): (usize, char)| {
-            matches!(it, '%' | '\\')
-                || text[at..].starts_with("&#")
-                || !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it)
-        };
+        let is_folded = |(at, it): (usize, char)| !it.is_ascii() && fold(it, &text[at + it.len_utf8()..]) != Some(it);
+        let may_differ = message::has_any(text.as_bytes(), [b'%', b'\\', b'&'])
+            || !text.is_ascii() && text.char_indices().any(is_folded);
         let is_letter = |it: char| !it.is_ascii() || it.is_ascii_alphanumeric() || "-._~".contains(it);
-        let view = text.char_indices().any(differs).then(|| Self::new(text, is_letter))?;
+        let view = may_differ.then(|| Self::new(text, is_letter))?;
         (view.text != text).then_some(view)
     }
 
