@@ -60,7 +60,7 @@ where
                 facts
             };
             let step = call.session.respond(head, facts);
-            return self.carry_out(step, outcome, panic, context, cx);
+            return self.carry_out(step, &mut outcome, panic, context, cx);
         }
         let ending = match polled {
             Ok(_) => match outcome {
@@ -72,7 +72,9 @@ where
                 Ending::Panicked(panic)
             }
         };
-        call.session.end(ending).map_or(Poll::Pending, |reply| answered_at_once(reply, context))
+        let mut reply = call.session.end(ending);
+        reply.iter_mut().for_each(logged::mark_reply);
+        reply.map_or(Poll::Pending, |reply| answered_at_once(reply, context))
     }
 
     /// Polls the inner call. Returns `Ready` once the call has ended or the client's time limit has passed. Before
@@ -99,25 +101,27 @@ where
     #[inline(always)]
     fn carry_out(
         mut self: Pin<&mut Self>,
-        step: ResponseStep,
-        outcome: Option<Outcome<R, S::Error>>,
+        mut step: ResponseStep,
+        outcome: &mut Option<Outcome<R, S::Error>>,
         panic: Option<Box<str>>,
         context: Option<Box<CallContext>>,
         cx: &mut Context<'_>,
     ) -> PolledReply<R, B> {
-        let Some(Ok((mut head, body))) = outcome else { return Poll::Pending };
+        // The head is changed before it is moved to its place, because each further move is expensive.
+        if let Some(Ok((head, _))) = outcome {
+            note_head(&context, &mut step, head);
+        }
+        let Some(Ok((head, body))) = outcome.take() else { return Poll::Pending };
+        if let ResponseStep::Write(_) | ResponseStep::Send(_) = step {
+            step.note_panic(catch(|| drop(body)).err().or(panic));
+            return written(step, head, context);
+        }
         match step {
-            ResponseStep::Pass(mut follow) => {
-                note_head(&context, &mut follow, &mut head);
+            ResponseStep::Pass(follow) => {
                 let body = ResponseBody::follow(body, follow, context);
                 polled(head, body)
             }
-            mut step @ (ResponseStep::Write(_) | ResponseStep::Send(_)) => {
-                step.note_panic(catch(|| drop(body)).err().or(panic));
-                written(step, head, context)
-            }
-            ResponseStep::Strip(mut follow) => {
-                note_head(&context, &mut follow, &mut head);
+            ResponseStep::Strip(follow) => {
                 let body = strip(head.status, body, follow, context);
                 polled(head, body)
             }
@@ -138,7 +142,7 @@ where
                 };
                 self.reply_after_reading(ready!(decided))
             }
-            ResponseStep::Resume(..) | ResponseStep::Broken => Poll::Pending,
+            _ => Poll::Pending,
         }
     }
 
@@ -146,12 +150,12 @@ where
     /// part of the reply.
     #[inline]
     pub(super) fn reply_after_reading(mut self: Pin<&mut Self>, decided: Decided) -> PolledReply<R, B> {
-        let Decided { step, mut head, error, context } = decided;
+        let Decided { mut step, mut head, error, context } = decided;
+        note_head(&context, &mut step, &mut head);
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
         match (step, kept) {
-            (ResponseStep::Resume(read, Rest::Body, mut follow), Some(rest)) => {
-                note_head(&context, &mut follow, &mut head);
+            (ResponseStep::Resume(read, Rest::Body, follow), Some(rest)) => {
                 let body = Box::new(ResumedBody::new(read, error, rest));
                 polled(head, ResponseBody::new(Kind::Resume { body }, follow, context))
             }
@@ -167,33 +171,35 @@ where
 /// Makes the reply for an error that the session wrote, or for an inner error that passes after its whole body was
 /// read.
 #[inline(always)]
-fn written<R, B>(
-    step: ResponseStep,
-    mut head: response::Parts,
-    context: Option<Box<CallContext>>,
-) -> PolledReply<R, B> {
+fn written<R, B>(step: ResponseStep, head: response::Parts, context: Option<Box<CallContext>>) -> PolledReply<R, B> {
     match step {
-        ResponseStep::Write(mut written) => {
-            remove_reason(&mut head);
-            logged::mark(&mut written.record, &mut head.extensions);
+        ResponseStep::Write(written) => {
             polled(head, ResponseBody::reply(written.body, decided(written.record), context))
         }
-        ResponseStep::Send(answered) => {
+        ResponseStep::Send(mut answered) => {
+            logged::mark_reply(&mut answered);
             let _ = catch(|| drop(head));
             answered_at_once(*answered, context)
         }
-        ResponseStep::Resume(body, Rest::Trailers(trailers), mut follow) => {
-            note_head(&context, &mut follow, &mut head);
+        ResponseStep::Resume(body, Rest::Trailers(trailers), follow) => {
             polled(head, ResponseBody::new(Kind::Replay { body, trailers }, follow, context))
         }
         _ => Poll::Pending,
     }
 }
 
-/// Records in the request's span the status of a response that passes. Notes in the request's record which layer writes
-/// the error.
+/// Records in the request's span the status of a response that passes, and removes the reason phrase of an error that is
+/// written. Notes in the request's record which layer writes the error.
 #[inline(always)]
-fn note_head(context: &Option<Box<CallContext>>, follow: &mut Follow, head: &mut response::Parts) {
+fn note_head(context: &Option<Box<CallContext>>, step: &mut ResponseStep, head: &mut response::Parts) {
+    let follow = match step {
+        ResponseStep::Pass(follow) | ResponseStep::Strip(follow) | ResponseStep::Resume(_, _, follow) => follow,
+        ResponseStep::Write(written) => {
+            remove_reason(head);
+            return logged::mark(&mut written.record, &mut head.extensions);
+        }
+        _ => return,
+    };
     if let Some(span) = context.as_deref().and_then(|context| context.span.as_ref()) {
         runtime::record_status(span, head.status);
     }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -89,22 +90,23 @@ where
             StateProj::Peeking { peeking } => ready!(peeking.poll(cx)),
             StateProj::Verifying { verifying } => ready!(verifying.poll(cx)),
             StateProj::Answered { answered } => {
-                let Some(answered) = answered.take() else { return Poll::Pending };
+                let Some(mut answered) = answered.take() else { return Poll::Pending };
                 state.set(State::Done);
+                logged::mark_reply(&mut answered);
                 return answered_at_once(*answered, None);
             }
             StateProj::Draining { draining } => {
                 let Some(mut request) = draining.take() else { return Poll::Pending };
                 state.set(State::Done);
                 let ended = request.as_mut().drain_at_once(cx);
-                let Some(answered) = request.as_mut().reply() else { return Poll::Pending };
+                let Some(mut answered) = request.as_mut().reply() else { return Poll::Pending };
+                logged::mark_reply(&mut answered);
                 if ended {
                     let _ = catch(|| drop(request));
                     return answered_at_once(*answered, None);
                 }
-                let LocalReply { reply, mut record, .. } = *answered;
-                let (mut head, body) = reply.into_parts();
-                logged::mark(&mut record, &mut head.extensions);
+                let LocalReply { reply, record, .. } = *answered;
+                let (head, body) = reply.into_parts();
                 return polled(head, ResponseBody::new(Kind::Drain { request, body }, decided(record), None));
             }
             StateProj::Done => return Poll::Pending,
@@ -113,12 +115,11 @@ where
     }
 }
 
-/// Sends a local reply without reading the rest of the request.
+/// Sends a local reply that is marked, without reading the rest of the request.
 #[inline(always)]
 pub(super) fn answered_at_once<R, B>(answered: LocalReply, context: Option<Box<CallContext>>) -> PolledReply<R, B> {
-    let LocalReply { reply, mut record, .. } = answered;
-    let (mut head, body) = reply.into_parts();
-    logged::mark(&mut record, &mut head.extensions);
+    let LocalReply { reply, record, .. } = answered;
+    let (head, body) = reply.into_parts();
     polled(head, ResponseBody::reply(body, decided(record), context))
 }
 
@@ -174,26 +175,27 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Calls the inner service with the request in `request`, inside the request's span, and puts its future into
-    /// `future`, which is empty before. The closure borrows both, because values that `catch` takes and returns would
-    /// be moved twice. If the call panics, returns the reply to the client.
+    /// Calls the inner service with this head and body, inside the request's span, and puts its future into `future`,
+    /// which is empty before. The closure borrows all of them, because values that `catch` takes and returns would be
+    /// moved twice. If the call panics, returns the reply to the client.
     #[inline(always)]
     pub(super) fn begin<S, B>(
         service: &mut S,
-        request: &mut Option<Request<RequestBody<B>>>,
+        head: &mut Option<Parts>,
+        body: &mut Option<RequestBody<B>>,
         future: &mut Option<S::Future>,
         session: &mut Session,
     ) -> Result<Option<Box<CallContext>>, Option<Box<LocalReply>>>
     where
         S: Service<Request<RequestBody<B>>>,
     {
-        debug_assert!(future.is_none() && request.is_some());
+        debug_assert!(future.is_none() && head.is_some() && body.is_some());
         let context = CallContext::new(session);
         let called = catch(|| {
             let _inside = context.as_deref().and_then(|context| context.span.as_ref()).map(Span::enter);
-            if let Some(request) = request.take() {
+            if let (Some(body), Some(head)) = (body.take(), head.take()) {
                 // An assignment would also drop the old value, and would therefore move the future once more.
-                std::mem::forget(future.replace(service.call(request)));
+                std::mem::forget(future.replace(service.call(Request::from_parts(head, body))));
             }
         });
         match called {
@@ -201,10 +203,8 @@ impl Call {
             // The user's log subscriber may panic, too, before or after the call. The span is dropped after the event.
             Err(panic) => {
                 let _ = catch(|| drop(future.take()));
-                if let Some((head, body)) = request.take().map(Request::into_parts) {
-                    let _ = catch(|| drop(head));
-                    let _ = catch(|| drop(body));
-                }
+                let _ = catch(|| *head = None);
+                let _ = catch(|| *body = None);
                 Err(session.end(Ending::Panicked(panic)).map(Box::new))
             }
         }

@@ -7,7 +7,7 @@ use http::Extensions;
 
 use super::broken::ResponseBodyError;
 use error_envelope_core::cause::find;
-use error_envelope_core::session::RequestRecord;
+use error_envelope_core::session::{LocalReply, RequestRecord};
 
 /// Marks a response whose error an inner layer writes. A layer adds this mark only if an outer layer exists, because
 /// the mark costs an allocation.
@@ -23,6 +23,12 @@ pub(super) fn mark(record: &mut RequestRecord, extensions: &mut Extensions) {
     if record.is_nested() || !extensions.is_empty() {
         mark_anew(record, extensions);
     }
+}
+
+/// Does the same for a reply of the layer itself. The reply is borrowed, because it is expensive to move.
+#[inline]
+pub(super) fn mark_reply(answered: &mut LocalReply) {
+    mark(&mut answered.record, answered.reply.extensions_mut());
 }
 
 fn mark_anew(record: &mut RequestRecord, extensions: &mut Extensions) {

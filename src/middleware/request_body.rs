@@ -50,15 +50,8 @@ impl<B> RequestBody<B> {
 
     /// Creates a body without data, which ends with these trailers.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
-        Self {
-            body: None,
-            done: trailers.is_none(),
-            trailers,
-            meter: None,
-            received: None,
-            draining: None,
-            has_more: false,
-        }
+        let done = trailers.is_none();
+        Self { body: None, trailers, meter: None, received: None, draining: None, has_more: false, done }
     }
 }
 

@@ -93,24 +93,28 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let started = Started::now();
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let mut head = Some(head);
         let (facts, _) = facts(&body);
         // The stored failure of `poll_ready` is removed even if a guard replies, because the next request polls the
         // service again.
         let not_ready = self.not_ready.take();
         let config = self.policy.config();
         let is_observed = config.observer().is_some();
-        let (mut session, step) = Session::begin(config, &mut head, facts, runtime::new_request_id);
-        let watched = self.watch(&session, &step, &mut head, (!facts.ended, is_observed), started);
+        let Some(parts) = &mut head else { return ResponseFuture { state: State::Done, watched: None } };
+        // The session stays in its place, because it is expensive to move.
+        let (session, step) = &mut Session::begin(config, parts, facts, runtime::new_request_id);
+        let step = std::mem::replace(step, RequestStep::Broken);
+        let watched = self.watch(session, &step, parts, (!facts.ended, is_observed), started);
         let received = watched.as_ref().and_then(|watched| watched.watch.received.clone());
         let body = Unread::New(body, !facts.ended);
         if !matches!(step, RequestStep::Verify(_) | RequestStep::Peek(_)) {
-            let state = carry_out(step, &mut session, &mut self.inner, head, not_ready, body, received);
-            return ResponseFuture { state, watched };
+            return carry_out(step, session, &mut self.inner, (&mut head, body, received), not_ready, watched);
         }
+        let Some(head) = head else { return ResponseFuture { state: State::Done, watched } };
         let state = match self.park(not_ready, head) {
             Ok(parked) => {
-                let verifiers = self.verifiers.clone();
+                let (session, verifiers) = (std::mem::take(session), self.verifiers.clone());
                 Waiting { session, parked, verifiers, received }.go_on(step, body)
             }
             Err(panic) => State::sent(session.end(Ending::UnreadyPanicked(panic)).map(Box::new), Some(body.rest())),
@@ -241,26 +245,26 @@ impl<S> Waiting<S> {
             }
             (step, body) => {
                 let Self { mut session, parked: Parked { mut service, not_ready, head }, received, .. } = self;
-                let state = carry_out(step, &mut session, &mut service, head, not_ready, body, received);
+                let request = (&mut Some(head), body, received);
+                let mut future = carry_out(step, &mut session, &mut service, request, not_ready, None);
                 let _ = catch(|| drop(service));
-                state
+                std::mem::replace(&mut future.state, State::Done)
             }
         }
     }
 }
 
-/// Carries out a decision that needs no wait: calls the inner service, or replies. The session is borrowed, because it is
-/// expensive to move.
+/// Carries out a decision that needs no wait: calls the inner service, or replies. The session and the head are
+/// borrowed, and each future is made where it is returned, because they are expensive to move.
 #[inline(always)]
 fn carry_out<S, B, R>(
     step: RequestStep,
     session: &mut Session,
     service: &mut S,
-    head: Parts,
+    (head, body, received): (&mut Option<Parts>, Unread<B>, Option<Received>),
     not_ready: Option<NotReady>,
-    body: Unread<B>,
-    received: Option<Received>,
-) -> StateOf<S, B, R>
+    watched: Option<Box<Watched>>,
+) -> ResponseFuture<S, S::Future, B, R>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
 {
@@ -268,17 +272,18 @@ where
         RequestStep::Forward(meter) => {
             let body = body.forwarded(meter, received);
             if let Some(not_ready) = not_ready {
-                let _ = catch(|| drop(head));
+                let _ = catch(|| *head = None);
                 let reply = unready(not_ready, session);
-                return State::sent(reply, body.into_inner().map(RemainingRequest::from));
+                let state = State::sent(reply, body.into_inner().map(RemainingRequest::from));
+                return ResponseFuture { state, watched };
             }
-            let mut request = Some(Request::from_parts(head, body));
             let mut future = None;
-            return match Call::begin(service, &mut request, &mut future, session) {
+            return match Call::begin(service, head, &mut Some(body), &mut future, session) {
                 Ok(context) => {
-                    State::Calling { future, call: Some(Call { session: std::mem::take(session), context }) }
+                    let call = Some(Call { session: std::mem::take(session), context });
+                    ResponseFuture { state: State::Calling { future, call }, watched }
                 }
-                Err(reply) => State::sent(reply, None),
+                Err(reply) => ResponseFuture { state: State::sent(reply, None), watched },
             };
         }
         RequestStep::Send(reply) => Some(reply),
@@ -287,6 +292,6 @@ where
         }
     };
     let _ = catch(|| drop(not_ready));
-    let _ = catch(|| drop(head));
-    State::sent(reply, Some(body.rest()))
+    let _ = catch(|| *head = None);
+    ResponseFuture { state: State::sent(reply, Some(body.rest())), watched }
 }

@@ -108,8 +108,8 @@ pub(super) fn admit(
     match checked {
         Some(Ok(None)) => {}
         Some(Err(fault)) => {
-            let state = RequestState::new(config, &view, given, response_settings);
-            return refused(state, fault, None);
+            let mut state = RequestState::new(config, &view, given, response_settings);
+            return refused(&mut state, fault, None);
         }
         Some(Ok(Some(_))) | None => {
             let mut matched = Matched::only(settings.clone());
@@ -120,10 +120,13 @@ pub(super) fn admit(
     }
     identity::remove_spoofed(policy, &sent, &mut head.headers, &mut given.notes);
     let view = RequestView { head, sent: &sent, body, stream_limit_per };
-    let mut state = RequestState::new(config, &view, given, response_settings);
-    count_body(&mut state, body, limit, ObservedLimit::default());
-    mark(&state, head);
-    forward(state)
+    // The state is made in the place from which it is returned, because it is expensive to move.
+    let mut session = Session::called(RequestState::new(config, &view, given, response_settings));
+    let Phase::Called(state) = &mut session.phase else { return (session, RequestStep::Broken) };
+    count_body(state, body, limit, ObservedLimit::default());
+    mark(state, head);
+    let step = forward_step(state);
+    (session, step)
 }
 
 /// Sets the id in the head of a request that is to be forwarded.
@@ -164,8 +167,8 @@ fn refuse_headers(
     let policy = config.policy();
     let settings = policy.matched(head).unwrap_or_else(|why| policy.settings_of_unmatched(head, why)).normal;
     let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE).with_source("the head has too many headers");
-    let state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
-    refused(state, fault, None)
+    let mut state = unguarded(config, (head, &sent.of_call_alone()), body, settings, id);
+    refused(&mut state, fault, None)
 }
 
 /// A request that already has an id, but no state yet.
@@ -265,7 +268,7 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
         (cold.observed, cold.observed_peek) = (observed, guarded.observed.peek);
     }
     if let Some(refusal) = refusal {
-        return refused(state, refusal, None);
+        return refused(&mut state, refusal, None);
     }
     count_body(&mut state, guarded.body, guarded.limit, guarded.observed.limit);
     match guarded.peek {
@@ -279,14 +282,18 @@ pub(super) fn admit_after_auth(mut state: RequestState, decision: AuthDecision, 
 
 #[inline(always)]
 pub(super) fn forward(mut state: RequestState) -> Admitted {
+    let step = forward_step(&mut state);
+    (Session::called(state), step)
+}
+
+fn forward_step(state: &mut RequestState) -> RequestStep {
     state.request.set(RequestFlags::CALLED, true);
-    let meter = meter(&state);
-    (Session { phase: Phase::Called(state) }, RequestStep::Forward(meter))
+    RequestStep::Forward(meter(state))
 }
 
 /// Responds with this fault to a request that is not forwarded.
-pub(super) fn refused(state: RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
-    (Session::default(), RequestStep::Send(state.refuse(fault, cause)))
+pub(super) fn refused(state: &mut RequestState, fault: Fault, cause: Option<BoxError>) -> Admitted {
+    (Session { phase: Phase::Ended }, RequestStep::Send(state.refuse(fault, cause)))
 }
 
 /// Returns the meter of a request's body, or `None` if the request has no body.

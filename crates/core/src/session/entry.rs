@@ -105,7 +105,7 @@ impl Session {
                 }
                 return self.step(forward(state));
             }
-            FirstByte::Data => return self.step(refused(state, refusal, None)),
+            FirstByte::Data => return self.step(refused(&mut state, refusal, None)),
             FirstByte::TooSlow => {
                 let failure = Failure::new(Fault::new(ErrorCode::REQUEST_TIMEOUT), Origin::Error);
                 (failure, Some("the first byte of the body came too late".into()))
@@ -227,7 +227,8 @@ impl Session {
     /// Ends the request without a response of the service. Returns `None` if the request has already ended.
     pub fn end(&mut self, why: Ending) -> Option<LocalReply> {
         let was_forwarded = matches!(self.phase, Phase::Called(_));
-        let mut state = self.take_state()?;
+        let mut ended = std::mem::take(self);
+        let state = ended.state_mut()?;
         let is_called = match &why {
             Ending::Failed(failure, _) => !failure.is_uncalled,
             Ending::Unready(..) | Ending::UnreadyPanicked(_) => false,
@@ -263,9 +264,10 @@ impl Session {
     /// Ends the request of a client that left before the response head (F2). Returns the record to close, or `None` if
     /// the request has already ended.
     pub fn abandon(&mut self) -> Option<RequestRecord> {
-        let mut state = self.take_state()?;
-        let would_be = refusal_before_failure(&mut state);
-        Some(RequestRecord { would_be, ..state.into_body_context().record(None, None, None) })
+        let mut ended = std::mem::take(self);
+        let state = ended.state_mut()?;
+        let would_be = refusal_before_failure(state);
+        Some(RequestRecord { would_be, ..state.take_body_context().record(None, None, None) })
     }
 
     /// Rewrites a response that the proxy itself sends because of a failure (V2). `head` is the head of the proxy's
@@ -276,12 +278,13 @@ impl Session {
     /// The response keeps its status, which also decides the code. Only the log shows `cause`. This call may also end a
     /// session while its response is being read (V3).
     pub fn proxy_failed(&mut self, head: &mut response::Parts, cause: BoxError) -> ResponseStep {
-        let Some(state) = self.take_state() else { return ResponseStep::Broken };
+        let mut ended = std::mem::take(self);
+        let Some(state) = ended.state_mut() else { return ResponseStep::Broken };
         if let Some(failure) = state.why_body_was_cut() {
             return ResponseStep::Send(Box::new(state.answer(failure, None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).with_status(head.status);
-        let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(&state).dialect()));
+        let mut rewrite = Rewrite::unchanged(classify::with_issue_list(fault, ErrorForm::new(state).dialect()));
         rewrite.is_code_named = false;
         let mut written = state.replace_proxys(head, rewrite, &*cause);
         written.record.cause = Some(Cause::Error(cause));
@@ -351,7 +354,7 @@ impl Session {
         let policy = config.policy();
         let (sent, _) = HeaderFlags::scan(head, &policy.key_headers);
         let settings = policy.matched(head).unwrap_or_else(|_| policy.settings_without_host()).normal;
-        let state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
+        let mut state = admission::unguarded(config, (head, &sent), BodyFacts::default(), settings, || id);
         let cause = Box::new(fault.clone());
         state.answer(Failure::new(fault, Origin::Fault), Some(cause)).reply
     }

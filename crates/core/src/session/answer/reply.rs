@@ -76,7 +76,7 @@ impl RequestState {
 
     /// Rewrites the head and the body of an inner error.
     pub(in crate::session) fn replace_with_fault(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         fault: Fault,
         origin: Origin,
@@ -103,7 +103,7 @@ impl RequestState {
 
     /// Replaces a response whose status cannot be a final one (E6).
     pub(in crate::session) fn replace_malformed(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         body: BodyFacts,
     ) -> RewrittenBody {
@@ -118,14 +118,14 @@ impl RequestState {
 
     /// Rewrites a response that the proxy itself made (V2).
     pub(in crate::session) fn replace_proxys(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         rewrite: Rewrite<'_>,
         cause: &(dyn Error + 'static),
     ) -> RewrittenBody {
         let fault = Fault::new(rewrite.code().clone());
         self.mark_own_answer(&mut head.headers, || ProxyError::of_answer(Origin::Proxy, &fault, Some(cause), None));
-        let would_be = refusal_before_failure(&mut self);
+        let would_be = refusal_before_failure(self);
         let mut written = self.replace(head, rewrite, Origin::Proxy, Some(&[]));
         written.record.would_be = would_be;
         written
@@ -133,7 +133,7 @@ impl RequestState {
 
     /// Rewrites the head and the body of an error. `read` is the decoded body, or `None` if it is not known.
     pub(in crate::session) fn replace(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         mut rewrite: Rewrite<'_>,
         origin: Origin,
@@ -156,7 +156,7 @@ impl RequestState {
         {
             self.allow_origin(&mut head.headers);
         }
-        let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(&self) };
+        let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(self) };
         let known = if retained.is_none() && kept.is_none() {
             let (fault, text) = rewrite.parts();
             writer.prepared_reply(fault, text, head.status, &mut head.headers, false)
@@ -188,7 +188,7 @@ impl RequestState {
             self.note_bodies(before, CapturedBody::new(outgoing.sent, &head.headers, Some(&body)));
         }
         let sent = sent_status(head.status, outgoing.grpc, code);
-        let mut written = RewrittenBody { body, record: self.into_error_record(origin, cause, sent) };
+        let mut written = RewrittenBody { body, record: self.take_error_record(origin, cause, sent) };
         let record = &mut written.record;
         record.note_lost(lost);
         if record.sent.is_some() {
@@ -201,44 +201,45 @@ impl RequestState {
     /// Returns the record of the request. A client that left before its request was complete reads no reply, so its
     /// request is recorded as abandoned (F1a).
     #[inline(always)]
-    fn into_error_record(self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
+    fn take_error_record(&mut self, origin: Origin, cause: Option<Cause>, sent: SentStatus) -> RequestRecord {
         let is_read = !self.client_left();
         let (origin, sent) = if is_read { (origin, Some(sent)) } else { (Origin::Abandoned, None) };
-        self.into_record(origin, cause, sent)
+        self.take_record(origin, cause, sent)
     }
 
     /// Answers a request that a guard refuses.
     #[inline(never)]
-    pub(in crate::session) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
+    pub(in crate::session) fn refuse(&mut self, fault: Fault, cause: Option<BoxError>) -> Box<LocalReply> {
         let drain = self.rest_to_drain();
-        Box::new(self.write_reply(drain, Failure::new(fault, Origin::Guard), cause))
+        // The box is made before the reply, because the finished reply is expensive to move into it.
+        Box::write(Box::new_uninit(), self.write_reply(drain, Failure::new(fault, Origin::Guard), cause))
     }
 
     /// Answers a request that the adapter has not forwarded.
-    pub(in crate::session) fn answer_unforwarded(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    pub(in crate::session) fn answer_unforwarded(&mut self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let drain = self.rest_to_drain();
         self.answer_after(drain, failure, cause)
     }
 
     /// Writes the layer's own response to a request.
-    pub(in crate::session) fn answer(self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    pub(in crate::session) fn answer(&mut self, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.answer_after(None, failure, cause)
     }
 
     #[inline(never)]
-    fn answer_after(self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    fn answer_after(&mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         self.write_reply(drain, failure, cause)
     }
 
     /// Writes the layer's own reply, and its record. The function is inlined, because the reply and the record are
     /// large to move.
     #[inline(always)]
-    fn write_reply(mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
+    fn write_reply(&mut self, drain: Option<DrainBudget>, failure: Failure, cause: Option<BoxError>) -> LocalReply {
         let Failure { fault, origin, .. } = failure;
         let listed =
-            classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(&self).dialect());
+            classify::with_issue_list(self.with_policy_settings(fault, origin), ErrorForm::new(self).dialect());
         let (fault, close) = (self.policy().faults.prepared(&listed), self.must_close());
-        let writer = ErrorForm::new(&self);
+        let writer = ErrorForm::new(self);
         let mut reply = Response::new(Bytes::new());
         let prepared = writer.prepared_reply(fault, None, fault.status(), reply.headers_mut(), close);
         let mut outgoing = prepared.unwrap_or_else(|| writer.local_reply(reply.headers_mut(), fault, close));
@@ -263,12 +264,9 @@ impl RequestState {
             self.note_bodies(None, CapturedBody::new(outgoing.sent, reply.headers(), Some(reply.body())));
         }
         let sent = sent_status(outgoing.sent, outgoing.grpc, code);
-        let would_be = if origin == Origin::Guard { None } else { refusal_before_failure(&mut self) };
-        let mut reply = LocalReply { reply, drain, record: self.into_error_record(origin, cause, sent) };
-        if would_be.is_some() {
-            reply.record.would_be = would_be;
-        }
-        reply
+        let would_be = if origin == Origin::Guard { None } else { refusal_before_failure(self) };
+        let record = RequestRecord { would_be, ..self.take_error_record(origin, cause, sent) };
+        LocalReply { reply, drain, record }
     }
 
     /// Adds the texts of the cause as the last field of `error`, only in the standard envelope (E11).

@@ -294,16 +294,7 @@ impl ColdState {
             (view.head.method.clone(), path)
         });
         let began = has_time.then(config.clock);
-        Some(Box::new(Self {
-            notes,
-            target,
-            began,
-            counts_whole,
-            deadline,
-            origin,
-            path,
-            traceparent,
-            ..Self::default()
-        }))
+        let rest = Self::default();
+        Some(Box::new(Self { notes, target, began, counts_whole, deadline, origin, path, traceparent, ..rest }))
     }
 }

@@ -84,21 +84,11 @@ impl Session {
         Self { phase: Phase::Called(state) }
     }
 
-    /// Takes the state of a request that was forwarded, and ends the session. Returns `None` in any other phase.
-    #[inline(always)]
-    pub(in crate::session) fn take_called(&mut self) -> Option<RequestState> {
-        if !matches!(self.phase, Phase::Called(_)) {
-            return None;
-        }
-        if let Phase::Called(state) = std::mem::take(&mut self.phase) { Some(state) } else { None }
-    }
-
-    /// Takes the state of the request in any phase, and ends the session.
-    pub(in crate::session) fn take_state(&mut self) -> Option<RequestState> {
-        match std::mem::take(&mut self.phase) {
+    pub(in crate::session) fn state_mut(&mut self) -> Option<&mut RequestState> {
+        match &mut self.phase {
             Phase::Called(state) => Some(state),
-            Phase::Peeking(peek) => Some(peek.state),
-            Phase::Verifying(verification) => Some(verification.state),
+            Phase::Peeking(peek) => Some(&mut peek.state),
+            Phase::Verifying(verification) => Some(&mut verification.state),
             Phase::Ended => None,
         }
     }
@@ -149,19 +139,8 @@ impl RequestState {
         let framework_route = config.framework_route(&view.head.extensions);
         let is_kept = settings.mode != Mode::Off;
         let target = Target::new(view.head.uri.path_and_query().filter(|_| is_kept));
-        Self {
-            settings,
-            id,
-            id_header,
-            request,
-            method,
-            framework_route,
-            target,
-            flags: None,
-            service: None,
-            cold,
-            config,
-        }
+        let (flags, service) = (None, None);
+        Self { settings, id, id_header, request, method, framework_route, target, flags, service, cold, config }
     }
 
     #[inline]
@@ -280,23 +259,38 @@ impl RequestState {
         }
     }
 
+    /// Takes the state, to keep it beyond the session. All other steps leave it in its place, because it is expensive to
+    /// move.
+    pub(in crate::session) fn take(&mut self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            settings: Arc::clone(&self.settings),
+            id_header: self.take_id_header(),
+            framework_route: self.framework_route.take(),
+            target: std::mem::take(&mut self.target),
+            flags: self.flags.take(),
+            cold: self.cold.take(),
+            ..*self
+        }
+    }
+
     /// Returns the record that ends the session.
     #[inline(always)]
-    pub(in crate::session) fn into_record(
-        self,
+    pub(in crate::session) fn take_record(
+        &mut self,
         origin: Origin,
         cause: Option<Cause>,
         sent: Option<SentStatus>,
     ) -> RequestRecord {
-        self.into_body_context().record(Some(origin), cause, sent)
+        self.take_body_context().record(Some(origin), cause, sent)
     }
 
     /// Returns the record of a request without an error, which ends the session.
     #[inline(always)]
-    pub(in crate::session) fn into_body_context(mut self) -> BodyContext {
+    pub(in crate::session) fn take_body_context(&mut self) -> BodyContext {
         let framework_route = self.framework_route.take();
         let label = self.label(framework_route);
-        BodyContext { config: self.config, id: self.id, label, cold: self.cold }
+        BodyContext { config: Arc::clone(&self.config), id: self.id, label, cold: self.cold.take() }
     }
 
     #[inline(always)]

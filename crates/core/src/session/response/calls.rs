@@ -155,7 +155,7 @@ fn announce_trailers(state: &RequestState, rpc: Rpc, head: &mut response::Parts)
 /// result is the body with the id of this request (E7). Otherwise the result is `Err` with the record, and the body
 /// does not change.
 pub(in crate::session) fn unary_error(
-    mut state: RequestState,
+    state: &mut RequestState,
     head: &mut response::Parts,
     reported: &ReportedStatus<'_>,
     read: ReadBytes<'_>,

@@ -333,13 +333,13 @@ impl Follow {
                 self.note_broken(None);
                 return last;
             }
-            (Kind::Call(call), _) => {
-                self.record.get_or_insert_with(|| Box::new(call.state.into_body_context().into_record()));
+            (Kind::Call(mut call), _) => {
+                self.record.get_or_insert_with(|| Box::new(call.state.take_body_context().into_record()));
                 FinalFrame::BrokenOff
             }
             (Kind::Events(mut events), _) => {
                 let last = events.failed(&begun);
-                self.record.get_or_insert_with(|| Box::new(events.state.into_body_context().into_record()));
+                self.record.get_or_insert_with(|| Box::new(events.state.take_body_context().into_record()));
                 last
             }
             (Kind::Tail(context), _) => {
@@ -395,8 +395,8 @@ impl Follow {
             Kind::Copy(copy) if left => Some(copy.left()),
             Kind::Copy(copy) => Some(copy.end(false, now())),
             Kind::Call(call) if left && !call.ended => Some(call.abandoned()),
-            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.state.into_body_context().into_record())),
-            Kind::Events(events) => Some(events.state.into_body_context().into_record()),
+            Kind::Call(mut call) => Some(call.end().unwrap_or_else(|| call.state.take_body_context().into_record())),
+            Kind::Events(mut events) => Some(events.state.take_body_context().into_record()),
             Kind::Ended => None,
         }
     }

@@ -22,31 +22,31 @@ use crate::session::request::view::BodyFacts;
 impl RequestState {
     /// Lets the response of a request pass.
     pub(in crate::session) fn pass(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         body: impl FnOnce() -> BodyFacts,
     ) -> ResponseStep {
-        if appends_error(&self, head, body) {
-            let refusal = observed_refusal(&mut self, head.status);
-            return ResponseStep::Pass(Follow::events(EventStream::boxed(self, head), refusal));
+        if appends_error(self, head, body) {
+            let refusal = observed_refusal(self, head.status);
+            return ResponseStep::Pass(Follow::events(EventStream::boxed(self.take(), head), refusal));
         }
         if !head.extensions.is_empty()
             && let Some(fault) = fault_of_success(head)
         {
             return self.pass_fault(head, fault);
         }
-        if let Some(record) = observed_refusal(&mut self, head.status) {
+        if let Some(record) = observed_refusal(self, head.status) {
             self.mark_head(&mut head.headers);
             return ResponseStep::Pass(Follow::decided(record));
         }
         self.finish_head(&mut head.headers);
-        ResponseStep::Pass(Follow::tail(self.into_body_context()))
+        ResponseStep::Pass(Follow::tail(self.take_body_context()))
     }
 
     /// Passes a fault that the service sent with a status of success, such as `(StatusCode::OK, fault)` (E5). The
     /// response is still logged as an error.
     #[cold]
-    fn pass_fault(mut self, head: &mut response::Parts, fault: Fault) -> ResponseStep {
+    fn pass_fault(&mut self, head: &mut response::Parts, fault: Fault) -> ResponseStep {
         self.mark_head(&mut head.headers);
         let fault = self.with_policy_settings(fault, Origin::Fault);
         let record = RequestRecord {
@@ -58,9 +58,9 @@ impl RequestState {
     }
 
     /// Passes an error that keeps its shape. The content of the error's record depends only on the error's head (L1).
-    pub(in crate::session) fn pass_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        if appends_error(&self, head, || body) {
-            let stream = EventStream::boxed(self, head);
+    pub(in crate::session) fn pass_error(&mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        if appends_error(self, head, || body) {
+            let stream = EventStream::boxed(self.take(), head);
             let record = stream.state.record_by_head(head);
             return ResponseStep::Pass(Follow::events(stream, Some(record)));
         }
@@ -68,7 +68,7 @@ impl RequestState {
     }
 
     /// Does the same as [`RequestState::pass_error`], for an error that is not an event stream.
-    pub(in crate::session) fn preserve(mut self, head: &mut response::Parts) -> RequestRecord {
+    pub(in crate::session) fn preserve(&mut self, head: &mut response::Parts) -> RequestRecord {
         self.mark_head(&mut head.headers);
         self.record_by_head(head)
     }
@@ -76,7 +76,7 @@ impl RequestState {
     /// Does the same as [`RequestState::preserve`], for an error whose code is known (R10). `read` is the decoded body,
     /// or `None` if it is not known.
     pub(in crate::session) fn preserve_protocol(
-        mut self,
+        &mut self,
         head: &mut response::Parts,
         code: &ErrorCode,
         read: Option<&[u8]>,

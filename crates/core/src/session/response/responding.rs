@@ -44,21 +44,24 @@ impl Session {
         state.service = Some(ServiceAnswer::new(head.status));
         if passes {
             state.finish_head(&mut head.headers);
-            // A state is expensive to move, and `take_called` would move it once more.
-            return match std::mem::take(&mut self.phase) {
-                Phase::Called(state) => ResponseStep::Pass(Follow::tail(state.into_body_context())),
-                _ => ResponseStep::Broken,
-            };
+            let follow = Follow::tail(state.take_body_context());
+            self.phase = Phase::Ended;
+            return ResponseStep::Pass(follow);
         }
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        ResponseHead { state, session: self }.decide(head, body)
+        let step = ResponseHead { state }.decide(head, body);
+        if !matches!(step, ResponseStep::Read(_)) {
+            self.phase = Phase::Ended;
+        }
+        step
     }
 
     /// Decides about an inner error by the part of its body that was read.
     #[inline]
     pub fn decide(&mut self, head: &mut response::Parts, read: Read) -> ResponseStep {
-        let Some(state) = self.take_called() else { return ResponseStep::Broken };
-        decide_by_body(state, head, read)
+        let Phase::Called(state) = &mut self.phase else { return ResponseStep::Broken };
+        let step = decide_by_body(state, head, read);
+        self.phase = Phase::Ended;
+        step
     }
 
     /// Returns true if a response with this status passes without being parsed. Adapters whose proxy owns the heads
@@ -73,17 +76,17 @@ impl Session {
     /// Ends the session with a response that [passes unparsed](Session::passes_unparsed). Returns the value of
     /// [`ResponseStep::Pass`].
     pub fn finish_unparsed(&mut self, status: StatusCode) -> Option<Follow> {
-        let mut state = self.take_called()?;
+        let Phase::Called(state) = &mut self.phase else { return None };
         state.service = Some(ServiceAnswer::new(status));
-        Some(Follow::tail(state.into_body_context()))
+        let follow = Follow::tail(state.take_body_context());
+        self.phase = Phase::Ended;
+        Some(follow)
     }
 }
 
 /// Decides about the response of a request by its head.
 pub(in crate::session) struct ResponseHead<'s> {
-    pub(in crate::session) state: RequestState,
-    /// The state is put back here if the body must be read first.
-    pub(in crate::session) session: &'s mut Session,
+    pub(in crate::session) state: &'s mut RequestState,
 }
 
 /// The treatment of a response that follows from its status and the mode of the route.
@@ -102,7 +105,7 @@ impl ResponseHead<'_> {
     /// Decides about a response whose head must be read first. `body` is only called if facts about the body matter.
     #[inline(never)]
     pub(in crate::session) fn decide(
-        mut self,
+        self,
         head: &mut response::Parts,
         body: impl FnOnce() -> BodyFacts,
     ) -> ResponseStep {
@@ -117,13 +120,13 @@ impl ResponseHead<'_> {
         if self.state.request.rpc == Some(Rpc::ConnectUnary) && head.status == StatusCode::OK {
             self.state.note_grpc(Some(Status::OK.number()));
         }
-        if let Some((rpc, names)) = answered_call(&self.state, head) {
-            return call_head(self.state, rpc, &names, head, body());
+        if let Some((rpc, names)) = answered_call(self.state, head) {
+            return call_head(self.state.take(), rpc, &names, head, body());
         }
         if matches!(head.status.as_u16(), 400..=599) {
             return self.decide_error(head, body());
         }
-        match StatusTreatment::new(&self.state, head.status) {
+        match StatusTreatment::new(self.state, head.status) {
             StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
             StatusTreatment::Observe => self.decide_observed(head, body()),
@@ -131,28 +134,28 @@ impl ResponseHead<'_> {
         }
     }
 
-    fn strip(mut self, head: &mut response::Parts) -> ResponseStep {
+    fn strip(self, head: &mut response::Parts) -> ResponseStep {
         // RFC 9110 §15.3.6 requires the length 0 for a 205. A 204 and a 304 declare no length.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let refusal = observed_refusal(&mut self.state, head.status);
+        let refusal = observed_refusal(self.state, head.status);
         self.state.finish_head(&mut head.headers);
         ResponseStep::Strip(match refusal {
             Some(record) => Follow::decided(record),
-            None => Follow::tail(self.state.into_body_context()),
+            None => Follow::tail(self.state.take_body_context()),
         })
     }
 
     fn decide_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        match StatusTreatment::new(&self.state, head.status) {
+        match StatusTreatment::new(self.state, head.status) {
             _ if self.state.settings.mode == Mode::Enforce || self.is_fault_alone(head, body) => {
                 self.rewrite_error(head, body)
             }
             StatusTreatment::Pass => self.state.pass(head, || body),
             StatusTreatment::Observe => self.decide_observed(head, body),
-            _ if fill::keeps(&self.state, head, body) => self.state.pass_error(head, body),
+            _ if fill::keeps(self.state, head, body) => self.state.pass_error(head, body),
             _ => self.rewrite_error(head, body),
         }
     }
@@ -163,25 +166,25 @@ impl ResponseHead<'_> {
         Fault::in_extensions(&head.extensions).is_some() && self.has_no_bytes(head, body)
     }
 
-    fn decide_observed(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+    fn decide_observed(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
         self.state.identify_response(&mut head.headers);
         if matches!(head.status.as_u16(), 400..=599) {
             return self.observe_error(head, body);
         }
         // The status cannot be a final one (E6).
         if !matches!(head.status.as_u16(), 101 | 200..=399) {
-            note_refusals(&mut self.state);
+            note_refusals(self.state);
             let fault = Fault::new(ErrorCode::OTHER);
             return self.keep_observed(head.status, &fault, StatusCode::BAD_GATEWAY, Origin::Inner);
         }
-        match observed_refusal(&mut self.state, head.status) {
+        match observed_refusal(self.state, head.status) {
             Some(record) => ResponseStep::Pass(Follow::decided(record)),
             None => self.state.pass(head, || body),
         }
     }
 
-    fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
-        note_refusals(&mut self.state);
+    fn observe_error(self, head: &mut response::Parts, body: BodyFacts) -> ResponseStep {
+        note_refusals(self.state);
         if let Some(fault) = Fault::in_extensions(&head.extensions).cloned() {
             let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
@@ -193,7 +196,7 @@ impl ResponseHead<'_> {
         let headers = head.headers.clone();
         let reason = self.state.reason_phrase(head, || true);
         let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
-        let observed = ObservedError { state: self.state, status: head.status, headers, reason };
+        let observed = ObservedError { state: self.state.take(), status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut record = observed.finish(no_bytes);
             record.note_unread((body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong));
@@ -203,7 +206,7 @@ impl ResponseHead<'_> {
     }
 
     fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponseStep {
-        ResponseStep::Pass(Follow::decided(would_be(&self.state, status, fault, rewritten, origin, (false, true))))
+        ResponseStep::Pass(Follow::decided(would_be(self.state, status, fault, rewritten, origin, (false, true))))
     }
 
     #[inline]
@@ -213,7 +216,7 @@ impl ResponseHead<'_> {
         }
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that passes must still end with an event if it is cut off (F6).
-        if fills && appends_error(&self.state, head, || body) || self.keeps_shape(&head.headers) {
+        if fills && appends_error(self.state, head, || body) || self.keeps_shape(&head.headers) {
             return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().process.inspect;
@@ -224,7 +227,6 @@ impl ResponseHead<'_> {
         }
         let max_bytes = if fills { fill::more_bytes_to_read(&head.headers) } else { None };
         let reading = Reading::new(max_bytes.unwrap_or(inspect.max_bytes), inspect.timeout, fills);
-        self.session.phase = Phase::Called(self.state);
         ResponseStep::Read(reading)
     }
 
@@ -258,9 +260,9 @@ impl ResponseHead<'_> {
 
     /// Writes the service's fault. In mode `observe`, a field of the request's record reports the refusal that the
     /// request would have got.
-    fn write_fault(mut self, head: &mut response::Parts, fault: Fault, body: BodyFacts) -> RewrittenBody {
-        note_refusals(&mut self.state);
-        let fault = classify::with_issue_list(fault, ErrorForm::new(&self.state).dialect());
+    fn write_fault(self, head: &mut response::Parts, fault: Fault, body: BodyFacts) -> RewrittenBody {
+        note_refusals(self.state);
+        let fault = classify::with_issue_list(fault, ErrorForm::new(self.state).dialect());
         self.state.replace_with_fault(head, fault, Origin::Fault, body.known_bytes())
     }
 
@@ -325,7 +327,7 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
 
 /// Decides about an inner error by the part of its body that was read.
 #[inline]
-pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
+fn decide_by_body(state: &mut RequestState, head: &mut response::Parts, read: Read) -> ResponseStep {
     if let Some(failure) = state.why_body_was_cut() {
         let mut reply = state.answer(failure, None);
         reply.record.note_unread(read.unread);
@@ -346,7 +348,7 @@ pub(in crate::session) fn decide_by_body(state: RequestState, head: &mut respons
 /// Returns the body that replaces an error, or the record of an error that keeps its shape.
 #[inline(always)]
 fn decided(
-    state: RequestState,
+    state: &mut RequestState,
     head: &mut response::Parts,
     body: ReadBytes<'_>,
 ) -> Result<RewrittenBody, Box<RequestRecord>> {

@@ -199,7 +199,7 @@ impl RpcResponse {
     pub(in crate::session) fn abandoned(mut self) -> RequestRecord {
         let would_be = refusal_before_failure(&mut self.state);
         let sent = Some(SentStatus::new(self.status()));
-        RequestRecord { would_be, ..self.state.into_record(Origin::Abandoned, None, sent) }
+        RequestRecord { would_be, ..self.state.take_record(Origin::Abandoned, None, sent) }
     }
 
     /// Returns true if the call can be ended properly now.
