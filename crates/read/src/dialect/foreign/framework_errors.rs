@@ -23,12 +23,12 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::foreign_text::{self, ForeignText};
-use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, TOP_PLACES, VALUES};
+use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, VALUES};
 use crate::dialect::issues;
 use crate::dialect::json::{self, Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
-use crate::dialect::place::{Place, is_dotted};
+use crate::dialect::place::Place;
 use crate::dialect::sentences::{self, Context, without_values};
 use crate::dialect::tree::{Node, Tree};
 use crate::framework_text::{list_of, without_sent_values};
@@ -156,7 +156,7 @@ fn issues_at_top_places<'t, 'a>(
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
     // The place in the object with the text is preferred to the place in the body.
-    if let Some(place) = read.objects(body).filter_map(place_of).last() {
+    if let Some(place) = read.objects(body).filter_map(entry::place_of).last() {
         list.push(&place.json(), &without_values(text), None);
         return Some(list);
     }
@@ -165,30 +165,9 @@ fn issues_at_top_places<'t, 'a>(
     let names = holders.find_map(lists)?;
     let text = without_values(text);
     for name in names {
-        list.push(&Place::parse(&name.text().filter(|name| is_place(name))?).json(), &text, None);
+        list.push(&Place::parse(&name.text().filter(|name| entry::is_place(name))?).json(), &text, None);
     }
     (list.len() > 0).then_some(list)
-}
-
-fn place_of(object: Node<'_, '_>) -> Option<Place> {
-    let named = TOP_PLACES.iter().find_map(|name| {
-        let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
-        Place::of_parameter(&text)
-    });
-    let listed = || {
-        let steps = object.field("path").filter(|_| !object.has("locations"))?.elements()?;
-        let mut place = Place::default();
-        for step in steps {
-            place.step(&step.word_or_digits()?);
-        }
-        Some(place)
-    };
-    named.or_else(listed).filter(Place::has_name)
-}
-
-/// Returns true if a text names the place of a field. A sentence or an address names no place.
-fn is_place(text: &str) -> bool {
-    text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
 /// Returns the issues in a list of sentences, or in a list of entries whose places are only in their sentences.

@@ -4,15 +4,14 @@
 use std::borrow::Cow;
 
 use super::found::{Found, Issue, Surroundings};
-use super::is_place;
 use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_list_of_names, is_no_place,
-    is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES, is_list_of_names,
+    is_no_place, is_part,
 };
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::place::Place;
+use crate::dialect::place::{Place, is_dotted};
 use crate::dialect::rest::words;
 use crate::dialect::tree::Node;
 
@@ -240,6 +239,28 @@ fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
     };
     let text = field.text().filter(|text| is_composed && is_place(text))?;
     Some(Place::parse(&text))
+}
+
+/// Returns the place of an object that states only one, under an unambiguous name.
+pub(super) fn place_of(object: Node<'_, '_>) -> Option<Place> {
+    let named = TOP_PLACES.iter().find_map(|name| {
+        let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
+        Place::of_parameter(&text)
+    });
+    let listed = || {
+        let steps = object.field("path").filter(|_| !object.has("locations"))?.elements()?;
+        let mut place = Place::default();
+        for step in steps {
+            place.step(&step.word_or_digits()?);
+        }
+        Some(place)
+    };
+    named.or_else(listed).filter(Place::has_name)
+}
+
+/// Returns true if a text names the place of a field. A sentence or an address names no place.
+pub(super) fn is_place(text: &str) -> bool {
+    text.starts_with('/') && !text.contains([' ', '?']) || is_dotted(text) || is_dotted(&text.replace('/', "."))
 }
 
 /// Returns true if the `name` of an object is not a place. The `name` is then a code, the class of an error, or the

@@ -6,7 +6,7 @@
 //! around the error (R2) is never a map.
 
 use super::found::{Found, Surroundings};
-use super::{entry, map, place_of};
+use super::{entry, map};
 use crate::dialect::field_names::{Meaning, meaning};
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::issues::IssueList;
@@ -112,7 +112,7 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         let is_open = !is_wrapper && !self.is_beaten(object, around);
-        if is_open && around.means_errors && place_of(object).is_some() {
+        if is_open && around.means_errors && entry::place_of(object).is_some() {
             if entry::read(&mut found, object, around, None) {
                 self.keep_if_best(found, source, around);
             }
