@@ -18,12 +18,6 @@ impl RequestState {
         }
     }
 
-    /// Takes the id out of the state, because the session ends. Returns the id as the value of the response's header.
-    #[inline(always)]
-    pub(in crate::session) fn take_id_header(&mut self) -> HeaderValue {
-        std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
-    }
-
     /// Adds the layer's headers to a response that passes. The session goes on.
     pub(in crate::session) fn mark_head(&mut self, headers: &mut HeaderMap) {
         self.expose(headers);

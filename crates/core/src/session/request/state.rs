@@ -274,6 +274,12 @@ impl RequestState {
         }
     }
 
+    /// Takes the id out of the state, because the session ends. Returns the id as the value of the response's header.
+    #[inline(always)]
+    pub(in crate::session) fn take_id_header(&mut self) -> HeaderValue {
+        std::mem::replace(&mut self.id_header, HeaderValue::from_static(""))
+    }
+
     /// Returns the record that ends the session.
     #[inline(always)]
     pub(in crate::session) fn take_record(
