@@ -231,7 +231,8 @@ impl Explained<'_> {
             if self.is_unchanged(&outcome) {
                 let written = written_headers(&outcome.headers, self.recorded.response.headers());
                 let names: Vec<_> = written.map(|(name, _)| name.as_str()).collect();
-                let _ = writeln!(out, "    unchanged, with {}", names.join(", "));
+                let with = if names.is_empty() { String::new() } else { format!(", with {}", names.join(", ")) };
+                let _ = writeln!(out, "    unchanged{with}");
             } else {
                 out.push_str(&indented(&whole(&outcome, self.recorded)));
             }

@@ -66,7 +66,7 @@ impl PolicyReloader {
         self.state().status.clone()
     }
 
-    /// Reads the files again. Returns true if a different policy is active now.
+    /// Reads the files again. Returns true if a different policy is active now, or if files that were refused are valid again.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, watched) = folders.read(|folders| read(&self.path, &self.loader, folders));

@@ -68,8 +68,6 @@ impl Ranks {
             (b"tag" | b"cd", true) => (&b"code"[..], true),
             (b"no" | b"number", true) => (&b"num"[..], true),
             (b"codes", true) => (&b"key"[..], true),
-            // The id of a text in a catalogue, as in the APIs of OMA and GSMA.
-            (b"messageid" | b"msgid", false) => (&b"id"[..], true),
             other => other,
         };
         // A name without a leading word has a better rank than the same name with a leading word.

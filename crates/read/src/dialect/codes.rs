@@ -50,8 +50,15 @@ pub(super) fn is_bare_code(name: &str, value: &str, is_top: bool) -> bool {
         ("id", _) if are_words(value) => true,
         (_, true) => false,
         ("num", false) => is_number,
-        (name, _) => in_capitals || value.contains('_') || is_camel() || name.ends_with("id") && are_words(value),
+        _ => in_capitals || value.contains('_') || is_camel(),
     }
+}
+
+/// Returns true if a value has the form of an id in a catalogue: several words, or capitals and a few digits (`SVC0002`).
+pub(super) fn is_catalogue_code(value: &str) -> bool {
+    let digits = value.trim_start_matches(|it: char| it.is_ascii_uppercase());
+    let is_numbered = (2..=5).contains(&digits.len()) && (2..=6).contains(&(value.len() - digits.len()));
+    are_words(value) || is_numbered && digits.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// Returns true if a text is a code of several words, as in `session_inactive` or `data.field.missing`, and not an id.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::codes::{is_address_or_id, is_bare_code, is_code, means_bad_input, repeats_status};
+use super::codes::{is_address_or_id, is_bare_code, is_catalogue_code, is_code, means_bad_input, repeats_status};
 use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_error_field, is_text_name};
 use super::issues::{tells_of_input, written};
 use super::json::{Writer, array, quoted, string};
@@ -413,7 +413,8 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_number = || value.bytes().all(|byte| byte.is_ascii_digit());
     let is_led = is_led && (is_number() || is_bare_code(name, value, false)) && !name.ends_with("codes");
     let is_word = (is_top && name == "error" || name == "message") && is_bare_code(name, value, false);
-    if !(is_sure || is_led || is_bare || is_word) || means_bad_input(value) {
+    let is_of_catalogue = is_message_id(name) && is_catalogue_code(value);
+    if !(is_sure || is_led || is_bare || is_word || is_of_catalogue) || means_bad_input(value) {
         return None;
     }
     if is_code(value, status) {
@@ -427,7 +428,12 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
-    is_ranked || name == "error" || ends_like_a_code(name)
+    is_ranked || name == "error" || is_message_id(name) || ends_like_a_code(name)
+}
+
+/// Returns true if a name may mean the id of a text in a catalogue, as in the APIs of OMA and GSMA.
+fn is_message_id(name: &str) -> bool {
+    name.eq_ignore_ascii_case("messageId") || name.eq_ignore_ascii_case("msgId")
 }
 
 fn ends_like_a_code(name: &str) -> bool {
@@ -447,7 +453,7 @@ fn ends_like_a_code(name: &str) -> bool {
 }
 
 /// Returns true if no value under this name is kept, at any depth (E9).
-fn is_never_kept(name: &str) -> bool {
+pub(super) fn is_never_kept(name: &str) -> bool {
     const WORDS: [&str; 25] = [
         "stack",
         "stacktrace",

@@ -155,8 +155,9 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
+        let is_text_of_error = |name: &str| !is_for_debugging(name) && !rest::is_never_kept(name);
         let mut sentences = object.children().filter_map(|field| {
-            let value = field.words().filter(|text| text.trim().contains(' ') && !is_for_debugging(field.name()))?;
+            let value = field.words().filter(|text| text.trim().contains(' ') && is_text_of_error(field.name()))?;
             Some(Found { value, field })
         });
         if let Some(sentence) = sentences.next() {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES, is_list_of_names,
-    is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES, VALUES,
+    is_list_of_names, is_no_place, is_part,
 };
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::outgoing::is_identifier;
@@ -232,13 +232,25 @@ fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
         "error" | "violation" | "invalid" => {
             matches!(&**last, "path" | "pointer" | "field" | "property" | "attribute" | "parameter" | "param")
         }
-        "json" | "field" | "attribute" | "property" => {
-            means_errors && matches!(&**last, "path" | "name" | "id" | "key")
-        }
+        "json" | "field" | "attribute" => means_errors && matches!(&**last, "path" | "name"),
         _ => false,
     };
-    let text = field.text().filter(|text| is_composed && is_place(text))?;
+    // Such a path may also be a file's or the request's own.
+    let is_of_file = |text: &str| last == "path" && text.starts_with('/');
+    let text = field.text().filter(|text| is_composed && is_place(text) && !is_of_file(text))?;
     Some(Place::parse(&text))
+}
+
+/// Returns true if an object is one issue, and has nothing else: its place, its text, its code, and what was sent.
+pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
+    let is_of_issue = |field: Node<'_, '_>| {
+        let is_any = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(field.name()));
+        let is_named = field_names::is_text_name(field.name()) || is_any(&ISSUE_TEXTS) || is_any(&ISSUE_CODES);
+        !field.is_object() && !field.is_array() && (is_named || is_any(&PLACES) || is_any(&VALUES))
+    };
+    place_of(object).is_some()
+        && object.children().all(is_of_issue)
+        && text(object, true).is_some_and(|(name, _)| !name.is_empty() && !field_names::is_text_of_data(name))
 }
 
 /// Returns the place of an object that states only one, under an unambiguous name.
