@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 
+use super::sent::HeaderFlags;
 use crate::fields;
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
@@ -10,40 +11,26 @@ use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 /// have a purpose here.
 #[derive(Clone, Copy)]
 pub(in crate::session) enum HeaderUse {
+    /// A header whose presence sets these [flags](HeaderFlags), whatever its value.
+    Flag(u32),
     Accept,
-    /// A header that only RPC calls have.
-    Call,
     ContentLength,
     ContentType,
-    /// Cookies, one of which may name another method (G0).
-    Cookie,
-    Credentials,
     Expect,
-    Id,
     /// A header from which services commonly read keys (R1).
     Key,
-    /// A header that names another method, in any spelling that CGI would read as the same name (G0).
-    MethodOverride,
-    /// A header that is [removed](is_removed).
-    Removed,
     Te,
-    /// A header whose trace id is logged with an error (L1).
-    Trace,
-    TransferEncoding,
-    /// A header that a service may confuse with `content-type`. It is removed.
-    TypeLookAlike,
-    Upgrade,
 }
 
 macro_rules! headers {
-    (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
+    (noted: $($length:literal $noted:literal $use:ident $(($flag:ident))?,)* looked_up: $($other_length:literal $other:literal,)*) => {
         impl HeaderUse {
             /// Returns the purpose of the header with this name. The length of the name is compared first, because most
             /// headers have none of these names.
             #[inline(always)]
             pub(in crate::session) fn of_name(name: &HeaderName) -> Option<Self> {
                 match name.as_str().len() {
-                    $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use),)*
+                    $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use $((HeaderFlags::$flag))?),)*
                     length if MISLEADING_LENGTHS.may_have(length) => Self::misleading_header(name),
                     _ => None,
                 }
@@ -77,25 +64,25 @@ headers! {
     noted:
         2 "te" Te,
         6 "accept" Accept,
-        6 "cookie" Cookie,
+        6 "cookie" Flag(COOKIE),
         6 "expect" Expect,
         6 "apikey" Key,
-        7 "upgrade" Upgrade,
+        7 "upgrade" Flag(UPGRADE),
         7 "api-key" Key,
         9 "x-api-key" Key,
-        11 "traceparent" Trace,
+        11 "traceparent" Flag(TRACED),
         12 "content-type" ContentType,
-        12 "x-request-id" Id,
-        12 "grpc-timeout" Call,
+        12 "x-request-id" Flag(ID),
+        12 "grpc-timeout" Flag(CALL),
         12 "x-auth-token" Key,
-        13 "authorization" Credentials,
+        13 "authorization" Flag(CREDENTIALS),
         13 "private-token" Key,
         14 "content-length" ContentLength,
         14 "x-goog-api-key" Key,
         14 "x-access-token" Key,
-        17 "transfer-encoding" TransferEncoding,
-        18 "connect-timeout-ms" Call,
-        24 "connect-protocol-version" Call,
+        17 "transfer-encoding" Flag(TRANSFER_CODING),
+        18 "connect-timeout-ms" Flag(CALL),
+        24 "connect-protocol-version" Flag(CALL),
         25 "ocp-apim-subscription-key" Key,
     looked_up:
         4 "host",
@@ -111,10 +98,12 @@ impl HeaderUse {
     fn misleading_header(name: &HeaderName) -> Option<Self> {
         // This is a separate function because it is rarely called. The length rules out most names.
         match name.as_str() {
-            name if is_override(name) => Some(Self::MethodOverride),
+            name if is_override(name) => Some(Self::Flag(HeaderFlags::METHOD)),
             name if !is_removed(name) => None,
-            name if is_same_to_cgi(name, TYPE) => Some(Self::TypeLookAlike),
-            _ => Some(Self::Removed),
+            // If the request also has a `content-type`, the look-alike is treated as a second `content-type` (G3).
+            // Otherwise it is ignored.
+            name if is_same_to_cgi(name, TYPE) => Some(Self::Flag(HeaderFlags::LOOK_ALIKE | HeaderFlags::TWO_TYPES)),
+            _ => Some(Self::Flag(HeaderFlags::LOOK_ALIKE)),
         }
     }
 }

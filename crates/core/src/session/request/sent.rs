@@ -35,7 +35,7 @@ impl HeaderFlags {
     const TWO_LENGTHS: u32 = 1 << 8;
     pub(in crate::session) const TRANSFER_CODING: u32 = 1 << 9;
     /// Set if the request has a header that only RPC calls have.
-    const CALL: u32 = 1 << 10;
+    pub(super) const CALL: u32 = 1 << 10;
     /// Set if the content type may be that of an RPC call.
     const CALL_TYPE: u32 = 1 << 14;
     pub(in crate::session) const UPGRADE: u32 = 1 << 11;
@@ -51,7 +51,8 @@ impl HeaderFlags {
     /// Set if the first content type is that of a form or of JSON.
     pub(in crate::session) const FORM: u32 = 1 << 20;
     pub(in crate::session) const JSON: u32 = 1 << 19;
-    const COOKIE: u32 = 1 << 21;
+    /// Set if the request has cookies, one of which may name another method (G0).
+    pub(super) const COOKIE: u32 = 1 << 21;
 
     /// Notes the facts of all headers, and also returns the first `content-type`.
     #[inline]
@@ -60,8 +61,8 @@ impl HeaderFlags {
         for (name, value) in &head.headers {
             let Some(kind) = HeaderUse::of_name(name) else { continue };
             has |= match kind {
+                HeaderUse::Flag(flags) => flags,
                 HeaderUse::Accept => bit(Self::CHOOSES, names_a_type(value.as_bytes())),
-                HeaderUse::Call => Self::CALL,
                 HeaderUse::ContentLength => {
                     length = length.or(Some(value));
                     Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
@@ -74,23 +75,12 @@ impl HeaderFlags {
                         | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                         | form_or_json(value.as_bytes())
                 }
-                HeaderUse::Cookie => Self::COOKIE,
-                HeaderUse::Credentials => Self::CREDENTIALS,
                 HeaderUse::Expect => {
                     let expects = || value.as_bytes().eq_ignore_ascii_case(b"100-continue");
                     first_of(has, Self::EXPECT, Self::EXPECTS, expects)
                 }
-                HeaderUse::Id => Self::ID,
                 HeaderUse::Key => bit(Self::KEY, has_value(value)),
-                HeaderUse::MethodOverride => Self::METHOD,
-                HeaderUse::Removed => Self::LOOK_ALIKE,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
-                HeaderUse::Trace => Self::TRACED,
-                HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
-                // If the request also has a `content-type`, the look-alike is treated as a second `content-type` (G3).
-                // Otherwise it is ignored.
-                HeaderUse::TypeLookAlike => Self::LOOK_ALIKE | Self::TWO_TYPES,
-                HeaderUse::Upgrade => Self::UPGRADE,
             };
         }
         let has_key = |name: &HeaderName| head.headers.get_all(name).iter().any(has_value);
