@@ -1,11 +1,9 @@
 //! The findings of each step that chooses the code of an inner error (R1). Programs show these findings to explain the
 //! code.
 
-use super::decide::DecidedBy;
-use super::decide::{self, CodeSource, Decision};
-use super::parse::Inner;
-use super::parse::{KeptForm, Parsed};
-use crate::dialect::{CustomShape, Foreign, ParsedBody, Shape};
+use super::decide::{self, CodeSource, DecidedBy, Decision};
+use super::parse::{Inner, KeptForm, Parsed};
+use crate::dialect::{CustomShape, ParsedBody, Shape};
 
 /// The content of an inner error, and the result of each rule of the policy (R1).
 #[derive(Clone, Debug, Default)]
@@ -45,10 +43,16 @@ impl Explanation {
                 *place = Some(envelope.code.as_str().to_owned());
                 return it;
             }
-            ParsedBody::Foreign(foreign) => it.note_body(foreign, parsed.lists_issues),
+            ParsedBody::Foreign(foreign) => {
+                it.shape = Some(foreign.shape);
+                it.codes = foreign.parsed.names().map(str::to_owned).collect();
+                it.message = foreign.parsed.message.as_deref().map(str::to_owned);
+                it.lists_issues = parsed.lists_issues;
+            }
             ParsedBody::Unread(_) | ParsedBody::Nothing | ParsedBody::Protocol(_) => {}
         }
-        it.note_shapes(parsed.context.shapes(), inner.bytes());
+        let missing = |shape: &CustomShape| Some((*shape, shape.misfit(inner.bytes())?));
+        it.other_shapes = parsed.context.shapes().iter().map_while(missing).collect();
         match decision.source {
             CodeSource::Layer { in_head: true } | CodeSource::Otherwise(DecidedBy::Layer) => {
                 it.header = Some(decision.code.as_str().to_owned());
@@ -59,19 +63,6 @@ impl Explanation {
             }
         }
         it
-    }
-
-    /// Notes why the body was not in the shapes of the policy that were tried before the shape that matched.
-    fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
-        let missing = |shape: &CustomShape| Some((*shape, shape.misfit(body)?));
-        self.other_shapes = shapes.iter().map_while(missing).collect();
-    }
-
-    fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
-        self.shape = Some(foreign.shape);
-        self.codes = foreign.parsed.names().map(str::to_owned).collect();
-        self.message = foreign.parsed.message.as_deref().map(str::to_owned);
-        self.lists_issues = lists_issues;
     }
 
     /// Notes the result of the rule at this index. The rules are tried with the first code, and then again with each

@@ -97,9 +97,7 @@ impl<'b> Rewrite<'b> {
     #[cfg(feature = "redact")]
     pub(super) fn of_redacted(self, kept: KeptForm) -> Self {
         match kept {
-            KeptForm::Whole(protocol) if self.passes => {
-                Self { passes: false, retained: Some(Retained::Protocol(protocol)), ..self }
-            }
+            KeptForm::Whole(protocol) => Self { passes: false, retained: Some(Retained::Protocol(protocol)), ..self },
             _ => self,
         }
     }

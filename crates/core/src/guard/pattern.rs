@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use self::parse::Parsed;
+use self::parse::Advice;
 pub(crate) use self::parse::Segment;
 use crate::table::SettingError;
 
@@ -36,9 +36,12 @@ pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 impl Pattern {
     /// Parses a pattern. `key` is the key that an error names.
     pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
-        let Parsed { methods, segments, rest } =
-            parse::parse(written).map_err(|(wrong, right)| SettingError::new(key, wrong, right))?;
-        Ok(Self { written: written.into(), methods, segments, rest })
+        let parse = || {
+            let (methods, path) = parse::split_methods(written)?;
+            let (segments, rest) = parse::parse_path(path)?;
+            Ok(Self { written: written.into(), methods, segments: segments.into(), rest })
+        };
+        parse().map_err(|(wrong, right): Advice| SettingError::new(key, wrong, right))
     }
 
     /// Returns the literal segments.

@@ -395,14 +395,10 @@ pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
 /// Removes the headers of these names that the client has sent, in any spelling. Also removes these names from
 /// `connection`. If `connection` named such a header, an inner proxy would take it for a header of one hop, and drop
 /// the value that the layer sets (RFC 9110 §7.6.1).
-#[inline]
 pub(crate) fn remove_forwarded(ids: &[HeaderName], headers: &mut HeaderMap) {
-    if !ids.is_empty() {
-        remove_all(ids, headers);
+    if ids.is_empty() {
+        return;
     }
-}
-
-fn remove_all(ids: &[HeaderName], headers: &mut HeaderMap) {
     let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_same_to_cgi(name.as_str(), id.as_str()));
     while let Some(name) = headers.keys().find(|name| one_of_them(name)).cloned() {
         headers.remove(name);

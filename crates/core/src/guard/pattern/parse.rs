@@ -9,13 +9,6 @@ const MAX_SEGMENTS: usize = 64;
 /// The mistake, and advice on how to correct it.
 pub(super) type Advice = (String, String);
 
-/// The parts of a pattern.
-pub(super) struct Parsed {
-    pub(super) methods: Box<[Method]>,
-    pub(super) segments: Box<[Segment]>,
-    pub(super) rest: bool,
-}
-
 /// One segment of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
@@ -32,17 +25,12 @@ impl Segment {
     }
 }
 
-pub(super) fn parse(written: &str) -> Result<Parsed, Advice> {
-    let (methods, path) = split_methods(written)?;
-    let (segments, rest) = parse_path(path)?;
-    Ok(Parsed { methods, segments: segments.into(), rest })
-}
-
 fn advise(wrong: impl Into<String>, right: impl Into<String>) -> Advice {
     (wrong.into(), right.into())
 }
 
-fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
+/// Returns the methods before a path, and the path.
+pub(super) fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     if written.starts_with('/') {
         return Ok((Box::default(), written));
     }
@@ -75,7 +63,8 @@ fn parse_method(name: &str) -> Result<Method, Advice> {
     }
 }
 
-fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
+/// Returns the segments of a path, and whether it ends in `{*rest}`.
+pub(super) fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
     refuse_characters(path)?;
     if path.split('/').count() > MAX_SEGMENTS {
         return Err(advise("the pattern is too long", format!("write at most {MAX_SEGMENTS} segments")));

@@ -136,10 +136,6 @@ impl RecordFields {
         self.caller.as_ref()?.id()
     }
 
-    pub(in crate::session) fn shown_path(&self) -> Option<&str> {
-        self.shown_path.as_ref().map(PathAndQuery::path)
-    }
-
     /// Returns the trace id of the request's `traceparent`, if it is valid.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {

@@ -470,7 +470,7 @@ impl RequestRecord {
     /// if the policy has `[observe] path = true` (L3).
     #[must_use]
     pub fn shown_path(&self) -> Option<&str> {
-        self.notes().shown_path()
+        Some(self.notes().shown_path.as_ref()?.path())
     }
 
     /// Takes the cause out of the record, because dropping it may run user code.

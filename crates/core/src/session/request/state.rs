@@ -208,7 +208,7 @@ impl RequestState {
     /// Returns true if an observer gets bodies.
     #[inline]
     pub(in crate::session) fn captures_bodies(&self) -> bool {
-        captures_bodies(&self.config)
+        self.config.observer().is_some() && self.config.policy().process.observes_bodies
     }
 
     /// Applies the policy to a fault that the layer did not create: the settings of its code, and the message of a
@@ -309,9 +309,4 @@ impl RequestState {
         }
         RecordLabel { settings, method, framework_route, bits, service: self.service }
     }
-}
-
-#[inline]
-fn captures_bodies(config: &SessionConfig) -> bool {
-    config.observer().is_some() && config.policy().process.observes_bodies
 }
