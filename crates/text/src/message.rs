@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 pub use bytes::{boundary, has_any, has_byte, has_escape};
 use bytes::{is_plain, is_plain_without};
+pub use markup::character_of_number;
 
 /// The most bytes of a message (E2).
 pub const MAX_BYTES: usize = 1024;

@@ -82,7 +82,7 @@ pub fn read<'a>(
             None => ParsedBody::Nothing,
         },
         Some(b'[') if kind.may_be_json() => read_array(media_type, text, readable, status, named),
-        first => match (json_text(kind, text), protocol::of_text(named, media_type, text, &readable.head())) {
+        first => match (json_text(kind, text), protocol::of_text(named, media_type, text, readable)) {
             (Some(text), _) => read_text(text, status, true),
             (None, Some(protocol)) => ParsedBody::Protocol(protocol),
             // A body that begins like JSON but is not JSON was cut off, or is a script of an HTML page.
@@ -246,7 +246,7 @@ fn protocol_of(body: &Body<'_, '_>, readable: &Readable<'_>, status: StatusCode)
     let is_described = |protocol| {
         matches!(protocol, Protocol::Product { .. }) && readable.shapes.iter().any(|it| it.spec().read(body).is_some())
     };
-    let detected = protocol::detect(body, status, &readable.head());
+    let detected = protocol::detect(body, status, readable);
     detected.filter(|protocol| !is_ordinary_error(*protocol) && !is_described(*protocol))
 }
 

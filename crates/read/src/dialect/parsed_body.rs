@@ -10,7 +10,7 @@ use super::foreign::custom::CustomShape;
 use super::form::KnownFields;
 use super::json::Object;
 use super::parsed_error::{Body, ParsedError, ReadFn, is_within};
-use super::protocol::{self, Head, Protocol};
+use super::protocol::{self, Protocol};
 use super::standard::Envelope;
 use super::table::{Dialect, Shape};
 use super::{problem, rest, trpc};
@@ -29,12 +29,6 @@ pub struct Readable<'k> {
     pub target: &'k Target,
     /// The head of the response.
     pub headers: &'k HeaderMap,
-}
-
-impl<'k> Readable<'k> {
-    pub(super) fn head(&self) -> Head<'k> {
-        Head { headers: self.headers, target: self.target }
-    }
 }
 
 /// The values and the shape of a body that is not in a protocol.

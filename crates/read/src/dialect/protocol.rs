@@ -17,10 +17,10 @@ use serde_json::value::RawValue;
 
 use super::event_stream::{self, EVENT_STREAM};
 use super::json::{self, Object};
+use super::parsed_body::Readable;
 use super::parsed_error::Body;
 use super::trpc;
 pub(super) use oauth::read as read_oauth;
-pub(crate) use products::Head;
 use products::Product;
 use soap::SoapVersion;
 
@@ -91,7 +91,7 @@ pub(super) fn of_text(
     named: Option<ProtocolType>,
     media_type: Option<&[u8]>,
     text: &str,
-    head: &Head<'_>,
+    head: &Readable<'_>,
 ) -> Option<Protocol> {
     let is_xml = |it: &[u8]| it.eq_ignore_ascii_case(b"text/xml") || it.eq_ignore_ascii_case(b"application/xml");
     match named {
@@ -149,7 +149,7 @@ pub fn names_grpc(media_type: &[u8]) -> bool {
 }
 
 /// Returns the protocol of a JSON object.
-pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Head<'_>) -> Option<Protocol> {
+pub(super) fn detect(body: &Body<'_, '_>, status: StatusCode, head: &Readable<'_>) -> Option<Protocol> {
     let object = &body.object;
     let of_product = || products::of_json(body, head).map(|product| Protocol::Product { product, is_xml: false });
     let of_oauth = |oauth::Detected { is_described, is_of_resource }| Protocol::OAuth { is_described, is_of_resource };

@@ -123,12 +123,7 @@ fn reference(text: &str) -> Option<(char, usize)> {
     const LONGEST: usize = 10;
 
     let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
-    let number = text[..end].strip_prefix("&#")?;
-    let read = match number.strip_prefix(['x', 'X']) {
-        Some(digits) => u8::from_str_radix(digits, 16),
-        None => number.parse(),
-    };
-    let read = read.ok().map(char::from)?;
+    let read = message::character_of_number(text[..end].strip_prefix("&#")?)?;
     (read.is_ascii_alphanumeric() || "-._~@:/=?+%".contains(read)).then_some((read, end + 1))
 }
 

@@ -92,11 +92,15 @@ fn entity(text: &str) -> Option<(Option<char>, &str)> {
     Some((Some(character(name)?), behind))
 }
 
+/// Returns the character that the number of a reference means, as in `&#64;` and `&#x40;`.
+pub fn character_of_number(number: &str) -> Option<char> {
+    let hex = number.strip_prefix(['x', 'X']);
+    char::from_u32(hex.map_or_else(|| number.parse(), |hex| u32::from_str_radix(hex, 16)).ok()?)
+}
+
 fn character(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
-        let hex = number.strip_prefix(['x', 'X']);
-        let number = hex.map_or_else(|| number.parse(), |hex| u32::from_str_radix(hex, 16)).ok()?;
-        return char::from_u32(number);
+        return character_of_number(number);
     }
     Some(match name {
         "amp" => '&',

@@ -84,7 +84,6 @@ pub(super) fn is_of_kind(kind: &str, text: &str) -> bool {
         "quoted" => is_quoted(text),
         "name" => !text.is_empty() && !text.contains('`'),
         "bean" => BEAN_TEXTS.iter().any(|begins| text.starts_with(begins)),
-        "argument" => is_dotted(text),
         "subject" => !text.is_empty() && !text.contains(char::is_whitespace) && !may_be_field_name(text),
         "value" => true,
         _ => !text.is_empty(),

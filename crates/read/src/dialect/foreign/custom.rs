@@ -257,8 +257,8 @@ impl Description {
 
     /// Returns the details. If the template has a separate place for the issues, the details do not contain the issues.
     fn details_beside_issues(&self, details: &str) -> Option<Vec<u8>> {
-        let lists_issues = self.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
-        match Object::parse(details).filter(|object| lists_issues && object.has("issues")) {
+        let lists_issues = || self.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
+        match Object::parse(details).filter(|object| object.has("issues") && lists_issues()) {
             Some(_) => written::details_without_issues(details).map(String::into_bytes),
             None => Some(details.as_bytes().to_vec()),
         }

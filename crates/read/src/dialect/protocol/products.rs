@@ -1,12 +1,10 @@
 //! Products whose clients understand only the form of the product (R10). A header identifies a product only if the body
 //! has the form of that product's row.
 
-use http::HeaderMap;
-
 use super::super::json::{self, Object};
+use super::super::parsed_body::Readable;
 use super::super::parsed_error::Body;
 use super::soap::root_tag;
-use crate::target::Target;
 
 /// A product that has its own SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +21,12 @@ pub enum Product {
 struct Row {
     product: Product,
     /// Returns true if a JSON body has the form of the product's errors.
-    json: fn(&Body<'_, '_>, &Head<'_>) -> bool,
+    json: fn(&Body<'_, '_>, &Readable<'_>) -> bool,
     /// The headers that a product sends with its XML, and the possible root elements of that XML.
     xml: (&'static [&'static str], &'static [&'static str]),
 }
 
-const fn json_alone(product: Product, json: fn(&Body<'_, '_>, &Head<'_>) -> bool) -> Row {
+const fn json_alone(product: Product, json: fn(&Body<'_, '_>, &Readable<'_>) -> bool) -> Row {
     Row { product, json, xml: (&[], &[]) }
 }
 
@@ -91,14 +89,8 @@ const OCI_CODES: [&str; 16] = [
     "UNSUPPORTED",
 ];
 
-/// The head of a response, and the path of its request.
-#[derive(Clone, Copy)]
-pub(crate) struct Head<'h> {
-    pub(crate) headers: &'h HeaderMap,
-    pub(crate) target: &'h Target,
-}
-
-impl Head<'_> {
+impl Readable<'_> {
+    /// Returns true if the head has one of these headers.
     fn has(&self, names: &[&str]) -> bool {
         self.headers.keys().any(|name| names.contains(&name.as_str()))
     }
@@ -118,14 +110,14 @@ impl Head<'_> {
 }
 
 /// Returns the product of a JSON object.
-pub(super) fn of_json(body: &Body<'_, '_>, head: &Head<'_>) -> Option<Product> {
+pub(super) fn of_json(body: &Body<'_, '_>, head: &Readable<'_>) -> Option<Product> {
     // The bodies of products without such a header have one of these members.
     let may_be = head.names_product() || ["kind", "errors", "status"].iter().any(|name| body.object.has(name));
     if may_be { ROWS.iter().find(|row| (row.json)(body, head)).map(|row| row.product) } else { None }
 }
 
 /// Returns the product of an XML document.
-pub(super) fn of_xml(text: &str, head: &Head<'_>) -> Option<Product> {
+pub(super) fn of_xml(text: &str, head: &Readable<'_>) -> Option<Product> {
     let root = root_tag(text.trim_start_matches('\u{feff}'))?.split(|it: char| !it.is_ascii_alphanumeric()).next()?;
     ROWS.iter().find(|row| row.xml.1.contains(&root) && head.has(row.xml.0)).map(|row| row.product)
 }

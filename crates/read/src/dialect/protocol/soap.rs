@@ -62,6 +62,7 @@ pub(super) fn has_trace(text: &str) -> bool {
         return true;
     }
     let lines = text.replace("<![CDATA[", "\n").replace(['<', '>'], "\n");
+    let is_break = |number| matches!(message::character_of_number(number), Some('\t' | '\n' | '\r'));
     let mut parts = lines.split("&#");
     let mut decoded = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -71,15 +72,6 @@ pub(super) fn has_trace(text: &str) -> bool {
         }
     }
     message::has_trace(&decoded)
-}
-
-/// Returns true if a numeric reference means a tab or a line break.
-fn is_break(number: &str) -> bool {
-    let code = match number.strip_prefix(['x', 'X']) {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None => number.parse(),
-    };
-    matches!(code, Ok(9 | 10 | 13))
 }
 
 /// Returns a fault with this text. The fault states that the client is the cause of a 4xx, and the service of a 5xx.

@@ -1,12 +1,19 @@
+use std::sync::LazyLock;
+
 use http::HeaderMap;
 
 use super::*;
+use crate::code::CodeSet;
+use crate::dialect::Dialect;
 
 /// The head of a response without headers, to a request without a path.
-static NO_HEAD: std::sync::LazyLock<HeaderMap> = std::sync::LazyLock::new(HeaderMap::new);
+static NO_HEAD: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
-fn head() -> Head<'static> {
-    Head { headers: &NO_HEAD, target: &crate::target::UNKNOWN }
+static NO_CODES: LazyLock<CodeSet> = LazyLock::new(CodeSet::default);
+
+fn head() -> Readable<'static> {
+    let target = &crate::target::UNKNOWN;
+    Readable { codes: &NO_CODES, shapes: &[], dialect: Dialect::Envelope, target, headers: &NO_HEAD }
 }
 
 fn detected(body: &str) -> Option<Protocol> {

@@ -55,12 +55,11 @@ impl Template {
 
     /// Returns the first place at which the template has this placeholder.
     pub fn place_of(&self, placeholder: Placeholder) -> Option<Pointer> {
-        let mut steps = Vec::new();
-        self.0.find(placeholder, &mut steps).then(|| Pointer::from_steps(&steps))
+        self.0.steps_to(placeholder).map(|steps| Pointer::from_steps(&steps))
     }
 
     pub fn has(&self, placeholder: Placeholder) -> bool {
-        self.0.has(placeholder)
+        self.place_of(placeholder).is_some()
     }
 
     /// Writes the body of an error. `push` writes the value of a placeholder as JSON, or returns `false` if the error
@@ -107,33 +106,15 @@ impl Node {
         }
     }
 
-    fn has(&self, wanted: Placeholder) -> bool {
+    /// Returns the steps to the first place of this placeholder.
+    fn steps_to(&self, wanted: Placeholder) -> Option<Vec<Step>> {
+        let below = |name: Box<str>, node: &Self| Some([vec![Step::Name(name)], node.steps_to(wanted)?].concat());
         match self {
-            Self::Literal(_) => false,
-            Self::Value { placeholder, .. } => *placeholder == wanted,
-            Self::Object(members) => members.iter().any(|(_, node)| node.has(wanted)),
-            Self::Array(nodes) => nodes.iter().any(|node| node.has(wanted)),
+            Self::Literal(_) => None,
+            Self::Value { placeholder, .. } => (*placeholder == wanted).then(Vec::new),
+            Self::Object(members) => members.iter().find_map(|(name, node)| below(name.clone(), node)),
+            Self::Array(nodes) => nodes.iter().enumerate().find_map(|(at, node)| below(at.to_string().into(), node)),
         }
-    }
-
-    fn find(&self, wanted: Placeholder, steps: &mut Vec<Step>) -> bool {
-        match self {
-            Self::Literal(_) => false,
-            Self::Value { placeholder, .. } => *placeholder == wanted,
-            Self::Object(members) => members.iter().any(|(name, node)| node.find_below(name, wanted, steps)),
-            Self::Array(nodes) => {
-                nodes.iter().enumerate().any(|(at, node)| node.find_below(&at.to_string(), wanted, steps))
-            }
-        }
-    }
-
-    fn find_below(&self, name: &str, wanted: Placeholder, steps: &mut Vec<Step>) -> bool {
-        steps.push(Step::Name(name.into()));
-        let is_there = self.find(wanted, steps);
-        if !is_there {
-            steps.pop();
-        }
-        is_there
     }
 
     /// Writes the node. Returns `false` if its field must be left out.
