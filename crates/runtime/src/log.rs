@@ -20,7 +20,7 @@ use error_envelope_core::policy::Policy;
 use error_envelope_core::policy::PolicyError;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_core::session::{
-    ClosedRecord, End, Observer, Origin, Outcome, RecordFields, SentStatus, UnreadReason, fault_cause,
+    ClosedRecord, End, Origin, Outcome, RecordFields, SentStatus, UnreadReason, fault_cause,
 };
 
 use crate::catch::catch;
@@ -55,8 +55,9 @@ pub(crate) fn write_record(record: &ClosedRecord) {
 
 /// Passes the record to its observer, if it has one.
 pub(crate) fn observe(record: &ClosedRecord) {
-    if let Some(observer) = record.observer() {
-        notify_observer(observer, record);
+    let Some(observer) = record.observer() else { return };
+    if let Err(panic) = catch(|| observer.on_record(record)) {
+        tracing::error!(target: "tower_error_envelope", request_id = %record.request_id(), panic, "the observer panicked");
     }
 }
 
@@ -79,13 +80,6 @@ fn level(record: &ClosedRecord) -> Level {
         Some(StatusCode::NOT_IMPLEMENTED) => Level::INFO,
         Some(status) if status.as_u16() < 500 => Level::INFO,
         _ => Level::ERROR,
-    }
-}
-
-#[cold]
-fn notify_observer(observer: &dyn Observer, record: &ClosedRecord) {
-    if let Err(panic) = catch(|| observer.on_record(record)) {
-        tracing::error!(target: "tower_error_envelope", request_id = %record.request_id(), panic, "the observer panicked");
     }
 }
 

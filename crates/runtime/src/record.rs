@@ -125,12 +125,7 @@ impl OpenRecord {
         if let Some(timer) = self.timer.take() {
             timer.close(&record);
         }
-        // The log line needs the span that the adapter's `view` ends, so the line is written before `view` is called. The
-        // observer comes last, because its first record takes long, and `view` writes the time of the end.
-        count_and_log(&record);
-        view(&record);
-        observe(&record);
-        drop_cause(record);
+        write(record, view);
     }
 }
 
@@ -139,31 +134,19 @@ impl OpenRecord {
 /// If a request passes through several layers of one process, the innermost layer that decided about its error logs and
 /// counts the error. If the client leaves, the outermost layer logs and counts this. The observer of an outer layer
 /// gets the record only if no observer of an inner layer got it (L1).
-pub fn write(record: ClosedRecord) {
-    count_and_log(&record);
-    observe(&record);
-    drop_cause(record);
-}
-
-fn count_and_log(record: &ClosedRecord) {
-    if record.written_elsewhere().is_none() && !is_of_outer_layer(record) {
-        count::record_error(record);
-        log::write_record(record);
+pub fn write(mut record: ClosedRecord, view: impl FnOnce(&ClosedRecord)) {
+    // True if the outer layer of this process reports that the client left.
+    let is_of_outer_layer = record.is_nested() && record.origin() == Some(Origin::Abandoned);
+    // The log line needs the span that the adapter's `view` ends, so the line is written before `view` is called. The
+    // observer comes last, because its first record takes long, and `view` writes the time of the end.
+    if record.written_elsewhere().is_none() && !is_of_outer_layer {
+        count::record_error(&record);
+        log::write_record(&record);
     }
-}
-
-fn observe(record: &ClosedRecord) {
-    if record.written_elsewhere() != Some(true) && !is_of_outer_layer(record) {
-        log::observe(record);
+    view(&record);
+    if record.written_elsewhere() != Some(true) && !is_of_outer_layer {
+        log::observe(&record);
     }
-}
-
-/// Returns true if the outer layer of this process reports that the client left.
-fn is_of_outer_layer(record: &ClosedRecord) -> bool {
-    record.is_nested() && record.origin() == Some(Origin::Abandoned)
-}
-
-fn drop_cause(mut record: ClosedRecord) {
     if let Some(cause) = record.take_cause() {
         let _ = catch(|| drop(cause));
     }

@@ -239,7 +239,7 @@ impl Filter {
         let record = self.follow.take().close(delivery, now);
         if let Some(record) = record {
             self.note(stream, &record);
-            runtime::write_record(record);
+            runtime::write_record(record, |_| ());
         }
     }
 

@@ -10,7 +10,7 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::dialect::Shape;
 use error_envelope_core::policy::Mode;
-use error_envelope_core::session::{ClosedRecord, Origin, Outcome, SentStatus, UnreadReason};
+use error_envelope_core::session::{ClosedRecord, Origin, Outcome, SentStatus};
 
 use super::installed;
 use super::kept::{CachedHandle, now_if_kept};
@@ -48,12 +48,16 @@ pub(crate) fn record_error(record: &ClosedRecord) {
     }
     let Some(recorder) = installed::find() else { return };
     if record.outcome() == Outcome::Broken && record.status().is_some() {
-        count_broken_body(record);
+        count_at_place("error_envelope_broken_bodies_total", None, record);
     }
     if let Some(why) = record.unread() {
-        count_unread(record, why);
+        count_at_place("error_envelope_unread_errors_total", Some(Label::new("reason", why.as_str())), record);
     }
-    record.would_refuse().for_each(|code| count_would_refuse(record, code));
+    // Requests that a guard would have refused, but only observed (M1).
+    for code in record.would_refuse() {
+        let label = Label::new("code", label_of_code(Some(code)));
+        count_at_place("error_envelope_would_refuse_total", Some(label), record);
+    }
     record_at(record, now_if_kept(recorder));
 }
 
@@ -94,29 +98,13 @@ pub fn record_error_read(time: Duration) {
     }
 }
 
+/// Counts a record by its route, its scope and the counter's own label.
 #[cold]
-fn count_broken_body(record: &ClosedRecord) {
-    let labels = place_labels(record).to_vec();
-    register(&Key::from_parts("error_envelope_broken_bodies_total", labels)).increment(1);
-}
-
-fn place_labels(record: &ClosedRecord) -> [Label; 2] {
-    [Label::new("route", text_of_route(record.shared_route())), Label::new("scope", text_of_scope(record.scope()))]
-}
-
-#[cold]
-fn count_unread(record: &ClosedRecord, why: UnreadReason) {
-    let [route, scope] = place_labels(record);
-    let labels = vec![Label::new("reason", why.as_str()), route, scope];
-    register(&Key::from_parts("error_envelope_unread_errors_total", labels)).increment(1);
-}
-
-/// Counts a request that a guard would have refused, but only observed (M1).
-#[cold]
-fn count_would_refuse(record: &ClosedRecord, code: &ErrorCode) {
-    let [route, scope] = place_labels(record);
-    let labels = vec![Label::new("code", label_of_code(Some(code))), route, scope];
-    register(&Key::from_parts("error_envelope_would_refuse_total", labels)).increment(1);
+fn count_at_place(counter: &'static str, own: Option<Label>, record: &ClosedRecord) {
+    let route = Label::new("route", text_of_route(record.shared_route()));
+    let scope = Label::new("scope", text_of_scope(record.scope()));
+    let labels: Vec<Label> = own.into_iter().chain([route, scope]).collect();
+    register(&Key::from_parts(counter, labels)).increment(1);
 }
 
 fn register(key: &Key) -> Counter {
