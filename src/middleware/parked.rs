@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use error_envelope_core::guard::auth::Verified;
-use error_envelope_core::session::{BoxError, Ending, LocalReply, RequestRecord, Session};
+use error_envelope_core::session::{BoxError, Ending, FirstByte, LocalReply, RequestRecord, Session};
 use error_envelope_runtime::{self as runtime, Received, catch};
 use http::{HeaderMap, request};
 use http_body::Body;
@@ -81,35 +81,30 @@ impl<S, B> Peeking<S, B> {
     }
 }
 
-/// The outcome of a wait for the first byte of a request's body.
-pub(super) enum First {
-    Data,
-    End(Option<Box<HeaderMap>>),
-    TooSlow,
-    Failed(BoxError),
-}
+/// The outcome of a wait for the first byte of a request's body, with the body's trailers, or the body's error.
+type First = Result<(FirstByte, Option<Box<HeaderMap>>), BoxError>;
 
 pub(super) fn poll_first<B>(body: Pin<&mut B>, deadline: &mut Deadline, cx: &mut Context<'_>) -> Poll<First>
 where
     B: Body<Error: Into<BoxError>>,
 {
-    Poll::Ready(match poll_bytes(body, cx) {
-        Poll::Ready(None) => First::End(None),
-        Poll::Ready(Some(Err(error))) => First::Failed(error),
-        Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+    let first = match poll_bytes(body, cx)? {
+        Poll::Ready(None) => FirstByte::End,
+        Poll::Ready(Some(frame)) => match frame.data_ref() {
             // An empty DATA frame is not treated as a body. The task yields, so that many empty frames do not block the
             // thread.
             Some(data) if data.is_empty() && !deadline.has_passed(cx) => {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Some(data) if data.is_empty() => First::TooSlow,
-            Some(_) => First::Data,
-            None => First::End(frame.into_trailers().ok().map(Box::new)),
+            Some(data) if data.is_empty() => FirstByte::TooSlow,
+            Some(_) => FirstByte::Data,
+            None => return Poll::Ready(Ok((FirstByte::End, frame.into_trailers().ok().map(Box::new)))),
         },
-        Poll::Pending if deadline.has_passed(cx) => First::TooSlow,
+        Poll::Pending if deadline.has_passed(cx) => FirstByte::TooSlow,
         Poll::Pending => return Poll::Pending,
-    })
+    };
+    Poll::Ready(Ok((first, None)))
 }
 
 /// A request that waits until a verifier has checked its credentials, or until keys are fetched (G2).

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::caught::{facts, inspected};
 use super::draining::RemainingRequest;
 use super::future::{Call, ResponseFuture, State};
-use super::parked::{First, NotReady, Parked, Peeking, Verifying, Waiting, poll_first, unready};
+use super::parked::{NotReady, Parked, Peeking, Verifying, Waiting, poll_first, unready};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
@@ -177,10 +177,8 @@ impl<S, B: Body<Error: Into<BoxError>>> Peeking<S, B> {
         let first = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
         let Some((mut waiting, body)) = self.rest.take() else { return Poll::Pending };
         let (first, trailers) = match first {
-            First::Data => (FirstByte::Data, None),
-            First::End(trailers) => (FirstByte::End, trailers),
-            First::TooSlow => (FirstByte::TooSlow, None),
-            First::Failed(error) => match inspected(error, |error| waiting.session.classify(error)) {
+            Ok(first) => first,
+            Err(error) => match inspected(error, |error| waiting.session.classify(error)) {
                 Ok((failure, error)) => (FirstByte::Failed(failure, error), None),
                 Err(panic) => {
                     waiting.parked.discard();
