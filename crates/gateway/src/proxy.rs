@@ -148,8 +148,7 @@ impl<B: ForwardBody> Proxy<B> {
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // Such a body would reach the client still encoded, but without the name of its coding.
             let text = "the service's response has a transfer coding other than chunked";
-            let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
-            return Err(Fault::new(ErrorCode::OTHER).with_source(cause).into());
+            return Err(upgrade::protocol_error(text).into());
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);

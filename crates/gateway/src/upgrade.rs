@@ -93,6 +93,11 @@ impl UpgradeRequest {
     }
 }
 
+/// Returns the fault for a response that breaks HTTP, or that the gateway cannot forward.
+pub(crate) fn protocol_error(text: &str) -> Fault {
+    Fault::new(ErrorCode::OTHER).with_source(ProxyFailure::new(ProxyError::HttpProtocolError, text))
+}
+
 /// Turns the service's 101 into a 101 of the gateway. Returns an error if the service switches protocols without a
 /// request, or to another protocol. The service's connection is then closed, because the response is dropped.
 pub(crate) fn switch(
@@ -101,16 +106,12 @@ pub(crate) fn switch(
     permit: Permit,
     record: Option<AccessRecord>,
 ) -> Result<Response<UpstreamBody>, Fault> {
-    let broken = |text: &str| {
-        let cause = ProxyFailure::new(ProxyError::HttpProtocolError, text);
-        Err(Fault::new(ErrorCode::OTHER).with_source(cause))
-    };
     let Some(upgrade_request) = upgrade_request else {
-        return broken("the service switched protocols without a request for it");
+        return Err(protocol_error("the service switched protocols without a request for it"));
     };
     let requested = UpgradeProtocol(upgrade_request.protocol);
     let Some(protocol) = only_line(response.headers()).filter(|protocol| requested.is_same(protocol)).cloned() else {
-        return broken("the service switched to another protocol than the client requested");
+        return Err(protocol_error("the service switched to another protocol than the client requested"));
     };
     let joined = join(upgrade_request.client, hyper::upgrade::on(&mut response), record.clone());
     let of_connections = permit.clone();

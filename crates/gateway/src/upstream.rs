@@ -13,7 +13,6 @@ use http::Version;
 use tokio::net::TcpStream;
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::Instant;
-use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -43,10 +42,8 @@ impl Upstream {
     /// # Errors
     /// Returns an error if the TLS library refuses its own default versions.
     pub fn tls(mut self, roots: RootCertStore, name: ServerName<'static>) -> Result<Self, Error> {
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::unreadable(format!("cannot configure TLS to the service: {error}")))?;
-        let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+        let failed = |error| Error::unreadable(format!("cannot configure TLS to the service: {error}"));
+        let config = Arc::new(error_envelope_runtime::tls_client(roots).map_err(failed)?);
         self.tls = Some(UpstreamTls { name, config });
         Ok(self)
     }

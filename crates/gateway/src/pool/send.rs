@@ -1,13 +1,11 @@
 //! Sends a request. As long as the service cannot have processed it, it is sent over further connections. Once the
 //! service may have processed it, it is sent again only once, and only if it may be repeated (F7).
 
-use std::error::Error;
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use error_envelope_core::session::NotCalled;
+use error_envelope_core::session::{NotCalled, ProxyError, ProxyFailure};
 use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -166,24 +164,12 @@ impl Drop for Handed<'_> {
 }
 
 fn with_advice(error: hyper::Error) -> BoxError {
-    if error.is_parse_too_large() { HeadTooLarge(error).into() } else { error.into() }
-}
-
-/// The error for a response whose head is too large. It names both limits, because hyper returns the same error for too
-/// many header lines and for too many bytes.
-#[derive(Debug)]
-struct HeadTooLarge(hyper::Error);
-
-impl fmt::Display for HeadTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the service's response has more header lines than --upstream-headers or a larger head than --upstream-buffer allows")
+    if !error.is_parse_too_large() {
+        return error.into();
     }
-}
-
-impl Error for HeadTooLarge {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
+    // The text names both limits, because hyper returns the same error for too many header lines and for too many bytes.
+    let text = "the service's response has more header lines than --upstream-headers or a larger head than --upstream-buffer allows";
+    ProxyFailure::new(ProxyError::HttpResponseHeaderSectionSize, text).with_source(error).into()
 }
 
 /// Copies a request that has no body. Returns `None` for a request with a body.
