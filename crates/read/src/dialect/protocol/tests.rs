@@ -13,7 +13,7 @@ static NO_CODES: LazyLock<CodeSet> = LazyLock::new(CodeSet::default);
 
 fn head() -> Readable<'static> {
     let target = &crate::target::UNKNOWN;
-    Readable { codes: &NO_CODES, shapes: &[], dialect: Dialect::Envelope, target, headers: &NO_HEAD }
+    Readable { codes: &NO_CODES, shapes: &[], dialect: Dialect::default(), target, headers: &NO_HEAD }
 }
 
 fn detected(body: &str) -> Option<Protocol> {
