@@ -28,6 +28,7 @@ mod parsed_error;
 mod phrases;
 mod problem;
 pub mod protocol;
+mod readable;
 pub mod rest;
 pub mod rpc;
 mod sent_values;
@@ -53,11 +54,12 @@ pub use foreign::custom::CustomShape;
 pub use form::DialectSpec;
 pub use issues::tells_of_input;
 use json::{Object, utf8_text};
-pub use parsed_body::{Foreign, Members, ParsedBody, Readable};
+pub use parsed_body::{Foreign, Members, ParsedBody};
 use parsed_error::Body;
 pub use parsed_error::{ClientMessage, CodeOf, DialectCode, ParsedError};
 pub use phrases::is_phrase_as_code;
 use protocol::{Protocol, ProtocolType};
+pub use readable::Readable;
 pub use table::{Dialect, DialectName, Shape};
 
 /// Reads a whole body with its [declared media type](declared_type). The body is read as JSON if the type allows that,

@@ -3,33 +3,15 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use serde_json::value::RawValue;
 
-use super::foreign::custom::CustomShape;
 use super::form::KnownFields;
 use super::json::Object;
 use super::parsed_error::{Body, ParsedError, ReadFn, is_within};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
-use super::table::{Dialect, Shape};
+use super::table::Shape;
 use super::{problem, rest, trpc};
-use crate::code::CodeSet;
-use crate::target::Target;
-
-/// The parts of the policy, the request and the response that are needed to read a body.
-#[derive(Clone, Copy)]
-pub struct Readable<'k> {
-    pub codes: &'k CodeSet,
-    /// The policy's own shapes, in the order in which they are tried (R15).
-    pub shapes: &'k [CustomShape],
-    /// The dialect that the client gets.
-    pub dialect: Dialect,
-    /// The target of the request.
-    pub target: &'k Target,
-    /// The head of the response.
-    pub headers: &'k HeaderMap,
-}
 
 /// The values and the shape of a body that is not in a protocol.
 pub struct Foreign<'a> {

@@ -17,8 +17,8 @@ use serde_json::value::RawValue;
 
 use super::event_stream::{self, EVENT_STREAM};
 use super::json::{self, Object};
-use super::parsed_body::Readable;
 use super::parsed_error::Body;
+use super::readable::Readable;
 use super::trpc;
 pub(super) use oauth::read as read_oauth;
 use products::Product;

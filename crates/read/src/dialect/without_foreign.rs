@@ -5,7 +5,8 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use self::custom::CustomShape;
-use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody, Readable};
+use super::parsed_body::{Foreign, Members, PROTOCOL_PARSERS, ParsedBody};
+use super::readable::Readable;
 use crate::dialect::codes::is_code;
 use crate::dialect::form::KnownFields;
 use crate::dialect::json::Object;

@@ -2,8 +2,8 @@
 //! has the form of that product's row.
 
 use super::super::json::{self, Object};
-use super::super::parsed_body::Readable;
 use super::super::parsed_error::Body;
+use super::super::readable::Readable;
 use super::soap::root_tag;
 
 /// A product that has its own SDK.
