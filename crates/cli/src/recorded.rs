@@ -167,8 +167,8 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Returns the status, the version, the phrase, and true if curl may write another head after this one. curl does this after an
-/// interim response, a redirection that it followed, or a proxy's response.
+/// Returns the status, the version, the phrase, and true if curl may write another head after this one. curl does this
+/// after an interim response, a redirection that it followed, or a proxy's response.
 fn status_line(line: &str) -> Result<(StatusCode, Version, Option<RecordedPhrase>, bool), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;

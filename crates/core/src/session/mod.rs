@@ -59,7 +59,7 @@
 //! | `response/responding.rs`: `decide_by_body` | No guard has cut off the request's body meanwhile |
 //! | `response/inner_error.rs`: `decoded_body` | The body has neither a coding nor another charset than UTF-8 |
 //! | `response/responding.rs`: `decided` | The body is no error of Connect. Passes the body to `classify`, and the result to `replace` |
-//! | `classify/mod.rs`: `response` | The shorter ways are for a status alone, and for a line of text. A 400 or 422 with a body takes all steps, because it may list issues |
+//! | `classify/mod.rs`: `response` | An error that is only a status, or one line of text, takes a shorter way. A 400 or 422 with a body takes all steps, because it may list issues |
 //! | `read/dialect/mod.rs`: `read_object` | The body is a JSON object. It is neither an envelope nor in the form of a protocol |
 //! | `read/dialect/foreign/shapes.rs`: `read_unknown_shape` | No known shape fits, so the general rule reads the body. At the end, `shape_of` names the shape `fastapi` |
 //! | `read/dialect/foreign/foreign_text.rs`: `read` | A list of one error is read as this error: its text is `msg`, and its code is `type` |
