@@ -18,7 +18,7 @@ use error_envelope_text::tree::{Node, Tree};
 #[inline]
 pub fn compose(
     came: Option<Cow<'_, str>>,
-    kept: &[(&str, &RawValue)],
+    kept: &[(&str, &str)],
     issues: Option<&str>,
     upstream_code: Option<&str>,
 ) -> Option<Box<RawValue>> {
@@ -42,7 +42,7 @@ pub fn compose(
 }
 
 /// Returns the details with the kept fields at their end. A name that the details already have is left out.
-fn with_kept(came: Option<String>, kept: &[(&str, &RawValue)]) -> Option<String> {
+fn with_kept(came: Option<String>, kept: &[(&str, &str)]) -> Option<String> {
     if kept.is_empty() {
         return came;
     }
@@ -52,7 +52,7 @@ fn with_kept(came: Option<String>, kept: &[(&str, &RawValue)]) -> Option<String>
     let is_new = |at: &usize| !has(kept[*at].0) && kept[..*at].iter().all(|(other, _)| *other != kept[*at].0);
     let new: Vec<usize> = (0..kept.len()).filter(is_new).collect();
     let mut object = open_object(came);
-    new.iter().for_each(|at| push_member(&mut object, kept[*at].0, kept[*at].1.get()));
+    new.iter().for_each(|at| push_member(&mut object, kept[*at].0, kept[*at].1));
     Some(closed(object))
 }
 

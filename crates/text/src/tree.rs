@@ -52,7 +52,7 @@ impl<'a> Tree<'a> {
         let mut parser = Parser {
             text,
             at: 0,
-            tree: Self { values: Vec::with_capacity(16 + text.len() / 6), texts: 0 },
+            tree: Self { values: Vec::with_capacity(1 + text.len() / 6), texts: 0 },
             open: [0; MAX_DEPTH],
             depth: 0,
             name: None,

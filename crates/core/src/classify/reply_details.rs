@@ -118,7 +118,7 @@ fn issues_to_send<'p>(body: &'p ParsedError<'_>, parsed: &Parsed<'_, '_>, of_iss
 /// kept (E9).
 fn details_of(
     foreign: &Foreign<'_>,
-    kept: &[(&str, &RawValue)],
+    kept: &[(&str, &str)],
     parsed: &Parsed<'_, '_>,
     (decision, issues, code): (&Decision<'_>, Option<&str>, Option<&str>),
 ) -> Option<Box<RawValue>> {
@@ -211,21 +211,21 @@ const MAX_NAME_CHARS: usize = 64;
 #[derive(Default)]
 pub(super) struct UnreadFields<'a> {
     /// The kept fields in the order of the body, each name once.
-    pub(super) kept: Vec<(&'a str, &'a RawValue)>,
+    pub(super) kept: Vec<(&'a str, &'a str)>,
     /// The names of the fields that are dropped. The log shows the first names.
     dropped: Vec<&'a str>,
 }
 
 impl<'a> UnreadFields<'a> {
     /// Adds the unread parts of the body that are kept (E9). A field is not dropped if a part of it is kept.
-    fn add(&mut self, rest: &'a [(Box<str>, Box<RawValue>)]) {
+    fn add(&mut self, rest: &'a [(Box<str>, String)]) {
         self.dropped.retain(|name| rest.iter().all(|(kept, _)| **kept != **name));
         self.kept.extend(rest.iter().map(|(name, value)| (&**name, &**value)));
     }
 
     /// Returns the kept fields as a JSON object.
     pub(super) fn as_object(&self) -> Box<str> {
-        let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value.get()));
+        let fields = self.kept.iter().fold(Writer::new(64), |json, (name, value)| json.raw(name, value));
         fields.into_string().into()
     }
 }
@@ -243,7 +243,7 @@ pub(super) fn sort<'a>(
     members.visit_unread(parsed, &mut |name, value| {
         if has_room && kept.iter().any(|it| **it == *name) {
             if left.kept.iter().all(|(other, _)| *other != name) {
-                left.kept.push((name, value));
+                left.kept.push((name, value.get()));
             }
         } else if left.dropped.len() <= MAX_NAMES && !left.dropped.contains(&name) {
             left.dropped.push(name);

@@ -21,7 +21,7 @@ pub(super) fn of(
     body: Option<&ParsedError<'_>>,
     (parsed, decision): (&Parsed<'_, '_>, &Decision<'_>),
     said: [&str; 3],
-) -> Vec<(Box<str>, Box<RawValue>)> {
+) -> Vec<(Box<str>, String)> {
     let is_rewritten = parsed.status.is_client_error() && decision.passes && !parsed.is_own;
     if !is_rewritten {
         return Vec::new();
@@ -53,7 +53,14 @@ pub(super) fn of(
         }
         None => std::str::from_utf8(parsed.bytes).unwrap_or_default(),
     };
-    let tree = Tree::parse(text);
+    let parsed_now;
+    let tree = match members.and_then(Members::tree) {
+        Some(tree) => tree,
+        None => {
+            parsed_now = Tree::parse(text);
+            &parsed_now
+        }
+    };
     let Some(root) = tree.root() else { return of_problem };
     let [message, code, list] = said;
     let mut texts = vec![message.to_lowercase(), code.to_lowercase(), decision.code.as_str().to_owned()];
@@ -104,14 +111,13 @@ pub(super) fn of(
 
 /// Returns the unread members of an RFC 9457 problem. The members keep their bytes, except that stack traces are
 /// removed. A title is kept if it states more than the message.
-fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, Box<RawValue>)> {
+fn of_problem(members: &Members<'_>, issues: Option<&str>, message: &str) -> Vec<(Box<str>, String)> {
     let is_said = |value: &RawValue| text_of(value).is_some_and(|text| message.contains(text.trim()));
     let is_read = |value: &RawValue| issues.is_some_and(|issues| std::ptr::eq(issues, value.get())) || is_said(value);
     let members =
         members.of_problem().filter(|(name, value)| !is_read(value) && !details::is_left_out(name, value.get()));
     let without_trace = |(name, value): (&str, &RawValue)| {
-        let value = details::without_traces(Cow::Borrowed(value.get()))?;
-        Some((name.into(), RawValue::from_string(value.into_owned()).ok()?))
+        Some((name.into(), details::without_traces(Cow::Borrowed(value.get()))?.into_owned()))
     };
     members.filter_map(without_trace).collect()
 }

@@ -11,6 +11,7 @@ use super::parsed_error::{Body, ParsedError, ReadFn, is_within};
 use super::protocol::{self, Protocol};
 use super::standard::Envelope;
 use super::table::Shape;
+use super::tree::Tree;
 use super::{problem, rest, trpc};
 
 /// The values and the shape of a body that is not in a protocol.
@@ -73,11 +74,13 @@ pub struct Members<'a> {
     reads: &'static KnownFields,
     /// The parts of the body that the general rule for bodies without a known shape has read (R2).
     sources: [Option<&'a str>; 3],
+    /// The whole body, if it was parsed.
+    tree: Option<Tree<'a>>,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn of_known_shape(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
-        Self { body: body.object, error: body.error, reads, sources: [None; 3] }
+    pub(super) fn of_known_shape(body: Body<'a, '_>, reads: &'static KnownFields, tree: Option<Tree<'a>>) -> Self {
+        Self { body: body.object, error: body.error, reads, sources: [None; 3], tree }
     }
 
     /// Creates the fields of a body in no known shape. The error may be another object inside the body.
@@ -86,13 +89,19 @@ impl<'a> Members<'a> {
         error: Option<&'a str>,
         sources: [Option<&'a str>; 3],
         reads: &'static KnownFields,
+        tree: Option<Tree<'a>>,
     ) -> Self {
-        Self { body: body.object, error: error.and_then(Object::parse), reads, sources }
+        Self { body: body.object, error: error.and_then(Object::parse), reads, sources, tree }
     }
 
     /// Returns the JSON text of the body.
     pub fn body(&self) -> &'a str {
         self.body.text()
+    }
+
+    /// Returns the whole body, if it was parsed.
+    pub fn tree(&self) -> Option<&Tree<'a>> {
+        self.tree.as_ref()
     }
 
     /// Returns the object with the error, or `None` if the body itself is that object.

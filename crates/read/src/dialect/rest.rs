@@ -8,7 +8,6 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
-use serde_json::value::RawValue;
 
 use super::codes::{is_address_or_id, is_bare_code, is_catalogue_code, is_code, means_bad_input, repeats_status};
 use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_error_field, is_text_name};
@@ -17,7 +16,7 @@ use super::json::{Writer, array, quoted, string};
 use super::outgoing::is_upstream_code;
 use super::parsed_error::{ParsedError, is_within};
 use super::phrases::is_phrase;
-use super::sent_values::message_of;
+use super::sent_values::{values_of, without_sent};
 use super::tree::Node;
 use crate::message;
 #[cfg(feature = "redact")]
@@ -60,9 +59,9 @@ pub struct RestContext<'c> {
     pub taken: &'c dyn Fn(&str) -> bool,
 }
 
-/// Returns the rest of a body, which is the part that no rule has read. The members of the object with the error
+/// Returns the rest of a body as JSON, which is the part that no rule has read. The members of the object with the error
 /// (`error`) come first.
-pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, Box<RawValue>)> {
+pub fn kept<'t>(body: Node<'t, '_>, error: Option<&str>, context: &RestContext<'_>) -> Vec<(&'t str, String)> {
     let (members, _, is_full) = kept_with(body, error, context, MAX_VALUES);
     if !is_full {
         return members;
@@ -79,8 +78,9 @@ fn kept_with<'t>(
     error: Option<&str>,
     context: &RestContext<'_>,
     codes: usize,
-) -> (Vec<(&'t str, Box<RawValue>)>, usize, bool) {
-    let mut pruner = Pruner { context, error, object: None, decoded: None, values: 0, codes, is_full: false, tried: 0 };
+) -> (Vec<(&'t str, String)>, usize, bool) {
+    let mut pruner =
+        Pruner { context, error, sent: Vec::new(), decoded: None, values: 0, codes, is_full: false, tried: 0 };
     let mut members = Vec::new();
     if let Some(error) = error.and_then(|error| at(body, error)) {
         pruner.error = None;
@@ -88,8 +88,7 @@ fn kept_with<'t>(
         pruner.error = Some(error.raw());
     }
     if body.is_array() {
-        let list = pruner.value(body, LIST, 0, false).and_then(|list| RawValue::from_string(list).ok());
-        members.extend(list.map(|list| (LIST, list)));
+        members.extend(pruner.value(body, LIST, 0, false).map(|list| (LIST, list)));
     } else if error.is_none_or(|error| !std::ptr::eq(error, body.raw())) {
         pruner.members(body, &mut members);
     }
@@ -104,10 +103,10 @@ fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     value.children().find(|child| is_within(raw, child.raw())).and_then(|child| at(child, raw))
 }
 
-struct Pruner<'c, 'r, 't, 'a> {
+struct Pruner<'c, 'r, 'a> {
     context: &'c RestContext<'c>,
-    /// The object around the value, which may repeat a value that the client sent.
-    object: Option<Node<'t, 'a>>,
+    /// The values in the object around a text that the client sent.
+    sent: Vec<Cow<'a, str>>,
     /// The object with the error, whose members have already been added at the top.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
@@ -120,9 +119,9 @@ struct Pruner<'c, 'r, 't, 'a> {
     tried: usize,
 }
 
-impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
-    fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, Box<RawValue>)>) {
-        self.object = Some(object);
+impl<'t, 'a> Pruner<'_, '_, 'a> {
+    fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, String)>) {
+        self.sent = values_of(object);
         for field in object.children().take(MAX_TRIED) {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
@@ -132,7 +131,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
                 true => field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok()),
                 false => self.field(field, 1, false),
             };
-            members.extend(json.and_then(|json| Some((name, RawValue::from_string(json).ok()?))));
+            members.extend(json.map(|json| (name, json)));
         }
     }
 
@@ -172,7 +171,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
         }
         if value.is_object() {
             let mut object = Writer::new(64);
-            let outer = self.object.replace(value);
+            let outer = std::mem::replace(&mut self.sent, values_of(value));
             let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_entry = is_issue && is_entry(value);
             let is_unread = |field: &Node<'_, '_>| !is_issue || is_unread_of_issue(*field, is_entry);
@@ -181,7 +180,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
                     object = object.raw(field.name(), json);
                 }
             }
-            self.object = outer;
+            self.sent = outer;
             return (!object.is_empty()).then(|| object.into_string());
         }
         let text = value.word_or_digits()?;
@@ -215,7 +214,7 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     }
 
     fn quoted(&self, name: &str, kept: &str) -> Option<String> {
-        let left = message_of(self.object, kept);
+        let left = without_sent(&self.sent, kept);
         let left = redacted(name, left)?;
         let is_repeated = *left != *kept && self.is_said(&left);
         if is_repeated { None } else { String::from_utf8(quoted(&left)).ok() }
@@ -454,59 +453,9 @@ fn ends_like_a_code(name: &str) -> bool {
 
 /// Returns true if no value under this name is kept, at any depth (E9).
 pub(super) fn is_never_kept(name: &str) -> bool {
-    const WORDS: [&str; 25] = [
-        "stack",
-        "stacktrace",
-        "trace",
-        "traceback",
-        "debug",
-        "sql",
-        "query",
-        "file",
-        "path",
-        "input",
-        "rejected",
-        "request",
-        "url",
-        "link",
-        "href",
-        "doc",
-        "config",
-        "header",
-        "authorization",
-        "cookie",
-        "credential",
-        "password",
-        "secret",
-        "env",
-        "backtrace",
-    ];
     const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
-    /// Names of machines, and of data that the client sent.
-    const ALONE: [&str; 14] = [
-        "server",
-        "host",
-        "hostname",
-        "node",
-        "machine",
-        "backend",
-        "received",
-        "actual",
-        "got",
-        "given",
-        "provided",
-        "submitted",
-        "document",
-        "row",
-    ];
-
     let words = words(name);
-    let is_named = |word: &Cow<'_, str>| {
-        let single = word.strip_suffix('s').unwrap_or(word);
-        let of_many = word.strip_suffix("ies");
-        let is_plural = |known: &str| of_many.is_some_and(|stem| known.strip_prefix(stem) == Some("y"));
-        WORDS.iter().any(|known| *known == &**word || *known == single || is_plural(known))
-    };
+    let is_named = |word: &str| is_excluded(word) || word.strip_suffix('s').is_some_and(is_excluded);
     match &words[..] {
         [] => true,
         // Infobip uses such a name for the error of a request.
@@ -519,17 +468,74 @@ pub(super) fn is_never_kept(name: &str) -> bool {
         [only] if only == "issues" => true,
         [only] => {
             is_named(only)
-                || ALONE.contains(&&**only)
+                || is_excluded_alone(only)
                 || only.starts_with("debug")
                 || only.starts_with("stack")
                 || ENDS.iter().any(|end| only.ends_with(end))
         }
         several => {
             // A word may be written with a capital inside, as in `PassWord`.
-            let whole = Cow::Owned(several.concat());
-            several.iter().any(|word| is_named(word) || word == "value") || is_named(&whole) || ALONE.contains(&&*whole)
+            let whole = several.concat();
+            several.iter().any(|word| is_named(word) || word == "value")
+                || is_named(&whole)
+                || is_excluded_alone(&whole)
         }
     }
+}
+
+/// Returns true if nothing is kept under a name with this word, or with its plural in `s`.
+fn is_excluded(word: &str) -> bool {
+    matches!(
+        word,
+        "stack"
+            | "stacktrace"
+            | "trace"
+            | "traceback"
+            | "debug"
+            | "sql"
+            | "query"
+            | "file"
+            | "path"
+            | "input"
+            | "rejected"
+            | "request"
+            | "url"
+            | "link"
+            | "href"
+            | "doc"
+            | "config"
+            | "header"
+            | "authorization"
+            | "cookie"
+            | "credential"
+            | "password"
+            | "secret"
+            | "env"
+            | "backtrace"
+            | "queries"
+    )
+}
+
+/// Returns true if nothing is kept under a name of only this word. Such names are names of machines, and of data that
+/// the client sent.
+fn is_excluded_alone(word: &str) -> bool {
+    matches!(
+        word,
+        "server"
+            | "host"
+            | "hostname"
+            | "node"
+            | "machine"
+            | "backend"
+            | "received"
+            | "actual"
+            | "got"
+            | "given"
+            | "provided"
+            | "submitted"
+            | "document"
+            | "row"
+    )
 }
 
 /// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus` are examples of names.

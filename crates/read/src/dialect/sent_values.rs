@@ -15,13 +15,13 @@ const QUOTES: [(char, char); 8] =
 /// like a part of the sentence.
 const MASK: &str = "\u{fffd}";
 
-/// Returns the part of a text that may reach the client. If the text quotes a value that is next to it, or begins with
-/// that value, the value is removed. Values in quotes that only the sentence contains are removed, too.
-pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) -> String {
-    let mut values = entry.map(values_of).unwrap_or_default();
+/// Returns the part of a text that may reach the client. `values` are the values next to the text that the client sent.
+/// If the text quotes such a value, or begins with it, the value is removed. Values in quotes that only the sentence
+/// contains are removed, too.
+pub(in crate::dialect) fn without_sent(values: &[Cow<'_, str>], text: &str) -> String {
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
     let mut masked = Cow::Borrowed(text);
-    for value in &values {
+    for value in values {
         if is_plain(value) || !text.contains(&**value) {
             continue;
         }
@@ -30,11 +30,8 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
         }
     }
     let mut left = without_values(&masked).into_owned();
-    if matches!(masked, Cow::Owned(_)) {
-        values.push(Cow::Borrowed(MASK));
-    }
-    for value in &values {
-        let value = &**value;
+    let mask = matches!(masked, Cow::Owned(_)).then_some(MASK);
+    for value in values.iter().map(|value| &**value).chain(mask) {
         if value.len() < left.len() && left.contains(value) {
             left = without_quoted(&left, value);
         }
@@ -43,7 +40,7 @@ pub(in crate::dialect) fn message_of(entry: Option<Node<'_, '_>>, text: &str) ->
 }
 
 /// Returns the values in an entry that repeat what the client sent. Each value is returned as a text and as its JSON.
-fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
+pub(in crate::dialect) fn values_of<'a>(entry: Node<'_, 'a>) -> Vec<Cow<'a, str>> {
     let of_context = entry.field("context").and_then(|context| context.field("value"));
     let fields = VALUES.into_iter().filter_map(|name| entry.field(name)).chain(of_context);
     let texts = fields.flat_map(|value| {

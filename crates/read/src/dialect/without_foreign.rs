@@ -25,7 +25,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, readable: &Readable<'_>, status: Stat
     let known = std::iter::once(problem).chain(PROTOCOL_PARSERS);
     let known = known.into_iter().find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
     let (shape, mut parsed, members) = match known {
-        Some((shape, parsed, reads)) => (shape, parsed, Members::of_known_shape(body, reads)),
+        Some((shape, parsed, reads)) => (shape, parsed, Members::of_known_shape(body, reads, None)),
         None => by_names(body, readable.target, status),
     };
     if status.is_client_error() {
@@ -51,15 +51,14 @@ fn by_names<'a>(body: Body<'a, '_>, target: &Target, status: StatusCode) -> (Sha
     parsed.details = object.json("details");
     let part = |name: &str| object.raw(name).map(RawValue::get);
     parsed.message_source = part(name);
-    if status.is_client_error() && rest::says_nothing(parsed.message.as_deref(), name) {
-        let tree = Tree::parse(body.object.text());
-        tree.root()
-            .into_iter()
-            .for_each(|root| rest::prefer_sentence(&mut parsed, root, name, (target.as_str(), status)));
+    let is_searched = status.is_client_error() && rest::says_nothing(parsed.message.as_deref(), name);
+    let tree = is_searched.then(|| Tree::parse(body.object.text()));
+    if let Some(root) = tree.as_ref().and_then(Tree::root) {
+        rest::prefer_sentence(&mut parsed, root, name, (target.as_str(), status));
     }
     let sources = [parsed.message_source, place.and_then(part), parsed.details.as_ref().and_then(|_| part("details"))];
     let error = body.error.as_ref().map(Object::text);
-    (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING))
+    (shape, parsed, Members::of_unknown_shape(body, error, sources, &KnownFields::NOTHING, tree))
 }
 
 /// Reads the issues that the message states, and removes from the message the values that the client sent (R13).

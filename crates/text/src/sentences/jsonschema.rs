@@ -11,6 +11,8 @@
 //!     'three'
 //! ```
 
+use memchr::memmem;
+
 use crate::place::Place;
 
 /// The text behind the sentence. A line break in a value is written as `\n`, so no value contains this text.
@@ -18,7 +20,7 @@ const BEHIND: &str = "\n\nFailed validating ";
 
 /// Returns the first line of a text that jsonschema wrote, or `None` for any other text.
 pub(super) fn first_line(text: &str) -> Option<&str> {
-    text.split_once(BEHIND).map(|(first, _)| first)
+    memmem::find(text.as_bytes(), BEHIND.as_bytes()).map(|end| &text[..end])
 }
 
 /// Returns the place of the wrong value, as the text states it.

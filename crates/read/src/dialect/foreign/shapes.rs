@@ -76,18 +76,20 @@ fn foreign<'a>(
     body: Body<'a, '_>,
     status: StatusCode,
 ) -> ParsedBody<'a> {
-    let has_issues = status.is_client_error();
-    if let Shape::Custom(custom) = shape {
-        if has_issues && custom.description().issues.is_none() {
-            let tree = Tree::parse(body.object.text());
-            tree.root().into_iter().for_each(|root| {
-                framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default(), status)
-            });
+    let is_searched = status.is_client_error()
+        && match shape {
+            Shape::Custom(custom) => custom.description().issues.is_none(),
+            _ => !is_text_alone(&parsed, &body, status),
+        };
+    let tree = is_searched.then(|| Tree::parse(body.object.text()));
+    match (tree.as_ref().and_then(Tree::root), shape) {
+        (Some(root), Shape::Custom(_)) => {
+            framework_errors::add_rest(&mut parsed, root, reads.of_body.unwrap_or_default(), status)
         }
-    } else if has_issues && !is_text_alone(&parsed, &body, status) {
-        add_issues(&mut parsed, shape, &body, status);
+        (Some(root), _) => add_issues(&mut parsed, shape, root, status),
+        (None, _) => {}
     }
-    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads)) })
+    ParsedBody::Foreign(Foreign { shape, parsed, members: Some(Members::of_known_shape(body, reads, tree)) })
 }
 
 /// Returns true if a body contains only its message, as most bodies do. The other values of such a body are only
@@ -101,9 +103,7 @@ fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCo
         && body.object.members().all(|(_, value)| is_text(value) || matches!(value.get(), "true" | "false" | "null"))
 }
 
-fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, body: &Body<'a, '_>, status: StatusCode) {
-    let tree = Tree::parse(body.object.text());
-    let Some(root) = tree.root() else { return };
+fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, root: Node<'_, 'a>, status: StatusCode) {
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
     // The status's phrase states less than another text next to it.
@@ -181,7 +181,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
     let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
     let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
-    let members = Members::of_unknown_shape(body, holder, sources, reads);
+    let members = Members::of_unknown_shape(body, holder, sources, reads, Some(tree));
     match shape {
         Some(shape) => ParsedBody::Foreign(Foreign { shape, parsed, members: Some(members) }),
         None => ParsedBody::Unread(members),

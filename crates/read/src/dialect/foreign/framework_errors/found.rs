@@ -7,7 +7,7 @@ use crate::dialect::codes::is_address_or_id;
 use crate::dialect::field_names::Meaning;
 use crate::dialect::issues::IssueList;
 use crate::dialect::place::Place;
-use crate::dialect::sent_values::message_of;
+use crate::dialect::sent_values::{values_of, without_sent};
 use crate::dialect::sentences;
 use crate::dialect::tree::Node;
 use crate::issue_list::{List, MAX_ISSUES};
@@ -138,7 +138,10 @@ impl<'t, 'a> Found<'t, 'a> {
             let sentence = if place.is_empty() { sentences::read(&text, sentences::Context::default()) } else { None };
             match sentence.as_deref() {
                 Some([one]) => list.push(&one.place.json(), &one.text, code.as_deref()),
-                _ => list.push(&place.json(), &message_of(entry, &text), code.as_deref()),
+                _ => {
+                    let sent = entry.map(values_of).unwrap_or_default();
+                    list.push(&place.json(), &without_sent(&sent, &text), code.as_deref());
+                }
             }
         }
         let list = list.into_list()?;
