@@ -35,13 +35,14 @@ pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "non
 pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
 
 /// Fields that contain the place of an issue, in the order of preference (R13).
-pub const PLACES: [&str; 33] = [
+pub const PLACES: [&str; 34] = [
     "path",
     "loc",
     "field",
     "fieldName",
     "field_name",
     "param",
+    "paramName",
     "param_name",
     "parameter",
     "parameterName",
@@ -86,6 +87,10 @@ pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
 /// Fields that contain the place in a body that is a single issue (R13). A `path` that is a list of names is also read
 /// as a place.
 pub const TOP_PLACES: [&str; 7] = ["field", "fieldName", "field_name", "param", "parameter", "pointer", "property"];
+
+/// Further such fields, on a 400 or 422. On other statuses, they may name a thing that does not exist.
+pub const TOP_PLACES_OF_INPUT: [&str; 7] =
+    ["paramName", "param_name", "parameterName", "parameter_name", "propertyName", "property_name", "attribute"];
 
 /// Texts that name no place, although they are in a field for places.
 const NO_PLACES: [&str; 8] = ["None", "null", "undefined", "unknown", "$", ".", "(root)", "request_body"];

@@ -26,7 +26,7 @@ pub(crate) const LONGEST: usize = 64;
 const NONE: u8 = u8::MAX;
 
 /// Names of fields that contain the text of an error, in the order of preference.
-const TEXTS: [&[u8]; 15] = [
+const TEXTS: [&[u8]; 17] = [
     b"longmessage",
     b"message",
     b"msg",
@@ -41,6 +41,8 @@ const TEXTS: [&[u8]; 15] = [
     b"error",
     b"err",
     b"usermessage",
+    b"defaultusermessage",
+    b"validationmessage",
     b"explanation",
 ];
 

@@ -102,6 +102,7 @@ pub(super) fn of(
         withheld: names.map(|name| &**name).collect(),
         issues: if members.is_some() { issues } else { Some(root.raw()) }.filter(|_| has_list),
         issue_texts,
+        paths: issues_sent().filter_map(|issue| issue.field("path")).collect(),
         taken: &is_taken,
     };
     let rest =

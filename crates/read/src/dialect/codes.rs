@@ -61,6 +61,17 @@ pub(super) fn is_catalogue_code(value: &str) -> bool {
     are_words(value) || is_numbered && digits.bytes().all(|it| it.is_ascii_digit())
 }
 
+/// Returns true if a value is a code of several words, in small letters or in capitals (`ORDER_WITHOUT_ITEMS`).
+pub(super) fn is_code_of_words(value: &str) -> bool {
+    are_words(value) || is_in_capitals(value)
+}
+
+/// Returns true if a value is a code of several words in capitals.
+pub(super) fn is_in_capitals(value: &str) -> bool {
+    let is_capital = |it: u8| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_';
+    value.trim_matches('_').contains('_') && value.bytes().all(is_capital)
+}
+
 /// Returns true if a text is a code of several words, as in `session_inactive` or `data.field.missing`, and not an id.
 fn are_words(text: &str) -> bool {
     let is_word = |(at, word): (usize, &str)| {

@@ -73,6 +73,9 @@ pub fn read<'a>(
     status: StatusCode,
 ) -> ParsedBody<'a> {
     let Some(text) = utf8_text(body) else { return ParsedBody::Nothing };
+    // Some services put this line before JSON, so that no script can include the body.
+    let guarded = text.strip_prefix(")]}'").map(|text| text.trim_start_matches(',').trim_start());
+    let text = guarded.filter(|text| text.starts_with(['{', '['])).unwrap_or(text);
     let named = media_type.and_then(ProtocolType::new);
     // If the media type belongs to a protocol, but the body does not have its form, the body is read as if no type were
     // declared (R10).
@@ -184,6 +187,10 @@ pub fn read_line(body: &[u8], status: StatusCode) -> ParsedBody<'_> {
 }
 
 fn read_text<'a>(text: Cow<'a, str>, status: StatusCode, is_json: bool) -> ParsedBody<'a> {
+    if is_json && message::is_json(text.trim()) {
+        let parsed = foreign::read_inner(text.trim(), status);
+        return ParsedBody::Foreign(Foreign { shape: Shape::PlainText, parsed, members: None });
+    }
     let FrameworkText { issues, client_message } = framework_text::read(&text, status, is_json);
     let mut parsed = ParsedError::new(None, Some(text));
     issues.into_iter().for_each(|list| parsed.set_issues(list));

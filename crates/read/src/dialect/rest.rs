@@ -9,8 +9,11 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::codes::{is_address_or_id, is_bare_code, is_catalogue_code, is_code, means_bad_input, repeats_status};
-use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_error_field, is_text_name};
+use super::codes::{
+    is_address_or_id, is_bare_code, is_catalogue_code, is_code, is_code_of_words, is_in_capitals, means_bad_input,
+    repeats_status,
+};
+use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, PLACES_OF_DATA, Ranks, VALUES, is_error_field, is_text_name};
 use super::issues::{tells_of_input, written};
 use super::json::{Writer, array, quoted, string};
 use super::outgoing::is_upstream_code;
@@ -55,6 +58,8 @@ pub struct RestContext<'c> {
     pub issues: Option<&'c str>,
     /// The texts of the issues that the response contains, in small letters.
     pub issue_texts: Vec<String>,
+    /// The places of these issues.
+    pub paths: Vec<Node<'c, 'c>>,
     /// Returns true for names that are left out at the top of the details, because the details already have them.
     pub taken: &'c dyn Fn(&str) -> bool,
 }
@@ -80,7 +85,7 @@ fn kept_with<'t>(
     codes: usize,
 ) -> (Vec<(&'t str, String)>, usize, bool) {
     let mut pruner =
-        Pruner { context, error, sent: Vec::new(), decoded: None, values: 0, codes, is_full: false, tried: 0 };
+        Pruner { context, error, around: Around::default(), decoded: None, values: 0, codes, is_full: false, tried: 0 };
     let mut members = Vec::new();
     if let Some(error) = error.and_then(|error| at(body, error)) {
         pruner.error = None;
@@ -105,8 +110,7 @@ fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
 
 struct Pruner<'c, 'r, 'a> {
     context: &'c RestContext<'c>,
-    /// The values in the object around a text that the client sent.
-    sent: Vec<Cow<'a, str>>,
+    around: Around<'a>,
     /// The object with the error, whose members have already been added at the top.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
@@ -119,20 +123,70 @@ struct Pruner<'c, 'r, 'a> {
     tried: usize,
 }
 
+/// The object around a value.
+#[derive(Default)]
+struct Around<'a> {
+    /// The values in the object that the client sent.
+    sent: Vec<Cow<'a, str>>,
+    /// True if the object names a place, so that its value is what the client sent there.
+    has_place: bool,
+}
+
+impl<'a> Around<'a> {
+    fn new(object: Node<'_, 'a>) -> Self {
+        // A path that begins with a slash may be the request's own.
+        let is_place = |field: Node<'_, '_>| match field.name() {
+            "path" => !field.raw().starts_with("\"/"),
+            "location" | "source" => false,
+            name => is_any(&PLACES, name) && !is_any(&PLACES_OF_DATA, name),
+        };
+        let has_place = object.children().any(|field| is_place(field) && !field.is_null());
+        Self { sent: values_of(object), has_place }
+    }
+}
+
 impl<'t, 'a> Pruner<'_, '_, 'a> {
     fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, String)>) {
-        self.sent = values_of(object);
+        self.around = Around::new(object);
         for field in object.children().take(MAX_TRIED) {
             let name = field.name();
             let is_taken = (self.context.taken)(name) || members.iter().any(|(other, _)| *other == name);
             let is_message = self.context.message.is_some_and(|message| std::ptr::eq(message, field.raw()));
             let json = match is_message && name.contains(['.', '[']) && !is_never_kept(name) {
-                _ if is_taken => None,
+                _ if is_taken || self.repeats_request(field) => None,
                 true => field.text().and_then(|text| String::from_utf8(quoted(&sentence(&text)?)).ok()),
                 false => self.field(field, 1, false),
             };
             members.extend(json.map(|json| (name, json)));
         }
+    }
+
+    /// Returns true if an object under a name such as `body` has a value at the place of an issue. Such an object repeats
+    /// what the client sent.
+    fn repeats_request(&self, field: Node<'_, '_>) -> bool {
+        let is_value = |value: Node<'_, '_>| !value.is_object() && !value.is_array() && !value.is_null();
+        let is_elsewhere = || self.context.issues.is_none_or(|issues| !is_within(issues, field.raw()));
+        let at = |path: &Node<'_, '_>| {
+            let mut steps = path.children();
+            steps.try_fold(field, |value, step| match step.text() {
+                Some(name) => value.field(&name),
+                None => value.elements()?.nth(step.raw().parse().ok()?),
+            })
+        };
+        let is_named = || {
+            let words = words(field.name());
+            let is_of_request = |word: &str| {
+                matches!(
+                    word,
+                    "body" | "data" | "payload" | "original" | "form" | "params" | "value" | "values" | "target"
+                )
+            };
+            words.last().is_some_and(|last| is_of_request(last))
+        };
+        field.is_object()
+            && is_elsewhere()
+            && is_named()
+            && self.context.paths.iter().any(|path| path.children().next().is_some() && at(path).is_some_and(is_value))
     }
 
     /// Returns the rest of a field, as JSON. `is_in_issue` is true if the field is inside an issue that was read, in a
@@ -141,7 +195,8 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
         let name = field.name();
         self.tried += 1;
         self.is_full |= self.values == MAX_VALUES;
-        if self.tried > MAX_TRIED || self.is_full {
+        let is_sent = self.around.has_place && is_any(&VALUES, name);
+        if self.tried > MAX_TRIED || self.is_full || is_sent {
             return None;
         }
         if field.is_object() || field.is_array() {
@@ -171,16 +226,20 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
         }
         if value.is_object() {
             let mut object = Writer::new(64);
-            let outer = std::mem::replace(&mut self.sent, values_of(value));
+            let outer = std::mem::replace(&mut self.around, Around::new(value));
             let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_entry = is_issue && is_entry(value);
-            let is_unread = |field: &Node<'_, '_>| !is_issue || is_unread_of_issue(*field, is_entry);
+            let has_place = self.around.has_place;
+            let is_unread = |field: &Node<'_, '_>| {
+                let is_code = || field.text().is_some_and(|value| is_in_capitals(&value));
+                !is_issue || is_unread_of_issue(*field, is_entry) || has_place && field.name() == "name" && is_code()
+            };
             for field in value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field)) {
                 if let Some(json) = self.field(field, names + 1, is_in_issue || is_entry) {
                     object = object.raw(field.name(), json);
                 }
             }
-            self.sent = outer;
+            self.around = outer;
             return (!object.is_empty()).then(|| object.into_string());
         }
         let text = value.word_or_digits()?;
@@ -214,7 +273,7 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
     }
 
     fn quoted(&self, name: &str, kept: &str) -> Option<String> {
-        let left = without_sent(&self.sent, kept);
+        let left = without_sent(&self.around.sent, kept);
         let left = redacted(name, left)?;
         let is_repeated = *left != *kept && self.is_said(&left);
         if is_repeated { None } else { String::from_utf8(quoted(&left)).ok() }
@@ -412,7 +471,8 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_number = || value.bytes().all(|byte| byte.is_ascii_digit());
     let is_led = is_led && (is_number() || is_bare_code(name, value, false)) && !name.ends_with("codes");
     let is_word = (is_top && name == "error" || name == "message") && is_bare_code(name, value, false);
-    let is_of_catalogue = is_message_id(name) && is_catalogue_code(value);
+    let is_of_catalogue = is_message_id(name) && is_catalogue_code(value)
+        || is_label(name, is_in_capitals(value)) && is_code_of_words(value);
     if !(is_sure || is_led || is_bare || is_word || is_of_catalogue) || means_bad_input(value) {
         return None;
     }
@@ -427,12 +487,28 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
 pub(super) fn names_code(name: &str) -> bool {
     let ranks = Ranks::new(name);
     let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
-    is_ranked || name == "error" || is_message_id(name) || ends_like_a_code(name)
+    is_ranked || name == "error" || is_message_id(name) || is_label(name, true) || ends_like_a_code(name)
 }
 
 /// Returns true if a name may mean the id of a text in a catalogue, as in the APIs of OMA and GSMA.
 fn is_message_id(name: &str) -> bool {
     name.eq_ignore_ascii_case("messageId") || name.eq_ignore_ascii_case("msgId")
+}
+
+/// Returns true if a name may mean a label of the error. Clients may send the value of a label, such as a `slug`, but
+/// not in capitals.
+fn is_label(name: &str, is_in_capitals: bool) -> bool {
+    let words = words(name);
+    let is_key = |word: &str| matches!(word, "message" | "error" | "i18n" | "localization" | "translation");
+    match &words[..] {
+        [.., of, key] if key == "key" => is_key(of),
+        [.., last] => match &**last {
+            "kind" | "category" | "exception" => true,
+            "label" | "slug" | "tag" | "symbol" => is_in_capitals,
+            _ => false,
+        },
+        [] => false,
+    }
 }
 
 fn ends_like_a_code(name: &str) -> bool {

@@ -40,7 +40,8 @@ fn is_error(object: Node<'_, '_>) -> bool {
     let is_known = |field: Node<'_, '_>| match field.name() {
         "message" => field.is_text() || field.is_null(),
         "code" => field.is_text(),
-        "msg" | "args" => field.is_array(),
+        "msg" => field.is_array() || field.is_text(),
+        "args" => field.is_array(),
         "params" => field.is_object() || field.is_null(),
         _ => false,
     };

@@ -260,7 +260,7 @@ fn is_word(text: &str, status: StatusCode) -> bool {
         let behind = text.get(..5).filter(|it| it.eq_ignore_ascii_case("error")).map(|_| text[5..].trim_start());
         behind.is_some_and(|behind| behind.starts_with(status.as_str()))
     };
-    !text.contains(char::is_whitespace) || is_phrase(text) || repeats()
+    !text.contains(char::is_whitespace) && rest::sentence(text).is_none() || is_phrase(text) || repeats()
 }
 
 /// Returns the texts and numbers in the fields whose names are names of codes with this reliability. Of a list of codes,

@@ -23,12 +23,13 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::foreign_text::{self, ForeignText};
-use crate::dialect::field_names::{self, Meaning, TEXT_LISTS, VALUES};
+use crate::dialect::field_names::{self, Meaning, PLACES, TEXT_LISTS, VALUES};
 use crate::dialect::issues;
 use crate::dialect::json::{self, Object, some_fields};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::place::Place;
+use crate::dialect::rest;
 use crate::dialect::sentences::{self, Context, without_values};
 use crate::dialect::tree::{Node, Tree};
 use crate::framework_text::{list_of, without_sent_values};
@@ -91,7 +92,7 @@ pub(in crate::dialect) fn add_to<'a>(
     let context = Context { in_list: false, body: Some(body) };
     // If the status does not mean wrong input, most texts are not about a field.
     let is_read = |text: &str| issues::tells_of_input(status) || sentences::may_name_field(text);
-    if let Some(list) = issues_at_top_places(parsed, body, read) {
+    if let Some(list) = issues_at_top_places(parsed, body, read, issues::tells_of_input(status)) {
         set_list(parsed, list);
     } else if let Some((field, list)) = issues_of_text_lists(body, read, Context { in_list: true, ..context }) {
         set_list(parsed, list);
@@ -152,16 +153,25 @@ fn issues_at_top_places<'t, 'a>(
     parsed: &ParsedError<'a>,
     body: Node<'t, 'a>,
     read: &ForeignText<'t, 'a>,
+    is_input: bool,
 ) -> Option<List> {
     let text = parsed.message.as_deref()?;
     let mut list = List::new();
     // The place in the object with the text is preferred to the place in the body.
-    if let Some(place) = read.objects(body).filter_map(entry::place_of).last() {
+    if let Some(place) = read.objects(body).filter_map(|object| entry::place_of(object, is_input)).last() {
         list.push(&place.json(), &without_values(text), None);
         return Some(list);
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
-    let lists = |object: Node<'t, 'a>| ["params", "fields"].iter().find_map(|name| object.field(name)?.elements());
+    let names_places = |field: &Node<'_, '_>| match &rest::words(field.name())[..] {
+        [one] => matches!(&**one, "params" | "fields"),
+        [wrong, names] => {
+            matches!(&**wrong, "missing" | "invalid" | "offending" | "unknown" | "unexpected")
+                && matches!(&**names, "params" | "fields" | "parameters")
+        }
+        _ => false,
+    };
+    let lists = |object: Node<'t, 'a>| object.children().filter(names_places).find_map(Node::elements);
     let names = holders.find_map(lists)?;
     let text = without_values(text);
     for name in names {
@@ -189,16 +199,35 @@ fn issues_of_text_lists<'t, 'a>(
         let lists = object.children().filter(|field| field.is_array());
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
+    // If nothing else has a text, a list of errors may have any name.
+    let fields = |object: Node<'t, 'a>| object.children().filter(|field| !rest::is_never_kept(field.name()));
+    let inside = fields(body).filter(|field| field.is_object()).flat_map(fields);
+    let by_form = fields(body).chain(inside).filter(|field| read.text.is_none() && are_errors(*field));
     // If a list contains the body's own text, entries in later lists are not errors (Cloudflare).
     let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
     let mut is_behind = false;
     let is_error = |list: &Node<'_, '_>| !std::mem::replace(&mut is_behind, list.only().is_some() && is_read(*list));
-    by_name.chain(by_meaning).take_while(is_error).find_map(|field| {
+    by_name.chain(by_meaning).chain(by_form).take_while(is_error).find_map(|field| {
         let is_embedded = field.name() == "_embedded";
         let list = field.field("errors").filter(|_| is_embedded).unwrap_or(field);
         let is_list = !is_embedded && (list.only().is_none() || adds_to_text(list, read));
         Some((field, issues_of_sentences(list, is_list, context)?))
     })
+}
+
+/// Returns true if each element of a list has a text, and no name of a place. If the list's name does not mean errors,
+/// each element must have a code, and the name of the text must not also be a name in data.
+fn are_errors(list: Node<'_, '_>) -> bool {
+    let is_named = field_names::is_like_error(list.name());
+    let is_error = |element: Node<'_, '_>| {
+        let text = entry::text(element, true).filter(|(name, _)| !name.is_empty());
+        let is_of_error =
+            |name: &str, text: &str| !field_names::is_text_of_data(name) && entry::code(element, text).is_some();
+        text.is_some_and(|(name, text)| is_named || is_of_error(name, &text))
+            && PLACES.iter().all(|name| element.field_in_any_case(name).is_none())
+    };
+    list.elements().is_some_and(|mut it| it.next().is_some() && it.next().is_some())
+        && list.children().all(|element| element.is_object() && is_error(element))
 }
 
 /// Returns true if a list has only one text, and the body's own text states something else. Returns false if the entry's

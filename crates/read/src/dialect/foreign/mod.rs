@@ -19,4 +19,4 @@ mod shapes;
 pub(super) mod status_in_error;
 pub(super) mod success_flag;
 
-pub(super) use shapes::{read, read_custom_array, read_list};
+pub(super) use shapes::{read, read_custom_array, read_inner, read_list};

@@ -106,9 +106,15 @@ fn is_text_alone(parsed: &ParsedError<'_>, body: &Body<'_, '_>, status: StatusCo
 fn add_issues<'a>(parsed: &mut ParsedError<'a>, shape: Shape, root: Node<'_, 'a>, status: StatusCode) {
     let read = foreign_text::read(root, status);
     parsed.message_source = read.text.as_ref().map(|text| text.field.raw());
-    // The status's phrase states less than another text next to it.
+    // If the dialect's own field has no text, another text of the error is used. Another text next to the status's
+    // phrase states more.
+    let error = root.field("error").filter(|error| error.is_object()).unwrap_or(root);
+    let is_in_error = |text: &Found<'_, '_>| error.children().any(|field| std::ptr::eq(field.raw(), text.field.raw()));
     if let Some(text) = &read.text
-        && parsed.message.as_deref().is_some_and(|message| is_phrase(message.trim()))
+        && match parsed.message.as_deref().map(str::trim) {
+            None | Some("") => is_in_error(text),
+            Some(message) => is_phrase(message),
+        }
     {
         parsed.message = Some(text.value.clone());
     }
@@ -153,8 +159,9 @@ fn add_all<'a>(
         parsed.code_of = CodeOf::Issue;
     }
     // A name that is also the place of an issue is not a code.
-    let is_place = || parsed.issues.as_deref().is_some_and(|issues| issues.contains(&format!("[\"{}\"]", code.value)));
-    if is_code && code.field.name() == "name" && is_kind() && is_place() {
+    let is_place = || parsed.issues.as_deref().is_some_and(|issues| issues.contains(&format!("\"{}\"]", code.value)));
+    let may_name_place = || ["name", "key"].iter().any(|it| it.eq_ignore_ascii_case(code.field.name()));
+    if is_code && may_name_place() && is_kind() && is_place() {
         parsed.code = None;
     }
 }
@@ -178,6 +185,10 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
         framework_errors::clean_message(&mut parsed, status);
     }
     let shape = shape_of(root, &parsed);
+    let is_message = |raw: &str| parsed.message_source.is_some_and(|source| std::ptr::eq(source, raw));
+    parsed.details = parsed.details.take().filter(|_| !details.is_some_and(|details| is_message(details.raw())));
+    // A text under `details` in an issue is kept with the issue.
+    let details = details.filter(|details| parsed.details.is_some() || !details.is_text());
     let sources = [parsed.message_source, read.code.map(|code| code.field.raw()), details.map(|it| it.raw())];
     let holder = Some(read.holder.raw()).filter(|_| !read.wrappers.is_empty());
     let reads = if shape == Some(Shape::Spring) { &SPRING } else { &KnownFields::NOTHING };
@@ -190,7 +201,7 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
 
 /// Reads a text that contains JSON as if it were a body (R3). If this inner JSON again contains JSON in a text, that
 /// text is not read.
-fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
+pub(in crate::dialect) fn read_inner(text: &str, status: StatusCode) -> ParsedError<'static> {
     let object = json::array(text).and_then(|list| Some(list.first()?.get())).unwrap_or(text);
     let tree = Tree::parse(object);
     let mut parsed = ParsedError::new(None, None);

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use super::found::{Found, Issue, Surroundings};
 use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
-    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES, VALUES,
-    is_list_of_names, is_no_place, is_part,
+    self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES,
+    TOP_PLACES_OF_INPUT, VALUES, is_list_of_names, is_no_place, is_part,
 };
 use crate::dialect::foreign::foreign_text;
 use crate::dialect::outgoing::is_identifier;
@@ -248,14 +248,16 @@ pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
         let is_named = field_names::is_text_name(field.name()) || is_any(&ISSUE_TEXTS) || is_any(&ISSUE_CODES);
         !field.is_object() && !field.is_array() && (is_named || is_any(&PLACES) || is_any(&VALUES))
     };
-    place_of(object).is_some()
+    place_of(object, false).is_some()
         && object.children().all(is_of_issue)
         && text(object, true).is_some_and(|(name, _)| !name.is_empty() && !field_names::is_text_of_data(name))
 }
 
-/// Returns the place of an object that states only one, under an unambiguous name.
-pub(super) fn place_of(object: Node<'_, '_>) -> Option<Place> {
-    let named = TOP_PLACES.iter().find_map(|name| {
+/// Returns the place of an object that states only one, under an unambiguous name. If the status means bad input
+/// (`is_input`), more names are unambiguous.
+pub(super) fn place_of(object: Node<'_, '_>, is_input: bool) -> Option<Place> {
+    let of_input = if is_input { &TOP_PLACES_OF_INPUT[..] } else { &[] };
+    let named = TOP_PLACES.iter().chain(of_input).find_map(|name| {
         let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
         Place::of_parameter(&text)
     });
@@ -293,7 +295,7 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
         return places.filter(|places| !places.is_empty());
     }
     if name == "source" {
-        return Some(vec![place_of_source(value)?]);
+        return Some(vec![if value.is_text() { path_of_source(object, value)? } else { place_of_source(value)? }]);
     }
     if value.is_array() {
         return Some(vec![place_of_steps(value, name == "loc")?]);
@@ -326,6 +328,15 @@ fn place_of_steps(steps: Node<'_, '_>, located: bool) -> Option<Place> {
         place = place.in_known_part();
     }
     Some(place)
+}
+
+/// Returns the place in a `source` that is a text. The text may also be the name of a system or a file, so the issue's
+/// text must contain its last word.
+fn path_of_source(entry: Node<'_, '_>, source: Node<'_, '_>) -> Option<Place> {
+    let path = source.text().filter(|path| is_dotted(path))?;
+    let last = path.rsplit(['.', '[']).next()?.trim_end_matches(']').to_ascii_lowercase();
+    let (_, text) = text(entry, true)?;
+    text.to_ascii_lowercase().contains(&last).then(|| Place::parse(&path))
 }
 
 /// Returns the place in a `source` of JSON:API. The body does not have JSON:API's media type, as in Rails 8.0 with

@@ -44,10 +44,13 @@ const DEPTH: usize = 24;
 /// Fields of an error object or of data. An object with one of these fields is not a map from fields to single texts.
 const FIELDS_OF_ERRORS: [&str; 5] = ["statusCode", "id", "kind", "hint", "help"];
 
+/// Fields next to a map of fields, with the errors of the request as a whole.
+const OF_WHOLE: [&str; 3] = ["formErrors", "generalErrors", "globalErrors"];
+
 /// Reads an object as a map from fields to mistakes. Returns `false` if one of its fields cannot be read.
 pub(super) fn read<'t, 'a>(found: &mut Found<'t, 'a>, object: Node<'t, 'a>, around: Surroundings) -> bool {
     if let Some(fields) = flattened(object) {
-        let whole = ["formErrors", "generalErrors", "globalErrors"].into_iter().filter_map(|name| object.field(name));
+        let whole = OF_WHOLE.into_iter().filter_map(|name| object.field(name));
         for error in whole.flat_map(Node::children) {
             let Some(text) = error.text().or_else(|| Some(entry::text(error, true)?.1)) else { return false };
             found.of_whole = true;
@@ -84,6 +87,11 @@ fn wraps_numbered_error(object: Node<'_, '_>) -> bool {
 /// the map contains the errors of the request as a whole.
 pub(super) fn flattened<'t, 'a>(object: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
     object.field("fieldErrors").filter(|it| it.is_object())
+}
+
+/// Returns true if a field next to Zod's or FusionAuth's map contains the errors of the request as a whole.
+pub(super) fn has_errors_of_whole(object: Node<'_, '_>) -> bool {
+    OF_WHOLE.iter().any(|name| object.has(name))
 }
 
 /// Reads a list of maps from fields to mistakes. Each map states what is wrong with one element that the client sent,
@@ -144,6 +152,9 @@ impl<'t, 'a> Map<'_, 't, 'a> {
         fields.children().all(|field| {
             if self.found.is_full() {
                 self.found.count(entry::count(field, self.around));
+                return true;
+            }
+            if self.around.means_errors && !takes_texts && field.is_null() {
                 return true;
             }
             let mark = place.len();

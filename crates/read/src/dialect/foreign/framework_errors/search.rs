@@ -118,8 +118,8 @@ impl<'x> Search<'x, '_> {
         } else if is_open && map::read(&mut found, object, around) {
             let fields = map::flattened(object);
             let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
-            // A text next to the fields is the text of the body, and not of an issue.
-            let fields = fields.filter(|_| foreign_text::has_text(object));
+            // What is next to the fields is not part of an issue, except for errors of the whole.
+            let fields = fields.filter(|_| foreign_text::has_text(object) || !map::has_errors_of_whole(object));
             self.keep_if_best(found, fields.unwrap_or(source), around);
         }
         self.inside(object, around);
