@@ -54,14 +54,6 @@ impl MediaTypes {
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
         }
-        // If the type begins differently from all accepted types, the rest does not matter.
-        let begins = |accepted: &String| {
-            let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
-        };
-        if !self.types.iter().any(begins) {
-            return false;
-        }
         let Some(essence) = essence(value.as_bytes()) else { return false };
         self.types.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence))
     }

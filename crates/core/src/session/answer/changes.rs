@@ -41,9 +41,6 @@ pub fn changes<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone,
     after: &'a HeaderMap,
 ) -> Vec<HeaderMutation<'a>> {
-    if let Some(added) = added_at_end(before.clone(), after) {
-        return added;
-    }
     let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
     let mut before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
     // A head may have thousands of lines. Sorting them first avoids comparing each line with every other line.
@@ -73,32 +70,6 @@ fn compare_heads<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Head
 fn lines<'l, 'b>(before: &'l [(&'b str, &'b [u8])], name: &str) -> &'l [(&'b str, &'b [u8])] {
     let behind = &before[before.partition_point(|(old, _)| *old < name)..];
     &behind[..behind.partition_point(|(old, _)| *old == name)]
-}
-
-/// Returns the names that were added at the end, if all old lines are unchanged. Usually only an id is added.
-fn added_at_end<'b, 'a>(
-    before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
-    after: &'a HeaderMap,
-) -> Option<Vec<HeaderMutation<'a>>> {
-    let (mut lines, mut last) = (after.iter(), None);
-    for (name, value) in before {
-        let (is, line) = lines.next()?;
-        if is.as_str().as_bytes() != name || line.as_bytes() != value {
-            return None;
-        }
-        last = Some(is);
-    }
-    let mut added = Vec::<HeaderMutation<'a>>::new();
-    for (name, _) in lines {
-        // Lines with the same name are next to each other. Here, an old name has got one more line.
-        if last == Some(name) {
-            return None;
-        }
-        if added.last().is_none_or(|last| *last.name != *name) {
-            added.push(HeaderMutation { name: Cow::Borrowed(name), is_new: true, head: after });
-        }
-    }
-    Some(added)
 }
 
 #[cfg(test)]
