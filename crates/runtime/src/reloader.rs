@@ -31,13 +31,7 @@ pub(crate) struct PolicyReloader {
     /// Locked while the files are read, so that an older content never replaces a newer one.
     folders: Mutex<WatchedFolders>,
     /// The lock is never held while files are read.
-    state: Mutex<State>,
-}
-
-struct State {
-    /// The fingerprint of the active policy's files.
-    fingerprint: u64,
-    status: PolicyStatus,
+    status: Mutex<PolicyStatus>,
 }
 
 impl PolicyReloader {
@@ -47,11 +41,10 @@ impl PolicyReloader {
         let (file, watched) = folders.read(|folders| read(path, &loader, folders));
         let file = file?;
         watched.map_err(|error| unwatchable(path, error))?;
-        let fingerprint = file.fingerprint();
         let status = status_of(file, None);
         let active = ArcSwap::new(status.policy.clone());
-        let state = Mutex::new(State { fingerprint, status });
-        let watched = Arc::new(Self { active, path: path.to_owned(), loader, folders: Mutex::new(folders), state });
+        let (folders, status) = (Mutex::new(folders), Mutex::new(status));
+        let watched = Arc::new(Self { active, path: path.to_owned(), loader, folders, status });
         let reload = |watched: &Self| drop(watched.reload());
         changes.follow("error-envelope-policy", &watched, reload).map_err(|error| unwatchable(path, error))?;
         Ok(watched)
@@ -63,7 +56,7 @@ impl PolicyReloader {
 
     /// Returns the active policy, with its age, its files and the last rejection.
     pub(crate) fn status(&self) -> PolicyStatus {
-        self.state().status.clone()
+        self.locked_status().clone()
     }
 
     /// Reads the files again. Returns true if a different policy is active now, or if files that were refused are valid again.
@@ -78,33 +71,31 @@ impl PolicyReloader {
 
     fn refuse(&self, error: &PolicyError) {
         let why: Arc<str> = error.to_string().into();
-        let mut state = self.state();
-        let lasting = state.status.rejection.take().filter(|past| past.is_current);
+        let mut status = self.locked_status();
+        let lasting = status.rejection.take().filter(|past| past.is_current);
         let is_known = lasting.as_ref().is_some_and(|past| past.why == why);
         let since = lasting.map_or_else(clock::now, |rejection| rejection.since);
-        state.status.rejection = Some(PolicyRejection { since, why, is_current: true });
-        drop(state);
+        status.rejection = Some(PolicyRejection { since, why, is_current: true });
+        drop(status);
         if !is_known {
             log::log_policy_refused(&self.path, error);
         }
     }
 
     fn apply(&self, file: PolicyFile) -> bool {
-        let fingerprint = file.fingerprint();
-        let mut state = self.state();
-        let is_active = state.fingerprint == fingerprint;
-        let rejection = state.status.rejection.take();
+        let mut status = self.locked_status();
+        let is_active = status.policy.summary().hash() == file.policy().summary().hash();
+        let rejection = status.rejection.take();
         let was_refused = rejection.as_ref().is_some_and(|past| past.is_current);
         let rejection = rejection.map(|past| PolicyRejection { is_current: false, ..past });
         if is_active {
-            state.status.rejection = rejection;
+            status.rejection = rejection;
         } else {
-            state.fingerprint = fingerprint;
-            state.status = status_of(file, rejection);
-            self.active.store(state.status.policy.clone());
+            *status = status_of(file, rejection);
+            self.active.store(status.policy.clone());
         }
-        let policy = state.status.policy.clone();
-        drop(state);
+        let policy = status.policy.clone();
+        drop(status);
         let is_news = was_refused || !is_active;
         if is_news {
             log::log_policy_reloaded(&policy);
@@ -112,8 +103,8 @@ impl PolicyReloader {
         is_news
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked_status(&self) -> MutexGuard<'_, PolicyStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

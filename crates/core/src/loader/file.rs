@@ -12,7 +12,6 @@
 //! [`PolicyEnv`] describes.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -42,7 +41,6 @@ pub struct PolicyFile {
     pub(super) locked_settings: Vec<Lock>,
     /// The hashes of files that values name, such as files with keys.
     pub(super) named_files: HashMap<PathBuf, String>,
-    pub(super) fingerprint: u64,
     pub(super) files: Vec<PathBuf>,
     pub(super) folders: Vec<PathBuf>,
 }
@@ -80,11 +78,6 @@ impl PolicyFile {
         self.folders.iter().map(PathBuf::as_path)
     }
 
-    /// Returns a hash that is equal for the same files with the same texts.
-    pub fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
     /// Reads a file of this name from its text. The names of other files in the text are relative to `name`. Errors are
     /// sorted by file and line. The list of errors has at least one element, and at most 200.
     pub(super) fn read(name: &str, text: String, env: &PolicyEnv) -> Result<Self, Vec<PolicyError>> {
@@ -98,13 +91,12 @@ impl PolicyFile {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let fingerprint = fingerprint(&sources.files, &more_files);
         let hash = digest_of_files(&sources.files, &more_files);
         let named_files = more_files.iter().map(|file| (file.path.clone(), digest(&file.text))).collect();
         let files = sources.files.iter().map(|file| PathBuf::from(&file.name));
         let files = files.chain(more_files.into_iter().map(|file| file.path)).collect();
         let policy = policy.with_origin(Origin::of_files(name, hash));
-        Ok(Self { policy, builder, sources, locked_settings: locks, named_files, fingerprint, files, folders })
+        Ok(Self { policy, builder, sources, locked_settings: locks, named_files, files, folders })
     }
 }
 
@@ -130,13 +122,6 @@ impl Lock {
         let companions = COMPANIONS.iter().find(|group| group[0] == self.key);
         companions.map_or(self.key == key, |group| group.contains(&key))
     }
-}
-
-fn fingerprint(texts: &[SourceFile], more: &[NamedFile]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    texts.iter().for_each(|it| (&it.name, &it.text).hash(&mut hasher));
-    more.iter().for_each(|it| (&it.path, &it.text).hash(&mut hasher));
-    hasher.finish()
 }
 
 /// The number of digits of a hash. With so many digits, no two policies of one organisation have the same hash, and

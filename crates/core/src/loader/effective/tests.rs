@@ -170,7 +170,7 @@ proptest! {
     ) {
         let Ok(policy) = builder.clone().compile() else { return Ok(()) };
         let sources = Sources::default();
-        let loaded = PolicyFile { policy, builder, sources, locked_settings: Vec::new(), named_files: std::collections::HashMap::new(), files: Vec::new(), folders: Vec::new(), fingerprint: 0 };
+        let loaded = PolicyFile { policy, builder, sources, locked_settings: Vec::new(), named_files: std::collections::HashMap::new(), files: Vec::new(), folders: Vec::new() };
         let url = if host.is_empty() { path.to_owned() } else { format!("http://{host}{path}") };
         let effective = loaded.effective(method, &url).unwrap();
         let head = http::Request::builder().method(method).uri(&url).body(()).unwrap().into_parts().0;
