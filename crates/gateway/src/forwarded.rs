@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use error_envelope_core::session::is_same_to_cgi;
+use error_envelope_core::session::{Lengths, is_same_to_cgi};
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
 use super::headers::remove_all;
@@ -64,16 +64,7 @@ const OTHERS: [&str; 43] = [
     "proxy",
 ];
 
-/// The lengths of the names in [`OTHERS`], with one bit for each length. Most other header names have a length that is
-/// not among these.
-const LENGTHS: u64 = {
-    let (mut lengths, mut at) = (0, 0);
-    while at < OTHERS.len() {
-        lengths |= 1 << OTHERS[at].len();
-        at += 1;
-    }
-    lengths
-};
+const LENGTHS: Lengths = Lengths::from_names(&OTHERS);
 
 /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,7 +152,7 @@ fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
 /// Returns true if the name is `x-forwarded-…` or one of [`OTHERS`], in any spelling that a CGI-like service accepts.
 fn names_client(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
-        || name.len() < 64 && LENGTHS >> name.len() & 1 == 1 && OTHERS.iter().any(|other| is_same_to_cgi(name, other))
+        || LENGTHS.may_have(name.len()) && OTHERS.iter().any(|other| is_same_to_cgi(name, other))
 }
 
 /// Returns true if a name is a wrong spelling of such a header. A wrong spelling contains a character that is neither a

@@ -131,7 +131,7 @@ pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;
 #[doc(hidden)]
-pub use crate::fields::lines;
+pub use crate::fields::{Lengths, lines};
 pub use crate::guard::body_limit::{BodyMeter, DrainBudget, MeterAction, client_left};
 pub use crate::policy::host::has_clear_host;
 

@@ -1,8 +1,6 @@
 //! Connections to services that are reserved for a single connection of a client.
 
 use std::any::Any;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use error_envelope_core::session::lines;
@@ -30,22 +28,16 @@ pub(crate) struct Binding {
     authenticates: bool,
 }
 
-/// True if any request of the process had a binding. As long as it is false, the extensions of requests are not
-/// searched for a binding.
-static BINDINGS: AtomicBool = AtomicBool::new(false);
-
 impl Binding {
     /// Puts the binding into a request's extensions.
     pub(crate) fn insert(connections: &Arc<BoundConnections>, authenticates: bool, extensions: &mut Extensions) {
-        BINDINGS.store(true, Relaxed);
         extensions.insert(Self { connections: Arc::clone(connections), authenticates });
     }
 
     /// Removes the binding from the request's extensions, and returns it for the pool that sends the request.
     #[inline]
     pub(crate) fn take_from(extensions: &mut Extensions) -> Option<Self> {
-        // If another thread set the flag, passing the request to this thread has made it visible here.
-        if BINDINGS.load(Relaxed) { extensions.remove() } else { None }
+        extensions.remove()
     }
 
     /// Takes an idle connection of this pool that is reserved for the client.
