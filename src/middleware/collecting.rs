@@ -13,9 +13,7 @@ use super::caught::panicked;
 use super::context::CallContext;
 use super::deadline::{Deadline, now};
 use error_envelope_core::session::{BoxError, Ending, Reading, RequestRecord, ResponseStep, Session, UnreadReason};
-#[cfg(feature = "metrics")]
-use error_envelope_runtime as runtime;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{self as runtime, catch};
 
 pin_project! {
     /// An inner error whose body is being read (R4). The body is read in place, because a polled body must not be
@@ -41,10 +39,7 @@ impl<R: Body<Error: Into<BoxError>>> Collecting<R> {
                 Poll::Ready(job.ended(end))
             }
             Poll::Pending => {
-                #[cfg(feature = "metrics")]
-                {
-                    job.waits_since = Some(tokio::time::Instant::now());
-                }
+                job.waits_since = Some(tokio::time::Instant::now());
                 *this.waiting = Some(Box::new(job));
                 Poll::Pending
             }
@@ -94,7 +89,6 @@ pub(super) struct CollectJob {
     panic: Option<Box<str>>,
     /// The time at which the wait for the body began (L2). Most bodies are available with their heads, and need no
     /// wait.
-    #[cfg(feature = "metrics")]
     waits_since: Option<tokio::time::Instant>,
 }
 
@@ -116,16 +110,7 @@ impl CollectJob {
         context: Option<Box<CallContext>>,
         panic: Option<Box<str>>,
     ) -> Self {
-        Self {
-            session,
-            head,
-            reading,
-            timer: None,
-            context,
-            panic,
-            #[cfg(feature = "metrics")]
-            waits_since: None,
-        }
+        Self { session, head, reading, timer: None, context, panic, waits_since: None }
     }
 
     #[inline]
@@ -170,9 +155,8 @@ impl CollectJob {
     /// Lets the session decide from the part of the body that was read.
     #[inline(always)]
     fn ended(self, end: End) -> Decided {
-        let Self { mut session, mut head, reading, panic, context, .. } = self;
-        #[cfg(feature = "metrics")]
-        if let Some(since) = self.waits_since {
+        let Self { mut session, mut head, reading, panic, context, waits_since, .. } = self;
+        if let Some(since) = waits_since {
             runtime::record_error_read(since.elapsed());
         }
         let (read, error) = match end {

@@ -32,9 +32,9 @@ mod switch;
 
 pub use self::catch::{DropGuarded, catch, log_panic_places};
 pub use self::clock::{new_request_id, now};
-pub use self::count::{RequestMetrics, RequestTimer, Started};
+pub use self::count::{RequestMetrics, RequestTimer, Started, record_error_read};
 #[cfg(feature = "metrics")]
-pub use self::count::{describe as describe_metrics, keep_counters, record_error_read};
+pub use self::count::{describe as describe_metrics, keep_counters};
 #[cfg(feature = "prometheus")]
 pub use self::count::{install as install_metrics, recorder as metrics_recorder};
 #[cfg(feature = "policy-file")]

@@ -1,6 +1,7 @@
 //! Replaces the metrics in a build without the feature `metrics`. Nothing is counted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use error_envelope_core::session::{ClosedRecord, Delivery, KnownMethod, SentStatus};
 
@@ -48,6 +49,9 @@ impl RequestTimer {
 }
 
 pub(crate) fn record_error(_: &ClosedRecord) {}
+
+/// Does nothing, since nothing is counted.
+pub fn record_error_read(_: Duration) {}
 
 pub(crate) fn record_policy(_: Option<&str>) {}
 

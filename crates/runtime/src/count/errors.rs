@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use metrics::{Counter, Histogram, Key, Label, Level, Metadata, SharedString};
+use metrics::{Counter, Key, Label, Level, Metadata, SharedString};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::dialect::Shape;
@@ -13,7 +13,7 @@ use error_envelope_core::policy::Mode;
 use error_envelope_core::session::{ClosedRecord, Origin, Outcome, SentStatus};
 
 use super::installed;
-use super::kept::{CachedHandle, now_if_kept};
+use super::kept::{KEPT_FOR, now_if_kept};
 
 /// The most combinations of labels whose counters a thread keeps.
 const KNOWN: usize = 16;
@@ -22,13 +22,13 @@ thread_local! {
     /// The counters that this thread used last. They are kept because creating the key of a counter takes longer than
     /// the rest of counting an error, and errors often come in large numbers.
     static KINDS: RefCell<Vec<KnownKind>> = const { RefCell::new(Vec::new()) };
-    static READ: RefCell<CachedHandle<Histogram>> = const { RefCell::new(CachedHandle::NONE) };
 }
 
 struct KnownKind {
     kind: Kind,
     key: Key,
-    counter: CachedHandle<Counter>,
+    /// The counter, and the time until which it is kept.
+    counter: Option<(Counter, Instant)>,
 }
 
 /// The values that determine the labels of an error.
@@ -85,17 +85,7 @@ pub(super) fn record_at(record: &ClosedRecord, now: Option<Instant>) {
 
 /// Records how long the layer waited for the body of an inner error.
 pub fn record_error_read(time: Duration) {
-    let Some(recorder) = installed::find() else { return };
-    let register = || metrics::histogram!("error_envelope_error_read_seconds");
-    let record = |histogram: &Histogram| histogram.record(time);
-    let recorded = READ.try_with(|read| {
-        let Ok(mut read) = read.try_borrow_mut() else { return false };
-        read.use_cached(now_if_kept(recorder), register, record);
-        true
-    });
-    if !recorded.unwrap_or(false) {
-        record(&register());
-    }
+    metrics::histogram!("error_envelope_error_read_seconds").record(time);
 }
 
 /// Counts a record by its route, its scope and the counter's own label.
@@ -116,11 +106,15 @@ fn register(key: &Key) -> Counter {
 impl KnownKind {
     fn new(record: &ClosedRecord) -> Self {
         let kind = Kind::new(record);
-        Self { key: kind.key(), kind, counter: CachedHandle::NONE }
+        Self { key: kind.key(), kind, counter: None }
     }
 
     fn count(&mut self, now: Option<Instant>) {
-        self.counter.use_cached(now, || register(&self.key), |counter| counter.increment(1));
+        match (&self.counter, now) {
+            (_, None) => register(&self.key).increment(1),
+            (Some((counter, until)), Some(now)) if now < *until => counter.increment(1),
+            (_, Some(now)) => self.counter.insert((register(&self.key), now + KEPT_FOR)).0.increment(1),
+        }
     }
 }
 

@@ -37,21 +37,3 @@ pub fn keep_counters() {
 pub(super) fn now_if_kept(recorder: usize) -> Option<Instant> {
     (KEPT_RECORDER.load(Ordering::Relaxed) == recorder).then(Instant::now)
 }
-
-/// A handle, and the time until which it is kept.
-pub(super) struct CachedHandle<H>(Option<(H, Instant)>);
-
-impl<H> CachedHandle<H> {
-    pub(super) const NONE: Self = Self(None);
-
-    /// Calls `record` with the kept handle, or with a new handle if none is kept. If `now` is `None`, the new handle is
-    /// not kept.
-    #[inline]
-    pub(super) fn use_cached(&mut self, now: Option<Instant>, register: impl FnOnce() -> H, record: impl FnOnce(&H)) {
-        let Some(now) = now else { return record(&register()) };
-        match &self.0 {
-            Some((handle, until)) if now < *until => record(handle),
-            _ => record(&self.0.insert((register(), now + KEPT_FOR)).0),
-        }
-    }
-}
