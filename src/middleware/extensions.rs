@@ -11,11 +11,6 @@ pub(super) fn reason_phrase(extensions: &Extensions) -> Option<&[u8]> {
     extensions.get::<hyper::ext::ReasonPhrase>().map(hyper::ext::ReasonPhrase::as_bytes)
 }
 
-#[cfg(not(feature = "hyper"))]
-pub(super) fn reason_phrase(_: &Extensions) -> Option<&[u8]> {
-    None
-}
-
 /// Removes the reason phrase from a rewritten error, because its text may be confidential.
 pub(super) fn remove_reason(_head: &mut Parts) {
     #[cfg(feature = "hyper")]

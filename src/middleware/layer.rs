@@ -402,6 +402,7 @@ fn config(config: SessionConfig) -> SessionConfig {
     SessionConfig {
         recogniser: Some(recognise),
         proxy_errors: Some(proxy_error),
+        #[cfg(feature = "hyper")]
         reason_phrase: Some(super::extensions::reason_phrase),
         #[cfg(feature = "axum")]
         framework_route: Some(super::extensions::framework_route),

@@ -9,8 +9,6 @@ use std::fmt::{self, Write};
 
 use error_envelope_core::cause::chain;
 use error_envelope_core::session::{CauseKind, ProxyError, Recognised};
-#[cfg(feature = "tonic")]
-use error_envelope_fault::grpc_status::fault_of_cause as fault_of_status;
 #[cfg(any(feature = "hyper", feature = "tower"))]
 use error_envelope_runtime::catch;
 
@@ -19,33 +17,14 @@ use error_envelope_runtime::catch;
 /// feature of the same name.
 #[must_use]
 pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
-    // The causes are walked only once for all types, because most errors have no cause of these types.
-    let (mut kind, mut has_status, mut has_hyper) = (None, false, false);
-    for cause in chain(error) {
-        has_status |= is_status(cause);
-        has_hyper |= is_of_hyper(cause);
-        kind = kind.into_iter().chain(kind_of_cause(cause)).min();
-    }
-    if let Some(fault) = if has_status { fault_of_status(error) } else { None } {
+    #[cfg(feature = "tonic")]
+    if let Some(fault) = error_envelope_fault::grpc_status::fault_of_cause(error) {
         return Some(Recognised::Fault(fault));
     }
-    let of_hyper = if has_hyper { kind_of_hyper(error) } else { None };
-    kind.into_iter().chain(of_hyper).min().map(Recognised::Kind)
-}
-
-#[cfg(feature = "tonic")]
-fn is_status(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<tonic::Status>()
-}
-
-#[cfg(not(feature = "tonic"))]
-fn is_status(_: &(dyn Error + 'static)) -> bool {
-    false
-}
-
-#[cfg(not(feature = "tonic"))]
-fn fault_of_status(_: &(dyn Error + 'static)) -> Option<error_envelope_core::fault::Fault> {
-    None
+    let kind = chain(error).filter_map(kind_of_cause).min();
+    #[cfg(feature = "hyper")]
+    let kind = kind.into_iter().chain(kind_of_hyper(error)).min();
+    kind.map(Recognised::Kind)
 }
 
 fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
@@ -75,11 +54,6 @@ fn is_of_buffer(error: &(dyn Error + 'static)) -> bool {
         || size_of_val(error) == size_of::<usize>()
             && error.source().is_some()
             && is_text(error, "buffered service failed: ", true)
-}
-
-#[cfg(feature = "hyper")]
-fn is_of_hyper(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<hyper::Error>() || is_failed_connect(cause)
 }
 
 /// Returns the kind of an error of hyper. The outermost `hyper::Error` decides, or an error of hyper's pooled client
@@ -148,16 +122,6 @@ pub(super) fn proxy_error(error: &(dyn Error + 'static)) -> Option<ProxyError> {
         });
     }
     let _ = error;
-    None
-}
-
-#[cfg(not(feature = "hyper"))]
-fn is_of_hyper(_: &(dyn Error + 'static)) -> bool {
-    false
-}
-
-#[cfg(not(feature = "hyper"))]
-fn kind_of_hyper(_: &(dyn Error + 'static)) -> Option<CauseKind> {
     None
 }
 
