@@ -23,41 +23,9 @@ pub(super) fn original_uri(extensions: &Extensions) -> Option<&http::Uri> {
     extensions.get::<axum::extract::OriginalUri>().map(|original| &original.0)
 }
 
+/// Returns the pattern of the axum route that matched a request. axum does not share the pattern's text. A copy takes
+/// less time than a look-up of a shared text.
 #[cfg(feature = "axum")]
-pub(super) use matched_path::framework_route;
-
-/// Finds the pattern of the axum route that matched a request. axum does not share the pattern's text, so this module
-/// keeps one copy of each text.
-#[cfg(feature = "axum")]
-mod matched_path {
-    use std::collections::HashSet;
-    use std::sync::{Arc, PoisonError, RwLock};
-
-    use axum::extract::MatchedPath;
-    use http::Extensions;
-
-    /// The most patterns to keep. A router has far fewer routes. If a program keeps creating routers, patterns beyond
-    /// this number get no label.
-    const MOST: usize = 16 * 1024;
-
-    static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);
-
-    pub(in crate::middleware) fn framework_route(extensions: &Extensions) -> Option<Arc<str>> {
-        let path = extensions.get::<MatchedPath>()?.as_str();
-        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-        let found = known.as_ref().and_then(|known| known.get(path).cloned());
-        drop(known);
-        found.or_else(|| enter(path))
-    }
-
-    #[cold]
-    fn enter(path: &str) -> Option<Arc<str>> {
-        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_default();
-        if let Some(found) = known.get(path) {
-            return Some(found.clone());
-        }
-        let route: Arc<str> = path.into();
-        (known.len() < MOST && known.insert(route.clone())).then_some(route)
-    }
+pub(super) fn framework_route(extensions: &Extensions) -> Option<std::sync::Arc<str>> {
+    extensions.get::<axum::extract::MatchedPath>().map(|path| path.as_str().into())
 }
