@@ -51,12 +51,6 @@ impl<B> RemainingRequest<B> {
     }
 }
 
-impl<B> From<B> for RemainingRequest<B> {
-    fn from(body: B) -> Self {
-        Self::New { body }
-    }
-}
-
 impl<B> Draining<B> {
     pub(super) fn new(request: RemainingRequest<B>, drain: DrainBudget, answered: Box<LocalReply>) -> Self {
         let budget = Budget::new(drain.max_bytes, drain.timeout);

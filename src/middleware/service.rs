@@ -210,7 +210,7 @@ impl<S, B: Body<Error: Into<BoxError>>> Verifying<S, B> {
 impl<B> Unread<B> {
     fn rest(self) -> RemainingRequest<B> {
         match self {
-            Self::New(body, _) => body.into(),
+            Self::New(body, _) => RemainingRequest::New { body },
             Self::Peeked(body, _) => RemainingRequest::Pinned { body },
         }
     }
@@ -272,7 +272,7 @@ where
             if let Some(not_ready) = not_ready {
                 let _ = catch(|| *head = None);
                 let reply = unready(not_ready, session);
-                let state = State::sent(reply, body.into_inner().map(RemainingRequest::from));
+                let state = State::sent(reply, body.into_inner().map(|body| RemainingRequest::New { body }));
                 return ResponseFuture { state, watched };
             }
             let mut future = None;
