@@ -61,16 +61,19 @@ impl FilterConfig {
         let mut config = Self::default();
         for (key, entry) in value.as_object().into_iter().flatten() {
             match (key.as_str(), entry) {
-                ("admin", entry) => config.admin = Some(parse_admin(entry.as_str())?),
-                ("admin_token_file", entry) => config.admin_token_file = Some(parse_token_file(entry.as_str())?),
-                ("metadata", entry) => config.metadata = parse_metadata(entry.as_bool())?,
+                ("admin", Value::String(text)) => {
+                    let address = Self::address(text).map_err(|why| format!("filter_config: admin: {why}"))?;
+                    config.admin = Some(address);
+                }
+                ("admin_token_file", Value::String(file)) => config.admin_token_file = Some(file.clone()),
+                ("metadata", Value::Bool(on)) => config.metadata = *on,
                 ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::Here(text.clone());
                 }
                 ("policy_file", Value::String(file)) if config.policy == FilterPolicy::Nowhere => {
                     config.policy = FilterPolicy::File(file.clone());
                 }
-                _ => return Err(other_keys(value)),
+                (key, _) => return Err(mistyped(key).unwrap_or_else(|| other_keys(value))),
             }
         }
         Ok(config)
@@ -78,37 +81,31 @@ impl FilterConfig {
 
     fn from_text(text: &str) -> Result<Self, String> {
         // Text that is not valid TOML is treated as a policy, so that the error is reported with its line.
-        let mut table = text.parse::<toml::Table>().unwrap_or_default();
-        let all = table.len();
-        let admin = table.remove("admin").map(|admin| parse_admin(admin.as_str())).transpose()?;
-        let token_file = table.remove("admin_token_file").map(|file| parse_token_file(file.as_str())).transpose()?;
-        let metadata = table.remove("metadata").map(|metadata| parse_metadata(metadata.as_bool())).transpose()?;
-        let has_own = table.len() < all;
-        let policy = match (table.get("policy_file"), table.len()) {
-            (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
-            (Some(_), 1) => {
+        let table = text.parse::<toml::Table>().unwrap_or_default();
+        let (own, rest): (toml::Table, toml::Table) =
+            table.into_iter().partition(|(key, _)| OWN.contains(&key.as_str()));
+        let config = Self::of_struct(&serde_json::to_value(&own).unwrap_or_default())?;
+        let policy = match (rest.get("policy_file"), rest.len(), own.keys().next()) {
+            (Some(toml::Value::String(file)), 1, _) => FilterPolicy::File(file.clone()),
+            (Some(_), 1, _) => {
                 let why = "filter_config: policy_file is not a string; write policy_file = \"/etc/envoy/policy.toml\"";
                 return Err(why.to_owned());
             }
-            (Some(_), _) => {
+            (Some(_), ..) => {
                 return Err("filter_config: policy and policy_file are mutually exclusive; keep one of them".to_owned());
             }
-            (None, 0) if has_own => FilterPolicy::Nowhere,
-            (None, _) if has_own => {
-                let (key, value) = match (&admin, &token_file) {
-                    (Some(_), _) => ("admin", "\"…\""),
-                    (None, Some(_)) => ("admin_token_file", "\"…\""),
-                    (None, None) => ("metadata", "false"),
-                };
+            (None, 0, Some(_)) => FilterPolicy::Nowhere,
+            (None, _, Some(key)) => {
+                let value = if key == "metadata" { "false" } else { "\"…\"" };
                 return Err(format!(
                     "filter_config: {key} cannot be used if filter_config is the policy's own text; write both in a \
                      google.protobuf.Struct, {{\"policy\": \"…\", \"{key}\": {value}}}, or put the policy into a file: \
                      policy_file = \"…\""
                 ));
             }
-            (None, _) => FilterPolicy::Here(text.to_owned()),
+            (None, _, None) => FilterPolicy::Here(text.to_owned()),
         };
-        Ok(Self { policy, admin, admin_token_file: token_file, metadata: metadata.unwrap_or(true) })
+        Ok(Self { policy, ..config })
     }
 
     /// Parses an admin address: an IP address and a port, or only a port on loopback. Host names are not accepted,
@@ -125,20 +122,18 @@ impl FilterConfig {
     }
 }
 
-fn parse_admin(text: Option<&str>) -> Result<SocketAddr, String> {
-    let text = text.ok_or("filter_config: admin is not a string; write admin = \"127.0.0.1:9902\"")?;
-    FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
-}
+/// The keys that are not about the policy.
+const OWN: [&str; 3] = ["admin", "admin_token_file", "metadata"];
 
-fn parse_token_file(file: Option<&str>) -> Result<String, String> {
-    let why = "filter_config: admin_token_file is not a string; write admin_token_file = \"/etc/envoy/admin-token\"";
-    file.map(str::to_owned).ok_or_else(|| why.to_owned())
-}
-
-fn parse_metadata(given: Option<bool>) -> Result<bool, String> {
-    let why =
-        "filter_config: metadata is not true or false; write metadata = false if nothing reads an error's metadata";
-    given.ok_or_else(|| why.to_owned())
+/// Returns the error for a value of the wrong type, if the key is one of [`OWN`].
+fn mistyped(key: &str) -> Option<String> {
+    let wrong = match key {
+        "admin" => "admin is not a string; write admin = \"127.0.0.1:9902\"",
+        "admin_token_file" => "admin_token_file is not a string; write admin_token_file = \"/etc/envoy/admin-token\"",
+        "metadata" => "metadata is not true or false; write metadata = false if nothing reads an error's metadata",
+        _ => return None,
+    };
+    Some(format!("filter_config: {wrong}"))
 }
 
 fn other_keys(value: &Value) -> String {
