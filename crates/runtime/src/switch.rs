@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use crate::{clock, log};
@@ -177,12 +177,12 @@ impl KillSwitch {
 pub(crate) struct Switched {
     switch: KillSwitch,
     /// The config in mode `off`, and the config from which it was made.
-    made: RwLock<Option<(Arc<SessionConfig>, Arc<SessionConfig>)>>,
+    made: Mutex<Option<(Arc<SessionConfig>, Arc<SessionConfig>)>>,
 }
 
 impl Switched {
     pub(crate) fn new(switch: KillSwitch) -> Self {
-        Self { switch, made: RwLock::default() }
+        Self { switch, made: Mutex::default() }
     }
 
     #[inline]
@@ -192,18 +192,14 @@ impl Switched {
 
     #[cold]
     pub(crate) fn in_mode_off(&self, config: Arc<SessionConfig>) -> Arc<SessionConfig> {
-        let made = |made: &Option<(Arc<SessionConfig>, Arc<SessionConfig>)>| match made {
-            Some((source, off)) if Arc::ptr_eq(source, &config) => Some(off.clone()),
-            _ => None,
-        };
-        if let Some(off) = made(&self.made.read().unwrap_or_else(PoisonError::into_inner)) {
-            return off;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((source, off)) = &*made
+            && Arc::ptr_eq(source, &config)
+        {
+            return off.clone();
         }
-        let mut kept = self.made.write().unwrap_or_else(PoisonError::into_inner);
-        made(&kept).unwrap_or_else(|| {
-            let off = Arc::new(config.with_policy(Policy::clone(config.policy()).switched_off()));
-            *kept = Some((config, off.clone()));
-            off
-        })
+        let off = Arc::new(config.with_policy(Policy::clone(config.policy()).switched_off()));
+        *made = Some((config, off.clone()));
+        off
     }
 }
