@@ -40,7 +40,7 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let (requests, recent) = (shared.store.requests(), shared.store.recent());
     let of = |severities: &[Severity]| affected(&recent.timeline, severities, &requests, at);
     let hour = last_minutes(at, MINUTES);
-    let outcomes = Outcome::ALL.map(Outcome::as_str).map(str::to_owned).into_iter();
+    let outcomes = Outcome::VALUES.iter().map(|outcome| outcome.as_str().to_owned());
     let outcomes: Map<_, _> = outcomes.zip(requests.by_outcome(&hour).map(Value::from)).collect();
     answer::json(&json!({
         "process": admin.name.as_deref(),

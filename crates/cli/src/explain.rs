@@ -50,15 +50,13 @@ pub(crate) struct Args {
     recording: PathBuf,
 }
 
-const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
-
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let text = recorded::read(&args.recording)?;
     if text.starts_with(b"{") {
         return explain_logged(args, &text);
     }
-    let trial = Trial::from_file(args.policy.as_deref(), &MODES)?;
+    let trial = Trial::from_file(args.policy.as_deref(), Mode::VALUES)?;
     let recorded = Recorded::parse(&args.recording, &text, args.request.as_deref())?;
     let [real, enforced] = [None, Some(Mode::Enforce)].map(|mode| trial.run(&recorded, mode, None));
     let explained = Explained { recorded: &recorded, trial: &trial, real, enforced };
@@ -246,7 +244,7 @@ impl Explained<'_> {
     /// Groups the modes in which the client gets the same response. Returns each group with this response.
     fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
         let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
-        for mode in MODES {
+        for mode in Mode::VALUES.iter().copied() {
             let outcome = self.trial.run(self.recorded, Some(mode), None);
             match groups.iter_mut().find(|(_, other)| same(other, &outcome)) {
                 Some((names, _)) => names.push(mode.as_str()),

@@ -48,7 +48,7 @@ pub(crate) struct Row {
 pub(crate) struct Tally {
     /// The mode of the requests. The kill switch does not affect it.
     pub(crate) mode: Mode,
-    pub(crate) outcomes: [u64; Outcome::ALL.len()],
+    pub(crate) outcomes: [u64; Outcome::VALUES.len()],
     /// The number of errors whose code follows only from their status.
     pub(crate) without_code: u64,
     /// The number of requests that mode `own` would refuse.
@@ -119,7 +119,7 @@ impl Requests {
     }
 
     /// Returns for each outcome the number of requests in each of these minutes.
-    pub(crate) fn by_outcome(&self, minutes: &Range<u32>) -> [Vec<u32>; Outcome::ALL.len()] {
+    pub(crate) fn by_outcome(&self, minutes: &Range<u32>) -> [Vec<u32>; Outcome::VALUES.len()] {
         self.all.each_ref().map(|counts| counts.counts(minutes.clone()))
     }
 }

@@ -74,7 +74,7 @@ pub(crate) const MINUTES: u32 = 60;
 /// A count for each of the last minutes.
 pub(crate) type Minutes = Ring<{ MINUTES as usize }>;
 /// A count for each of the last minutes, by outcome.
-pub(crate) type ByOutcome = [Minutes; Outcome::ALL.len()];
+pub(crate) type ByOutcome = [Minutes; Outcome::VALUES.len()];
 
 /// Returns the number of the minute that contains a time in milliseconds. Minutes are numbered from the Unix epoch.
 pub(crate) fn minute(at_ms: u64) -> u32 {

@@ -89,7 +89,7 @@ struct Handles {
 struct ClassMetrics {
     labels: [Label; 4],
     /// The counters by outcome and gRPC status.
-    requests: [OnceLock<Counter>; Outcome::ALL.len() * GRPC],
+    requests: [OnceLock<Counter>; Outcome::VALUES.len() * GRPC],
     head: Histogram,
     duration: Histogram,
 }

@@ -189,7 +189,7 @@ impl AuthScheme {
     fn refuse_unknown_kind(&self, kind: Option<SchemeKind>, refusals: &mut Refusals) {
         let is_wrong = |word: &&str| kind.is_none_or(|kind| kind.as_str() != *word);
         if let Some(word) = self.table.scheme.as_deref().filter(is_wrong) {
-            let right = advice_for_unknown(word, SchemeKind::ALL.into_iter().map(SchemeKind::as_str));
+            let right = advice_for_unknown(word, SchemeKind::VALUES.iter().map(|kind| kind.as_str()));
             refusals.add(SettingError::new("scheme", "unknown scheme", right).of_kind(Kind::UnknownWord));
         }
     }

@@ -101,13 +101,11 @@ named! {
 }
 
 impl SchemeKind {
-    pub(crate) const ALL: [Self; 5] = [Self::Bearer, Self::Header, Self::Jwt, Self::Certificate, Self::Custom];
-
     /// Returns the kind with this name. For a misspelled name, returns the kind that was probably meant, so that the
     /// other keys can be checked.
     pub(crate) fn near(word: &str) -> Option<Self> {
-        let word = closest(word, Self::ALL.into_iter().map(Self::as_str))?;
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        let word = closest(word, Self::VALUES.iter().copied().map(Self::as_str))?;
+        Self::VALUES.iter().copied().find(|kind| kind.as_str() == word)
     }
 
     /// Returns the kinds of schemes that have this key.
@@ -126,7 +124,7 @@ impl SchemeKind {
             "timeout" => &[Self::Jwt, Self::Custom],
             // A scheme with keys accepts this setting, although it has no effect until a verifier replaces the keys.
             "unavailable_code" => &[Self::Bearer, Self::Header, Self::Jwt, Self::Custom],
-            _ => &Self::ALL,
+            _ => Self::VALUES,
         }
     }
 }

@@ -141,10 +141,6 @@ impl ServiceAnswer {
 }
 
 impl Outcome {
-    /// All outcomes, in the order of [`Outcome::index`].
-    pub const ALL: [Self; 6] =
-        [Self::Ok, Self::ClientError, Self::ServerError, Self::Broken, Self::ClientLeft, Self::Unknown];
-
     /// Returns the number of the outcome, from 0, for use as an index into counters.
     #[must_use]
     pub const fn index(self) -> usize {
