@@ -10,13 +10,20 @@ use humantime::Duration as Time;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Defines flags. Each flag sets the limit that is named after `=>`.
+/// Defines flags, with the name of the value, its parser and its default. Each flag sets the limit that is named after
+/// `=>`.
 macro_rules! limits {
-    ($(#[$of:meta])* $name:ident sets $limits:ident { $($(#[$flag:meta])* $field:ident: $type:ty => $limit:ident,)* }) => {
+    ($(#[$of:meta])* $name:ident sets $limits:ident {
+        $($(#[$flag:meta])* $field:ident: $type:ty = $value:literal, $parser:expr, $default:literal => $limit:ident,)*
+    }) => {
         #[derive(Clone, Copy, Debug, Args)]
         $(#[$of])*
         pub(crate) struct $name {
-            $($(#[$flag])* pub(crate) $field: $type,)*
+            $(
+                $(#[$flag])*
+                #[arg(long, value_name = $value, value_parser = $parser, default_value = $default)]
+                pub(crate) $field: $type,
+            )*
         }
 
         impl $name {
@@ -32,59 +39,48 @@ limits! {
     #[command(next_help_heading = "Limits for clients")]
     ClientFlags sets ClientLimits {
         /// Limit the number of connected clients; further clients wait to be accepted
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
-        max_connections: u32 => max_connections,
+        max_connections: u32 = "NUMBER", clap::value_parser!(u32).range(1..), "10000" => max_connections,
         /// Limit the time of a client's TLS handshake
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
-        tls_handshake_timeout: Time => tls_handshake_timeout,
+        tls_handshake_timeout: Time = "TIME", time, "10s" => tls_handshake_timeout,
         /// Close a client's connection if no request head arrives within this time, counted from the connect or from
         /// the end of the last request
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
-        idle_timeout: Time => idle_timeout,
+        idle_timeout: Time = "TIME", time, "30s" => idle_timeout,
         /// Limit a client's pause while it sends a request body
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
-        body_timeout: Time => body_timeout,
+        body_timeout: Time = "TIME", time, "10s" => body_timeout,
         /// Close a client's connection if the client reads nothing of its response for this time
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
-        write_timeout: Time => write_timeout,
+        write_timeout: Time = "TIME", time, "30s" => write_timeout,
         /// Limit the size of a request head; a larger one gets 431
-        #[arg(long, value_name = "SIZE", value_parser = size::<u32>(8 * KIB, 16 * MIB), default_value = "64KiB")]
-        max_head: u32 => max_head,
+        max_head: u32 = "SIZE", size::<u32>(8 * KIB, 16 * MIB), "64KiB" => max_head,
         /// Limit the concurrent requests on an HTTP/2 connection; clients that honour the setting wait, and further
         /// requests of other clients are refused
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
-        max_streams: u32 => max_streams,
+        max_streams: u32 = "NUMBER", clap::value_parser!(u32).range(1..), "200" => max_streams,
         /// Limit how many bytes of a body the gateway buffers for the connection to the client. The limit applies
         /// separately to the socket, to the current read and to the HTTP/2 stream. A fast body over HTTP/1.1 may use
         /// four times as much
-        #[arg(long, value_name = "SIZE", value_parser = size::<u32>(KIB, 1024 * MIB), default_value = "128KiB")]
-        stream_buffer: u32 => stream_buffer,
+        stream_buffer: u32 = "SIZE", size::<u32>(KIB, 1024 * MIB), "128KiB" => stream_buffer,
         /// Set the HTTP/2 connection window, which limits the unread bytes of all requests on a client's connection
-        #[arg(long, hide = true, value_name = "SIZE", value_parser = size::<u32>(64 * KIB, 1024 * MIB), default_value = "2MiB")]
-        connection_window: u32 => connection_window,
+        #[arg(hide = true)]
+        connection_window: u32 = "SIZE", size::<u32>(64 * KIB, 1024 * MIB), "2MiB" => connection_window,
         /// Set the interval between HTTP/2 pings to a client; --ping-timeout limits the wait for a reply
-        #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "30s")]
-        ping_interval: Time => ping_interval,
+        #[arg(hide = true)]
+        ping_interval: Time = "TIME", time, "30s" => ping_interval,
         /// Limit the time that an HTTP/2 client may take to acknowledge a ping; then its connection is closed
-        #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "20s")]
-        ping_timeout: Time => ping_timeout,
+        #[arg(hide = true)]
+        ping_timeout: Time = "TIME", time, "20s" => ping_timeout,
         /// Limit the time to read the rest of a request body after an early response; a client that is still sending
         /// may otherwise not receive the response
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
-        linger_timeout: Time => linger_timeout,
+        linger_timeout: Time = "TIME", time, "2s" => linger_timeout,
         /// Limit the bytes to read of the rest of a request body after an early response
-        #[arg(long, hide = true, value_name = "SIZE", value_parser = size::<u64>(0, u64::MAX), default_value = "64MiB")]
-        linger_bytes: u64 => linger_bytes,
+        #[arg(hide = true)]
+        linger_bytes: u64 = "SIZE", size::<u64>(0, u64::MAX), "64MiB" => linger_bytes,
         /// Set the pause before the gateway accepts again, after the system failed to accept a connection (for example,
         /// because no file descriptor was free)
-        #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "50ms")]
-        accept_retry: Time => accept_retry,
+        #[arg(hide = true)]
+        accept_retry: Time = "TIME", time, "50ms" => accept_retry,
         /// Keep accepting clients for this time after a stop signal, while /readyz returns 503 for the load balancer
-        #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
-        drain_delay: Time => drain_delay,
+        drain_delay: Time = "TIME", delay, "0s" => drain_delay,
         /// Limit the time that a stop waits for requests in flight
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
-        stop_timeout: Time => stop_timeout,
+        stop_timeout: Time = "TIME", time, "10s" => stop_timeout,
     }
 }
 
@@ -94,39 +90,35 @@ limits! {
     UpstreamFlags sets UpstreamLimits {
         /// Limit the requests that the service handles or that wait for a connection to it, including upgraded ones;
         /// further requests get 503 `worker_at_capacity`
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
-        upstream_requests: u32 => requests,
+        upstream_requests: u32 = "NUMBER", clap::value_parser!(u32).range(1..), "10000" => requests,
         /// Limit the connections to the service, including upgraded ones
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
-        upstream_connections: u32 => connections,
+        upstream_connections: u32 = "NUMBER", clap::value_parser!(u32).range(1..), "1024" => connections,
         /// Limit the time that a request waits while all connections are in use; then it gets 503 `worker_at_capacity`.
         /// This time also counts towards `--upstream-timeout`
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
-        upstream_queue_time: Time => queue_time,
+        upstream_queue_time: Time = "TIME", time, "1s" => queue_time,
         /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays
         /// open
-        #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
-        upstream_idle_timeout: Time => idle_timeout,
+        upstream_idle_timeout: Time = "TIME", time, "4s" => idle_timeout,
         /// Limit the header lines of an HTTP/1.1 response; a response with more becomes 502
-        #[arg(long, hide = true, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 100)]
-        upstream_headers: u32 => headers,
+        #[arg(hide = true)]
+        upstream_headers: u32 = "NUMBER", clap::value_parser!(u32).range(1..=100_000), "100" => headers,
         /// Limit each read of an HTTP/1.1 response; if the client does not read, two reads are buffered. A fast body
         /// may use four times as much. A response head must fit into one read
-        #[arg(long, hide = true, value_name = "SIZE", value_parser = size::<u32>(8 * KIB, 1024 * MIB), default_value = "128KiB")]
-        upstream_buffer: u32 => buffer,
+        #[arg(hide = true)]
+        upstream_buffer: u32 = "SIZE", size::<u32>(8 * KIB, 1024 * MIB), "128KiB" => buffer,
         /// Limit the buffered bytes of an HTTP/2 body that are not read yet, in each direction
-        #[arg(long, hide = true, value_name = "SIZE", value_parser = size::<u32>(KIB, 1024 * MIB), default_value = "128KiB")]
-        upstream_stream_window: u32 => stream_window,
+        #[arg(hide = true)]
+        upstream_stream_window: u32 = "SIZE", size::<u32>(KIB, 1024 * MIB), "128KiB" => stream_window,
         /// Set the HTTP/2 connection window, which limits the unread bytes of all response bodies on the connection to
         /// the service
-        #[arg(long, hide = true, value_name = "SIZE", value_parser = size::<u32>(64 * KIB, 1024 * MIB), default_value = "32MiB")]
-        upstream_connection_window: u32 => connection_window,
+        #[arg(hide = true)]
+        upstream_connection_window: u32 = "SIZE", size::<u32>(64 * KIB, 1024 * MIB), "32MiB" => connection_window,
         /// Set the interval between HTTP/2 pings to the service; --upstream-ping-timeout limits the wait for a reply
-        #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
-        upstream_ping_interval: Time => ping_interval,
+        #[arg(hide = true)]
+        upstream_ping_interval: Time = "TIME", time, "10s" => ping_interval,
         /// Limit the time that the service may take to acknowledge an HTTP/2 ping; then the connection is replaced
-        #[arg(long, hide = true, value_name = "TIME", value_parser = time, default_value = "10s")]
-        upstream_ping_timeout: Time => ping_timeout,
+        #[arg(hide = true)]
+        upstream_ping_timeout: Time = "TIME", time, "10s" => ping_timeout,
     }
 }
 
