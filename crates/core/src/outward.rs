@@ -73,7 +73,7 @@ impl OutwardRule {
             let right = "give it a name, a message or a status";
             refusals.0.push(SettingError::new("", "the outward rule changes nothing", right));
         }
-        self.name.as_deref().map(|name| refusals.keep(refuse_name(name)));
+        self.name.as_deref().map(|name| refusals.keep(SettingError::check_message("name", name)));
         self.message.as_deref().map(|it| refusals.keep(SettingError::check_message("message", it)));
         let status = refusals.keep_some(self.status, |status| SettingError::check_error_status("status", status));
         Some(Outward { codes: known?, name: self.name, message: self.message, status: status? })
@@ -117,14 +117,6 @@ pub(crate) fn form<'a>(
 fn single_item<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let first = items.next();
     if items.next().is_some() { None } else { first }
-}
-
-fn refuse_name(name: &str) -> Result<(), SettingError> {
-    if message::clean(name).as_deref() == Some(name) {
-        return Ok(());
-    }
-    let right = "write one printable line of 1 to 1,024 bytes, without white space around it";
-    Err(SettingError::new("name", "the name cannot be sent to clients as it is", right))
 }
 
 #[cfg(test)]

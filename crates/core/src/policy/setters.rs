@@ -33,10 +33,10 @@ macro_rules! setters {
 /// One setter. The key or its type determines the argument of the setter.
 macro_rules! setter {
     ([$($doc:tt)*] ($($keys:tt)+) redact bool) => {
-        setter! { [$($doc)* #[cfg(feature = "redact")]] redact ($($keys)+) bool, |value| value }
+        setter! { [$($doc)* #[cfg(feature = "redact")]] redact ($($keys)+) bool }
     };
     ([$($doc:tt)*] ($($keys:tt)+) $key:ident ExtProcBodies) => {
-        setter! { [$($doc)* #[doc(hidden)]] $key ($($keys)+) ExtProcBodies, |value| value }
+        setter! { [$($doc)* #[doc(hidden)]] $key ($($keys)+) ExtProcBodies }
     };
     (@no_limit ($($keys:tt)+)) => {
         /// Removes the limit of request bodies. The framework's own limit still applies (2 MiB for axum's extractors).
@@ -45,13 +45,9 @@ macro_rules! setter {
             self
         }
     };
-    ([$($doc:tt)*] ($($keys:tt)+) $key:ident Limit) => { setter! { [$($doc)*] $key ($($keys)+) u64, Some } };
-    ([$($doc:tt)*] ($($keys:tt)+) $key:ident DialectName) => {
-        setter! { [$($doc)*] $key ($($keys)+) impl Into<DialectName>, Into::into }
-    };
-    ([$($doc:tt)*] ($($keys:tt)+) $key:ident ErrorPage) => {
-        setter! { [$($doc)*] $key ($($keys)+) impl Into<ErrorPage>, Into::into }
-    };
+    ([$($doc:tt)*] $keys:tt $key:ident Limit) => { setter! { [$($doc)*] $key $keys u64 } };
+    ([$($doc:tt)*] $keys:tt $key:ident DialectName) => { setter! { [$($doc)*] $key $keys impl Into<DialectName> } };
+    ([$($doc:tt)*] $keys:tt $key:ident ErrorPage) => { setter! { [$($doc)*] $key $keys impl Into<ErrorPage> } };
     ([$($doc:tt)*] ($($keys:tt)+) $key:ident Texts) => {
         $($doc)*
         pub fn $key<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
@@ -59,14 +55,11 @@ macro_rules! setter {
             self
         }
     };
-    ([$($doc:tt)*] ($($keys:tt)+) $key:ident $value:ident) => {
-        setter! { [$($doc)*] $key ($($keys)+) $value, |value| value }
-    };
-    ([$($doc:tt)*] $key:ident ($($keys:tt)+) $takes:ty, $make:expr) => {
+    ([$($doc:tt)*] $keys:tt $key:ident $value:ident) => { setter! { [$($doc)*] $key $keys $value } };
+    ([$($doc:tt)*] $key:ident ($($keys:tt)+) $takes:ty) => {
         $($doc)*
         pub fn $key(mut self, $key: $takes) -> Self {
-            let make = $make;
-            self.$($keys)+.$key = Some(make($key));
+            self.$($keys)+.$key = Some($key.into());
             self
         }
     };

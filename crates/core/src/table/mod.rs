@@ -168,24 +168,15 @@ macro_rules! setters {
         )* }
     };
     (@one [$($attribute:tt)*] $key:ident $type:ident required) => {};
-    (@one [$($attribute:tt)*] $key:ident String) => {
-        $($attribute)*
-        pub fn $key(mut self, $key: impl Into<String>) -> Self {
-            self.$key = Some($key.into());
-            self
-        }
+    (@one $attributes:tt $key:ident String) => { $crate::table::setters! { @set $attributes $key impl Into<String> } };
+    (@one $attributes:tt $key:ident Message) => {
+        $crate::table::setters! { @set $attributes $key impl Into<std::borrow::Cow<'static, str>> }
     };
-    (@one [$($attribute:tt)*] $key:ident Message) => {
+    (@one $attributes:tt $key:ident $type:ident) => { $crate::table::setters! { @set $attributes $key $type } };
+    (@set [$($attribute:tt)*] $key:ident $takes:ty) => {
         $($attribute)*
-        pub fn $key(mut self, $key: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        pub fn $key(mut self, $key: $takes) -> Self {
             self.$key = Some($key.into());
-            self
-        }
-    };
-    (@one [$($attribute:tt)*] $key:ident $type:ident) => {
-        $($attribute)*
-        pub fn $key(mut self, $key: $type) -> Self {
-            self.$key = Some($key);
             self
         }
     };
