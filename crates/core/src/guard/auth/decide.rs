@@ -105,10 +105,8 @@ impl Scheme {
     fn result_of_verifier(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
         let why = match outcome {
             Err(failed) => {
-                return Err(Rejection {
-                    cause: Some(AuthCause::Failed(failed.0.clone())),
-                    ..AuthFailure::Unavailable.into()
-                });
+                let cause = Some(AuthCause::Failed(failed.clone()));
+                return Err(Rejection { cause, ..AuthFailure::Unavailable.into() });
             }
             // If an id cannot be forwarded, that is a mistake of the verifier and not of the client.
             Ok(Verified::Granted(caller)) => {

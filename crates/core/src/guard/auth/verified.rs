@@ -92,11 +92,4 @@ impl PartialEq for VerifiedCaller {
 impl Eq for VerifiedCaller {}
 
 /// The reason why a verifier has no result. The error is shared, because two lists of schemes may need it.
-#[derive(Debug)]
-pub(crate) struct VerifierFailure(pub(super) Arc<dyn Error + Send + Sync>);
-
-impl From<Box<dyn Error + Send + Sync>> for VerifierFailure {
-    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
-        Self(error.into())
-    }
-}
+pub(crate) type VerifierFailure = Arc<dyn Error + Send + Sync>;
