@@ -16,11 +16,10 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::LengthLimitError;
 use serde_json::value::RawValue;
 
-use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::fields;
 use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
+use crate::{cause, fields};
 
 /// Counts the bytes of a request's body, and notes if the body fails.
 ///

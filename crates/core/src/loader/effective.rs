@@ -11,8 +11,7 @@ use crate::guard::reading::normalised;
 use crate::policy::keys::RouteTable;
 use crate::policy::scope::PolicyPart;
 use crate::policy::{MatchedReading, RefusedPath, RouteOrigin, Unmatched, host};
-use crate::table::PolicyError;
-use crate::table::TablePath;
+use crate::table::{PolicyError, TablePath};
 
 /// The settings for one request, key by key, each with the file and line that sets the value (rule G0).
 ///

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::sources::{Parent, SourceFile};
-use super::tables::PlacedText;
-use super::tables::{FileTable, misplaced};
-use crate::table::closest;
-use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, read_text};
+use super::tables::{FileTable, PlacedText, misplaced};
+use crate::table::{Document, Found, Kind, Leaf, MAX_FILE_BYTES, NamedFile, PolicyError, Reading, closest, read_text};
 
 /// The maximum number of files of one policy. One process may have this many services behind it. The limit also stops a
 /// pattern that matches too many files.

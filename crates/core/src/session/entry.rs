@@ -19,8 +19,7 @@ use crate::guard::auth::Verified;
 use crate::guard::body_limit::BodyMeter;
 use crate::policy::ExtProcBodies;
 use crate::request_id::RequestId;
-use crate::session::admission;
-use crate::session::admission::{admit_after_auth, forward, refused};
+use crate::session::admission::{self, admit_after_auth, forward, refused};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::{Failure, FirstByte, LocalReply, ReadBytes};
 use crate::session::answer::refusals::refusal_before_failure;
@@ -36,12 +35,12 @@ use crate::session::response::step::{Ending, RequestStep, ResponseStep};
 /// Takes the value of the session's phase, and ends the session. Does nothing if the session is in another phase.
 macro_rules! take {
     ($session:ident, $phase:path) => {
-        if !matches!($session.phase, $phase(_)) {
-            None
-        } else if let $phase(inside) = std::mem::take(&mut $session.phase) {
-            Some(inside)
-        } else {
-            None
+        match std::mem::take(&mut $session.phase) {
+            $phase(inside) => Some(inside),
+            other => {
+                $session.phase = other;
+                None
+            }
         }
     };
 }

@@ -3,8 +3,7 @@
 
 use http::StatusCode;
 
-use super::body;
-use super::body::ErrorForm;
+use super::body::{self, ErrorForm};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;

@@ -1,8 +1,7 @@
 //! The party that failed, and the type of its failure, for `Proxy-Status` (RFC 9209; L4).
 
 use std::error::Error;
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use super::notes::Origin;
 use crate::cause::{chain, find};

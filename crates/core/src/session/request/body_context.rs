@@ -41,7 +41,10 @@ impl BodyContext {
         cause: Option<Cause>,
         sent: Option<SentStatus>,
     ) -> RequestRecord {
-        let notes = self.cold.and_then(ColdState::into_record_notes);
+        let notes = self.cold.and_then(|mut cold| {
+            let notes = cold.notes.take();
+            cold.completed(notes)
+        });
         RequestRecord::new(self.config, self.id, self.label, notes, (origin, cause, sent))
     }
 }

@@ -214,18 +214,8 @@ pub(in crate::session) struct ColdState {
 }
 
 impl ColdState {
-    /// Returns the fields of a record that do not depend on its error.
-    pub(in crate::session) fn record_notes(&self) -> Option<Box<RecordFields>> {
-        self.completed(self.notes.clone())
-    }
-
-    /// Returns the log fields of the error that ends the session.
-    pub(in crate::session) fn into_record_notes(mut self: Box<Self>) -> Option<Box<RecordFields>> {
-        let notes = self.notes.take();
-        self.completed(notes)
-    }
-
-    fn completed(&self, mut notes: Option<Box<RecordFields>>) -> Option<Box<RecordFields>> {
+    /// Returns these notes with the fields of a record that do not depend on its error.
+    pub(in crate::session) fn completed(&self, mut notes: Option<Box<RecordFields>>) -> Option<Box<RecordFields>> {
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
         }

@@ -3,8 +3,7 @@
 use http::{HeaderMap, HeaderName};
 
 use super::sent::HeaderFlags;
-use crate::fields;
-use crate::fields::{Lengths, is_same_to_cgi};
+use crate::fields::{self, Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
 /// The purpose for which every policy reads a request header. Only headers that are noted in the one pass over the head

@@ -81,20 +81,7 @@ pub(in crate::session) fn remove_spoofed(
     headers: &mut HeaderMap,
     notes: &mut Option<Box<RecordFields>>,
 ) {
-    let ids = &policy.forwarded_ids;
-    if sent.has(HeaderFlags::LOOK_ALIKE) || !ids.is_empty() {
-        remove_all(ids, sent, headers, notes);
-    }
-}
-
-#[inline(never)]
-fn remove_all(
-    forwarded_ids: &[HeaderName],
-    sent: &HeaderFlags,
-    headers: &mut HeaderMap,
-    notes: &mut Option<Box<RecordFields>>,
-) {
-    auth::remove_forwarded(forwarded_ids, headers);
+    auth::remove_forwarded(&policy.forwarded_ids, headers);
     if sent.has(HeaderFlags::LOOK_ALIKE) {
         notes.get_or_insert_default().removed_headers = Some(remove_look_alikes(headers));
     }
@@ -113,17 +100,10 @@ fn note<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Box<str> {
 
 /// Keeps a valid `traceparent`. Without a valid `traceparent`, the request begins a new trace, and its old trace state
 /// is removed (I4).
-#[inline]
 pub(in crate::session) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
-    if settings.traceparent {
-        begin_trace(&mut head.headers, id);
-    }
-}
-
-fn begin_trace(headers: &mut HeaderMap, id: RequestId) {
-    let valid = fields::single_value(headers, &TRACEPARENT).is_some_and(|only| is_traceparent(only.as_bytes()));
-    if !valid {
-        headers.insert(TRACEPARENT, id.traceparent());
-        headers.remove("tracestate");
+    let is_valid = |only: &HeaderValue| is_traceparent(only.as_bytes());
+    if settings.traceparent && !fields::single_value(&head.headers, &TRACEPARENT).is_some_and(is_valid) {
+        head.headers.insert(TRACEPARENT, id.traceparent());
+        head.headers.remove("tracestate");
     }
 }

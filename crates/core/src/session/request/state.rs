@@ -15,8 +15,7 @@ use crate::classify::credentials::Credentials;
 use crate::fault::Fault;
 use crate::guard::auth::Identity;
 use crate::guard::body_limit::BodyFlags;
-use crate::policy::rule;
-use crate::policy::{Adopted, Mode, Policy, RouteSettings};
+use crate::policy::{Adopted, Mode, Policy, RouteSettings, rule};
 use crate::request_id::RequestId;
 use crate::session::record::body_capture::{BodyCapture, CapturedBody};
 use crate::session::record::delivery::{SentStatus, ServiceAnswer};
@@ -226,13 +225,9 @@ impl RequestState {
     /// Replaces the message of a service's fault with the `say` of the first `[[map]]` rule that matches the fault and
     /// names the fault's code (R1). Without such a text, returns the fault unchanged.
     fn with_rule_message(&self, fault: Fault) -> Fault {
-        let rules = self.policy().rules(&self.settings);
-        if rules.is_empty() {
-            return fault;
-        }
         let target = self.cold.as_ref().and_then(|cold| cold.target.as_ref());
         let (method, path) = target.map_or((&Method::GET, None), |(method, path)| (method, Some(path.path())));
-        match rule::message_for(rules, &fault, method, path) {
+        match rule::message_for(self.policy().rules(&self.settings), &fault, method, path) {
             Some(text) => fault.with_message(text.to_owned()),
             None => fault,
         }
@@ -240,7 +235,7 @@ impl RequestState {
 
     /// Returns a record in which only the origin is set. The session continues.
     pub(in crate::session) fn record(&self, origin: Origin) -> RequestRecord {
-        let notes = self.cold.as_ref().and_then(|cold| cold.record_notes());
+        let notes = self.cold.as_ref().and_then(|cold| cold.completed(cold.notes.clone()));
         let label = self.label(self.framework_route.clone());
         RequestRecord::new(self.config.clone(), self.id, label, notes, (Some(origin), None, None))
     }
