@@ -85,7 +85,7 @@ fn kept_with<'t>(
     codes: usize,
 ) -> (Vec<(&'t str, String)>, usize, bool) {
     let mut pruner =
-        Pruner { context, error, around: Around::default(), decoded: None, values: 0, codes, is_full: false, tried: 0 };
+        Pruner { context, error, around: Around::new(body), decoded: None, values: 0, codes, is_full: false, tried: 0 };
     let mut members = Vec::new();
     if let Some(error) = error.and_then(|error| at(body, error)) {
         pruner.error = None;
@@ -108,9 +108,9 @@ fn at<'t, 'a>(value: Node<'t, 'a>, raw: &str) -> Option<Node<'t, 'a>> {
     value.children().find(|child| is_within(raw, child.raw())).and_then(|child| at(child, raw))
 }
 
-struct Pruner<'c, 'r, 'a> {
+struct Pruner<'c, 'r, 't, 'a> {
     context: &'c RestContext<'c>,
-    around: Around<'a>,
+    around: Around<'t, 'a>,
     /// The object with the error, whose members have already been added at the top.
     error: Option<&'r str>,
     /// The request's target, decoded as a form.
@@ -124,28 +124,19 @@ struct Pruner<'c, 'r, 'a> {
 }
 
 /// The object around a value.
-#[derive(Default)]
-struct Around<'a> {
+struct Around<'t, 'a> {
+    object: Node<'t, 'a>,
     /// The values in the object that the client sent.
     sent: Vec<Cow<'a, str>>,
-    /// True if the object names a place, so that its value is what the client sent there.
-    has_place: bool,
 }
 
-impl<'a> Around<'a> {
-    fn new(object: Node<'_, 'a>) -> Self {
-        // A path that begins with a slash may be the request's own.
-        let is_place = |field: Node<'_, '_>| match field.name() {
-            "path" => !field.raw().starts_with("\"/"),
-            "location" | "source" => false,
-            name => is_any(&PLACES, name) && !is_any(&PLACES_OF_DATA, name),
-        };
-        let has_place = object.children().any(|field| is_place(field) && !field.is_null());
-        Self { sent: values_of(object), has_place }
+impl<'t, 'a> Around<'t, 'a> {
+    fn new(object: Node<'t, 'a>) -> Self {
+        Self { object, sent: values_of(object) }
     }
 }
 
-impl<'t, 'a> Pruner<'_, '_, 'a> {
+impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
     fn members(&mut self, object: Node<'t, 'a>, members: &mut Vec<(&'t str, String)>) {
         self.around = Around::new(object);
         for field in object.children().take(MAX_TRIED) {
@@ -183,7 +174,8 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
             };
             words.last().is_some_and(|last| is_of_request(last))
         };
-        field.is_object()
+        !self.context.paths.is_empty()
+            && field.is_object()
             && is_elsewhere()
             && is_named()
             && self.context.paths.iter().any(|path| path.children().next().is_some() && at(path).is_some_and(is_value))
@@ -195,7 +187,7 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
         let name = field.name();
         self.tried += 1;
         self.is_full |= self.values == MAX_VALUES;
-        let is_sent = self.around.has_place && is_any(&VALUES, name);
+        let is_sent = is_any(&VALUES, name) && names_place(self.around.object);
         if self.tried > MAX_TRIED || self.is_full || is_sent {
             return None;
         }
@@ -229,10 +221,11 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
             let outer = std::mem::replace(&mut self.around, Around::new(value));
             let is_issue = self.context.issues.is_some_and(|issues| is_within(value.raw(), issues));
             let is_entry = is_issue && is_entry(value);
-            let has_place = self.around.has_place;
             let is_unread = |field: &Node<'_, '_>| {
                 let is_code = || field.text().is_some_and(|value| is_in_capitals(&value));
-                !is_issue || is_unread_of_issue(*field, is_entry) || has_place && field.name() == "name" && is_code()
+                !is_issue
+                    || is_unread_of_issue(*field, is_entry)
+                    || field.name() == "name" && names_place(value) && is_code()
             };
             for field in value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field)) {
                 if let Some(json) = self.field(field, names + 1, is_in_issue || is_entry) {
@@ -293,6 +286,17 @@ impl<'t, 'a> Pruner<'_, '_, 'a> {
         let decoded = self.decoded.get_or_insert_with(|| decoded(target));
         target.contains(text) || decoded.contains(text)
     }
+}
+
+/// Returns true if an object names a place, so that its value is what the client sent there.
+fn names_place(object: Node<'_, '_>) -> bool {
+    // A path that begins with a slash may be the request's own.
+    let is_place = |field: Node<'_, '_>| match field.name() {
+        "path" => !field.raw().starts_with("\"/"),
+        "location" | "source" => false,
+        name => is_any(&PLACES, name) && !is_any(&PLACES_OF_DATA, name),
+    };
+    object.children().any(|field| is_place(field) && !field.is_null())
 }
 
 /// Returns the text, because a build without the feature `redact` removes no credentials (R17).
@@ -472,7 +476,7 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     let is_led = is_led && (is_number() || is_bare_code(name, value, false)) && !name.ends_with("codes");
     let is_word = (is_top && name == "error" || name == "message") && is_bare_code(name, value, false);
     let is_of_catalogue = is_message_id(name) && is_catalogue_code(value)
-        || is_label(name, is_in_capitals(value)) && is_code_of_words(value);
+        || is_code_of_words(value) && is_label(name, is_in_capitals(value));
     if !(is_sure || is_led || is_bare || is_word || is_of_catalogue) || means_bad_input(value) {
         return None;
     }

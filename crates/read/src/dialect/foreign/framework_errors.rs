@@ -163,15 +163,18 @@ fn issues_at_top_places<'t, 'a>(
         return Some(list);
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
-    let names_places = |field: &Node<'_, '_>| match &rest::words(field.name())[..] {
-        [one] => matches!(&**one, "params" | "fields"),
-        [wrong, names] => {
-            matches!(&**wrong, "missing" | "invalid" | "offending" | "unknown" | "unexpected")
-                && matches!(&**names, "params" | "fields" | "parameters")
-        }
-        _ => false,
+    let are_wrong = |field: &Node<'_, '_>| {
+        let words = rest::words(field.name());
+        let [wrong, names] = &words[..] else { return false };
+        matches!(&**wrong, "missing" | "invalid" | "offending" | "unknown" | "unexpected")
+            && matches!(&**names, "params" | "fields" | "parameters")
+            && field.children().next().is_some()
     };
-    let lists = |object: Node<'t, 'a>| object.children().filter(names_places).find_map(Node::elements);
+    let lists = |object: Node<'t, 'a>| {
+        let named = ["params", "fields"].iter().find_map(|name| object.field(name)?.elements());
+        named
+            .or_else(|| object.children().filter(|field| field.is_array() && are_wrong(field)).find_map(Node::elements))
+    };
     let names = holders.find_map(lists)?;
     let text = without_values(text);
     for name in names {
@@ -202,7 +205,8 @@ fn issues_of_text_lists<'t, 'a>(
     // If nothing else has a text, a list of errors may have any name.
     let fields = |object: Node<'t, 'a>| object.children().filter(|field| !rest::is_never_kept(field.name()));
     let inside = fields(body).filter(|field| field.is_object()).flat_map(fields);
-    let by_form = fields(body).chain(inside).filter(|field| read.text.is_none() && are_errors(*field));
+    let any_name = || fields(body).chain(inside).filter(|field| are_errors(*field));
+    let by_form = std::iter::once_with(any_name).filter(|_| read.text.is_none()).flatten();
     // If a list contains the body's own text, entries in later lists are not errors (Cloudflare).
     let is_read = |list: Node<'_, '_>| read.text.as_ref().is_some_and(|it| is_within(it.field.raw(), list.raw()));
     let mut is_behind = false;

@@ -185,7 +185,10 @@ fn read_unknown_shape<'a>(body: Body<'a, '_>, target: &Target, status: StatusCod
         framework_errors::clean_message(&mut parsed, status);
     }
     let shape = shape_of(root, &parsed);
-    let is_message = |raw: &str| parsed.message_source.is_some_and(|source| std::ptr::eq(source, raw));
+    // A longer message is cut (R3), so the details still state more.
+    let is_message = |raw: &str| {
+        raw.len() <= message::MAX_BYTES && parsed.message_source.is_some_and(|source| std::ptr::eq(source, raw))
+    };
     parsed.details = parsed.details.take().filter(|_| !details.is_some_and(|details| is_message(details.raw())));
     // A text under `details` in an issue is kept with the issue.
     let details = details.filter(|details| parsed.details.is_some() || !details.is_text());

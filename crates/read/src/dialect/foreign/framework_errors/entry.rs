@@ -256,11 +256,12 @@ pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
 /// Returns the place of an object that states only one, under an unambiguous name. If the status means bad input
 /// (`is_input`), more names are unambiguous.
 pub(super) fn place_of(object: Node<'_, '_>, is_input: bool) -> Option<Place> {
-    let of_input = if is_input { &TOP_PLACES_OF_INPUT[..] } else { &[] };
-    let named = TOP_PLACES.iter().chain(of_input).find_map(|name| {
-        let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
-        Place::of_parameter(&text)
-    });
+    let named = |names: &[&str]| {
+        names.iter().find_map(|name| {
+            let text = object.field_in_any_case(name)?.text().filter(|it| is_place(it))?;
+            Place::of_parameter(&text)
+        })
+    };
     let listed = || {
         let steps = object.field("path").filter(|_| !object.has("locations"))?.elements()?;
         let mut place = Place::default();
@@ -269,7 +270,8 @@ pub(super) fn place_of(object: Node<'_, '_>, is_input: bool) -> Option<Place> {
         }
         Some(place)
     };
-    named.or_else(listed).filter(Place::has_name)
+    let of_input = || named(&TOP_PLACES_OF_INPUT).filter(|_| is_input);
+    named(&TOP_PLACES).or_else(listed).or_else(of_input).filter(Place::has_name)
 }
 
 /// Returns true if a text names the place of a field. A sentence or an address names no place.

@@ -118,8 +118,9 @@ impl<'x> Search<'x, '_> {
         } else if is_open && map::read(&mut found, object, around) {
             let fields = map::flattened(object);
             let around = Surroundings { means_errors: around.means_errors || fields.is_some(), ..around };
-            // What is next to the fields is not part of an issue, except for errors of the whole.
-            let fields = fields.filter(|_| foreign_text::has_text(object) || !map::has_errors_of_whole(object));
+            // A text of the body next to the fields is not part of an issue.
+            let is_body = around.depth == 0 && !map::has_errors_of_whole(object);
+            let fields = fields.filter(|_| is_body || foreign_text::has_text(object));
             self.keep_if_best(found, fields.unwrap_or(source), around);
         }
         self.inside(object, around);
