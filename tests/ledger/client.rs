@@ -132,7 +132,7 @@ async fn over_http2(front: SocketAddr, service: &Service, kind: &Kind, target: &
     if length > 0 {
         let body = kind.body(length);
         let part = kind.upload.part(body.len());
-        let is_whole = part == body.len();
+        let is_whole = part == body.len() && !matches!(kind.upload, Upload::Contradicts(..));
         let _ = upload.send_data(Bytes::from(body).slice(..part), is_whole);
     }
     if let Upload::Contradicts(first, _, sent) = kind.upload {

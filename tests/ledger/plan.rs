@@ -266,6 +266,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("bad-chunk", ok()).sends(Upload::BadChunk),
         get("too-short-2", silent()).sends(Upload::Contradicts(20_000, 50_000, 20_000)).http2("too-short-2"),
         get("too-long-2", silent()).sends(Upload::Contradicts(20_000, 25_000, 30_000)).http2("too-long-2"),
+        // The excess follows when the service has the whole declared body.
+        get("too-long-late-2", silent()).sends(Upload::Contradicts(25_000, 25_000, 30_000)).http2("too-long-late-2"),
         get("let-in", ok()).to("closed", &[KEY]),
         get("let-in-missing", missing()).to("closed", &[KEY]),
         get("no-key", ok()).to("closed", &[]),

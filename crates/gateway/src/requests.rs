@@ -103,6 +103,7 @@ pin_project! {
                     this.response.set(None);
                     drop(unread);
                 });
+                context.record.lost(false, true);
             }
         }
     }
