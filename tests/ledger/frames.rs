@@ -12,7 +12,7 @@ use super::gateway::gateway;
 use super::plan::MODES;
 use super::process::Process;
 use super::runtime;
-use super::views::text;
+use super::views::{lines, text};
 use crate::wait::{TOO_LONG, until, when};
 
 const REQUESTS: usize = 200;
@@ -210,6 +210,53 @@ fn l5_a_response_that_has_no_body_is_complete() {
                 "{entry}"
             );
         }
+    }
+}
+
+/// Returns the address of a service that answers as soon as it has the head of a request, and never ends its answer.
+fn endless_service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            read_head(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+            std::thread::spawn(move || stream.read_to_end(&mut Vec::new()));
+        }
+    });
+    address
+}
+
+#[test]
+fn l1_a_request_that_fails_within_its_response_is_the_cause_of_the_failure() {
+    let gateway = gateway("within", endless_service(), "60s", &[]);
+    let long = format!("41\r\n{}\r\n", "u".repeat(65));
+    let badly_framed = "the client's request body broke off or was badly framed";
+    for (path, chunk, cause) in [
+        ("/observe/plain/x", "zz\r\n", badly_framed),
+        ("/own/plain/x", "zz\r\n", badly_framed),
+        ("/enforce/plain/x", "zz\r\n", badly_framed),
+        ("/enforce/json/x", &long, "body limit: more than 64 bytes"),
+    ] {
+        let mut stream = TcpStream::connect(gateway.address).expect("the gateway listens");
+        let head = "host: shop.example\r\ncontent-type: application/json\r\ntransfer-encoding: chunked";
+        stream.write_all(format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n2\r\n{{}}\r\n").as_bytes()).expect("it reads");
+        assert!(read_head(&mut stream));
+        stream.write_all(chunk.as_bytes()).expect("it reads");
+        let _ = stream.read_to_end(&mut Vec::new());
+        let line = until("the failure is logged", || {
+            let log = fs::read_to_string(gateway.folder.join("log.json")).expect("a log");
+            let line = lines(&log, "tower_error_envelope")
+                .into_iter()
+                .find(|line| text(&line["route"]).starts_with(&path[..path.len() - 1]));
+            when(line.is_some(), line)
+        });
+        let line = line.expect("a line");
+        assert_eq!(
+            (text(&line["cause"]), text(&line["code"])),
+            (cause.into(), "internal_error".into()),
+            "{path}: {line}"
+        );
     }
 }
 

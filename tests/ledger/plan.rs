@@ -260,6 +260,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         get("uploaded-missing", missing()).sends(Upload::Length(50_000)),
         get("left-uploading", ok()).sends(Upload::Half(50_000)),
         get("left-uploading-2", ok()).sends(Upload::Half(50_000)).http2("left-uploading-2"),
+        get("left-uploading-answered", long().ends(AnswerEnd::Stalls))
+            .sends(Upload::Unfinished(50_000))
+            .leaves(Leaves::InBody),
         get("answered-early", missing()).sends(Upload::Unfinished(50_000)),
         get("answered-early-2", missing()).sends(Upload::Unfinished(50_000)).http2("answered-early-2"),
         get("answered-early-ok", ok()).sends(Upload::Unfinished(50_000)),

@@ -286,6 +286,18 @@ impl BodyFlags {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
 
+    /// Returns the cause of a failure that only follows from the request's body: the body was cut off (G4), came too
+    /// slowly, broke off, or was badly framed (F1).
+    pub(crate) fn cause(&self) -> Option<String> {
+        Some(match () {
+            () if self.has(Self::OVER) => over(self.limit()?),
+            () if self.has(Self::MALFORMED) => NO_MESSAGES.into(),
+            () if self.has(Self::SLOW) => "the client paused too long within its request body".into(),
+            () if self.has(Self::BROKEN) => "the client's request body broke off or was badly framed".into(),
+            () => return None,
+        })
+    }
+
     fn note_observed(&self, watched: &ObservedLimit, seen: u64) {
         if watched.limit.is_some_and(|limit| seen > limit) {
             self.set_flag(Self::NOTED);
@@ -348,7 +360,7 @@ pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
 pub(crate) fn too_large(limit: u64) -> Fault {
     let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
     let fault = Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok());
-    fault.with_source(format!("body limit: more than {limit} bytes"))
+    fault.with_source(over(limit))
 }
 
 /// Returns true if details contain only the limit.
@@ -363,7 +375,13 @@ pub(crate) fn is_limit_alone(details: &str) -> bool {
 pub(crate) fn malformed() -> Fault {
     Fault::new(ErrorCode::BAD_REQUEST)
         .with_stock_message("The body is not a sequence of messages.")
-        .with_source("body limit: the body is not a sequence of messages")
+        .with_source(NO_MESSAGES)
+}
+
+const NO_MESSAGES: &str = "body limit: the body is not a sequence of messages";
+
+fn over(limit: u64) -> String {
+    format!("body limit: more than {limit} bytes")
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::fault::Fault;
+use crate::guard::body_limit::BodyFlags;
 use crate::policy::{LogLabel, MatchedReading, Mode, Policy, UpstreamUrl};
 use crate::request_id::RequestId;
 
@@ -83,6 +84,8 @@ pub(in crate::session) struct RecordLabel {
     pub(in crate::session) bits: u8,
     /// The response of the service.
     pub(in crate::session) service: Option<ServiceAnswer>,
+    /// The facts about how the request's body ended.
+    pub(in crate::session) flags: Option<BodyFlags>,
 }
 
 impl RecordLabel {

@@ -302,6 +302,6 @@ impl RequestState {
         if bits & RecordLabel::NESTED != 0 && self.flags.as_ref().is_some_and(|it| it.has(BodyFlags::CUT_OUTSIDE)) {
             bits |= RecordLabel::WRITTEN_ELSEWHERE | RecordLabel::OBSERVED_ELSEWHERE;
         }
-        RecordLabel { settings, method, framework_route, bits, service: self.service }
+        RecordLabel { settings, method, framework_route, bits, service: self.service, flags: self.flags.clone() }
     }
 }

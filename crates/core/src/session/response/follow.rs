@@ -11,11 +11,12 @@ use super::reading::Pieces;
 use super::rpc_response::RpcResponse;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::guard::body_limit::BodyFlags;
 use crate::request_id::RequestId;
 use crate::session::answer::observe::ObservedError;
 use crate::session::answer::outcome::{Failure, FinalFrame, ReadBytes};
 use crate::session::answer::reply::{failure_by_kind, failure_of};
-use crate::session::record::delivery::Delivery;
+use crate::session::record::delivery::{Delivery, End};
 use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::{BoxError, ClosedRecord, RecordLabel, RequestRecord, SessionConfig};
 use crate::session::request::body_context::BodyContext;
@@ -174,6 +175,24 @@ impl Follow {
         }
     }
 
+    /// Returns true if the client left before it had sent its whole request, and the body did not fail before that.
+    /// Such a client ends the request to the service, and so the response (F1a).
+    fn has_client_left(&self) -> bool {
+        let has_failed = self.record().is_some_and(|record| record.label.bits & RecordLabel::BROKEN != 0);
+        !has_failed && self.flags().is_some_and(|flags| flags.has(BodyFlags::LEFT))
+    }
+
+    fn flags(&self) -> Option<&BodyFlags> {
+        match (&self.record, &self.kind) {
+            (Some(record), _) => record.label.flags.as_ref(),
+            (None, Kind::Tail(tail)) => tail.label.flags.as_ref(),
+            (None, Kind::Copy(copy)) => copy.observed.state.flags.as_ref(),
+            (None, Kind::Call(call)) => call.state.flags.as_ref(),
+            (None, Kind::Events(events)) => events.state.flags.as_ref(),
+            (None, Kind::Ended) => None,
+        }
+    }
+
     /// Returns the parts of the body that the adapter must pass to this value.
     #[must_use]
     pub fn needs(&self) -> Needs {
@@ -312,7 +331,8 @@ impl Follow {
             Kind::Call(call) => Some(failure_of(&call.state, error)),
             Kind::Events(events) => Some(failure_of(&events.state, error)),
             Kind::Tail(_) | Kind::Copy(_) | Kind::Ended => {
-                self.config().map(|config| failure_by_kind(config, error, None))
+                let broken = self.flags().and_then(BodyFlags::cause).map(|_| Fault::new(ErrorCode::BAD_REQUEST));
+                self.config().map(|config| failure_by_kind(config, error, broken))
             }
         }
     }
@@ -320,8 +340,13 @@ impl Follow {
     /// The adapter calls this method when the body failed or panicked ([`Failure::panicked`]). Returns the last frame.
     /// If `failure` is `None`, the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
+        if self.has_client_left() && failure.as_ref().is_none_or(|failure| failure.origin != Origin::Panic) {
+            return FinalFrame::BrokenOff;
+        }
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
         let begun = failure.clone().unwrap_or_else(upstream).of_begun_body();
+        let of_request = if begun.origin == Origin::Error { self.flags().and_then(BodyFlags::cause) } else { None };
+        let cause = of_request.map_or(cause, Into::into);
         if let Kind::Copy(_) = &self.kind {
             let record = self.end_copy(false, now);
             self.note(record);
@@ -379,7 +404,10 @@ impl Follow {
     }
 
     /// Closes the record, once.
-    pub fn close(&mut self, delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
+    pub fn close(&mut self, mut delivery: Delivery, now: impl FnOnce() -> Instant) -> Option<ClosedRecord> {
+        if delivery.end == End::ServiceBrokeOff && self.has_client_left() {
+            delivery.end = End::ClientLeft;
+        }
         let record = match self.record.take() {
             Some(record) => *record,
             None => self.take_record(delivery.end.is_early(), || Some(now()))?,
