@@ -165,8 +165,13 @@ impl Messages {
         match read {
             Ok(ControlFlow::Continue(())) => return MeterAction::Within,
             Ok(ControlFlow::Break(())) => {}
-            Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
-            Err(InvalidBase64) => flags.set_flag(BodyFlags::MALFORMED),
+            Err(InvalidBase64) => {
+                flags.note_message(BodyFlags::NOTED_MALFORMED);
+                if limit.is_none() {
+                    return MeterAction::Within;
+                }
+                flags.set_flag(BodyFlags::MALFORMED);
+            }
         }
         MeterAction::Over(self.drain(flags.0.drain))
     }
@@ -261,6 +266,8 @@ impl BodyFlags {
     pub(crate) const LEFT: u16 = 128;
     /// Set if a layer around this one cut the body off.
     pub(crate) const CUT_OUTSIDE: u16 = 256;
+    /// Set if the body is not a sequence of RPC messages, and a route in mode `observe` let it pass.
+    pub(crate) const NOTED_MALFORMED: u16 = 512;
 
     /// Creates the flags of a body that has not begun. `keeps` is true if the beginning of the body must be stored.
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
@@ -284,6 +291,15 @@ impl BodyFlags {
     /// Returns the limit of a route in mode `observe` that the body has exceeded.
     pub(crate) fn exceeded_observed_limit(&self) -> Option<u64> {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
+    }
+
+    /// Notes what a limit of a route in mode `observe` would have refused first.
+    fn note_message(&self, flag: u16) {
+        if self.0.watched.is_some_and(|watched| watched.limit.is_some())
+            && !self.has(Self::NOTED | Self::NOTED_MALFORMED)
+        {
+            self.set_flag(flag);
+        }
     }
 
     /// Returns the cause of a failure that only follows from the request's body: the body was cut off (G4), came too
@@ -316,14 +332,15 @@ impl BodyFlags {
     /// Checks a message of this length when it begins.
     fn message(&self, prefix: MessagePrefix, limit: Option<u64>) -> ControlFlow<()> {
         let length = u64::from(prefix.length);
+        // If the flags are not those of a message, the bytes are text, and the length means nothing.
+        let is_message = prefix.is_of_a_message();
         if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
-            self.set_flag(Self::NOTED);
+            self.note_message(if is_message { Self::NOTED } else { Self::NOTED_MALFORMED });
         }
         if limit.is_none_or(|limit| length <= limit) {
             return ControlFlow::Continue(());
         }
-        // If the flags are not those of a message, the bytes are text, and the length means nothing.
-        self.set_flag(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
+        self.set_flag(if is_message { Self::OVER } else { Self::MALFORMED });
         ControlFlow::Break(())
     }
 

@@ -71,6 +71,17 @@ fn m1_a_watched_message_passes_and_is_noted() {
 }
 
 #[test]
+fn m1_a_watched_body_that_is_no_sequence_of_messages_is_noted_as_such() {
+    for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
+        let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: false }, false);
+        let mut meter = BodyMeter::new(flags.clone()).by_message(messages(is_text, false));
+        assert_eq!(meter.request_data(body), MeterAction::Within);
+        assert!(flags.has(BodyFlags::NOTED_MALFORMED) && !flags.has(BodyFlags::NOTED | BodyFlags::MALFORMED));
+    }
+}
+
+#[test]
 fn m1_a_watched_body_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
     let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, false);

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::body::{self, ErrorForm};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::BodyFlags;
+use crate::guard::body_limit::{self, BodyFlags};
 use crate::session::record::delivery::SentStatus;
 use crate::session::record::request_record::RequestRecord;
 use crate::session::request::state::RequestState;
@@ -50,25 +50,26 @@ pub(in crate::session) fn take_refusal(state: &mut RequestState) -> Option<Fault
 pub(in crate::session) fn pending_refusal(state: &RequestState) -> Option<Fault> {
     let cold = state.cold.as_ref();
     let peeked = || cold?.observed_peek.clone().filter(|_| has_begun(state));
-    cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| too_large(state))
+    cold.and_then(|cold| cold.observed.clone()).or_else(peeked).or_else(|| by_limit(state))
 }
 
 /// Notes, for the request's only error event (L1), the refusals that its body would have caused. The refusals that
 /// follow from the request's head are already noted.
 pub(in crate::session) fn note_refusals(state: &mut RequestState) {
     let peeked = state.cold.as_ref().and_then(|cold| cold.observed_peek.clone()).filter(|_| has_begun(state));
-    let too_large = too_large(state);
+    let by_limit = by_limit(state);
     state.note_refusal(peeked.as_ref());
-    state.note_refusal(too_large.as_ref());
+    state.note_refusal(by_limit.as_ref());
 }
 
 fn has_begun(state: &RequestState) -> bool {
     state.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::BEGUN))
 }
 
-fn too_large(state: &RequestState) -> Option<Fault> {
-    let limit = state.flags.as_ref().and_then(BodyFlags::exceeded_observed_limit)?;
-    Some(state.policy().faults.too_large(limit))
+fn by_limit(state: &RequestState) -> Option<Fault> {
+    let flags = state.flags.as_ref()?;
+    let too_large = flags.exceeded_observed_limit().map(|limit| state.policy().faults.too_large(limit));
+    too_large.or_else(|| flags.has(BodyFlags::NOTED_MALFORMED).then(body_limit::malformed))
 }
 
 /// Returns the status that a mode which enforces this fault would have sent.
