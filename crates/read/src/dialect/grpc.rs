@@ -92,7 +92,7 @@ pub fn number_in_trailer_frame(payload: &[u8]) -> Option<u8> {
 }
 
 fn number_of(status: &[u8]) -> Option<u8> {
-    let digits = str::from_utf8(status).ok()?;
+    let digits = str::from_utf8(status.trim_ascii()).ok()?;
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().unwrap_or(u8::MAX))
 }
@@ -129,7 +129,7 @@ fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
 
 /// Parses a status. Most calls succeed. For a success, only the status itself is read.
 fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
-    let status = Status::parse(status.trim_ascii())?;
+    let status = Status::new(number_of(status)?);
     if status == Status::OK {
         return Some(ReportedStatus::ok());
     }
@@ -232,11 +232,16 @@ mod tests {
             (&[("grpc-status", "")], None),
             (&[("grpc-status", "five")], None),
             (&[("grpc-status", "5"), ("grpc-status", "5")], None),
+            (&[("grpc-status", "-1")], None),
+            (&[("grpc-status", "5,5")], None),
             (&[("grpc-status", " 5 ")], Some((5, ""))),
             (&[("grpc-status", "99"), ("grpc-message", "m")], Some((2, "m"))),
+            (&[("grpc-status", "99999999999999999999")], Some((2, ""))),
             (&[("grpc-status", "0"), ("grpc-message", "fine")], Some((0, ""))),
         ] {
             let expected = expected.map(|(number, text): (u8, &str)| (number, text.to_owned()));
+            let numbered = number(&headers(lines)).map(|number| Status::new(number).number());
+            assert_eq!(numbered, expected.as_ref().map(|(number, _)| *number), "{lines:?}");
             assert_eq!(parsed(read(&headers(lines))), expected, "{lines:?}");
         }
     }
