@@ -341,6 +341,8 @@ impl Follow {
     /// If `failure` is `None`, the upstream broke off.
     pub fn failed(&mut self, failure: Option<Failure>, cause: BoxError, now: impl FnOnce() -> Instant) -> FinalFrame {
         if self.has_client_left() && failure.as_ref().is_none_or(|failure| failure.origin != Origin::Panic) {
+            let left = self.take_record(true, || None);
+            self.note(left);
             return FinalFrame::BrokenOff;
         }
         let upstream = || Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error);
