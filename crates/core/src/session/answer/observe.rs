@@ -85,8 +85,10 @@ impl fmt::Debug for ObservedError {
 impl ObservedError {
     /// Returns the record when the body has ended, or when no more of it is read. The received bytes decide the record,
     /// as they would decide the error in `enforce`.
-    pub(in crate::session) fn finish(&self, body: ReadBytes<'_>) -> RequestRecord {
-        let Self { state, status, headers, reason } = self;
+    pub(in crate::session) fn finish(&mut self, body: ReadBytes<'_>) -> RequestRecord {
+        // The request's body may have passed its limit after the head of the response.
+        note_refusals(&mut self.state);
+        let Self { state, status, headers, reason } = &*self;
         let decoded = state.decoded_body(headers, body);
         if let Some(reported) = state.connect_status(headers, decoded.as_deref()) {
             return state.rpc_record(&reported, *status);

@@ -297,7 +297,7 @@ impl Follow {
 
     /// The adapter calls this method when the whole body of an error that is copied is in memory.
     pub fn whole(&mut self, body: &Bytes) {
-        let Kind::Copy(copy) = &self.kind else { return };
+        let Kind::Copy(copy) = &mut self.kind else { return };
         let is_long = body.len() as u64 > copy.max_bytes;
         let record = copy.observed.finish(if is_long { ReadBytes::Part(body) } else { ReadBytes::Whole(body) });
         self.kind = Kind::Ended;
@@ -312,7 +312,7 @@ impl Follow {
 
     /// The adapter calls this method if it does not get the body of an error that should be copied.
     pub fn unreadable(&mut self) {
-        let Kind::Copy(copy) = &self.kind else { return };
+        let Kind::Copy(copy) = &mut self.kind else { return };
         let mut record = copy.observed.finish(ReadBytes::Part(&[]));
         record.note_unread(Some(UnreadReason::NotShown));
         self.kind = Kind::Ended;
@@ -470,11 +470,11 @@ impl Follow {
 impl Copy {
     /// Returns the record of an error whose client left before the end of the body. The record follows from the part of
     /// the body that has passed.
-    fn left(self) -> RequestRecord {
+    fn left(mut self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
     }
 
-    fn end(self, whole: bool, now: Option<Instant>) -> RequestRecord {
+    fn end(mut self, whole: bool, now: Option<Instant>) -> RequestRecord {
         let bytes = self.pieces.into_bytes();
         let is_late = || self.until.zip(now).is_some_and(|(until, now)| now >= until);
         let unread = match () {

@@ -196,7 +196,7 @@ impl ResponseHead<'_> {
         let headers = head.headers.clone();
         let reason = self.state.reason_phrase(head, || true);
         let no_bytes = if self.has_no_bytes(head, body) { ReadBytes::Whole(&[]) } else { ReadBytes::Part(&[]) };
-        let observed = ObservedError { state: self.state.take(), status: head.status, headers, reason };
+        let mut observed = ObservedError { state: self.state.take(), status: head.status, headers, reason };
         if observed.state.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut record = observed.finish(no_bytes);
             record.note_unread((body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong));
