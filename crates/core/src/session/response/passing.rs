@@ -1,6 +1,7 @@
 //! Responses that pass, with their ids and the headers that scripts of other origins may read (I3, E4). These responses
 //! pass unchanged, or are errors that keep their shape (R9, R10).
 
+use http::header::{CACHE_CONTROL, HeaderMap};
 use http::response;
 
 use super::event_stream::{EventStream, appends_error};
@@ -8,8 +9,10 @@ use super::follow::Follow;
 use super::step::ResponseStep;
 use crate::classify;
 use crate::code::ErrorCode;
+use crate::dialect::{self, protocol};
 use crate::fault::Fault;
-use crate::policy::{Mode, UnknownCodes};
+use crate::fields;
+use crate::policy::{Mode, NoTransform, UnknownCodes};
 use crate::session::answer::head;
 use crate::session::answer::observe::{as_unread, observed_refusal};
 use crate::session::record::body_capture::CapturedBody;
@@ -89,17 +92,31 @@ impl RequestState {
         record
     }
 
-    /// Returns the record of an error whose body does not change. The record's code is the code in the head (E7), or
-    /// else the default code of the status. In `own` and `fill`, the layer adds no code to the head, so the record only
-    /// predicts what `enforce` would have sent.
+    /// Returns the record of an error whose body does not change. The record's code is the code in the head (E7). In
+    /// `own` and `fill`, the record predicts what `enforce` would have sent, unless the error keeps its shape there, too.
     fn record_by_head(&self, head: &response::Parts) -> RequestRecord {
-        if matches!(self.settings.mode, Mode::Own | Mode::Fill) {
+        if matches!(self.settings.mode, Mode::Own | Mode::Fill) && !self.keeps_shape(&head.headers) {
             return as_unread(self, head.status, &head.headers);
         }
         let named = classify::envelope_in_head(&head.headers, self.policy().codes())
             .filter(|it| it.known || self.settings.unknown_codes != UnknownCodes::ByStatus);
-        let code = named.map_or_else(|| ErrorCode::of_status(head.status), |named| named.code);
-        self.record(Origin::Inner).preserved(head.status, code)
+        let grpc = self.service.and_then(|service| service.grpc);
+        let sent = SentStatus { status: head.status, grpc, code: named.map(|named| named.code) };
+        RequestRecord { sent: Some(sent), ..self.record(Origin::Inner) }
+    }
+
+    /// Returns true if the head shows that the response keeps its shape (R9, P1).
+    pub(in crate::session) fn keeps_shape(&self, headers: &HeaderMap) -> bool {
+        let no_transform = || {
+            let lines = headers.get_all(CACHE_CONTROL);
+            lines.iter().flat_map(fields::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
+        };
+        let is_grpc = || dialect::essence(headers).is_some_and(protocol::names_grpc);
+        !headers.is_empty()
+            && (self.request.rpc.is_none() && is_grpc()
+                || self.settings.no_transform == NoTransform::Respect
+                    && fields::has(headers, &CACHE_CONTROL)
+                    && no_transform())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Decides by the head of an inner response whether it passes, is read first, or is rewritten, and decides by the body
 //! of an error that was read. The contract defines this in R1, R4, R5, R9, R10, E5, E6 and M1.
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::calls;
@@ -12,13 +12,13 @@ use super::reading::{Read, Reading};
 use super::step::{ResponseStep, Rest};
 use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
+use crate::dialect::coding;
 use crate::dialect::protocol::ProtocolType;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{coding, protocol};
 use crate::fault::Fault;
 use crate::guard::body_limit;
-use crate::policy::{EventStreams, Mode, NoTransform};
+use crate::policy::{EventStreams, Mode};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::head::X_UPSTREAM_ERROR_CODE;
 use crate::session::answer::observe::{ObservedError, observed_refusal, would_be};
@@ -30,7 +30,7 @@ use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::RequestRecord;
 use crate::session::request::state::{Phase, RequestState, Session};
 use crate::session::request::view::{BodyFacts, MAX_HEADERS};
-use crate::{classify, dialect, fields};
+use crate::{classify, dialect};
 
 /// The response of the inner service.
 impl Session {
@@ -189,7 +189,7 @@ impl ResponseHead<'_> {
             let fault = self.state.with_policy_settings(fault, Origin::Fault);
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
-        if self.keeps_shape(&head.headers) {
+        if self.state.keeps_shape(&head.headers) {
             return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().process.inspect;
@@ -216,7 +216,7 @@ impl ResponseHead<'_> {
         }
         let fills = self.state.settings.mode == Mode::Fill;
         // A stream that passes must still end with an event if it is cut off (F6).
-        if fills && appends_error(self.state, head, || body) || self.keeps_shape(&head.headers) {
+        if fills && appends_error(self.state, head, || body) || self.state.keeps_shape(&head.headers) {
             return self.state.pass_error(head, body);
         }
         let inspect = self.state.policy().process.inspect;
@@ -274,20 +274,6 @@ impl ResponseHead<'_> {
             && head.status.is_client_error()
             && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
             && named().is_some_and(|it| self.state.kept_protocols().keep_type(it))
-    }
-
-    /// Returns true if the head shows that the response keeps its shape (R9, P1).
-    fn keeps_shape(&self, headers: &HeaderMap) -> bool {
-        let no_transform = || {
-            let lines = headers.get_all(CACHE_CONTROL);
-            lines.iter().flat_map(fields::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
-        };
-        let is_grpc = || dialect::essence(headers).is_some_and(protocol::names_grpc);
-        !headers.is_empty()
-            && (self.state.request.rpc.is_none() && is_grpc()
-                || self.state.settings.no_transform == NoTransform::Respect
-                    && fields::has(headers, &CACHE_CONTROL)
-                    && no_transform())
     }
 
     /// Returns true if a response has no body, and would not have one for GET either.
