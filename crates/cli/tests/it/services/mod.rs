@@ -140,10 +140,9 @@ fn scope(covers: &str, service: &Service) -> String {
     format!("[scope]\n{covers}\nupstream = \"{}\"\n", service.url)
 }
 
-/// Returns the address of a port at which no process listens, so that it refuses connections.
-fn dead() -> String {
-    format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
-}
+/// The address of a port that refuses connections, because nothing listens at the lowest port. Another test may get any
+/// port that was free before.
+const DEAD: &str = "http://127.0.0.1:1";
 
 #[test]
 fn g0_host_and_normalised_path_choose_the_service_and_its_guards() {
@@ -230,7 +229,7 @@ fn an_address_is_refused_for_what_is_wrong_with_it_by_each_flag() {
 fn f7_a_service_that_is_gone_or_slow_keeps_nothing_of_another_s() {
     let (slow, third) = (Service::start("slow"), Service::start("third"));
     slow.hold(true);
-    let gone = format!("[scope]\nprefix = \"/gone\"\nupstream = \"{}\"\n", dead());
+    let gone = format!("[scope]\nprefix = \"/gone\"\nupstream = \"{DEAD}\"\n");
     let nameless = "[scope]\nprefix = \"/nameless\"\nupstream = \"http://nowhere.invalid:80\"\n";
     let files = [
         ("gone.toml", &*gone),
