@@ -288,6 +288,24 @@ fn f1a_a_client_that_leaves_within_its_upload_is_abandoned() {
 }
 
 #[test]
+fn l1_the_cause_of_a_bad_chunk_is_in_the_request_whatever_the_service_speaks() {
+    let service = Service::new(|request| async move {
+        let _ = request.into_body().collect().await;
+        Response::new(full("whole"))
+    });
+    for more in [&[][..], &["--upstream-h2"]] {
+        let gateway = Gateway::start(service.address, more);
+        let mut client = gateway.connect();
+        let chunks = "\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n";
+        client.write_all(request("POST", "/").replace("\r\n\r\n", chunks).as_bytes()).unwrap();
+        assert!(read_head(&mut client).starts_with("HTTP/1.1 400 "), "{more:?}");
+        let log = gateway.stopped();
+        let cause = "the client's request body broke off or was badly framed: Invalid chunk size line";
+        assert!(log.contains(cause), "{more:?}: {log}");
+    }
+}
+
+#[test]
 fn f4a_a_service_that_says_goodbye_first_is_one_that_failed() {
     for goodbye in ["go-away", "no-streams", "closes", "go-away-after-settings"] {
         let service = Service::raw(move |stream| async move {

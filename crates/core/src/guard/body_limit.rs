@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
@@ -122,6 +122,9 @@ impl BodyMeter {
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
         let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
+        if !slow && let Some(innermost) = cause::chain(error).last() {
+            self.flags.0.broken_by.get_or_init(|| innermost.to_string());
+        }
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
 
@@ -198,6 +201,8 @@ struct Shared {
     limit: Option<u64>,
     drain: DrainBudget,
     watched: Option<ObservedLimit>,
+    /// The text of the error with which the body broke off.
+    broken_by: OnceLock<String>,
     /// The beginning of the body, for errors that repeat a part of it (R10).
     seen: Option<Mutex<SeenBody>>,
 }
@@ -273,7 +278,8 @@ impl BodyFlags {
     pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);
-        Self(Arc::new(Shared { raised: AtomicU16::new(0), limit, drain, watched, seen }))
+        let broken_by = OnceLock::new();
+        Self(Arc::new(Shared { raised: AtomicU16::new(0), limit, drain, watched, broken_by, seen }))
     }
 
     /// Returns the limit at which the body is cut off.
@@ -309,7 +315,10 @@ impl BodyFlags {
             () if self.has(Self::OVER) => over(self.limit()?),
             () if self.has(Self::MALFORMED) => NO_MESSAGES.into(),
             () if self.has(Self::SLOW) => "the client paused too long within its request body".into(),
-            () if self.has(Self::BROKEN) => "the client's request body broke off or was badly framed".into(),
+            () if self.has(Self::BROKEN) => {
+                let by = self.0.broken_by.get().map(|text| format!(": {text}")).unwrap_or_default();
+                format!("the client's request body broke off or was badly framed{by}")
+            }
             () => return None,
         })
     }

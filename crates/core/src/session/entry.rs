@@ -253,11 +253,14 @@ impl Session {
         };
         // If the layer cut the body off, the cut is the cause, and the failure only followed from it.
         let (failure, cause) = state.why_body_was_cut().map_or((failure, cause), |cut| (cut, None));
-        Some(if forwarded && was_forwarded {
+        let of_request = reply::cause_in_request(state, &failure);
+        let mut reply = if forwarded && was_forwarded {
             state.answer(failure, cause)
         } else {
             state.answer_unforwarded(failure, cause)
-        })
+        };
+        reply.record.cause = of_request.map(|text| Cause::Error(text.into())).or(reply.record.cause);
+        Some(reply)
     }
 
     /// Ends the request of a client that left before the response head (F2). Returns the record to close, or `None` if

@@ -343,6 +343,14 @@ pub(in crate::session) fn failure_by_kind(
     Failure::new(broken.unwrap_or_else(|| kind.fault(true)), Origin::Error)
 }
 
+/// Returns the cause of a failure that a proxy classified by the end of the request's body. The error itself may state
+/// no more than that the proxy then reset its own stream to the service.
+pub(in crate::session) fn cause_in_request(state: &RequestState, failure: &Failure) -> Option<String> {
+    let broken = state.config.forwarding.is_some().then(|| state.broken_request()).flatten()?;
+    let is_of_request = failure.origin == Origin::Error && failure.fault.code() == broken.code();
+    if is_of_request { state.flags.as_ref()?.cause() } else { None }
+}
+
 /// Classifies an error from `poll_ready` (F3).
 pub(in crate::session) fn unreadiness_of(state: &RequestState, error: &(dyn Error + 'static)) -> Failure {
     if let Some(failure) = by_classifier(state, error) {
