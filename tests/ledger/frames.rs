@@ -236,7 +236,8 @@ fn endless_service() -> SocketAddr {
 fn l1_a_request_that_fails_within_its_response_is_the_cause_of_the_failure() {
     let gateway = gateway("within", endless_service(), "60s", &[]);
     let long = format!("41\r\n{}\r\n", "u".repeat(65));
-    let badly_framed = "the client's request body broke off or was badly framed: Invalid chunk size line: missing size digit";
+    let badly_framed =
+        "the client's request body broke off or was badly framed: Invalid chunk size line: missing size digit";
     for (path, chunk, cause) in [
         ("/observe/plain/x", "zz\r\n", badly_framed),
         ("/own/plain/x", "zz\r\n", badly_framed),

@@ -76,6 +76,16 @@ pub const PLACES: [&str; 34] = [
 /// for errors, or next to a part of the request (R13).
 pub const PLACES_OF_DATA: [&str; 7] = ["path", "key", "target", "members", "memberNames", "fields", "name"];
 
+/// Returns true if a list of names contains a name in any letter case.
+pub fn is_any(names: &[&str], name: &str) -> bool {
+    names.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Returns true if a field with this name contains a place wherever it is.
+pub fn is_sure_place(name: &str) -> bool {
+    is_any(&PLACES, name) && !is_any(&PLACES_OF_DATA, name)
+}
+
 /// Returns true if the elements of a list are certainly places. This is so for a list named `path`, and
 /// for a list of texts named `fields` in an object with a code.
 pub fn is_list_of_names(object: Node<'_, '_>, list: Node<'_, '_>) -> bool {
@@ -137,7 +147,7 @@ pub fn is_code_name(name: &str) -> bool {
 /// Returns true if a field with this name contains a text or a code (R2). An object with such a field is not a map from
 /// fields to texts.
 pub fn is_text_or_code(name: &str) -> bool {
-    let is_text = || is_text_name(name) || ISSUE_TEXTS.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let is_text = || is_text_name(name) || is_any(&ISSUE_TEXTS, name);
     !is_name_of_data(name) && (is_text() || is_code_name(name))
 }
 

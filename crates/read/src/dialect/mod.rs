@@ -21,6 +21,7 @@ mod form;
 pub mod grpc;
 pub mod json_rpc;
 pub mod json_rpc_call;
+mod name_words;
 pub mod outgoing;
 pub mod outward_form;
 mod parsed_body;

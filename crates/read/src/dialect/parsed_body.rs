@@ -12,7 +12,7 @@ use super::protocol::{self, Protocol};
 use super::standard::Envelope;
 use super::table::Shape;
 use super::tree::Tree;
-use super::{problem, rest, trpc};
+use super::{name_words, problem, rest, trpc};
 
 /// The values and the shape of a body that is not in a protocol.
 pub struct Foreign<'a> {
@@ -149,7 +149,9 @@ impl<'a> Members<'a> {
         let may_be_kept = |name: &str, value: &str| match value.as_bytes() {
             [b'"' | b'{' | b'[', ..] => value.len() > 2,
             // A number of three digits in such a field is usually the status.
-            [b'-' | b'0'..=b'9', ..] => (value.len() != 3 || !STATUS_FIELDS.contains(&name)) && rest::names_code(name),
+            [b'-' | b'0'..=b'9', ..] => {
+                (value.len() != 3 || !STATUS_FIELDS.contains(&name)) && name_words::names_code(name)
+            }
             _ => false,
         };
         let is_left = |object: &Object<'a>, read: &[&str]| {

@@ -13,9 +13,12 @@ use super::codes::{
     is_address_or_id, is_bare_code, is_catalogue_code, is_code, is_code_of_words, is_in_capitals, means_bad_input,
     repeats_status,
 };
-use super::field_names::{CodeName, ISSUE_TEXTS, PLACES, PLACES_OF_DATA, Ranks, VALUES, is_error_field, is_text_name};
+use super::field_names::{
+    CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_any, is_error_field, is_sure_place, is_text_name,
+};
 use super::issues::{tells_of_input, written};
 use super::json::{Writer, array, quoted, string};
+use super::name_words::{ends_like_a_code, is_label, is_message_id, is_never_kept, words};
 use super::outgoing::is_upstream_code;
 use super::parsed_error::{ParsedError, is_within};
 use super::phrases::is_phrase;
@@ -294,7 +297,7 @@ fn names_place(object: Node<'_, '_>) -> bool {
     let is_place = |field: Node<'_, '_>| match field.name() {
         "path" => !field.raw().starts_with("\"/"),
         "location" | "source" => false,
-        name => is_any(&PLACES, name) && !is_any(&PLACES_OF_DATA, name),
+        name => is_sure_place(name),
     };
     object.children().any(|field| is_place(field) && !field.is_null())
 }
@@ -320,10 +323,6 @@ fn is_unread_of_issue(field: Node<'_, '_>, is_in_entry: bool) -> bool {
     let is_kind = || name == "type" && field.raw() == "\"field\"";
     let is_read = || is_any(&PLACES, name) || is_any(&VALUES, name) || is_kind();
     field.is_object() || if is_in_entry { !is_read() } else { field.is_array() }
-}
-
-fn is_any(names: &[&str], name: &str) -> bool {
-    names.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
 /// Returns a text or a code as the client gets it, or `None` if a value is neither a sentence nor a code.
@@ -487,195 +486,9 @@ fn code<'a>(name: &str, value: &'a str, is_top: bool, status: StatusCode) -> Opt
     if is_odd { message::from_json_text(value) } else { None }
 }
 
-/// Returns true if a field of this name may contain a code.
-pub(super) fn names_code(name: &str) -> bool {
-    let ranks = Ranks::new(name);
-    let is_ranked = [CodeName::Sure, CodeName::Led, CodeName::Bare].iter().any(|worth| ranks.code(*worth).is_some());
-    is_ranked || name == "error" || is_message_id(name) || is_label(name, true) || ends_like_a_code(name)
-}
-
-/// Returns true if a name may mean the id of a text in a catalogue, as in the APIs of OMA and GSMA.
-fn is_message_id(name: &str) -> bool {
-    name.eq_ignore_ascii_case("messageId") || name.eq_ignore_ascii_case("msgId")
-}
-
-/// Returns true if a name may mean a label of the error. Clients may send the value of a label, such as a `slug`, but
-/// not in capitals.
-fn is_label(name: &str, is_in_capitals: bool) -> bool {
-    let words = words(name);
-    let is_key = |word: &str| matches!(word, "message" | "error" | "i18n" | "localization" | "translation");
-    match &words[..] {
-        [.., of, key] if key == "key" => is_key(of),
-        [.., last] => match &**last {
-            "kind" | "category" | "exception" => true,
-            "label" | "slug" | "tag" | "symbol" => is_in_capitals,
-            _ => false,
-        },
-        [] => false,
-    }
-}
-
-fn ends_like_a_code(name: &str) -> bool {
-    /// Words before `code` that make it data: a place, a secret, or something that the client typed.
-    const OF_DATA: &str = "zip postal post area country region language currency access activation auth authorization \
-                           confirmation cvc cvv otp pin recovery security verification coupon discount gift invitation invite \
-                           promo promotion referral voucher bar item product qr sort swift tracking geo pass phone uni en de";
-
-    let words = words(name);
-    let is_of = |word: &str| OF_DATA.split(' ').any(|data| data == word);
-    let is_of_data = || words.iter().any(|word| is_of(word));
-    words.last().is_some_and(|last| match &**last {
-        "code" | "reason" | "type" | "status" => !is_of_data(),
-        // Such as `subcode` and `respcode`.
-        last => last.strip_suffix("code").is_some_and(|first| !first.is_empty() && !is_of(first)) && !is_of_data(),
-    })
-}
-
-/// Returns true if no value under this name is kept, at any depth (E9).
-pub(super) fn is_never_kept(name: &str) -> bool {
-    const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
-    let words = words(name);
-    let is_named = |word: &str| is_excluded(word) || word.strip_suffix('s').is_some_and(is_excluded);
-    match &words[..] {
-        [] => true,
-        // Infobip uses such a name for the error of a request.
-        [first, .., last] if matches!(&**last, "error" | "exception") && first == "request" => false,
-        // The errors of a part of the request.
-        [part, last] if last == "errors" && matches!(&**part, "query" | "header" | "headers" | "path" | "input") => {
-            false
-        }
-        // Clients would treat a field with this name as the list of issues (E8).
-        [only] if only == "issues" => true,
-        [only] => {
-            is_named(only)
-                || is_excluded_alone(only)
-                || only.starts_with("debug")
-                || only.starts_with("stack")
-                || ENDS.iter().any(|end| only.ends_with(end))
-        }
-        several => {
-            // A word may be written with a capital inside, as in `PassWord`.
-            let whole = several.concat();
-            several.iter().any(|word| is_named(word) || word == "value")
-                || is_named(&whole)
-                || is_excluded_alone(&whole)
-        }
-    }
-}
-
-/// Returns true if nothing is kept under a name with this word, or with its plural in `s`.
-fn is_excluded(word: &str) -> bool {
-    matches!(
-        word,
-        "stack"
-            | "stacktrace"
-            | "trace"
-            | "traceback"
-            | "debug"
-            | "sql"
-            | "query"
-            | "file"
-            | "path"
-            | "input"
-            | "rejected"
-            | "request"
-            | "url"
-            | "link"
-            | "href"
-            | "doc"
-            | "config"
-            | "header"
-            | "authorization"
-            | "cookie"
-            | "credential"
-            | "password"
-            | "secret"
-            | "env"
-            | "backtrace"
-            | "queries"
-    )
-}
-
-/// Returns true if nothing is kept under a name of only this word. Such names are names of machines, and of data that
-/// the client sent.
-fn is_excluded_alone(word: &str) -> bool {
-    matches!(
-        word,
-        "server"
-            | "host"
-            | "hostname"
-            | "node"
-            | "machine"
-            | "backend"
-            | "received"
-            | "actual"
-            | "got"
-            | "given"
-            | "provided"
-            | "submitted"
-            | "document"
-            | "row"
-    )
-}
-
-/// Returns the words of a name in small letters. `requestHeaders`, `set-cookie` and `HTTPStatus` are examples of names.
-pub(super) fn words(name: &str) -> Vec<Cow<'_, str>> {
-    let parts = name.split(|it: char| !it.is_alphanumeric()).filter(|part| !part.is_empty());
-    let mut words = Vec::new();
-    for part in parts {
-        if part.bytes().all(|byte| byte.is_ascii_lowercase()) {
-            words.push(Cow::Borrowed(part));
-        } else {
-            words_of_part(part, &mut words);
-        }
-    }
-    words
-}
-
-/// Adds the words of a part that does not consist only of digits and small letters of ASCII.
-fn words_of_part(part: &str, words: &mut Vec<Cow<'_, str>>) {
-    let letters: Vec<char> = part.chars().collect();
-    let begins = |at: usize| {
-        let is_behind_small = letters[at - 1].is_lowercase() || letters[at - 1].is_numeric();
-        let is_plural = letters[at + 1..] == ['s'];
-        let ends_capitals = letters.get(at + 1).is_some_and(|next| next.is_lowercase()) && !is_plural;
-        letters[at].is_uppercase() && (is_behind_small || ends_capitals)
-    };
-    for (at, letter) in letters.iter().enumerate() {
-        if at == 0 || begins(at) {
-            words.push(Cow::Owned(String::new()));
-        }
-        words.last_mut().into_iter().for_each(|word| word.to_mut().extend(letter.to_lowercase()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn e9_names_under_which_nothing_is_kept() {
-        for (name, is) in [
-            ("stackOfCalls", true),
-            ("PassWord", true),
-            ("STACKtrace", true),
-            ("hostName", true),
-            ("debuginfo", true),
-            ("set-cookie", true),
-            ("baseURL", true),
-            ("URLs", true),
-            ("queries", true),
-            ("rejectedValue", true),
-            ("value", false),
-            ("cause", false),
-            ("helpText", false),
-            ("profile", true),
-            ("docks", false),
-            ("说明", false),
-        ] {
-            assert_eq!(is_never_kept(name), is, "{name}");
-        }
-    }
 
     #[test]
     fn e9_sentences() {

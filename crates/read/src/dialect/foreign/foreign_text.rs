@@ -15,9 +15,10 @@ use http::StatusCode;
 use super::field_lists;
 use crate::dialect::codes::{is_bare_code, is_code};
 use crate::dialect::field_names::{
-    CodeName, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_list_of_names,
-    is_name_of_data, is_of_error, is_whole, is_whole_name, meaning, names_fields,
+    CodeName, Meaning, Ranks, TEXT_LISTS, is_error_field, is_for_debugging, is_list_of_names, is_name_of_data,
+    is_of_error, is_sure_place, is_whole, is_whole_name, meaning, names_fields,
 };
+use crate::dialect::name_words::is_never_kept;
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::rest;
 use crate::dialect::tree::Node;
@@ -155,7 +156,7 @@ fn led_sentence<'t, 'a>(object: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
 pub(in crate::dialect) fn only_sentence<'t, 'a>(body: Node<'t, 'a>) -> Option<Found<'t, 'a>> {
     let mut object = body;
     for _ in 0..=MAX_WRAPPERS {
-        let is_text_of_error = |name: &str| !is_for_debugging(name) && !rest::is_never_kept(name);
+        let is_text_of_error = |name: &str| !is_for_debugging(name) && !is_never_kept(name);
         let mut sentences = object.children().filter_map(|field| {
             let value = field.words().filter(|text| text.trim().contains(' ') && is_text_of_error(field.name()))?;
             Some(Found { value, field })
@@ -288,10 +289,6 @@ pub(in crate::dialect) fn code_of_first<'a>(errors: Node<'_, 'a>, status: Status
 
 /// Returns true if an object names a place. An array of one such object is a list of one issue (R2, R13).
 pub(in crate::dialect) fn names_place(object: Node<'_, '_>) -> bool {
-    PLACES.iter().any(|name| {
-        let is_place = |field: Node<'_, '_>| {
-            !field.is_null() && (!PLACES_OF_DATA.contains(name) || is_list_of_names(object, field))
-        };
-        object.field_in_any_case(name).is_some_and(is_place)
-    })
+    let is_place = |field: Node<'_, '_>| is_sure_place(field.name()) || is_list_of_names(object, field);
+    object.children().any(|field| !field.is_null() && is_place(field))
 }

@@ -26,10 +26,10 @@ use super::foreign_text::{self, ForeignText};
 use crate::dialect::field_names::{self, Meaning, PLACES, TEXT_LISTS, VALUES};
 use crate::dialect::issues;
 use crate::dialect::json::{self, Object, some_fields};
+use crate::dialect::name_words::{is_never_kept, words};
 use crate::dialect::parsed_error::{ClientMessage, CodeOf, ParsedError, is_within};
 use crate::dialect::phrases::is_phrase;
 use crate::dialect::place::Place;
-use crate::dialect::rest;
 use crate::dialect::sentences::{self, Context, without_values};
 use crate::dialect::tree::{Node, Tree};
 use crate::framework_text::{list_of, without_sent_values};
@@ -164,8 +164,8 @@ fn issues_at_top_places<'t, 'a>(
     }
     let mut holders = [Some(body), body.field("data")].into_iter().flatten();
     let are_wrong = |field: &Node<'_, '_>| {
-        let words = rest::words(field.name());
-        let [wrong, names] = &words[..] else { return false };
+        let parts = words(field.name());
+        let [wrong, names] = &parts[..] else { return false };
         matches!(&**wrong, "missing" | "invalid" | "offending" | "unknown" | "unexpected")
             && matches!(&**names, "params" | "fields" | "parameters")
             && field.children().next().is_some()
@@ -203,7 +203,7 @@ fn issues_of_text_lists<'t, 'a>(
         lists.filter(move |field| field_names::meaning(*field, object) == Meaning::Errors)
     });
     // If nothing else has a text, a list of errors may have any name.
-    let fields = |object: Node<'t, 'a>| object.children().filter(|field| !rest::is_never_kept(field.name()));
+    let fields = |object: Node<'t, 'a>| object.children().filter(|field| !is_never_kept(field.name()));
     let inside = fields(body).filter(|field| field.is_object()).flat_map(fields);
     let any_name = || fields(body).chain(inside).filter(|field| are_errors(*field));
     let by_form = std::iter::once_with(any_name).filter(|_| read.text.is_none()).flatten();

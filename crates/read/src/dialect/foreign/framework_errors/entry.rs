@@ -7,12 +7,12 @@ use super::found::{Found, Issue, Surroundings};
 use crate::dialect::codes::is_code_or_word;
 use crate::dialect::field_names::{
     self, ISSUE_CODES, ISSUE_TEXTS, Meaning, PLACES, PLACES_OF_DATA, Ranks, TEXT_LISTS, TOP_PLACES,
-    TOP_PLACES_OF_INPUT, VALUES, is_list_of_names, is_no_place, is_part,
+    TOP_PLACES_OF_INPUT, VALUES, is_any, is_list_of_names, is_no_place, is_part, is_sure_place,
 };
 use crate::dialect::foreign::foreign_text;
+use crate::dialect::name_words::words;
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::{Place, is_dotted};
-use crate::dialect::rest::words;
 use crate::dialect::tree::Node;
 
 /// Fields of an entry that contain a list of further entries, in express-validator and yup.
@@ -133,17 +133,13 @@ pub(super) fn count(part: Node<'_, '_>, around: Surroundings) -> usize {
 pub(super) fn states_place(object: Node<'_, '_>) -> bool {
     let is_name = |step: Node<'_, '_>| step.word_or_digits().is_some_and(|step| !step.contains(' '));
     let is_path = |path: Node<'_, '_>| path.elements().is_some_and(|mut steps| steps.all(is_name));
-    let is_place = |name: &str| {
-        let is_one = |it: &&str| it.eq_ignore_ascii_case(name);
-        PLACES.iter().any(is_one) && !PLACES_OF_DATA.iter().any(is_one)
-    };
     // One pass over the fields suffices. The check runs for each element of a list.
-    object.children().any(|it| it.is_text() && is_place(it.name()) || it.name() == "path" && is_path(it))
+    object.children().any(|it| it.is_text() && is_sure_place(it.name()) || it.name() == "path" && is_path(it))
 }
 
 /// Returns true if an object names a place under a name that is not used for data.
 fn has_place(object: Node<'_, '_>) -> bool {
-    PLACES.iter().any(|place| object.field_in_any_case(place).is_some() && !PLACES_OF_DATA.contains(place))
+    object.children().any(|field| is_sure_place(field.name()))
 }
 
 /// Returns the text of an entry, and the name of its field. If the entry has no text, but has an unambiguous place, its
@@ -244,9 +240,14 @@ fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
 /// Returns true if an object is one issue, and has nothing else: its place, its text, its code, and what was sent.
 pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
     let is_of_issue = |field: Node<'_, '_>| {
-        let is_any = |names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(field.name()));
-        let is_named = field_names::is_text_name(field.name()) || is_any(&ISSUE_TEXTS) || is_any(&ISSUE_CODES);
-        !field.is_object() && !field.is_array() && (is_named || is_any(&PLACES) || is_any(&VALUES))
+        let is_named = |names: &[&str]| is_any(names, field.name());
+        !field.is_object()
+            && !field.is_array()
+            && (field_names::is_text_name(field.name())
+                || is_named(&ISSUE_TEXTS)
+                || is_named(&ISSUE_CODES)
+                || is_named(&PLACES)
+                || is_named(&VALUES))
     };
     place_of(object, false).is_some()
         && object.children().all(is_of_issue)
