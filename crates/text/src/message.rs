@@ -67,7 +67,7 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(text));
     }
     // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
-    let text = &text[..boundary(text, 4 * MAX_BYTES)];
+    let text = trace::behind_a_call(&text[..boundary(text, 4 * MAX_BYTES)]);
     // A trace may have something that looks like a tag, and a tag may be the line break before a trace.
     let before = before_trace(text);
     let text = before.filter(|before| !before.trim().is_empty()).unwrap_or(text);
@@ -112,7 +112,7 @@ pub fn with_more(text: &str, more: usize) -> Cow<'_, str> {
 /// Returns the text of a body whose code or message was recognised (R3). Returns `None` if the text is markup or JSON.
 pub fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // The checks come after the cleaning, so that invisible characters cannot hide markup or a trace.
-    clean(text).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
+    clean(trace::behind_a_call(text)).filter(|line| !is_wrapped(line) && trace::start(text).is_none())
 }
 
 /// Returns the text without the white space around it. Most texts are ASCII and have no such white space.

@@ -112,6 +112,21 @@ fn before_statement(line: &str) -> Option<usize> {
     Some(line[..at].trim_end().len())
 }
 
+/// Returns the error behind the call of a database that failed. Prisma writes the call with lines of the program before
+/// the error, and Knex writes the statement with its values.
+pub(super) fn behind_a_call(text: &str) -> &str {
+    let trimmed = text.trim();
+    if trimmed.starts_with("Invalid `") && trimmed.contains("` invocation") {
+        return trimmed.lines().next_back().unwrap_or_default();
+    }
+    let is_statement =
+        [("insert into ", " values ("), ("update ", " set "), ("select ", " from "), ("delete ", "from ")].iter().any(
+            |(begin, part)| trimmed.starts_with(begin) && trimmed.contains(part) && trimmed.contains(['"', '`', '[']),
+        );
+    let error = || trimmed.rsplit_once(" - ").map(|(_, error)| error);
+    is_statement.then(error).flatten().unwrap_or(text)
+}
+
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.
 fn is_of_java(line: &str) -> bool {
     let places = [".java:", ".kt:", ".scala:"].iter().filter_map(|file| line.split_once(file));

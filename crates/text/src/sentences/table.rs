@@ -53,7 +53,7 @@ const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
 // The order matters: if two rows match a text, the more precise one must come first.
-pub(super) static SENTENCES: [Sentence; 166] = [
+pub(super) static SENTENCES: [Sentence; 170] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -219,6 +219,10 @@ pub(super) static SENTENCES: [Sentence; 166] = [
     row("yup 1.7", "… (cast from the value {value}", ""),
     row("Zod 3.25", "…, received '{value}'…", ""),
     row("Valibot 1.1", "… but received \"{value}\"…", ""),
+    row("Valibot 1.1", "…: Received \"{value}\"", ""),
+    row("Elysia 1.4", "… but found: {value}", ""),
+    row("MySQL 8.4", "…Duplicate entry '{value}' for key …", "Duplicate entry for key "),
+    row("MongoDB 8.0", "… dup key: {value}", ""),
     row("Python 3.11", "…invalid literal for int() with base 10: {value}", "Not a whole number"),
     row("Python 3.11", "…could not convert string to float: {value}", "Not a number"),
     row("Python 3.11", "…Invalid isoformat string: {value}", "Not a date of ISO 8601"),
