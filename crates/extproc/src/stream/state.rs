@@ -125,6 +125,7 @@ impl ProcessingStream {
             timer.head();
         }
         self.follow = follow;
+        self.follow.forbid_last_frame();
         Ok(Some(match self.follow.record().filter(|record| record.origin().is_some()) {
             Some(record) => message::with_note(message, record.request_id(), Some(record)),
             None => message,

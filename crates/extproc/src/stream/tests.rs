@@ -310,6 +310,14 @@ async fn l5_a_record_is_closed_at_the_end_of_the_stream_and_claims_no_delivery()
 }
 
 #[tokio::test]
+async fn l5_a_call_that_ends_behind_its_head_has_no_status_because_envoy_sends_no_last_frame() {
+    let call = call(&[("content-type", "application/grpc")], false);
+    let (records, lines) = records_of(vec![call, succeeded("application/grpc"), piece(&[0, 0, 0, 0, 9, b'a'])]).await;
+    assert_eq!(records, ["payload_too_large Some(200) read broken unknown"]);
+    assert!(!lines.contains("grpc_status"), "{lines}");
+}
+
+#[tokio::test]
 async fn l5_a_stream_that_ends_before_a_response_does_not_claim_that_the_client_left() {
     let (records, lines) = records_of(vec![get("/")]).await;
     assert_eq!(records, ["none None read unknown unknown"]);

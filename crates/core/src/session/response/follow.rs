@@ -244,6 +244,9 @@ impl Follow {
 
     fn ended_with(&mut self, (last, record): (FinalFrame, RequestRecord)) -> FinalFrame {
         self.note(Some(record));
+        if matches!(last, FinalFrame::BrokenOff) {
+            self.note_broken(None);
+        }
         last
     }
 
@@ -354,7 +357,7 @@ impl Follow {
             self.note(record);
         }
         let last = match (std::mem::replace(&mut self.kind, Kind::Ended), failure) {
-            (Kind::Call(call), Some(failure)) if self.record.is_none() => {
+            (Kind::Call(call), Some(failure)) if self.record.is_none() && !call.ended => {
                 let (last, record) = call.failed(failure, cause);
                 self.note(Some(record));
                 self.note_broken(None);
@@ -454,6 +457,13 @@ impl Follow {
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
         if let Kind::Call(call) = &self.kind { call.awaits_trailers() } else { false }
+    }
+
+    /// Notes that the adapter cannot add a last frame to the body, so a call that fails breaks off.
+    pub fn forbid_last_frame(&mut self) {
+        if let Kind::Call(call) = &mut self.kind {
+            call.may_grow = false;
+        }
     }
 
     /// Returns true if the length that the body reports may be wrong, because a last frame may be appended.
