@@ -58,8 +58,10 @@ fn without_quoted(text: &str, value: &str) -> String {
     if let Some(rest) = left.strip_prefix(value).and_then(|rest| rest.strip_prefix(' ')) {
         left = rest.to_owned();
     }
-    if let Some(before) = left.strip_suffix(value).and_then(|before| before.strip_suffix(": ")) {
-        left.truncate(before.len());
+    // A single word before the value, as in `Minimum: 17`, would state nothing without the value.
+    let before = left.strip_suffix(value).and_then(|before| before.strip_suffix(": "));
+    if let Some(length) = before.filter(|before| before.contains(' ')).map(str::len) {
+        left.truncate(length);
     }
     if left == text { left } else { left.split_whitespace().collect::<Vec<_>>().join(" ") }
 }

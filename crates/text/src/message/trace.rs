@@ -119,12 +119,23 @@ pub(super) fn behind_a_call(text: &str) -> &str {
     if trimmed.starts_with("Invalid `") && trimmed.contains("` invocation") {
         return trimmed.lines().next_back().unwrap_or_default();
     }
-    let is_statement =
-        [("insert into ", " values ("), ("update ", " set "), ("select ", " from "), ("delete ", "from ")].iter().any(
-            |(begin, part)| trimmed.starts_with(begin) && trimmed.contains(part) && trimmed.contains(['"', '`', '[']),
-        );
-    let error = || trimmed.rsplit_once(" - ").map(|(_, error)| error);
-    is_statement.then(error).flatten().unwrap_or(text)
+    let error = is_statement(trimmed).then(|| trimmed.rsplit_once(" - ")).flatten();
+    error.map_or(text, |(_, error)| error)
+}
+
+/// Returns true if a text begins with a statement as Knex writes it, with its names in quotes.
+pub(super) fn is_statement(text: &str) -> bool {
+    let begins = [
+        ("insert into ", " "),
+        ("update ", " set "),
+        ("delete from ", " "),
+        ("select * from ", " "),
+        ("select ", " from "),
+    ];
+    let is_statement = |(begin, part)| {
+        text.strip_prefix(begin).is_some_and(|behind| behind.starts_with(['"', '`', '[']) && behind.contains(part))
+    };
+    begins.into_iter().any(is_statement) && text.contains(" - ")
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.

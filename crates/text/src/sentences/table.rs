@@ -220,7 +220,7 @@ pub(super) static SENTENCES: [Sentence; 170] = [
     row("Zod 3.25", "…, received '{value}'…", ""),
     row("Valibot 1.1", "… but received \"{value}\"…", ""),
     row("Valibot 1.1", "…: Received \"{value}\"", ""),
-    row("Elysia 1.4", "… but found: {value}", ""),
+    row("Elysia 1.4", "Expected {text} but found: {value}", "Expected {text}"),
     row("MySQL 8.4", "…Duplicate entry '{value}' for key …", "Duplicate entry for key "),
     row("MongoDB 8.0", "… dup key: {value}", ""),
     row("Python 3.11", "…invalid literal for int() with base 10: {value}", "Not a whole number"),
