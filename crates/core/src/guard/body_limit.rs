@@ -122,8 +122,10 @@ impl BodyMeter {
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
         let left = if client_left(error) { BodyFlags::LEFT } else { 0 };
-        if !slow && let Some(innermost) = cause::chain(error).last() {
-            self.flags.0.broken_by.get_or_init(|| innermost.to_string());
+        if let (false, Some(broken_by)) = (slow, &self.flags.0.broken_by)
+            && let Some(innermost) = cause::chain(error).last()
+        {
+            broken_by.get_or_init(|| innermost.to_string());
         }
         self.flags.set_flag(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN | left });
     }
@@ -201,8 +203,9 @@ struct Shared {
     limit: Option<u64>,
     drain: DrainBudget,
     watched: Option<ObservedLimit>,
-    /// The text of the error with which the body broke off.
-    broken_by: OnceLock<String>,
+    /// The text of the error with which the body broke off. Only a proxy keeps it, because the error of another adapter
+    /// may be user code.
+    broken_by: Option<OnceLock<String>>,
     /// The beginning of the body, for errors that repeat a part of it (R10).
     seen: Option<Mutex<SeenBody>>,
 }
@@ -275,10 +278,16 @@ impl BodyFlags {
     pub(crate) const NOTED_MALFORMED: u16 = 512;
 
     /// Creates the flags of a body that has not begun. `keeps` is true if the beginning of the body must be stored.
-    pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit, keeps: bool) -> Self {
+    /// `is_proxy` is true if no user code reads the body.
+    pub(crate) fn new(
+        limit: Option<u64>,
+        drain: DrainBudget,
+        watched: ObservedLimit,
+        (keeps, is_proxy): (bool, bool),
+    ) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         let seen = keeps.then(Mutex::default);
-        let broken_by = OnceLock::new();
+        let broken_by = is_proxy.then(OnceLock::new);
         Self(Arc::new(Shared { raised: AtomicU16::new(0), limit, drain, watched, broken_by, seen }))
     }
 
@@ -316,7 +325,13 @@ impl BodyFlags {
             () if self.has(Self::MALFORMED) => NO_MESSAGES.into(),
             () if self.has(Self::SLOW) => "the client paused too long within its request body".into(),
             () if self.has(Self::BROKEN) => {
-                let by = self.0.broken_by.get().map(|text| format!(": {text}")).unwrap_or_default();
+                let by = self
+                    .0
+                    .broken_by
+                    .as_ref()
+                    .and_then(OnceLock::get)
+                    .map(|text| format!(": {text}"))
+                    .unwrap_or_default();
                 format!("the client's request body broke off or was badly framed{by}")
             }
             () => return None,

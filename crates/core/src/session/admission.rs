@@ -305,8 +305,11 @@ fn meter(state: &RequestState) -> Option<BodyMeter> {
 fn count_body(state: &mut RequestState, body: BodyFacts, limit: Option<u64>, observed: ObservedLimit) {
     if !body.is_empty() {
         let policy = state.policy();
-        let keeps = policy.needs_request_facts && state.settings.dialect.spec().has_call_id;
-        state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, keeps));
+        let (keeps, is_proxy) = (
+            policy.needs_request_facts && state.settings.dialect.spec().has_call_id,
+            state.config.forwarding.is_some(),
+        );
+        state.flags = Some(BodyFlags::new(limit, drain_budget(policy), observed, (keeps, is_proxy)));
     }
 }
 

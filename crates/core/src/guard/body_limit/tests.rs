@@ -4,7 +4,7 @@ use super::*;
 
 fn flags(limit: Option<u64>) -> BodyFlags {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-    BodyFlags::new(limit, drain, ObservedLimit::default(), false)
+    BodyFlags::new(limit, drain, ObservedLimit::default(), (false, false))
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn p1_each_message_is_measured_by_itself() {
 fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
     let drain = |chunk: &[u8]| {
         let drain = DrainBudget { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
-        let flags = BodyFlags::new(Some(1), drain, ObservedLimit::default(), false);
+        let flags = BodyFlags::new(Some(1), drain, ObservedLimit::default(), (false, false));
         match BodyMeter::new(flags).by_message(messages(false, true)).request_data(chunk) {
             MeterAction::Over(drain) => (drain.max_bytes, drain.timeout.as_secs()),
             MeterAction::Within => unreachable!(),
@@ -63,7 +63,7 @@ fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
 #[test]
 fn m1_a_watched_message_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-    let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, false);
+    let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, (false, false));
     let mut meter = BodyMeter::new(flags.clone()).by_message(messages(false, true));
     assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.exceeded_observed_limit()), (MeterAction::Within, None));
     assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.exceeded_observed_limit()), (MeterAction::Within, Some(4)));
@@ -74,7 +74,7 @@ fn m1_a_watched_message_passes_and_is_noted() {
 fn m1_a_watched_body_that_is_no_sequence_of_messages_is_noted_as_such() {
     for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
         let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: false }, false);
+        let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: false }, (false, false));
         let mut meter = BodyMeter::new(flags.clone()).by_message(messages(is_text, false));
         assert_eq!(meter.request_data(body), MeterAction::Within);
         assert!(flags.has(BodyFlags::NOTED_MALFORMED) && !flags.has(BodyFlags::NOTED | BodyFlags::MALFORMED));
@@ -84,7 +84,7 @@ fn m1_a_watched_body_that_is_no_sequence_of_messages_is_noted_as_such() {
 #[test]
 fn m1_a_watched_body_passes_and_is_noted() {
     let drain = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-    let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, false);
+    let flags = BodyFlags::new(None, drain, ObservedLimit { limit: Some(4), first_byte: true }, (false, false));
     let mut meter = BodyMeter::new(flags.clone());
     assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
     assert_eq!((meter.request_data(b"abcd"), flags.exceeded_observed_limit()), (MeterAction::Within, None));
