@@ -67,10 +67,10 @@ pub fn from_json_text(text: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(text));
     }
     // The text behind this position is never sent. Without the limit, a text with many unclosed tags would take long.
-    let text = trace::behind_a_call(&text[..boundary(text, 4 * MAX_BYTES)]);
+    let text = &text[..boundary(text, 4 * MAX_BYTES)];
     // A trace may have something that looks like a tag, and a tag may be the line break before a trace.
     let before = before_trace(text);
-    let text = before.filter(|before| !before.trim().is_empty()).unwrap_or(text);
+    let text = trace::behind_a_call(before.filter(|before| !before.trim().is_empty()).unwrap_or(text));
     let text = match has_any(text.as_bytes(), [b'<', b'&']) {
         true => markup::as_text(text)?,
         false => Cow::Borrowed(text),

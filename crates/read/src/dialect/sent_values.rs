@@ -16,8 +16,7 @@ const QUOTES: [(char, char); 8] =
 const MASK: &str = "\u{fffd}";
 
 /// Returns the part of a text that may reach the client. `values` are the values next to the text that the client sent.
-/// If the text quotes such a value, begins with it, or ends with it
-/// behind a colon, the value is removed. Values in quotes that only the sentence
+/// If the text quotes such a value, or begins with it, the value is removed. Values in quotes that only the sentence
 /// contains are removed, too.
 pub(in crate::dialect) fn without_sent(values: &[Cow<'_, str>], text: &str) -> String {
     let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
@@ -57,11 +56,6 @@ fn without_quoted(text: &str, value: &str) -> String {
     }
     if let Some(rest) = left.strip_prefix(value).and_then(|rest| rest.strip_prefix(' ')) {
         left = rest.to_owned();
-    }
-    // A single word before the value, as in `Minimum: 17`, would state nothing without the value.
-    let before = left.strip_suffix(value).and_then(|before| before.strip_suffix(": "));
-    if let Some(length) = before.filter(|before| before.contains(' ')).map(str::len) {
-        left.truncate(length);
     }
     if left == text { left } else { left.split_whitespace().collect::<Vec<_>>().join(" ") }
 }

@@ -112,30 +112,51 @@ fn before_statement(line: &str) -> Option<usize> {
     Some(line[..at].trim_end().len())
 }
 
-/// Returns the error behind the call of a database that failed. Prisma writes the call with lines of the program before
-/// the error, and Knex writes the statement with its values.
+/// Returns the error behind the call of a database that failed. Prisma writes the call before the error, with lines of
+/// the program or without them. Knex writes the statement with its values. If only the call is left, returns an empty
+/// text.
 pub(super) fn behind_a_call(text: &str) -> &str {
     let trimmed = text.trim();
-    if trimmed.starts_with("Invalid `") && trimmed.contains("` invocation") {
-        return trimmed.lines().next_back().unwrap_or_default();
+    if is_statement(trimmed) {
+        return behind_statement(trimmed).unwrap_or(text);
     }
-    let error = is_statement(trimmed).then(|| trimmed.rsplit_once(" - ")).flatten();
-    error.map_or(text, |(_, error)| error)
+    let call = trimmed.strip_prefix("Invalid `").and_then(|call| call.split_once("()` invocation"));
+    match call {
+        Some((_, error)) if error.starts_with(':') => error[1..].trim_start(),
+        Some((_, program)) if program.starts_with(" in\n") => {
+            let last = program.rsplit(is_break).next().unwrap_or_default();
+            let is_of_program = last.trim_start().starts_with(|first: char| first == '→' || first.is_ascii_digit());
+            if is_of_program { "" } else { last }
+        }
+        _ => text,
+    }
 }
 
 /// Returns true if a text begins with a statement as Knex writes it, with its names in quotes.
 pub(super) fn is_statement(text: &str) -> bool {
-    let begins = [
-        ("insert into ", " "),
-        ("update ", " set "),
-        ("delete from ", " "),
-        ("select * from ", " "),
-        ("select ", " from "),
-    ];
-    let is_statement = |(begin, part)| {
-        text.strip_prefix(begin).is_some_and(|behind| behind.starts_with(['"', '`', '[']) && behind.contains(part))
-    };
-    begins.into_iter().any(is_statement) && text.contains(" - ")
+    const QUOTES: [char; 3] = ['"', '`', '['];
+
+    let begins = [("insert into ", " ("), ("update ", " set "), ("delete from ", " where "), ("select ", " from ")];
+    begins.into_iter().any(|(begin, part)| {
+        let behind = text.strip_prefix(begin).filter(|it| it.starts_with(QUOTES) || it.starts_with('*'));
+        let part_at = behind.and_then(|behind| behind.split_once(part));
+        part_at.is_some_and(|(_, rest)| rest.starts_with(QUOTES))
+    })
+}
+
+/// Returns the text behind the first dash that is not in quotes.
+fn behind_statement(text: &str) -> Option<&str> {
+    let mut quote = None;
+    let mut ends = text.char_indices().filter(|(_, letter)| {
+        match (quote, *letter) {
+            (None, '"' | '\'' | '`') => quote = Some(*letter),
+            (Some(open), letter) if open == letter => quote = None,
+            _ => {}
+        }
+        quote.is_none() && *letter == '-'
+    });
+    let at = ends.find(|(at, _)| text[..*at].ends_with(' ') && text[at + 1..].starts_with(' '))?.0;
+    Some(text[at + 1..].trim_start())
 }
 
 /// Matches `at com.shop.Cart.add(Cart.java:41)`, anywhere in the line.

@@ -244,8 +244,8 @@ impl Follow {
 
     fn ended_with(&mut self, (last, record): (FinalFrame, RequestRecord)) -> FinalFrame {
         self.note(Some(record));
-        if matches!(last, FinalFrame::BrokenOff) {
-            self.note_broken(None);
+        if let (FinalFrame::BrokenOff, Some(record)) = (&last, &mut self.record) {
+            record.label.bits |= RecordLabel::BROKEN;
         }
         last
     }

@@ -155,10 +155,7 @@ pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(
     if let Some(expected) = object.string("expected").filter(|_| has_place(object) || object.has("path")) {
         return Some(("expected", Cow::Owned(format!("expected {expected}"))));
     }
-    // A path that begins with a slash may be the request's own, and one with a slash and a dot may be a file's.
-    let is_of_field = |path: &str| !(path.starts_with('/') || path.contains('/') && path.contains('.'));
-    let is_path = |path: Node<'_, '_>| path.is_array() || path.words().is_some_and(|path| is_of_field(&path));
-    let is_placed = means_errors && (has_place(object) || object.field("path").is_some_and(is_path));
+    let is_placed = means_errors && (has_place(object) || object.field("path").is_some_and(Node::is_array));
     let code = ["code", "errorCode", "error_code", "rule", "keyword"].iter().find_map(|name| object.string(name));
     Some(("", code.filter(|code| is_placed && is_identifier(code))?))
 }
