@@ -219,7 +219,7 @@ pub(super) static SENTENCES: [Sentence; 170] = [
     row("yup 1.7", "… (cast from the value {value}", ""),
     row("Zod 3.25", "…, received '{value}'…", ""),
     row("Valibot 1.1", "… but received \"{value}\"…", ""),
-    row("Valibot 1.1", "Invalid {text}: Received \"{value}\"", "Invalid {text}"),
+    row("Valibot 1.1", "…: Received {quoted}", ""),
     row("Elysia 1.4", "Expected property {text} but found: {value}", "Expected property {text}"),
     row("MySQL 8.4", "…Duplicate entry '{value}' for key …", "Duplicate entry for key "),
     row("MongoDB 8.0", "E11000 {text} dup key: {value}", "E11000 {text}"),
