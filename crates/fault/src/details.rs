@@ -52,6 +52,7 @@ fn with_kept(came: Option<String>, kept: &[(&str, &str)]) -> Option<String> {
     let is_new = |at: &usize| !has(kept[*at].0) && kept[..*at].iter().all(|(other, _)| *other != kept[*at].0);
     let new: Vec<usize> = (0..kept.len()).filter(is_new).collect();
     let mut object = open_object(came);
+    object.reserve(new.iter().map(|at| kept[*at].0.len() + kept[*at].1.len() + 8).sum());
     new.iter().for_each(|at| push_member(&mut object, kept[*at].0, kept[*at].1));
     Some(closed(object))
 }

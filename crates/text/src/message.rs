@@ -91,7 +91,7 @@ fn is_ordinary(text: &str) -> bool {
     let begins_like_others = text.starts_with('{') || text.starts_with("at ") || trace::is_statement(text);
     // Perl and PHP end the place of an error with the number of a line.
     let ends_like_a_trace = matches!(text.as_bytes(), [.., b'0'..=b'9'] | [.., b'0'..=b'9', b'.']);
-    let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b'T', b':', b'[', b'#', b'(']);
+    let is_plain = || is_plain_without(text.as_bytes(), [b'<', b'&', b':', b'[', b'#', b'(']);
     ends_in_words && !begins_like_others && !ends_like_a_trace && text.len() <= MAX_BYTES && is_plain()
 }
 

@@ -52,9 +52,10 @@ pub(super) fn ends_like_a_code(name: &str) -> bool {
 
 /// Returns true if no value under this name is kept, at any depth (E9).
 pub(super) fn is_never_kept(name: &str) -> bool {
-    const ENDS: [&str; 4] = ["trace", "file", "path", "sql"];
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return is_word_never_kept(name);
+    }
     let words = words(name);
-    let is_named = |word: &str| is_excluded(word) || word.strip_suffix('s').is_some_and(is_excluded);
     match &words[..] {
         [] => true,
         // Infobip uses such a name for the error of a request.
@@ -63,15 +64,7 @@ pub(super) fn is_never_kept(name: &str) -> bool {
         [part, last] if last == "errors" && matches!(&**part, "query" | "header" | "headers" | "path" | "input") => {
             false
         }
-        // Clients would treat a field with this name as the list of issues (E8).
-        [only] if only == "issues" => true,
-        [only] => {
-            is_named(only)
-                || is_excluded_alone(only)
-                || only.starts_with("debug")
-                || only.starts_with("stack")
-                || ENDS.iter().any(|end| only.ends_with(end))
-        }
+        [only] => is_word_never_kept(only),
         several => {
             // A word may be written with a capital inside, as in `PassWord`.
             let whole = several.concat();
@@ -80,6 +73,22 @@ pub(super) fn is_never_kept(name: &str) -> bool {
                 || is_excluded_alone(&whole)
         }
     }
+}
+
+/// Returns true if no value is kept under a name of only this word.
+fn is_word_never_kept(word: &str) -> bool {
+    // Clients would treat a field with the name `issues` as the list of issues (E8).
+    word == "issues"
+        || is_named(word)
+        || is_excluded_alone(word)
+        || word.starts_with("debug")
+        || word.starts_with("stack")
+        || ["trace", "file", "path", "sql"].iter().any(|end| word.ends_with(end))
+}
+
+/// Returns true if nothing is kept under a name with this word.
+fn is_named(word: &str) -> bool {
+    is_excluded(word) || word.strip_suffix('s').is_some_and(is_excluded)
 }
 
 /// Returns true if nothing is kept under a name with this word, or with its plural in `s`.

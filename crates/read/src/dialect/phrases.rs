@@ -62,6 +62,10 @@ pub fn is_phrase_as_code(text: &str) -> bool {
 }
 
 fn phrase_of(text: &str) -> Option<&'static str> {
+    // Most texts are sentences, and end with a full stop.
+    if !text.ends_with(|last: char| last.is_ascii_alphabetic()) {
+        return None;
+    }
     PHRASES.iter().copied().find(|phrase| phrase.eq_ignore_ascii_case(text))
 }
 

@@ -277,6 +277,11 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
 
     /// Returns true if the response already contains this text.
     fn is_said(&self, text: &str) -> bool {
+        // Most texts are longer than the ones that the response contains.
+        let may_have = |said: &String| !text.is_ascii() || text.trim().len() <= said.len();
+        if self.context.issue_texts.is_empty() && !self.context.said.iter().any(may_have) {
+            return false;
+        }
         let text = text.to_lowercase();
         let has_issue = |issue: &String| issue.len() >= MIN_ISSUE && text.contains(&**issue);
         self.context.said.iter().any(|said| said.contains(text.trim()))
@@ -439,6 +444,9 @@ pub(crate) fn sentence(text: &str) -> Option<Cow<'_, str>> {
 
 /// Returns true if a part of a text contains only letters, except for punctuation at its ends.
 fn is_word(part: &str) -> bool {
+    if part.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return true;
+    }
     let is_mark = |it: char| matches!(it, '\u{300}'..='\u{36f}' | '\u{900}'..='\u{109f}');
     let part = part.trim_matches(|it: char| !it.is_alphanumeric() && !is_mark(it));
     !part.is_empty() && part.chars().all(|it| it.is_alphabetic() || is_mark(it))

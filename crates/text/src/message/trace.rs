@@ -136,6 +136,9 @@ pub(super) fn behind_a_call(text: &str) -> &str {
 pub(super) fn is_statement(text: &str) -> bool {
     const QUOTES: [char; 3] = ['"', '`', '['];
 
+    if !text.starts_with(['i', 'u', 'd', 's']) {
+        return false;
+    }
     let begins = [("insert into ", " ("), ("update ", " set "), ("delete from ", " where "), ("select ", " from ")];
     begins.into_iter().any(|(begin, part)| {
         let behind = text.strip_prefix(begin).filter(|it| it.starts_with(QUOTES) || it.starts_with('*'));

@@ -14,6 +14,7 @@ use super::pattern::{is_of_kind, may_be_field_name};
 use super::screen::{BytePairs, NeededPairs, needed_by};
 use super::serde;
 use super::table::{SENTENCES, Sentence};
+use crate::message::has_byte;
 
 /// Returns the sentence without the values that it quotes.
 ///
@@ -72,6 +73,10 @@ fn without_serde_values(text: &str) -> Option<String> {
 
 /// Returns the words of a framework before a message of serde, and that message.
 pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
+    // All of them end with a colon, and most texts have none.
+    if !has_byte(text.as_bytes(), b':') {
+        return None;
+    }
     BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
 

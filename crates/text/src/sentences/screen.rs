@@ -11,7 +11,7 @@ use super::table::{SENTENCES, Sentence};
 
 /// The pairs of adjacent bytes in a text. Two pairs may share one position in this set, so the set may contain a pair
 /// that the text does not have.
-pub(super) struct BytePairs([bool; PLACES]);
+pub(super) struct BytePairs([u64; PLACES / 64]);
 
 const PLACES: usize = 1024;
 
@@ -22,13 +22,13 @@ pub(super) struct NeededPairs([usize; 6]);
 
 impl BytePairs {
     pub(super) fn of(text: &str) -> Self {
-        let mut has = [false; PLACES];
-        text.as_bytes().windows(2).for_each(|pair| has[index_of_pair(pair)] = true);
+        let mut has = [0; PLACES / 64];
+        text.as_bytes().windows(2).map(index_of_pair).for_each(|at| has[at / 64] |= 1 << (at % 64));
         Self(has)
     }
 
     pub(super) fn contain_all(&self, needed: NeededPairs) -> bool {
-        needed.0.iter().all(|at| self.0[*at % PLACES])
+        needed.0.iter().all(|at| self.0[*at % PLACES / 64] >> (at % 64) & 1 == 1)
     }
 
     /// Returns the rows that may fit the text, because the text has all the pairs that these rows need.

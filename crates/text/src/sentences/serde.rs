@@ -5,10 +5,12 @@
 //! by the program itself.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
 use super::reading::Reading;
+use crate::message::has_byte;
 use crate::place::{Place, is_dotted};
 
 const MISSING: &str = "missing field `";
@@ -54,8 +56,10 @@ pub(super) fn is_form(text: &str) -> bool {
 /// Returns the length of the path before the message of serde, in bytes. Returns `None` if the text is not a message of
 /// serde.
 pub(super) fn path_length(text: &str) -> Option<usize> {
+    static INVALID: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("invalid "));
+
     // Each form has one of these. Without this check, each text of an error costs 1,600 instructions more.
-    if !text.contains('`') && memmem::find(text.as_bytes(), b"invalid ").is_none() {
+    if !has_byte(text.as_bytes(), b'`') && INVALID.find(text.as_bytes()).is_none() {
         return None;
     }
     let (path, message) = split(without_position(text))?;
