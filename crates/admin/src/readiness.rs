@@ -41,7 +41,8 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
     let outside: BTreeMap<Place, Mode> =
         places.iter().filter_map(|(place, it)| Some((place.clone(), it.mode?))).collect();
     let mut met_in_scopes = BTreeSet::new();
-    for (place, row) in shared.store.requests().places().filter(|(_, row)| !row.tallies.is_empty()) {
+    let requests = shared.store.requests();
+    for (place, row) in requests.places().filter(|(_, row)| !row.tallies.is_empty()) {
         let known = places.entry(place.clone()).or_default();
         let of_scope = || status.as_ref().and_then(|status| mode_of(status, place.scope.as_deref()));
         let wide = Place { scope: None, ..place.clone() };
@@ -58,10 +59,12 @@ pub(crate) fn show(request: &AdminRequest<'_>) -> Answer {
         known.tally = row.tally(known.mode).cloned().unwrap_or_default();
         known.service = row.service.as_ref().map(ToString::to_string);
     }
+    let are_incomplete = requests.are_incomplete;
+    drop(requests);
     places.retain(|place, known| known.tally.requests() > 0 || !met_in_scopes.contains(place));
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort_by_key(|(_, known)| Reverse(known.tally.count_of(&ERRORS)));
-    let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known)).collect();
+    let routes: Vec<_> = places.iter().map(|(place, known)| describe(place, known, are_incomplete)).collect();
     // The counts of a policy begin when it becomes active. If another policy was active for a while in between, the
     // earlier counts continue.
     let counted = rfc3339(shared.store.counts_since.load(Ordering::Relaxed));
@@ -80,11 +83,14 @@ fn mode_of(status: &PolicyStatus, scope: Option<&str>) -> Option<Mode> {
     }
 }
 
-fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
+fn describe(place: &Place, Known { mode, tally, service }: &Known, are_incomplete: bool) -> Value {
+    let is_known = !are_incomplete || tally.requests() > 0;
     let in_policy = mode.is_some();
     let mode = mode.unwrap_or(tally.mode);
     // In these modes, the layer does not read errors that pass unchanged, so it cannot count them.
     let reads = !matches!(mode, Mode::Off | Mode::Own | Mode::Fill);
+    let counted = |count: u64| is_known.then_some(count);
+    let read = |count| counted(count).filter(|_| reads);
     json!({
         "route": place.route.as_deref(),
         "scope": place.scope.as_deref(),
@@ -92,15 +98,15 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
         "mode": mode.as_str(),
         "in_policy": in_policy,
         "next": next(mode).map(Mode::as_str),
-        "verdict": verdict(mode, tally),
-        "requests": tally.requests(),
-        "errors": tally.count_of(&ERRORS),
-        "without_code": reads.then_some(tally.without_code),
-        "own_would_refuse": tally.own_would_refuse,
-        "auth_would_refuse": tally.auth_would_refuse,
-        "fill_would_rewrite": reads.then_some(tally.would_fill),
-        "enforce_would_rewrite": reads.then_some(tally.would_rewrite),
-        "client_left": tally.count_of(&[Outcome::ClientLeft]),
+        "verdict": if is_known { verdict(mode, tally) } else { "unknown" },
+        "requests": counted(tally.requests()),
+        "errors": counted(tally.count_of(&ERRORS)),
+        "without_code": read(tally.without_code),
+        "own_would_refuse": counted(tally.own_would_refuse),
+        "auth_would_refuse": counted(tally.auth_would_refuse),
+        "fill_would_rewrite": read(tally.would_fill),
+        "enforce_would_rewrite": read(tally.would_rewrite),
+        "client_left": counted(tally.count_of(&[Outcome::ClientLeft])),
         "last": (tally.last > 0).then(|| rfc3339(tally.last)),
     })
 }
@@ -114,6 +120,8 @@ fn describe(place: &Place, Known { mode, tally, service }: &Known) -> Value {
 /// 3. `unseen`: the route had no requests, or its mode is `off`: then the layer does not examine requests.
 /// 4. `done`: the route is in mode `enforce`, and none of its guards only observes requests that it would refuse.
 ///    Nothing is left to do.
+///
+/// If too many places had requests to count all of them, a place without counts has the verdict `unknown` instead.
 pub(crate) fn verdict(mode: Mode, tally: &Tally) -> &'static str {
     match mode {
         Mode::Enforce if tally.auth_would_refuse == 0 => "done",

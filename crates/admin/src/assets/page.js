@@ -21,7 +21,7 @@
     proxy: 'Envoy itself sent the error, or a gateway handed it over to error-backend. What the service sent is not known.',
     abandoned: 'The client left.',
   };
-  const VERDICTS = { ready: 'ready', not_ready: 'not ready', unseen: 'not seen yet', done: 'done' };
+  const VERDICTS = { ready: 'ready', not_ready: 'not ready', unseen: 'not seen yet', unknown: 'not counted', done: 'done' };
 
   const byId = (id) => document.getElementById(id);
   const number = (count) => count.toLocaleString('en');
@@ -298,8 +298,8 @@
     const body = routes.map((it) => make('tr', '',
       cell('Route', routeName(it.route), it.scope ? ' in ' : '', it.scope ? foreign(it.scope) : '', it.in_policy ? place(inPolicy(it)?.from) : none(' not in the policy')),
       cell('Mode', isOff && it.mode !== 'off' ? make('b', '', 'off') : it.mode, isOff && it.mode !== 'off' ? make('span', 'quiet', ` (policy: ${it.mode})`) : '', place(inPolicy(it)?.mode_from)),
-      cell('Requests', number(it.requests), it.client_left ? make('span', 'quiet', `, client left ${number(it.client_left)}`) : ''),
-      cell('Errors', number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} with a generic code`) : ''),
+      cell('Requests', it.requests === null ? '?' : number(it.requests), it.client_left ? make('span', 'quiet', `, client left ${number(it.client_left)}`) : ''),
+      cell('Errors', it.errors === null ? '?' : number(it.errors), it.without_code ? make('span', 'quiet', `, ${number(it.without_code)} with a generic code`) : ''),
       cell('Next', it.next === null ? VERDICTS[it.verdict] : `${it.next}: ${VERDICTS[it.verdict]}`, changes(it))));
     byId('routes').replaceChildren(...about, body.length
       ? make('table', '', make('caption', '', `While this policy was active, first at ${time(since)}`), head('Route', 'Mode', 'Requests', 'Errors', 'Next mode'), make('tbody', '', ...body))

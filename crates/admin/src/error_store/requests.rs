@@ -14,13 +14,17 @@ use super::error_record::ErrorRecord;
 use super::place::Place;
 use super::timeline::{ByOutcome, MINUTES, minute};
 
-/// The most places with their own row. The rows use at most 700 KiB. At this number, places without a request in the
-/// last hour are removed, because a reload may have removed their routes. If every place had a request, requests of
-/// further places are counted only in the total.
-const MOST_PLACES: usize = 500;
+/// The most places with their own row. The rows use at most 2.8 MiB. At this number, places without a request under the
+/// active policy are removed, and then places without a request in the last hour. If every place had a request, requests
+/// of further places are counted only in the total.
+const MOST_PLACES: usize = 2000;
 
 /// The counts of all places under one policy.
-pub(crate) type Counts = HashMap<Place, Vec<Tally>>;
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    tallies: HashMap<Place, Vec<Tally>>,
+    are_incomplete: bool,
+}
 
 /// The counts of requests, by outcome.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(crate) struct Requests {
     places: hashbrown::HashMap<Place, Row, RandomState>,
     /// The minute of the last search for places that can be removed.
     searched: u32,
+    /// True if the counts under the active policy lack the requests of some places, because there are too many places.
+    pub(crate) are_incomplete: bool,
 }
 
 /// The counts of the requests of one place.
@@ -93,9 +99,14 @@ impl Requests {
     #[cold]
     fn enter(&mut self, minute: u32, (route, scope): (Option<&str>, Option<&str>)) -> Option<&mut Row> {
         if self.places.len() >= MOST_PLACES && mem::replace(&mut self.searched, minute) != minute {
-            self.places.retain(|_, row| row.last_minute() + MINUTES > minute);
+            self.places.retain(|_, row| !row.tallies.is_empty());
+            if self.places.len() >= MOST_PLACES {
+                self.places.retain(|_, row| row.last_minute() + MINUTES > minute);
+                self.are_incomplete = true;
+            }
         }
         let place = Place { route: route.map(Arc::from), scope: scope.map(Arc::from) };
+        self.are_incomplete |= self.places.len() >= MOST_PLACES;
         let row = || Row { place: place.clone(), ..Row::default() };
         (self.places.len() < MOST_PLACES).then(|| self.places.entry(place.clone()).or_insert_with(row))
     }
@@ -103,9 +114,16 @@ impl Requests {
     /// Replaces the counts under the old policy with `counts`, because another policy became active. Returns the old
     /// counts.
     pub(crate) fn replace_counts(&mut self, mut counts: Counts) -> Counts {
+        self.searched = 0;
+        let are_incomplete = mem::replace(&mut self.are_incomplete, counts.are_incomplete);
         let replace = |row: &mut Row, tallies| mem::replace(&mut row.tallies, tallies);
         let rows = self.places.iter_mut();
-        rows.map(|(place, row)| (place.clone(), replace(row, counts.remove(place).unwrap_or_default()))).collect()
+        let tallies = rows
+            .map(|(place, row)| (place.clone(), replace(row, counts.tallies.remove(place).unwrap_or_default())))
+            .collect();
+        // A place whose row was removed since then has lost its counts.
+        self.are_incomplete |= counts.tallies.values().any(|tallies| !tallies.is_empty());
+        Counts { tallies, are_incomplete }
     }
 
     /// Returns each place with its row.

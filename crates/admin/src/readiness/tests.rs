@@ -2,8 +2,9 @@
 
 use error_envelope_core::policy::Mode;
 
+use crate::error_store::place::Place;
 use crate::error_store::requests::Tally;
-use crate::readiness::{next, verdict};
+use crate::readiness::{Known, describe, next, verdict};
 
 /// Returns the counts of a place with this many successes.
 fn tally(requests: u64) -> Tally {
@@ -42,5 +43,14 @@ fn m1_a_request_that_would_be_refused_holds_a_route_back() {
         (Mode::Enforce, "done", "not_ready"),
     ] {
         assert_eq!([&own, &auth].map(|tally| verdict(mode, tally)), [by_own, by_auth], "{mode:?}");
+    }
+}
+
+#[test]
+fn m1_a_place_without_counts_is_unknown_if_counts_are_incomplete() {
+    for (requests, are_incomplete, expected) in [(0, true, "unknown"), (7, true, "ready"), (0, false, "unseen")] {
+        let known = Known { mode: Some(Mode::Observe), tally: tally(requests), service: None };
+        let shown = describe(&Place::default(), &known, are_incomplete);
+        assert_eq!((&shown["verdict"], shown["requests"].is_null()), (&expected.into(), expected == "unknown"));
     }
 }

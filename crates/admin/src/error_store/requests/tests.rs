@@ -55,9 +55,24 @@ fn more_places_than_rows_are_in_the_sum_until_others_are_quiet_for_an_hour() {
     let known = (0..MOST_PLACES + 10).filter(|at| count(0, format!("/{at}"))).count();
     assert_eq!(known, MOST_PLACES);
     assert!(!count(59, "/late".to_owned()));
+    assert!(requests.are_incomplete);
     assert_eq!(requests.by_outcome(&(MINUTE..MINUTE + 1))[0], [u32::try_from(MOST_PLACES).unwrap() + 10]);
     requests.count(TURN + 60 * 60_000, (Some("/late"), None), (Outcome::Ok, OBSERVE), None);
     assert_eq!((requests.places.len(), requests.of_place(&at_route("/late")).is_some()), (1, true));
+}
+
+#[test]
+fn m1_routes_of_earlier_policies_leave_room_for_those_of_the_active_one() {
+    let mut requests = Requests::default();
+    for policy in 0..3 {
+        for at in 0..MOST_PLACES / 2 {
+            requests.count(TURN, (Some(&format!("/{policy}/{at}")), None), (Outcome::Ok, OBSERVE), None);
+        }
+        let of_policy = |place: &Place| place.route.as_ref().is_some_and(|it| it.starts_with(&format!("/{policy}/")));
+        assert_eq!(requests.places().filter(|(place, _)| of_policy(place)).count(), MOST_PLACES / 2);
+        assert!(!requests.are_incomplete);
+        requests.replace_counts(Counts::default());
+    }
 }
 
 #[test]
@@ -67,11 +82,11 @@ fn the_last_policy_begins_anew_and_one_that_is_back_goes_on() {
     let of =
         |requests: &Requests| requests.of_place(&at_route("/a")).unwrap().tally(OBSERVE).map_or(0, Tally::requests);
     (0..3).for_each(|_| count(&mut requests));
-    let first = requests.replace_counts(HashMap::new());
+    let first = requests.replace_counts(Counts::default());
     assert_eq!(of(&requests), 0);
     count(&mut requests);
     let second = requests.replace_counts(first);
-    assert_eq!((of(&requests), second[&at_route("/a")][0].requests()), (3, 1));
+    assert_eq!((of(&requests), second.tallies[&at_route("/a")][0].requests()), (3, 1));
 }
 
 #[test]
