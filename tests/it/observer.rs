@@ -136,6 +136,38 @@ fn l3_bodies_that_enforce_would_not_rewrite_are_shown_too() {
 }
 
 #[test]
+fn m1_the_body_that_observe_predicts_is_the_one_that_enforce_sends() {
+    const PROBLEM: &str =
+        r#"{"type":"about:blank","title":"Conflict","status":409,"detail":"Seat 7 is taken","seat":"A3"}"#;
+    let shown = ["enforce", "observe"].map(|mode| {
+        let policy =
+            format!("version = 1\n[defaults]\nmode = \"{mode}\"\ndialect = \"openai\"\n[observe]\nbodies = true\n");
+        let seen = Arc::new(Seen::default());
+        let layer = ErrorEnvelopeLayer::new().policy(Policy::from_toml("policy.toml", &policy).unwrap());
+        logged(ask_for(&layer.observer(seen.clone()), "/", PROBLEM.into()));
+        let mut seen = seen.0.lock().unwrap();
+        seen.remove(0)
+    });
+    assert_eq!(shown[1], shown[0]);
+    assert!(shown[0].contains(r#""seat":"A3"}"#) && shown[0].contains("invalid_request_error"), "{}", shown[0]);
+}
+
+#[test]
+fn e5_a_head_that_keeps_its_shape_in_enforce_is_no_rewrite_in_observe() {
+    const KEPT: &str = "application/graphql-response+json";
+    let seen = Arc::new(Seen::default());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).observer(seen.clone());
+    let service = layer.layer(service_fn(|_: Request<tower_error_envelope::middleware::RequestBody<Full<Bytes>>>| {
+        let head = Response::builder().status(404).header("content-type", KEPT).header("content-length", "44");
+        ready(Ok::<_, Infallible>(head.body(Full::<Bytes>::default()).unwrap()))
+    }));
+    let mut request = request("/observed");
+    *request.method_mut() = http::Method::HEAD;
+    logged(service.oneshot(request)).0.unwrap();
+    assert_eq!(*seen.0.lock().unwrap(), [format!("inner not_found: 404 {KEPT}  -> 404 {KEPT} ")]);
+}
+
+#[test]
 fn l3_the_body_of_a_response_to_head_is_whole() {
     struct Whole(Mutex<Vec<bool>>);
     impl Observer for Whole {

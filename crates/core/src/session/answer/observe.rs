@@ -96,7 +96,7 @@ impl ObservedError {
         let changed = ChangedBody::default();
         let reason = reason.as_deref().filter(|_| matches!(body, ReadBytes::Whole(_)));
         let rewrite = state.inner_decision(*status, headers, (decoded.as_deref(), &changed), reason);
-        if rewrite.passes {
+        if rewrite.passes || state.keeps_head(*status, headers) {
             let mut record = would_keep(state, *status, &rewrite);
             if captures(state) {
                 let body = CapturedBody::new(*status, headers, body_to_show(state, decoded.as_deref()));
@@ -117,7 +117,7 @@ impl ObservedError {
 pub(in crate::session) fn as_unread(state: &RequestState, status: StatusCode, headers: &HeaderMap) -> RequestRecord {
     let changed = ChangedBody::default();
     let rewrite = state.inner_decision(status, headers, (None, &changed), None);
-    if rewrite.passes {
+    if rewrite.passes || state.keeps_head(status, headers) {
         return would_keep(state, status, &rewrite);
     }
     RequestRecord { rewriting: Some(Mode::Enforce), ..would_rewrite((state, status, headers), rewrite, None) }
@@ -139,6 +139,7 @@ fn would_rewrite(
     read: Option<&[u8]>,
 ) -> RequestRecord {
     let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+    let kept = rewrite.kept.take();
     let Rewrite { shape, retained, is_code_named, by, rule, to_status, body, .. } = rewrite;
     let sent = to_status.unwrap_or(status);
     let fault = rewrite.into_fault();
@@ -146,7 +147,8 @@ fn would_rewrite(
         let before = CapturedBody::new(status, headers, body_to_show(state, read));
         let mut headers = headers.clone();
         let retained = retained.map(|part| RetainedBody { part, body, status });
-        let written = ErrorForm::new(state).rewritten(&mut headers, sent, &fault, is_code_named, retained);
+        let writer = ErrorForm { kept: kept.as_deref(), ..ErrorForm::new(state) };
+        let written = writer.rewritten(&mut headers, sent, &fault, is_code_named, retained);
         (before, CapturedBody::new(written.sent, &headers, body_to_show(state, Some(&written.body))))
     });
     let mut record = would_be(state, status, &fault, sent, Origin::Inner, (retained.is_some(), is_code_named));

@@ -10,10 +10,10 @@ use super::event_stream::appends_error;
 use super::follow::Follow;
 use super::reading::{Read, Reading};
 use super::step::{ResponseStep, Rest};
+use crate::classify;
 use crate::classify::ChangedBody;
 use crate::code::ErrorCode;
 use crate::dialect::coding;
-use crate::dialect::protocol::ProtocolType;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
@@ -30,7 +30,6 @@ use crate::session::record::notes::{Origin, UnreadReason};
 use crate::session::record::request_record::RequestRecord;
 use crate::session::request::state::{Phase, RequestState, Session};
 use crate::session::request::view::{BodyFacts, MAX_HEADERS};
-use crate::{classify, dialect};
 
 /// The response of the inner service.
 impl Session {
@@ -238,7 +237,7 @@ impl ResponseHead<'_> {
         if self.state.request.is_head() {
             self.keep_service_code(head, rewrite.code());
         }
-        if self.keeps_head(head) {
+        if self.state.keeps_head(head.status, &head.headers) {
             return ResponseStep::Pass(Follow::decided(self.state.preserve_protocol(head, rewrite.code(), Some(&[]))));
         }
         let mut written = self.state.replace(head, rewrite, Origin::Inner, body.known_bytes());
@@ -264,16 +263,6 @@ impl ResponseHead<'_> {
         note_refusals(self.state);
         let fault = classify::with_issue_list(fault, ErrorForm::new(self.state).dialect());
         self.state.replace_with_fault(head, fault, Origin::Fault, body.known_bytes())
-    }
-
-    /// Returns true if the head of a response to HEAD shows that GET would get the error in the shape of its protocol
-    /// (E5). For a 5xx, only the status decides, because the body for GET is not known.
-    fn keeps_head(&self, head: &response::Parts) -> bool {
-        let named = || dialect::essence(&head.headers).and_then(ProtocolType::new);
-        self.state.request.is_head()
-            && head.status.is_client_error()
-            && body_limit::declared(&head.headers).is_some_and(|length| length > 0)
-            && named().is_some_and(|it| self.state.kept_protocols().keep_type(it))
     }
 
     /// Returns true if a response has no body, and would not have one for GET either.
