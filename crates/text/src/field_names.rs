@@ -32,7 +32,7 @@ const TEXTS_OF_DATA: [&str; 6] = ["description", "detail", "summary", "title", "
 pub const NO_CODES: [&str; 8] = ["error", "fail", "failed", "failure", "0", "none", "null", "undefined"];
 
 /// Fields that contain the code of an issue (R13).
-pub const ISSUE_CODES: [&str; 7] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type"];
+pub const ISSUE_CODES: [&str; 8] = ["code", "rule", "keyword", "errorCode", "error_code", "errorId", "type", "kind"];
 
 /// Fields that contain the place of an issue, in the order of preference (R13).
 pub const PLACES: [&str; 34] = [
@@ -224,7 +224,7 @@ pub fn is_whole_name(text: &str) -> bool {
     const WHOLE: [&[&str]; 3] = [
         &["", "$", "root", "(root)", "__root__", "__all__", "base", "instance", "request_body"],
         &["_error", "_errors", "_general", "_schema", "non_field_errors"],
-        &["messages", "errorMessages", "full_messages"],
+        &["messages", "errorMessages", "error_messages", "full_messages"],
     ];
 
     WHOLE.iter().any(|names| names.contains(&text))

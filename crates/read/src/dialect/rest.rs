@@ -14,7 +14,7 @@ use super::codes::{
     repeats_status,
 };
 use super::field_names::{
-    CodeName, ISSUE_TEXTS, PLACES, Ranks, VALUES, is_any, is_error_field, is_sure_place, is_text_name,
+    CodeName, ISSUE_TEXTS, Meaning, PLACES, Ranks, VALUES, is_any, is_error_field, is_sure_place, is_text_name, meaning,
 };
 use super::issues::{tells_of_input, written};
 use super::json::{Writer, array, quoted, string};
@@ -230,7 +230,8 @@ impl<'t, 'a> Pruner<'_, '_, 't, 'a> {
                     || is_unread_of_issue(*field, is_entry)
                     || field.name() == "name" && names_place(value) && is_code()
             };
-            for field in value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field)) {
+            let fields = value.children().take(MAX_TRIED).filter(|field| names < MAX_NAMES && is_unread(field));
+            for field in fields.filter(|field| !is_sent_with_errors(*field, value)) {
                 if let Some(json) = self.field(field, names + 1, is_in_issue || is_entry) {
                     object = object.raw(field.name(), json);
                 }
@@ -305,6 +306,17 @@ fn names_place(object: Node<'_, '_>) -> bool {
         name => is_sure_place(name),
     };
     object.children().any(|field| is_place(field) && !field.is_null())
+}
+
+/// Returns true if an object or a list is a part of what the client sent. Such a part is next to a list of errors, in an
+/// element of a list (Xero).
+fn is_sent_with_errors(field: Node<'_, '_>, element: Node<'_, '_>) -> bool {
+    let is_list_of_errors = |list: Node<'_, '_>| list.is_array() && meaning(list, element) == Meaning::Errors;
+    (field.is_object() || field.is_array())
+        && element.name().is_empty()
+        && !is_error_field(field, element)
+        && !field.name().to_ascii_lowercase().contains("warning")
+        && element.children().any(is_list_of_errors)
 }
 
 /// Returns the text, because a build without the feature `redact` removes no credentials (R17).

@@ -35,10 +35,13 @@ pub(super) fn read<'t, 'a>(
     if object.has("constraints") || object.has("children") {
         return read_class_validator(found, object, &mut Place::default(), 0);
     }
-    // If the place has such a name, the text may have any name.
+    // If an error names its place, the text may have any name.
     let beside_place = || {
-        object.children().find_map(|field| composed_place(field, around.means_errors))?;
-        foreign_text::only_sentence(object).map(|text| (text.field.name(), text.value))
+        let is_composed = || object.children().any(|field| composed_place(field, around.means_errors).is_some());
+        let is_placed = is_composed() || around.means_errors && is_placed(object);
+        let text = foreign_text::only_sentence(Some(object).filter(|_| is_placed)?)?;
+        let is_inside = object.children().any(|field| std::ptr::eq(field.raw(), text.field.raw()));
+        is_inside.then(|| (text.field.name(), text.value))
     };
     let own = text(object, around.means_errors).or_else(beside_place);
     let Some((name, text)) = own.or_else(|| inherited.map(|text| ("", text.clone()))) else {
@@ -155,9 +158,15 @@ pub(super) fn text<'t, 'a>(object: Node<'t, 'a>, means_errors: bool) -> Option<(
     if let Some(expected) = object.string("expected").filter(|_| has_place(object) || object.has("path")) {
         return Some(("expected", Cow::Owned(format!("expected {expected}"))));
     }
-    let is_placed = means_errors && (has_place(object) || object.field("path").is_some_and(Node::is_array));
     let code = ["code", "errorCode", "error_code", "rule", "keyword"].iter().find_map(|name| object.string(name));
-    Some(("", code.filter(|code| is_placed && is_identifier(code))?))
+    let is_placed = is_placed(object) || object.field("path").is_some_and(Node::is_array);
+    Some(("", code.filter(|code| means_errors && is_placed && is_identifier(code))?))
+}
+
+/// Returns true if an error names a place. Under the name `path`, a text that begins with a slash may be the request's
+/// own path.
+fn is_placed(error: Node<'_, '_>) -> bool {
+    has_place(error) || error.string("path").is_some_and(|path| is_dotted(&path))
 }
 
 /// Adds an issue with this text. The code of the entry becomes the code of the issue.
@@ -237,7 +246,8 @@ fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
     Some(Place::parse(&text))
 }
 
-/// Returns true if an object is one issue, and has nothing else: its place, its text, its code, and what was sent.
+/// Returns true if an object is one issue, and has nothing else: its place, its text, its code, and what was sent. An
+/// object with a `source` as in JSON:API is always one issue.
 pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
     let is_of_issue = |field: Node<'_, '_>| {
         let is_named = |names: &[&str]| is_any(names, field.name());
@@ -249,9 +259,12 @@ pub(super) fn is_one_issue(object: Node<'_, '_>) -> bool {
                 || is_named(&PLACES)
                 || is_named(&VALUES))
     };
-    place_of(object, false).is_some()
-        && object.children().all(is_of_issue)
-        && text(object, true).is_some_and(|(name, _)| !name.is_empty() && !field_names::is_text_of_data(name))
+    let text = || text(object, true).filter(|(name, _)| !name.is_empty());
+    let source = object.field("source").filter(|source| source.is_object());
+    source.and_then(place_of_source).is_some_and(|place| place.has_name()) && text().is_some()
+        || place_of(object, false).is_some()
+            && object.children().all(is_of_issue)
+            && text().is_some_and(|(name, _)| !field_names::is_text_of_data(name))
 }
 
 /// Returns the place of an object that states only one, under an unambiguous name. If the status means bad input
@@ -272,7 +285,8 @@ pub(super) fn place_of(object: Node<'_, '_>, is_input: bool) -> Option<Place> {
         Some(place)
     };
     let of_input = || named(&TOP_PLACES_OF_INPUT).filter(|_| is_input);
-    named(&TOP_PLACES).or_else(listed).or_else(of_input).filter(Place::has_name)
+    let composed = || object.children().find_map(|field| composed_place(field, false));
+    named(&TOP_PLACES).or_else(listed).or_else(of_input).or_else(composed).filter(Place::has_name)
 }
 
 /// Returns true if a text names the place of a field. A sentence or an address names no place.
@@ -296,6 +310,11 @@ fn parse_place(object: Node<'_, '_>, name: &str, value: Node<'_, '_>) -> Option<
     if matches!(name, "members" | "memberNames" | "fields") {
         let places: Option<Vec<_>> = value.elements()?.map(|it| Some(Place::parse(&it.text()?))).collect();
         return places.filter(|places| !places.is_empty());
+    }
+    if name == "target" && value.is_object() {
+        // The errors of IBM's services also name the kind of the place.
+        let is_of_request = value.string("type").is_some_and(|kind| matches!(&*kind, "field" | "parameter" | "header"));
+        return Some(vec![Place::parse(&value.string("name").filter(|_| is_of_request)?)]);
     }
     if name == "source" {
         return Some(vec![if value.is_text() { path_of_source(object, value)? } else { place_of_source(value)? }]);

@@ -112,7 +112,7 @@ impl<'x> Search<'x, '_> {
         let is_wrapper =
             object.children().any(is_taken) || self.wrappers.iter().any(|wrapper| std::ptr::eq(*wrapper, object.raw()));
         let is_open = !is_wrapper && !self.is_beaten(object, around);
-        if is_open && matches!(source.name(), "detail" | "details") && entry::is_one_issue(object) {
+        if is_open && matches!(source.name(), "detail" | "details" | "errors") && entry::is_one_issue(object) {
             entry::read(&mut found, object, around, None);
             self.keep_if_best(found, source, around);
         } else if is_open && map::read(&mut found, object, around) {
