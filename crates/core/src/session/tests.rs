@@ -179,3 +179,26 @@ fn l5_a_grpc_status_that_the_client_cannot_get_is_not_sent() {
         }
     }
 }
+
+/// grpcio prefers the status of the trailers to that of the head.
+#[test]
+fn l5_the_grpc_status_that_a_client_reads_is_in_the_record() {
+    for mode in ["observe", "own", "fill", "enforce"] {
+        for (status, headers, trailers, (number, outcome)) in [
+            (200, &[GRPC, (GRPC_STATUS, "5")][..], &[(GRPC_STATUS, "0")][..], (0, "ok")),
+            (200, &[GRPC, (GRPC_STATUS, "5")], &[(GRPC_STATUS, "13")], (13, "server_error")),
+            (200, &[GRPC, (GRPC_STATUS, "5")], &[], (5, "client_error")),
+        ] {
+            let mut session = begun(&format!("mode = \"{mode}\""), Version::HTTP_2, &[GRPC, (TE, "trailers")]);
+            let unsized_body = || BodyFacts { ended: false, lower: 0, upper: None };
+            let step = session.respond(&mut answer(status, headers), unsized_body);
+            let (ResponseStep::Pass(mut follow) | ResponseStep::Strip(mut follow)) = step else { panic!("{step:?}") };
+            follow.begin(|| None, now);
+            follow.trailers(&mut lines(trailers), now);
+            follow.end(now);
+            let record = close(follow, End::Complete);
+            let got = (record.grpc_status(), record.outcome().as_str());
+            assert_eq!(got, (Some(number), outcome), "{mode} {status} {headers:?} {trailers:?}");
+        }
+    }
+}

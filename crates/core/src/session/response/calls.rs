@@ -95,7 +95,11 @@ pub(in crate::session) fn call_head(
     if names.status
         && let Some(record) = head_status(state, rpc, head)
     {
-        return if head.status.is_success() {
+        return if head.status.is_success() && matches!(rpc, Rpc::Grpc(_)) && !body.is_empty() {
+            // A call with a status in its head gets no other end from the layer.
+            call.begin_body(&head.headers, false);
+            ResponseStep::Pass(Follow::call(call, Some(record)))
+        } else if head.status.is_success() {
             ResponseStep::Pass(Follow::decided(record))
         } else if state.rewrites() {
             send_as_whole_answer(head, record)
@@ -109,7 +113,7 @@ pub(in crate::session) fn call_head(
     announce_trailers(state, rpc, head);
     let has_length = names.length || body.upper == Some(body.lower);
     call.begin_body(&head.headers, !has_length);
-    ResponseStep::Pass(Follow::call(call))
+    ResponseStep::Pass(Follow::call(call, None))
 }
 
 /// Returns the fault from which the service made the status in the head, if the policy redefines the fault's code. The

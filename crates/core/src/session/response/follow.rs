@@ -94,8 +94,9 @@ impl Follow {
         })))
     }
 
-    pub(in crate::session) fn call(call: Box<RpcResponse>) -> Self {
-        Self::new(Kind::Call(call))
+    /// `record` is the record of a status in the head, which holds unless the trailers have a status.
+    pub(in crate::session) fn call(call: Box<RpcResponse>, record: Option<RequestRecord>) -> Self {
+        Self { kind: Kind::Call(call), record: record.map(Box::new) }
     }
 
     pub(in crate::session) fn events(events: Box<EventStream>, record: Option<RequestRecord>) -> Self {
@@ -228,7 +229,8 @@ impl Follow {
     /// The adapter calls this method when the meter has reported that the request's body is over its limit. If the
     /// response is an RPC call, the call ends with that error (G4), and this method returns its last frame.
     pub fn overran(&mut self) -> Option<FinalFrame> {
-        let call = self.take_call(|_| true)?;
+        let has_status = self.record.is_some();
+        let call = self.take_call(|_| !has_status)?;
         Some(self.ended_with(call.overran()))
     }
 
@@ -279,7 +281,13 @@ impl Follow {
         let record = match &mut self.kind {
             Kind::Tail(_) | Kind::Ended => None,
             Kind::Copy(_) => self.end_copy(true, now),
-            Kind::Call(call) => call.response_trailers(trailers),
+            Kind::Call(call) => {
+                let record = call.response_trailers(trailers);
+                if call.reads_status_of(trailers) {
+                    self.record = None;
+                }
+                record
+            }
             Kind::Events(events) => {
                 events.ended = true;
                 None

@@ -130,6 +130,12 @@ impl RpcResponse {
         failed
     }
 
+    /// Returns true if the client reads the status of these trailers, which it prefers to a status in the head.
+    pub(in crate::session) fn reads_status_of(&self, trailers: &HeaderMap) -> bool {
+        let is_grpc = matches!(self.rpc, Rpc::Grpc(_)) && self.state.request.has(RequestFlags::TRAILERS);
+        is_grpc && grpc::number(trailers).is_some()
+    }
+
     fn failed_call(&mut self, trailers: &mut HeaderMap) -> Option<RequestRecord> {
         let record = {
             let reported = grpc::read(trailers)?;
