@@ -180,7 +180,7 @@ fn l5_a_grpc_status_that_the_client_cannot_get_is_not_sent() {
     }
 }
 
-/// grpcio prefers the status of the trailers to that of the head.
+/// grpcio prefers the status of the trailers to that of the head, and reads a status behind any HTTP status.
 #[test]
 fn l5_the_grpc_status_that_a_client_reads_is_in_the_record() {
     for mode in ["observe", "own", "fill", "enforce"] {
@@ -188,6 +188,9 @@ fn l5_the_grpc_status_that_a_client_reads_is_in_the_record() {
             (200, &[GRPC, (GRPC_STATUS, "5")][..], &[(GRPC_STATUS, "0")][..], (0, "ok")),
             (200, &[GRPC, (GRPC_STATUS, "5")], &[(GRPC_STATUS, "13")], (13, "server_error")),
             (200, &[GRPC, (GRPC_STATUS, "5")], &[], (5, "client_error")),
+            (200, &[(GRPC_STATUS, "5")], &[], (5, "client_error")),
+            (204, &[GRPC, (GRPC_STATUS, "5")], &[], (5, "client_error")),
+            (302, &[(GRPC_STATUS, "5")], &[], (5, "client_error")),
         ] {
             let mut session = begun(&format!("mode = \"{mode}\""), Version::HTTP_2, &[GRPC, (TE, "trailers")]);
             let unsized_body = || BodyFacts { ended: false, lower: 0, upper: None };

@@ -138,6 +138,19 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
+/// Returns the record of a gRPC status behind a status or media type that is none of gRPC. gRPC clients read it, too.
+pub(in crate::session) fn status_behind_any_head(
+    state: &mut RequestState,
+    head: &mut response::Parts,
+) -> Option<RequestRecord> {
+    let rpc = state.request.rpc.filter(|rpc| matches!(rpc, Rpc::Grpc(_)))?;
+    if !matches!(head.status.as_u16(), 200..=399) || !head.headers.contains_key(GRPC_STATUS) {
+        return None;
+    }
+    state.identify_response(&mut head.headers);
+    head_status(state, rpc, head)
+}
+
 /// Returns the cause that the service left in the extensions of its response: its fault, or the error from which the
 /// service made a tonic status.
 fn cause_in(extensions: &Extensions) -> Option<Cause> {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use super::calls;
 use super::calls::{answered_call, call_head};
 use super::event_stream::appends_error;
-use super::follow::Follow;
+use super::follow::{Follow, Needs};
 use super::reading::{Read, Reading};
 use super::step::{ResponseStep, Rest};
 use crate::classify;
@@ -125,11 +125,19 @@ impl ResponseHead<'_> {
         if matches!(head.status.as_u16(), 400..=599) {
             return self.decide_error(head, body());
         }
-        match StatusTreatment::new(self.state, head.status) {
+        let record = calls::status_behind_any_head(self.state, head);
+        let step = match StatusTreatment::new(self.state, head.status) {
             StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
             StatusTreatment::Observe => self.decide_observed(head, body()),
-            StatusTreatment::Rewrite => ResponseStep::Write(self.state.replace_malformed(head, body())),
+            StatusTreatment::Rewrite => return ResponseStep::Write(self.state.replace_malformed(head, body())),
+        };
+        match (record, step) {
+            (Some(record), ResponseStep::Pass(follow)) if follow.needs() == Needs::Nothing => {
+                ResponseStep::Pass(Follow::decided(record))
+            }
+            (Some(record), ResponseStep::Strip(_)) => ResponseStep::Strip(Follow::decided(record)),
+            (_, step) => step,
         }
     }
 
