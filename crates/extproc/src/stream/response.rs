@@ -70,8 +70,8 @@ impl ProcessingStream {
     /// processor.
     fn pass(&mut self, changes: HeaderMutation, head: &response::Parts, mut follow: Follow, ended: bool) -> Reply {
         follow.begin(|| None, now);
-        // A body that Envoy would have to buffer is not read (M1).
-        let is_hidden = follow.is_copy() && !declares_at_most(head, u64::MAX);
+        // The prediction follows from what `enforce` would read (M1).
+        let is_hidden = follow.needs_length() && !declares_at_most(head, u64::MAX);
         match () {
             () if ended => follow.end(now),
             () if is_hidden => follow.unreadable(),

@@ -25,7 +25,8 @@ use crate::service::replies;
 
 const POLICY: &str = "version = 1\n[defaults]\nbody_limit = 4\n[auth.keys]\nscheme = \"bearer\"\nkeys = [{ id = \"a\", sha256 = \"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\" }]\n\
                       [[route]]\nmatch = \"/locked\"\nauth = [\"keys\"]\n[[route]]\nmatch = \"/buffered\"\next_proc_bodies = \"buffered\"\n\
-                      [[route]]\nmatch = \"/events\"\nevent_streams = \"append_error\"\n[[route]]\nmatch = \"/watch\"\nmode = \"observe\"\n[inspect]\nmax_bytes = \"64 MiB\"\n";
+                      [[route]]\nmatch = \"/events\"\nevent_streams = \"append_error\"\n[[route]]\nmatch = \"/watch\"\nmode = \"observe\"\n\
+                      [[route]]\nmatch = \"/shown\"\nmode = \"observe\"\next_proc_bodies = \"buffered\"\n[inspect]\nmax_bytes = \"64 MiB\"\n";
 
 fn policy() -> PolicyHandle {
     PolicyHandle::fixed(PolicyLoader::new().parse("policy.toml", POLICY).unwrap().into_policy())
@@ -322,4 +323,20 @@ async fn l5_a_stream_that_ends_before_a_response_does_not_claim_that_the_client_
     let (records, lines) = records_of(vec![get("/")]).await;
     assert_eq!(records, ["none None read unknown unknown"]);
     assert!(lines.contains("end=\"unknown\"") && !lines.contains("abandoned"), "{lines}");
+}
+
+#[tokio::test]
+async fn m1_an_error_s_body_predicts_what_enforce_would_send() {
+    let text = br#"{"error":{"code":"not_found","message":"No seat."}}"#;
+    let body = |end, length| HttpBody { body: text[..length].to_vec(), end_of_stream: end };
+    let sized = [("content-length", "51")];
+    for (path, lines, body, read, code) in [
+        ("/watch", &sized[..], body(true, 51), "read", "not_found"),
+        ("/shown", &[], body(true, 51), "read", "not_found"),
+    ] {
+        let messages = vec![get(path), failed(lines), message(Received::ResponseBody(body))];
+        let (records, lines) = records_of(messages).await;
+        assert!(records[0].starts_with(&format!("none Some(409) {read} ")), "{path} {records:?}");
+        assert!(lines.contains(&format!("would_be_code=\"{code}\"")), "{path} {code}: {lines}");
+    }
 }

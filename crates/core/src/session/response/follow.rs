@@ -12,6 +12,7 @@ use super::rpc_response::RpcResponse;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
+use crate::policy::ExtProcBodies;
 use crate::request_id::RequestId;
 use crate::session::answer::observe::ObservedError;
 use crate::session::answer::outcome::{Failure, FinalFrame, ReadBytes};
@@ -319,6 +320,14 @@ impl Follow {
     #[must_use]
     pub fn is_copy(&self) -> bool {
         matches!(self.kind, Kind::Copy(_))
+    }
+
+    /// Returns true if the body is an error that is copied, and that an external processor reads in `enforce` only if
+    /// its length is declared.
+    #[must_use]
+    pub fn needs_length(&self) -> bool {
+        let Kind::Copy(copy) = &self.kind else { return false };
+        copy.observed.state.settings.ext_proc_bodies == ExtProcBodies::Head
     }
 
     /// The adapter calls this method if it does not get the body of an error that should be copied.
