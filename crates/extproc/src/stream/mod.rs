@@ -102,10 +102,12 @@ impl ProcessingStream {
 
     /// Closes the record of the request (L5). Envoy does not show whether its client got the response, or left.
     fn close(&mut self) {
-        let follow = match self.session.abandon() {
+        let mut follow = match self.session.abandon() {
             Some(unanswered) => Follow::decided(unanswered),
             None => std::mem::take(&mut self.follow),
         };
+        // Envoy does not show whether the body broke off, or the client left.
+        follow.broke_off_at_proxy(now);
         let watch = Watch { timer: self.timer.take(), ..Watch::default() };
         let (head_sent, end) = (self.is_head_sent, End::Unknown);
         let delivery = Delivery { head_sent, request_bytes: None, response_bytes: None, end };

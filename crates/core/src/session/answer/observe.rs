@@ -13,6 +13,7 @@ use super::fill;
 use super::outcome::ReadBytes;
 use super::refusals::{note_refusals, pending_refusal, predict_refusal, prediction, take_refusal};
 use crate::classify::{ChangedBody, Rewrite};
+use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::policy::Mode;
 use crate::session::record::body_capture::CapturedBody;
@@ -109,6 +110,13 @@ impl ObservedError {
             rewriting: Some(if is_filled { Mode::Fill } else { Mode::Enforce }),
             ..would_rewrite((state, *status, headers), rewrite, decoded.as_deref())
         }
+    }
+
+    /// Returns the record of an error that a proxy would replace, because its body breaks off (V2).
+    pub(in crate::session) fn replaced_by_proxy(&mut self) -> RequestRecord {
+        note_refusals(&mut self.state);
+        let (fault, status) = (Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY);
+        would_be(&self.state, self.status, &fault, status, Origin::Inner, (false, true))
     }
 }
 

@@ -339,6 +339,15 @@ impl Follow {
         self.note(Some(record));
     }
 
+    /// The adapter calls this method if the body may have broken off, and if its proxy would replace such an error while
+    /// `enforce` waits for the rest.
+    pub fn broke_off_at_proxy(&mut self, now: impl FnOnce() -> Instant) {
+        let Kind::Copy(copy) = &mut self.kind else { return };
+        let record = copy.broke_off_at_proxy(now());
+        self.kind = Kind::Ended;
+        self.note(Some(record));
+    }
+
     /// Classifies the body's error (F1). This runs user code. The error is borrowed because its drop may panic. The
     /// classifier is called only if the client may get its fault.
     ///
@@ -499,6 +508,14 @@ impl Copy {
     /// the body that has passed.
     fn left(mut self) -> RequestRecord {
         self.observed.finish(ReadBytes::Part(&self.pieces.into_bytes()))
+    }
+
+    fn broke_off_at_proxy(&mut self, now: Instant) -> RequestRecord {
+        let is_late = self.until.is_some_and(|until| now >= until);
+        let mut record =
+            if is_late { self.observed.finish(ReadBytes::Part(&[])) } else { self.observed.replaced_by_proxy() };
+        record.note_unread(Some(if is_late { UnreadReason::TooLate } else { UnreadReason::BrokeOff }));
+        record
     }
 
     fn end(mut self, whole: bool, now: Option<Instant>) -> RequestRecord {
