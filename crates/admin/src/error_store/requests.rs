@@ -12,11 +12,10 @@ use error_envelope_core::session::{DecidedBy, Outcome};
 
 use super::error_record::ErrorRecord;
 use super::place::Place;
-use super::timeline::{ByOutcome, MINUTES, minute};
+use super::timeline::{ByOutcome, minute};
 
 /// The most places with their own row. The rows use at most 2.8 MiB. At this number, places without a request under the
-/// active policy are removed, and then places without a request in the last hour. If every place had a request, requests
-/// of further places are counted only in the total.
+/// active policy are removed. If every place had a request, requests of further places are counted only in the total.
 const MOST_PLACES: usize = 2000;
 
 /// The counts of all places under one policy.
@@ -100,10 +99,6 @@ impl Requests {
     fn enter(&mut self, minute: u32, (route, scope): (Option<&str>, Option<&str>)) -> Option<&mut Row> {
         if self.places.len() >= MOST_PLACES && mem::replace(&mut self.searched, minute) != minute {
             self.places.retain(|_, row| !row.tallies.is_empty());
-            if self.places.len() >= MOST_PLACES {
-                self.places.retain(|_, row| row.last_minute() + MINUTES > minute);
-                self.are_incomplete = true;
-            }
         }
         let place = Place { route: route.map(Arc::from), scope: scope.map(Arc::from) };
         self.are_incomplete |= self.places.len() >= MOST_PLACES;
@@ -167,10 +162,6 @@ impl Row {
             Some(mode) => self.tallies.iter().find(|tally| tally.mode == mode),
             None => self.tallies.iter().max_by_key(|tally| tally.requests()),
         }
-    }
-
-    fn last_minute(&self) -> u32 {
-        self.minutes.iter().map(|ring| ring.last).max().unwrap_or_default()
     }
 
     /// Returns the number of requests in these minutes.

@@ -8,9 +8,11 @@ use http::{HeaderMap, Method, StatusCode, response};
 
 use crate::classify::{self, ChangedBody, Explanation, Inner, KeptProtocols, ReadContext, Rewrite, reason};
 use crate::dialect::grpc::ReportedStatus;
+use crate::dialect::protocol::ProtocolType;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Shape, charset, coding, connect};
+use crate::guard::body_limit;
 use crate::policy::{Mode, Protocols};
 use crate::session::answer::body::ErrorForm;
 use crate::session::answer::outcome::ReadBytes;
@@ -20,7 +22,7 @@ use crate::session::record::notes::Origin;
 use crate::session::record::request_record::RequestRecord;
 use crate::session::request::facts::RequestFlags;
 use crate::session::request::state::RequestState;
-use crate::{fields, grpc_messages};
+use crate::{dialect, fields, grpc_messages};
 
 impl RequestState {
     /// Decides what the client gets for an error with this status, head and decoded body.
@@ -102,6 +104,16 @@ impl RequestState {
             page: form.page(),
         };
         read(&inner, &context)
+    }
+
+    /// Returns true if the head of a response to HEAD shows that GET would get the error in the shape of its protocol
+    /// (E5). For a 5xx, only the status decides, because the body for GET is not known.
+    pub(in crate::session) fn keeps_head(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let named = || dialect::essence(headers).and_then(ProtocolType::new);
+        self.request.is_head()
+            && status.is_client_error()
+            && body_limit::declared(headers).is_some_and(|length| length > 0)
+            && named().is_some_and(|it| self.kept_protocols().keep_type(it))
     }
 
     /// Returns the protocols whose errors keep their shape (R10).

@@ -2,18 +2,16 @@
 //! pass unchanged, or are errors that keep their shape (R9, R10).
 
 use http::header::{CACHE_CONTROL, HeaderMap};
-use http::{StatusCode, response};
+use http::response;
 
 use super::event_stream::{EventStream, appends_error};
 use super::follow::Follow;
 use super::step::ResponseStep;
 use crate::classify;
 use crate::code::ErrorCode;
-use crate::dialect::protocol::ProtocolType;
 use crate::dialect::{self, protocol};
 use crate::fault::Fault;
 use crate::fields;
-use crate::guard::body_limit;
 use crate::policy::{Mode, NoTransform, UnknownCodes};
 use crate::session::answer::head;
 use crate::session::answer::observe::{as_unread, observed_refusal};
@@ -105,16 +103,6 @@ impl RequestState {
         let grpc = self.service.and_then(|service| service.grpc);
         let sent = SentStatus { status: head.status, grpc, code: named.map(|named| named.code) };
         RequestRecord { sent: Some(sent), ..self.record(Origin::Inner) }
-    }
-
-    /// Returns true if the head of a response to HEAD shows that GET would get the error in the shape of its protocol
-    /// (E5). For a 5xx, only the status decides, because the body for GET is not known.
-    pub(in crate::session) fn keeps_head(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        let named = || dialect::essence(headers).and_then(ProtocolType::new);
-        self.request.is_head()
-            && status.is_client_error()
-            && body_limit::declared(headers).is_some_and(|length| length > 0)
-            && named().is_some_and(|it| self.kept_protocols().keep_type(it))
     }
 
     /// Returns true if the head shows that the response keeps its shape (R9, P1).

@@ -125,7 +125,8 @@ impl ResponseHead<'_> {
         if matches!(head.status.as_u16(), 400..=599) {
             return self.decide_error(head, body());
         }
-        let record = calls::status_behind_any_head(self.state, head);
+        let is_call = self.state.request.rpc.is_some();
+        let record = if is_call { calls::status_behind_any_head(self.state, head) } else { None };
         let step = match StatusTreatment::new(self.state, head.status) {
             StatusTreatment::Pass => self.state.pass(head, body),
             StatusTreatment::Strip => self.strip(head),
