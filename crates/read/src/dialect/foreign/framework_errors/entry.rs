@@ -231,12 +231,20 @@ pub(super) fn places(object: Node<'_, '_>, around: Surroundings, text: &str) -> 
 /// Returns the place in a field whose name is made of the name of a place and a word for an error or a field, as in
 /// `violationPath`.
 fn composed_place(field: Node<'_, '_>, means_errors: bool) -> Option<Place> {
+    const LAST: [&str; 8] = ["path", "pointer", "field", "property", "attribute", "parameter", "param", "name"];
+
+    let ends_with = |end: &&str| {
+        let (name, end) = (field.name().as_bytes(), end.as_bytes());
+        name.len() > end.len() && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+    };
+    // Most names have no such end, and splitting a name takes long.
+    if !LAST.iter().any(ends_with) {
+        return None;
+    }
     let words = words(field.name());
     let [.., first, last] = &words[..] else { return None };
     let is_composed = match &**first {
-        "error" | "violation" | "invalid" => {
-            matches!(&**last, "path" | "pointer" | "field" | "property" | "attribute" | "parameter" | "param")
-        }
+        "error" | "violation" | "invalid" => last != "name" && LAST.contains(&&**last),
         "json" | "field" | "attribute" => means_errors && matches!(&**last, "path" | "name"),
         _ => false,
     };
