@@ -330,7 +330,7 @@ macro_rules! for_each_key {
             /// This key applies to an event stream that is cut off between two events (F6). With `"break"`, the stream
             /// breaks off. With `"append_error"`, the stream ends with an error event.
             event_streams: EventStreams;
-            /// This key applies to errors without a declared length in the external processor (R4). With `"head"`, the
+            /// This key applies to errors without a declared length in the external processor. With `"head"`, the
             /// head of the error decides its code. With `"buffered"`, Envoy buffers the body, and the external
             /// processor reads it. Other adapters ignore this key.
             ext_proc_bodies: ExtProcBodies;
