@@ -86,12 +86,12 @@ fn is_word_never_kept(word: &str) -> bool {
         || ["trace", "file", "path", "sql"].iter().any(|end| word.ends_with(end))
 }
 
-/// Returns true if nothing is kept under a name with this word.
+/// Returns true if nothing is kept under a name with this word. The word may be a plural in `s`.
 fn is_named(word: &str) -> bool {
     is_excluded(word) || word.strip_suffix('s').is_some_and(is_excluded)
 }
 
-/// Returns true if nothing is kept under a name with this word, or with its plural in `s`.
+/// Returns true if nothing is kept under a name with this word, or with its plural.
 fn is_excluded(word: &str) -> bool {
     matches!(
         word,

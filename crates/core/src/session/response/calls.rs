@@ -138,7 +138,7 @@ fn head_status(state: &mut RequestState, rpc: Rpc, head: &mut response::Parts) -
     Some(record)
 }
 
-/// Returns the record of a gRPC status behind a status or media type that is none of gRPC. gRPC clients read it, too.
+/// Returns the record of a `grpc-status` in the head of a 2xx or 3xx that is no response of gRPC. A gRPC client reads it.
 pub(in crate::session) fn status_behind_any_head(
     state: &mut RequestState,
     head: &mut response::Parts,
